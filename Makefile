@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
-PARALLEL := --numprocesses auto --dist worksteal
+PARALLEL := --numprocesses auto --dist worksteal --ignore=tests/browser
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
 .PHONY: setup demo test test-fast coverage test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
@@ -23,15 +23,15 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox
 	@$(BIN)/saasus-mcp demo
 
-test: $(READY)  ## every test, on every core, with few examples for properties
+test: $(READY)  ## every test but those of the browser, on every core, each in one protocol era, with few examples for properties
 	$(BIN)/pytest $(PARALLEL)
 
 test-fast: $(READY)  ## the tests that start no process and take no seconds: under a minute
 	$(BIN)/pytest $(PARALLEL) -m "not process and not slow"
 
-coverage: $(READY)  ## every test, with branch coverage, every example for properties, and a new interpreter for each process
+coverage: $(READY)  ## every test in both eras, with branch coverage, every example for properties, and a new interpreter for each process
 	@rm -f .coverage .coverage.*
-	SAASUS_MCP_TEST_FORK=0 $(BIN)/coverage run -m pytest $(PARALLEL) --hypothesis-profile=ci
+	SAASUS_MCP_TEST_FORK=0 $(BIN)/coverage run -m pytest $(PARALLEL) --every-variant --hypothesis-profile=ci
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -74,7 +74,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
 	@$(BIN)/python -m tests.conformance.run
 
-bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
+bench: $(READY)  ## what the tool list costs, what the search finds, what the permission layer costs and lets through
 	@$(BIN)/python scripts/bench.py
 
 soak: $(READY)  ## 100,000 calls of all kinds, in which nothing may grow

@@ -1,6 +1,6 @@
 """Check the uses of messages: every id exists and is used, and gets the parameters that its texts name.
 
-Uses are `message("id", …)` and `one_of("group", …)` in Python, `t("id", …)` in templates, and ids in tables of Python.
+Uses are `message("id", …)`, `one_of("group", …)` and `AnError.of("id", …)` in Python, `t("id", …)` in templates, and ids in tables of Python.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from pathlib import Path
 from saasus_mcp.catalog.compile.messages import MessageTexts, read_messages
 
 ROOT = Path(__file__).resolve().parents[1]
-CALLS = frozenset({"message", "one_of", "t"})
+ERROR = ".of"
+"""`SettingsError.of("id", …)` uses the message and its hint."""
+ERROR_CLASSES = ("Error", "UnknownCode", "InvalidDocument", "UneditableConfig")
+CALLS = frozenset({"message", "one_of", "t", ERROR})
 _TEMPLATE_USE = re.compile(r"""\bt\(\s*["']([\w.]+)["']([^()]*)""")
 
 
@@ -39,11 +42,13 @@ def find_uses(folder: Path) -> Iterator[Use]:
     """Yield the uses in every Python file and template under `folder`."""
     for file in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLS:
-                names = [keyword.arg for keyword in node.keywords]
+            if isinstance(node, ast.Call) and node.args and (called := _name(node.func)) in CALLS:
+                place, names = f"{file}:{node.lineno}", [keyword.arg for keyword in node.keywords]
                 params = None if None in names else frozenset(name for name in names if name)
                 for key in _literals(node.args[0]):
-                    yield Use(f"{file}:{node.lineno}", key, _name(node.func) == "one_of", params)
+                    yield Use(place, key, called == "one_of", params)
+                    if called == ERROR:
+                        yield Use(place, f"{key}_hint", group=False, params=frozenset())
     for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.j2")]):
         for found in _TEMPLATE_USE.finditer(file.read_text(encoding="utf-8")):
             yield Use(str(file), found[1], group=False, params=frozenset(re.findall(r"(\w+)\s*=", found[2])))
@@ -90,6 +95,8 @@ def _literals(node: ast.expr) -> Iterator[str]:
 
 
 def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute) and f".{node.attr}" == ERROR and ast.unparse(node.value).endswith(ERROR_CLASSES):
+        return ERROR
     return node.id if isinstance(node, ast.Name) else ""
 
 

@@ -6,6 +6,7 @@ import itertools
 import os
 import secrets
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -22,6 +23,7 @@ from saasus_mcp.store import Store
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.stores import Stores
 from tests.support.databases import BACKENDS, SERVER, create_database, open_stores
+from tests.support.pipeline import ERAS
 
 _SAME_EVERYWHERE = settings(derandomize=True, database=None, deadline=None)
 """A failure on one machine is a failure on each."""
@@ -54,8 +56,27 @@ SLOW_FOLDERS = (
 """Folders that run all operations or many examples: `make test-fast` leaves them out."""
 
 
+VARIANT = "era"
+"""The parameter of a test whose values `make test` divides among the tests. `make coverage` runs each test with all of them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-variant", action="store_true", help="run each test in both protocol eras")
+
+
+def _is_other_variant(item: pytest.Item) -> bool:
+    """Return whether the same test runs in another era. The choice depends on the test's name, so that each era has half."""
+    call = getattr(item, "callspec", None)
+    if call is None or call.params.get(VARIANT) not in ERAS:
+        return False
+    chosen = ERAS[zlib.crc32(item.nodeid.replace(call.params[VARIANT], "").encode()) % len(ERAS)]
+    return bool(call.params[VARIANT] != chosen)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that can start processes, and leave out those of PostgreSQL where there is no server."""
+    """Mark tests that can start processes. Leave out those of PostgreSQL where there is no server, and the other variants."""
+    by_name = any("::" in each for each in config.args)
+    every_variant = config.getoption("--every-variant") or by_name
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
@@ -65,7 +86,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path.relative_to(TESTS).as_posix().startswith(SLOW_FOLDERS):
             item.add_marker("slow")
         without_server = SERVER is None and item.get_closest_marker("postgresql")
-        (left_out if without_server else kept).append(item)
+        other_variant = not every_variant and _is_other_variant(item)
+        (left_out if without_server or other_variant else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)
 

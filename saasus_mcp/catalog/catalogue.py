@@ -9,8 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Operation
-from saasus_mcp.catalog.recipes import parse_effects
+from saasus_mcp.catalog.model import (
+    DifferenceRecipe,
+    Effects,
+    ImpactMetric,
+    ListSelector,
+    Operation,
+    Requirement,
+    Target,
+    UndoRecipe,
+    VerificationRecipe,
+)
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
@@ -22,6 +31,11 @@ FILE = Path(__file__).with_name("catalogue.json")
 FACTS = FILE.with_name("facts.json")
 MAX_SUGGESTIONS = 5
 MAX_SHOWN_NAME = 80
+LISTS = (
+    *("path_parameters", "query_parameters", "ambiguous", "statuses"),
+    *("secret_inputs", "secret_outputs", "scrubbed_outputs"),
+)
+Row = dict[str, Any]
 
 
 class UnknownTool(SaasusMcpError):
@@ -94,17 +108,42 @@ def _operation(row: dict[str, Any]) -> Operation:
     return Operation(
         **{
             **row,
+            **{name: tuple(row[name]) for name in LISTS},
             "title": Text(**row["title"]),
             "description": Text(**row["description"]),
-            "path_parameters": tuple(row["path_parameters"]),
-            "query_parameters": tuple(row["query_parameters"]),
             "variants": (variants[0], variants[1]) if variants else None,
             "exactly_one": tuple(tuple(names) for names in row["exactly_one"]),
-            "ambiguous": tuple(row["ambiguous"]),
-            "secret_inputs": tuple(row["secret_inputs"]),
-            "secret_outputs": tuple(row["secret_outputs"]),
-            "scrubbed_outputs": tuple(row["scrubbed_outputs"]),
-            "statuses": tuple(row["statuses"]),
             "effects": parse_effects(row["effects"]),
         }
     )
+
+
+def parse_effects(row: Row) -> Effects:
+    """Return the record of one compiled row."""
+    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
+    recipes = {
+        "target": Target(**_with_pick(row["target"])) if "target" in row else None,
+        "requires": tuple(Requirement(**{**each, "text": Text(**each["text"])}) for each in row.get("requires", ())),
+        "impact": tuple(
+            ImpactMetric(name, **{**metric, "label": Text(**metric["label"])})
+            for name, metric in row.get("impact", {}).items()
+        ),
+        "diff": DifferenceRecipe(**_with_pick(row["diff"])) if "diff" in row else None,
+        "verify": VerificationRecipe(**_with_pick(row["verify"])) if "verify" in row else None,
+        "undo": _undo(row["undo"]) if "undo" in row else None,
+        "say": Text(**row["say"]) if "say" in row else None,
+    }
+    return Effects(**{**row, **lists, **recipes})
+
+
+def _with_pick(row: Row) -> Row:
+    pick = row.get("pick")
+    return {**row, "pick": ListSelector(source=pick["from"], where=pick["where"]) if pick else None}
+
+
+def _undo(row: Row) -> UndoRecipe:
+    note = Text(**row["note"]) if "note" in row else None
+    rest = {key: value for key, value in row.items() if key != "class"}
+    lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
+    also = tuple(_undo({"class": row["class"], **each}) for each in row.get("also", ()))
+    return UndoRecipe(row["class"], **{**rest, **lists, "also": also, "note": note})

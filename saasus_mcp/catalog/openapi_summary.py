@@ -157,16 +157,13 @@ def _field_summary(schema: Node, *, required: bool, nullable: bool) -> FieldSumm
     kind = schema.get("type") or ("object" if "properties" in schema or "oneOf" in schema else None)
     values = [schema["const"]] if "const" in schema else schema.get("enum", ())
     example = next(iter(schema.get("examples", ())), None) if "examples" in schema else schema.get("example")
+    contradicts = example is not None and kind in JSON_TYPES and type(example) not in JSON_TYPES[kind]
     field: FieldSummary = {
         "type": kind,
         "required": required,
         "nullable": nullable,
         "enum": sorted(map(str, values)),
-        "example_of_another_type": _contradicts(kind, example),
+        "example_of_another_type": contradicts,
         "variants": len(schema.get("oneOf", ())),
     }
     return {key: value for key, value in field.items() if value}
-
-
-def _contradicts(kind: str | None, example: Any) -> bool:
-    return example is not None and kind in JSON_TYPES and type(example) not in JSON_TYPES[kind]

@@ -213,22 +213,14 @@ def _first(row: Row, slots: Iterable[str]) -> Any:
     return next((row[slot] for slot in slots if slot in row), None)
 
 
-def _day(now: datetime, name: str) -> str:
-    return f"{now - DEFAULT_PERIOD if name.startswith('start') else now:%Y-%m-%d}"
-
-
-def _month(now: datetime, _: str) -> str:
-    return f"{now:%Y-%m}"
-
-
-def _epoch(now: datetime, name: str) -> int:
-    return int((now - DEFAULT_PERIOD if name.startswith("start") else now).timestamp())
+def _begun(now: datetime, name: str) -> datetime:
+    return now - DEFAULT_PERIOD if name.startswith("start") else now
 
 
 _TIME_FORMATS: Mapping[str, Callable[[datetime, str], Any]] = {
-    "YYYY-MM-DD": _day,
-    "YYYY-MM": _month,
-    "epoch": _epoch,
+    "YYYY-MM-DD": lambda now, name: f"{_begun(now, name):%Y-%m-%d}",
+    "YYYY-MM": lambda now, _: f"{now:%Y-%m}",
+    "epoch": lambda now, name: int(_begun(now, name).timestamp()),
 }
 """Formats of times, by the first word of the parameter's terse description."""
 

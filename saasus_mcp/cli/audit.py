@@ -18,6 +18,7 @@ from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say, utc_timestamp
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import MAX_LENGTH, one_line, quote_name, visible_text
+from saasus_mcp.permissions.approval.action_records import action_of
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import ChainHead, Store
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
@@ -27,7 +28,7 @@ _SHOWN_FIELDS = {
     "begun": "operation principal decision rule proof by arguments",
     "ended": "ok applied status",
     "refused": "operation principal refused rule arguments unreadable",
-    "decided": "deed principal via subject code operation from_call handle records key reason",
+    "decided": "action principal via subject code operation from_call handle records key reason",
 }
 """The fields of a record that `search` shows, by event."""
 
@@ -168,8 +169,8 @@ def _records(settings: Settings, since: float) -> Iterator[dict[str, Any]]:
 
 
 def _record_line(record: dict[str, Any]) -> str:
-    names = _SHOWN_FIELDS[record["event"]].split()
-    facts = (f"{name}={_value_text(record[name])}" for name in names if record.get(name) not in (None, ""))
+    names, shown = _SHOWN_FIELDS[record["event"]].split(), {**record, "action": action_of(record)}
+    facts = (f"{name}={_value_text(shown[name])}" for name in names if shown.get(name) not in (None, ""))
     return f"{utc_timestamp(record['at'])} {record['call'][:8]} {record['event']:<7} {' '.join(facts)}"
 
 
@@ -181,7 +182,4 @@ def _read_heads(file: Path) -> list[ChainHead]:
     try:
         return [ChainHead(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, OSError) as error:
-        raise TerminalError(
-            message("cli_audit.invalid_heads", file=str(file), reason=type(error).__name__),
-            message("cli_audit.invalid_heads_hint"),
-        ) from None
+        raise TerminalError.of("cli_audit.invalid_heads", file=str(file), reason=type(error).__name__) from None

@@ -7,19 +7,12 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import (
-    AbstractContextManager,
-    AsyncExitStack,
-    ExitStack,
-    asynccontextmanager,
-    nullcontext,
-)
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, Policy, Principal, ReadOnlyPolicy, unwrap_policy
 from saasus_mcp.settings import Settings, SettingsError, load_profile, load_profiles
@@ -31,8 +24,8 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import JobRunner
+    from saasus_mcp.permissions.approval.action_records import ActionKind
     from saasus_mcp.permissions.policy.file import ReloadResult
-    from saasus_mcp.permissions.secrets.secret_vault import SecretReferences
     from saasus_mcp.saasus.client import ApiClient
     from saasus_mcp.sandbox import Sandbox
     from saasus_mcp.server.pipeline.call_observer import CallObserver
@@ -117,9 +110,7 @@ def resolve_destination(settings: Settings) -> Destination:
     """
     if settings.sandbox:
         if settings.profile != DEFAULT_PROFILE:
-            raise SettingsError(
-                message("cli_serve.sandbox_with_profile"), message("cli_serve.sandbox_with_profile_hint")
-            )
+            raise SettingsError.of("cli_serve.sandbox_with_profile")
         return Destination(SANDBOX_PROFILE, SANDBOX_SAAS_ID, sandbox=True)
     profile = load_profile(settings)
     return Destination(profile.name, profile.saas_id)
@@ -146,6 +137,19 @@ def local_user() -> Principal:
     except (KeyError, OSError):
         return Principal("local")
     return Principal(f"local:{name}")
+
+
+def record_decision(settings: Settings, kind: ActionKind, subject: str = "", reason: str = "") -> None:
+    """Record a decision of the user at this terminal that concerns every SaaS.
+
+    Raises:
+        StoreError: it cannot be recorded.
+    """
+    from saasus_mcp.permissions.approval.action_records import ActionRecord  # noqa: PLC0415 - not on every start
+
+    action = ActionRecord(kind, local_user().id, "terminal", subject=subject, reason=reason)
+    with state.open_state(settings) as stores:
+        state.record_decision(stores, action)
 
 
 def build_client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | None = None) -> ApiClient:
@@ -268,7 +272,8 @@ async def _pipeline(
     share: int | None = None,
     sandbox: Sandbox | None = None,
 ) -> AsyncIterator[Pipeline]:
-    from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - as above
 
@@ -285,7 +290,7 @@ async def _pipeline(
                 destination=destination,
                 language=settings.lang,
                 zone=settings.zone,
-                references=secret_references(settings),
+                references=no_references if settings.sandbox else load_profile(settings).read_secret,
                 budget=settings.answer_budget,
                 observer=observer,
                 store_executor=run_in_thread if stores.shared else run_inline,
@@ -318,10 +323,3 @@ async def _store_opener(stores: Stores, saas_id: str, until: ExitStack) -> Calla
     await to_thread.run_sync(stores.require_key, saas_id)
     store = await to_thread.run_sync(open_store)
     return lambda: store
-
-
-def secret_references(settings: Settings) -> SecretReferences:
-    """Return the reader of `secret://NAME`: the names that the profile lists, and none in the sandbox."""
-    from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
-
-    return no_references if settings.sandbox else load_profile(settings).read_secret

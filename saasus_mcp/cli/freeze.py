@@ -77,7 +77,7 @@ def unfreeze(settings: Settings, *, profile: str | None) -> None:
 def _require_profile_name(profile: str) -> None:
     """Raise SaasusMcpError if the name is empty, which would mean everything."""
     if not profile.strip():
-        raise SaasusMcpError(message("cli_freeze.profile_empty"), message("cli_freeze.profile_empty_hint"))
+        raise SaasusMcpError.of("cli_freeze.profile_empty")
 
 
 def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
@@ -91,9 +91,7 @@ def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
         stores.open_saas(saas_id).close()  # creates the store if it is missing
     names = stores.names
     if not names:
-        raise SaasusMcpError(
-            message("cli_freeze.no_store", profile=visible_text(freeze.profile)), message("cli_freeze.no_store_hint")
-        )
+        raise SaasusMcpError.of("cli_freeze.no_store", profile=visible_text(freeze.profile))
     action = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
     for name in names:
         with closing(stores.open(name)) as store:

@@ -177,4 +177,4 @@ def parse_since(text: str, zone: tzinfo) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         shown = visible_text(text[:MAX_SHOWN_NAME])
-        raise SaasusMcpError(message("cli.invalid_since", value=shown), message("cli.invalid_since_hint")) from None
+        raise SaasusMcpError.of("cli.invalid_since", value=shown) from None

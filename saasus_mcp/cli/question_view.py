@@ -87,12 +87,10 @@ def _body(body: Fact | Change, reader: Reader, columns: int) -> Iterator[str]:
     elif isinstance(body, Fact) and _has_lines(body.value):
         yield from _list(label, body.value, reader, columns)
     elif isinstance(body, Change) and (_has_lines(body.before) or _has_lines(body.after)):
-        before, after = (
-            message("cli_approvals.labelled_before", label=label),
-            message("cli_approvals.labelled_after", label=label),
-        )
-        yield from _list(before.text(reader.language), body.before, reader, columns)
-        yield from _list(after.text(reader.language), body.after, reader, columns)
+        before = message("cli_approvals.labelled_before", label=label).text(reader.language)
+        after = message("cli_approvals.labelled_after", label=label).text(reader.language)
+        yield from _list(before, body.before, reader, columns)
+        yield from _list(after, body.after, reader, columns)
     else:
         yield from wrap_text(visible_text(render_body(body, reader)), columns, INDENT)
 

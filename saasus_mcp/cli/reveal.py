@@ -63,7 +63,7 @@ def _write_job_secrets(settings: Settings, job_id: str, file: Path) -> None:
             if _move_secrets(SecretVault(store, encryptor, time.time), handles, file):
                 return
             break
-    raise SaasusMcpError(message("cli_secrets.job_secrets_gone"), message("cli_secrets.job_secrets_gone_hint"))
+    raise SaasusMcpError.of("cli_secrets.job_secrets_gone")
 
 
 def _move_secrets(vault: SecretVault, handles: Mapping[str, str], file: Path) -> bool:
@@ -99,4 +99,4 @@ def _reveal_secret(stores: Iterable[Store], encryptor: Encryptor, handle: str) -
             return vault.reveal(handle.strip(), by=composition.local_user().id, via="terminal")
         except CallRefused:
             continue
-    raise SaasusMcpError(message("cli_secrets.unknown_secret"), message("cli_secrets.unknown_secret_hint"))
+    raise SaasusMcpError.of("cli_secrets.unknown_secret")

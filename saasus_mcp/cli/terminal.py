@@ -72,7 +72,7 @@ def is_terminal(*streams: TextIO | None) -> bool:
 def require_person(command: str) -> None:
     """Raise TerminalError unless standard input and output are a terminal."""
     if not is_terminal(sys.stdin, sys.stdout):
-        raise TerminalError(message("cli.not_a_terminal", command=command), message("cli.not_a_terminal_hint"))
+        raise TerminalError.of("cli.not_a_terminal", command=command)
 
 
 def require_passphrase(folder: Path, label: Message | None = None) -> None:
@@ -104,7 +104,7 @@ def require_approver(command: str, folder: Path) -> None:
 
 def too_many_attempts() -> TerminalError:
     """Return the error for three wrong answers."""
-    return TerminalError(message("cli.too_many_attempts"), message("cli.too_many_attempts_hint"))
+    return TerminalError.of("cli.too_many_attempts")
 
 
 def prompt(text: Localized | str, *, err: bool = False) -> str:

@@ -17,7 +17,7 @@ from saasus_mcp.cli.terminal import format_json, render, require_approver, requi
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.settings import Settings, SettingsError, load_http_settings
 from saasus_mcp.store.errors import TokenNameTaken
 
@@ -61,12 +61,10 @@ def create(
         try:
             secret = tokens.add(Token(name, role, frozenset(groups), composition.local_user().id, now, until))
         except TokenNameTaken:
-            raise SaasusMcpError(
-                message("cli_token.name_taken", name=name), message("cli_token.name_taken_hint")
-            ) from None
+            raise SaasusMcpError.of("cli_token.name_taken", name=name) from None
         try:
             reason = f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}"
-            _record(settings, ActionKind.TOKEN_CREATE, name, reason)
+            composition.record_decision(settings, ActionKind.TOKEN_CREATE, name, reason)
         except SaasusMcpError:
             tokens.revoke(name, now)
             raise
@@ -108,10 +106,8 @@ def revoke(settings: Settings, *, name: str) -> None:
     with state.open_tokens(settings) as tokens:
         revoked = tokens.revoke(name, time.time())
     if not revoked:
-        raise SaasusMcpError(
-            message("cli_token.unknown_name", name=visible_text(name)), message("cli_token.unknown_name_hint")
-        )
-    _record(settings, ActionKind.TOKEN_REVOKE, name)
+        raise SaasusMcpError.of("cli_token.unknown_name", name=visible_text(name))
+    composition.record_decision(settings, ActionKind.TOKEN_REVOKE, name)
     say(message("cli_token.revoked", name=name))
 
 
@@ -125,14 +121,8 @@ def sign_out(settings: Settings, *, principal: str) -> None:
     require_approver("token sign-out", settings.state_folder)
     with state.open_tokens(settings) as tokens:
         ended = SessionStore(tokens.database).delete_all(principal)
-    _record(settings, ActionKind.SIGN_OUT, principal)
+    composition.record_decision(settings, ActionKind.SIGN_OUT, principal)
     say(message("cli_token.signed_out", name=visible_text(principal), count=ended))
-
-
-def _record(settings: Settings, kind: ActionKind, subject: str, reason: str = "") -> None:
-    action = ActionRecord(kind, composition.local_user().id, "terminal", subject=subject, reason=reason)
-    with state.open_state(settings) as stores:
-        state.record_decision(stores, action)
 
 
 def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:
@@ -140,14 +130,10 @@ def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:
     from saasus_mcp.hosting.auth.authentication import is_valid_group  # noqa: PLC0415 - only if a token is created
 
     if NAME_PATTERN.fullmatch(name) is None:
-        raise SaasusMcpError(
-            message("cli_token.invalid_name", name=visible_text(name)), message("cli_token.invalid_name_hint")
-        )
+        raise SaasusMcpError.of("cli_token.invalid_name", name=visible_text(name))
     for each in groups:
         if not is_valid_group(each):
-            raise SaasusMcpError(
-                message("cli_token.invalid_group", name=visible_text(each)), message("cli_token.invalid_group_hint")
-            )
+            raise SaasusMcpError.of("cli_token.invalid_group", name=visible_text(each))
 
 
 def _print_token(token: Token, now: float) -> None:

@@ -43,14 +43,9 @@ def runs_code_from_working_directory(command: Sequence[str], variables: Mapping[
 
 def _is_relative(command: str) -> bool:
     """Return True for a path relative to the working directory. A plain name is searched on the PATH."""
-    absolute = (
-        PurePath(command).is_absolute()
-        or PurePosixPath(command).is_absolute()
-        or PureWindowsPath(command).is_absolute()
-    )
-    return (
-        ("/" in command or "\\" in command or command in {".", ".."}) and not absolute and not command.startswith("${")
-    )
+    absolute = any(form(command).is_absolute() for form in (PurePath, PurePosixPath, PureWindowsPath))
+    is_path = "/" in command or "\\" in command or command in {".", ".."}
+    return is_path and not absolute and not command.startswith("${")
 
 
 def _has_relative_entry(path: str) -> bool:

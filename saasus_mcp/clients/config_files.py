@@ -16,7 +16,6 @@ from saasus_mcp.clients import entry_editing
 from saasus_mcp.clients.known_clients import KnownClient
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import POSIX, UnsafeFile
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -56,9 +55,7 @@ class ConfigFile:
         try:
             return (self.raw or b"").decode("utf-8")
         except UnicodeDecodeError:
-            raise ConfigFileError(
-                message("clients.not_utf8", file=str(self.file)), message("clients.not_utf8_hint")
-            ) from None
+            raise ConfigFileError.of("clients.not_utf8", file=str(self.file)) from None
 
 
 def read_config_file(file: Path) -> ConfigFile:
@@ -75,14 +72,10 @@ def read_config_file(file: Path) -> ConfigFile:
             status = file.lstat()
         except FileNotFoundError:
             if link is not None:
-                raise ConfigFileError(
-                    message("clients.dangling_link", link=str(link)), message("clients.dangling_link_hint")
-                ) from None
+                raise ConfigFileError.of("clients.dangling_link", link=str(link)) from None
             return ConfigFile(file, None)
     if POSIX and status.st_uid != os.geteuid() and (link is not None or os.geteuid() != 0):
-        raise ConfigFileError(
-            message("clients.other_owner", file=str(file), owner=status.st_uid), message("clients.other_owner_hint")
-        )
+        raise ConfigFileError.of("clients.other_owner", file=str(file), owner=status.st_uid)
     owner = (status.st_uid, status.st_gid) if POSIX else None
     return ConfigFile(file, raw, link=link, mode=stat.S_IMODE(status.st_mode), owner=owner)
 
@@ -178,9 +171,7 @@ class ConfigBackup:
 
 def _require_unchanged(file: ConfigFile) -> None:
     if read_config_file(file.file) != file:
-        raise ConfigFileError(
-            message("clients.changed_meanwhile", file=str(file.file)), message("clients.changed_meanwhile_hint")
-        )
+        raise ConfigFileError.of("clients.changed_meanwhile", file=str(file.file))
 
 
 def _digest(raw: bytes) -> str:
@@ -196,6 +187,4 @@ def _explain(file: Path) -> Iterator[None]:
         raise ConfigFileError(error.message, error.hint) from error
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError before Python 3.13
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigFileError(
-            message("clients.file_failed", file=str(file), reason=reason), message("clients.file_failed_hint")
-        ) from None
+        raise ConfigFileError.of("clients.file_failed", file=str(file), reason=reason) from None

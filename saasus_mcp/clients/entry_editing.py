@@ -55,11 +55,6 @@ def remove_entry(text: str, client: KnownClient, name: str) -> str:
         raise _uneditable(client, error.reason) from None
 
 
-def render_entry(client: KnownClient, name: str, entry: ServerEntry) -> str:
-    """Return the text of a file with this server's entry alone."""
-    return put_entry("", client, name, entry).rstrip("\n")
-
-
 def read_servers(text: str, client: KnownClient) -> Mapping[str, Any]:
     """Return the servers in a client's file, by name.
 
@@ -113,6 +108,4 @@ def _others(text: str, client: KnownClient, name: str) -> dict[str, Any]:
 
 
 def _uneditable(client: KnownClient, reason: Parameter) -> UneditableConfig:
-    return UneditableConfig(
-        message("clients.uneditable", client=client.title, reason=reason), message("clients.uneditable_hint")
-    )
+    return UneditableConfig.of("clients.uneditable", client=client.title, reason=reason)

@@ -40,10 +40,7 @@ def append_item(text: str, path: tuple[str, ...], value: Any) -> str:
     Raises:
         JsonSyntaxError: as `put_value`, or the value at the path is not an array.
     """
-    node = jsonc.parse_jsonc(text) if not jsonc.is_blank(text) else None
-    for key in path:
-        found = jsonc.find_member(node, key) if node is not None else None
-        node = found.node if found is not None else None
+    node = _find(text, path)
     if node is None:
         return put_value(text, path, [value])
     if not isinstance(node.value, list):
@@ -53,16 +50,20 @@ def append_item(text: str, path: tuple[str, ...], value: Any) -> str:
 
 def remove_children(text: str, path: tuple[str, ...], selected: Callable[[JsonChild], bool]) -> str:
     """Return the text without the selected children of the container at this path: the reverse of `put_value` and `append_item`."""
-    while not jsonc.is_blank(text):
-        node: JsonNode | None = jsonc.parse_jsonc(text)
-        for key in path:
-            found = jsonc.find_member(node, key) if node is not None else None
-            node = found.node if found is not None else None
-        index = next((at for at, child in enumerate(node.children) if selected(child)), None) if node else None
-        if node is None or index is None:
+    while (node := _find(text, path)) is not None:
+        index = next((at for at, child in enumerate(node.children) if selected(child)), None)
+        if index is None:
             break
         text = _without_child(text, node, index)
     return text
+
+
+def _find(text: str, path: tuple[str, ...]) -> JsonNode | None:
+    node = None if jsonc.is_blank(text) else jsonc.parse_jsonc(text)
+    for key in path:
+        found = jsonc.find_member(node, key) if node is not None else None
+        node = found.node if found is not None else None
+    return node
 
 
 def _nest(path: tuple[str, ...], value: Any) -> Any:

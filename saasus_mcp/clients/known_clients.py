@@ -78,18 +78,6 @@ def _claude_desktop(machine: Machine) -> Path:
     return machine.application_folder() / "Claude" / name
 
 
-def _claude_code(machine: Machine) -> Path:
-    return machine.variable_folder("CLAUDE_CONFIG_DIR", machine.home) / ".claude.json"
-
-
-def _codex(machine: Machine) -> Path:
-    return machine.variable_folder("CODEX_HOME", machine.home / ".codex") / "config.toml"
-
-
-def _gemini(machine: Machine) -> Path:
-    return machine.variable_folder("GEMINI_CLI_HOME", machine.home) / ".gemini" / "settings.json"
-
-
 CLIENTS: Mapping[str, KnownClient] = {
     client.key: client
     for client in (
@@ -98,7 +86,7 @@ CLIENTS: Mapping[str, KnownClient] = {
             "claude-code",
             "Claude Code",
             "mcpServers",
-            _claude_code,
+            lambda machine: machine.variable_folder("CLAUDE_CONFIG_DIR", machine.home) / ".claude.json",
             variable_template="${{{name}}}",
             url_key="url",
             writes_type=True,
@@ -125,8 +113,23 @@ CLIENTS: Mapping[str, KnownClient] = {
             tool_limit=128,
             is_desktop=True,
         ),
-        KnownClient("gemini", "Gemini CLI", "mcpServers", _gemini, variable_template="${name}", url_key="httpUrl"),
-        KnownClient("codex", "Codex", "mcp_servers", _codex, format="toml", forwards_variables=True, url_key="url"),
+        KnownClient(
+            "gemini",
+            "Gemini CLI",
+            "mcpServers",
+            lambda machine: machine.variable_folder("GEMINI_CLI_HOME", machine.home) / ".gemini" / "settings.json",
+            variable_template="${name}",
+            url_key="httpUrl",
+        ),
+        KnownClient(
+            "codex",
+            "Codex",
+            "mcp_servers",
+            lambda machine: machine.variable_folder("CODEX_HOME", machine.home / ".codex") / "config.toml",
+            format="toml",
+            forwards_variables=True,
+            url_key="url",
+        ),
     )
 }
 """By name."""

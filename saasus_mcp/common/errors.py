@@ -14,10 +14,10 @@ Any other exception is a defect of this program, and its text never reaches a cl
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message
+from saasus_mcp.common.messages import Message, Parameter, message
 
 
 class SaasusMcpError(Exception):
@@ -27,6 +27,11 @@ class SaasusMcpError(Exception):
         super().__init__(message)
         self.message: Any = message  # Message, or the text of a library
         self.hint: Any = hint
+
+    @classmethod
+    def of(cls, id: str, /, **params: Parameter) -> Self:
+        """Return the error with the message `id` and the hint `<id>_hint`, which has no parameters."""
+        return cls(message(id, **params), message(f"{id}_hint"))
 
     def text(self, language: Language) -> str:
         """Return message and hint in `language`."""

@@ -64,10 +64,7 @@ def check_profile_names(profiles: Iterable[str]) -> None:
     """
     taken = sorted(RESERVED_SEGMENTS.intersection(profiles))
     if taken:
-        raise SettingsError(
-            message("hosting.reserved_profile_name", name=repr(taken[0])),
-            message("hosting.reserved_profile_name_hint"),
-        )
+        raise SettingsError.of("hosting.reserved_profile_name", name=repr(taken[0]))
 
 
 class NarrowingReader:
@@ -157,7 +154,7 @@ def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             _reject_misspelled(given)
             continue
         if name in headers:
-            raise NarrowingError(message("hosting.repeated_header", name=name), message("hosting.repeated_header_hint"))
+            raise NarrowingError.of("hosting.repeated_header", name=name)
         headers[name] = value.decode("latin-1")
     return headers
 

@@ -9,14 +9,17 @@ from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
+from saasus_mcp.jobs.job_reader import Checkpoint, JobReader, run_concurrently
 from saasus_mcp.jobs.plan import Plan, StepGroup
-from saasus_mcp.jobs.step_runner import CANCELLED_REASON, StepRunner
+from saasus_mcp.jobs.step_runner import CANCELLED_REASON, RATE_LIMITED_REASON, StepRunner
 from saasus_mcp.jobs.store_retry import query_jobs
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.server.pipeline.call import JobStepRef
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 BATCH_SIZE = 20
 """Groups between two checkpoints. The store knows the outcome of each step at any time; a checkpoint only saves queries."""
-STOPPING_REASONS = frozenset({"frozen", "overbudget", CANCELLED_REASON})
+STOPPING_REASONS = frozenset({"frozen", "overbudget", CANCELLED_REASON, RATE_LIMITED_REASON})
 """Reasons that would refuse every other group, too."""
 
 
@@ -51,6 +54,11 @@ class JobContext(JobReader):
 
     cancelled = False
 
+    def __init__(self, pipeline: Pipeline, principal: Principal, job: JobStepRef, checkpoint: Checkpoint) -> None:
+        super().__init__(pipeline, principal, job, checkpoint)
+        self._step_runner = StepRunner(pipeline, principal, job, self.fetch)
+        self._on_rate_limit = self._step_runner.wait_after_rate_limit
+
     async def wait_for_approvals(self, plan: Plan) -> None:
         """Wait, before anything changes, until the approvals that the steps need can be requested.
 
@@ -61,7 +69,7 @@ class JobContext(JobReader):
         begun = await query_jobs(self._pipeline, lambda jobs: jobs.count_outcomes(self._job.job))
         if begun or "critical" not in levels:
             return
-        if not await self._step_runner().wait_for_room() and await self._should_continue():
+        if not await self._step_runner.wait_for_room() and await self._should_continue():
             raise SaasusMcpError(message("jobs.approvals_full"), message("jobs.approvals_full_hint"))
 
     async def report_progress(self, done: int, total: int | None = None) -> None:
@@ -123,18 +131,14 @@ class JobContext(JobReader):
         return [asdict(results[group.name]) for group in batch if group.name in results]
 
     async def _run_group(self, group: StepGroup) -> GroupResult:
-        runner = self._step_runner()
         answers: dict[str, Any] = {}
         for step in group.steps:
-            record, reason = await runner.run_step(step)
+            record, reason = await self._step_runner.run_step(step)
             if record.outcome != "applied":
                 outcome = record.outcome or "not_applied"
                 return GroupResult(group.name, outcome, step.step, record.error, reason, answers)
             answers[step.step] = record.answer
         return GroupResult(group.name, "applied", answers=answers)
-
-    def _step_runner(self) -> StepRunner:
-        return StepRunner(self._pipeline, self.principal, self._job, self.fetch)
 
 
 def _split_batches(groups: Sequence[StepGroup]) -> Iterator[Sequence[StepGroup]]:

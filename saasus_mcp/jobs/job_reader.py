@@ -22,7 +22,7 @@ from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
 from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.deadline import Deadline
-from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, RateLimitHandler
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.call_review import CallReview, review_call
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
@@ -107,6 +107,7 @@ class JobReader:
         self._checkpoint = checkpoint
         self._deadline = deadline
         self._shared_reader: ApiReader | None = None
+        self._on_rate_limit: RateLimitHandler | None = None
 
     @property
     def destination(self) -> Destination:
@@ -256,9 +257,8 @@ class JobReader:
     async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """Return the API's answer, or None and the reason."""
         tool = self._pipeline.catalogue.find(key).tool
-        answer = await self._pipeline.run(
-            Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
-        )
+        call = Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
+        answer = await self._pipeline.run(replace(call, on_rate_limit=self._on_rate_limit))
         if isinstance(answer, PendingElicitation):
             return None, str(message("jobs.read_asks", tool=tool))
         return (answer.structured, "") if answer.ok else (None, f"{tool}: {answer.text}")

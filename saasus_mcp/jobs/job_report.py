@@ -24,6 +24,7 @@ WAITING_HINT = (
     "It waits for a person and continues by itself when they have decided: do not start it again. Tell them what it waits for; "
     "job_status with wait follows it, job_cancel stops it."
 )
+WAITING_FOR_API_HINT = "It waits for the API and continues by itself: do not start it again. job_status with wait follows it, job_cancel stops it."
 READS_KEY = "calls"
 """In a stored report: the reads that it is based on. No answer shows it."""
 OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}
@@ -40,6 +41,7 @@ OUTPUT_SCHEMA: dict[str, Any] = {
         "why": {"type": "string"},
         "waiting": {"type": "string"},
         "approval": {"type": "string"},
+        "until": {"type": "string"},
         "notes": {"type": "array", "items": {"type": "string"}},
         "rows": {"type": "array", "items": OBJECT_SCHEMA},
         "all_rows": {"type": "string"},
@@ -96,10 +98,16 @@ def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dic
     if steps:
         answer["steps"] = dict(steps)
     if job.status == "running":
-        answer["hint"] = WAITING_HINT if job.report.get("waiting") else RUNNING_HINT
+        answer["hint"] = _running_hint(job)
     if forbidden:
         return {**answer, "hint": str(message("jobs.withheld", tool=forbidden))}
     return {**answer, **{name: value for name, value in job.report.items() if name != READS_KEY}}
+
+
+def _running_hint(job: Job) -> str:
+    if "until" in job.report:
+        return WAITING_FOR_API_HINT
+    return WAITING_HINT if job.report.get("waiting") else RUNNING_HINT
 
 
 def load_chart(stored: Any) -> AnswerImage | None:

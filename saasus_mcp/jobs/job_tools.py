@@ -109,17 +109,22 @@ async def follow_job(
         wait_seconds = min(wait_seconds, call.deadline.seconds_left() * WAIT_SHARE)
     pause: float = FIRST_POLL_SECONDS
     reported: tuple[int, int | None] = (-1, None)
+    reported_wait = ""
     end = anyio.current_time() + wait_seconds
     try:
         while True:
             found = await _find_job(runner, job, call)
             if found is None:
                 return _unknown_job()
-            if reported != (found.done, found.total):
-                reported = (found.done, found.total)
-                await call.progress(found.done, found.total, found.name)
+            total = found.done if found.status == "done" and found.total is None else found.total
+            if reported != (found.done, total):
+                reported = (found.done, total)
+                await call.progress(found.done, total, found.name)
             left = end - anyio.current_time()
             waiting = found.report.get("waiting", "")
+            if waiting != reported_wait:
+                reported_wait = waiting
+                await call.progress(None, None, waiting or found.name)
             if (
                 found.status != "running"
                 or left <= 0

@@ -266,12 +266,13 @@ class JobRunner:
                 raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
 
     def _require_reads_allowed(self, spec: JobSpec, principal: Principal) -> None:
-        """Raise SaasusMcpError if the policy denies a read of the job, before the job makes half of them."""
+        """Raise CallRefused if the policy denies a read of the job, before the job makes half of them."""
         policy, profile = self.pipeline.policy, self.pipeline.destination.profile
         for operation in map(self.pipeline.catalogue.find, spec.reads):
             if not policy.could_allow(operation, principal, profile):
                 denied = policy.decide(PolicyInput(operation, {}, principal, profile)).reason
-                raise SaasusMcpError(
+                raise CallRefused(
+                    Reason.DENIED,
                     message("jobs.read_denied", job=spec.name, tool=operation.tool, reason=denied),
                     message("jobs.read_denied_hint"),
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from math import inf
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import anyio
 
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING
@@ -20,10 +22,19 @@ from saasus_mcp.server.pipeline import job_grants
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_steps import pending_approval, pending_approvals, recover_step, withdraw_approvals
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store.job_records import JobStep
 
 CANCELLED_REASON = "cancelled"
 """The reason of a step that was not sent because its job was cancelled while it waited."""
+RATE_LIMITED_REASON = "rate_limited"
+"""The reason of a call that the API keeps refusing with 429. The job ends there, since every other call would be refused."""
+MAX_API_WAIT = 900.0
+"""The longest Retry-After, in seconds, for which a job waits."""
+MAX_RATE_LIMITS = 8
+"""How often one call is refused with 429 before the job ends."""
+FIRST_API_WAIT, LAST_API_WAIT = 1.0, 60.0
+"""Seconds to wait if the API names none. Each wait for a call is twice as long as the one before."""
 WAITABLE_REASONS = frozenset({"approval", "flooded"})
 POLL_SECONDS = 1.0
 """Between two queries whether a person has decided."""
@@ -43,6 +54,8 @@ class StepRunner:
         self._principal = principal
         self._job = job
         self._fetch = fetch
+        self._resume_at = 0.0
+        self._resume_text = ""
 
     async def run_step(self, step: PlanStep) -> tuple[JobStep, str]:
         """Run a step. Return its record, and the reason if it was refused."""
@@ -72,10 +85,13 @@ class StepRunner:
             for place, (name, field) in step.from_steps.items()
         }
         tool = self._pipeline.catalogue.find(step.operation).tool
-        return Call(tool, job_grants.fill_placeholders(step.args, values), self._principal, job_step=ref)
+        args = job_grants.fill_placeholders(step.args, values)
+        return Call(tool, args, self._principal, job_step=ref, on_rate_limit=self.wait_after_rate_limit)
 
     async def _send(self, call: Call) -> ToolAnswer:
-        """Send a call, after an approval if it needs one."""
+        """Send a call, when the API accepts calls, and after an approval if it needs one."""
+        if not await self._wait_for_api():
+            return replace(failed_answer(message("jobs.cancelled_while_waiting_for_api")), why=CANCELLED_REASON)
         for rounds_left in reversed(range(MAX_APPROVAL_ROUNDS)):
             answer = await self._pipeline.run(call)
             if isinstance(answer, PendingElicitation):
@@ -103,6 +119,38 @@ class StepRunner:
                 "jobs.waiting_two_person" if approval.two_person else "jobs.waiting", tool=call.name, code=approval.code
             )
             return text, {"approval": approval.code}
+
+        return await self._wait(get_obstacle)
+
+    async def wait_after_rate_limit(self, call: PreparedCall, answer: ToolAnswer, refusals: int) -> ToolAnswer | None:
+        """Stop all calls of the job until the API accepts calls again (`RateLimitHandler`)."""
+        seconds = answer.retry_after
+        if seconds is None:
+            seconds = min(FIRST_API_WAIT * 2**refusals, LAST_API_WAIT)
+        if seconds > MAX_API_WAIT or refusals >= MAX_RATE_LIMITS:
+            return replace(answer, why=RATE_LIMITED_REASON)
+        resume_at = anyio.current_time() + seconds
+        if resume_at > self._resume_at:
+            self._resume_at, self._resume_text = resume_at, format_instant(self._pipeline.clock() + seconds, UTC)
+        if not await self._wait_for_api():
+            return replace(answer, why=CANCELLED_REASON)
+        return None if await self._is_still_allowed(call) else answer
+
+    async def _is_still_allowed(self, call: PreparedCall) -> bool:
+        """Return whether a call that was committed before the wait would be committed now."""
+        pipeline = self._pipeline
+        store, profile = pipeline.store, pipeline.destination.profile
+        if not call.operation.reads and await pipeline.store_executor(lambda: store.active_freeze(profile)) is not None:
+            return False
+        return await pipeline.policy_evaluator.decide(call, pipeline.reader_for(call)) == call.decision
+
+    async def _wait_for_api(self) -> bool:
+        """Wait until the time that the API named. Return False if the job was cancelled."""
+
+        async def get_obstacle() -> tuple[Message | None, Mapping[str, Any]]:
+            if anyio.current_time() >= self._resume_at:
+                return None, {}
+            return message("jobs.waiting_for_api", until=self._resume_text), {"until": self._resume_text}
 
         return await self._wait(get_obstacle)
 

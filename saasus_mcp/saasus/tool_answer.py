@@ -70,6 +70,7 @@ class ToolAnswer:
         structured: the answer as data, valid by the tool's outputSchema. None on failure.
         applied: whether something was changed. A read never changes anything.
         status: the API's HTTP status, or None without a response.
+        retry_after: the seconds after which the API accepts another call, if it names them.
         note: how the answer differs from the API's documents, as it stands at the end of `text`, or empty.
         why: the reason of a refusal before anything was sent (permissions.refusal), or empty.
         figure: an image beside the answer.
@@ -86,6 +87,12 @@ class ToolAnswer:
     why: str = ""
     figure: AnswerImage | None = None
     failure: Failure | None = None
+    retry_after: float | None = None
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """Whether the API refused the call because there were too many. It did nothing then."""
+        return self.status == _TOO_MANY_REQUESTS
 
     def explain(self, language: Language) -> str:
         """Return the text of the answer, or the explanation of its failure in `language`."""
@@ -223,7 +230,8 @@ def _error_answer(operation: Operation, response: ApiResponse, known: KnownSecre
             if response.status == _TOO_MANY_REQUESTS
             else message("api.and_wait_hint", hint=hint, seconds=seconds)
         )
-    return failed_answer(fault, hint, applied=applied, status=response.status, trace_id=response.trace_id)
+    answer = failed_answer(fault, hint, applied=applied, status=response.status, trace_id=response.trace_id)
+    return replace(answer, retry_after=response.retry_after)
 
 
 def _error_text(raw: bytes, known: KnownSecrets) -> tuple[str, str]:

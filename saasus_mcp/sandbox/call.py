@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.sandbox.refusals import invalid
-from saasus_mcp.sandbox.state import Id, Record, State
+from saasus_mcp.sandbox.state import Id, Record, State, invalid
 
 CURSOR = "sandbox-after-"
 MINUTE = 60
@@ -38,6 +37,12 @@ class SandboxCall:
 
 Behaviour = Callable[[SandboxCall], Any]
 """What an operation does to the state, and the value that it answers; raises Refusal before it changed anything."""
+
+
+def require_text(call: SandboxCall, name: str) -> None:
+    """Refuse an empty text in the body."""
+    if not call.body[name]:
+        raise invalid(f"{name}: it is empty.")
 
 
 def page_of(call: SandboxCall, records: list[Record], field: str, default: int) -> Record:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall
-from saasus_mcp.sandbox.refusals import invalid, missing
-from saasus_mcp.sandbox.state import Key, Record
+from saasus_mcp.sandbox.state import Key, Record, invalid, missing
 
 Check = Callable[[SandboxCall, Record], None]
 Make = Callable[[SandboxCall], Record]
@@ -29,11 +28,6 @@ PARENTS = {
 
 def accept_all(_call: SandboxCall, _record: Record) -> None:
     """Accept every record. Used as a check, or as a cascade that removes nothing."""
-
-
-def whole_record(_call: SandboxCall, record: Record) -> Record:
-    """Return the whole record."""
-    return record
 
 
 def sent_body(call: SandboxCall) -> Record:
@@ -69,7 +63,7 @@ class CollectionResource:
     constant: tuple[str, ...] = ()
     new: Make | None = None
     check: Check = accept_all
-    view: Change = whole_record
+    view: Change = lambda _call, record: record
     guard: Check = accept_all
     cascade: Check = accept_all
 

@@ -88,15 +88,11 @@ class FaultInjector:
         """Add a fault.
 
         Args:
-            kind: what happens; see Fault.
+            kind: what happens; seconds, status, retry_after, field: see `InjectedFault`.
             on: the key of the operation (`auth.DeleteTenant`); every request by default.
             times: the number of requests; unlimited by default.
             done: whether the operation runs nevertheless; by default after broken_json, empty and reset_after, and where
                 the answer is only late or drifts.
-            seconds: how long latency lasts.
-            status: the status of the answer.
-            retry_after: seconds for a Retry-After header.
-            field: the field that drifts.
             rate: the share of the requests that are hit, from 0 to 1.
         """
         carried_out = kind in APPLIED_KINDS | DRIFT | {"latency"} if done is None else done

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.sandbox.faults import InjectedFault
-from saasus_mcp.sandbox.refusals import Refusal
+from saasus_mcp.sandbox.state import Refusal
 
 PAGE = b"<!doctype html><html><head><title>Maintenance</title></head><body><h1>Under maintenance</h1></body></html>"
 TOO_MANY = 429

@@ -1,22 +1,32 @@
-"""A received request, and the validation of its values against the schema of its operation."""
+"""A received request: its signature, and the validation of its values against the schema of its operation.
+
+The signature is computed again over the raw bytes. It does not share code with `saasus.signature`, so that a mistake there is found here.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments, Schema
 from saasus_mcp.saasus import arguments
-from saasus_mcp.sandbox.refusals import invalid
+from saasus_mcp.saasus.signature import Credentials
+from saasus_mcp.sandbox.state import invalid, unauthorized
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 INTEGER = re.compile(r"-?\d{1,19}")
+TOLERANCE = 5
+"""Minutes by which the caller's clock may be off. The API's own tolerance is not documented."""
+HEADER = re.compile(r"SAASUSSIGV1 Sig=([0-9a-f]{64}), ?SaaSID=([^,\s]+), ?APIKey=([^,\s]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +143,27 @@ def _typed(schema: Schema, text: str) -> Any:
     if kind == "boolean" and text in ("true", "false"):
         return text == "true"
     return text
+
+
+def verify_signature(credentials: Credentials, incoming: IncomingRequest, now: datetime) -> None:
+    """Accept a request that these credentials signed within the tolerance.
+
+    Raises:
+        Refusal: the signature does not fit (401).
+    """
+    found = HEADER.fullmatch(incoming.headers.get("authorization", ""))
+    if found is None:
+        raise unauthorized("The Authorization header is missing or is not a SAASUSSIGV1 signature.")
+    signature, saas_id, api_key = found.groups()
+    if (saas_id, api_key) != (credentials.saas_id, credentials.api_key):
+        raise unauthorized("The SaaS id or the API key is not known.")
+    offsets = sorted(range(-TOLERANCE, TOLERANCE + 1), key=abs)
+    if not any(hmac.compare_digest(signature, _signature(credentials, incoming, now, offset)) for offset in offsets):
+        raise unauthorized("The signature does not match, or its time is too far off.")
+
+
+def _signature(credentials: Credentials, incoming: IncomingRequest, now: datetime, offset: int) -> str:
+    timestamp = (now.astimezone(UTC) + timedelta(minutes=offset)).strftime("%Y%m%d%H%M")
+    place = incoming.headers.get("host", "") + incoming.target
+    message = (timestamp + credentials.api_key + incoming.method + place).encode("latin-1") + incoming.body
+    return hmac.new(credentials.secret_key.encode(), message, hashlib.sha256).hexdigest()

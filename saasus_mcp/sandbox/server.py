@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.sandbox.app import CONNECTION, Sandbox
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
         SaasusMcpError: the host is not local.
     """
     if not _is_loopback(host):
-        raise SaasusMcpError(message("sandbox.not_local", host=host), message("sandbox.not_local_hint"))
+        raise SaasusMcpError.of("sandbox.not_local", host=host)
     import uvicorn  # noqa: PLC0415 - only where a sandbox is served
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
 

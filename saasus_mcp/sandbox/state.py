@@ -1,4 +1,4 @@
-"""The data of the emulated SaaS: tables of records, each under a key of ids. This module knows no operation."""
+"""The data of the emulated SaaS: tables of records, each under a key of ids; and refusals in the API's form. It knows no operation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,36 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
-from saasus_mcp.sandbox.refusals import missing
+
+class Refusal(Exception):
+    """A refused call, which changed nothing: a status, a `type` and a `message`."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.message = message
+
+
+def invalid(message: str) -> Refusal:
+    """Return the refusal of an invalid request. The message names the field."""
+    return Refusal(400, "invalid_parameter", message)
+
+
+def not_now(message: str) -> Refusal:
+    """Return the refusal of a valid request whose preconditions are not met."""
+    return Refusal(400, "precondition_failed", message)
+
+
+def unauthorized(message: str) -> Refusal:
+    """Return the refusal of a signature, or of a token in the request."""
+    return Refusal(401, "unauthorized", message)
+
+
+def missing(noun: str) -> Refusal:
+    """Return the refusal for an unknown record."""
+    return Refusal(404, "not_found", f"The {noun} does not exist.")
+
 
 Id = str | int
 Key = tuple[Id, ...]

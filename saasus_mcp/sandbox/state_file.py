@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.saasus.secret_names import REMOVED
-from saasus_mcp.sandbox import call_log
+from saasus_mcp.sandbox.behaviours import logs
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import Record, State
 
@@ -75,7 +75,7 @@ def save_state(file: Path, state: State, catalogue: Catalogue) -> None:
     for name, rows in exported["tables"].items():
         tables[name] = [[key, _without(record, secrets, hidden=False)] for key, record in rows]
     routes = Routes(catalogue)
-    tables[call_log.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(call_log.TABLE, ())]
+    tables[logs.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(logs.TABLE, ())]
     document = {"format": FORMAT, "version": VERSION, **exported, "tables": tables}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     content = text.encode(

@@ -31,12 +31,12 @@ def is_loopback(host: str) -> bool:
 def parse_api_origin(value: Any) -> str:
     """Return the API's base URL without `/v1`."""
     text = str(value).strip().rstrip("/").removesuffix("/v1")
-    return _origin(text, message("settings.api_origin"))
+    return _require_url(ORIGIN, text, message("settings.api_origin"))
 
 
 def parse_public_url(value: Any) -> str:
     """Return the origin by which clients reach this server. It has no path."""
-    origin = _origin(str(value).strip().rstrip("/").lower(), message("settings.public_url"))
+    origin = _require_url(ORIGIN, str(value).strip().rstrip("/").lower(), message("settings.public_url"))
     return origin.removesuffix(f":{HTTPS_PORT}") if origin.startswith("https:") else origin
 
 
@@ -50,12 +50,12 @@ def parse_web_origin(value: Any) -> str:
 
 def parse_provider_url(value: Any) -> str:
     """Return the URL of an identity provider unchanged, because issuers are compared character by character."""
-    return _url(str(value), message("settings.provider_url"))
+    return _require_url(URL, str(value), message("settings.provider_url"))
 
 
 def parse_endpoint(value: Any) -> str:
     """Return the URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
-    return _url(str(value).strip(), message("settings.endpoint"))
+    return _require_url(URL, str(value).strip(), message("settings.endpoint"))
 
 
 def parse_host_name(value: Any) -> str:
@@ -66,25 +66,14 @@ def parse_host_name(value: Any) -> str:
     return text.strip("[]")
 
 
-def _origin(text: str, problem: Message) -> str:
-    parts = ORIGIN.fullmatch(text)
-    if parts is None or int(parts["port"] or 0) > HIGHEST_PORT:
+def _require_url(form: re.Pattern[str], text: str, problem: Message) -> str:
+    """Return a URL of this form unchanged. Its scheme is https, unless only this machine can reach the host."""
+    parts = form.fullmatch(text)
+    if parts is None or int(parts.groupdict().get("port") or 0) > HIGHEST_PORT:
         raise InvalidValue(problem)
-    _require_secure(parts)
-    return text
-
-
-def _url(text: str, problem: Message) -> str:
-    parts = URL.fullmatch(text)
-    if parts is None:
-        raise InvalidValue(problem)
-    _require_secure(parts)
-    return text
-
-
-def _require_secure(parts: re.Match[str]) -> None:
     if parts["scheme"].lower() != "https" and not is_loopback(parts["host"]):
         raise InvalidValue(message("settings.insecure_url"))
+    return text
 
 
 ApiOrigin = Annotated[str, BeforeValidator(parse_api_origin)]

@@ -21,69 +21,21 @@ QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"  # noqa: RUF001 - as wor
 FIRST, LAST = "!", "~"
 SEPARATORS = re.compile(r"[-_.]+")
 REPEATED_CHARACTER = re.compile(r"(.)\1{2,}")
-EXAMPLE_WORDS = frozenset(
-    [
-        "your",
-        "my",
-        "insert",
-        "enter",
-        "put",
-        "paste",
-        "replace",
-        "change",
-        "changeme",
-        "todo",
-        "fixme",
-        "dummy",
-        "placeholder",
-        "example",
-        "sample",
-        "here",
-    ]
-)
+EXAMPLE_WORDS = frozenset({
+    "your", "my", "insert", "enter", "put", "paste", "replace", "change", "changeme", "todo", "fixme", "dummy",
+    "placeholder", "example", "sample", "here",
+})  # fmt: skip
 """Words of which an example value has at least one..."""
-NEUTRAL_WORDS = frozenset(
-    [
-        "the",
-        "a",
-        "me",
-        "this",
-        "with",
-        "actual",
-        "real",
-        "api",
-        "saas",
-        "saasus",
-        "platform",
-        "secret",
-        "access",
-        "id",
-        "key",
-        "token",
-        "value",
-        "apikey",
-    ]
-)
+NEUTRAL_WORDS = frozenset({
+    "the", "a", "me", "this", "with", "actual", "real", "api", "saas", "saasus", "platform", "secret", "access",
+    "id", "key", "token", "value", "apikey",
+})  # fmt: skip
 """...and otherwise only words of these."""
-CREDENTIAL_NAMES = frozenset(
-    [
-        "saasusapikey",
-        "saasussecretkey",
-        "saasussaasid",
-        "saasusplatformapikey",
-        "saasusplatformsecretkey",
-        "saasusplatformsaasid",
-        "apikey",
-        "secretkey",
-        "saasid",
-        "yourapikey",
-        "yoursecretkey",
-        "yoursaasid",
-        "null",
-        "none",
-        "undefined",
-    ]
-)
+CREDENTIAL_NAMES = frozenset({
+    "saasusapikey", "saasussecretkey", "saasussaasid", "saasusplatformapikey", "saasusplatformsecretkey",
+    "saasusplatformsaasid", "apikey", "secretkey", "saasid", "yourapikey", "yoursecretkey", "yoursaasid", "null",
+    "none", "undefined",
+})  # fmt: skip
 """Names of credentials in place of their values, without separators."""
 
 

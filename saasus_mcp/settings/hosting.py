@@ -190,8 +190,6 @@ def resolve_http_settings(
     host, port = host or table.host, table.port if port is None else port
     public_url = public_url or table.public_url
     if public_url is None and not is_loopback(host):
-        raise SettingsError(
-            message("settings.public_url_required", host=host), message("settings.public_url_required_hint")
-        )
+        raise SettingsError.of("settings.public_url_required", host=host)
     private = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     return HttpSettings(host, port, public_url or private, auth.tokens, auth.jwt, table, console or ConsoleTable())

@@ -49,7 +49,6 @@ def user_folder(kind: Literal["state", "config"]) -> Path:
         return folder
     xdg = f"XDG_{kind.upper()}_HOME"
     variable = xdg if os.environ.get(xdg) else "HOME"
-    raise SettingsError(
-        message("settings.relative_user_folder", variable=variable, kind=one_of("settings.folder_kind", kind)),
-        message("settings.relative_user_folder_hint"),
+    raise SettingsError.of(
+        "settings.relative_user_folder", variable=variable, kind=one_of("settings.folder_kind", kind)
     )

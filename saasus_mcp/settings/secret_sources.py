@@ -48,14 +48,11 @@ class SecretSource(StrictModel):
         except UnsafeFile as error:
             raise SettingsError(error.message, error.hint) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                message("settings.secret_unreadable", source=self.label, reason=type(error).__name__),
-                message("settings.secret_unreadable_hint"),
+            raise SettingsError.of(
+                "settings.secret_unreadable", source=self.label, reason=type(error).__name__
             ) from None
         if not secret:
-            raise SettingsError(
-                message("settings.secret_missing", source=self.label), message("settings.secret_missing_hint")
-            )
+            raise SettingsError.of("settings.secret_missing", source=self.label)
         return secret
 
     def current_value(self) -> str:

@@ -66,7 +66,7 @@ def refuse_duplicate_variables() -> None:
     for spellings in by_name.values():
         if len(set(spellings.values())) > 1:
             names = tuple(printable_name(name) for name in sorted(spellings)[:MAX_SHOWN])
-            raise SettingsError(message("settings.set_twice", names=names), message("settings.set_twice_hint"))
+            raise SettingsError.of("settings.set_twice", names=names)
 
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:

@@ -187,7 +187,7 @@ def test_what_a_person_does_is_in_the_audit(stage: BrowserServer, monkeypatch: p
         client.post("/console/approve", data={"csrf": token, "code": approval.code, "name": approval.name})
         page = client.get("/console/audit?event=decided")
     decided = [record for record in stage.pipeline.store.audit_records() if record["event"] == "decided"]
-    assert [(each["deed"], each["principal"]) for each in decided] == [
+    assert [(each["action"], each["principal"]) for each in decided] == [
         ("freeze", "token:boss"),
         ("unfreeze", "token:boss"),
         ("approve", "token:boss"),
@@ -196,7 +196,7 @@ def test_what_a_person_does_is_in_the_audit(stage: BrowserServer, monkeypatch: p
     assert stage.pipeline.store.audit_log.find_breaks() == []
     monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
     found = run_command("audit", "search", "--event", "decided").out.splitlines()
-    assert [line.split("deed=")[1].split()[0] for line in found] == ["freeze", "unfreeze", "approve"]
+    assert [line.split("action=")[1].split()[0] for line in found] == ["freeze", "unfreeze", "approve"]
 
 
 def test_a_long_audit_is_read_page_by_page(stage: BrowserServer) -> None:

@@ -167,6 +167,17 @@ def test_a_chain_that_was_purged_whole_still_reaches_its_exported_head(state: Pa
     assert "1 chains" in run("audit", "verify").output
 
 
+def test_a_decision_that_version_0_1_0_recorded_is_shown_like_a_new_one(state: Path) -> None:
+    run("freeze", "--reason", "an incident")
+    called("auth_get_roles")
+    [file] = state.glob("sandbox*.sqlite3")
+    with closing(Store.open_file(file, Encryptor.from_file(state / KEY_FILE).derive_keys(AUDIT_KEY_PURPOSE))) as store:
+        store.record_decision({"deed": "unfreeze", "principal": "local:me", "via": "terminal"}, time.time())
+    shown = run("audit", "search", "--event", "decided").output
+    assert [line.split("action=")[1].split()[0] for line in shown.splitlines()] == ["freeze", "unfreeze"]
+    assert run("audit", "verify").exit_code == 0
+
+
 def test_a_chain_that_was_altered_is_told(state: Path) -> None:
     from sqlalchemy import create_engine, text  # noqa: PLC0415 - only here
 

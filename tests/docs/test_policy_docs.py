@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from saasus_mcp.permissions.policy.rules import PolicyInput
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "policy.md").read_text(encoding="utf-8")
+SCHEMA = Path(policy_file.__file__).with_name("policy.schema.json")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -38,6 +40,17 @@ def examples(tmp_path: Path, catalogue: Catalogue) -> dict[str, Policy]:
 
 def test_every_example_is_sound(examples: dict[str, Policy]) -> None:
     assert set(examples) == {"first", "support-desk", "billing-desk", "ci", "clerks", "careful", "two-person"}
+
+
+def _schema_keys() -> list[str]:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return sorted({*schema["properties"], *schema["$defs"]["rule"]["properties"]})
+
+
+@pytest.mark.parametrize("page", ["policy.md", "policy.ja.md"])
+@pytest.mark.parametrize("key", _schema_keys())
+def test_the_page_describes_every_key_of_the_file(page: str, key: str) -> None:
+    assert f"| `{key}` |" in (DOCS / page).read_text(encoding="utf-8")
 
 
 def test_the_cases_on_the_page_pass(examples: dict[str, Policy], tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ async def unrecorded_approval(ground: AttackContext) -> str:
                 ApprovalService(store).approve(asked, asked.name, "local:boss", NOW + 1)
         assert store.list_approvals(NOW + 1)[0].status == "pending"
         ApprovalService(store).approve(asked, asked.name, "local:boss", NOW + 2)
-        assert [record["deed"] for record in store.audit_records()] == ["approve"]
+        assert [record["action"] for record in store.audit_records()] == ["approve"]
     return "it stays pending; given later, it is recorded once"
 
 
@@ -337,7 +337,7 @@ def request_approval(store: Store, preview: str) -> Any:
 async def terminal_decisions(_: AttackContext) -> str:
     assert run_command("freeze", "--reason", "an incident").status == 0
     exported = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
-    assert [(record["deed"], record["via"], record["reason"]) for record in exported] == [
+    assert [(record["action"], record["via"], record["reason"]) for record in exported] == [
         ("freeze", "terminal", "an incident")
     ]
     assert len(run_command("audit", "search", "--event", "decided").out.splitlines()) == 1

@@ -33,7 +33,7 @@ def joined(sandbox: Sandbox, login: str) -> bool:
     [
         ("status", {"status": 500, "done": False}, {"not_applied"}),
         ("status", {"status": 500, "done": True}, {"applied"}),
-        ("status", {"status": 429}, {"not_applied"}),
+        ("status", {"status": 429, "retry_after": 0}, set[str]()),
         ("reset_before", {}, {"not_applied"}),
         ("reset_after", {}, {"applied"}),
         ("broken_json", {}, {"applied"}),

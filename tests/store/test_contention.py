@@ -90,7 +90,7 @@ def ask(store: Store, turn: str) -> None:
 def keep(store: Store, turn: str) -> None:
     """Return a secret and a large answer, each of which drives older ones out."""
     store.add_secrets([HiddenSecret(f"s{turn}", "local:me", "default", b"x", NOW)], NOW)
-    store.take_secrets({f"s{turn}": {"deed": "reveal"}}, NOW - 1)
+    store.take_secrets({f"s{turn}": {"action": "reveal"}}, NOW - 1)
     store.results.add(StoredResult(f"r{turn}", "local:me", "default", "auth.GetRoles", NOW, NOW, b"x" * 1000))
 
 

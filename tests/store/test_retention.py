@@ -70,7 +70,7 @@ def test_a_purge_removes_what_it_is_told_and_what_goes_by_itself(full: Store) ->
     assert [entry.call for entry in full.undo_log.list_entries()] == ["new"]
     begun, purged = full.audit_records()
     assert begun["call"] == "new"
-    assert {"deed": "purge", "principal": "local:me", "records": 2}.items() <= purged.items()
+    assert {"action": "purge", "principal": "local:me", "records": 2}.items() <= purged.items()
     assert full.audit_log.find_breaks() == []
     assert not kept(full) & {"secrets", "results", "approvals", "charges", "confirmations", "undone"}
 

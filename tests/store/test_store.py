@@ -260,8 +260,8 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
     store.add_secrets([secret, replace(secret, id="id-2")], NOW)
     assert store.get_secret("id-1", NOW + 899) == secret
     assert store.get_secret("id-1", NOW + 900) is None
-    assert store.take_secrets({"id-1": {"deed": "reveal"}, "id-9": {"deed": "reveal"}}, NOW) == ["id-1"]
-    assert [record["deed"] for record in store.audit_records()] == ["reveal"], "what was not there is not recorded"
+    assert store.take_secrets({"id-1": {"action": "reveal"}, "id-9": {"action": "reveal"}}, NOW) == ["id-1"]
+    assert [record["action"] for record in store.audit_records()] == ["reveal"], "what was not there is not recorded"
     assert store.get_secret("id-1", NOW) is None
     assert store.get_secret("id-3", NOW) is None
     store.add_secrets([replace(secret, id="id-4", expires_at=NOW + 9000)], NOW + 900)
@@ -283,7 +283,7 @@ def test_of_two_processes_that_take_one_secret_at_once_one_gets_it(shared: tuple
     for turn in range(10):
         secret = HiddenSecret(f"id-{turn}", "local:me", "default", b"sealed", NOW + 900)
         shared[0].add_secrets([secret], NOW)
-        told = {secret.id: {"deed": "reveal"}}
+        told = {secret.id: {"action": "reveal"}}
         results = raced(*[(lambda store=store, told=told: store.take_secrets(told, NOW)) for store in shared * 2])
         assert sorted(results) == [[], [], [], [secret.id]]
 

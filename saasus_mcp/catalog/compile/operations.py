@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from saasus_mcp.catalog.compile import requirements, route_conflicts, schemas
+from saasus_mcp.catalog.compile import recipes, route_conflicts, schemas
 from saasus_mcp.catalog.compile.documents import SourceOperation
 from saasus_mcp.catalog.openapi_summary import Node
 
@@ -95,5 +95,5 @@ def _effects(row: dict[str, Any]) -> dict[str, Any]:
     if needed.get("target"):
         needed["target"] = {key: value for key, value in needed["target"].items() if key != "saas"}
     if needed.get("requires"):
-        needed["requires"] = requirements.expand_requirements(needed["requires"])
+        needed["requires"] = recipes.expand_requirements(needed["requires"])
     return needed

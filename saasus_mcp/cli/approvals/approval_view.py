@@ -43,7 +43,7 @@ def find_pending(stores: Iterable[Store], code: str, now: float) -> tuple[Approv
         except CallRefused:
             continue
     shown = visible_text(code[:_MAX_CODE])
-    raise UnknownCode(message("cli_approvals.unknown_code", code=shown), message("cli_approvals.unknown_code_hint"))
+    raise UnknownCode.of("cli_approvals.unknown_code", code=shown)
 
 
 def find_approval(stores: Iterable[Store], code: str, now: float) -> Approval:
@@ -56,7 +56,7 @@ def find_approval(stores: Iterable[Store], code: str, now: float) -> Approval:
         if is_code(code, approval):
             return approval
     shown = visible_text(code[:_MAX_CODE])
-    raise UnknownCode(message("cli_approvals.no_such_code", code=shown), message("cli_approvals.no_such_code_hint"))
+    raise UnknownCode.of("cli_approvals.no_such_code", code=shown)
 
 
 def is_code(typed: str, approval: Approval) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import group
 from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person, say
 from saasus_mcp.common.messages import message
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.settings import Settings
 
@@ -29,7 +29,7 @@ def set_passphrase(settings: Settings) -> None:
         raise TerminalError(message("cli_approvals.passphrase_too_short", shortest=shortest))
     if prompt_hidden(message("cli_approvals.repeat_passphrase")) != new:
         raise TerminalError(message("cli_approvals.passphrases_differ"))
-    _record(settings, ActionKind.PASSPHRASE_SET)
+    composition.record_decision(settings, ActionKind.PASSPHRASE_SET)
     passphrase.save_passphrase(settings.state_folder, new)
     say(message("cli_approvals.passphrase_set"))
     say(message("cli.local_boundary"))
@@ -44,11 +44,6 @@ def clear_passphrase(settings: Settings) -> None:
         say(message("cli_approvals.no_passphrase"))
         return
     require_passphrase(settings.state_folder, message("cli_approvals.current_passphrase"))
-    _record(settings, ActionKind.PASSPHRASE_CLEARED)
+    composition.record_decision(settings, ActionKind.PASSPHRASE_CLEARED)
     passphrase.clear_passphrase(settings.state_folder)
     say(message("cli_approvals.passphrase_cleared"))
-
-
-def _record(settings: Settings, kind: ActionKind) -> None:
-    with state.open_state(settings) as stores:
-        state.record_decision(stores, ActionRecord(kind, composition.local_user().id, "terminal"))

@@ -114,17 +114,14 @@ def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
 def _require_readable(approval: Approval, language: Language) -> None:
     """Raise TerminalError if another version asked the question in a form that this version cannot show."""
     if not stored_question.is_readable(approval, language):
-        raise TerminalError(message("cli_approvals.unreadable"), message("cli_approvals.unreadable_hint"))
+        raise TerminalError.of("cli_approvals.unreadable")
 
 
 def _require_permitted(approval: Approval, language: Language) -> None:
     """Raise TerminalError if the policy requires two people and this person made the request."""
     user = composition.local_user().id
     if not may_approve(approval, user):
-        raise TerminalError(
-            message("cli_approvals.own_request", principal=quote_name(user, language)),
-            message("cli_approvals.own_request_hint"),
-        )
+        raise TerminalError.of("cli_approvals.own_request", principal=quote_name(user, language))
     if approval.two_person:
         say(message("cli_approvals.two_person"))
         click.echo()

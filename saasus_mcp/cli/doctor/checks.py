@@ -50,7 +50,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding for programs, with texts in the reader's language."""
-        return {"check": self.check, "status": self.status, "said": render(self.text), "mend": render(self.hint)}
+        return {"check": self.check, "status": self.status, "said": render(self.text), "hint": render(self.hint)}
 
 
 def problem(check: str, error: SaasusMcpError) -> Finding:
@@ -108,11 +108,8 @@ def check_state_folder(settings: Settings) -> Finding:
         text = message("cli_doctor.state_unwritable", folder=str(folder), reason=reason)
         return Finding("state", "problem", text, message("cli_doctor.state_unwritable_hint"))
     if readable is not None:
-        text, hint = (
-            message("cli_doctor.state_open", path=str(readable)),
-            message("cli_doctor.state_open_hint", path=str(readable)),
-        )
-        return Finding("state", "problem", text, hint)
+        text = message("cli_doctor.state_open", path=str(readable))
+        return Finding("state", "problem", text, message("cli_doctor.state_open_hint", path=str(readable)))
     return Finding("state", "ok", message("cli_doctor.state_ok", folder=str(folder)))
 
 

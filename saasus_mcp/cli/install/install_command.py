@@ -103,7 +103,8 @@ def install(
     launch = LaunchOptions(launcher, surface, parse_toolset_names(toolsets or ""))
     request = _parse_request(settings, client, launch, entry)
     if request.print_only:
-        click.echo(entry_editing.render_entry(request.client, request.name, _build_entry(request)))
+        alone = entry_editing.put_entry("", request.client, request.name, _build_entry(request))
+        click.echo(alone.rstrip("\n"))
         return
     path = file or request.client.file(Machine(platform.system(), Path.home(), os.environ))
     config = config_files.read_config_file(path)
@@ -142,10 +143,7 @@ def _parse_request(
         except InvalidValue as error:
             raise InstallError(message("cli_install.invalid_url", reason=error.problem), nothing_written) from None
         if not known.url_key:
-            raise InstallError(
-                message("cli_install.no_remote_servers", client=known.title),
-                message("cli_install.no_remote_servers_hint"),
-            )
+            raise InstallError.of("cli_install.no_remote_servers", client=known.title)
     return InstallRequest(known, settings, launch, **{**entry, "url": entry["url"] or None})
 
 
@@ -211,7 +209,7 @@ def _plain_text_credentials(request: InstallRequest) -> dict[str, str]:
             raise InstallError(message("cli_install.nothing_written"))
     for name, value in needed.items():
         if not value and not is_terminal(sys.stdin):
-            raise InstallError(message("cli_install.unset", name=name), message("cli_install.unset_hint"))
+            raise InstallError.of("cli_install.unset", name=name)
     values = {name: value or prompt_hidden(name) for name, value in needed.items()}
     require_valid_credentials(values)
     return values
@@ -265,7 +263,7 @@ def _require_consent(request: InstallRequest, question: Message) -> None:
     if request.yes:
         return
     if not is_terminal(sys.stdin):
-        raise InstallError(message("cli_install.no_terminal"), message("cli_install.no_terminal_hint"))
+        raise InstallError.of("cli_install.no_terminal")
     if not click.confirm(f"\n{render(question)}"):
         raise InstallError(message("cli_install.nothing_written"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
         records = [record for store in stores for record in store.audit_log.list_records(after)]
     report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
     if as_json:
-        click.echo(format_json(policy_replay.report_json(report)))
+        click.echo(format_json(asdict(report)))
         return
     for line in policy_replay.report_lines(report):
         click.echo(visible_text(render(line)))

@@ -80,7 +80,7 @@ def parse_object(option: str, text: str) -> dict[str, Any]:
     """
     value = parse_json(text)
     if not isinstance(value, dict):
-        raise SaasusMcpError(message("cli.not_an_object", option=option), message("cli.not_an_object_hint"))
+        raise SaasusMcpError.of("cli.not_an_object", option=option)
     return value
 
 

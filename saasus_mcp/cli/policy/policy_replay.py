@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool
@@ -93,11 +93,6 @@ def report_lines(report: ReplayReport) -> Iterator[Message]:
         yield message("cli_policy.calls_without_groups", count=report.groupless)
     if report.unknown:
         yield message("cli_policy.calls_of_unknown_tools", count=report.unknown)
-
-
-def report_json(report: ReplayReport) -> dict[str, Any]:
-    """Return the report for programs."""
-    return asdict(report)
 
 
 def _policy_input(record: Mapping[str, Any], catalogue: Catalogue) -> PolicyInput:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import anyio
 import click
 from mcp.client.context import ClientRequestContext
@@ -14,7 +11,6 @@ from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.confirmation import FIELD_NAME, FIELD_YES
-from saasus_mcp.saasus.tool_answer import compact_json
 
 COLOURS = {"assistant": "cyan", "server": "green", "person": "yellow", "note": "bright_black"}
 MAX_ANSWER_CHARACTERS = 300
@@ -50,16 +46,6 @@ class DemoPresenter:
         click.echo(f"{INDENT}{name}: {first}")
         for line in rest:
             click.echo(f"{INDENT}  | {line}".rstrip())
-
-    def show_call(self, tool: str, arguments: Mapping[str, Any]) -> None:
-        """Print a call of the assistant."""
-        self.say("assistant", f"{tool} {compact_json(dict(arguments))}")
-
-    def show_answer(self, result: CallToolResult) -> None:
-        """Print an answer of the server. A long one is truncated unless it is a refusal."""
-        text = first_text(result)
-        truncated = len(text) > MAX_ANSWER_CHARACTERS and not result.is_error
-        self.say("server", text[:MAX_ANSWER_CHARACTERS] + "..." if truncated else text)
 
 
 def first_text(result: CallToolResult) -> str:

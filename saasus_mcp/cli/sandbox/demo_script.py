@@ -14,13 +14,14 @@ from mcp.types import CallToolResult
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
-from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson, DemoPresenter, first_text
+from saasus_mcp.cli.sandbox.demo_presenter import MAX_ANSWER_CHARACTERS, DemoPerson, DemoPresenter, first_text
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.confirmation import MIN_READING_SECONDS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
+from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.store.folder_stores import FolderStores
 
 MEMBER_EMAIL = "hanako@example.com"
@@ -185,9 +186,11 @@ class DemoScript:
         return first_text(result)
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
-        self._presenter.show_call(tool, arguments)
+        self._presenter.say("assistant", f"{tool} {compact_json(dict(arguments))}")
         result = await self._client.call_tool(tool, dict(arguments))
-        self._presenter.show_answer(result)
+        text = first_text(result)
+        truncated = len(text) > MAX_ANSWER_CHARACTERS and not result.is_error  # a refusal is shown whole
+        self._presenter.say("server", text[:MAX_ANSWER_CHARACTERS] + "..." if truncated else text)
         return result
 
     def _begin(self, step: str) -> DemoPresenter:

@@ -103,6 +103,4 @@ def _find_port(port: int) -> int:
             return int(probe.getsockname()[1])
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise SaasusMcpError(
-            message("cli_sandbox.port_unusable", port=port, reason=reason), message("cli_sandbox.port_unusable_hint")
-        ) from None
+        raise SaasusMcpError.of("cli_sandbox.port_unusable", port=port, reason=reason) from None

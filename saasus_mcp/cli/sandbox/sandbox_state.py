@@ -38,9 +38,7 @@ def open_sandbox(settings: Settings, *, fresh: bool = False) -> Iterator[Sandbox
     """
     if not settings.sandbox:
         if fresh:
-            raise SaasusMcpError(
-                message("cli_sandbox.fresh_without_sandbox"), message("cli_sandbox.fresh_without_sandbox_hint")
-            )
+            raise SaasusMcpError.of("cli_sandbox.fresh_without_sandbox")
         yield None
         return
     with open_sandbox_file(settings, settings.state_folder / STATE_FILE, fresh=fresh) as sandbox:
@@ -62,9 +60,8 @@ def open_sandbox_file(settings: Settings, file: Path, *, fresh: bool = False) ->
             state = None if fresh else state_file.load_state(file)
         sandbox = Sandbox(catalogue, state=state)
         with _file_errors(settings, file):
-            state_file.save_state(
-                file, sandbox.state, catalogue
-            )  # fails before anything changes if the file cannot be written
+            # Fails before anything changes if the file cannot be written.
+            state_file.save_state(file, sandbox.state, catalogue)
         try:
             yield sandbox
         finally:
@@ -85,9 +82,8 @@ def _file_errors(settings: Settings, file: Path) -> Iterator[None]:
         reason = one_of("cli_sandbox.state", error.why)
         raise SaasusMcpError(message("cli_sandbox.state_unusable", file=str(file), reason=reason), hint) from None
     except OSError as error:
-        raise SaasusMcpError(
-            message("cli_sandbox.state_unwritable", file=str(file), reason=error.strerror or type(error).__name__),
-            message("cli_sandbox.state_unwritable_hint"),
+        raise SaasusMcpError.of(
+            "cli_sandbox.state_unwritable", file=str(file), reason=error.strerror or type(error).__name__
         ) from None
 
 
@@ -103,7 +99,5 @@ def _exclusive(settings: Settings, file: Path) -> Iterator[None]:
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error:
-            raise SaasusMcpError(
-                message("cli_sandbox.state_busy", file=str(file)), message("cli_sandbox.state_busy_hint")
-            ) from None
+            raise SaasusMcpError.of("cli_sandbox.state_busy", file=str(file)) from None
         yield

@@ -97,14 +97,10 @@ def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitSta
     return _build_console(settings, service, LocalSessions(), secure=False)
 
 
-def local_approver() -> Approver:
-    """Return the user of this computer, whom a one-time link signs in."""
-    return Approver(composition.local_user().id, is_owner=True)
-
-
 def signin_link(console: Console, base: str) -> str:
     """Return a one-time link for the user of this computer."""
-    return f"{base}/enter/{console.signin.links.issue(local_approver())}"
+    approver = Approver(composition.local_user().id, is_owner=True)
+    return f"{base}/enter/{console.signin.links.issue(approver)}"
 
 
 def _build_service(

@@ -136,7 +136,7 @@ def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack
         if http.jwt is None and http.configured_tokens is None and not _has_valid_token(tokens):
             chain.clear()  # no caller could authenticate, and the settings do not say that tokens come later
     if not chain:
-        raise SaasusMcpError(message("cli_serve.no_authentication"), message("cli_serve.no_authentication_hint"))
+        raise SaasusMcpError.of("cli_serve.no_authentication")
     return AuthenticatorChain(*chain)
 
 

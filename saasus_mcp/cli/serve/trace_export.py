@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from saasus_mcp import __version__
-from saasus_mcp.common.messages import message
 from saasus_mcp.settings import SettingsError, TracesExporter
 
 if TYPE_CHECKING:
@@ -28,9 +27,7 @@ def export_traces(to: TracesExporter) -> Iterator[None]:
         yield
         return
     if find_spec("opentelemetry.sdk") is None or (to == "otlp" and find_spec(EXPORTER_PACKAGE) is None):
-        raise SettingsError(
-            message("cli_serve.tracing_not_installed", exporter=to), message("cli_serve.tracing_not_installed_hint")
-        )
+        raise SettingsError.of("cli_serve.tracing_not_installed", exporter=to)
     from opentelemetry import trace  # noqa: PLC0415 - only if spans are exported
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - as above
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above

@@ -91,10 +91,7 @@ def _fetch_text(stream: Callable[..., Any], http_error: type[Exception], url: st
                 chunks.append(chunk)
         return b"".join(chunks).decode("utf-8")
     except (http_error, UnicodeDecodeError) as error:
-        raise InvalidDocument(
-            message("cli_specs.unreachable", url=url, reason=type(error).__name__),
-            message("cli_specs.unreachable_hint"),
-        ) from None
+        raise InvalidDocument.of("cli_specs.unreachable", url=url, reason=type(error).__name__) from None
 
 
 def _module_name(stem: str, modules: Collection[str]) -> str:

@@ -94,11 +94,8 @@ def _line(one: SpecDifference) -> str:
     mark, place = MARKS[one.kind], f"{one.place}: " if one.place else ""
     if one.fact == "enum":
         ours, theirs = set(one.ours or ()), set(one.theirs or ())
-        added, removed = (
-            (f"+{value}" for value in sorted(theirs - ours)),
-            (f"-{value}" for value in sorted(ours - theirs)),
-        )
-        return f"{mark} {place}enum " + " ".join([*added, *removed])
+        changed = [f"+{value}" for value in sorted(theirs - ours)] + [f"-{value}" for value in sorted(ours - theirs)]
+        return f"{mark} {place}enum " + " ".join(changed)
     if one.fact:
         return f"{mark} {place}{one.fact} {_value_text(one.ours)} -> {_value_text(one.theirs)}"
     return f"{mark} {one.place or 'operation'}" + (f" {_value_text(one.theirs)}" if one.theirs else "")

@@ -129,8 +129,8 @@ def _find_entries(session: TerminalSession, settings: Settings, identifier: str,
         raise TerminalError(message("cli_undo.ambiguous_id", id=shown), message("cli_undo.unknown_id_hint"))
     with state.open_stores(settings) as stores:
         if any(fits(entry) for store in stores for entry in store.undo_log.list_entries()):
-            raise TerminalError(message("cli_undo.elsewhere"), message("cli_undo.elsewhere_hint"))
-    raise TerminalError(message("cli_undo.unknown_id", id=shown), message("cli_undo.unknown_id_hint"))
+            raise TerminalError.of("cli_undo.elsewhere")
+    raise TerminalError.of("cli_undo.unknown_id", id=shown)
 
 
 class _Undoing:
@@ -262,7 +262,7 @@ def _ask_missing(step: UndoStep) -> Mapping[str, Any]:
     for path in step.missing_paths:
         values[path] = prompt_hidden(message("cli_undo.ask_value", path=path))
         if not values[path]:
-            raise TerminalError(message("cli_undo.value_missing", path=path), message("cli_undo.value_missing_hint"))
+            raise TerminalError.of("cli_undo.value_missing", path=path)
     return values
 
 

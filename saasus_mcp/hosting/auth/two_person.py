@@ -36,4 +36,4 @@ def check_two_person(policy: Policy, http: HttpSettings) -> None:
             )
     host = (urlsplit(callers.issuer).hostname or "").lower()
     if host in ENTRA_HOSTS and callers.subject_claim == "sub" and approvers.client_id not in callers.audience:
-        raise SettingsError(message("hosting.two_person_entra"), message("hosting.two_person_entra_hint"))
+        raise SettingsError.of("hosting.two_person_entra")

@@ -13,6 +13,7 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
+from saasus_mcp.permissions.approval.action_records import action_of
 from saasus_mcp.store.audit.log import RecordPosition
 
 DEFAULT_DAYS, MAX_DAYS = 7.0, 366.0
@@ -55,7 +56,7 @@ def _record_row(record: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
         "call": record["call"][:8],
         "operation": record.get("operation") or record.get("tool", ""),
         "principal": record.get("principal", ""),
-        "outcome": record.get("decision") or record.get("applied") or record.get("refused") or record.get("deed", ""),
+        "outcome": record.get("decision") or record.get("applied") or record.get("refused") or action_of(record),
         "rule": record.get("rule", ""),
         "status": record.get("status") or "",
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),

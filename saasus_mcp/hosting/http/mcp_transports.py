@@ -14,13 +14,13 @@ from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
-from starlette.types import Receive, Scope, Send
 
+from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, ServedProfile, resolve_profile
-from saasus_mcp.hosting.http.body_limit import BodyTooLarge, limit_body
 from saasus_mcp.hosting.http_errors import capacity_response, error_response
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.hosting.limits.session_limit import IDLE_SECONDS, MAX_SESSIONS, SessionLimiter
@@ -171,3 +171,33 @@ class ProfileRouter:
             await error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)(scope, receive, send)
         except CapacityExceeded as error:
             await capacity_response(error)(scope, receive, send)
+
+
+class BodyTooLarge(Exception):
+    """The body exceeds a limit. The text says which one, and how to send less."""
+
+
+def limit_body(receive: Receive) -> Receive:
+    """Return `receive` with the limits of `common.json_bounds` applied to the body.
+
+    Raises:
+        BodyTooLarge: the body exceeds a limit; raised in place of its last part.
+    """
+    parts: list[bytes] = []
+    complete = False
+
+    async def receive_within_limits() -> Message:
+        nonlocal complete
+        message = await receive()
+        if message["type"] != "http.request" or complete:
+            return message
+        parts.append(message.get("body", b""))
+        complete = not message.get("more_body", False)
+        if complete:
+            excess = find_excess(b"".join(parts))
+            parts.clear()
+            if excess is not None:
+                raise BodyTooLarge(excess)
+        return message
+
+    return receive_within_limits

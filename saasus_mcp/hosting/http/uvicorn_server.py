@@ -15,7 +15,6 @@ import anyio
 import uvicorn
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.http.application import HostedApp
 from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
 
@@ -87,10 +86,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or type(error).__name__
-        raise SaasusMcpError(
-            message("hosting.cannot_listen", host=host, port=str(port), reason=reason),
-            message("hosting.cannot_listen_hint"),
-        ) from None
+        raise SaasusMcpError.of("hosting.cannot_listen", host=host, port=str(port), reason=reason) from None
     return listener
 
 

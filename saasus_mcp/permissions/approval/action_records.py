@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,7 +63,12 @@ class ActionRecord:
         """Return the fields for the audit log."""
         fields = ("principal", "via", "profile", "saas_id", "code", "operation", "from_call", "handle", "subject")
         found = {name: value for name in (*fields, "reason") if (value := getattr(self, name))}
-        return {"deed": self.kind.value, **found}
+        return {"action": self.kind.value, **found}
+
+
+def action_of(record: Mapping[str, Any]) -> str:
+    """Return the action in the record of a decision. Version 0.1.0 wrote it under another key."""
+    return str(record.get("action") or record.get("deed", ""))
 
 
 def record_action(store: Store, decision: ActionRecord, at: float) -> None:

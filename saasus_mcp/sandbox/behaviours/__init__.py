@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.sandbox.behaviours import (
-    access,
     accounts,
     analysis,
     attributes,
@@ -22,46 +23,36 @@ from saasus_mcp.sandbox.behaviours import (
     tenants,
 )
 from saasus_mcp.sandbox.call import Behaviour
-from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.state import State
 
-ROWS: tuple[CollectionResource | DocumentResource, ...] = (
-    *access.ROWS,
-    *accounts.ROWS,
-    *feedback.ROWS,
-    *gateway.ROWS,
-    *invitations.ROWS,
-    *logs.ROWS,
-    *marketplace.ROWS,
-    *members.ROWS,
-    *external_services.ROWS,
-    *pricing.ROWS,
-    *settings.ROWS,
-    *tenants.ROWS,
-    *attributes.ROWS,
+_MODULES: tuple[Any, ...] = (
+    accounts,
+    analysis,
+    attributes,
+    external_services,
+    feedback,
+    gateway,
+    invitations,
+    logs,
+    marketplace,
+    members,
+    metering,
+    pricing,
+    sessions,
+    settings,
+    tenants,
 )
-
-SPECIAL: dict[str, Behaviour] = {
-    **accounts.SPECIAL,
-    **analysis.SPECIAL,
-    **feedback.SPECIAL,
-    **gateway.SPECIAL,
-    **invitations.SPECIAL,
-    **logs.SPECIAL,
-    **marketplace.SPECIAL,
-    **members.SPECIAL,
-    **metering.SPECIAL,
-    **external_services.SPECIAL,
-    **pricing.SPECIAL,
-    **sessions.SPECIAL,
-    **tenants.SPECIAL,
-}
 
 
 def behaviours_by_operation(catalogue: Catalogue) -> dict[str, Behaviour]:
     """Return the behaviour of each operation by key. An operation without one answers a sample and changes nothing."""
-    generic = {key: behaviour for row in ROWS for key, behaviour in row.behaviours(catalogue)}
-    return {**generic, **SPECIAL}
+    found: dict[str, Behaviour] = {}
+    for module in _MODULES:
+        for resource in getattr(module, "ROWS", ()):
+            found.update(resource.behaviours(catalogue))
+    for module in _MODULES:
+        found.update(getattr(module, "SPECIAL", {}))
+    return found
 
 
 def apply_due_changes(state: State, now: int) -> None:

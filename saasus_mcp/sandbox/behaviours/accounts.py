@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from saasus_mcp.sandbox.behaviours import logins
 from saasus_mcp.sandbox.behaviours.attributes import check_attributes
 from saasus_mcp.sandbox.behaviours.logins import new_user, user_by_login, user_by_token
 from saasus_mcp.sandbox.behaviours.members import forget, memberships, shown_envs
-from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall, day_of, page_of
+from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall, day_of, page_of, require_text
 from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
-from saasus_mcp.sandbox.refusals import invalid, missing, not_now
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.state import Record, State, invalid, missing, not_now
 
 PAGE = 50
 
@@ -64,14 +61,8 @@ def _info_by_login(call: SandboxCall) -> Record:
 
 
 def _search(call: SandboxCall) -> Record:
-    wanted = {name: call.query[name] for name in ("id", *logins.NAMES) if name in call.query}
-    found = [user for user in call.state.rows("users") if matches(user, wanted)]
+    found = [user for user in call.state.rows("users") if logins.matches(user, call.query)]
     return page_of(call, found, "users", PAGE)
-
-
-def matches(record: Record, wanted: Record) -> bool:
-    """Return whether a record has the wanted id and login prefixes."""
-    return all(record[name] == text if name == "id" else record[name].startswith(text) for name, text in wanted.items())
 
 
 def _delete(call: SandboxCall) -> Record:
@@ -80,11 +71,6 @@ def _delete(call: SandboxCall) -> Record:
     forget(call.state, user["id"])
     call.state.drop("users", user["id"])
     return before
-
-
-def _set_password(call: SandboxCall) -> None:
-    if not call.body["password"]:
-        raise invalid("password: it is empty.")
 
 
 def _reset_password(call: SandboxCall) -> Record:
@@ -122,8 +108,7 @@ def _confirm_email(call: SandboxCall) -> None:
     request = call.state.find("email_requests", *call.scope)
     if request is None or request["until"] < call.now:
         raise not_now("No change of the address was requested in the last 24 hours.")
-    if not call.body["code"]:
-        raise invalid("code: it is empty.")
+    require_text(call, "code")
     _change_login(call, "email", request["email"])
     call.state.drop("email_requests", *call.scope)
 
@@ -166,13 +151,11 @@ def _sign_up(call: SandboxCall) -> Record:
     return USERS.create(call)
 
 
-def _no_preference(_call: SandboxCall) -> dict[str, Any]:
-    return {"enabled": False}
-
-
 ROWS = (
     USERS,
-    DocumentResource("/v1/auth/users/{user_id}/mfa/preference", default=_no_preference, check=_check_mfa),
+    DocumentResource(
+        "/v1/auth/users/{user_id}/mfa/preference", default=lambda _call: {"enabled": False}, check=_check_mfa
+    ),
 )
 
 SPECIAL: dict[str, Behaviour] = {
@@ -181,7 +164,7 @@ SPECIAL: dict[str, Behaviour] = {
     "auth.GetUserInfoBySignInId": _info_by_login,
     "auth.SearchSaasUsers": _search,
     "auth.DeleteSaasUser": _delete,
-    "auth.UpdateSaasUserPassword": _set_password,
+    "auth.UpdateSaasUserPassword": lambda call: require_text(call, "password"),
     "auth.ResetSaasUserPassword": _reset_password,
     "auth.UpdateSaasUserEmail": _set_login("email"),
     "auth.UpdateSaasUserSignInId": _set_login("sign_in_id"),

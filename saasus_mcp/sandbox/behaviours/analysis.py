@@ -8,8 +8,7 @@ from datetime import date, timedelta
 
 from saasus_mcp.sandbox.behaviours.metering import day, month
 from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall, day_of
-from saasus_mcp.sandbox.refusals import invalid
-from saasus_mcp.sandbox.state import Record
+from saasus_mcp.sandbox.state import Record, invalid
 
 LONGEST = 400
 """Days of one answer."""

@@ -8,8 +8,7 @@ from typing import Any
 
 from saasus_mcp.sandbox.call import SandboxCall
 from saasus_mcp.sandbox.engine import Check, CollectionResource, sent_body
-from saasus_mcp.sandbox.refusals import invalid
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.state import Record, State, invalid
 
 
 def check_attributes(state: State, table: str, values: Mapping[str, Any]) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from saasus_mcp.sandbox.behaviours.tenants import STRIPE
-from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, require_text
 from saasus_mcp.sandbox.engine import DocumentResource
-from saasus_mcp.sandbox.refusals import invalid, missing, not_now
-from saasus_mcp.sandbox.state import Record
+from saasus_mcp.sandbox.state import Record, not_now
 
 EVENTS = "/v1/integration/eventbridge/info"
 
 
 def _connect(call: SandboxCall) -> None:
-    if not call.body["secret_key"]:
-        raise invalid("secret_key: it is empty.")
+    require_text(call, "secret_key")
     call.state.put("documents", (STRIPE,), {"is_registered": True})
 
 
@@ -41,21 +39,6 @@ def customer(tenant_id: str) -> Record:
     return {"customer_id": f"cus_sandbox{tenant_id[:8]}", "subscription_schedule_id": f"sub_sched_{tenant_id[:8]}"}
 
 
-def _forget_customers(call: SandboxCall) -> None:
-    call.state.drop("stripe_customers")
-
-
-def _customer(call: SandboxCall) -> Record:
-    found = call.state.find("stripe_customers", *call.scope)
-    if found is None:
-        raise missing("customer at Stripe")
-    return found
-
-
-def _leave_products(_call: SandboxCall) -> None:
-    """Do nothing: the API does not show products at Stripe."""
-
-
 def _emit(call: SandboxCall) -> None:
     if call.state.find("documents", EVENTS) is None:
         raise not_now("The EventBridge settings are not saved.")
@@ -67,10 +50,10 @@ SPECIAL: dict[str, Behaviour] = {
     "billing.UpdateStripeInfo": _connect,
     "billing.DeleteStripeInfo": _disconnect,
     "auth.CreateTenantAndPricing": _push_all,
-    "auth.DeleteStripeTenantAndPricing": _forget_customers,
-    "auth.GetStripeCustomer": _customer,
+    "auth.DeleteStripeTenantAndPricing": lambda call: call.state.drop("stripe_customers"),
+    "auth.GetStripeCustomer": lambda call: call.state.get("stripe_customers", *call.scope, noun="customer at Stripe"),
     "pricing.LinkPlanToStripe": _require_stripe,
-    "pricing.DeleteStripePlan": _leave_products,
+    "pricing.DeleteStripePlan": lambda _call: None,  # the API does not show products at Stripe
     "integration.CreateEventBridgeEvent": _emit,
     "integration.CreateEventBridgeTestEvent": _emit,
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall
 from saasus_mcp.sandbox.engine import CollectionResource
-from saasus_mcp.sandbox.refusals import invalid, missing
-from saasus_mcp.sandbox.state import Record
+from saasus_mcp.sandbox.state import Record, invalid
 
 HIGHEST_STATUS = 3
 
@@ -43,8 +42,7 @@ def _vote(call: SandboxCall) -> Record:
 
 def _take_back(call: SandboxCall) -> None:
     key = (call.path["feedback_id"], call.path["user_id"])
-    if call.state.find("votes", *key) is None:
-        raise missing("vote")
+    call.state.get("votes", *key)
     call.state.drop("votes", *key)
 
 

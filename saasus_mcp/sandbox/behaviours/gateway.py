@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, require_text
 from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
-from saasus_mcp.sandbox.refusals import invalid, not_now
-from saasus_mcp.sandbox.state import Record
+from saasus_mcp.sandbox.state import Record, not_now
 
 LIVE = "/v1/apigateway/settings"
 DRAFT = "/v1/apigateway/draft/settings"
 KEYS = "api_keys"
 KEYS_OF_A_USER = 2
 WIRING = ("role_arn", "saas_vpc_id", "saas_subnet_ids", "saas_alb_arn")
-
-
-def _no_draft(_call: SandboxCall) -> Record:
-    return {"endpoint_settings_list": []}
 
 
 def _set_live(call: SandboxCall, **fields: object) -> None:
@@ -45,7 +40,7 @@ def _cancel(call: SandboxCall) -> None:
 
 def _upload(call: SandboxCall) -> None:
     """Make a draft with one endpoint more than the live settings."""
-    _require_content(call)
+    require_text(call, "content")
     number = call.state.new_id("endpoint")[:4]
     made = {"path": f"/generated-{number}", "method": "GET", "throttlings": [], "role_names": []}
     made["mapping_endpoint_id"] = f"sandbox.Service/generated{number}"
@@ -54,11 +49,6 @@ def _upload(call: SandboxCall) -> None:
     draft = {"endpoint_settings_list": endpoints, "internal_endpoint_openapi_definition_file_download_url": url}
     call.state.put("documents", (DRAFT,), draft)
     _set_live(call, generated_file_status="generated")
-
-
-def _require_content(call: SandboxCall) -> None:
-    if not call.body["content"]:
-        raise invalid("content: it is empty.")
 
 
 def _create(call: SandboxCall) -> None:
@@ -107,19 +97,19 @@ def _issue(call: SandboxCall) -> Record:
 
 
 def _refresh(call: SandboxCall) -> Record:
-    call.state.get(KEYS, *call.scope, noun="API key")
-    call.state.change(KEYS, call.scope, client_secret=call.state.new_secret("client-secret"))
-    return call.state.get(KEYS, *call.scope)
-
-
-def _open_access(call: SandboxCall) -> Record:
-    return {"id": call.path["tenant_id"], "allowed_ips": [], "routing": {}}
+    key = call.state.get(KEYS, *call.scope, noun="API key")
+    renewed = {**key, "client_secret": call.state.new_secret("client-secret")}
+    call.state.put(KEYS, call.scope, renewed)
+    return renewed
 
 
 ROWS = (
     DocumentResource(LIVE),
-    DocumentResource(DRAFT, default=_no_draft),
-    DocumentResource("/v1/apigateway/tenants/{tenant_id}", default=_open_access),
+    DocumentResource(DRAFT, default=lambda _call: {"endpoint_settings_list": []}),
+    DocumentResource(
+        "/v1/apigateway/tenants/{tenant_id}",
+        default=lambda call: {"id": call.path["tenant_id"], "allowed_ips": [], "routing": {}},
+    ),
     CollectionResource("/v1/apigateway/api-keys", KEYS, "API key", key="api_key"),
 )
 
@@ -127,7 +117,7 @@ SPECIAL: dict[str, Behaviour] = {
     "apigateway.ApplyDraftApiGatewaySettings": _apply,
     "apigateway.CancelDraftApiGatewaySettings": _cancel,
     "apigateway.UploadGenerationFiles": _upload,
-    "apigateway.UpdateOpenApiDefinition": _require_content,
+    "apigateway.UpdateOpenApiDefinition": lambda call: require_text(call, "content"),
     "apigateway.CreateApiGateway": _create,
     "apigateway.PublishApiGateway": _publish,
     "apigateway.UnpublishApiGateway": _unpublish,

@@ -6,8 +6,7 @@ from saasus_mcp.sandbox.behaviours import logins
 from saasus_mcp.sandbox.behaviours.members import check_grants, described, grant, join
 from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall
 from saasus_mcp.sandbox.engine import CollectionResource
-from saasus_mcp.sandbox.refusals import invalid, missing, not_now
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.state import Record, State, invalid, missing, not_now
 
 LIFE = 7 * DAY
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from saasus_mcp.sandbox.call import SandboxCall
-from saasus_mcp.sandbox.refusals import invalid, unauthorized
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.state import Record, State, invalid, unauthorized
 
 NAMES = ("email", "sign_in_id")
 SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
@@ -27,6 +27,12 @@ def check(_call: SandboxCall, user: Record) -> None:
         raise invalid("email: it is not an e-mail address.")
     if user["sign_in_id"] and not SIGN_IN_ID.fullmatch(user["sign_in_id"]):
         raise invalid("sign_in_id: expected 1 to 50 letters, digits, hyphens or underscores.")
+
+
+def matches(user: Record, query: Mapping[str, str]) -> bool:
+    """Return whether an account has the id and the login prefixes of a query."""
+    prefixed = all(user[name].startswith(query.get(name, "")) for name in NAMES)
+    return prefixed and query.get("id", user["id"]) == user["id"]
 
 
 def user_by_login(state: State, name: str, value: str) -> Record | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from saasus_mcp.sandbox.behaviours.logins import user_by_token
 from saasus_mcp.sandbox.behaviours.members import grant, join
 from saasus_mcp.sandbox.behaviours.tenants import TENANTS, new_tenant
-from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, require_text
 from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
-from saasus_mcp.sandbox.refusals import invalid
-from saasus_mcp.sandbox.state import Record, uid
+from saasus_mcp.sandbox.state import Record, invalid, uid
 
 PLANS = "marketplace_plans"
 CUSTOMERS = "marketplace_customers"
@@ -28,18 +27,9 @@ def _customers(call: SandboxCall) -> Record:
     return {"customers": [row for row in rows if tenants is None or row["tenant_id"] in tenants]}
 
 
-def _check_token(call: SandboxCall) -> None:
-    if not call.body["registration_token"]:
-        raise invalid("registration_token: it is empty.")
-
-
-def _bind(call: SandboxCall) -> Record:
+def _bind(call: SandboxCall, tenant_id: str) -> Record:
     """Bind the buyer behind a registration token to a tenant. A tenant has one contract, a token one buyer."""
-    return _bound(call, call.body["tenant_id"])
-
-
-def _bound(call: SandboxCall, tenant_id: str) -> Record:
-    _check_token(call)
+    require_text(call, "registration_token")
     identifier = "cust-" + uid("buyer", call.body["registration_token"])[:12]
     if call.state.find(CUSTOMERS, identifier) is not None:
         raise invalid("registration_token: its buyer is bound already.")
@@ -52,7 +42,7 @@ def _bound(call: SandboxCall, tenant_id: str) -> Record:
 
 def _link(call: SandboxCall) -> None:
     user_by_token(call.state, call.body["access_token"])
-    _bound(call, call.body["tenant_id"])
+    _bind(call, call.body["tenant_id"])
 
 
 def _sync(call: SandboxCall) -> None:
@@ -71,7 +61,7 @@ def _confirm_sign_up(call: SandboxCall) -> Record:
     """Create a tenant for the buyer, with the owner of the token as its administrator."""
     user = user_by_token(call.state, call.body["access_token"])
     tenant = new_tenant(call, call.body.get("tenant_name") or "AWS Marketplace", {}, user["email"])
-    _bound(call, tenant["id"])
+    _bind(call, tenant["id"])
     call.state.put("tenants", (tenant["id"],), {"created_at": call.now, **tenant})
     join(call, tenant["id"], user["id"], {})
     if call.state.find("roles", "admin") is not None:
@@ -90,9 +80,9 @@ ROWS = (
 SPECIAL: dict[str, Behaviour] = {
     "awsmarketplace.SavePlan": _save_plan,
     "awsmarketplace.GetCustomers": _customers,
-    "awsmarketplace.CreateCustomer": _bind,
+    "awsmarketplace.CreateCustomer": lambda call: _bind(call, call.body["tenant_id"]),
     "awsmarketplace.SyncCustomer": _sync,
-    "awsmarketplace.VerifyRegistrationToken": _check_token,
+    "awsmarketplace.VerifyRegistrationToken": lambda call: require_text(call, "registration_token"),
     "auth.ConfirmSignUpWithAwsMarketplace": _confirm_sign_up,
     "auth.LinkAwsMarketplace": _link,
 }

@@ -9,8 +9,7 @@ from saasus_mcp.sandbox.behaviours import logins
 from saasus_mcp.sandbox.behaviours.attributes import check_attributes
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall, page_of
 from saasus_mcp.sandbox.engine import CollectionResource
-from saasus_mcp.sandbox.refusals import invalid, missing
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.state import Record, State, invalid
 
 PAGE = 50
 LARGEST = 10_000
@@ -127,28 +126,17 @@ def _add(call: SandboxCall) -> Record:
     return _view(call, member)
 
 
-def _all(call: SandboxCall) -> Record:
-    return {"users": [_view(call, member) for member in call.state.rows("members")]}
-
-
-def _everywhere(call: SandboxCall) -> Record:
-    return {"users": [_view(call, member) for member in memberships(call.state, call.path["user_id"])]}
-
-
 def _search(call: SandboxCall) -> Record:
     query = call.query
     scope = (query["tenant_id"],) if "tenant_id" in query else ()
-    members = call.state.rows("members", *scope)
-    page = page_of(
-        call, [member for member in members if _matches(call, member) and _holds(call, member)], "users", PAGE
-    )
-    return {**page, "users": [_view(call, member) for member in page["users"]]}
+    members = [member for member in call.state.rows("members", *scope) if _holds(call, member)]
+    found = [member for member in members if logins.matches(call.state.get("users", member["user_id"]), query)]
+    page = page_of(call, found, "users", PAGE)
+    return {**page, **_views(call, page["users"])}
 
 
-def _matches(call: SandboxCall, member: Record) -> bool:
-    user, query = call.state.get("users", member["user_id"]), call.query
-    whole = query.get("id", user["id"]) == user["id"]
-    return whole and all(user[name].startswith(query[name]) for name in ("email", "sign_in_id") if name in query)
+def _views(call: SandboxCall, members: Iterable[Record]) -> Record:
+    return {"users": [_view(call, member) for member in members]}
 
 
 def _holds(call: SandboxCall, member: Record) -> bool:
@@ -190,8 +178,7 @@ def _grant(call: SandboxCall) -> None:
 
 def _revoke(call: SandboxCall) -> None:
     key = tuple(call.path[name] for name in ("tenant_id", "user_id", "env_id", "role_name"))
-    if call.state.find("grants", *key) is None:
-        raise missing("grant of this role")
+    call.state.get("grants", *key, noun="grant of this role")
     call.state.drop("grants", *key)
 
 
@@ -200,8 +187,8 @@ ROWS = (MEMBERS,)
 
 SPECIAL: dict[str, Behaviour] = {
     "auth.CreateTenantUser": _add,
-    "auth.GetAllTenantUsers": _all,
-    "auth.GetAllTenantUser": _everywhere,
+    "auth.GetAllTenantUsers": lambda call: _views(call, call.state.rows("members")),
+    "auth.GetAllTenantUser": lambda call: _views(call, memberships(call.state, call.path["user_id"])),
     "auth.SearchTenantUsers": _search,
     "auth.GetAllTenantUsersCount": _counts,
     "auth.SaveTenantUsersCounts": _save_counts,

@@ -9,8 +9,7 @@ from datetime import date
 from saasus_mcp.sandbox.behaviours.pricing import meter
 from saasus_mcp.sandbox.behaviours.tenants import STRIPE
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall, day_of
-from saasus_mcp.sandbox.refusals import invalid, missing
-from saasus_mcp.sandbox.state import Id, Record
+from saasus_mcp.sandbox.state import Id, Record, invalid, missing
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 Period = Callable[[SandboxCall], str]
@@ -118,22 +117,16 @@ def _month(call: SandboxCall) -> str:
     return month(call.path["month"], "month")
 
 
-def _today(call: SandboxCall) -> str:
-    return day_of(call.now)
-
-
-def _this_month(call: SandboxCall) -> str:
-    return day_of(call.now)[:7]
-
-
 SPECIAL: dict[str, Behaviour] = {
     "pricing.UpdateMeteringUnitTimestampCount": _write,
     "pricing.UpdateMeteringUnitTimestampCountNow": _write,
     "pricing.DeleteMeteringUnitTimestampCount": _erase,
     "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDate": _single("date", _day),
-    "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameToday": _single("date", _today),
+    "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameToday": _single("date", lambda call: day_of(call.now)),
     "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameAndMonth": _single("month", _month),
-    "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameThisMonth": _single("month", _this_month),
+    "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameThisMonth": _single(
+        "month", lambda call: day_of(call.now)[:7]
+    ),
     "pricing.GetMeteringUnitDateCountsByTenantIdAndDate": _each("date", _day),
     "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth": _each("month", _month),
     "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod": _entries,

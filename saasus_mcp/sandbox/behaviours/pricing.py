@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall
-from saasus_mcp.sandbox.engine import CollectionResource
-from saasus_mcp.sandbox.refusals import invalid, not_now
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.engine import Check, CollectionResource
+from saasus_mcp.sandbox.state import Record, State, invalid, not_now
 
 TABLES = ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates")
 
@@ -26,34 +25,28 @@ def _new(table: str) -> Behaviour:
     return make
 
 
-def _users_of(state: State, table: str, field: str, wanted: str) -> Iterable[str]:
-    return (record["name"] for record in state.rows(table) if wanted in record[field])
+def _unused(noun: str, owners: Callable[[State, Record], list[Record]]) -> Check:
+    """Return a guard that refuses a record that is used or that another record holds."""
+
+    def guard(call: SandboxCall, record: Record) -> None:
+        if record["used"]:
+            raise not_now(f"The {noun} is used and cannot be deleted.")
+        for owner in owners(call.state, record):
+            raise not_now(f"The {noun} belongs to {owner['name']}.")
+
+    return guard
 
 
-def _refuse_in_use(record: Record, noun: str, owners: Iterable[str]) -> None:
-    if record["used"]:
-        raise not_now(f"The {noun} is used and cannot be deleted.")
-    owner = next(iter(owners), None)
-    if owner is not None:
-        raise not_now(f"The {noun} belongs to {owner}.")
+def _owners(state: State, table: str, field: str, record: Record) -> list[Record]:
+    return [owner for owner in state.rows(table) if record["id"] in owner[field]]
 
 
-def _meter_unused(call: SandboxCall, unit: Record) -> None:
-    name = unit["unit_name"]
-    owners = (priced["name"] for priced in call.state.rows("pricing_units") if priced.get("metering_unit_name") == name)
-    _refuse_in_use(unit, "metering unit", owners)
+def _units_of(state: State, unit: Record) -> list[Record]:
+    return [priced for priced in state.rows("pricing_units") if priced.get("metering_unit_name") == unit["unit_name"]]
 
 
-def _unit_unused(call: SandboxCall, unit: Record) -> None:
-    _refuse_in_use(unit, "pricing unit", _users_of(call.state, "pricing_menus", "unit_ids", unit["id"]))
-
-
-def _menu_unused(call: SandboxCall, menu: Record) -> None:
-    _refuse_in_use(menu, "menu", _users_of(call.state, "pricing_plans", "menu_ids", menu["id"]))
-
-
-def _plan_unused(call: SandboxCall, plan: Record) -> None:
-    _refuse_in_use(plan, "plan", (t["name"] for t in call.state.rows("tenants") if plan["id"] in plans_of(t)))
+def _tenants_of(state: State, plan: Record) -> list[Record]:
+    return [tenant for tenant in state.rows("tenants") if plan["id"] in plans_of(tenant)]
 
 
 def plans_of(tenant: Record) -> set[str]:
@@ -86,10 +79,6 @@ def _check_plan(call: SandboxCall, plan: Record) -> None:
             raise invalid(f"menu_ids: the units of a plan share one {field}.")
 
 
-def _show_unit(call: SandboxCall, unit: Record) -> Record:
-    return _unit(call.state, unit)
-
-
 def _unit(state: State, unit: Record) -> Record:
     """Return the unit, with the id of its meter if it has one."""
     if unit["type"] == "fixed":
@@ -100,10 +89,6 @@ def _unit(state: State, unit: Record) -> Record:
 
 def _menu(state: State, menu: Record) -> Record:
     return {**menu, "units": [_unit(state, state.get("pricing_units", unit_id)) for unit_id in menu["unit_ids"]]}
-
-
-def _show_menu(call: SandboxCall, menu: Record) -> Record:
-    return _menu(call.state, menu)
 
 
 def _menus(state: State, plan: Record) -> list[Record]:
@@ -167,7 +152,7 @@ ROWS = (
         unique=("unit_name",),
         constant=("unit_name",),
         new=_new("metering_units"),
-        guard=_meter_unused,
+        guard=_unused("metering unit", _units_of),
     ),
     CollectionResource(
         "/v1/pricing/units",
@@ -176,8 +161,8 @@ ROWS = (
         unique=("name",),
         new=_new("pricing_units"),
         check=_check_unit,
-        view=_show_unit,
-        guard=_unit_unused,
+        view=lambda call, unit: _unit(call.state, unit),
+        guard=_unused("pricing unit", lambda state, unit: _owners(state, "pricing_menus", "unit_ids", unit)),
     ),
     CollectionResource(
         "/v1/pricing/menus",
@@ -186,8 +171,8 @@ ROWS = (
         unique=("name",),
         new=_new("pricing_menus"),
         check=_check_menu,
-        view=_show_menu,
-        guard=_menu_unused,
+        view=lambda call, menu: _menu(call.state, menu),
+        guard=_unused("menu", lambda state, menu: _owners(state, "pricing_plans", "menu_ids", menu)),
     ),
     CollectionResource(
         "/v1/pricing/plans",
@@ -197,7 +182,7 @@ ROWS = (
         new=_new("pricing_plans"),
         check=_check_plan,
         view=_show_plan,
-        guard=_plan_unused,
+        guard=_unused("plan", _tenants_of),
     ),
     CollectionResource("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
 )

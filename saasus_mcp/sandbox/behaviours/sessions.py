@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from saasus_mcp.sandbox.behaviours.logins import user_by_token
-from saasus_mcp.sandbox.call import Behaviour, SandboxCall
-from saasus_mcp.sandbox.refusals import invalid, missing, not_now, unauthorized
-from saasus_mcp.sandbox.state import Record
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, require_text
+from saasus_mcp.sandbox.state import Record, missing, not_now, unauthorized
 
 CODE_LIFE = 10
 """Seconds for which a code that the sandbox gave out can be redeemed."""
@@ -60,13 +59,13 @@ def _respond(call: SandboxCall) -> Record:
     return {"credentials": _tokens(call, user), "new_device_metadata": device}
 
 
+def _check_token(call: SandboxCall) -> None:
+    user_by_token(call.state, call.body["access_token"])
+
+
 def _confirm_device(call: SandboxCall) -> Record:
-    user_by_token(call.state, call.body["access_token"])
+    _check_token(call)
     return {"user_confirmation_necessary": True}
-
-
-def _need_token(call: SandboxCall) -> None:
-    user_by_token(call.state, call.body["access_token"])
 
 
 def _request_link(call: SandboxCall) -> None:
@@ -76,17 +75,11 @@ def _request_link(call: SandboxCall) -> None:
 
 def _confirm_link(call: SandboxCall) -> None:
     user = user_by_token(call.state, call.body["access_token"])
-    if not call.body["code"]:
-        raise invalid("code: it is empty.")
+    require_text(call, "code")
     if call.state.find("link_requests", user["id"]) is None:
         raise not_now("No link was requested: RequestExternalUserLink comes first.")
     call.state.drop("link_requests", user["id"])
     call.state.put("provider_links", (user["id"], "Google"), {"user_id": user["id"], "provider_name": "Google"})
-
-
-def _unlink(call: SandboxCall) -> None:
-    """Remove the link. Succeeds also if none exists."""
-    call.state.drop("provider_links", call.path["user_id"], call.path["provider_name"])
 
 
 def _resend(call: SandboxCall) -> None:
@@ -100,9 +93,9 @@ SPECIAL: dict[str, Behaviour] = {
     "auth.SignIn": _begin,
     "auth.RespondToSignInChallenge": _respond,
     "auth.ConfirmDevice": _confirm_device,
-    "auth.UpdateDeviceStatus": _need_token,
+    "auth.UpdateDeviceStatus": _check_token,
     "auth.RequestExternalUserLink": _request_link,
     "auth.ConfirmExternalUserLink": _confirm_link,
-    "auth.UnlinkProvider": _unlink,
+    "auth.UnlinkProvider": lambda call: call.state.drop("provider_links", *call.scope),  # succeeds also without a link
     "auth.ResendSignUpConfirmationEmail": _resend,
 }

@@ -1,14 +1,39 @@
-"""Settings of the whole SaaS: documents that are read and written, and the parts that cannot be."""
+"""Roles, environments and settings of the whole SaaS: documents that are read and written, and the parts that cannot be."""
 
 from __future__ import annotations
 
 from saasus_mcp.sandbox.call import SandboxCall
-from saasus_mcp.sandbox.engine import DocumentResource
-from saasus_mcp.sandbox.refusals import invalid
-from saasus_mcp.sandbox.state import Record
+from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource, sent_body
+from saasus_mcp.sandbox.state import Record, invalid, not_now
 
+PRODUCTION = 3
 FIXED_SIGN_IN_PARTS = ("mfa_configuration", "recaptcha_props", "account_verification")
 """Accepted, and documented as not changing anything."""
+
+
+def _unused(call: SandboxCall, role: Record) -> None:
+    """Refuse a role that is in use. The documents declare the refusal without its condition; this is the likely one."""
+    name = role["role_name"]
+    granted = any(grant["role_name"] == name for grant in call.state.rows("grants"))
+    waiting = [invitation for invitation in call.state.rows("invitations") if invitation["status"] == "pending"]
+    offered = any(name in env["role_names"] for invitation in waiting for env in invitation["envs"])
+    if granted or offered:
+        raise not_now(f"The role {name} is in use.")
+
+
+def _named(_call: SandboxCall, role: Record) -> None:
+    if not role["role_name"].strip():
+        raise invalid("role_name: it is empty.")
+
+
+def _not_production(_call: SandboxCall, env: Record) -> None:
+    if env["id"] == PRODUCTION:
+        raise not_now("Environment 3 (prod) cannot be deleted.")
+
+
+def _grants_go_too(call: SandboxCall, env: Record) -> None:
+    for table in ("active_users", "api_keys", "grants"):
+        call.state.sweep(table, lambda record: record["env_id"] == env["id"])
 
 
 def _domain(call: SandboxCall, before: Record) -> Record:
@@ -54,15 +79,17 @@ def _google(call: SandboxCall, _before: Record) -> Record:
     return {"google": call.body.get("identity_provider_props") or off}
 
 
-def _count(call: SandboxCall) -> Record:
-    return {"count": len(call.state.rows("users")), "updated_at": call.now}
-
-
-def _counted(call: SandboxCall, _before: Record) -> Record:
-    return {"count": call.body["count"], "updated_at": call.now}
-
-
 ROWS = (
+    CollectionResource("/v1/auth/roles", "roles", "role", key="role_name", new=sent_body, check=_named, guard=_unused),
+    CollectionResource(
+        "/v1/auth/envs",
+        "envs",
+        "environment",
+        new=sent_body,
+        unique=("name",),
+        guard=_not_production,
+        cascade=_grants_go_too,
+    ),
     DocumentResource("/v1/auth/basic-info", change=_domain),
     DocumentResource("/v1/auth/auth-info"),
     DocumentResource("/v1/auth/notification-messages"),
@@ -71,5 +98,9 @@ ROWS = (
     DocumentResource("/v1/auth/customize-pages", change=_pages),
     DocumentResource("/v1/auth/customize-page-settings", change=_look),
     DocumentResource("/v1/auth/single-tenant/settings", change=_templates),
-    DocumentResource("/v1/auth/users/count", default=_count, change=_counted),
+    DocumentResource(
+        "/v1/auth/users/count",
+        default=lambda call: {"count": len(call.state.rows("users")), "updated_at": call.now},
+        change=lambda call, _before: {"count": call.body["count"], "updated_at": call.now},
+    ),
 )

@@ -8,8 +8,7 @@ from typing import Any
 from saasus_mcp.sandbox.behaviours.attributes import check_attributes
 from saasus_mcp.sandbox.call import MINUTE, Behaviour, SandboxCall
 from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
-from saasus_mcp.sandbox.refusals import invalid, not_now
-from saasus_mcp.sandbox.state import Record, State
+from saasus_mcp.sandbox.state import Record, State, invalid, not_now
 
 AHEAD = 5 * MINUTE
 """How far ahead a plan change must lie; one without a date takes this long."""
@@ -141,10 +140,6 @@ def _applied(tenant: Record) -> Record:
     return {**_unreserved(tenant), "plan_id": entry["plan_id"], "plan_histories": histories}
 
 
-def _set_billing(call: SandboxCall) -> None:
-    call.state.change("tenants", call.scope, billing_info=dict(call.body))
-
-
 def _saml(call: SandboxCall, _before: Record) -> Record:
     props = call.body.get("identity_provider_props")
     if props is None:
@@ -152,16 +147,12 @@ def _saml(call: SandboxCall, _before: Record) -> Record:
     return {"saml": {"sign_in_url": f"https://auth.example.com/saml/{call.path['tenant_id']}", **props}}
 
 
-def _no_saml(_call: SandboxCall) -> Record:
-    return {}
-
-
 ROWS = (
     TENANTS,
-    DocumentResource("/v1/auth/tenants/{tenant_id}/identity-providers", default=_no_saml, change=_saml),
+    DocumentResource("/v1/auth/tenants/{tenant_id}/identity-providers", default=lambda _call: {}, change=_saml),
 )
 
 SPECIAL: dict[str, Behaviour] = {
     "auth.UpdateTenantPlan": _change_plan,
-    "auth.UpdateTenantBillingInfo": _set_billing,
+    "auth.UpdateTenantBillingInfo": lambda call: call.state.change("tenants", call.scope, billing_info=dict(call.body)),
 }

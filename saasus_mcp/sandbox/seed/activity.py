@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox import call_log
+from saasus_mcp.sandbox.behaviours import logs
 from saasus_mcp.sandbox.call import DAY, day_of
 from saasus_mcp.sandbox.seed.company import TENANTS
 from saasus_mcp.sandbox.state import State, uid
@@ -32,8 +32,8 @@ def plant(state: State, now: int) -> None:
         method, uri, body, status = CALLS[number % len(CALLS)]
         fields = {"request_method": method, "request_uri": uri, "request_body": body, "response_status": status}
         who = {"trace_id": uid("seeded trace", number), "remote_address": f"192.0.2.{10 + number}"}
-        entry = call_log.empty_entry(uid("seeded log", number), now - (30 - number) * 7_001, **fields, **who)
-        state.put(call_log.TABLE, (entry["api_log_id"],), entry)
+        entry = logs.empty_entry(uid("seeded log", number), now - (30 - number) * 7_001, **fields, **who)
+        state.put(logs.TABLE, (entry["api_log_id"],), entry)
 
 
 def _plant_usage(state: State, now: int) -> None:

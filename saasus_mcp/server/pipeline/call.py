@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
@@ -15,6 +15,9 @@ from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.store import UndoEntry
+
+if TYPE_CHECKING:
+    from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 
 
 class Elicitor(Protocol):
@@ -115,6 +118,12 @@ class Progress(Protocol):
     async def __call__(self, done: int | None, total: int | None, message: str) -> None: ...
 
 
+RateLimitHandler = Callable[["PreparedCall", ToolAnswer, int], Awaitable[ToolAnswer | None]]
+"""Waits after the API refused a call with 429, given the call, the answer and the number of earlier refusals.
+
+Returns None when the call may be sent again, or the answer with which it ends."""
+
+
 def not_cancellable() -> bool:
     """Return False: the client cannot cancel the call."""
     return False
@@ -139,6 +148,7 @@ class Call:
         deadline: None for the server's own limit.
         reason: why the caller makes the call, in the caller's words (see `stated_reason`). No decision depends on it.
         is_cancelled: returns whether the client cancelled the call. A lost connection does not cancel it.
+        on_rate_limit: for calls of a job, which waits and goes on. Without it, the call ends. A client cannot set it.
     """
 
     name: str
@@ -154,6 +164,7 @@ class Call:
     deadline: Deadline | None = None
     reason: str = ""
     is_cancelled: Callable[[], bool] = not_cancellable
+    on_rate_limit: RateLimitHandler | None = None
 
     def with_timer(self) -> tuple[Call, Callable[[], float]]:
         """Return the call with an elicitor that measures, and a function that returns the seconds of all answers so far."""

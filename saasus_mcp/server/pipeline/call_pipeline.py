@@ -282,7 +282,8 @@ class Pipeline:
         prepared = replace(prepared, deadline=self.deadline_for(call), progress=call.progress, reason=reason)
         if step is None:
             return replace(prepared, undo_ref=call.undo_ref)
-        return replace(prepared, job_step=step, parent=step.job, id=step.call_id if step.step else prepared.id)
+        identifier = step.call_id if step.step else prepared.id
+        return replace(prepared, job_step=step, parent=step.job, id=identifier, on_rate_limit=call.on_rate_limit)
 
     def _sanitize_reason(self, reason: str, call: PreparedCall) -> str:
         secrets = secret_values(call.operation, call.arguments.values)

@@ -72,10 +72,8 @@ class CallSender:
 
     async def send(self, call: PreparedCall) -> ToolAnswer:
         """Send a call when its principal gets a slot. Nothing is used up before."""
-        # Jobs have their own queue: their steps are few at a time, and must not fail because their owner is busy.
-        principal = call.principal.id if call.job_step is None else JOB_QUEUE_PREFIX + call.principal.id
         try:
-            slot = await self._acquire_slot(principal, _max_wait(call))
+            slot = await self._acquire_slot(_queue_name(call), _max_wait(call))
         except TooManyCalls as error:
             await self._recorder.record_refusal(call, "busy")
             return replace(failed_answer(error.message, error.hint), why="busy")
@@ -93,11 +91,22 @@ class CallSender:
             return refusal
         started, read = self._clock(), self._reader_for(call)
         unseen = Outcome.NOT_APPLIED if call.operation.reads else Outcome.UNKNOWN
-        answer = failed_answer(message("server.cancelled"), applied=unseen, trace_id=call.id)
+        answer = lost = failed_answer(message("server.cancelled"), applied=unseen, trace_id=call.id)
+        refusals = 0
         try:
             with anyio.CancelScope(shield=not call.operation.reads):
                 answer = await self._exchange(call)
                 slot.release()  # the reads that verify the outcome take their own slots
+                # After a 429 the API has done nothing, so the same request may be sent again.
+                while answer.is_rate_limited and call.on_rate_limit is not None:
+                    ended = await call.on_rate_limit(call, answer, refusals)
+                    if ended is not None:
+                        answer = ended
+                        break
+                    refusals += 1
+                    with await self._acquire_slot(_queue_name(call), _max_wait(call)):
+                        answer = lost  # from here on, unless there is an answer
+                        answer = await self._exchange(call)
                 answer = self._append_changes(call, await verification.verify_outcome(call, answer, read))
         except Exception:
             log.exception("call %s failed inside the server", call.id)
@@ -180,6 +189,14 @@ class CallSender:
                 slot.release()
             raise
         return slot
+
+
+def _queue_name(call: PreparedCall) -> str:
+    """Return the name under which a call waits for a slot.
+
+    Jobs have their own queue: their steps are few at a time, and must not fail because their owner is busy.
+    """
+    return call.principal.id if call.job_step is None else JOB_QUEUE_PREFIX + call.principal.id
 
 
 def _max_wait(call: PreparedCall) -> float:

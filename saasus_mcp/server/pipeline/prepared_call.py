@@ -13,7 +13,7 @@ from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal
 from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.request import ApiRequest
-from saasus_mcp.server.pipeline.call import JobStepRef, Progress, UndoRef, no_progress
+from saasus_mcp.server.pipeline.call import JobStepRef, Progress, RateLimitHandler, UndoRef, no_progress
 
 UNDECIDED = Decision("deny", "none", "not decided on")
 
@@ -32,6 +32,7 @@ class PreparedCall:
         job_step: the step of a job that the call makes.
         deadline: of the call, with the reads that verify it.
         reason: why the caller makes the call, sanitized (see `stated_reason`).
+        on_rate_limit: waits after a 429 so that the request can be sent again. None if the call then ends.
         id: the id of the audit record. The API gets it as the trace id.
     """
 
@@ -50,6 +51,7 @@ class PreparedCall:
     deadline: Deadline = NO_DEADLINE
     progress: Progress = no_progress
     reason: str = ""
+    on_rate_limit: RateLimitHandler | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property

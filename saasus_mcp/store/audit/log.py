@@ -171,7 +171,7 @@ class AuditLog:
         self._end = _new_chain()  # not the committed one: if this fails, its record may exist or not
         with self._database.transaction() as connection:
             if keys.register_key(connection, self._keys, self.name):
-                record = {"deed": "key_change", "principal": "configuration", "key": key_id(self._keys[0])}
+                record = {"action": "key_change", "principal": "configuration", "key": key_id(self._keys[0])}
                 self.append(connection, secrets.token_hex(16), "decided", record, at=time.time())
         if self._end.head.number:
             self._committed = self._end
@@ -270,7 +270,7 @@ class AuditLog:
         with self.write_transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
             for marks in purge.plan_purge(connection, before, by, float(at)):
-                record = {"deed": "purge", "principal": by, "before": before, "chains": len(marks)}
+                record = {"action": "purge", "principal": by, "before": before, "chains": len(marks)}
                 record["records"] = purge.count_purged(connection, marks)
                 heads = cross_links.encode_heads(ChainHead(mark.writer, mark.number, mark.mac) for mark in marks)
                 self._append_purge(connection, record, heads, float(at))

@@ -35,7 +35,7 @@ def decided() -> list[dict[str, Any]]:
 
 
 def told(kind: str, **more: str) -> dict[str, str]:
-    return {"deed": kind, "principal": composition.local_user().id, "via": "terminal", **more}
+    return {"action": kind, "principal": composition.local_user().id, "via": "terminal", **more}
 
 
 def done(*args: str) -> None:
@@ -119,7 +119,7 @@ def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state:
         for thread in set(threading.enumerate()) - before:
             thread.join()
     taken, refused = decided()
-    assert (taken["deed"], refused["deed"]) == ("policy_taken", "policy_refused")
+    assert (taken["action"], refused["action"]) == ("policy_taken", "policy_refused")
     assert taken["via"] == refused["via"] == "server"
     assert taken["subject"] == str(file)
     assert "stays in force" in refused["reason"]

@@ -86,7 +86,7 @@ def findings(*flags: str) -> dict[str, dict[str, str]]:
     problems = [one for one in told["checks"] if one["status"] == "problem"]
     assert told["ok"] is (not problems)
     assert ran.status == (1 if problems else 0)
-    assert all(one["mend"] for one in problems)
+    assert all(one["hint"] for one in problems)
     return {one["check"]: one for one in told["checks"]}
 
 
@@ -160,7 +160,7 @@ def test_missing_credentials_are_named_and_nothing_is_sent() -> None:
         ('"key-under-test"', "quotation marks"),
         ("「key-under-test」", "quotation marks"),
         ("key under test", "characters that are not used in keys"),
-        ("ｋｅｙ-under-test", "characters that are not used in keys"),  # noqa: RUF001 - as an input method writes it
+        ("ｋｅｙ-under-test", "characters that are not used in keys"),
     ],
 )
 def test_what_got_into_a_credential_when_it_was_copied_is_named(
@@ -211,7 +211,7 @@ def test_after_a_401_with_a_right_clock_the_keys_are_suspected(api: Callable[[Ap
     api(answers(401))
     found = findings()["signature"]
     assert "HTTP 401" in found["said"]
-    assert "Compare the SaaS ID, API key and secret key" in found["mend"]
+    assert "Compare the SaaS ID, API key and secret key" in found["hint"]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_an_api_out_of_reach_is_a_problem(api: Callable[[Api], None]) -> None:
     api(refuse)
     found = findings()
     assert "could not be reached" in found["signature"]["said"]
-    assert "SAASUS_API_URL_BASE" in found["signature"]["mend"]
+    assert "SAASUS_API_URL_BASE" in found["signature"]["hint"]
 
 
 def test_another_address_is_worth_a_note(api: Callable[[Api], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_an_unreadable_setting_is_named_and_ends_the_examination(monkeypatch: py
     monkeypatch.setenv("SAASUS_MCP_TIMEOUT", "soon")
     found = findings()
     assert "SAASUS_MCP_TIMEOUT" in found["settings"]["said"]
-    assert "Correct the value where it is set" in found["settings"]["mend"]
+    assert "Correct the value where it is set" in found["settings"]["hint"]
     assert "credentials" not in found
 
 
@@ -279,7 +279,7 @@ def test_a_catalogue_that_does_not_load_is_a_problem(tmp_path: Path, monkeypatch
 @pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
 def test_state_that_others_can_read_is_a_problem(state: Path) -> None:
     state.mkdir(mode=0o755)
-    assert f"chmod go-rwx {state}" in findings("--sandbox")["state"]["mend"]
+    assert f"chmod go-rwx {state}" in findings("--sandbox")["state"]["hint"]
     state.chmod(0o700)
     leak = state / "leak.sqlite3-wal"
     leak.write_bytes(b"")
@@ -369,7 +369,7 @@ def test_the_boundary_is_told_with_the_state_of_the_passphrase(state: Path) -> N
 
 def test_no_client_is_worth_a_note() -> None:
     found = findings("--sandbox")["clients"]
-    assert (found["status"], "install CLIENT" in found["mend"]) == ("note", True)
+    assert (found["status"], "install CLIENT" in found["hint"]) == ("note", True)
 
 
 def in_cursor(home: Path, entry: Any, name: str = "saasus") -> dict[str, str]:
@@ -402,7 +402,7 @@ def test_what_is_wrong_with_a_client_is_told_with_its_mend(
     found = in_cursor(home, entry)
     assert found["status"] == status
     assert said in found["said"]
-    assert found["mend"]
+    assert found["hint"]
     assert "in-the-clear" not in str(found)
 
 

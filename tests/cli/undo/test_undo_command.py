@@ -77,7 +77,9 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     assert (await run_sync(names))["helper"] == "Helper"
     assert re.search(rf"^{identifier[:8]}  .*\n +Undone\.$", run_command("undo").out, re.MULTILINE | re.IGNORECASE)
     decided = [json.loads(line) for line in run_command("audit", "export").out.splitlines() if '"decided"' in line]
-    assert [(each["deed"], each["from_call"]) for each in decided if each["deed"] == "undo"] == [("undo", identifier)]
+    assert [(each["action"], each["from_call"]) for each in decided if each["action"] == "undo"] == [
+        ("undo", identifier)
+    ]
     status, shown = await run_sync(undo, identifier)
     assert status == 1
     assert "すでに取り消し済みです。" in shown

@@ -145,6 +145,14 @@ async def test_the_audit_is_filtered_and_its_chain_judged(stage: ConsoleSession)
     assert "No tampering found: 2 records" in page.text
 
 
+@pytest.mark.parametrize("key", ["action", "deed"], ids=["written now", "written by version 0.1.0"])
+async def test_the_audit_shows_what_a_person_decided(stage: ConsoleSession, key: str) -> None:
+    stage.store.record_decision({key: "policy_taken", "principal": "bob", "profile": "production"}, NOW)
+    async with stage.signed_in() as client:
+        page = await client.get("/console/audit")
+    assert "policy_taken" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
+
+
 async def test_decisions_are_those_of_the_chosen_person(stage: ConsoleSession) -> None:
     async with stage.signed_in() as client:
         page = await client.get("/console/tools", params={"who": "carol"})

@@ -341,7 +341,7 @@ def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) ->
     assert purged(store, NOW + 100) == 8
     assert store.audit_log.purge(NOW + 5000, by="local:boss", at=NOW + 6000) == 1
     assert faults(store, *heads) == []
-    assert [record["deed"] for record in store.audit_records()] == ["purge"]
+    assert [record["action"] for record in store.audit_records()] == ["purge"]
     for head in heads:
         execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
     assert "cut off: a record that another record names is missing" in faults(store)

@@ -19,7 +19,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "a read": lambda store: store.commit("c", {}, NOW),
     "an end": lambda store: store.finish_call("c", {}, NOW, CallOutcome()),
     "a refusal": lambda store: store.record_refusal("c", {}, NOW),
-    "a decision": lambda store: store.record_decision({"deed": "freeze"}, NOW),
+    "a decision": lambda store: store.record_decision({"action": "freeze"}, NOW),
     "an approval": lambda store: store.decide_approval(
         "ABCD-2345", "approved", by="me", at=NOW, expires_at=NOW + 9, record={}
     ),
@@ -73,7 +73,7 @@ def test_a_key_is_changed_with_the_old_one_behind_it_and_that_is_recorded_once(w
     used(where, "saas", OTHER, KEY)
     with closing(open_stores(where, (OTHER, KEY))) as opened, closing(opened.open_saas("saas")) as store:
         changes = [record for record in store.audit_records() if record["event"] == "decided"]
-        assert [record["deed"] for record in changes] == ["key_change"]
+        assert [record["action"] for record in changes] == ["key_change"]
         assert store.audit_log.find_breaks() == []
     used(where, "saas", OTHER)
 

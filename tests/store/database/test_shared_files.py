@@ -55,8 +55,8 @@ def test_what_two_openings_write_beside_another_process_is_all_there(tmp_path: P
         closing(Store.open_saas(tmp_path, "saas", (KEY,))) as kept,
         closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
     ):
-        kept.record_decision({"deed": "first"}, 1.0)
-        elsewhere(tmp_path, STORE, "kept.record_decision({'deed': 'elsewhere'}, 2.0)")
-        beside.record_decision({"deed": "last"}, 3.0)
+        kept.record_decision({"action": "first"}, 1.0)
+        elsewhere(tmp_path, STORE, "kept.record_decision({'action': 'elsewhere'}, 2.0)")
+        beside.record_decision({"action": "last"}, 3.0)
     with closing(Store.open_saas(tmp_path, "saas", (KEY,))) as again:
-        assert [each["deed"] for each in again.audit_records()] == ["first", "elsewhere", "last"]
+        assert [each["action"] for each in again.audit_records()] == ["first", "elsewhere", "last"]
