@@ -39,7 +39,7 @@ def examples(tmp_path: Path, catalogue: Catalogue) -> dict[str, Policy]:
 
 
 def test_every_example_is_sound(examples: dict[str, Policy]) -> None:
-    assert set(examples) == {"first", "support-desk", "billing-desk", "ci", "clerks", "careful", "two-person"}
+    assert set(examples) == {"first", "support-desk", "billing-desk", "ci", "clerks", "careful", "two-person", "month-end"}
 
 
 def _schema_keys() -> list[str]:
@@ -77,6 +77,8 @@ DECIDED: list[tuple[str, str, dict[str, str], Principal, str]] = [
     ("clerks", "auth_get_tenant", {"tenant_id": "t1"}, Principal("a", frozenset({"clerks"})), "deny"),
     ("two-person", "auth_create_tenant", {}, Principal("a"), "approve"),
     ("two-person", "auth_delete_tenant", {}, Principal("a"), "deny"),
+    ("month-end", "auth_update_tenant_plan", {}, Principal("a"), "approve"),
+    ("month-end", "auth_delete_tenant", {}, Principal("a"), "deny"),
 ]  # fmt: skip
 
 
