@@ -39,7 +39,16 @@ def examples(tmp_path: Path, catalogue: Catalogue) -> dict[str, Policy]:
 
 
 def test_every_example_is_sound(examples: dict[str, Policy]) -> None:
-    assert set(examples) == {"first", "support-desk", "billing-desk", "ci", "clerks", "careful", "two-person", "month-end"}
+    assert set(examples) == {
+        "first",
+        "support-desk",
+        "billing-desk",
+        "ci",
+        "clerks",
+        "careful",
+        "two-person",
+        "month-end",
+    }
 
 
 def _schema_keys() -> list[str]:
