@@ -5,7 +5,6 @@ A search looks up the terms of the query and sums their impacts. `compile/search
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -96,8 +95,3 @@ class SearchIndex:
     def _vocabulary(self) -> Vocabulary:
         stems = (term for term in self._impacts if term.isascii() and term.isalnum())
         return Vocabulary((*self._words_of_phrases, *stems))
-
-
-def load_search_index(operations: Iterable[Operation]) -> SearchIndex:
-    """Load the index of this version over its catalogue."""
-    return SearchIndex(operations, json.loads(FILE.read_bytes()))
