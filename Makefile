@@ -74,7 +74,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
 	@$(BIN)/python -m tests.conformance.run
 
-bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
+bench: $(READY)  ## what the tool list costs, what the search finds, what the permission layer costs and lets through
 	@$(BIN)/python scripts/bench.py
 
 soak: $(READY)  ## 100,000 calls of all kinds, in which nothing may grow

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from mcp import Client, StdioServerParameters
 from platformdirs import user_cache_path
 
 from saasus_mcp.catalog import Operation, load_catalogue
+from scripts.sdk_calls import Result, report, served
 from scripts.with_postgres import free_port
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
 
@@ -45,16 +45,6 @@ STATUS = re.compile(r"HTTP (\d{3})")
 DRIFT = "differs from its documents"
 OWN_EXAMPLE = "prism/errors#VIOLATIONS"
 """What Prism says where it accepts a request and then finds the definition's own example untrue to the definition."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How one call ended. `expected` says whether it is what should come."""
-
-    tool: str
-    arguments: str
-    said: str
-    expected: bool
 
 
 @dataclass
@@ -130,21 +120,6 @@ async def _listening(port: int) -> None:
             return
 
 
-@asynccontextmanager
-async def routed(router: Router) -> AsyncIterator[str]:
-    """Yield the address of the router while entered."""
-    port = free_port()
-    serving = uvicorn.Server(uvicorn.Config(router, host=HOST, port=port, log_level="warning", lifespan="off"))
-    running = asyncio.create_task(serving.serve())
-    while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.05)
-    try:
-        yield f"http://{HOST}:{port}"
-    finally:
-        serving.should_exit = True
-        await running
-
-
 def server(url: str, folder: Path) -> StdioServerParameters:
     """Our server over the router, asking nobody: all that it could harm is a mock."""
     policy = folder / "policy.yaml"
@@ -173,7 +148,9 @@ def wanted(module: str) -> Iterator[tuple[Operation, str, str, dict[str, Any]]]:
 async def called(definitions: Path, folder: Path, command: Path, *, dynamic: bool) -> list[Result]:
     """Return the result of every call, one mock at a time."""
     router, found = Router(), list[Result]()
-    async with routed(router) as url, Client(server(url, folder)) as client:
+    port = free_port()
+    serving = uvicorn.Server(uvicorn.Config(router, host=HOST, port=port, log_level="warning", lifespan="off"))
+    async with served(serving), Client(server(f"http://{HOST}:{port}", folder)) as client:
         for module in sorted({operation.module for operation in load_catalogue()}):
             async with mocked(command, definitions / f"{module}api.yml", dynamic=dynamic) as port:
                 router.mocks[module] = port
@@ -222,13 +199,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = called(chosen.definitions.resolve(), Path(folder), prism(chosen.prism), dynamic=chosen.dynamic)
         found = asyncio.run(asyncio.wait_for(run, SECONDS))
-    print(f"{len(found)} calls of {len({one.tool for one in found})} tools, complete and minimal arguments each")
-    for said, count in sorted(Counter(one.said.partition(": ")[0] for one in found).items()):
-        print(f"  {count:4}  {said}")
-    for one in found:
-        if not one.expected:
-            print(f"! {one.tool} ({one.arguments}): {one.said}")
-    sys.exit(0 if all(one.expected for one in found) else 1)
+    sys.exit(report(found, "tools"))
 
 
 if __name__ == "__main__":

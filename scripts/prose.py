@@ -25,6 +25,11 @@ WORDS = {
     r"in vain": "without effect",
     r"betwixt|ere|lest|aught|naught|nought|hither|thither|hence|amiss": "a modern word",
     r"ushers?": "name the component",
+    r"in clear(?! text)": "in plain text",
+    r"as ever": "as usual",
+    r"a handful": "a few",
+    r"brings? along": "depends on; contains",
+    r"(is|are|was|were) left alone": "is not changed",
 }
 _PATTERN = re.compile(
     r"\b(?:" + "|".join(f"(?P<w{number}>{word})" for number, word in enumerate(WORDS)) + r")\b", re.IGNORECASE

@@ -17,16 +17,19 @@ import sys
 import tempfile
 import venv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from uvicorn import Server
+
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.sandbox.samples import sample_of
+from saasus_mcp.sandbox.http_answers import sample_of
 from saasus_mcp.sandbox.server import create_server
 from saasus_mcp.sandbox.state import uid
 from scripts.story import BY_NAME, FIRST, values_for
@@ -133,10 +136,6 @@ async def prepared(operation: Operation, sandbox: Sandbox, catalogue: Catalogue)
 async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
     """Return the result of every call."""
     sandbox, port = Renewed(catalogue), free_port()
-    serving = create_server("127.0.0.1", port, sandbox)
-    running = asyncio.create_task(serving.serve())
-    while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.05)
     environment = {
         "PATH": os.environ["PATH"],
         "SAASUS_BASE_URL": f"http://127.0.0.1:{port}/v1",
@@ -144,15 +143,27 @@ async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
         "SAASUS_API_KEY": CREDENTIALS.api_key,
         "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
     }
-    driver = await asyncio.create_subprocess_exec(
-        python, DRIVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, limit=2**20
-    )
+    async with served(create_server("127.0.0.1", port, sandbox)):
+        driver = await asyncio.create_subprocess_exec(
+            python, DRIVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, limit=2**20
+        )
+        try:
+            return await calls(driver, sandbox, catalogue)
+        finally:
+            driver.kill()
+            await driver.wait()
+
+
+@asynccontextmanager
+async def served(server: Server) -> AsyncIterator[None]:
+    """Run a server while entered."""
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.05)
     try:
-        return await calls(driver, sandbox, catalogue)
+        yield
     finally:
-        driver.kill()
-        await driver.wait()
-        serving.should_exit = True
+        server.should_exit = True
         await running
 
 
@@ -196,6 +207,17 @@ def result(name: str, kind: str, ended: Mapping[str, Any], *, gone: bool) -> Res
     return Result(name, kind, f"{where}: {raised} {ended['said']}", expected=False)
 
 
+def report(found: list[Result], what: str) -> int:
+    """Print how many calls had which result, and those that should have had another. Return the exit status."""
+    print(f"{len(found)} calls of {len({one.name for one in found})} {what}, complete and minimal arguments each")
+    for said, count in sorted(Counter(one.said.partition(": ")[0] for one in found).items()):
+        print(f"  {count:4}  {said}")
+    wrong = [one for one in found if not one.expected]
+    for one in wrong:
+        print(f"! {one.name} ({one.arguments}): {one.said}")
+    return bool(wrong)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sdk", help="a checkout of saasus-sdk-python, or a name that pip installs")
@@ -203,14 +225,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = installed(chosen.sdk, Path(folder))
         found = asyncio.run(asyncio.wait_for(driven(python, load_catalogue()), SECONDS))
-    operations = {one.name for one in found}
-    print(f"{len(found)} calls of {len(operations)} operations, complete and minimal arguments each")
-    for said, count in sorted(Counter(one.said.split(":")[0] for one in found).items()):
-        print(f"  {count:4}  {said}")
-    for one in found:
-        if not one.expected:
-            print(f"! {one.name} ({one.arguments}): {one.said}")
-    sys.exit(0 if all(one.expected for one in found) else 1)
+    sys.exit(report(found, "operations"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.sandbox.samples import sample_of
+from saasus_mcp.sandbox.http_answers import sample_of
 from saasus_mcp.sandbox.state import uid
 
 AOZORA, MIDORI, USER = uid("tenant", "aozora"), uid("tenant", "midori"), uid("user", "minami.aozora@example.jp")

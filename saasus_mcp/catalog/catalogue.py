@@ -92,7 +92,7 @@ class Catalogue:
         """Load the search index over these operations at its first use."""
         from saasus_mcp.catalog import search  # noqa: PLC0415 - not on the way to the list of tools
 
-        return search.load_search_index(self)
+        return search.SearchIndex(self, json.loads(search.FILE.read_bytes()))
 
 
 def load_catalogue() -> Catalogue:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from saasus_mcp import __version__
-from saasus_mcp.cli.command_line import Group, localized_errors, option
+from saasus_mcp.cli.command_line import Group, Option, localized_errors
 from saasus_mcp.cli.terminal import choose_language, render, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
@@ -79,23 +79,16 @@ class _RootGroup(Group):
             formatter.write_dl([(name, render(one_of("cli_help.short", name))) for name in COMMANDS])
 
 
-def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it
-    if value and not ctx.resilient_parsing:
-        click.echo(f"saasus-mcp, version {__version__}")
-        ctx.exit()
-
-
 @click.group(
     cls=_RootGroup,
     help="cli_help.command.main",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-@option(
-    "--version",
-    is_flag=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_show_version,
+@click.version_option(
+    __version__,
+    prog_name="saasus-mcp",
+    message="%(prog)s, version %(version)s",
+    cls=Option,
     help="cli_usage.show_version",
 )
 @click.pass_context

@@ -10,6 +10,7 @@ import click
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
+from saasus_mcp.cli.exit_status import status_of_answer
 from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import open_session, read_json_argument
@@ -38,7 +39,7 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
         answer = session.run(Call(name, given, composition.local_user()), session.pipeline.run)
     if not answer.ok:
         click.echo(visible_text(answer.explain(reader_language())), err=True)
-        sys.exit(1)
+        sys.exit(status_of_answer(answer))
     _print_answer(answer)
 
 

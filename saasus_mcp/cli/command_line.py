@@ -13,6 +13,9 @@ from saasus_mcp.cli.terminal import render
 from saasus_mcp.cli.text_layout import wrap_text
 from saasus_mcp.common.messages import Message, message
 
+INTERRUPTED = 130
+"""The exit status after Ctrl+C, as shells report it."""
+
 _COLUMN_GAP = 2
 
 
@@ -166,7 +169,7 @@ def localized_errors() -> Iterator[None]:
 
     Raises:
         UsageError: for a mistake on the command line.
-        click.exceptions.Exit: with status 1, for Ctrl+C and Ctrl+D, once that is said.
+        click.exceptions.Exit: with status 130 for Ctrl+C, and 1 for Ctrl+C or Ctrl+D in answer to a question, once that is said.
     """
     try:
         yield
@@ -181,7 +184,7 @@ def localized_errors() -> Iterator[None]:
         if not isinstance(error, click.Abort):
             click.echo(err=True)  # ends the line with ^C
         click.echo(render(message("cli_usage.aborted")), err=True)
-        raise click.exceptions.Exit(1) from None
+        raise click.exceptions.Exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1) from None
 
 
 def _usage_error(error: click.UsageError) -> Message | None:

@@ -172,14 +172,9 @@ def build_client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | No
     return ApiClient(credentials, chosen.api_url_base, settings.timeout)
 
 
-def no_console_url() -> str:
-    """Return the empty URL: no console is known to run."""
-    return ""
-
-
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, console: Callable[[], str] = no_console_url, sandbox: Sandbox | None = None
+    settings: Settings, console: Callable[[], str] = lambda: "", sandbox: Sandbox | None = None
 ) -> AsyncIterator[Pipeline]:
     """Open the pipeline of the settings, with its store and its client.
 
@@ -206,7 +201,7 @@ async def open_pipeline(
 async def open_pipelines(
     settings: Settings,
     make_observer: Callable[[str, Catalogue], CallObserver],
-    console: Callable[[], str] = no_console_url,
+    console: Callable[[], str] = lambda: "",
     calls_per_principal: int | None = None,
 ) -> AsyncIterator[dict[str, Pipeline]]:
     """Open a pipeline for every profile, by name, all under one policy.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,17 @@ import click
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import Command, argument, command, option
+from saasus_mcp.cli.exit_status import ExitStatus, status_of_report
+from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.private_output import file_exists, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
-from saasus_mcp.cli.terminal import format_json, is_terminal, render, say
+from saasus_mcp.cli.terminal import format_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer, compact_json
 from saasus_mcp.server.pipeline.call import Call
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 TOOL_PREFIX = "job_"
 FOLLOW_SECONDS = 3600.0
-INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
-"""Counts of a report: rows that were not changed, or may not have been."""
+PRODUCTS = ("csv", "records", "document")
+"""Fields of a report that --output writes to the file instead."""
 FILE_OPTIONS = {"listed": "csv", "document": "document", "other": "other_document"}
 """Options that name a file, and the arguments that are read from it."""
 _MAX_NAME = 80
@@ -77,44 +78,45 @@ def job(
         contents = {FILE_OPTIONS[each]: _read(FILE_OPTIONS[each], file) for each, file in files.items() if file}
         defaults, fixed = ({}, {}) if chart is None else ({"language": settings.lang}, {"chart": "png"})
         values = {**defaults, **values, **contents, **fixed}
-    answer = _run(settings, name, values, output, fresh=fresh)
+    try:
+        answer, interrupted = _run(settings, name, values, output, fresh=fresh)
+    except CallRefused as refusal:
+        warn(refusal)
+        sys.exit(ExitStatus.REFUSED)
     if answer.figure is not None:
         _show_image(answer.figure, chart)
     if not answer.ok:
         click.echo(visible_text(answer.explain(settings.lang)), err=True)
-        sys.exit(1)
+        sys.exit(ExitStatus.FAILED)
     report = answer.structured or {}
-    click.echo(format_json(report, indent=None))
-    if _is_incomplete(report):
-        sys.exit(1)
+    status = status_of_report(report)
+    shown = {name: value for name, value in report.items() if output is None or name not in PRODUCTS}
+    click.echo(format_json(shown, indent=None))
+    sys.exit(ExitStatus.INTERRUPTED if interrupted and status is not ExitStatus.DONE else status)
 
 
-def _is_incomplete(report: Mapping[str, Any]) -> bool:
-    """Return True if the job was cancelled, or did not finish a row."""
-    counts = report.get("counts", {})
-    return report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in INCOMPLETE_OUTCOMES)
-
-
-def _run(settings: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
+def _run(settings: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> tuple[ToolAnswer, bool]:
+    """Return the answer of the job when it has ended, and whether Ctrl+C ended it."""
     with open_session(settings, fresh=fresh) as session:
         profile = session.pipeline.destination.profile
         open_runners = composition.open_job_runners(settings, {profile: session.pipeline})
         with session.portal.wrap_async_context_manager(open_runners) as runners:
             session.announce()
-            answer = _follow(session, runners[profile], name, given)
-            if output is not None and answer.ok:
+            answer, interrupted = _follow(session, runners[profile], name, given)
+            if output is not None and answer.ok and not (interrupted and "result" not in (answer.structured or {})):
                 _write_output(runners[profile], answer, output)
-            return answer
+            return answer, interrupted
 
 
-def _follow(session: TerminalSession, runner: JobRunner, name: str, given: Any) -> ToolAnswer:
-    """Start the job and return its answer when it has ended. Ctrl+C cancels it between rows."""
+def _follow(session: TerminalSession, runner: JobRunner, name: str, given: Any) -> tuple[ToolAnswer, bool]:
+    """Start the job. Return its answer when it has ended, and whether Ctrl+C cancelled it between rows."""
     from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only if a job runs
 
     spec = _find_job(runner, name)
     values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)
     validation.validate_schema(spec.input_schema, values)
-    with _progress_bar() as progress:
+    interrupted = False
+    with show_progress(spec.name) as progress:
         call = Call(spec.name, values, composition.local_user(), progress=progress)
         job_id = session.run(call, partial(runner.start, spec))
         waiting = ""
@@ -125,12 +127,13 @@ def _follow(session: TerminalSession, runner: JobRunner, name: str, given: Any) 
                 answer = following.result()
             except KeyboardInterrupt:
                 following.cancel()
+                interrupted = True
                 say(message("cli_job.stopping"), err=True)
                 runner.pipeline.store.jobs.request_cancellation(job_id)
                 continue
             state = answer.structured or {}
             if state.get("status") != "running":
-                return answer
+                return answer, interrupted
             waiting = state.get("waiting", "")
             if waiting:
                 code = state.get("approval")
@@ -153,38 +156,19 @@ def _find_job(runner: JobRunner, name: str) -> JobSpec:
     return spec
 
 
-@contextmanager
-def _progress_bar() -> Iterator[Any]:
-    """Show progress on a terminal, and nothing elsewhere."""
-    bar: Any = None
-
-    async def update(done: int | None, total: int | None, text: str) -> None:
-        nonlocal bar
-        if done is None or not is_terminal(sys.stderr):
-            return
-        if bar is None and total:
-            bar = click.progressbar(length=total, label=text, file=sys.stderr, show_pos=True)
-        if bar is not None:
-            bar.update(done - bar.pos)
-        else:
-            click.echo(f"\r{text}: {done}", err=True, nl=False)
-
-    try:
-        yield update
-    finally:
-        if is_terminal(sys.stderr):
-            click.echo(err=True)
-
-
 def _write_output(runner: JobRunner, answer: ToolAnswer, file: Path) -> None:
     """Write the whole table or document that the job produced."""
     result_id = (answer.structured or {}).get("result", "")
     stored = runner.pipeline.results.find_result(result_id, composition.local_user().id)
     if stored is None:
         raise SaasusMcpError(message("cli_job.no_output"))
-    value = stored.value
-    if not isinstance(value, str):
-        value = format_json(value) if isinstance(value, dict) else compact_json(value)
+    value: str | bytes
+    if isinstance(stored.value, str):
+        from saasus_mcp.jobs.tables.table_file import encode_table_file  # noqa: PLC0415 - only for a table
+
+        value = encode_table_file(stored.value, file.suffix)
+    else:
+        value = format_json(stored.value) if isinstance(stored.value, dict) else compact_json(stored.value)
     write_private_file(file, value)
     say(message("cli_job.table_written", file=str(file)), err=True)
 
@@ -202,36 +186,27 @@ def _read(name: str, file: Path) -> Any:
     """Return the value of an argument that comes from a file.
 
     Raises:
-        SaasusMcpError: the file cannot be read, or its encoding is not clear.
+        SaasusMcpError: the file cannot be read, its encoding is not clear, or it is not JSON where it must be.
     """
     try:
         raw = file.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SaasusMcpError(message("cli.file_unreadable", file=str(file), reason=reason)) from None
-    text = _decode(raw, ("utf-8-sig", "cp932") if name == "csv" else ("utf-8-sig",))
-    if text is None:
-        raise SaasusMcpError(message("cli.file_not_utf8", file=str(file)), message("cli.file_not_utf8_hint"))
-    return text if name == "csv" else parse_json(text)
-
-
-def _decode(raw: bytes, encodings: Sequence[str]) -> str | None:
-    """Return the text in the first encoding that fits, or None.
-
-    Excel in Japan saves CSV as CP932, and Unicode text as UTF-16. Bytes that are also valid EUC-JP could be either.
-    """
-    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        encodings = ("utf-16",)
-    for encoding in encodings:
-        with suppress(UnicodeDecodeError):
-            text = raw.decode(encoding)
-            return None if encoding == "cp932" and _is_valid(raw, "euc_jp") else text
-    return None
-
-
-def _is_valid(raw: bytes, encoding: str) -> bool:
+    if name == "csv":
+        return _read_table(raw, file)
     try:
-        raw.decode(encoding)
+        return parse_json(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return False
-    return True
+        raise SaasusMcpError(message("cli.file_not_utf8", file=str(file))) from None
+
+
+def _read_table(raw: bytes, file: Path) -> str:
+    """Return the table of a file as CSV text. Say how it was read, unless that is obvious."""
+    from saasus_mcp.jobs.tables.table_file import UTF8, decode_table_file  # noqa: PLC0415 - only for a file
+
+    decoded = decode_table_file(raw, str(file))
+    if decoded.encoding != UTF8:
+        rows = max(decoded.text.count("\n") - 1, 0)
+        say(message("jobs_tables.read_as", file=str(file), encoding=decoded.encoding.upper(), rows=rows), err=True)
+    return decoded.text

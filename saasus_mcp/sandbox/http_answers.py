@@ -1,4 +1,4 @@
-"""HTTP answers of the emulator, sound or changed by a fault."""
+"""HTTP answers of the emulator: sound, made up from a schema, or changed by a fault."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from saasus_mcp.common.json_path import Schema
 from saasus_mcp.sandbox.faults import InjectedFault
-from saasus_mcp.sandbox.state import Refusal
+from saasus_mcp.sandbox.state import Refusal, uid
 
 PAGE = b"<!doctype html><html><head><title>Maintenance</title></head><body><h1>Under maintenance</h1></body></html>"
 TOO_MANY = 429
@@ -76,3 +77,43 @@ def _drifting(value: Any) -> dict[str, Any]:
     lists = [item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], dict)]
     is_list = bool(lists) and value.keys() - {"cursor"} == {next(iter(value))}
     return lists[0][0] if is_list else value
+
+
+BY_NAME: dict[str, Any] = {
+    "link": "https://console.aws.example.com/cloudformation/home#/stacks/create/review?stackName=sandbox",
+    "secret_code": "SANDBOXSANDBOXSANDBOX234",
+    "challenge_name": "PASSWORD_VERIFIER",
+}
+"""Fields for which a made-up text would mislead."""
+
+
+def sample_of(schema: Schema, name: str = "value") -> Any:
+    """Return a value that satisfies the schema, with every declared field. `name` is the field that contains it."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema.get("type", "object")
+    if kind == "object":
+        return {field: sample_of(below, field) for field, below in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [sample_of(schema["items"], name)]
+    return {"boolean": False, "integer": 1, "number": 1.0}.get(kind, _text(schema, name))
+
+
+def _text(schema: Schema, name: str) -> str:
+    if name == "id" or name.endswith("_id"):
+        return uid("sample", name)
+    return {"date": "2026-01-01", "date-time": "2026-01-01T00:00:00Z"}.get(schema.get("format", ""), f"sandbox-{name}")
+
+
+def declared_fields(schema: Schema, value: Any) -> Any:
+    """Return the value without undeclared fields, since records contain more than the API shows."""
+    if "anyOf" in schema:
+        return value if value is None else declared_fields(schema["anyOf"][0], value)
+    if isinstance(value, dict) and "properties" in schema:
+        declared = schema["properties"]
+        return {name: declared_fields(below, value[name]) for name, below in declared.items() if name in value}
+    if isinstance(value, list) and "items" in schema:
+        return [declared_fields(schema["items"], item) for item in value]
+    return value

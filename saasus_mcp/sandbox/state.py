@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 from uuid import NAMESPACE_DNS, uuid5
+
+from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 
 class Refusal(Exception):
@@ -48,6 +50,13 @@ _NAMESPACE = uuid5(NAMESPACE_DNS, "sandbox.example.com")
 def uid(*names: object) -> str:
     """Return the id of a named record, equal in every sandbox, so that demonstrations can be repeated."""
     return str(uuid5(_NAMESPACE, "/".join(map(str, names))))
+
+
+class _ExportedState(BaseModel):
+    """The form of an exported state."""
+
+    made: Annotated[StrictInt, Field(ge=0)]
+    tables: dict[str, list[tuple[Annotated[list[StrictStr | StrictInt], Field(min_length=1)], dict[str, Any]]]]
 
 
 class State:
@@ -120,12 +129,11 @@ class State:
         """Return the state that was exported.
 
         Raises:
-            KeyError, TypeError, ValueError: it has another form.
+            ValueError: it has another form.
         """
-        state = cls()
-        state._made = _count(exported["made"])
-        for name, rows in _mapping(exported["tables"]).items():
-            state._tables[name] = {_key(key): _mapping(record) for key, record in _list(rows)}
+        checked, state = _ExportedState.model_validate(exported), cls()
+        state._made = checked.made
+        state._tables = {name: {tuple(key): record for key, record in rows} for name, rows in checked.tables.items()}
         return state
 
     def _first(self, table: str) -> dict[Id, dict[Key, Record]]:
@@ -142,28 +150,3 @@ class State:
 
     def _table(self, table: str) -> dict[Key, Record]:
         return self._tables.setdefault(table, {})
-
-
-def _count(made: object) -> int:
-    if not isinstance(made, int) or isinstance(made, bool) or made < 0:
-        raise ValueError(made)
-    return made
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(type(value))
-    return value
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(type(value))
-    return value
-
-
-def _key(parts: object) -> Key:
-    key = tuple(_list(parts))
-    if not key or not all(type(part) in (str, int) for part in key):
-        raise TypeError(parts)
-    return key

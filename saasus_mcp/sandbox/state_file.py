@@ -53,7 +53,7 @@ def load_state(file: Path) -> State | None:
         raise UnusableState(file, "version")
     try:
         return State.imported(document)
-    except (KeyError, TypeError, ValueError):
+    except ValueError:
         raise UnusableState(file, "tables") from None
 
 

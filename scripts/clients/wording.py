@@ -15,23 +15,23 @@ PAGE: Words = {
 
 [日本語](tried.ja.md)
 
-`make clients` installs each of these from npm or PyPI, lets it start the server on stdio with `--sandbox`, loads every tool and makes four
-calls: a read, and a call of each level that a person must agree to. Nobody is there to agree unless the table says "asked". What a call did is
-read in the server's audit, not in the client's words.
+`make clients` installs each of these from npm or PyPI and lets it start the server on stdio with `--sandbox`. The client loads every tool and makes four
+calls: a read, and a call of each level that needs a person's consent. Unless the table says "asked", no person consents. The results come
+from the server's audit log, not from the client's output.
 
 {table}
 
-What the cells say:
+The cells mean:
 
-- **answered**: the read came back with its data.
+- **answered**: the read returned its data.
 - **approval code**: nothing was done, and the client passed on a code for `saasus-mcp approve`.
-- **asked**: the client can ask a person, who confirmed, for the destructive call by typing the target's name; then it was done.
-- **no by the client**: the client answered the question by itself with no. Nothing was done.
+- **asked**: the client asked a person, who confirmed (the destructive call by typing the target's name). Then the call was sent.
+- **no by the client**: the client itself declined the question. Nothing was done.
 - **refused by the client**: the client did not send the call.
 - **-**: not part of the trial.
 
-Clients that need an account or a window (Claude Desktop, Cursor, VS Code, ChatGPT) are not in the table. A command line client that does nothing
-without a model had a stand-in for it on this machine, which makes the four calls.
+Clients that need an account or a window (Claude Desktop, Cursor, VS Code, ChatGPT) are not in the table. For a command line client that needs
+a model, a stand-in on the same machine requests the four calls.
 
 ```sh
 make clients                              # all of them

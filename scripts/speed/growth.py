@@ -130,17 +130,14 @@ def measured() -> dict[str, Curve]:
     return found
 
 
-def report() -> None:
-    """Print the curves."""
-    for what, points in measured().items():
+def report(*, write: bool = False) -> None:
+    """Print the curves, and draw them in the documentation if wanted."""
+    found = measured()
+    for what, points in found.items():
         print(f"{what + ':':<22}" + ", ".join(f"{size:,}: {micros:.0f} us" for size, micros in points.items()))
+    if write:
+        CHART.write_text(chart(found, "what is there", "µs of processor time a call"), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv[1:]:
-        found = measured()
-        CHART.write_text(chart(found, "what is there", "µs of processor time a call"), encoding="utf-8")
-        for what, points in found.items():
-            print(f"{what + ':':<22}" + ", ".join(f"{size:,}: {micros:.0f} us" for size, micros in points.items()))
-    else:
-        report()
+    report(write="--write" in sys.argv[1:])

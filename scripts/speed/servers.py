@@ -197,9 +197,3 @@ def resident(pid: int) -> float:
 def descriptors(pid: int) -> int:
     """How many files and sockets a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - a count of names
-
-
-def processor(pid: int) -> float:
-    """Milliseconds of processor time that a process has had, which others on the machine lengthen less than the clock's."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")

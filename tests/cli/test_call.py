@@ -113,7 +113,7 @@ def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:
 def test_without_a_terminal_what_would_be_confirmed_waits_for_an_approval(state: Path) -> None:
     ran = run_command("call", "--sandbox", "auth_reset_saas_user_password", json.dumps({"user_id": _some_user()}))
     code = re.search(r"saasus-mcp approve (\S+)`", ran.err)
-    assert ran.status == 1
+    assert ran.status == 4
     assert code
     assert approval_status(state, code[1], "sandbox") == ("pending", None)
 

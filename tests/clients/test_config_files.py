@@ -56,7 +56,7 @@ def test_what_is_kept_of_a_file_is_private(file: Path) -> None:
 
 
 def test_taken_out_leaves_no_copy_and_what_earlier_versions_kept_goes(file: Path) -> None:
-    """A client's file may hold credentials of any server in clear."""
+    """A client's file may hold credentials of any server in plain text."""
     write_file(file, sample_files("cursor")["other servers"])
     run_install("cursor", file)
     kept = Path(os.environ["SAASUS_MCP_STATE_DIR"]) / "clients"

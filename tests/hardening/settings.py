@@ -126,7 +126,7 @@ def credential(title: str, value: str) -> None:
 credential("A secret key with a line break at its end", f"{SECRET}\n")
 credential("A secret key in quotation marks", f'"{SECRET}"')
 credential("A secret key after a byte order mark", f"\ufeff{SECRET}")
-credential("A secret key with a full-width letter", f"{SECRET}ｘ")  # noqa: RUF001 - as input methods write it
+credential("A secret key with a full-width letter", f"{SECRET}ｘ")
 credential("A placeholder of Cursor as the secret key: `${env:NAME}`", "${env:SAASUS_SECRET_KEY}")
 credential("A placeholder of a template as the secret key: `{{NAME}}`", "{{SAASUS_SECRET_KEY}}")
 credential("A placeholder of Windows as the secret key: `%NAME%`", "%SAASUS_SECRET_KEY%")

@@ -42,9 +42,9 @@ WRONG = {
         "\ufeffhush-key",
         "hush\x00key",
         "hush\x1b[31mkey",
-        "ｈｕｓｈ",  # noqa: RUF001 - as input methods write it
+        "ｈｕｓｈ",
         "hush\u200bkey",
-        "hush‐key",  # noqa: RUF001 - a hyphen that is not the keyboard's
+        "hush‐key",
         "нush-key",
         "h" + "a1" * MAX_CREDENTIAL_CHARACTERS,
     ],

@@ -35,7 +35,7 @@ async def smuggle(play: AttackSession) -> None:
     names = {
         "name in other case": name.upper(),
         "name with a space": f" {name}",
-        "name in look-alike letters": name.replace("a", "а"),  # noqa: RUF001 - a Cyrillic letter
+        "name in look-alike letters": name.replace("a", "а"),
         "HTTP route as name": f"{play.operation.method} {play.operation.path}",
     }
     trick = play.attack.trick.removeprefix("smuggles ")

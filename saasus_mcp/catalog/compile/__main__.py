@@ -62,44 +62,27 @@ def compile_catalogue(specs: Path = SPECS) -> str:
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
 
 
-def compile_index(catalogue: str, specs: Path = SPECS) -> str:
-    """Return the search index of a compiled catalogue as JSON text.
+def compile_index(catalogue: str, job_specs: str, specs: Path = SPECS) -> str:
+    """Return the search index of a compiled catalogue and the compiled jobs as JSON text.
 
     Raises:
         SynonymsError: synonyms.yaml or questions.yaml is invalid.
     """
     operations = json.loads(catalogue)["operations"]
-    keys = [row["key"] for row in operations]
+    found_jobs = json.loads(job_specs)["jobs"]
+    keys = [*(row["key"] for row in operations), *(row["name"] for row in found_jobs)]
     table = synonyms.read_synonyms(specs / "synonyms.yaml", keys)
-    return search_index.compile_search_index(operations, table, synonyms.read_questions(specs / "questions.yaml", keys))
+    questions = synonyms.read_questions(specs / "questions.yaml", keys)
+    return search_index.compile_search_index(operations, found_jobs, table, questions)
 
 
-def compile_summary(specs: Path = SPECS) -> str:
+def compile_summary() -> str:
     """Return the summary that `specs diff` compares with published definitions, as JSON text, one operation a line."""
     summaries: dict[str, Any] = {}
-    for module, document in documents.read_documents(specs):
+    for module, document in documents.read_documents(SPECS):
         summaries |= openapi_summary.summarize_document(module, document)
     lines = ",\n".join(f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in summaries.items())
     return f"{{\n{lines}\n}}\n"
-
-
-def compile_job_specs(catalogue: str, specs: Path = SPECS) -> str:
-    """Return the jobs as JSON text.
-
-    Raises:
-        SystemExit: jobs.yaml is invalid.
-    """
-    levels = {row["key"]: row["effects"]["level"] for row in json.loads(catalogue)["operations"]}
-    return jobs.compile_jobs(specs / "jobs.yaml", levels, MAX_NAME_LENGTH)
-
-
-def compile_questions(catalogue: str, specs: Path = SPECS) -> str:
-    """Return the texts of questions as JSON text.
-
-    Raises:
-        QuestionTextsError: confirmations.yaml is invalid.
-    """
-    return question_texts.compile_question_texts(specs / "confirmations.yaml", json.loads(catalogue)["operations"])
 
 
 def _aliases(sources: list[documents.SourceOperation]) -> dict[str, str]:
@@ -129,12 +112,15 @@ def _check_names(operations: list[dict[str, Any]], aliases: dict[str, str]) -> N
 
 def main() -> None:
     catalogue = compile_catalogue()
+    operations = json.loads(catalogue)["operations"]
+    levels = {row["key"]: row["effects"]["level"] for row in operations}
+    job_specs = jobs.compile_jobs(SPECS / "jobs.yaml", levels, MAX_NAME_LENGTH)
     texts = {
         CATALOGUE: catalogue,
-        SEARCH: compile_index(catalogue),
+        SEARCH: compile_index(catalogue, job_specs),
         FACTS: compile_summary(),
-        JOBS: compile_job_specs(catalogue),
-        CONFIRMATIONS: compile_questions(catalogue),
+        JOBS: job_specs,
+        CONFIRMATIONS: question_texts.compile_question_texts(SPECS / "confirmations.yaml", operations),
         PRESETS: presets.compile_presets(PRESETS.with_name("presets")),
     }
     for language, text in messages.compile_messages(SPECS / "messages").items():

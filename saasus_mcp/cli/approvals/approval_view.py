@@ -14,7 +14,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.text import one_line, quote_name, quote_text, visible_text
-from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.refusal import CallRefused
@@ -57,11 +57,6 @@ def find_approval(stores: Iterable[Store], code: str, now: float) -> Approval:
             return approval
     shown = visible_text(code[:_MAX_CODE])
     raise UnknownCode.of("cli_approvals.no_such_code", code=shown)
-
-
-def is_code(typed: str, approval: Approval) -> bool:
-    """Return True if this is the code of the approval, with or without hyphens, in either case."""
-    return typed.strip().upper().replace("-", "") == approval.code.replace("-", "")
 
 
 def list_approvals(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approval]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
@@ -74,11 +74,6 @@ def event_line(event: ApprovalEvent, reader: Reader) -> str:
     at = timezones.format_instant(event.at, reader.zone)
     requester = approval_view.requester_text(approval, language).text(language)
     return f"{at}  {approval.code}  {text}  {approval_view.headline(approval, reader)}  {requester}"
-
-
-def event_json(event: ApprovalEvent) -> dict[str, Any]:
-    """Return the event for programs."""
-    return {"event": event.kind, "at": event.at, **approval_view.approval_json(event.approval)}
 
 
 def _event(approval: Approval, now: float) -> ApprovalEvent:

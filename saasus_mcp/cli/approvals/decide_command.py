@@ -27,6 +27,7 @@ from saasus_mcp.permissions.approval.approvals import (
     APPROVAL_LIFETIME,
     WAIT_AFTER_REJECTION,
     ApprovalService,
+    is_code,
     may_approve,
 )
 from saasus_mcp.permissions.question import stored_question
@@ -51,7 +52,8 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
             return
         approvals, approval = approval_view.find_pending(stores, code, time.time())
         _show(approval, reader, details=details)
-        _require_readable(approval, reader.language)
+        if not stored_question.is_readable(approval, reader.language):  # another version asked it
+            raise TerminalError.of("cli_approvals.unreadable")
         _require_permitted(approval, reader.language)
         require_passphrase(settings.state_folder)
         _approve(approvals, approval, reader.language)
@@ -89,7 +91,7 @@ def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
         if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(pending):
             return pending[int(typed) - 1].code
         for approval in pending:
-            if approval_view.is_code(typed, approval):
+            if is_code(typed, approval):
                 return approval.code
         say(message("cli_approvals.not_offered"))
     raise too_many_attempts()
@@ -109,12 +111,6 @@ def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
     )
     say(message("cli.local_boundary"))
     click.echo()
-
-
-def _require_readable(approval: Approval, language: Language) -> None:
-    """Raise TerminalError if another version asked the question in a form that this version cannot show."""
-    if not stored_question.is_readable(approval, language):
-        raise TerminalError.of("cli_approvals.unreadable")
 
 
 def _require_permitted(approval: Approval, language: Language) -> None:

@@ -87,7 +87,8 @@ def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> N
             for event in approval_watch.watch_approvals(stores, pause, decided=decided):
                 ring = "\a" if bell and has_reader and event.kind == "pending" else ""
                 if as_json:
-                    click.echo(format_json(approval_watch.event_json(event), indent=None) + ring)
+                    record = {"event": event.kind, "at": event.at, **approval_view.approval_json(event.approval)}
+                    click.echo(format_json(record, indent=None) + ring)
                 else:
                     click.echo(approval_watch.event_line(event, reader) + ring)
     except KeyboardInterrupt:

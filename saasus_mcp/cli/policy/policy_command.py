@@ -86,10 +86,15 @@ def explain(
     options = {"--claims": claims, "--target": target, "--impact": impact}
     given = {name: policy_explain.parse_object(name, text) for name, text in options.items() if text is not None}
     principal = Principal(user or composition.local_user().id, frozenset(groups), given.get("--claims", {}))
-    request = policy_explain.ExplainRequest(
-        tool, arguments, principal, settings.profile, target=given.get("--target"), impact=given.get("--impact")
+    explanation = policy_explain.explain_call(
+        _load_policy(settings),
+        tool,
+        arguments,
+        principal=principal,
+        profile=settings.profile,
+        target=given.get("--target"),
+        impact=given.get("--impact"),
     )
-    explanation = policy_explain.explain_call(request, _load_policy(settings))
     if explanation.warning is not None:
         click.echo(visible_text(render(explanation.warning)), err=True)
     click.echo(format_json(explanation.json) if as_json else visible_text(explanation.text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Operation, load_catalogue
@@ -19,24 +19,6 @@ from saasus_mcp.saasus.arguments import parse_arguments
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainRequest:
-    """The call to explain.
-
-    Attributes:
-        arguments: JSON.
-        target: the current state of the target, or None if it is not given.
-        impact: counts by metric, or None if they are not given.
-    """
-
-    tool: str
-    arguments: str
-    principal: Principal
-    profile: str
-    target: Any = field(kw_only=True)
-    impact: dict[str, Any] | None = field(kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """The explanation for people and as JSON, with a warning if a real call would fail before the policy."""
 
@@ -45,15 +27,29 @@ class Explanation:
     warning: Message | None
 
 
-def explain_call(request: ExplainRequest, policy: Policy) -> Explanation:
-    """Return how the policy decides the call.
+def explain_call(
+    policy: Policy,
+    tool: str,
+    arguments: str,
+    *,
+    principal: Principal,
+    profile: str,
+    target: Any,
+    impact: dict[str, Any] | None,
+) -> Explanation:
+    """Return how the policy decides a call.
+
+    Args:
+        arguments: JSON.
+        target: the current state of the target, or None if it is not given.
+        impact: counts by metric, or None if they are not given.
 
     Raises:
         SaasusMcpError: the tool does not exist, or the arguments are not a JSON object.
     """
-    operation, principal, profile = find_operation(load_catalogue(), request.tool), request.principal, request.profile
-    arguments, warning = _parse_arguments(operation, parse_object("JSON", request.arguments))
-    call = PolicyInput(operation, arguments, principal, profile, request.target, request.impact)
+    operation = find_operation(load_catalogue(), tool)
+    values, warning = _parse_arguments(operation, parse_object("JSON", arguments))
+    call = PolicyInput(operation, values, principal, profile, target, impact)
     decision, rules, groups = policy.decide(call), policy.explain(call), principal_groups(policy, principal)
     required = policy.required_state(operation, principal, profile)
     missing = [name for name in sorted(required) if getattr(call, name) is None]

@@ -69,7 +69,7 @@ async def _run(
     from mcp import Client, StdioServerParameters  # noqa: PLC0415 - imports the SDK
 
     from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson  # noqa: PLC0415 - as above
-    from saasus_mcp.cli.sandbox.demo_script import DemoFailed, DemoScript  # noqa: PLC0415 - as above
+    from saasus_mcp.cli.sandbox.demo_script import DemoScript  # noqa: PLC0415 - as above
 
     person = DemoPerson(presenter)
     program, *args = installed_command()
@@ -85,8 +85,6 @@ async def _run(
         ) as client:
             try:
                 await DemoScript(client, person, presenter, folder=folder, language=language).run(len(load_catalogue()))
-            except DemoFailed as error:
-                reason = error.reason
             except SaasusMcpError as error:
                 reason = error
             else:

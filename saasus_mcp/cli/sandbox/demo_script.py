@@ -15,6 +15,7 @@ from mcp.types import CallToolResult
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.sandbox.demo_presenter import MAX_ANSWER_CHARACTERS, DemoPerson, DemoPresenter, first_text
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.confirmation import MIN_READING_SECONDS
@@ -32,12 +33,8 @@ PRODUCTION = 3
 APPROVER = "local:demo-person"
 
 
-class DemoFailed(Exception):
+class DemoFailed(SaasusMcpError):
     """A step had another result than expected."""
-
-    def __init__(self, reason: Message) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
 
 
 class DemoScript:

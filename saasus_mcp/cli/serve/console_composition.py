@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
@@ -30,7 +30,6 @@ from saasus_mcp.hosting.console.signin_sessions import (
 )
 from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
 from saasus_mcp.settings import HttpSettings, Mode, Settings, require_valid_credentials
-from saasus_mcp.store import Freeze
 from saasus_mcp.store.state_files import safe_name
 from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores
 
@@ -55,7 +54,14 @@ def build_hosted_console(
         return None
     contexts = [_profile_context(name, each) for name, each in served.items()]
     pipeline = next(iter(served.values())).pipeline
-    service = _build_service(settings, pipeline.catalogue, pipeline.policy, lambda: contexts)
+    service = ConsoleService(
+        list_contexts=lambda: contexts,
+        catalogue=pipeline.catalogue,
+        policy=pipeline.policy,
+        read_policy=partial(read_policy_text, pipeline.policy),
+        encryptor=state.load_encryptor(settings),
+        clock=time.time,
+    )
     provider = build_identity_provider(http)
     if http.authenticated and not http.tokens and provider is None:
         return None
@@ -85,14 +91,16 @@ def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitSta
     stores = until.enter_context(state.open_state(settings))
     policy, contexts = composition.resolve_policy(settings, catalogue), _StoreContexts(stores, until)
     until.enter_context(composition.accept_policy_reloads(settings, policy))
-    service = _build_service(
-        settings,
-        catalogue,
-        policy,
-        contexts.present,
+    service = ConsoleService(
+        list_contexts=contexts.present,
+        catalogue=catalogue,
+        policy=policy,
+        read_policy=partial(read_policy_text, policy),
+        encryptor=state.load_encryptor(settings),
+        clock=time.time,
         profile=composition.SANDBOX_PROFILE if settings.sandbox else settings.profile,
-        freeze_everything=stores.set_freeze,
-        open_decisions=_open_once(stores, until),
+        freeze_all=stores.set_freeze,
+        common_store=_open_once(stores, until),
     )
     return _build_console(settings, service, LocalSessions(), secure=False)
 
@@ -101,29 +109,6 @@ def signin_link(console: Console, base: str) -> str:
     """Return a one-time link for the user of this computer."""
     approver = Approver(composition.local_user().id, is_owner=True)
     return f"{base}/enter/{console.signin.links.issue(approver)}"
-
-
-def _build_service(
-    settings: Settings,
-    catalogue: Catalogue,
-    policy: Policy,
-    contexts: Callable[[], Sequence[ProfileContext]],
-    *,
-    profile: str = "",
-    freeze_everything: Callable[[Freeze | None], None] | None = None,
-    open_decisions: Callable[[], Store] | None = None,
-) -> ConsoleService:
-    return ConsoleService(
-        list_contexts=contexts,
-        catalogue=catalogue,
-        policy=policy,
-        read_policy=partial(read_policy_text, policy),
-        encryptor=state.load_encryptor(settings),
-        clock=time.time,
-        profile=profile,
-        freeze_all=freeze_everything,
-        common_store=open_decisions,
-    )
 
 
 def _open_once(stores: Stores, until: ExitStack) -> Callable[[], Store]:

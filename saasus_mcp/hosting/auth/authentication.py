@@ -1,21 +1,27 @@
-"""Bearer token authentication: the caller, the authenticator interface, and the names of principals and groups."""
+"""Bearer token authentication: the caller, the authenticator interface, and the names of principals and groups, also in a verified JWT."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.policy.presets import Principal
 
 Role = Literal["caller", "approver"]
+HealthCheck = Callable[[], Awaitable[bool]]
+"""Returns whether something that the server depends on works now. An authenticator may have `health_checks`, by their names in /readyz."""
 RESERVED_GROUP_PATTERN = re.compile(r"local|(local|oidc|token|scope):.*|[^*?\[\]]*[*?\[\]].*", re.DOTALL)
 """Names that a policy uses for principals and scopes, and patterns. A group from outside may not have such a name."""
 MAX_GROUP_LENGTH = 200
 MAX_ID_LENGTH = 200
 """The longest id of a principal that the store accepts."""
+ASYMMETRIC_ALGORITHMS = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+"""The only algorithms that are accepted, whatever the configuration: never unsigned tokens or shared secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,6 @@ class AuthUnavailable(SaasusMcpError):
     """A token cannot be checked now, because the service that would check it is unavailable. The token may be valid."""
 
 
-HealthCheck = Callable[[], Awaitable[bool]]
-"""Returns whether something that the server depends on works now."""
-
-
 class Authenticator(Protocol):
     """Finds the caller of a bearer token."""
 
@@ -58,16 +60,6 @@ class Authenticator(Protocol):
         Raises:
             AuthUnavailable: the token is well-formed and cannot be checked now.
         """
-        ...
-
-
-@runtime_checkable
-class HasHealthChecks(Protocol):
-    """An authenticator that can report whether it is able to check tokens."""
-
-    @property
-    def health_checks(self) -> Mapping[str, HealthCheck]:
-        """Return the checks by their names in /readyz."""
         ...
 
 
@@ -104,15 +96,8 @@ class AuthenticatorChain:
 
 def health_checks_of(authenticator: object) -> Mapping[str, HealthCheck]:
     """Return the checks of an authenticator; empty if it depends on nothing."""
-    return authenticator.health_checks if isinstance(authenticator, HasHealthChecks) else {}
-
-
-def oidc_principal_id(issuer: str, subject: str) -> str:
-    """Return the principal id of an identity provider's user, the same at /mcp and on the console.
-
-    An issuer cannot contain `|`, so two users of any two issuers never get the same id.
-    """
-    return f"oidc:{issuer}|{subject}"
+    checks: Mapping[str, HealthCheck] = getattr(authenticator, "health_checks", {})
+    return checks
 
 
 def is_valid_group(name: str) -> bool:
@@ -123,3 +108,53 @@ def is_valid_group(name: str) -> bool:
 def principal_groups(names: Iterable[str], scopes: Iterable[str] = ()) -> frozenset[str]:
     """Return the groups of a principal: the valid ones of `names`, and `scope:NAME` for each scope."""
     return frozenset({*filter(is_valid_group, names), *(f"scope:{scope}" for scope in scopes)})
+
+
+class TokenRejected(Exception):
+    """The token is signed, but its content is not acceptable. The text is for the log and repeats nothing of the token."""
+
+
+def read_principal_id(claims: Mapping[str, Any], claim: str, issuer: str) -> str:
+    """Return the principal id of a token's subject, the same at /mcp and on the console.
+
+    An issuer cannot contain `|`, so two users of any two issuers never get the same id.
+
+    Raises:
+        TokenRejected: the subject is missing, empty, too long or not printable.
+    """
+    subject = claims.get(claim)
+    if not isinstance(subject, str) or not subject or not subject.isprintable():
+        raise TokenRejected("its subject is missing, empty or not printable")
+    identity = f"oidc:{issuer}|{subject}"
+    if len(identity) > MAX_ID_LENGTH:
+        raise TokenRejected("its issuer and subject are too long")
+    return identity
+
+
+def read_groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
+    """Return the groups of a token, from a claim with this name or at this dotted path.
+
+    Raises:
+        TokenRejected: the groups are in an unknown form. Ignoring them could bypass a rule against a group.
+    """
+    if claim in _omitted_claims(claims):
+        raise TokenRejected("the token has too many groups: configure the provider to send only this server's groups")
+    groups: Any = claims.get(claim)
+    if groups is None:
+        groups = claims
+        for step in claim.split("."):
+            groups = groups.get(step) if isinstance(groups, Mapping) else None
+    if groups is None:
+        return ()
+    names = [groups] if isinstance(groups, str) else groups
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TokenRejected("its groups are not a list of names")
+    return names
+
+
+def _omitted_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the claims that the provider left out because they are too large (OpenID Connect, distributed claims)."""
+    if claims.get("hasgroups"):
+        return {"groups": ""}
+    elsewhere = claims.get("_claim_names")
+    return elsewhere if isinstance(elsewhere, Mapping) else {}

@@ -9,9 +9,17 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
-from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
+from saasus_mcp.hosting.auth.authentication import (
+    ASYMMETRIC_ALGORITHMS,
+    AuthUnavailable,
+    Caller,
+    HealthCheck,
+    TokenRejected,
+    principal_groups,
+    read_groups,
+    read_principal_id,
+)
 from saasus_mcp.hosting.auth.jwks import JwksCache
-from saasus_mcp.hosting.auth.jwt_claims import ASYMMETRIC_ALGORITHMS, TokenRejected, read_groups, read_principal_id
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.settings import HttpSettings, JwtTable
 

@@ -12,10 +12,15 @@ from typing import Any, Literal
 import anyio
 import httpx2
 
-from saasus_mcp.hosting.auth.authentication import AuthUnavailable, principal_groups
+from saasus_mcp.hosting.auth.authentication import (
+    ASYMMETRIC_ALGORITHMS,
+    AuthUnavailable,
+    principal_groups,
+    read_groups,
+    read_principal_id,
+)
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.auth.jwt_auth import INVALID_TOKEN, describe_invalid_token
-from saasus_mcp.hosting.auth.jwt_claims import ASYMMETRIC_ALGORITHMS, read_groups, read_principal_id
 from saasus_mcp.hosting.console.oidc_protocol import (
     PendingSignIn,
     discover,

@@ -14,8 +14,8 @@ from typing import Any
 import httpx2
 import jwt
 
+from saasus_mcp.hosting.auth.authentication import TokenRejected
 from saasus_mcp.hosting.auth.jwks import JwksCache
-from saasus_mcp.hosting.auth.jwt_claims import TokenRejected
 from saasus_mcp.hosting.auth.provider_requests import InvalidDocument, request_document
 from saasus_mcp.settings import OidcTable, parse_provider_url
 

@@ -12,7 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
-from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, is_conditional
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.question import stored_question
@@ -120,9 +120,7 @@ class ConsoleService:
 
     def find_approval(self, approver: Approver, code: str) -> ListedApproval | None:
         """Return the approval with this code, in any spelling and whatever its status."""
-        wanted = code.strip().upper().replace("-", "")
-        matches = (each for each in self.list_approvals(approver) if each.approval.code.replace("-", "") == wanted)
-        return next(matches, None)
+        return next((each for each in self.list_approvals(approver) if is_code(code, each.approval)), None)
 
     def approve(self, approver: Approver, code: str, typed: str) -> None:
         """Approve a call. The approver types the name of its target.

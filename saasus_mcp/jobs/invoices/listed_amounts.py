@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +14,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.name_index import fold_name
+from saasus_mcp.jobs.tables.cells import cell_text, narrow
 
 MAX_LINES = 5_000
 MAX_REPORTED = 50
@@ -90,7 +90,7 @@ def parse_listed_amounts(content: object, columns: Mapping[str, str], argument: 
     for line, row in rows:
         cells = {field: _cell(row.get(name)) if name else "" for field, name in found.items()}
         amount = _parse_amount(cells["amount"])
-        currency = CURRENCIES.get(cells["currency"].casefold(), "")
+        currency = CURRENCIES.get(fold_name(cells["currency"]), "")
         if not cells["tenant"]:
             problems.append(message("jobs_invoices.list_no_tenant", line=line))
         elif amount is None:
@@ -177,15 +177,12 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _cell(value: object) -> str:
-    """Return a cell in one form for all widths, without the apostrophe that guards a formula."""
-    if value is None or isinstance(value, bool | list | dict):
-        return ""
-    return unicodedata.normalize("NFKC", str(value)[:MAX_CELL]).strip().removeprefix("'")
+    return "" if isinstance(value, list | dict) else cell_text(value)[:MAX_CELL]
 
 
 def _parse_amount(text: str) -> Decimal | None:
     """Return an amount as people write it: `¥12,345`, `12345.60`, `(1,200)`, `▲1,200`, `1,200円`; None if it is none."""
-    bare = re.sub(r"[\s¥円$]|JPY|USD", "", text, flags=re.IGNORECASE)
+    bare = re.sub(r"[\s¥円$]|JPY|USD", "", narrow(text), flags=re.IGNORECASE)
     negative = bare.startswith(tuple(NEGATIVE_SIGNS)) or (bare.startswith("(") and bare.endswith(")"))
     bare = bare.strip("()" + NEGATIVE_SIGNS) if negative else bare
     if AMOUNT.fullmatch(bare) is None:

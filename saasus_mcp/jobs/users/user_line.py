@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from functools import partial
-from math import isfinite
 from typing import Any, TypeVar
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.name_index import UnknownName, fold_name
+from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, is_filled, narrow
 from saasus_mcp.jobs.users.import_targets import ImportTargets
-from saasus_mcp.server.results.jmespath_query import FORMULA_PREFIXES
 
 ATTRIBUTE_PREFIX = "attribute."
 """In column names, so that an attribute cannot be mistaken for a column of the list itself."""
@@ -25,9 +23,6 @@ MAX_EMAIL_LENGTH = 254
 """Characters of an address (RFC 5321 allows a path 256, with the angle brackets)."""
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 SIGN_IN_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,50}")
-DATE_PATTERN = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?")
-"""A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words."""
-TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
 Record = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -95,20 +90,15 @@ def collect_error(make: Callable[[], T], errors: list[CellError]) -> T | None:
         return None
 
 
-def is_filled(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(is_filled(each) for each in value)
-    return value is not None and str(value).strip() != ""
-
-
 def parse_line(number: int, record: Record, targets: ImportTargets, errors: list[CellError]) -> UserLine | None:
     """Return the line, or None if it has errors, which are added to `errors`."""
     if not collect_error(lambda: _require_single_values(record), errors):
         return None
-    cells = {name: _cell_text(value) for name, value in record.items() if name}
-    login = collect_error(lambda: _parse_login(cells.get("email", ""), cells.get("sign_in_id", "")), errors)
+    cells = {name: cell_text(value) for name, value in record.items() if name}
+    email, sign_in_id = narrow(cells.get("email", "")), narrow(cells.get("sign_in_id", ""))
+    login = collect_error(lambda: _parse_login(email, sign_in_id), errors)
     tenant = collect_error(
-        lambda: _parse_tenant(cells.get("tenant_id", ""), cells.get("tenant_name", ""), targets), errors
+        lambda: _parse_tenant(narrow(cells.get("tenant_id", "")), cells.get("tenant_name", ""), targets), errors
     )
     grant = collect_error(
         lambda: _parse_grant(cells.get("env_id", ""), cells.get("role_name", ""), targets, errors), errors
@@ -130,12 +120,6 @@ def _require_single_values(record: Record) -> bool:
         if isinstance(value, str) and len(value) > MAX_CELL_LENGTH:
             raise CellError(name, message("jobs_users.cell_too_long", limit=MAX_CELL_LENGTH))
     return True
-
-
-def _cell_text(value: Any) -> str:
-    """Return a cell without the apostrophe that guards it against spreadsheets (`jmespath_query.csv_cell`)."""
-    text = "" if value is None else str(value).strip() if not isinstance(value, bool) else str(value).lower()
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_PREFIXES) else text
 
 
 def _parse_login(email: str, sign_in_id: str) -> tuple[str, str]:
@@ -192,33 +176,7 @@ def _parse_attributes(cells: Mapping[str, str], targets: ImportTargets, errors: 
 
 def _parse_attribute(name: str, text: str, kind: str) -> Any:
     try:
-        return _PARSERS.get(kind, str)(text)
+        return PARSERS.get(kind, str)(text)
     except ValueError:
         problem = one_of("jobs_users.not_a", kind, value=quote_text(text))
         raise CellError(ATTRIBUTE_PREFIX + name, problem) from None
-
-
-def _parse_number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-    if not isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _parse_bool(text: str) -> bool:
-    if text.lower() not in (*TRUE_WORDS, *FALSE_WORDS):
-        raise ValueError(text)
-    return text.lower() in TRUE_WORDS
-
-
-def _parse_date(text: str) -> str:
-    parts = DATE_PATTERN.fullmatch(text)
-    if parts is None:
-        raise ValueError(text)
-    return date(*(int(part) for part in parts.groups())).isoformat()
-
-
-_PARSERS: Mapping[str, Callable[[str], Any]] = {"number": _parse_number, "bool": _parse_bool, "date": _parse_date}

@@ -13,6 +13,7 @@ from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.name_index import fold_name
 from saasus_mcp.jobs.question_values import JoinedTexts
+from saasus_mcp.jobs.tables.cells import is_filled
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import (
     ATTRIBUTE_PREFIX,
@@ -21,7 +22,6 @@ from saasus_mcp.jobs.users.user_line import (
     Record,
     UserLine,
     collect_error,
-    is_filled,
     parse_line,
 )
 
@@ -40,6 +40,7 @@ HEADINGS: Mapping[str, str] = {
     "role": "role_name",
 }
 """Columns by the headings that people write, folded."""
+JAPANESE_ATTRIBUTE_PREFIX = "属性."
 MAX_LINES = 5_000
 MAX_CELLS = 100_000
 MAX_REPORTED = 100
@@ -98,7 +99,11 @@ def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArgument
 def column_name(heading: str) -> str:
     """Return the column that a heading names."""
     heading = heading.strip()
-    return heading if heading.startswith(ATTRIBUTE_PREFIX) else HEADINGS.get(fold_name(heading), heading)
+    folded = fold_name(heading)
+    for prefix in (ATTRIBUTE_PREFIX, JAPANESE_ATTRIBUTE_PREFIX):
+        if folded.startswith(prefix):
+            return ATTRIBUTE_PREFIX + heading[len(prefix) :].strip()
+    return HEADINGS.get(folded, heading)
 
 
 def _records(content: object, targets: ImportTargets, argument: str) -> Iterator[tuple[int, Record]]:

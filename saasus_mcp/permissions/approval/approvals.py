@@ -38,6 +38,11 @@ CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 ENGLISH_READER = Reader.of("en")
 
 
+def is_code(typed: str, approval: Approval) -> bool:
+    """Return whether this is the code of the approval, with or without hyphens, in either case."""
+    return typed.strip().upper().replace("-", "") == approval.code.replace("-", "")
+
+
 class ApprovalService:
     """Creates, finds and decides approvals. They are in the store, so that other processes find them."""
 
@@ -159,9 +164,8 @@ class ApprovalService:
         Raises:
             CallRefused: no such approval is pending.
         """
-        wanted = code.strip().upper().replace("-", "")
         for approval in self._store.list_approvals(now):
-            if approval.code.replace("-", "") == wanted and approval.status == "pending":
+            if is_code(code, approval) and approval.status == "pending":
                 return approval
         raise CallRefused(
             Reason.UNKNOWN, message("permissions.no_pending_approval"), message("permissions.no_pending_approval_hint")

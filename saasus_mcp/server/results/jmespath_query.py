@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -24,8 +25,8 @@ from saasus_mcp.saasus.tool_answer import compact_json
 
 FUNCTIONS: Any = Functions()
 MAX_EXPRESSION_LENGTH = 1_000
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-"""The first character of a text that a spreadsheet reads as a formula."""
+FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\ufeff]*[=+\-@＝＋－＠])")  # noqa: RUF001 - spreadsheets take the full-width signs, too
+"""The beginning of a text that a spreadsheet may read as a formula. Guarded texts match, too, so that the guard can be undone."""
 MAX_WORK = 1_000_000
 """Steps and elements of one evaluation: about a second, and some tens of megabytes."""
 MAX_SECONDS = 5.0
@@ -233,7 +234,12 @@ def csv_cell(value: Any) -> str:
         return compact_json(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return f"'{value}" if str(value).startswith(FORMULA_PREFIXES) else str(value)
+    return f"'{value}" if looks_like_formula(str(value)) else str(value)
+
+
+def looks_like_formula(text: str) -> bool:
+    """Return whether a spreadsheet may read a text as a formula, or the text looks like one that was guarded."""
+    return FORMULA.match(text) is not None
 
 
 def _weight(value: Any) -> int:

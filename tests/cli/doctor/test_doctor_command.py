@@ -160,7 +160,7 @@ def test_missing_credentials_are_named_and_nothing_is_sent() -> None:
         ('"key-under-test"', "quotation marks"),
         ("「key-under-test」", "quotation marks"),
         ("key under test", "characters that are not used in keys"),
-        ("ｋｅｙ-under-test", "characters that are not used in keys"),  # noqa: RUF001 - as an input method writes it
+        ("ｋｅｙ-under-test", "characters that are not used in keys"),
     ],
 )
 def test_what_got_into_a_credential_when_it_was_copied_is_named(

@@ -1,0 +1,45 @@
+"""The exit status of `call` and `job`, by which a script knows what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+from saasus_mcp.cli.command_line import INTERRUPTED
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+
+INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
+"""Counts of a report: rows that were not changed, or may not have been."""
+BREAKDOWNS = frozenset({"store", "busy", "late"})
+"""Reasons why a call was not sent that are no decision about it."""
+
+
+class ExitStatus(IntEnum):
+    """The statuses of `call` and `job`. Status 2 is click's, for a mistake on the command line."""
+
+    DONE = 0
+    FAILED = 1
+    INCOMPLETE = 3
+    """A row was not applied, or nobody knows whether the call was."""
+    REFUSED = 4
+    """Nothing was sent: denied, declined, or waiting for an approval."""
+    INTERRUPTED = INTERRUPTED
+    """Ctrl+C."""
+
+
+def status_of_answer(answer: ToolAnswer) -> ExitStatus:
+    """Return the status for the answer of one call."""
+    if answer.ok:
+        return ExitStatus.DONE
+    if answer.applied is Outcome.UNKNOWN:
+        return ExitStatus.INCOMPLETE
+    return ExitStatus.REFUSED if answer.why and answer.why not in BREAKDOWNS else ExitStatus.FAILED
+
+
+def status_of_report(report: Mapping[str, Any]) -> ExitStatus:
+    """Return the status for the report of a job that has ended."""
+    counts = report.get("counts", {})
+    incomplete = report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in INCOMPLETE_OUTCOMES)
+    return ExitStatus.INCOMPLETE if incomplete else ExitStatus.DONE

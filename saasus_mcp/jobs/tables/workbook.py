@@ -1,0 +1,120 @@
+"""Excel workbooks as tables of text. They need the extra `xlsx`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SIGNATURE = b"PK\x03\x04"
+"""The first bytes of a workbook, which is a ZIP archive."""
+MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+"""Size of all parts of a workbook. An archive of some kilobytes could unpack to terabytes."""
+MAX_ROWS = 20_000
+MAX_COLUMNS = 500
+CELL_LENGTH = 32_767
+"""Characters that a cell of a workbook can hold."""
+
+
+def read_workbook(raw: bytes) -> str:
+    """Return the first sheet of a workbook as CSV text. Formulas count with the values that were saved with them.
+
+    Raises:
+        SaasusMcpError: it is not a workbook, is too large, or the extra `xlsx` is not installed.
+    """
+    openpyxl = _load_library()
+    try:
+        _require_bounded_archive(raw)
+        book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
+        return _to_csv(_bounded_rows(book.worksheets[0].iter_rows(values_only=True)))
+    except SaasusMcpError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged workbook fails anywhere in the library
+        reason = type(error).__name__
+        raise SaasusMcpError(
+            message("jobs_tables.not_a_workbook", reason=reason), message("jobs_tables.as_csv_hint")
+        ) from None
+
+
+def write_workbook(text: str) -> bytes:
+    """Return a CSV text as a workbook with one sheet. Every cell is text: no spreadsheet evaluates it.
+
+    Raises:
+        SaasusMcpError: the extra `xlsx` is not installed.
+    """
+    openpyxl = _load_library()
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.freeze_panes = "A2"
+    for row in csv.reader(io.StringIO(text, newline="")):
+        sheet.append([_text_cell(openpyxl, sheet, value) for value in row])
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def _require_bounded_archive(raw: bytes) -> None:
+    """Raise SaasusMcpError if the parts of an archive are too large. No part can be longer than its entry says."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise _too_large()
+
+
+def _too_large() -> SaasusMcpError:
+    return SaasusMcpError(message("jobs_tables.workbook_too_large"), message("jobs_tables.as_csv_hint"))
+
+
+def _load_library() -> ModuleType:
+    try:
+        import openpyxl  # noqa: PLC0415 - in an optional extra
+        import openpyxl.cell  # noqa: PLC0415
+    except ImportError:
+        raise SaasusMcpError(message("jobs_tables.no_xlsx"), message("jobs_tables.no_xlsx_hint")) from None
+    module: ModuleType = openpyxl
+    return module
+
+
+def _text_cell(openpyxl: ModuleType, sheet: Any, value: str) -> Any:
+    cell = openpyxl.cell.WriteOnlyCell(sheet, "")
+    cell.value = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("\ufffd", value)[:CELL_LENGTH]
+    cell.data_type = "s"
+    return cell
+
+
+def _bounded_rows(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    for number, row in enumerate(rows):
+        if number >= MAX_ROWS or len(row) > MAX_COLUMNS:
+            raise _too_large()
+        yield row
+
+
+def _to_csv(rows: Iterable[Sequence[Any]]) -> str:
+    written = io.StringIO()
+    writer = csv.writer(written)
+    for row in rows:
+        writer.writerow([_cell_text(value) for value in row])
+    return written.getvalue()
+
+
+def _cell_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime) and not (value.hour or value.minute or value.second or value.microsecond):
+        return value.date().isoformat()
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

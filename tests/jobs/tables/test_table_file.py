@@ -1,0 +1,66 @@
+"""Workbooks are read as their saved values within bounds, and written so that nothing in them is evaluated."""
+
+from __future__ import annotations
+
+import io
+import sys
+import zipfile
+from datetime import datetime
+
+import openpyxl
+import pytest
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.jobs.tables import workbook
+from saasus_mcp.jobs.tables.table_file import decode_table_file, encode_table_file
+
+TEXT = 'メールアドレス,部署\r\nminami@example.jp,"=HYPERLINK(""https://x"")"\r\n0012,𠮷野家 \r\n'
+
+
+def test_a_table_is_the_same_after_a_workbook() -> None:
+    raw = encode_table_file(TEXT, ".xlsx")
+    decoded = decode_table_file(raw, "people.xlsx")
+    assert (decoded.text, decoded.encoding) == (TEXT, "xlsx")
+
+
+def test_no_cell_of_a_written_workbook_is_a_formula_or_a_number() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(encode_table_file(TEXT, ".XLSX")))
+    cells = [cell for row in book.worksheets[0].iter_rows() for cell in row]
+    assert {cell.data_type for cell in cells} <= {"s", "inlineStr"}
+    assert "0012" in [cell.value for cell in cells]
+
+
+def test_dates_and_numbers_of_a_workbook_are_read_as_people_see_them() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["since", "count", "rate", "active", "none"])
+    book.active.append([datetime(2026, 4, 1), 12.0, 0.5, True, None])  # noqa: DTZ001 - a workbook has no zones
+    written = io.BytesIO()
+    book.save(written)
+    assert decode_table_file(written.getvalue(), "x").text.splitlines()[1] == "2026-04-01,12,0.5,true,"
+
+
+def test_a_workbook_that_unpacks_to_more_than_the_limit_is_refused_unread() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(workbook.MAX_UNPACKED_BYTES + 1))
+    with pytest.raises(SaasusMcpError) as caught:
+        decode_table_file(written.getvalue(), "x")
+    assert caught.value.message.id == "jobs_tables.workbook_too_large"
+
+
+def test_a_damaged_workbook_is_an_error_that_says_how_to_save_it() -> None:
+    with pytest.raises(SaasusMcpError) as caught:
+        decode_table_file(encode_table_file(TEXT, ".xlsx")[:-200], "x")
+    assert (caught.value.message.id, caught.value.hint.id) == ("jobs_tables.not_a_workbook", "jobs_tables.as_csv_hint")
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(SaasusMcpError) as caught:
+        encode_table_file(TEXT, ".xlsx")
+    assert "saasus-mcp[xlsx]" in str(caught.value.hint)
+
+
+def test_a_csv_opens_in_excel_as_it_is() -> None:
+    assert encode_table_file("a\r\n", ".csv") == b"\xef\xbb\xbfa\r\n"
+    assert encode_table_file("a\r\n", ".txt") == b"a\r\n"
