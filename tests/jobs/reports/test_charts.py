@@ -116,8 +116,8 @@ def test_what_no_font_has_is_written_as_its_code_point_and_told() -> None:
     rocket = "Rocket \N{ROCKET}\N{CJK UNIFIED IDEOGRAPH-7ECF}"
     assert render_png(chart_of(rocket))[1] == ["\N{ROCKET}", "\N{CJK UNIFIED IDEOGRAPH-7ECF}"]
     assert is_drawn_like(rocket, "Rocket [U+1F680 U+7ECF]")
-    written = f"[{' '.join(['U+1F680'] * 14)}]…"
-    assert is_drawn_like("\N{ROCKET}" * 29, f"{written[:45]}…{written[-14:]}"), "the beginning and the end"
+    many = "\N{ROCKET}" * 12
+    assert not is_drawn_like(f"{many} (a)", f"{many} (b)"), "the end stays, which tells names apart"
 
 
 def test_a_picture_reads_on_a_dark_page_because_it_brings_its_card() -> None:
@@ -143,7 +143,7 @@ def test_tenants_of_one_name_or_none_are_told_apart_by_id(months: int) -> None:
     meter = MeteringUnit("orders", "Orders", uses_maximum=False)
     names = {
         "aaaaaaaa-1": "Same",
-        "bbbbbbbb-2": "ＳＡＭＥ",  # noqa: RUF001 - full width
+        "bbbbbbbb-2": "ＳＡＭＥ",
         "cccccccc-3": "",
         "dddddddd-4": "Other",
         "eeeeeeee-5": f"{LONG}東日本支社",
