@@ -102,7 +102,7 @@ def _unknown(key: tuple[str, str], amount: Fraction) -> ComparedAmount:
 
 
 def _find_tenant(text: str, index: NameIndex[str], customers: Mapping[str, str]) -> str:
-    """Return the id of the tenant that a list names; empty if there is none, or several."""
+    """Return the id of the tenant that a list names; empty if it is not one tenant."""
     try:
         return customers.get(text) or index.resolve(text)
     except UnknownName:

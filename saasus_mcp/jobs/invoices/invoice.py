@@ -149,7 +149,7 @@ class InvoiceBuilder:
     _lines: list[InvoiceLine] = field(default_factory=list)
 
     def build(self, charges: Iterable[DueCharge]) -> list[Invoice]:
-        """Return an invoice for each currency. There is none if nothing is charged."""
+        """Return an invoice for each currency. Nothing charged makes no invoice."""
         for charge in charges:
             plan = self.book.plans.get(charge.plan_id)
             if plan is None:

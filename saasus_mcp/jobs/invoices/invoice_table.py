@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.jobs.invoices.comparison import ComparedAmount
 from saasus_mcp.jobs.invoices.invoice import Invoice, InvoiceLine, LineNote, PriceBook
 from saasus_mcp.jobs.invoices.money import format_amount
@@ -34,7 +34,7 @@ class TenantMonth:
 
     Attributes:
         plan_ids: the plans of the month.
-        status: of a month without an invoice, why there is none.
+        status: why a month has no invoice, if it has none.
     """
 
     tenant_id: str
@@ -66,10 +66,16 @@ class InvoiceTable:
                 yield [*self._start(month), *self._amounts(invoice), *self._status(month, invoice), *comparison]
             if not month.invoices:
                 empty = self._comparison(compared, None)
-                yield [*self._start(month), *([""] * 7), self._text("status", month.status), "", *empty]
+                yield [
+                    *self._start(month),
+                    *([""] * 7),
+                    self._shown(one_of("jobs_invoices.status", month.status)),
+                    "",
+                    *empty,
+                ]
 
     def listed_rows(self, compared: Sequence[ComparedAmount], names: Mapping[str, str]) -> Iterator[list[Any]]:
-        """Yield the rows of the list that belong to no invoice."""
+        """Yield the rows of the list that no invoice matches."""
         for each in compared:
             id_, name = (each.tenant, names[each.tenant]) if each.tenant in names else ("", each.tenant)
             cells = ["", "", each.currency, *([""] * 8)]
@@ -96,7 +102,10 @@ class InvoiceTable:
     def _status(self, month: TenantMonth, invoice: Invoice) -> list[str]:
         status: Status = month.status if invoice.is_complete else "incomplete"
         notes = dict.fromkeys(line.note for line in invoice.lines if line.note not in ("", "partial"))
-        return [self._text("status", status), "; ".join(self._text("note", note) for note in notes)]
+        return [
+            self._shown(one_of("jobs_invoices.status", status)),
+            "; ".join(self._shown(one_of("jobs_invoices.note", note)) for note in notes),
+        ]
 
     def _line(self, line: InvoiceLine) -> list[Any]:
         tier = line.tier
@@ -105,7 +114,7 @@ class InvoiceTable:
         return [
             self._plan_name(line.plan_id),
             line.name,
-            self._text("kind", line.kind),
+            self._shown(one_of("jobs_invoices.kind", line.kind)),
             *(span or ("", "")),
             line.meter,
             "" if line.usage is None else line.usage,
@@ -131,7 +140,11 @@ class InvoiceTable:
         return self._compared_cells(compared[invoice.tenant_id, invoice.currency])
 
     def _compared_cells(self, each: ComparedAmount) -> list[Any]:
-        return [self._amount(each.listed), self._amount(each.difference), self._text("comparison", each.verdict)]
+        return [
+            self._amount(each.listed),
+            self._amount(each.difference),
+            self._shown(one_of("jobs_invoices.comparison", each.verdict)),
+        ]
 
     def _amount(self, amount: Decimal | None) -> Decimal | str:
         """Return an amount as a number of the CSV, or as a text, since JSON has no decimals."""
@@ -144,9 +157,7 @@ class InvoiceTable:
         return plan.label if plan is not None else plan_id
 
     def _note(self, note: LineNote) -> str:
-        return self._text("note", note) if note else ""
+        return self._shown(one_of("jobs_invoices.note", note)) if note else ""
 
-    def _text(self, group: str, code: str) -> str:
-        if self.language is None:
-            return code
-        return one_of(f"jobs_invoices.{group}", code).text(self.language)
+    def _shown(self, text: Message) -> str:
+        return text.id.rpartition(".")[2] if self.language is None else text.text(self.language)

@@ -181,7 +181,7 @@ def _cell(value: object) -> str:
 
 
 def _parse_amount(text: str) -> Decimal | None:
-    """Return an amount as people write it: `¥12,345`, `12345.60`, `(1,200)`, `▲1,200`, `1,200円`; None if it is none."""
+    """Return an amount as people write it: `¥12,345`, `12345.60`, `(1,200)`, `▲1,200`, `1,200円`; or None."""
     bare = re.sub(r"[\s¥円$]|JPY|USD", "", narrow(text), flags=re.IGNORECASE)
     negative = bare.startswith(tuple(NEGATIVE_SIGNS)) or (bare.startswith("(") and bare.endswith(")"))
     bare = bare.strip("()" + NEGATIVE_SIGNS) if negative else bare

@@ -92,8 +92,8 @@ class ReviewTable:
             "" if access.env is None else self.names.envs.get(access.env, ""),
             access.role,
             self.names.roles.get(access.role, ""),
-            self._text("privileged", "yes" if access.privileged else "no"),
-            self._text("mfa", self.mfa.get(account.id, "not_asked")),
+            self._shown(one_of("jobs_access.privileged", "yes" if access.privileged else "no")),
+            self._shown(one_of("jobs_access.mfa", self.mfa.get(account.id, "not_asked"))),
             self._last_login(account.last_login),
             "" if grant is None else self._time(grant.at),
             "" if grant is None else grant.granted_by,
@@ -102,14 +102,14 @@ class ReviewTable:
 
     def _last_login(self, at: int | None) -> str:
         if not at:
-            return self._text("last_login", "never" if at == NEVER else "not_provided")
+            return self._shown(one_of("jobs_access.last_login", "never" if at == NEVER else "not_provided"))
         return self._time(at)
 
     def _time(self, at: int) -> str:
         return f"{local_time(at, self.zone):%Y-%m-%d %H:%M}"
 
-    def _text(self, group: str, code: str) -> str:
-        return code if self.codes else one_of(f"jobs_access.{group}", code).text(self.work.language)
+    def _shown(self, text: Message) -> str:
+        return text.id.rpartition(".")[2] if self.codes else text.text(self.work.language)
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:

@@ -13,7 +13,6 @@ import pytest
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import State
-from saasus_mcp.server.pipeline.call import Call
 from tests.support.job_data import AOZORA, USER, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
@@ -28,7 +27,7 @@ async def reviewed(on: JobServer, args: dict[str, Any] | None = None) -> tuple[l
 
 
 def user_of(state: State, login: str) -> dict[str, Any]:
-    [found] = [user for user in state.rows("users") if login in (user["email"], user["sign_in_id"])]
+    [found] = [dict(user) for user in state.rows("users") if login in (user["email"], user["sign_in_id"])]
     return found
 
 
@@ -89,10 +88,7 @@ async def test_a_role_that_was_granted_here_says_by_whom_and_when(tmp_path: Path
     async with start_job_server(tmp_path) as on:
         user = user_of(sandbox_state(on.sandbox), "iroha.kazama@example.jp")
         args = {"tenant_id": AOZORA, "user_id": user["id"], "env_id": 3, "role_names": ["editor"]}
-        answer = await on.surface.run(
-            Call("auth_create_tenant_user_roles", args, PRINCIPAL, elicitor=AcceptingPerson())
-        )
-        assert answer.ok
+        await on.call_json("auth_create_tenant_user_roles", args, elicitor=AcceptingPerson())
         denied = await on.call("auth_create_tenant_user_roles", {**args, "role_names": ["no-such-role"]})
         assert not denied.ok
         rows, report = await reviewed(on, {"login_contains": "KAZAMA@"})

@@ -1,4 +1,4 @@
-"""`job_invoice_estimate`: invoices to the yen, what is told instead of guessed, and the comparison with a list."""
+"""`job_invoice_estimate`: invoices to the yen, what is reported instead of guessed, and the comparison with a list."""
 
 from __future__ import annotations
 
