@@ -9,6 +9,8 @@ from pathlib import Path
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Text
 
+ANY_WRITE = ("*",)
+"""The declared writes of a job that makes any calls."""
 JOBS_TOOLSET = "jobs"
 """The toolset of all jobs."""
 FILE = Path(__file__).with_name("jobs.json")
@@ -20,7 +22,7 @@ class JobSpec:
 
     Attributes:
         terse: the English description for the model. `description` is for people.
-        reads, writes: keys of the operations that the job may call.
+        reads, writes: keys of the operations that the job may call. The writes `*` are all that the caller may make.
     """
 
     name: str
@@ -30,6 +32,15 @@ class JobSpec:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     input_schema: Schema
+
+    @property
+    def writes_any(self) -> bool:
+        """Whether the job makes any calls that its caller lists."""
+        return self.writes == ANY_WRITE
+
+    def may_write(self, key: str) -> bool:
+        """Return whether the job declares that it makes this write."""
+        return self.writes_any or key in self.writes
 
 
 def load_jobs() -> tuple[JobSpec, ...]:

@@ -20,7 +20,7 @@ from saasus_mcp.cli.command_line import option
 from saasus_mcp.cli.terminal import reader_language
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import visible_text
+from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
 from saasus_mcp.settings import Mode, Settings, read_settings
@@ -127,10 +127,8 @@ def parse_toolset_names(text: str) -> frozenset[str]:
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     for unknown in sorted(names - TOOLSETS.keys()):
-        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
-
         shown = unknown[:MAX_SHOWN_NAME]
-        nearest = tuple(get_close_matches(shown.casefold().replace("-", "_"), TOOLSETS))
+        nearest = nearest_names(shown.casefold().replace("-", "_"), TOOLSETS)
         raise SaasusMcpError(
             message("cli.unknown_toolset_nearest", name=shown, nearest=nearest)
             if nearest

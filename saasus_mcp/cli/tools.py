@@ -17,7 +17,7 @@ from saasus_mcp.cli.options import parse_toolset_names, settings_options
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
-from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, stricter_decision
+from saasus_mcp.permissions.policy.model import STRICTNESS, Decision, Policy, PolicyInput, stricter_decision
 from saasus_mcp.server.surface.tool_description import describe_operation
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 from saasus_mcp.settings import Settings
@@ -61,8 +61,16 @@ def _decide(operation: Operation, policy: Policy) -> Decision:
 
 
 def _decide_job(job: JobSpec, catalogue: Catalogue, policy: Policy) -> Decision:
-    """Return the strictest decision on an operation that the job may call."""
-    return reduce(stricter_decision, (_decide(catalogue.find(key), policy) for key in (*job.reads, *job.writes)))
+    """Return the strictest decision on an operation that the job may call; the mildest if its caller chooses the calls."""
+    if job.writes_any:
+        return min((_decide(each, policy) for each in _calls(job, catalogue)), key=lambda one: STRICTNESS[one.outcome])
+    return reduce(stricter_decision, (_decide(each, policy) for each in _calls(job, catalogue)))
+
+
+def _calls(job: JobSpec, catalogue: Catalogue) -> list[Operation]:
+    if job.writes_any:
+        return [operation for operation in catalogue if not operation.reads]
+    return [catalogue.find(key) for key in (*job.reads, *job.writes)]
 
 
 def _operation_row(operation: Operation, policy: Policy) -> dict[str, Any]:
@@ -91,7 +99,7 @@ def _job_row(job: JobSpec, catalogue: Catalogue, policy: Policy) -> dict[str, An
 
 
 def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bool) -> None:
-    calls = [catalogue.find(key) for key in (*job.reads, *job.writes)]
+    calls = _calls(job, catalogue)
     if as_json:
         details = {
             "description": render(job.description),

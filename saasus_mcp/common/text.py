@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from saasus_mcp.common.language import Language
 
 MAX_LENGTH = 2000
 MAX_QUOTED = 200
+MAX_COMPARED = 80
+"""Characters of a name that are compared with others: the time grows with their square."""
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of invisible characters: control, format (bidirectional marks, tags, zero widths), surrogates, line
 and paragraph separators."""
@@ -41,6 +43,13 @@ def visible_text(text: str, mark: str = MARK) -> str:
 
 def _is_invisible(character: str) -> bool:
     return character not in "\n\t" and (character in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES)
+
+
+def nearest_names(name: str, known: Iterable[str], count: int = 3, similarity: float = 0.6) -> tuple[str, ...]:
+    """Return the known names that are spelt most like a name, the nearest first."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+
+    return tuple(get_close_matches(name[:MAX_COMPARED], sorted(known), count, similarity))
 
 
 def display_width(text: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import reduce
 from itertools import islice
 from operator import and_
@@ -18,6 +17,7 @@ from starlette.types import Scope, Send
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import nearest_names
 from saasus_mcp.permissions.policy.narrowing import EXCLUDE_ALL, NO_NARROWING, Narrowing
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.surface.narrowing import NarrowingError, ToolNames, parse_switch, parse_toolsets
@@ -161,7 +161,7 @@ def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def _reject_misspelled(given: str) -> None:
     names = {_normalize(name): header for name, header in NARROWING_HEADERS.items()}
-    near = get_close_matches(_normalize(given)[:MAX_NAME_LENGTH], names, 1, MIN_SIMILARITY)
+    near = nearest_names(_normalize(given), names, 1, MIN_SIMILARITY)
     if near:
         raise NarrowingError(
             message("hosting.unknown_header", name=repr(given[:MAX_NAME_LENGTH])),

@@ -9,7 +9,12 @@ from saasus_mcp.jobs.plan import StepGroup
 
 
 async def run_phases(
-    work: JobContext, groups: Sequence[StepGroup], sizes: Sequence[int], dependencies: Mapping[str, Sequence[str]]
+    work: JobContext,
+    groups: Sequence[StepGroup],
+    sizes: Sequence[int],
+    dependencies: Mapping[str, Sequence[str]],
+    *,
+    stop_at_failure: bool = False,
 ) -> dict[str, GroupResult]:
     """Run the groups phase by phase, and return the results by name. Groups that were not begun are missing.
 
@@ -25,9 +30,10 @@ async def run_phases(
     for phase in split_phases(groups, sizes):
         ready = [group for group in phase if all(map(is_applied, dependencies.get(group.name, ())))]
         before = len(results)
-        async for batch in work.run_groups(ready, completed=before, total=len(groups)):
+        async for batch in work.run_groups(ready, stop_at_failure=stop_at_failure, completed=before, total=len(groups)):
             results.update({each.group: each for each in batch})
-        if len(results) < before + len(ready):  # cancelled, or stopped as a whole
+        failed = any(each.outcome != "applied" for each in results.values())
+        if len(results) < before + len(ready) or (stop_at_failure and failed):  # cancelled, or stopped as a whole
             break
     return results
 

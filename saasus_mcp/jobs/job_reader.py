@@ -9,18 +9,24 @@ from typing import Any, TypeVar, cast
 
 import anyio
 
+from saasus_mcp.catalog import Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
 from saasus_mcp.jobs.read_log import ReadLog
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.target import redact_arguments
-from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.inspection.inspect import cache_reads
+from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
+from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, RateLimitHandler
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.call_review import CallReview, review_call
+from saasus_mcp.server.pipeline.job_grants import fill_placeholders
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.results.result_store import RESULTS_URI
 from saasus_mcp.server.scheduling import worker_threads
 
@@ -100,6 +106,7 @@ class JobReader:
         self._job = job
         self._checkpoint = checkpoint
         self._deadline = deadline
+        self._shared_reader: ApiReader | None = None
         self._on_rate_limit: RateLimitHandler | None = None
 
     @property
@@ -123,6 +130,41 @@ class JobReader:
             InvalidArguments: the operation does not take them.
         """
         return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args).values)
+
+    @property
+    def bulk_limits(self) -> BulkLimits:
+        """What the policy lets one consent to a list of calls cover."""
+        return self._pipeline.policy.bulk
+
+    def find_operation(self, name: str) -> Operation:
+        """Return an operation by the name of its tool, a former name, or its key.
+
+        Raises:
+            UnknownTool: no operation has this name.
+        """
+        return self._pipeline.catalogue.find(name)
+
+    async def review_write(self, step: PlanStep, *, state_changes: bool = False) -> CallReview:
+        """Review a call that changes something, as if its question were asked now.
+
+        Raises:
+            SaasusMcpError: see `review_call`.
+        """
+        operation = self._pipeline.catalogue.find(step.operation)
+        target = operation.effects.target
+        if target is not None and target.read is not None:
+            self.read_log.record(target.read, None)  # the report names the target
+        args = fill_placeholders(step.args, step.placeholders())
+        call = Call(operation.tool, args, self.principal, job_step=step.ref(self._job), deadline=self._deadline)
+        return await review_call(self._pipeline, call, self.reader_for, PLACEHOLDER, state_changes=state_changes)
+
+    def reader_for(self, call: PreparedCall) -> ApiReader:
+        """Return a reader for the inspection of a call. Calls without secrets share one, which makes each read once."""
+        if call.operation.secret_inputs:
+            return cache_reads(self._pipeline.reader_for(call))
+        if self._shared_reader is None:
+            self._shared_reader = cache_reads(self._pipeline.reader_for(replace(call, id=self._job.job)))
+        return self._shared_reader
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Run work on large input in a thread, in the principal's share of threads."""

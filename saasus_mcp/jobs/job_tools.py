@@ -10,7 +10,7 @@ import anyio
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
 from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs import job_report
-from saasus_mcp.jobs.runner import JobRunner
+from saasus_mcp.jobs.runner import JobRunner, acting_principal
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json, failed_answer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
@@ -65,8 +65,11 @@ def _run_tool(runner: JobRunner, jobs: tuple[BuiltinTool, ...]) -> BuiltinTool:
 
 
 def _hints(runner: JobRunner, specs: Iterable[JobSpec]) -> ToolHints:
+    specs, catalogue = tuple(specs), runner.pipeline.catalogue
+    if any(spec.writes_any for spec in specs):
+        return ToolHints.of_operations(catalogue)
     keys = {key for spec in specs for key in (*spec.reads, *spec.writes)}
-    return ToolHints.of_operations(runner.pipeline.catalogue.find(key) for key in keys)
+    return ToolHints.of_operations(catalogue.find(key) for key in keys)
 
 
 def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
@@ -211,7 +214,7 @@ async def _answer(runner: JobRunner, job: Job, call: Call) -> ToolAnswer:
     if spec is None:
         return failed_answer(message("jobs.unknown_kind", name=job.name), message("jobs.unknown_kind_hint"))
     reads = job_report.report_reads(job, spec)
-    forbidden = await pipeline.find_forbidden(reads, principal.for_job(job.name), call.deadline)
+    forbidden = await pipeline.find_forbidden(reads, acting_principal(spec, principal), call.deadline)
     steps = await with_jobs(pipeline, lambda jobs: jobs.count_outcomes(job.id))
     description = job_report.describe_job(job, steps, forbidden)
     if job.status == "failed":

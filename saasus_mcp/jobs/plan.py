@@ -11,9 +11,14 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.question.content import Change, Detail, Fact, QuestionWarning
 from saasus_mcp.server.pipeline.call import JobStepRef
+from saasus_mcp.server.pipeline.job_grants import argument_at
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+
+PLACEHOLDER = "known later"
+"""Stands for an argument that an earlier step supplies, while the plan is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class PlanStep:
     Attributes:
         step: its name: unique in the plan, and the same each time the plan runs.
         operation: operation key.
-        args: its arguments. A list has a placeholder for each item that an earlier step supplies.
+        args: its arguments. A list has a placeholder for each item that an earlier step supplies, and an argument may have one.
         from_steps: arguments that an earlier step's answer supplies, by path: the name of that step and a field of its answer.
         snapshot: the encoded snapshot of the target, set when the step is evaluated.
     """
@@ -50,6 +55,10 @@ class PlanStep:
     from_steps: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lookup: AnswerLookup | None = None
     snapshot: str = ""
+
+    def placeholders(self) -> dict[str, Any]:
+        """Return a value for each argument that an earlier step supplies, with which the plan is evaluated."""
+        return {place: argument_at(self.args, place) or PLACEHOLDER for place in self.from_steps}
 
     def ref(self, job: JobStepRef) -> JobStepRef:
         """Return the reference to this step of the job."""
@@ -79,6 +88,7 @@ class Plan:
         typed: the text that a person types to agree to bulk work, such as the number of users.
         ordinary_facts: names of facts that need no review in full. If only such facts are cut short in the question, typing
             `typed` is enough.
+        is_list: whether the plan is a list of any calls, to which the policy's `bulk` section applies.
     """
 
     groups: tuple[StepGroup, ...] = ()
@@ -95,6 +105,7 @@ class Plan:
     target: str = ""
     typed: Text | None = None
     ordinary_facts: tuple[str, ...] = ()
+    is_list: bool = False
 
     @property
     def steps(self) -> list[PlanStep]:

@@ -45,8 +45,6 @@ from saasus_mcp.store.job_records import JobStatus
 log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = Decision("allow", "none", "nothing would change")
-PLACEHOLDER = "known later"
-"""Stands for an argument that an earlier step supplies, while the plan is made."""
 MAX_RECENT_JOBS = 50
 """Of a principal's jobs, among which the same request is looked for."""
 REASON_ARGUMENT = "reason"
@@ -81,8 +79,13 @@ class JobRunner:
 
     def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
         """Return False if the policy denies every such job."""
-        principal = principal.for_job(spec.name)
         policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.destination.profile
+        if spec.writes_any:
+            if principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET):
+                return False
+            writes = (operation for operation in catalogue if not operation.reads)
+            return any(policy.could_allow(operation, principal, profile) for operation in writes)
+        principal = principal.for_job(spec.name)
         return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
 
     async def start(self, spec: JobSpec, call: Call) -> str | PendingElicitation:
@@ -96,7 +99,7 @@ class JobRunner:
         self._require_not_narrowed(spec, call.principal)
         call, reason = _split_reason(call)
         key = self._request_key(spec, call)
-        principal = call.principal.for_job(spec.name)
+        principal = acting_principal(spec, call.principal)
         planned: dict[str, tuple[Plan, JobReader]] = {}
 
         async def plan(asked: float) -> JobProposal:
@@ -202,7 +205,10 @@ class JobRunner:
     ) -> tuple[Plan, JobProposal]:
         self._require_reads_allowed(spec, reader.principal)
         plan = await load_kind(spec.name).plan(reader, call.arguments)
-        plan, decisions, digests = await self._evaluate(spec, plan, replace(call, principal=reader.principal), job)
+        plan, decisions, digests = await self._evaluate(
+            spec, plan, replace(call, principal=reader.principal), reader, job
+        )
+        decision, critical = self._shared_consent(plan, decisions)
         digest = await worker_threads.run_in_worker(call.principal.id, plan.digest)
         question = build_job_question(
             spec, plan, self.pipeline.destination, call.principal.id, catalogue=self.pipeline.catalogue, reason=reason
@@ -213,20 +219,46 @@ class JobRunner:
             name=spec.name,
             principal=call.principal,
             arguments=call.arguments,
-            decision=_strictest(decisions),
+            decision=decision,
             plan=digest,
             steps=digests,
             snapshot=TargetSnapshot(typed, {PLAN_FIELD: digest}),
             question=question,
             typed_count=requires_typed_count(plan, question),
+            critical=next(iter(critical), ""),
+            critical_count=len(critical),
+            listed=len(plan.steps) if plan.is_list else 0,
         )
         return plan, proposal
+
+    def _shared_consent(self, plan: Plan, steps: Sequence[DecidedStep]) -> tuple[Decision, list[str]]:
+        """Return the decision on the plan, and the operation of each critical step that one approval covers.
+
+        Only an approval covers critical steps, only those of one operation, and only so many as the policy allows.
+        """
+        decision, bulk = _strictest(steps), self.pipeline.policy.bulk
+        pairs = zip(plan.steps, steps, strict=True)
+        critical = [
+            step.operation
+            for step, decided in pairs
+            if decided.decision.outcome != "allow" and self.pipeline.catalogue.find(step.operation).level == "critical"
+        ]
+        if (
+            not plan.is_list
+            or bulk.critical != "once"
+            or len(set(critical)) != 1
+            or len(critical) > bulk.critical_limit
+        ):
+            return decision, []
+        return replace(decision, outcome="approve", typed=True) if decision.outcome == "confirm" else decision, critical
 
     def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
         """Raise CallRefused if the connection excludes the job, or an operation that it may call."""
         if excluded := principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET):
             error = message("jobs.tool_excluded", job=spec.name, reason=excluded)
             raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
+        if spec.writes_any:
+            return  # each call is decided on under the narrowing of the connection
         narrowing = principal.for_job(spec.name).narrowing
         for operation in map(self.pipeline.catalogue.find, (*spec.reads, *spec.writes)):
             if excluded := narrowing.exclusion_reason(operation):
@@ -246,7 +278,7 @@ class JobRunner:
                 )
 
     async def _evaluate(
-        self, spec: JobSpec, plan: Plan, caller: Call, job: str
+        self, spec: JobSpec, plan: Plan, caller: Call, reader: JobReader, job: str
     ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
         """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls."""
         decisions: list[DecidedStep] = []
@@ -256,18 +288,23 @@ class JobRunner:
             await checkpoint()  # a plan has thousands of groups, and their evaluation may never yield
             steps = []
             for step in group.steps:
-                if step.operation not in spec.writes:
+                if not spec.may_write(step.operation):
                     raise AssertionError(f"{spec.name} does not declare that it calls {step.operation}")
                 tool = self.pipeline.catalogue.find(step.operation).tool
-                args = fill_placeholders(step.args, dict.fromkeys(step.from_steps, PLACEHOLDER))
+                args = fill_placeholders(step.args, step.placeholders())
                 ref = step.ref(JobStepRef(job))
                 call = Call(tool, args, caller.principal, job_step=ref, deadline=caller.deadline)
-                evaluated = await evaluate_step(self.pipeline, call)
+                evaluated = await evaluate_step(self.pipeline, call, reader.reader_for)
                 decisions.append(DecidedStep(evaluated.decision, tool, group.name))
                 digests[step.step] = evaluated.digest
                 steps.append(replace(step, snapshot=evaluated.snapshot))
             groups.append(replace(group, steps=tuple(steps)))
         return replace(plan, groups=tuple(groups)), decisions, digests
+
+
+def acting_principal(spec: JobSpec, principal: Principal) -> Principal:
+    """Return the principal as the job acts for them. A job of any calls keeps the narrowing of the connection for each call."""
+    return principal if spec.writes_any else principal.for_job(spec.name)
 
 
 def _principal_to_json(principal: Principal) -> dict[str, Any]:

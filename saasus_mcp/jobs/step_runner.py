@@ -80,7 +80,10 @@ class StepRunner:
     async def _build_call(self, step: PlanStep) -> Call:
         ref = step.ref(self._job)
         answers = await query_jobs(self._pipeline, partial(job_grants.earlier_answers, ref))
-        values = {path: answers.get(name, {}).get(field, "") for path, (name, field) in step.from_steps.items()}
+        values = {
+            place: "" if (value := job_grants.answer_value(answers.get(name), field)) is None else value
+            for place, (name, field) in step.from_steps.items()
+        }
         tool = self._pipeline.catalogue.find(step.operation).tool
         args = job_grants.fill_placeholders(step.args, values)
         return Call(tool, args, self._principal, job_step=ref, on_rate_limit=self.wait_after_rate_limit)

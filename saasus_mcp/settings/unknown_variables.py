@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import nearest_names
 from saasus_mcp.settings.validation import SettingsError
 
 LIKE_OURS = re.compile(r"SAASUS_MCP(?:_|$)|S[AUS]{2,8}[-_. ]*(?:MCP|MPC|CMP)[-_. ]*[A-Z]", re.IGNORECASE)
@@ -71,9 +72,7 @@ def refuse_duplicate_variables() -> None:
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:
     """Return the known name that is most similar to `name`, or None."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
-
-    return next(iter(get_close_matches(name[:MAX_NAME_CHARACTERS], sorted(known), 1, MIN_SIMILARITY)), None)
+    return next(iter(nearest_names(name, known, 1, MIN_SIMILARITY)), None)
 
 
 def find_similar_variables(missing: Collection[str], known: Collection[str]) -> list[str]:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, Parameter, message, one_of
+from saasus_mcp.common.text import nearest_names
 
-MAX_KEY_CHARACTERS = 60
 _KINDS: Mapping[str, str] = {
     "missing": "missing",
     "literal_error": "choice",
@@ -81,7 +81,5 @@ def describe_first_error(error: ValidationError, known: Collection[str] = ()) ->
 
 
 def _unknown_key(key: str, known: Collection[str]) -> Message:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
-
-    similar = get_close_matches(key[:MAX_KEY_CHARACTERS], sorted(known), 1)
+    similar = nearest_names(key, known, 1)
     return message("settings.similar_key", similar=similar[0]) if similar else message("settings.unknown_key")

@@ -13,6 +13,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli.policy import policy_cases
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS
+from saasus_mcp.permissions.policy.model import DEFAULT_BULK
 from saasus_mcp.permissions.policy.presets import Policy, Principal
 from saasus_mcp.permissions.policy.rules import PolicyInput
 
@@ -38,7 +39,16 @@ def examples(tmp_path: Path, catalogue: Catalogue) -> dict[str, Policy]:
 
 
 def test_every_example_is_sound(examples: dict[str, Policy]) -> None:
-    assert set(examples) == {"first", "support-desk", "billing-desk", "ci", "clerks", "careful", "two-person"}
+    assert set(examples) == {
+        "first",
+        "support-desk",
+        "billing-desk",
+        "ci",
+        "clerks",
+        "careful",
+        "two-person",
+        "month-end",
+    }
 
 
 def _schema_keys() -> list[str]:
@@ -76,6 +86,8 @@ DECIDED: list[tuple[str, str, dict[str, str], Principal, str]] = [
     ("clerks", "auth_get_tenant", {"tenant_id": "t1"}, Principal("a", frozenset({"clerks"})), "deny"),
     ("two-person", "auth_create_tenant", {}, Principal("a"), "approve"),
     ("two-person", "auth_delete_tenant", {}, Principal("a"), "deny"),
+    ("month-end", "auth_update_tenant_plan", {}, Principal("a"), "approve"),
+    ("month-end", "auth_delete_tenant", {}, Principal("a"), "deny"),
 ]  # fmt: skip
 
 
@@ -83,6 +95,14 @@ def test_the_examples_decide_as_the_page_says(examples: dict[str, Policy], catal
     for name, tool, args, who, expected in DECIDED:
         case = PolicyInput(catalogue.find(tool), args, who, "production")
         assert examples[name].decide(case).outcome == expected, (name, tool)
+
+
+@pytest.mark.parametrize("page", ["policy.md", "policy.ja.md"])
+def test_the_limits_of_lists_that_hold_where_a_policy_says_nothing_are_told(page: str) -> None:
+    told = (DOCS / page).read_text(encoding="utf-8")
+    for name in ("max_calls", "critical", "critical_limit"):
+        [row] = [line for line in told.splitlines() if line.startswith(f"| `{name}` |")]
+        assert row.rsplit("|", 2)[1].strip().strip("`") == str(getattr(DEFAULT_BULK, name))
 
 
 @pytest.mark.parametrize("page", ["policy.md", "policy.ja.md"])

@@ -50,3 +50,15 @@ def add_invitation(sandbox: Sandbox, email: str, tenant: str = MIDORI) -> str:
     row = {**invitation, "envs": [], "expired_at": later, "status": "pending"}
     sandbox_state(sandbox).put("invitations", (tenant, made), row)
     return made
+
+
+def add_tenants(sandbox: Sandbox, count: int, **changed: object) -> list[str]:
+    """Add tenants named `Test 1` and so on, with the contract of the first tenant. Return their ids."""
+    state = sandbox_state(sandbox)
+    base = {**state.rows("tenants")[0], **changed}
+    made = []
+    for number in range(1, count + 1):
+        tenant = {**base, "id": uid("tenant", f"test {number}"), "name": f"Test {number}"}
+        state.put("tenants", (tenant["id"],), {name: value for name, value in tenant.items() if value is not None})
+        made.append(str(tenant["id"]))
+    return made

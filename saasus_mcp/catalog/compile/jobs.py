@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
+from saasus_mcp.catalog.jobs import ANY_WRITE
 from saasus_mcp.catalog.model import READ_LEVELS, REASON_SCHEMA
 
 _FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
@@ -47,7 +48,7 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
         **described,
         "terse": job["terse"],
         "reads": job["reads"],
-        "writes": job["writes"],
+        "writes": list(ANY_WRITE) if job["writes"] == ANY_WRITE[0] else job["writes"],
         "input_schema": schema,
     }
 
@@ -57,11 +58,10 @@ def _problems(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_
         return [f"a job's name begins with {_PREFIX} and has at most {max_name_length} characters"]
     if job.keys() != _FIELDS:
         return [f"its fields are {sorted(_FIELDS)}, not {sorted(job)}"]
-    problems = [
-        f"{key}: no document has this operation" for key in (*job["reads"], *job["writes"]) if key not in levels
-    ]
+    writes = () if job["writes"] == ANY_WRITE[0] else job["writes"]
+    problems = [f"{key}: no document has this operation" for key in (*job["reads"], *writes) if key not in levels]
     problems += [f"{key} does more than read" for key in job["reads"] if levels.get(key) not in READ_LEVELS]
-    problems += [f"{key} only reads" for key in job["writes"] if levels.get(key) in READ_LEVELS]
+    problems += [f"{key} only reads" for key in writes if levels.get(key) in READ_LEVELS]
     problems += [f"{field} lacks a language" for field in ("title", "description") if job[field].keys() != {"en", "ja"}]
     try:
         Draft202012Validator.check_schema(job["input"])

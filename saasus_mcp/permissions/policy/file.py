@@ -16,7 +16,16 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, Sentences, message
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
-from saasus_mcp.permissions.policy.model import Ceiling, Decision, LiveState, Policy, PolicyInput, Principal, RuleTrace
+from saasus_mcp.permissions.policy.model import (
+    BulkLimits,
+    Ceiling,
+    Decision,
+    LiveState,
+    Policy,
+    PolicyInput,
+    Principal,
+    RuleTrace,
+)
 from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy
 
 __all__ = [
@@ -158,6 +167,10 @@ class ReloadablePolicy:
     @property
     def ceilings(self) -> Mapping[Ceiling, int] | None:
         return self._policy.ceilings
+
+    @property
+    def bulk(self) -> BulkLimits:
+        return self._policy.bulk
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Delegate to the policy in force."""

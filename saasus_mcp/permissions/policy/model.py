@@ -44,6 +44,31 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkLimits:
+    """What one consent to a list of calls may cover.
+
+    Attributes:
+        max_calls: calls in one list.
+        levels: the levels of calls that a list may have.
+        critical: `once`: one approval covers the critical calls of one operation; `each`: every critical call needs an approval
+            of its own; `never`: a list has no critical calls.
+        critical_limit: critical calls that one approval covers.
+    """
+
+    max_calls: int = 500
+    levels: tuple[str, ...] = ("write", "write_sensitive", "destructive", "critical")
+    critical: Literal["once", "each", "never"] = "once"
+    critical_limit: int = 50
+
+    def allows(self, level: str) -> bool:
+        """Return whether a list may have a call of this level."""
+        return level in self.levels and not (level == "critical" and self.critical == "never")
+
+
+DEFAULT_BULK = BulkLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The decision on a call, and its rule.
 
@@ -119,6 +144,7 @@ class Policy(Protocol):
         name, announcement: for people and the audit log; a text that is shown at start-up and in every audit record.
         two_person: whether the approver must be another person than the requester.
         ceilings: budgets of one principal, over the defaults (permissions.policy.budgets). None without any ceiling.
+        bulk: what one consent to a list of calls may cover.
     """
 
     @property
@@ -132,6 +158,9 @@ class Policy(Protocol):
 
     @property
     def ceilings(self) -> Mapping[Ceiling, int] | None: ...
+
+    @property
+    def bulk(self) -> BulkLimits: ...
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return the live state that must be read before `decide`."""

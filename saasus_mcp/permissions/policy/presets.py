@@ -11,7 +11,9 @@ from typing import Literal, get_args
 from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.policy.model import (
+    DEFAULT_BULK,
     NO_LIVE_STATE,
+    BulkLimits,
     Ceiling,
     Decision,
     DecisionOutcome,
@@ -55,6 +57,7 @@ class PresetPolicy:
     announcement: str = ""
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] = field(default_factory=dict)
+    bulk: BulkLimits = DEFAULT_BULK
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return nothing: a preset needs no live state."""
@@ -97,6 +100,7 @@ class UnsafeAllowAllPolicy:
     announcement: str = "UNSAFE: the policy allows everything; nobody is asked before data is destroyed"
     two_person: bool = False
     ceilings: None = None
+    bulk: BulkLimits = DEFAULT_BULK
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return nothing."""
@@ -136,6 +140,10 @@ class ReadOnlyPolicy:
     @property
     def ceilings(self) -> Mapping[Ceiling, int] | None:
         return self.inner.ceilings
+
+    @property
+    def bulk(self) -> BulkLimits:
+        return self.inner.bulk
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return what the inner policy needs for reads."""

@@ -19,7 +19,9 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.conditions import ConditionResult
 from saasus_mcp.permissions.policy.model import (
+    DEFAULT_BULK,
     STRICTNESS,
+    BulkLimits,
     Ceiling,
     Decision,
     DecisionOutcome,
@@ -104,7 +106,7 @@ class RulePolicy:
             with a group of the same name from elsewhere is not a member.
         confirm_via: `approval` turns every confirm into approve.
         two_person: whether the approver must be another person than the requester.
-        ceilings: see Policy.
+        ceilings, bulk: see Policy.
     """
 
     name: str
@@ -114,6 +116,7 @@ class RulePolicy:
     confirm_via: Literal["client", "approval"] = "client"
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] | None = field(default_factory=dict)
+    bulk: BulkLimits = DEFAULT_BULK
     _selected: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
     _applicable: dict[tuple[object, ...], _ApplicableRules] = field(default_factory=dict, init=False, repr=False)
 

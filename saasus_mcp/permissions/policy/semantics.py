@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.common.messages import Parameter
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.errors import PolicyFault
-from saasus_mcp.permissions.policy.model import LiveState
+from saasus_mcp.permissions.policy.model import DEFAULT_BULK, BulkLimits, LiveState
 from saasus_mcp.permissions.policy.rules import NO_RULE, Rule, RulePolicy, fold_name, matches_glob
 from saasus_mcp.permissions.policy.schema import describe_place
 from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
@@ -60,7 +60,15 @@ class PolicyBuilder:
             confirm_via=said.get("confirm_via", "client"),
             two_person=said.get("two_person", False),
             ceilings=said.get("ceilings", {}),
+            bulk=self._bulk(said.get("bulk", {})),
         )
+
+    def _bulk(self, said: Mapping[str, Any]) -> BulkLimits:
+        """Return the limits of lists of calls. A limit of critical calls means nothing unless one approval covers several."""
+        if "critical_limit" in said and said.get("critical", DEFAULT_BULK.critical) != "once":
+            self.faults.append(PolicyFault(self.document.line("bulk", "critical_limit"), "critical_limit_unused"))
+        levels = {"levels": tuple(said["levels"])} if "levels" in said else {}
+        return replace(DEFAULT_BULK, **{**said, **levels})
 
     def _names(self) -> None:
         first: dict[str, int] = {}

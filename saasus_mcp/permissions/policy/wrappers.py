@@ -9,6 +9,7 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import (
     NO_LIVE_STATE,
+    BulkLimits,
     Ceiling,
     Decision,
     LiveState,
@@ -45,6 +46,10 @@ class NarrowedPolicy:
     @property
     def ceilings(self) -> Mapping[Ceiling, int] | None:
         return self.inner.ceilings
+
+    @property
+    def bulk(self) -> BulkLimits:
+        return self.inner.bulk
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return what the inner policy needs, unless the narrowing already denies."""

@@ -187,6 +187,24 @@ class LabelledValue:
     kind: Literal["labelled"] = "labelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A value before and after."""
+
+    before: Value
+    after: Value
+    kind: Literal["transition"] = "transition"
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedItem:
+    """An item of a list, with what happens to it."""
+
+    label: Text
+    parts: tuple[Value, ...]
+    kind: Literal["described"] = "described"
+
+
 Value = (
     NoValue
     | FixedText
@@ -202,6 +220,8 @@ Value = (
     | TieredPrice
     | ValueList
     | LabelledValue
+    | Transition
+    | DescribedItem
 )
 
 

@@ -16,6 +16,7 @@ from saasus_mcp.common.text import Quoted, one_line, quote_name
 from saasus_mcp.permissions.inspection.target import ReadFailure
 from saasus_mcp.permissions.question.content import (
     CalendarDate,
+    DescribedItem,
     FileContent,
     FixedText,
     LabelledValue,
@@ -28,6 +29,7 @@ from saasus_mcp.permissions.question.content import (
     Sentence,
     TieredPrice,
     Timestamp,
+    Transition,
     UnreadableValue,
     UnresolvedId,
     Value,
@@ -82,6 +84,10 @@ def is_shown_whole(value: Value) -> bool:
         return value.whole
     if isinstance(value, LabelledValue):
         return is_shown_whole(value.value)
+    if isinstance(value, Transition):
+        return is_shown_whole(value.before) and is_shown_whole(value.after)
+    if isinstance(value, DescribedItem):
+        return all(map(is_shown_whole, value.parts))
     if isinstance(value, ValueList):
         return (
             sum(value.counts) == value.total
@@ -208,6 +214,18 @@ def _(value: TieredPrice, reader: Reader) -> str:
 @_say.register
 def _(value: LabelledValue, reader: Reader) -> str:
     return f"{value.label.text(reader.language)} {format_value(value.value, reader)}"
+
+
+@_say.register
+def _(value: Transition, reader: Reader) -> str:
+    before, after = format_value(value.before, reader), format_value(value.after, reader)
+    return message("question.transition", before=before, after=after).text(reader.language)
+
+
+@_say.register
+def _(value: DescribedItem, reader: Reader) -> str:
+    parts = tuple(format_value(part, reader) for part in value.parts)
+    return message("question.described", item=value.label, parts=parts).text(reader.language)
 
 
 @_say.register

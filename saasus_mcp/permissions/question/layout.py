@@ -9,11 +9,13 @@ from typing import Literal, get_args
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.question.content import (
     Change,
+    DescribedItem,
     Fact,
     LabelledValue,
     Question,
     QuestionWarning,
     Sentence,
+    Transition,
     Value,
     ValueList,
 )
@@ -163,6 +165,10 @@ def _values(body: FactOrChange) -> tuple[Value, ...]:
 def _listed(value: Value) -> bool:
     if isinstance(value, LabelledValue):
         return _listed(value.value)
+    if isinstance(value, Transition):
+        return _listed(value.before) and _listed(value.after)
+    if isinstance(value, DescribedItem):
+        return all(map(_listed, value.parts))
     if isinstance(value, ValueList):
         return sum(value.counts) == value.total and all(map(_listed, value.items))
     return is_shown_whole(value)

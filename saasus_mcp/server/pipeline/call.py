@@ -89,6 +89,9 @@ class JobStepRef:
         by: the approver of the plan.
         typed: whether the approver typed a name.
         plan: the digest of the plan.
+        critical: the operation whose critical calls the approval of the plan covers. Empty if each needs an approval of its own.
+        critical_count: how many they are.
+        listed: the number of calls if the plan is a list of any calls, to which the policy's `bulk` section applies; else 0.
     """
 
     job: str
@@ -99,6 +102,9 @@ class JobStepRef:
     by: str = ""
     typed: bool = False
     plan: str = ""
+    critical: str = ""
+    critical_count: int = 0
+    listed: int = 0
 
     @property
     def call_id(self) -> str:

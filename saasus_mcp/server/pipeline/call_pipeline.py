@@ -297,7 +297,7 @@ class Pipeline:
         require_not_denied(operation.tool, decision)
         preconditions.check_argument_requirements(operation, values, self.clock())
         step = prepared.job_step
-        if step is not None and job_grants.grant_covers(prepared, step):
+        if step is not None and job_grants.grant_covers(prepared, step, self.policy):
             answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.store.jobs))
             job_grants.require_filled_values(prepared, step, answers)
             return await job_grants.authorize_step(prepared, step, self.destination, read)

@@ -41,6 +41,7 @@ class JobProposal:
         plan: the digest of the plan.
         steps: by step, the digest of its call.
         snapshot: the text that a person types, and the state that the consent is bound to.
+        critical, critical_count, listed: see `JobStepRef`.
         typed_count: whether the person types the text even if each single call needs a plain confirmation only.
     """
 
@@ -54,6 +55,9 @@ class JobProposal:
     snapshot: TargetSnapshot
     question: Question
     typed_count: bool = False
+    critical: str = ""
+    critical_count: int = 0
+    listed: int = 0
 
 
 async def authorize_job(
@@ -120,8 +124,17 @@ def _request(pipeline: Pipeline, call: Call, job: JobProposal) -> AuthorizationR
 
 def _job_ref(job: JobProposal, proof: Proof | None) -> JobStepRef:
     if proof is None:
-        return JobStepRef(job.id, plan=job.plan)
-    return JobStepRef(job.id, given=proof.use.kind, by=proof.by, typed=job.decision.typed, plan=job.plan)
+        return JobStepRef(job.id, plan=job.plan, listed=job.listed)
+    return JobStepRef(
+        job.id,
+        given=proof.use.kind,
+        by=proof.by,
+        typed=job.decision.typed,
+        plan=job.plan,
+        critical=job.critical,
+        critical_count=job.critical_count,
+        listed=job.listed,
+    )
 
 
 async def _commit(pipeline: Pipeline, job: JobProposal, ref: JobStepRef, proof: Proof | None) -> None:

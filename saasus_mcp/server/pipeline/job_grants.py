@@ -11,6 +11,7 @@ from saasus_mcp.permissions.approval.proof import Destination, Proof, json_diges
 from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
 from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -27,8 +28,11 @@ SUFFICIENT_CONSENT = {"confirm": ("confirmation", "approval"), "approve": ("appr
 """By decision on a step, the kinds of consent to the plan that cover the step."""
 
 
-def grant_covers(call: PreparedCall, step: JobStepRef) -> bool:
+def grant_covers(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
     """Return whether the consent to the plan covers this step. False if the step needs its own approval.
+
+    Args:
+        policy: the one in force now, which may be stricter than when the plan was approved.
 
     Raises:
         CallRefused: the call is a read that needs a question, or the policy has become stricter than the consent.
@@ -42,15 +46,34 @@ def grant_covers(call: PreparedCall, step: JobStepRef) -> bool:
                 message("server.job_read_not_allowed_hint"),
             )
         return True
+    if step.listed and not _may_be_listed(call, step, policy):
+        raise CallRefused(Reason.STRICTER, message("server.bulk_stricter"), message("server.plan_again_hint"))
     if decision.outcome == "allow":
         return True
-    if call.operation.level == "critical":
+    is_critical = call.operation.level == "critical"
+    if is_critical and step.critical != call.operation.key:
         return False
-    sufficient = SUFFICIENT_CONSENT.get(decision.outcome, ())
+    sufficient = SUFFICIENT_CONSENT["approve"] if is_critical else SUFFICIENT_CONSENT.get(decision.outcome, ())
     if step.given not in sufficient or (decision.typed and not step.typed):
         reason = message("server.policy_stricter", reason=decision.reason)
         raise CallRefused(Reason.STRICTER, reason, message("server.plan_again_hint"))
+    if is_critical and not _may_share_approval(call, step, policy):
+        raise CallRefused(Reason.STRICTER, message("server.bulk_stricter"), message("server.plan_again_hint"))
     return True
+
+
+def _may_be_listed(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
+    """Return whether the policy in force lets a list of so many calls have this one."""
+    bulk, level = policy.bulk, call.operation.level
+    return step.listed <= bulk.max_calls and bulk.allows(level)
+
+
+def _may_share_approval(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
+    """Return whether the policy in force lets one approval cover so many critical calls, given by this person."""
+    bulk = policy.bulk
+    by_requester = step.by == call.principal.id
+    covered = bulk.critical == "once" and step.critical_count <= bulk.critical_limit
+    return covered and not (policy.two_person and by_requester)
 
 
 async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader) -> Authorized:
@@ -98,6 +121,18 @@ def argument_at(arguments: Mapping[str, Any], place: str) -> Any:
     return value[int(index)] if isinstance(value, list) and int(index) < len(value) else None
 
 
+def answer_value(answer: Any, path: str) -> Any:
+    """Return the value in an answer at a dotted path, such as `id` or `units.0.id`; None without one."""
+    for name in path.split("."):
+        if isinstance(answer, dict):
+            answer = answer.get(name)
+        elif isinstance(answer, list) and name.isdecimal() and int(name) < len(answer):
+            answer = answer[int(name)]
+        else:
+            return None
+    return answer
+
+
 def earlier_answers(step: JobStepRef, jobs: JobStore) -> dict[str, Any]:
     """Return the answers of the finished earlier steps whose values this step takes."""
     return jobs.get_answers(step.job, {name for name, _ in step.later.values()}) if step.later else {}
@@ -106,12 +141,8 @@ def earlier_answers(step: JobStepRef, jobs: JobStore) -> dict[str, Any]:
 def require_filled_values(call: PreparedCall, step: JobStepRef, answers: Mapping[str, Any]) -> None:
     """Raise CallRefused unless each value that an earlier step gives is the value in that step's answer."""
     for argument, (earlier, field) in step.later.items():
-        answer = answers.get(earlier)
-        if (
-            not isinstance(answer, dict)
-            or field not in answer
-            or answer[field] != argument_at(call.arguments.values, argument)
-        ):
+        value = answer_value(answers.get(earlier), field)
+        if value is None or value != argument_at(call.arguments.values, argument):
             mismatch = message("server.step_value_mismatch", argument=argument, step=earlier)
             raise CallRefused(Reason.UNFOUNDED, mismatch, message("server.plan_again_hint"))
 

@@ -12,12 +12,14 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_target
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import verification
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_grants import step_digest
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.scheduling.store_executor import T
 from saasus_mcp.store import Approval
 
@@ -39,15 +41,20 @@ class StepDecision:
     snapshot: str = ""
 
 
-async def evaluate_step(pipeline: Pipeline, call: Call) -> StepDecision:
+async def evaluate_step(
+    pipeline: Pipeline, call: Call, reader_for: Callable[[PreparedCall], ApiReader] | None = None
+) -> StepDecision:
     """Evaluate the policy for a step now. Only reads are sent.
+
+    Args:
+        reader_for: returns the reader for a call, which several calls may share. A reader for this call by default.
 
     Raises:
         SaasusMcpError: there is no such tool, the arguments do not fit it, or its target does not exist.
     """
     prepared, step = pipeline.prepare(call), call.job_step or JobStepRef("")
     operation, values = prepared.operation, prepared.arguments.values
-    read = cache_reads(pipeline.reader_for(prepared))
+    read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.reader_for(prepared))
     decision = await pipeline.policy_evaluator.decide(prepared, read)
     if operation.level in TYPED_LEVELS and operation.effects.bind:
         inspection = await inspect_target(operation, values, pipeline.destination.saas_id, read)

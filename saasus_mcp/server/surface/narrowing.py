@@ -12,7 +12,7 @@ from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.text import visible_text
+from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.surface.toolsets import TOOLSETS
@@ -184,10 +184,8 @@ def _items(text: str, source: str) -> list[str]:
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> Message | None:
-    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
-
-    near = get_close_matches(name[:MAX_SHOWN_NAME], known)
-    return message("server_narrowing.nearest_hint", names=tuple(near)) if near else None
+    near = nearest_names(name, known)
+    return message("server_narrowing.nearest_hint", names=near) if near else None
 
 
 def _shown(name: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.catalog import Operation, UnknownTool
-from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.text import nearest_names
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.offers.time_tools import time_tools
@@ -19,6 +19,7 @@ from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.results.select_tool import select_tool
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.compact_tools import CompactTools
+from saasus_mcp.server.surface.job_lookup import JobLookup
 from saasus_mcp.server.surface.narrowing import exclusion_reason, require_not_excluded
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 
@@ -42,10 +43,10 @@ class ToolSurface:
         toolsets: frozenset[str] = frozenset(),
         extra_tools: Iterable[BuiltinTool] = (),
     ) -> None:
-        self._compact = CompactTools(pipeline, language)
+        extra_tools = tuple(extra_tools)
+        self._compact = CompactTools(pipeline, language, JobLookup(extra_tools, language))
         compact, read_and_select = self._compact.tools(), self._compact.read_and_select()
         common = (*time_tools(), select_tool(pipeline.results))
-        extra_tools = tuple(extra_tools)
         self.kind: SurfaceKind = kind
         self.toolsets = toolsets
         self._pipeline = pipeline
@@ -92,10 +93,9 @@ class ToolSurface:
         try:
             return self._pipeline.catalogue.find(name)
         except UnknownTool:
-            from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
-
-            builtin = get_close_matches(name[:MAX_SHOWN_NAME], self._builtin)
-            raise UnknownTool(name, (*builtin, *self._compact.nearest_tools(name, principal))) from None
+            raise UnknownTool(
+                name, (*nearest_names(name, self._builtin), *self._compact.nearest_tools(name, principal))
+            ) from None
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """Return the schema of the arguments of a tool, or None if there is no such tool."""

@@ -69,7 +69,7 @@ def test_every_job_that_is_listed_has_its_code_and_known_operations(catalogue: C
         assert iscoroutinefunction(module.plan)
         assert iscoroutinefunction(module.run)
         assert all(catalogue.find(key).reads for key in job.reads)
-        assert not any(catalogue.find(key).reads for key in job.writes)
+        assert job.writes_any or not any(catalogue.find(key).reads for key in job.writes)
 
 
 @pytest.mark.parametrize("job", load_jobs(), ids=lambda job: job.name)

@@ -15,6 +15,7 @@ from saasus_mcp.catalog import Catalogue, Level
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import schema
 from saasus_mcp.permissions.policy.file import PolicyError
+from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.presets import PRESETS, DecisionOutcome, Mode, Principal, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.rules import PolicyInput, RulePolicy, effect_words
 from tests.support.faulty_policies import FAULTY_POLICIES, VALID_POLICY
@@ -48,6 +49,7 @@ groups: {support: ["local:*", oidc:hanako], one: local:a}
 confirm_via: approval
 two_person: true
 ceilings: {destructive_per_hour: 5, writes_per_minute: 0}
+bulk: {max_calls: 20, levels: [write, critical], critical_limit: 3}
 rules:
   - name: off-boarding
     who: support
@@ -66,6 +68,7 @@ rules:
     assert policy.two_person
     assert policy.groups == {"support": ("local:*", "oidc:hanako"), "one": ("local:a",)}
     assert policy.ceilings == {"destructive_per_hour": 5, "writes_per_minute": 0}
+    assert policy.bulk == BulkLimits(max_calls=20, levels=("write", "critical"), critical_limit=3)
     assert (rule.name, rule.who, rule.then, rule.reason) == ("off-boarding", ("support",), "approve", "A second look")
     assert rule.tools == ("auth_delete_tenant", "auth_get_*")
     assert rule.profile == ("production",)

@@ -117,12 +117,16 @@ def _narrowed(rows: Iterable[dict[str, Any]], mode: Mode, narrowing: Narrowing) 
     allowed = {row["tool"]["name"] for row in rows if mode in row["modes"]}
     operations = {each.key: each for each in load_catalogue() if each.tool in allowed}
     left = [each for each in operations.values() if not narrowing.exclusion_reason(each)]
-    of_jobs = {
-        job.name
-        for job in jobs.load_jobs()
-        for reach in [narrowing.for_job(job.name)]
-        if all(key in operations and not reach.exclusion_reason(operations[key]) for key in (*job.reads, *job.writes))
-    }
+
+    def is_left(job: jobs.JobSpec) -> bool:
+        if job.writes_any:
+            excluded = narrowing.exclusion_reason_by_name(job.name, jobs.JOBS_TOOLSET)
+            return not excluded and not all(each.reads for each in left)
+        reach = narrowing.for_job(job.name)
+        keys = (*job.reads, *job.writes)
+        return all(key in operations and not reach.exclusion_reason(operations[key]) for key in keys)
+
+    of_jobs = {job.name for job in jobs.load_jobs() if is_left(job)}
     levels = {each.level for each in left}
     reaching = {**CALL_TOOL_LEVELS, READ_AND_SELECT: CALL_TOOL_LEVELS["call_read"]}
     calls = {name for name, each in reaching.items() if levels.intersection(each)}

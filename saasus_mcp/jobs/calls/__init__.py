@@ -1,0 +1,1 @@
+"""Lists of any calls: read, checked, asked about as one, and run."""

@@ -1,0 +1,318 @@
+"""The plan of a list of calls: every call checked, every fault told at once, one question, and the order of the calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.json_tree import iterate_scalars
+from saasus_mcp.common.messages import Localized, message
+from saasus_mcp.jobs.calls.call_question import CallsQuestion
+from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
+from saasus_mcp.jobs.calls.listed_call import ListedCall
+from saasus_mcp.jobs.calls.price_totals import read_price_totals
+from saasus_mcp.jobs.calls.references import EarlierCall, ReferenceResolver
+from saasus_mcp.jobs.calls.row_faults import RowFault, fault_of, invalid_rows
+from saasus_mcp.jobs.calls.target_names import NameResolver
+from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
+from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
+from saasus_mcp.permissions.inspection.preconditions import NoChange
+from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
+from saasus_mcp.saasus.tool_answer import compact_json
+from saasus_mcp.server.pipeline.job_grants import fill_placeholders
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What the caller chose.
+
+    Attributes:
+        argument: the argument that the list comes from, for errors.
+        skip_faulty: leave rows with a fault out, and not refuse the list.
+        stop: stop at the first call that fails.
+        only_plan: report the plan without running it.
+    """
+
+    argument: str = "calls"
+    skip_faulty: bool = False
+    stop: bool = False
+    only_plan: bool = False
+
+    @classmethod
+    def of(cls, args: Mapping[str, Any], argument: str) -> ListOptions:
+        """Return the options among the arguments of a job."""
+        skips, stops = args.get("on_mistake") == "skip", args.get("on_error") == "stop"
+        return cls(argument, skips, stops, bool(args.get("only_plan")))
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """An entry on its way into the plan.
+
+    Attributes:
+        state_changes: whether earlier calls change what this one builds on.
+        listed: set once the call is reviewed.
+    """
+
+    entry: CallEntry
+    operation: Operation
+    step: PlanStep
+    target: str
+    state_changes: bool = False
+    listed: ListedCall | None = None
+
+
+@dataclass(slots=True)
+class CallPlanner:
+    """Plans one list of calls."""
+
+    reader: JobReader
+    options: ListOptions
+    _faults: list[RowFault] = field(default_factory=list)
+    _unchanged: list[_Candidate] = field(default_factory=list)
+
+    async def plan(self, entries: Sequence[CallEntry]) -> Plan:
+        """Return the plan.
+
+        Raises:
+            InvalidArguments: calls have faults and are not to be left out, or the policy does not allow such a list.
+        """
+        limit = self.reader.bulk_limits.max_calls
+        if len(entries) > limit:
+            raise too_many_calls(len(entries), limit)
+        candidates = await self._resolve(entries)
+        self._find_duplicates(candidates)
+        await self._review(candidates)
+        self._leave_out_dependents(candidates)
+        if self._faults and not self.options.skip_faulty:
+            raise invalid_rows(self._faults, self.options.argument)
+        faulty = {fault.row for fault in self._faults}
+        sound = [each for each in candidates if each.listed is not None and each.entry.row not in faulty]
+        listed = [each.listed for each in sound if each.listed is not None]
+        self._require_one_critical_operation(listed)
+        return await self._build(entries, sound, listed)
+
+    async def _resolve(self, entries: Sequence[CallEntry]) -> list[_Candidate]:
+        """Return the entries with their operation, references and ids. Those with a fault are left out."""
+        references, names = ReferenceResolver(list(entries)), NameResolver(self.reader)
+        created: set[str] = set()
+        found: list[_Candidate] = []
+        for number, entry in enumerate(entries, 1):
+            try:
+                operation = self.reader.find_operation(entry.tool)
+                self._require_listable(operation)
+                args, places = references.replace(operation, _split_lists(operation, entry))
+                args = await names.resolve(operation, args, created)
+                step = PlanStep(f"c{number}", operation.key, args, places)
+                step = replace(step, args=self._validate(operation, step))
+                references.add(entry, EarlierCall(step.step, operation))
+            except SaasusMcpError as error:
+                self._faults.append(fault_of(entry.row, entry.tool, error))
+                continue
+            values = {str(value) for value in iterate_scalars(dict(step.args))}
+            earlier_targets = {each.target for each in found}
+            target = f"{_family(operation)} {target_identity(operation, step.args)}"
+            depends = bool(places) or target in earlier_targets or not created.isdisjoint(values)
+            found.append(_Candidate(entry, operation, step, target, state_changes=depends))
+            if operation.effects.effect == "create":
+                created |= {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
+        return found
+
+    def _require_listable(self, operation: Operation) -> None:
+        if operation.reads:
+            raise InvalidArguments((), message("jobs_calls.read_in_list"), message("jobs_calls.read_in_list_hint"))
+        if not self.reader.bulk_limits.allows(operation.level):
+            raise InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))
+
+    def _validate(self, operation: Operation, step: PlanStep) -> dict[str, Any]:
+        filled = fill_placeholders(step.args, step.placeholders())
+        return self.reader.validate_arguments(operation.key, filled)
+
+    def _find_duplicates(self, candidates: Sequence[_Candidate]) -> None:
+        """Add a fault for each call that another row has already, and for a second grave call about one target."""
+        calls: dict[str, _Candidate] = {}
+        targets: dict[tuple[str, str], _Candidate] = {}
+        for each in candidates:
+            call = compact_json([each.operation.key, each.step.args, each.step.from_steps])
+            first = calls.setdefault(call, each)
+            if first is not each:
+                self._add_fault(each, message("jobs_calls.duplicate_call", row=first.entry.row))
+                continue
+            same = targets.setdefault((each.operation.key, each.target), each)
+            if same is not each and each.operation.level in TYPED_LEVELS:
+                self._add_fault(each, message("jobs_calls.same_target", row=same.entry.row))
+
+    def _add_fault(self, candidate: _Candidate, text: Localized) -> None:
+        self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, text))
+
+    async def _review(self, candidates: Sequence[_Candidate]) -> None:
+        async def review(candidate: _Candidate) -> None:
+            try:
+                reviewed = await self.reader.review_write(candidate.step, state_changes=candidate.state_changes)
+            except NoChange:
+                self._unchanged.append(candidate)
+            except SaasusMcpError as error:
+                self._faults.append(fault_of(candidate.entry.row, candidate.entry.tool, error))
+            else:
+                candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
+
+        await run_concurrently([partial(review, each) for each in candidates])
+
+    def _leave_out_dependents(self, candidates: Sequence[_Candidate]) -> None:
+        """Add a fault for each call that takes a value from a call that is left out."""
+        rows = {each.step.step: each.entry.row for each in candidates}
+        unchanged = {each.step.step for each in self._unchanged}
+        faulty = {fault.row for fault in self._faults}
+        for each in candidates:
+            sources = {step for step, _ in each.step.from_steps.values()}
+            left_out = [rows[step] for step in sources if rows[step] in faulty or step in unchanged]
+            if left_out and each.entry.row not in faulty:
+                self._add_fault(each, message("jobs_calls.depends_on_left_out", row=min(left_out)))
+                faulty.add(each.entry.row)
+
+    def _require_one_critical_operation(self, listed: Sequence[ListedCall]) -> None:
+        """Refuse a list whose critical calls one approval cannot cover."""
+        bulk = self.reader.bulk_limits
+        critical = Counter(each.review.operation.tool for each in listed if each.needs_approval)
+        if bulk.critical != "once" or not critical:
+            return
+        if len(critical) > 1:
+            raise InvalidArguments(
+                (self.options.argument,),
+                message("jobs_calls.several_critical", tools=tuple(sorted(critical))),
+                message("jobs_calls.several_critical_hint"),
+            )
+        count = critical.total()
+        if count > bulk.critical_limit:
+            raise InvalidArguments(
+                (self.options.argument,),
+                message("jobs_calls.too_many_critical", count=count, limit=bulk.critical_limit),
+                message("jobs_calls.too_many_critical_hint"),
+            )
+
+    async def _build(
+        self, entries: Sequence[CallEntry], sound: Sequence[_Candidate], listed: Sequence[ListedCall]
+    ) -> Plan:
+        groups, sizes, needs = _order(sound)
+        rows = self._rows(entries, sound)
+        data = {
+            "rows": rows,
+            "phases": sizes,
+            "needs": needs,
+            "stop": self.options.stop,
+            "only_plan": self.options.only_plan,
+        }
+        counts = dict(Counter(row.get("outcome", "planned") for row in rows))
+        if not listed:
+            return Plan(data=data, counts=counts)
+        totals = await read_price_totals(self.reader, listed)
+        question = CallsQuestion(listed, totals, left_out=counts.get("left_out", 0), unchanged=counts.get("skipped", 0))
+        return Plan(
+            () if self.options.only_plan else tuple(groups),
+            data,
+            counts,
+            headline=question.headline,
+            facts=tuple(question.facts()),
+            volatile_facts=tuple(question.volatile_facts()),
+            warnings=tuple(question.warnings()),
+            undo=question.undo,
+            details=tuple(question.details()),
+            typed=question.typed,
+            is_list=True,
+        )
+
+    def _rows(self, entries: Sequence[CallEntry], sound: Sequence[_Candidate]) -> list[dict[str, Any]]:
+        """Return a row for each entry: the step that makes its call, or why none does."""
+        language = self.reader.language
+        faults = {fault.row: fault.text.text(language) for fault in reversed(self._faults)}
+        calls = {id(each.entry): each for each in sound}
+        unchanged = {id(each.entry) for each in self._unchanged}
+        rows: list[dict[str, Any]] = []
+        for entry in entries:
+            row: dict[str, Any] = {"row": entry.row, "tool": entry.tool}
+            call = calls.get(id(entry))
+            if call is not None and call.listed is not None:
+                rows.append({**row, "tool": call.operation.tool, "target": call.listed.target, "step": call.step.step})
+            elif entry.row in faults:
+                rows.append({**row, "outcome": "left_out", "why": faults[entry.row]})
+            elif id(entry) in unchanged:
+                reason = message("permissions.no_change").text(language)
+                rows.append({**row, "outcome": "skipped", "why": reason})
+        return rows
+
+
+def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:
+    """Return the arguments of an entry. In a table, a list is one cell with semicolons."""
+    properties = operation.input_schema.get("properties", {})
+    if not entry.tabular:
+        return dict(entry.arguments)
+    return {
+        name: [part.strip() for part in value.split(";") if part.strip()]
+        if isinstance(value, str) and properties.get(name, {}).get("type") == "array"
+        else value
+        for name, value in entry.arguments.items()
+    }
+
+
+def _family(operation: Operation) -> str:
+    """Return the kind of record that an operation is about, so that calls about one record are recognized."""
+    return ",".join(operation.path_parameters) or operation.key
+
+
+def _order(
+    candidates: Sequence[_Candidate],
+) -> tuple[list[StepGroup], list[int], dict[str, list[str]]]:
+    """Return the groups, the sizes of the phases, and the groups that each group needs.
+
+    Calls of one row are one group. Rows of a table run at the same time, as do neighbours of one operation in a list. A call
+    about a target of this phase, or with a value from a call of this phase, begins a new phase.
+    """
+    group_of: dict[str, str] = {}
+    groups: list[StepGroup] = []
+    needs: dict[str, list[str]] = {}
+    sizes: list[int] = []
+    targets: set[str] = set()
+    tools: set[str] = set()
+    names: set[str] = set()
+    for own in _by_group(candidates):
+        name = f"row {own[0].entry.group}"
+        sources = {group_of[step] for each in own for step, _ in each.step.from_steps.values() if step in group_of}
+        group_of |= {each.step.step: name for each in own}
+        own_targets = {each.target for each in own if each.operation.effects.effect != "create"}
+        own_tools = {each.operation.key for each in own}
+        follows = sources - {name}
+        breaks = not own_targets.isdisjoint(targets) or not follows.isdisjoint(names)
+        if not sizes or breaks or (not own[0].entry.tabular and tools and own_tools != tools):
+            sizes.append(0)
+            targets, names = set(), set()
+        tools = own_tools
+        targets |= own_targets
+        names.add(name)
+        sizes[-1] += 1
+        groups.append(StepGroup(name, tuple(_with_lookup(each) for each in own)))
+        if follows:
+            needs[name] = sorted(follows)
+    return groups, sizes, needs
+
+
+def _by_group(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
+    groups: dict[int, list[_Candidate]] = {}
+    for each in candidates:
+        groups.setdefault(each.entry.group, []).append(each)
+    yield from groups.values()
+
+
+def _with_lookup(candidate: _Candidate) -> PlanStep:
+    """Return the step, with a read that finds a created account if its answer was lost."""
+    if candidate.operation.key != "auth.CreateSaasUser":
+        return candidate.step
+    known = {name: candidate.step.args[name] for name in ("email", "sign_in_id") if candidate.step.args.get(name)}
+    lookup = AnswerLookup("auth.SearchSaasUsers", {**known, "limit": 100}, "users", known)
+    return replace(candidate.step, lookup=lookup)

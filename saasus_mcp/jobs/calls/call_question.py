@@ -1,0 +1,216 @@
+"""The question of a list of calls: by operation what happens to whom, before and after, sums, and consequences."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS, Operation
+from saasus_mcp.catalog.question_texts import load_question_texts
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import Localized, bilingual, message, one_of
+from saasus_mcp.jobs.calls.listed_call import ListedCall
+from saasus_mcp.jobs.calls.price_totals import PriceTotals
+from saasus_mcp.jobs.question_values import name_text, value_list
+from saasus_mcp.permissions.inspection.target import redact_arguments
+from saasus_mcp.permissions.question.content import (
+    DescribedItem,
+    Detail,
+    Fact,
+    FixedText,
+    LabelledValue,
+    NamedItem,
+    NoValue,
+    Quantity,
+    QuestionWarning,
+    Sentence,
+    Transition,
+    Value,
+)
+from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.saasus.tool_answer import compact_json
+
+MAX_ITEMS = 500
+"""Calls of a list, all of which are stored with the question."""
+GRAVITY = ("critical", "destructive", "write_sensitive", "write")
+"""Levels, the gravest first."""
+OWN_WARNINGS = frozenset({"money", "email", "outside"})
+"""Kinds of warning that the question of every job has by itself."""
+
+
+class CallsQuestion:
+    """The question of a list of calls.
+
+    Args:
+        left_out: rows that are left out because of faults.
+        unchanged: rows that would change nothing.
+    """
+
+    def __init__(self, listed: Sequence[ListedCall], totals: PriceTotals, *, left_out: int, unchanged: int) -> None:
+        self._listed = listed
+        self._totals = totals
+        self._left_out, self._unchanged = left_out, unchanged
+        groups: dict[str, list[ListedCall]] = defaultdict(list)
+        for each in listed:
+            groups[each.step.operation].append(each)
+        self._groups = sorted(groups.values(), key=lambda group: GRAVITY.index(group[0].review.operation.level))
+
+    @property
+    def headline(self) -> Text:
+        """The title of the only operation with the number of targets, or the number of calls and operations."""
+        if len(self._groups) == 1:
+            title = self._groups[0][0].review.operation.title
+            return bilingual(message("jobs_calls.headline_one", title=title, count=self._count()))
+        text = message("jobs_calls.headline_many", count=len(self._listed), operations=len(self._groups))
+        return bilingual(text)
+
+    @property
+    def typed(self) -> Text:
+        """What a person types: how many, and of what."""
+        return bilingual(self._count())
+
+    @property
+    def undo(self) -> Text | None:
+        undoable = sum(each.review.question.undo is not None for each in self._listed)
+        if not undoable:
+            return None
+        every = len(self._listed)
+        key = "jobs_calls.undo_all" if undoable == every else "jobs_calls.undo_some"
+        return bilingual(message(key, count=undoable, total=every))
+
+    def facts(self) -> Iterator[Fact]:
+        """Yield the sums, then by operation the targets and what happens to each."""
+        yield from self._totals.facts
+        for number, group in enumerate(self._groups):
+            yield from self._group_facts(group, lead=number == 0)
+        if self._unchanged:
+            unit = bilingual(message("jobs_calls.rows"))
+            yield Fact("unchanged", _label("unchanged"), Quantity(str(self._unchanged), unit))
+
+    def volatile_facts(self) -> Iterator[Fact]:
+        """Yield how many people the destructive and critical calls reach, in all and by target."""
+        grave = [each for each in self._listed if each.review.operation.level in TYPED_LEVELS]
+        counts = {each.row: each.review.inspection.impact.affected_users for each in grave}
+        known = [(each, counts[each.row]) for each in grave]
+        if any(count for _, count in known):
+            items: list[Value] = [_people(sum(count or 0 for _, count in known))]
+            items += [LabelledValue(_target_text(each), _people(count)) for each, count in known if count]
+            yield Fact("people", _label("people"), value_list(items, MAX_ITEMS + 1), lead=True)
+        unknown = sum(
+            count is None and isinstance(each.review.operation.effects.affects_users, str) for each, count in known
+        )
+        if unknown:
+            unit = bilingual(message("jobs_calls.rows"))
+            yield Fact("people_unknown", _label("people_unknown"), Quantity(str(unknown), unit), lead=True)
+
+    def warnings(self) -> Iterator[QuestionWarning]:
+        """Yield each warning of the single calls once, with the rows that are left out."""
+        if self._left_out:
+            yield QuestionWarning("consequence", bilingual(message("jobs_calls.left_out", count=self._left_out)))
+        seen = set[tuple[str, str]]()
+        for each in self._listed:
+            for warning in each.review.question.warnings:
+                text = warning.text
+                if warning.kind in OWN_WARNINGS or isinstance(text, Sentence) or (warning.kind, text.en) in seen:
+                    continue
+                seen.add((warning.kind, text.en))
+                yield warning
+
+    def details(self) -> Iterator[Detail]:
+        """Yield every call with its arguments, secrets hidden, and the calls that it takes values from."""
+        for each in self._listed:
+            args = redact_arguments(each.review.operation, each.review.values)
+            sources = {place: f"{step}.{name}" for place, (step, name) in each.step.from_steps.items()}
+            shown = {**args, **{place: f"$from {source}" for place, source in sources.items()}}
+            yield Detail(f"{each.row} {each.step.step} {each.review.operation.tool}", compact_json(shown))
+
+    def _count(self) -> Localized:
+        """Return the number of tenants or users if each call is about another one, else of calls."""
+        operations = {each.review.operation for each in self._listed}
+        targets = {each.target for each in self._listed}
+        kind = _kind(next(iter(operations))) if len(operations) == 1 and len(targets) == len(self._listed) else "calls"
+        return one_of("jobs_calls.count", kind, count=len(self._listed))
+
+    def _group_facts(self, group: Sequence[ListedCall], *, lead: bool) -> Iterator[Fact]:
+        """Yield one list of the targets, each with what happens to it unless the same happens to all."""
+        operation = group[0].review.operation
+        parts = [self._parts(each, headlines=_has_headlines(group)) for each in group]
+        common = parts[0] if len(group) > 1 and all(each == parts[0] for each in parts) else ()
+        items: list[Value] = [
+            NamedItem(each.target) if each.target and own == common else DescribedItem(_target_text(each), own)
+            for each, own in zip(group, parts, strict=True)
+        ]
+        items = [_plain(item) for item in items]
+        yield Fact(operation.tool, operation.title, value_list(items, MAX_ITEMS), lead=lead)
+        for number, part in enumerate(common):
+            label, value = (part.label, part.value) if isinstance(part, LabelledValue) else (operation.title, part)
+            yield Fact(f"{operation.tool}.{number}", label, value, lead=lead and number == 0)
+
+    def _parts(self, call: ListedCall, *, headlines: bool) -> tuple[Value, ...]:
+        """Return what happens to the target of a call: changes, arguments, prices, and warnings with values."""
+        question, key = call.review.question, call.review.operation.key
+        texts = load_question_texts()
+        parts: list[Value] = []
+        if headlines:
+            parts.append(FixedText(_rendered(question.headline)))
+        elif isinstance(question.headline, Sentence):
+            parts += [
+                LabelledValue(texts.field(key, name).label, value)
+                for name, value in question.headline.values
+                if name != "target" and not isinstance(value, NoValue)
+            ]
+        for change in question.changes:
+            if change.effect == "change":
+                parts.append(LabelledValue(change.label, Transition(change.before, change.after)))
+            else:
+                effect = one_of("jobs_calls.effect", change.effect).both()
+                parts.append(LabelledValue(change.label, Transition(change.before, FixedText(effect))))
+        sources = {place.partition(".")[0] for place in call.step.from_steps}
+        for fact in question.facts:
+            if fact.name in sources:
+                parts.append(LabelledValue(fact.label, FixedText(bilingual(message("jobs_calls.from_earlier")))))
+            elif fact.name in call.review.values:
+                parts.append(LabelledValue(fact.label, fact.value))
+        if call.step.step in self._totals.by_step:
+            parts.append(self._totals.by_step[call.step.step])
+        parts += [
+            FixedText(_rendered(warning.text)) for warning in question.warnings if isinstance(warning.text, Sentence)
+        ]
+        return tuple(parts)
+
+
+def _has_headlines(group: Sequence[ListedCall]) -> bool:
+    """Return whether the calls of one operation do different things, such as to change a plan and to end a contract."""
+    templates = Counter(
+        headline.template if isinstance(headline, Sentence) else headline
+        for headline in (each.review.question.headline for each in group)
+    )
+    return len(templates) > 1
+
+
+def _rendered(text: Text | Sentence) -> Text:
+    return Text(format_sentence(text, Reader.of("en")), format_sentence(text, Reader.of("ja")))
+
+
+def _plain(item: Value) -> Value:
+    return FixedText(item.label) if isinstance(item, DescribedItem) and not item.parts else item
+
+
+def _target_text(call: ListedCall) -> Text:
+    return name_text(call.target) if call.target else bilingual(message("jobs_calls.row", row=call.row))
+
+
+def _people(count: int | None) -> Quantity:
+    return Quantity(str(count or 0), bilingual(message("jobs_offboarding.people")))
+
+
+def _kind(operation: Operation) -> str:
+    """Return what the calls of an operation are counted in."""
+    paths = operation.path_parameters
+    if "user_id" in paths:
+        return "users"
+    return "tenants" if paths == ("tenant_id",) and operation.level not in READ_LEVELS else "calls"
+
+
+def _label(name: str) -> Text:
+    return bilingual(one_of("jobs_calls.label", name))

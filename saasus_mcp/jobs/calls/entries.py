@@ -1,0 +1,165 @@
+"""The calls of a list, as their caller wrote them: inline, or rows of a table in a template."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.call_table import TableRow
+
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+"""A column in a template, or an escaped brace."""
+MAX_CHARACTERS = 4_000_000
+"""Of all texts of a list together, after the cells are filled in."""
+LIST_SEPARATOR = ";"
+REFERENCE_KEY = "$from"
+
+
+@dataclass(frozen=True, slots=True)
+class CallEntry:
+    """One call of a list.
+
+    Attributes:
+        row: the number of the call, or of the line of the table, as people count them.
+        group: entries of one group run one after another, and groups in their order or independently.
+        id: the name by which later calls refer to the answer, unique in the list; may be empty.
+        tool, arguments: as the caller wrote them.
+        tabular: whether the arguments are cells of a table, in which a list is a text with semicolons.
+    """
+
+    row: int
+    group: int
+    id: str
+    tool: str
+    arguments: Mapping[str, Any]
+    tabular: bool = False
+
+
+def read_calls(calls: Sequence[Mapping[str, Any]]) -> list[CallEntry]:
+    """Return the entries of a list of calls."""
+    return [
+        CallEntry(number, number, str(call.get("id", "")), str(call["tool"]), call.get("arguments") or {})
+        for number, call in enumerate(calls, 1)
+    ]
+
+
+def fill_template(template: Sequence[Mapping[str, Any]], rows: Sequence[TableRow], limit: int) -> list[CallEntry]:
+    """Return the calls of each row. Cells are inserted as they are, once: a cell is never read as a template or as JSON.
+
+    Args:
+        limit: of calls.
+
+    Raises:
+        InvalidArguments: the template names a column that the table does not have, or the list becomes too large.
+    """
+    if len(template) * len(rows) > limit:
+        raise too_many_calls(len(template) * len(rows), limit)
+    columns = {name for row in rows for name in row.cells}
+    for call in template:
+        _require_columns(call, columns)
+    budget = _Budget()
+    ids = {str(call.get("id", "")) for call in template} - {""}
+    return [
+        CallEntry(
+            row.number,
+            row.number,
+            f"{row.number}/{call['id']}" if call.get("id") else "",
+            str(call["tool"]),
+            _fill_arguments(call.get("arguments") or {}, row, ids, budget),
+            tabular=True,
+        )
+        for row in rows
+        for call in template
+    ]
+
+
+def too_many_calls(count: int, limit: int) -> InvalidArguments:
+    """Return the error for a list that has more calls than it may have."""
+    return InvalidArguments(
+        ("calls",),
+        message("jobs_calls.too_many_calls", count=count, limit=limit),
+        message("jobs_calls.too_many_calls_hint"),
+    )
+
+
+class _Budget:
+    """Counts the characters of the filled arguments."""
+
+    def __init__(self) -> None:
+        self._left = MAX_CHARACTERS
+
+    def charge(self, text: str) -> str:
+        self._left -= len(text)
+        if self._left < 0:
+            raise InvalidArguments(
+                ("template",),
+                message("jobs_calls.too_large", limit=MAX_CHARACTERS),
+                message("jobs_calls.too_many_calls_hint"),
+            )
+        return text
+
+
+def _require_columns(call: Mapping[str, Any], columns: set[str]) -> None:
+    if PLACEHOLDER.search(str(call["tool"])) or PLACEHOLDER.search(str(call.get("id", ""))):
+        raise InvalidArguments(("template",), message("jobs_calls.fixed_tool"), message("jobs_calls.fixed_tool_hint"))
+    for text in _texts(call.get("arguments") or {}):
+        for found in PLACEHOLDER.finditer(text):
+            if found[1] is not None and found[1].strip() not in columns:
+                raise InvalidArguments(
+                    ("template",),
+                    message("jobs_calls.unknown_column", column=quote_text(found[1])),
+                    message("jobs_calls.columns_hint", columns=tuple(sorted(columns))),
+                )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _fill_arguments(arguments: Mapping[str, Any], row: TableRow, ids: set[str], budget: _Budget) -> dict[str, Any]:
+    """Return the arguments with the cells of a row. An argument that is only an empty cell is left out."""
+    filled = {name: _fill(value, row, ids, budget) for name, value in arguments.items()}
+    return {name: value for name, value in filled.items() if value is not None}
+
+
+def _fill(value: Any, row: TableRow, ids: set[str], budget: _Budget) -> Any:
+    if isinstance(value, str):
+        return _fill_text(value, row, budget)
+    if isinstance(value, Mapping):
+        if value.keys() == {REFERENCE_KEY} and isinstance(value[REFERENCE_KEY], str):
+            name, dot, field = value[REFERENCE_KEY].partition(".")
+            return {REFERENCE_KEY: f"{row.number}/{name}{dot}{field}" if name in ids else value[REFERENCE_KEY]}
+        return _fill_arguments(value, row, ids, budget)
+    if isinstance(value, list):
+        return [each for item in value if (each := _fill(item, row, ids, budget)) is not None]
+    return value
+
+
+def _fill_text(text: str, row: TableRow, budget: _Budget) -> Any:
+    """Return the text with cells in place. A text that is one column alone becomes the cell itself, None if it is empty."""
+    alone = PLACEHOLDER.fullmatch(text)
+    if alone is not None and alone[1] is not None:
+        cell = row.cells.get(alone[1].strip(), "")
+        if isinstance(cell, str):
+            return budget.charge(cell) or None
+        return cell
+
+    def put(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0][0]
+        cell = row.cells.get(found[1].strip(), "")
+        return budget.charge("" if cell is None else str(cell))
+
+    return budget.charge(PLACEHOLDER.sub(put, text))

@@ -1,0 +1,28 @@
+"""A call of a list, reviewed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
+from saasus_mcp.server.pipeline.call_review import CallReview
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCall:
+    """A call of a list with its row, the step that makes it, and its review."""
+
+    row: int
+    step: PlanStep
+    review: CallReview
+
+    @property
+    def target(self) -> str:
+        """The name of its target. Empty if an earlier call creates it."""
+        name = self.review.inspection.snapshot.name
+        return "" if PLACEHOLDER in name else name
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the call is critical, and the policy does not allow it without a person."""
+        return self.review.operation.level == "critical" and self.review.decision.outcome != "allow"

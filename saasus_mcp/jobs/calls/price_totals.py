@@ -1,0 +1,93 @@
+"""Old and new prices of the plan changes in a list, each and in all. Amounts are summed exactly, by currency and interval."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.jobs.calls.listed_call import ListedCall
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
+from saasus_mcp.jobs.question_values import name_text, value_list
+from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, PricingPlan, extract_plans, load_plans
+from saasus_mcp.permissions.question.content import (
+    DescribedItem,
+    Fact,
+    LabelledValue,
+    Money,
+    NoValue,
+    Quantity,
+    Transition,
+    UnreadableValue,
+    Value,
+)
+from saasus_mcp.permissions.question.values import format_decimal
+
+PLAN_CHANGE = "auth.UpdateTenantPlan"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTotals:
+    """The prices behind the plan changes of a list.
+
+    Attributes:
+        by_step: old and new fixed price of each plan change.
+        facts: the sums.
+    """
+
+    by_step: Mapping[str, Value] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+
+
+async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> PriceTotals:
+    """Return the prices, from one read of the price list. Without plan changes, nothing is read."""
+    changes = [each for each in listed if each.step.operation == PLAN_CHANGE]
+    if not changes:
+        return PriceTotals()
+    label = bilingual(message("jobs_calls.price_sums"))
+    try:
+        plans = load_plans(await reader.read(PLANS_OPERATION, take=extract_plans))
+    except ReadFailed:
+        return PriceTotals(facts=(Fact("price_sums", label, UnreadableValue("no_answer"), lead=True),))
+    before, after = defaultdict[tuple[str, str], int](int), defaultdict[tuple[str, str], int](int)
+    by_step: dict[str, Value] = {}
+    for each in changes:
+        tenant = each.review.inspection.snapshot.target or {}
+        now = plans.get(str(tenant.get("plan_id") or ""))
+        then = _next_plan(each, now, plans)
+        by_step[each.step.step] = LabelledValue(
+            bilingual(message("jobs_calls.fixed_price")), Transition(_priced(now), _priced(then))
+        )
+        for plan, sums in ((now, before), (then, after)):
+            if plan is not None:
+                sums[plan.currency, plan.interval] += plan.fixed_price
+    keys = dict.fromkeys((*before, *after))
+    items: list[Value] = [Transition(_money(before[key], *key), _money(after[key], *key)) for key in keys]
+    return PriceTotals(by_step, (Fact("price_sums", label, value_list(items), lead=True),))
+
+
+def _next_plan(call: ListedCall, now: PricingPlan | None, plans: Mapping[str, PricingPlan]) -> PricingPlan | None:
+    """Return the plan after the change. Without a plan and a date, a reservation is dropped and the plan stays."""
+    wanted = str(call.review.values.get("next_plan_id") or "")
+    if not wanted and "using_next_plan_from" not in call.review.values:
+        return now
+    return plans.get(wanted)
+
+
+def _priced(plan: PricingPlan | None) -> Value:
+    """Return the plan with its fixed price."""
+    if plan is None:
+        return NoValue()
+    return DescribedItem(name_text(plan.label), (_money(plan.fixed_price, plan.currency, plan.interval),))
+
+
+def _money(amount: int, currency: str, interval: str) -> Value:
+    """Return an amount in its currency. Plans without one currency or interval of their own show the number."""
+    if not currency or "/" in currency:
+        return Quantity(format_decimal(amount))
+    return Money(
+        format_decimal(amount),
+        currency.upper(),
+        "month" if interval == "month" else "year" if interval == "year" else "",
+    )

@@ -1,0 +1,144 @@
+"""References of a call to the answers of earlier calls: `{"$from": "id.field"}` in place of an argument or an item of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.common.json_path import InvalidArguments, Schema, main_branch
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.entries import REFERENCE_KEY, CallEntry
+from saasus_mcp.jobs.plan import PLACEHOLDER
+
+MAX_SHOWN = 20
+_SAMPLES: Mapping[str, Any] = {"string": PLACEHOLDER, "integer": 1, "number": 1, "boolean": True}
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierCall:
+    """A call that later ones can refer to."""
+
+    step: str
+    operation: Operation
+
+
+class ReferenceResolver:
+    """Replaces the references in arguments by placeholders.
+
+    Args:
+        entries: all entries of the list, which distinguishes a reference to a later one from an unknown one.
+    """
+
+    def __init__(self, entries: list[CallEntry]) -> None:
+        self._ids = {entry.id for entry in entries} - {""}
+        self._earlier: dict[str, EarlierCall] = {}
+
+    def add(self, entry: CallEntry, call: EarlierCall) -> None:
+        """Let later calls refer to this one.
+
+        Raises:
+            InvalidArguments: an earlier call has the same id.
+        """
+        if entry.id in self._earlier:
+            raise InvalidArguments(("id",), message("jobs_calls.duplicate_id", id=quote_text(_own_id(entry.id))))
+        if entry.id:
+            self._earlier[entry.id] = call
+
+    def replace(
+        self, operation: Operation, arguments: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
+        """Return the arguments with placeholders, and by place the step and the field of its answer.
+
+        Raises:
+            InvalidArguments: a reference cannot be followed.
+        """
+        replaced: dict[str, Any] = dict(arguments)
+        places: dict[str, tuple[str, str]] = {}
+        properties: Mapping[str, Schema] = operation.input_schema.get("properties", {})
+        for name, value in arguments.items():
+            schema = main_branch(properties.get(name, {}))
+            if _is_reference(value):
+                places[name], replaced[name] = self._follow(operation, name, value[REFERENCE_KEY], schema)
+            elif isinstance(value, list):
+                items = list(value)
+                for index, item in enumerate(value):
+                    if _is_reference(item):
+                        inner = main_branch(schema.get("items", {}))
+                        place = f"{name}.{index}"
+                        places[place], items[index] = self._follow(operation, place, item[REFERENCE_KEY], inner)
+                replaced[name] = items
+            if any(REFERENCE_KEY in found for found in _mappings(replaced[name])):
+                raise InvalidArguments((name,), message("jobs_calls.nested_reference"))
+        return replaced, places
+
+    def _follow(self, operation: Operation, place: str, text: Any, schema: Schema) -> tuple[tuple[str, str], Any]:
+        id_, _, field = str(text).partition(".")
+        if operation.level in TYPED_LEVELS:
+            raise InvalidArguments((place,), message("jobs_calls.reference_in_typed", level=operation.level))
+        if place.partition(".")[0] in {path.partition(".")[0].rstrip("[]{}") for path in operation.secret_inputs}:
+            raise InvalidArguments((place,), message("jobs_calls.secret_reference"))
+        earlier = self._earlier.get(id_)
+        if earlier is None:
+            key = "jobs_calls.forward_reference" if id_ in self._ids else "jobs_calls.unknown_reference"
+            raise InvalidArguments((place,), message(key, id=quote_text(_own_id(id_))))
+        source, fields = _field_schema(earlier.operation, field)
+        if source is None:
+            fault = message("jobs_calls.unknown_field", field=quote_text(field), tool=earlier.operation.tool)
+            raise InvalidArguments((place,), fault, message("jobs_calls.fields_hint", fields=fields) if fields else "")
+        kind = schema.get("type", "string")
+        if kind not in _SAMPLES or source.get("type", kind) != kind:
+            raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))
+        sample = max(1, schema.get("minimum", 1)) if kind in ("integer", "number") else _SAMPLES[kind]
+        if "enum" in schema or "pattern" in schema or "const" in schema:
+            raise InvalidArguments((place,), message("jobs_calls.reference_form"))
+        return (earlier.step, field), sample
+
+
+def _field_schema(operation: Operation, path: str) -> tuple[Schema | None, tuple[str, ...]]:
+    """Return the schema of a field of an answer that is no secret, or None and the fields that exist."""
+    node, walked = operation.output_schema, ""
+    top = tuple(sorted(_public(operation.output_schema.get("properties", {}), operation)))[:MAX_SHOWN]
+    for name in path.split("."):
+        node = main_branch(node)
+        if name.isdecimal() and node.get("type") == "array":
+            node, walked = node.get("items", {}), f"{walked}[]"
+            continue
+        properties = node.get("properties", {})
+        walked = f"{walked}.{name}" if walked else name
+        if name not in properties or _is_secret(walked, operation):
+            return None, top
+        node = properties[name]
+    return main_branch(node), top
+
+
+def _public(properties: Mapping[str, Schema], operation: Operation) -> Iterator[str]:
+    return (name for name in properties if not _is_secret(name, operation))
+
+
+def _is_secret(path: str, operation: Operation) -> bool:
+    secrets = (*operation.secret_outputs, *operation.scrubbed_outputs)
+    return any(path == each or path.startswith((f"{each}.", f"{each}[", f"{each}{{")) for each in secrets)
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {REFERENCE_KEY}
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every object within a value."""
+    if isinstance(value, Mapping):
+        yield value
+        for item in value.values():
+            yield from _mappings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _mappings(item)
+
+
+def _own_id(id_: str) -> str:
+    """Return the id as the caller wrote it: in a template, the line comes before it."""
+    return id_.rpartition("/")[2]

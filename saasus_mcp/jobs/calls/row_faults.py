@@ -1,0 +1,63 @@
+"""Faults of the rows of a list, which are reported all at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import Lines, Localized, Message, message
+
+MAX_REPORTED = 50
+"""Faulty rows that the error lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """What is wrong with one call of a row.
+
+    Attributes:
+        tool: as the caller wrote it.
+        text: the fault, and the fix if there is one.
+    """
+
+    row: int
+    tool: str
+    text: Localized
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """An error with its hint, as a text."""
+
+    error: SaasusMcpError
+
+    def text(self, language: str) -> str:
+        return self.error.text("ja" if language == "ja" else "en")
+
+
+def fault_of(row: int, tool: str, error: SaasusMcpError) -> RowFault:
+    """Return the fault that an error of one call is."""
+    return RowFault(row, tool, ErrorText(error))
+
+
+def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:
+    """Return the error that lists the faulty rows. Nothing was sent, and nobody was asked."""
+    by_row: dict[int, list[RowFault]] = defaultdict(list)
+    for fault in faults:
+        by_row[fault.row].append(fault)
+    rows = sorted(by_row)
+    lines: list[Message] = [
+        message("jobs_calls.row_fault", row=fault.row, tool=fault.tool, fault=fault.text)
+        for row in rows[:MAX_REPORTED]
+        for fault in by_row[row]
+    ]
+    if len(rows) > MAX_REPORTED:
+        lines.append(message("jobs_calls.more_rows", count=len(rows) - MAX_REPORTED))
+    return InvalidArguments(
+        (argument,),
+        message("jobs_calls.faulty_rows", count=len(rows), lines=Lines(tuple(lines))),
+        message("jobs_calls.faulty_rows_hint"),
+    )

@@ -1,0 +1,126 @@
+"""Names in place of ids in the arguments of listed calls: tenants, plans, users, environments, roles, tax rates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
+from saasus_mcp.jobs.name_index import NameIndex, UnknownName, names_by_id
+from saasus_mcp.jobs.users.existing_users import find_accounts
+
+UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class NameKind:
+    """How to find one kind of record by name.
+
+    Attributes:
+        kind: a key of the messages `jobs.kind`.
+        read, items, key: the list of all records, and the field with their id.
+    """
+
+    kind: str
+    read: str
+    items: str
+    key: str
+
+
+TENANT = NameKind("tenant", "auth.GetTenants", "tenants", "id")
+PLAN = NameKind("plan", "pricing.GetPricingPlans", "pricing_plans", "id")
+ENVIRONMENT = NameKind("environment", "auth.GetEnvs", "envs", "id")
+ROLE = NameKind("role", "auth.GetRoles", "roles", "role_name")
+TAX_RATE = NameKind("tax_rate", "pricing.GetTaxRates", "tax_rates", "id")
+ARGUMENTS: Mapping[str, NameKind] = {
+    "tenant_id": TENANT,
+    "plan_id": PLAN,
+    "plan_ids": PLAN,
+    "next_plan_id": PLAN,
+    "env_id": ENVIRONMENT,
+    "role_name": ROLE,
+    "role_names": ROLE,
+    "next_plan_tax_rate_id": TAX_RATE,
+    "tax_rate_id": TAX_RATE,
+}
+CREATED_NAMES: Mapping[str, str] = {"auth.CreateRole": "role_name"}
+"""Operations whose argument is a new name and not one to be found."""
+
+
+class NameResolver:
+    """Finds the ids of the names in arguments. Each list is read once, and only if a name occurs."""
+
+    def __init__(self, reader: JobReader) -> None:
+        self._reader = reader
+        self._indexes: dict[str, NameIndex[Any] | None] = {}
+        self._users: dict[str, str] = {}
+
+    async def resolve(self, operation: Operation, arguments: Mapping[str, Any], created: set[str]) -> dict[str, Any]:
+        """Return the arguments with ids.
+
+        Args:
+            created: names that earlier calls of the list create.
+
+        Raises:
+            InvalidArguments: no record, or several, have a name.
+        """
+        resolved = dict(arguments)
+        for name, value in arguments.items():
+            if CREATED_NAMES.get(operation.key) == name:
+                continue
+            kind = ARGUMENTS.get(name)
+            if kind is not None and isinstance(value, list):
+                resolved[name] = [await self._find(name, kind, item, created) for item in value]
+            elif kind is not None:
+                resolved[name] = await self._find(name, kind, value, created)
+            elif name == "user_id" and isinstance(value, str) and "@" in value:
+                resolved[name] = await self._find_user(value)
+        return resolved
+
+    async def _find(self, argument: str, kind: NameKind, value: Any, created: set[str]) -> Any:
+        """Return the id of a record. A value that is an id already, is no text, or is not known yet stays as it is."""
+        if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value) or value in created:
+            return value
+        if kind.kind == "environment" and value.strip().isdecimal():
+            return value
+        index = await self._index(kind)
+        if index is None:
+            return value
+        try:
+            return index.resolve(value)
+        except UnknownName as error:
+            raise InvalidArguments(
+                (argument,), message("jobs.sentence", text=error.problem), error.hint or ""
+            ) from None
+
+    async def _index(self, kind: NameKind) -> NameIndex[Any] | None:
+        """Return the names of a kind, or None if its list cannot be read."""
+        if kind.kind not in self._indexes:
+            try:
+                names = await self._reader.read(kind.read, take=lambda answer: _pairs(answer, kind))
+                self._indexes[kind.kind] = NameIndex(kind.kind, dict(names))
+            except ReadFailed:
+                self._indexes[kind.kind] = None
+        return self._indexes[kind.kind]
+
+    async def _find_user(self, email: str) -> str:
+        if email not in self._users:
+            found = await find_accounts(self._reader, "email", email)
+            if len(found) != 1:
+                key = "jobs_offboarding.several_users" if found else "jobs_offboarding.no_user"
+                details = {"count": len(found)} if found else {}
+                problem = message(key, login=quote_text(email), **details)
+                raise InvalidArguments(("user_id",), problem, message("jobs_offboarding.user_hint"))
+            self._users[email] = str(found[0]["id"])
+        return self._users[email]
+
+
+def _pairs(answer: Mapping[str, Any], kind: NameKind) -> Sequence[tuple[Any, list[str]]]:
+    """Return ids with names. As pairs, since the ids of environments are numbers, which no JSON object has as keys."""
+    return list(names_by_id(answer, kind.items, kind.key).items())

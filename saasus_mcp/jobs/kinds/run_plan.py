@@ -1,0 +1,41 @@
+"""`job_run_plan`: any list of calls, planned as a whole, agreed to once, and reported row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.call_table import read_table
+from saasus_mcp.jobs.calls.entries import CallEntry, fill_template, read_calls
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+
+
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Check every call, and plan those that change something."""
+    argument, entries = await _read_entries(reader, args)
+    return await CallPlanner(reader, ListOptions.of(args, argument)).plan(entries)
+
+
+async def run(work: JobContext, plan: Plan) -> JobResult:
+    return await run_calls(work, plan)
+
+
+async def _read_entries(reader: JobReader, args: Mapping[str, Any]) -> tuple[str, list[CallEntry]]:
+    given = [name for name in ("calls", "csv", "result") if name in args]
+    if len(given) != 1:
+        raise InvalidArguments(("calls",), message("jobs.exactly_one", names=("calls", "csv", "result")))
+    if ("template" in args) == ("calls" in args):
+        raise InvalidArguments(("template",), message("jobs_calls.template_goes_with_table"))
+    if "calls" in args:
+        return "calls", read_calls(args["calls"])
+    argument, content = await reader.load_input(args, "csv", "result")
+    rows = await reader.run_in_thread(lambda: read_table(content, argument))
+    limit = reader.bulk_limits.max_calls
+    return argument, await reader.run_in_thread(lambda: fill_template(args["template"], rows, limit))

@@ -1,0 +1,76 @@
+"""The review of a call that is part of a list: everything that happens to a single call before its question is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.permissions.inspection import preconditions
+from saasus_mcp.permissions.inspection.inspect import CallInspection, inspect_call
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.policy.model import Decision
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.server.pipeline.approval_gate import require_not_denied
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+
+
+@dataclass(frozen=True, slots=True)
+class CallReview:
+    """A call that may be part of a list.
+
+    Attributes:
+        question: of the call alone.
+    """
+
+    operation: Operation
+    values: Mapping[str, Any]
+    decision: Decision
+    inspection: CallInspection
+    question: Question
+
+
+async def review_call(
+    pipeline: Pipeline,
+    call: Call,
+    reader_for: Callable[[PreparedCall], ApiReader],
+    unknown: str,
+    *,
+    state_changes: bool,
+) -> CallReview:
+    """Review a call now. Only reads are sent.
+
+    Args:
+        unknown: stands for a value that an earlier call of the list supplies. No read is made with it.
+        state_changes: whether earlier calls of the list change what the call builds on, so that its target and the live
+            requirements can be checked only when it is made.
+
+    Raises:
+        SaasusMcpError: the arguments do not fit, the policy denies the call, or a requirement is not met.
+        NoChange: the call would change nothing.
+    """
+    prepared = pipeline.prepare(call)
+    operation, values = prepared.operation, prepared.arguments.values
+    read = _without_unknown(reader_for(prepared), unknown)
+    decision = await pipeline.policy_evaluator.decide(prepared, read)
+    require_not_denied(operation.tool, decision)
+    preconditions.check_argument_requirements(operation, values, pipeline.clock())
+    inspection = await inspect_call(operation, values, pipeline.destination.saas_id, read)
+    if not state_changes:
+        now = pipeline.clock()
+        await preconditions.check_target_requirements(operation, values, inspection, read, now=now)
+    asked = QuestionInput(operation, values, pipeline.destination, call.principal.id, inspection)
+    return CallReview(operation, values, decision, inspection, await build_question(asked, read))
+
+
+def _without_unknown(read: ApiReader, unknown: str) -> ApiReader:
+    async def made(key: str, args: Mapping[str, Any]) -> ReadResult:
+        if unknown in args.values():
+            return ReadResult(read_error=ReadFailure.TARGET_UNREAD)
+        return await read(key, args)
+
+    return made
