@@ -22,7 +22,7 @@ MAX_CELLS = 100_000
 SAMPLE_ROWS = 20
 """Rows that are compared to find the separator."""
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[\r\n]', re.IGNORECASE)
-"""The first line by which Excel is told the separator."""
+"""The first line that names the separator to Excel."""
 
 
 @dataclass(frozen=True, slots=True)
