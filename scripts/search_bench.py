@@ -16,6 +16,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.catalog.search import SearchIndex
 
 ROOT = Path(__file__).resolve().parents[1]
+JOBS = ROOT / "tests" / "evaluation" / "jobs.yaml"
 EVALUATION = ROOT / "tests" / "evaluation" / "queries.yaml"
 DEVELOPMENT = EVALUATION.with_name("development.yaml")
 LANGUAGES = ("en", "ja")
@@ -101,6 +102,10 @@ def report() -> None:
                 f" of {found.asked} queries"
             )
             texts += [query for _, query in _each(asked, language)]
+    for language in LANGUAGES:
+        pairs = [*_each(queries(JOBS), language)]
+        found_jobs = sum(name in index.search_jobs(query) for name, query in pairs)
+        print(f"search, jobs, {language}: {found_jobs} of {len(pairs)} queries show the right job")
     times = searching(index, texts)
     print(f"a search: p50 {median(times):.2f} ms, p99 {quantiles(times, n=100)[-1]:.2f} ms over {len(times)} searches")
     print(

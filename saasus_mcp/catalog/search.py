@@ -1,4 +1,4 @@
-"""Search operations in Japanese or English, over an index that is compiled at build time.
+"""Search operations and jobs in Japanese or English, over an index that is compiled at build time.
 
 A search looks up the terms of the query and sums their impacts. `compile/search_index.py` computes all weights.
 """
@@ -21,6 +21,9 @@ MAX_QUERY_LENGTH = 200
 """Characters of a query that are read."""
 MAX_QUERY_TERMS = 24
 """Words of a query that are corrected."""
+MAX_JOBS = 3
+_MIN_JOB_SCORE = 0.43
+"""The least score of a job, as a share of the best operation's score. A weaker match would only distract."""
 _HUNDREDTHS = 100
 _MIN_SIMILARITY = 3.0
 """The least score of an operation that is similar to a misspelt name: more than one common verb."""
@@ -47,6 +50,7 @@ class SearchIndex:
     def __init__(self, operations: Iterable[Operation], compiled: Mapping[str, Any]) -> None:
         by_key = {operation.key: operation for operation in operations}
         self._operations = [by_key[key] for key in compiled["operations"]]
+        self._jobs: list[str] = compiled["jobs"]
         self._handicaps: list[int] = compiled["handicaps"]
         self._impacts: Mapping[str, str] = compiled["terms"]
         self._words_of_phrases: list[str] = compiled["words"]
@@ -58,16 +62,28 @@ class SearchIndex:
         A query may mix names, everyday words and both languages. Misspelt words are corrected. The result is empty if no
         term matches.
         """
+        ranked = self._rank(query)[0]
+        return [
+            SearchHit(self._operations[number], round(-lost / _HUNDREDTHS, 2))
+            for lost, number in ranked[: max(limit, 0)]
+        ]
+
+    def search_jobs(self, query: str) -> list[str]:
+        """Return the names of the few jobs that match a query about as well as the best operation, best first."""
+        operations, jobs = self._rank(query)
+        least = _MIN_JOB_SCORE * max(-operations[0][0] if operations else 0, 0)
+        return [self._jobs[number - len(self._operations)] for lost, number in jobs if -lost > least][:MAX_JOBS]
+
+    def _rank(self, query: str) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
+        """Return the operations and the jobs that a query matches, as negative score and number, best first."""
         scores: dict[int, float] = defaultdict(float)
         for term, times in self._lexicon.terms(list(self._words(query))).items():
             impacts = [int(part) for part in self._impacts.get(term, "").split()]
             for number, impact in zip(impacts[::2], impacts[1::2], strict=True):
                 scores[number] += impact * min(times, 1)
         ranked = sorted((self._handicaps[number] - score, number) for number, score in scores.items())
-        return [
-            SearchHit(self._operations[number], round(-lost / _HUNDREDTHS, 2))
-            for lost, number in ranked[: max(limit, 0)]
-        ]
+        count = len(self._operations)
+        return [each for each in ranked if each[1] < count], [each for each in ranked if each[1] >= count]
 
     def nearest(self, name: str, limit: int) -> list[Operation]:
         """Return the operations with names similar to an unknown name, best first.

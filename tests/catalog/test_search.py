@@ -36,6 +36,26 @@ def test_what_people_ask_for_is_among_the_first_five(catalogue: Catalogue, langu
     assert found.five >= GOAL, f"recall@5 is {found.five:.1%} of {found.asked} queries"
 
 
+@pytest.mark.parametrize("language", search_bench.LANGUAGES)
+def test_a_query_for_the_work_of_a_job_shows_the_job(catalogue: Catalogue, language: str) -> None:
+    asked = search_bench.queries(search_bench.JOBS)
+    missed = {
+        query
+        for job, by_language in asked.items()
+        for query in by_language[language]
+        if job not in catalogue.index.search_jobs(query)
+    }
+    assert missed == set()
+
+
+def test_a_query_for_one_record_shows_no_job(catalogue: Catalogue) -> None:
+    asked = search_bench.queries(search_bench.DEVELOPMENT)
+    texts = [query for by_language in asked.values() for some in by_language.values() for query in some]
+    assert sum(bool(catalogue.index.search_jobs(query)) for query in texts) / len(texts) < 0.15
+    assert catalogue.index.search_jobs("get one tenant") == []
+    assert catalogue.index.search_jobs("xyzzy") == []
+
+
 @pytest.mark.parametrize("file", [search_bench.EVALUATION, search_bench.DEVELOPMENT], ids=lambda file: file.stem)
 def test_every_operation_is_asked_for_at_least_twice_in_each_language(catalogue: Catalogue, file: Any) -> None:
     asked = search_bench.queries(file)
@@ -46,9 +66,9 @@ def test_every_operation_is_asked_for_at_least_twice_in_each_language(catalogue:
 
 def test_the_index_that_ships_is_what_the_table_of_synonyms_compiles_to() -> None:
     catalogue = compiler.CATALOGUE.read_text(encoding="utf-8")
-    assert compiler.SEARCH.read_text(encoding="utf-8") == compiler.compile_index(catalogue), (
-        "stale: run `make catalogue`"
-    )
+    assert compiler.SEARCH.read_text(encoding="utf-8") == compiler.compile_index(
+        catalogue, compiler.JOBS.read_text(encoding="utf-8")
+    ), "stale: run `make catalogue`"
 
 
 @pytest.mark.parametrize(

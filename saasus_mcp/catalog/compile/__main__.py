@@ -62,16 +62,18 @@ def compile_catalogue(specs: Path = SPECS) -> str:
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
 
 
-def compile_index(catalogue: str, specs: Path = SPECS) -> str:
-    """Return the search index of a compiled catalogue as JSON text.
+def compile_index(catalogue: str, job_specs: str, specs: Path = SPECS) -> str:
+    """Return the search index of a compiled catalogue and the compiled jobs as JSON text.
 
     Raises:
         SynonymsError: synonyms.yaml or questions.yaml is invalid.
     """
     operations = json.loads(catalogue)["operations"]
-    keys = [row["key"] for row in operations]
+    found_jobs = json.loads(job_specs)["jobs"]
+    keys = [*(row["key"] for row in operations), *(row["name"] for row in found_jobs)]
     table = synonyms.read_synonyms(specs / "synonyms.yaml", keys)
-    return search_index.compile_search_index(operations, table, synonyms.read_questions(specs / "questions.yaml", keys))
+    questions = synonyms.read_questions(specs / "questions.yaml", keys)
+    return search_index.compile_search_index(operations, found_jobs, table, questions)
 
 
 def compile_summary() -> str:
@@ -112,11 +114,12 @@ def main() -> None:
     catalogue = compile_catalogue()
     operations = json.loads(catalogue)["operations"]
     levels = {row["key"]: row["effects"]["level"] for row in operations}
+    job_specs = jobs.compile_jobs(SPECS / "jobs.yaml", levels, MAX_NAME_LENGTH)
     texts = {
         CATALOGUE: catalogue,
-        SEARCH: compile_index(catalogue),
+        SEARCH: compile_index(catalogue, job_specs),
         FACTS: compile_summary(),
-        JOBS: jobs.compile_jobs(SPECS / "jobs.yaml", levels, MAX_NAME_LENGTH),
+        JOBS: job_specs,
         CONFIRMATIONS: question_texts.compile_question_texts(SPECS / "confirmations.yaml", operations),
         PRESETS: presets.compile_presets(PRESETS.with_name("presets")),
     }

@@ -1,4 +1,6 @@
-"""Compile the search index: for every term the matching operations and their impacts (BM25F).
+"""Compile the search index: for every term the matching operations and jobs, and their impacts (BM25F).
+
+Rarities and lengths are those of the operations, so that jobs do not change how operations are found.
 
 The weights were tuned on `tests/evaluation/development.yaml`. Small changes of them do not change the results.
 """
@@ -51,24 +53,31 @@ _MIN_IMPACT = 2
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n|(?<=。)")
 
 
-def compile_search_index(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> str:
-    """Return the index as JSON text, one term a line: its impacts as operation, impact, operation, impact."""
-    weights_by_operation = _weigh(operations, synonyms, questions)
-    rarities = _rarities(weights_by_operation)
-    subjects = [_subject(row, synonyms) for row in operations]
+def compile_search_index(
+    operations: Sequence[Row], jobs: Sequence[Row], synonyms: Synonyms, questions: Questions
+) -> str:
+    """Return the index as JSON text, one term a line: its impacts as number, impact, number, impact.
+
+    The numbers count the operations, and after them the jobs.
+    """
+    rows = [*operations, *map(_job_row, jobs)]
+    weights_by_row = _weigh(rows, len(operations), synonyms, questions)
+    rarities = _rarities(weights_by_row[: len(operations)], weights_by_row)
+    subjects = [_subject(row, synonyms) for row in rows]
     lines = []
     for term, rarity in sorted(rarities.items()):
         scale = _SCALE * rarity * _kind_weight(term, synonyms)
         subject_bonus = _SCALE * rarity * _SUBJECT
         impacts = [
             round(scale * _saturate(weights.get(term, 0)) + (subject_bonus if term in subject else 0))
-            for weights, subject in zip(weights_by_operation, subjects, strict=True)
+            for weights, subject in zip(weights_by_row, subjects, strict=True)
         ]
         line = " ".join(f"{number} {impact}" for number, impact in enumerate(impacts) if impact >= _MIN_IMPACT)
         if line:
             lines.append(f"{_json(term)}:{_json(line)}")
     head = {
         "operations": [row["key"] for row in operations],
+        "jobs": [row["name"] for row in jobs],
         "handicaps": [
             round(_SCALE * _SUBJECT * sum(rarities[term] for term in sorted(subject))) for subject in subjects
         ],
@@ -81,24 +90,39 @@ def compile_search_index(operations: Sequence[Row], synonyms: Synonyms, question
     return "{" + ",\n".join(sections) + f',\n"terms":{{\n{terms}\n}}}}\n'
 
 
+def _job_row(job: Row) -> Row:
+    """Return a job in the form of an operation, as far as the index needs it."""
+    name = job["name"]
+    operation = {
+        "key": name,
+        "tool": name,
+        "operation_id": "",
+        "module": "job",
+        "toolset": "",
+        "path": "",
+        "effects": {"effect": ""},
+    }
+    return {**job, **operation}
+
+
 def _subject(row: Row, synonyms: Synonyms) -> set[str]:
     """Return the groups that the operation's title names in both languages. A query for the operation names them, too."""
     english, japanese = (set(synonyms.lexicon.terms(split_units(row["title"][language]))) for language in ("en", "ja"))
     return {term for term in english & japanese if term.startswith("#")} - _DEFAULT_SUBJECTS
 
 
-def _weigh(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> list[Weights]:
-    """Return the weights of each operation's terms, by field and by its length relative to the mean."""
-    names = {row["tool"] for row in operations} | {row["operation_id"] for row in operations}
+def _weigh(rows: Sequence[Row], operations: int, synonyms: Synonyms, questions: Questions) -> list[Weights]:
+    """Return the weights of each row's terms, by field and by its length relative to the mean of the operations."""
+    names = {row["tool"] for row in rows} | {row["operation_id"] for row in rows} - {""}
     term_counts = [
         [(field, synonyms.lexicon.terms(split_units(text))) for field, text in _fields(row, synonyms, questions, names)]
-        for row in operations
+        for row in rows
     ]
     mean_lengths = {
-        name: mean(sum(terms.values()) for row in term_counts for field, terms in row if field == name)
+        name: mean(sum(terms.values()) for row in term_counts[:operations] for field, terms in row if field == name)
         for name in _FIELDS
     }
-    return [_combine(row, fields, mean_lengths, synonyms) for row, fields in zip(operations, term_counts, strict=True)]
+    return [_combine(row, fields, mean_lengths, synonyms) for row, fields in zip(rows, term_counts, strict=True)]
 
 
 def _combine(
@@ -134,12 +158,12 @@ def own_sentences(text: str, names: set[str]) -> str:
     )
 
 
-def _rarities(weights_by_operation: Sequence[Weights]) -> Weights:
-    """Return the inverse document frequency of each term."""
-    frequencies: Weights = {}
+def _rarities(weights_by_operation: Sequence[Weights], weights_by_row: Sequence[Weights]) -> Weights:
+    """Return the inverse document frequency of each term among the operations, also of terms that only jobs have."""
+    frequencies: Weights = {term: 0.0 for weights in weights_by_row for term in weights}
     for weights in weights_by_operation:
         for term, weight in weights.items():
-            frequencies[term] = frequencies.get(term, 0) + _saturate(weight)
+            frequencies[term] += _saturate(weight)
     return {
         term: math.log(1 + len(weights_by_operation) / (frequency + 0.5)) for term, frequency in frequencies.items()
     }

@@ -21,6 +21,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.results.select_tool import SELECT_SCHEMA, check_expression, select_from_answer
 from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, structured_answer
+from saasus_mcp.server.surface.job_lookup import JobLookup
 from saasus_mcp.server.surface.tool_description import describe_operation, summarize_operation
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, READ_AND_SELECT
 
@@ -48,6 +49,16 @@ SEARCH_OUTPUT_SCHEMA: Schema = {
                 },
             },
         },
+        "jobs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    **{name: {"type": "string"} for name in ("name", "call", "title", "line")},
+                    "required": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
         "hint": {"type": "string"},
     },
 }
@@ -58,10 +69,12 @@ class CompactTools:
 
     Args:
         language: of titles.
+        jobs: the jobs of the surface.
     """
 
-    def __init__(self, pipeline: Pipeline, language: Language) -> None:
+    def __init__(self, pipeline: Pipeline, language: Language, jobs: JobLookup) -> None:
         self._pipeline = pipeline
+        self._jobs = jobs
         self._language: Language = language
 
     def tools(self) -> tuple[BuiltinTool, ...]:
@@ -70,7 +83,7 @@ class CompactTools:
             BuiltinTool(
                 name="search_operations",
                 title=one_of("server.tool_title", "search_operations"),
-                description="Find SaaSus operations by what they do, in English or Japanese; best first.",
+                description="Find SaaSus operations and jobs by what they do, in English or Japanese; best first.",
                 input_schema=object_schema(
                     ("query",),
                     query={"type": "string"},
@@ -82,7 +95,7 @@ class CompactTools:
             BuiltinTool(
                 name="describe_operation",
                 title=one_of("server.tool_title", "describe_operation"),
-                description="One operation in full: arguments, effects, policy decision for you, what a person is shown, an example.",
+                description="One operation or job in full: arguments, effects, policy decision for you, what a person is shown, an example.",
                 input_schema=object_schema(("name",), name=NAME_SCHEMA),
                 run=self._describe,
             ),
@@ -143,10 +156,15 @@ class CompactTools:
         found = list(islice(self._found(call.arguments["query"], call.principal), limit))
         rows = [summarize_operation(operation, self._language) for operation in found]
         hint = SELECT_HINT if any(operation.reads for operation in found) else ""
-        hint = hint if rows else NO_MATCH_HINT
-        return structured_answer({"operations": rows, **({"hint": hint} if hint else {})})
+        jobs = self._jobs.search(self._pipeline.catalogue.index, call.arguments["query"], call.principal)
+        hint = hint if rows or jobs else NO_MATCH_HINT
+        parts = {"jobs": jobs, "operations": rows, "hint": hint}
+        return structured_answer({name: part for name, part in parts.items() if part or name == "operations"})
 
     async def _describe(self, call: Call) -> ToolAnswer:
+        job = self._jobs.find(call.arguments["name"], call.principal)
+        if job is not None:
+            return structured_answer(self._jobs.describe(job))
         operation, pipeline = self._known(call.arguments["name"], call.principal), self._pipeline
         described = describe_operation(
             operation, call.principal, pipeline.policy, pipeline.destination.profile, language=self._language
@@ -163,6 +181,9 @@ class CompactTools:
         try:
             operation = self._pipeline.catalogue.find(call.name)
         except UnknownTool:
+            if self._jobs.find(call.name, call.principal) is not None:
+                hint = message("server.wrong_level_hint", tool=self._jobs.call_tool_for(call.name))
+                raise InvalidArguments(("name",), message("server.is_job", name=call.name), hint) from None
             raise self._missing(call.name, call.principal) from None
         require_not_narrowed(operation, call.principal)
         if operation.level not in levels:

@@ -19,6 +19,7 @@ from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.results.select_tool import select_tool
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.compact_tools import CompactTools
+from saasus_mcp.server.surface.job_lookup import JobLookup
 from saasus_mcp.server.surface.narrowing import exclusion_reason, require_not_excluded
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 
@@ -42,10 +43,10 @@ class ToolSurface:
         toolsets: frozenset[str] = frozenset(),
         extra_tools: Iterable[BuiltinTool] = (),
     ) -> None:
-        self._compact = CompactTools(pipeline, language)
+        extra_tools = tuple(extra_tools)
+        self._compact = CompactTools(pipeline, language, JobLookup(extra_tools, language))
         compact, read_and_select = self._compact.tools(), self._compact.read_and_select()
         common = (*time_tools(), select_tool(pipeline.results))
-        extra_tools = tuple(extra_tools)
         self.kind: SurfaceKind = kind
         self.toolsets = toolsets
         self._pipeline = pipeline

@@ -1,0 +1,73 @@
+"""Jobs among the operations that a model searches for and reads about on the compact surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from saasus_mcp.catalog.jobs import JobSpec, load_jobs
+from saasus_mcp.catalog.search import SearchIndex
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.server.surface.builtin_tool import BuiltinTool
+from saasus_mcp.server.surface.narrowing import exclusion_reason
+
+RUN_TOOL = "job_run"
+"""The tool that runs any job on the compact surface. On the full surface each job is a tool."""
+
+
+class JobLookup:
+    """The jobs of one surface.
+
+    Args:
+        tools: the built-in tools of the surface, with the tools of jobs if there are any.
+        language: of titles.
+    """
+
+    def __init__(self, tools: Iterable[BuiltinTool], language: Language) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._language: Language = language
+
+    @cached_property
+    def _specs(self) -> Mapping[str, JobSpec]:
+        """The jobs that the surface has. They are loaded when they are first looked for."""
+        return {spec.name: spec for spec in load_jobs() if spec.name in self._tools}
+
+    def call_tool_for(self, name: str) -> str:
+        """Return the tool that runs a job."""
+        return RUN_TOOL if RUN_TOOL in self._tools else name
+
+    def find(self, name: str, principal: Principal) -> JobSpec | None:
+        """Return the job of this name, if this caller may start one."""
+        spec = self._specs.get(name)
+        if spec is None:
+            return None
+        tool = self._tools[name]
+        return spec if tool.could_allow(principal) and not exclusion_reason(tool, principal) else None
+
+    def search(self, index: SearchIndex, query: str, principal: Principal) -> list[dict[str, Any]]:
+        """Return the few jobs that do what a query asks for, best first, each in one line."""
+        found = [spec for name in index.search_jobs(query) if (spec := self.find(name, principal)) is not None]
+        return [
+            {
+                "name": spec.name,
+                "call": self.call_tool_for(spec.name),
+                "title": spec.title.text(self._language),
+                "line": spec.terse,
+                "required": spec.input_schema.get("required", []),
+            }
+            for spec in found
+        ]
+
+    def describe(self, spec: JobSpec) -> dict[str, Any]:
+        """Return the full description of a job."""
+        return {
+            "call": self.call_tool_for(spec.name),
+            "name": spec.name,
+            "title": spec.title.text(self._language),
+            "description": spec.description.en,
+            "reads": list(spec.reads),
+            "writes": list(spec.writes),
+            "inputSchema": self._tools[spec.name].input_schema,
+        }
