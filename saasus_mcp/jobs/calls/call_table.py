@@ -10,6 +10,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.tables.cells import cell_text
 
 MAX_ROWS = 500
 MAX_COLUMNS = 100
@@ -73,7 +74,7 @@ def _lines(content: object, argument: str) -> list[TableRow]:
             if "" in record:
                 fault = message("jobs_calls.long_row", row=reader.line_num)
                 raise InvalidArguments((argument,), fault, message("jobs_calls.table_hint"))
-            rows.append(TableRow(reader.line_num, {name: value.strip() for name, value in record.items()}))
+            rows.append(TableRow(reader.line_num, {name: cell_text(value) for name, value in record.items()}))
             if len(rows) > MAX_ROWS * 2:
                 break
     except csv.Error as error:
