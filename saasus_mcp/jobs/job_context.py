@@ -67,7 +67,7 @@ class JobContext(JobReader):
         """
         levels = (self._pipeline.catalogue.find(step.operation).level for step in plan.steps)
         begun = await query_jobs(self._pipeline, lambda jobs: jobs.count_outcomes(self._job.job))
-        if begun or "critical" not in levels:
+        if begun or self._job.critical or "critical" not in levels:
             return
         if not await self._step_runner.wait_for_room() and await self._should_continue():
             raise SaasusMcpError(message("jobs.approvals_full"), message("jobs.approvals_full_hint"))

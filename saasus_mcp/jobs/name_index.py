@@ -49,6 +49,9 @@ class NameIndex(Generic[K]):
             for name in {fold_name(each) for each in called} - {""}:
                 self._folded[name].append(key)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._names
+
     def resolve(self, text: str) -> K:
         """Return the id of the only record with this id or name.
 

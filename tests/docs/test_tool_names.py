@@ -14,9 +14,9 @@ from saasus_mcp.catalog.jobs import load_jobs as jobs
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.inspection.impact import Impact
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.target import TargetSnapshot
+from saasus_mcp.permissions.inspection.target import ReadResult, TargetSnapshot
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question_without_names
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.offers import prompts
@@ -35,13 +35,16 @@ def found(text: Any) -> list[str]:
     return IDS.findall(text if isinstance(text, str) else json.dumps(text, ensure_ascii=False))
 
 
+async def read_nothing(_key: str, _args: object) -> ReadResult:
+    return ReadResult(read_error="no_answer")
+
+
 @BY_LANGUAGE
 @pytest.mark.parametrize("operation", tuple(load_catalogue()), ids=lambda operation: operation.tool)
-def test_what_is_said_of_an_operation_names_tools(operation: Operation, language: Language) -> None:
-    asked = build_question_without_names(
-        QuestionInput(
-            operation, complete_arguments(operation), PLACE, PRINCIPAL.id, CallInspection(TargetSnapshot("x"), Impact())
-        )
+async def test_what_is_said_of_an_operation_names_tools(operation: Operation, language: Language) -> None:
+    inspection = CallInspection(TargetSnapshot("x"), Impact())
+    asked = await build_question(
+        QuestionInput(operation, complete_arguments(operation), PLACE, PRINCIPAL.id, inspection), read_nothing
     )
     listed = operation_tool(operation, language).model_dump(mode="json", exclude={"meta"})
     texts = {

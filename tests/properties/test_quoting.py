@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +16,11 @@ from saasus_mcp.common.text import quote_name
 from saasus_mcp.permissions.inspection.impact import Impact, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
-from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question_without_names
+from saasus_mcp.permissions.inspection.target import ReadResult, TargetSnapshot, clean_name
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import explain_stale_question
 from tests.support.pipeline import PLACE
 from tests.support.strategies import CATALOGUE, any_text
@@ -33,6 +36,10 @@ SPOKEN = [
 ]
 
 
+async def read_nothing(_key: str, _args: object) -> ReadResult:
+    return ReadResult(read_error="no_answer")
+
+
 def asked(text: str, language: Language) -> str:
     """Return a question in which a text stands wherever foreign text can."""
     args = {"tenant_id": text, "name": text, "attributes": {"a": [text]}, "back_office_staff_email": text}
@@ -41,7 +48,9 @@ def asked(text: str, language: Language) -> str:
     before = {"name": text + "?", "attributes": {"a": text, "b": text}, "back_office_staff_email": ""}
     asking = QuestionInput(UPDATE, args, PLACE, text, CallInspection(sight, impact, before), reason=text, typed=True)
     was = encode_snapshot({"target.id": text + "?", "target.name": text}, seen=True)
-    return render_dialog(build_question_without_names(asking, explain_stale_question(was, sight)), Reader.of(language))
+    question = anyio.run(build_question, asking, read_nothing)
+    asked_again = fit_dialog(replace(question, lead=explain_stale_question(was, sight)))
+    return render_dialog(asked_again, Reader.of(language))
 
 
 def frame(text: str) -> str:

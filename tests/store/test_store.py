@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
 import sqlite3
-import stat
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -20,8 +17,7 @@ from sqlalchemy.pool import Pool
 
 from saasus_mcp.store import AlreadyUsed, ApprovalStatus, HiddenSecret, ProofUse, Store, StoreError
 from saasus_mcp.store.job_records import JobGrant
-from saasus_mcp.store.records import Commitment, StoredResult
-from saasus_mcp.store.stored_results import MAX_RESULT_BYTES, MAX_RESULTS
+from saasus_mcp.store.records import Commitment
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import execute, open_stores
 
@@ -291,31 +287,6 @@ def test_of_two_processes_that_take_one_secret_at_once_one_gets_it(shared: tuple
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps others out by other means")
-def test_only_the_owner_can_read_what_is_kept(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        folder = tmp_path / "deep" / "state"
-        store = Store.open_saas(folder, "saas")
-        store.commit("c-1", RECORD, NOW)
-        files = list(folder.iterdir())
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-        store.close()
-    finally:
-        os.umask(before)
-
-
-@pytest.mark.parametrize("saas_id", ["../escape", "a/b", "..", "CON", "con", "x" * 500, "株式会社", "a:b*c?", "", "."])
-def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saas_id: str) -> None:
-    for one in (saas_id, saas_id + "2"):
-        Store.open_saas(tmp_path / "state", one).close()
-    files = [file.name for file in (tmp_path / "state").iterdir() if file.suffix == ".sqlite3"]
-    assert len(files) == 2
-    assert all(len(name) < 100 and name.isascii() for name in files)
-    assert [file.name for file in tmp_path.iterdir()] == ["state"]
-
-
 def test_two_processes_can_make_the_store_at_once(where: Path | str) -> None:
     with ExitStack() as until:
         each = [until.enter_context(closing(open_stores(where))) for _ in range(4)]
@@ -326,34 +297,6 @@ def test_two_processes_can_make_the_store_at_once(where: Path | str) -> None:
                 opened.close()
 
 
-def unusable(tmp_path: Path, how: str) -> Path:
-    folder = tmp_path / "state"
-    if how == "a file in its place":
-        folder.write_text("not a folder")
-    elif how == "a file above it":
-        folder = folder / "below"
-        folder.parent.write_text("not a folder")
-    elif how == "a folder in the file's place":
-        Store.open_saas(folder, "saas").close()
-        [file] = folder.glob("*.sqlite3")
-        file.unlink()
-        file.mkdir()
-    else:
-        Store.open_saas(folder, "saas").close()
-        [file] = folder.glob("*.sqlite3")
-        file.write_bytes(b"this is no database, whatever it is called " * 100)
-    return folder
-
-
-@pytest.mark.parametrize(
-    "how", ["a file in its place", "a file above it", "a folder in the file's place", "garbage in the file"]
-)
-def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, how: str) -> None:
-    with pytest.raises(StoreError) as caught:
-        Store.open_saas(unusable(tmp_path, how), "saas")
-    assert caught.value.hint
-
-
 def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(
     shared: tuple[Store, Store], where: Path | str
 ) -> None:
@@ -362,33 +305,6 @@ def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(
     with pytest.raises(StoreError) as caught:
         store.commit("c-1", RECORD, NOW)
     assert caught.value.message.id == ("store.unusable" if isinstance(where, Path) else "store.database_failed")
-
-
-def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:
-    return StoredResult(f"r{number}", principal, "default", "auth.GetTenants", NOW + number, NOW + 1000, b"x" * size)
-
-
-@pytest.mark.slow
-def test_what_one_principal_keeps_is_bounded_in_number_and_in_size_and_the_newest_stay(store: Store) -> None:
-    store.results.add(kept(0, principal="them"))
-    for number in range(MAX_RESULTS + 5):
-        store.results.add(kept(number + 1))
-    mine = store.results.list_results("me", "default", NOW)
-    assert [each.id for each in mine] == [f"r{number}" for number in range(MAX_RESULTS + 5, 5, -1)]
-    assert {each.sealed for each in mine} == {b""}, "a list holds no answers"
-    for number in (201, 202, 203):
-        store.results.add(kept(number, MAX_RESULT_BYTES // 2 - 1))
-    assert [each.id for each in store.results.list_results("me", "default", NOW)] == ["r203", "r202"]
-    assert store.results.get("r203", "me", "default", NOW) == kept(203, MAX_RESULT_BYTES // 2 - 1)
-    assert [each.id for each in store.results.list_results("them", "default", NOW)] == ["r0"]
-
-
-def test_an_answer_whose_time_is_over_is_not_found(store: Store) -> None:
-    store.results.add(kept(1))
-    assert store.results.get("r1", "me", "default", NOW + 999) is not None
-    assert store.results.get("r1", "me", "default", NOW + 1000) is None
-    assert store.results.list_results("me", "default", NOW + 1000) == []
-    assert store.results.get("r1", "me", "staging", NOW) is None
 
 
 def test_a_store_in_memory_leaves_no_connection_open_once_nobody_has_it() -> None:

@@ -59,6 +59,6 @@ def add_tenants(sandbox: Sandbox, count: int, **changed: object) -> list[str]:
     made = []
     for number in range(1, count + 1):
         tenant = {**base, "id": uid("tenant", f"test {number}"), "name": f"Test {number}"}
-        state.put("tenants", (tenant["id"],), {name: value for name, value in tenant.items() if value is not None})
+        state.put("tenants", (tenant["id"],), tenant)
         made.append(str(tenant["id"]))
     return made

@@ -77,6 +77,16 @@ class CallPlanner:
     options: ListOptions
     _faults: list[RowFault] = field(default_factory=list)
     _unchanged: list[_Candidate] = field(default_factory=list)
+    _unchanged_rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add_fault(self, fault: RowFault) -> None:
+        """Add the fault of a row from which no call can be made."""
+        self._faults.append(fault)
+
+    def add_unchanged(self, row: int, target: str) -> None:
+        """Add a row that needs no call."""
+        reason = message("permissions.no_change").text(self.reader.language)
+        self._unchanged_rows.append({"row": row, "target": target, "outcome": "skipped", "why": reason})
 
     async def plan(self, entries: Sequence[CallEntry]) -> Plan:
         """Return the plan.
@@ -143,13 +153,13 @@ class CallPlanner:
             call = compact_json([each.operation.key, each.step.args, each.step.from_steps])
             first = calls.setdefault(call, each)
             if first is not each:
-                self._add_fault(each, message("jobs_calls.duplicate_call", row=first.entry.row))
+                self._add_call_fault(each, message("jobs_calls.duplicate_call", row=first.entry.row))
                 continue
             same = targets.setdefault((each.operation.key, each.target), each)
             if same is not each and each.operation.level in TYPED_LEVELS:
-                self._add_fault(each, message("jobs_calls.same_target", row=same.entry.row))
+                self._add_call_fault(each, message("jobs_calls.same_target", row=same.entry.row))
 
-    def _add_fault(self, candidate: _Candidate, text: Localized) -> None:
+    def _add_call_fault(self, candidate: _Candidate, text: Localized) -> None:
         self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, text))
 
     async def _review(self, candidates: Sequence[_Candidate]) -> None:
@@ -174,7 +184,7 @@ class CallPlanner:
             sources = {step for step, _ in each.step.from_steps.values()}
             left_out = [rows[step] for step in sources if rows[step] in faulty or step in unchanged]
             if left_out and each.entry.row not in faulty:
-                self._add_fault(each, message("jobs_calls.depends_on_left_out", row=min(left_out)))
+                self._add_call_fault(each, message("jobs_calls.depends_on_left_out", row=min(left_out)))
                 faulty.add(each.entry.row)
 
     def _require_one_critical_operation(self, listed: Sequence[ListedCall]) -> None:
@@ -245,7 +255,14 @@ class CallPlanner:
             elif id(entry) in unchanged:
                 reason = message("permissions.no_change").text(language)
                 rows.append({**row, "outcome": "skipped", "why": reason})
-        return rows
+        told = {row["row"] for row in rows}
+        first = {fault.row: fault.tool for fault in reversed(self._faults)}
+        rows += [
+            {"row": row, "target": first[row], "outcome": "left_out", "why": text}
+            for row, text in faults.items()
+            if row not in told
+        ]
+        return sorted((*rows, *self._unchanged_rows), key=lambda row: int(row["row"]))
 
 
 def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:

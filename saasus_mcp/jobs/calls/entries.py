@@ -10,10 +10,12 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.calls.call_table import TableRow
+from saasus_mcp.jobs.tables.table_reader import TableRow
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """A column in a template, or an escaped brace."""
+ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,40}")
+CALL_FIELDS = frozenset({"tool", "arguments", "id"})
 MAX_CHARACTERS = 4_000_000
 """Of all texts of a list together, after the cells are filled in."""
 LIST_SEPARATOR = ";"
@@ -60,7 +62,8 @@ def fill_template(template: Sequence[Mapping[str, Any]], rows: Sequence[TableRow
     if len(template) * len(rows) > limit:
         raise too_many_calls(len(template) * len(rows), limit)
     columns = {name for row in rows for name in row.cells}
-    for call in template:
+    for number, call in enumerate(template):
+        _require_call(call, number)
         _require_columns(call, columns)
     budget = _Budget()
     ids = {str(call.get("id", "")) for call in template} - {""}
@@ -85,6 +88,14 @@ def too_many_calls(count: int, limit: int) -> InvalidArguments:
         message("jobs_calls.too_many_calls", count=count, limit=limit),
         message("jobs_calls.too_many_calls_hint"),
     )
+
+
+def _require_call(call: Mapping[str, Any], number: int) -> None:
+    """Require that a call of a template has the form of a listed call."""
+    texts = [call.get("tool"), call.get("id", "a")]
+    fits = all(isinstance(text, str) for text in texts) and ID_PATTERN.fullmatch(str(texts[1])) is not None
+    if not fits or not isinstance(call.get("arguments", {}), Mapping) or not call.keys() <= CALL_FIELDS:
+        raise InvalidArguments(("template", number), message("jobs_calls.template_call"))
 
 
 class _Budget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,14 +76,14 @@ class NameResolver:
                 continue
             kind = ARGUMENTS.get(name)
             if kind is not None and isinstance(value, list):
-                resolved[name] = [await self._find(name, kind, item, created) for item in value]
+                resolved[name] = [await self.find(name, kind, item, created) for item in value]
             elif kind is not None:
-                resolved[name] = await self._find(name, kind, value, created)
+                resolved[name] = await self.find(name, kind, value, created)
             elif name == "user_id" and isinstance(value, str) and "@" in value:
-                resolved[name] = await self._find_user(value)
+                resolved[name] = await self.find_user(value)
         return resolved
 
-    async def _find(self, argument: str, kind: NameKind, value: Any, created: set[str]) -> Any:
+    async def find(self, argument: str, kind: NameKind, value: Any, created: Container[str] = ()) -> Any:
         """Return the id of a record. A value that is an id already, is no text, or is not known yet stays as it is."""
         if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value) or value in created:
             return value
@@ -109,9 +109,19 @@ class NameResolver:
                 self._indexes[kind.kind] = None
         return self._indexes[kind.kind]
 
-    async def _find_user(self, email: str) -> str:
+    async def exists(self, kind: NameKind, key: Any) -> bool:
+        """Return whether a record has this id, or True if its list cannot be read."""
+        index = await self._index(kind)
+        return index is None or key in index
+
+    async def find_user(self, email: str) -> str:
+        """Return the id of the account with an e-mail address or a sign-in id.
+
+        Raises:
+            InvalidArguments: no account, or several, have it.
+        """
         if email not in self._users:
-            found = await find_accounts(self._reader, "email", email)
+            found = await find_accounts(self._reader, "email" if "@" in email else "sign_in_id", email)
             if len(found) != 1:
                 key = "jobs_offboarding.several_users" if found else "jobs_offboarding.no_user"
                 details = {"count": len(found)} if found else {}

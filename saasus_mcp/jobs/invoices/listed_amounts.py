@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.name_index import fold_name
 from saasus_mcp.jobs.tables.cells import cell_text, narrow
+from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
 
-MAX_LINES = 5_000
 MAX_REPORTED = 50
 MAX_CELL = 2_000
-DELIMITERS = ",;\t"
 HEADINGS: Mapping[str, tuple[str, ...]] = {
     "tenant": (
         *(
@@ -83,15 +79,17 @@ def parse_listed_amounts(content: object, columns: Mapping[str, str], argument: 
     Raises:
         InvalidArguments: it is not such a list. All faulty lines are named.
     """
-    rows = list(_rows(content, argument))
-    headings = list(dict.fromkeys(name for _, row in rows for name in row))
-    found = {field: _column(field, headings, columns, argument) for field in HEADINGS}
+    table = read_table(content, argument)
+    require_rows(table, argument)
+    found = {field: _column(field, table.columns, columns, argument) for field in HEADINGS}
     listed, problems = list[ListedAmount](), list[Message]()
-    for line, row in rows:
-        cells = {field: _cell(row.get(name)) if name else "" for field, name in found.items()}
+    for row in table.rows:
+        line, cells = row.number, {field: _cell(row.cells.get(name)) for field, name in found.items()}
         amount = _parse_amount(cells["amount"])
         currency = CURRENCIES.get(fold_name(cells["currency"]), "")
-        if not cells["tenant"]:
+        if row.is_too_long:
+            problems.append(message("jobs_invoices.list_too_many_cells", line=line))
+        elif not cells["tenant"]:
             problems.append(message("jobs_invoices.list_no_tenant", line=line))
         elif amount is None:
             problems.append(message("jobs_invoices.list_no_amount", line=line, text=quote_text(cells["amount"][:40])))
@@ -132,48 +130,6 @@ def _known(headings: Sequence[str]) -> Message:
 
 def _quoted(headings: Sequence[str]) -> tuple[str, ...]:
     return tuple(quote_text(name[:80]) for name in headings[:30])
-
-
-def _rows(content: object, argument: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the rows that are not blank with their line numbers."""
-    if isinstance(content, list) and all(isinstance(record, dict) for record in content):
-        numbered: Iterable[tuple[int, Mapping[str, Any]]] = enumerate(content, 1)
-    elif isinstance(content, str):
-        numbered = _csv_rows(content)
-    else:
-        raise InvalidArguments(
-            (argument,), message("jobs_invoices.list_no_table"), message("jobs_invoices.list_table_hint")
-        )
-    count = 0
-    try:
-        for line, row in numbered:
-            if any(_cell(value) for value in row.values()):
-                count += 1
-                if count > MAX_LINES:
-                    raise InvalidArguments(
-                        (argument,),
-                        message("jobs_invoices.list_too_long", limit=MAX_LINES),
-                        message("jobs_invoices.list_too_long_hint"),
-                    )
-                yield line, row
-    except csv.Error:
-        raise InvalidArguments(
-            (argument,), message("jobs_invoices.list_no_table"), message("jobs_invoices.list_table_hint")
-        ) from None
-    if not count:
-        raise InvalidArguments(
-            (argument,), message("jobs_invoices.list_empty"), message("jobs_invoices.list_table_hint")
-        )
-
-
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-    heading = text.split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=heading.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    headings = [name.strip() for name in next(reader, [])]
-    for cells in reader:
-        yield reader.line_num, dict(zip(headings, cells, strict=False))
 
 
 def _cell(value: object) -> str:

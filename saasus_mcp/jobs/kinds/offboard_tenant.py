@@ -11,6 +11,8 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants, require_one_of
 from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -63,7 +65,13 @@ class Contract:
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Collect everything that belongs to the tenant, and plan the steps."""
+    """Collect everything that belongs to the tenant, and plan the steps. For a list of tenants, plan one call for each."""
+    require_one_of(args, "tenant_id", "tenants")
+    if "tenants" in args:
+        soon = args.get("contract_ends") == "soon"
+        return await plan_tenants(
+            reader, args, lambda tenant: _contract_end(reader, tenant, Contract.from_tenant(tenant), soon=soon)
+        )
     tenant_id = await _resolve_tenant(reader, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
@@ -107,7 +115,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await run_checklist(work, plan)
+    return await (run_calls(work, plan) if "rows" in plan.data else run_checklist(work, plan))
 
 
 def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:

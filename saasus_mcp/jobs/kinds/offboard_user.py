@@ -10,6 +10,8 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message
 from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.offboarding_lists import plan_users, require_one_of
 from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -35,6 +37,9 @@ Record = Mapping[str, Any]
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Collect everything that the user has, and plan the steps: leave the tenants, and last delete the account."""
+    require_one_of(args, *LOGIN_ARGUMENTS, "users")
+    if "users" in args:
+        return await plan_users(reader, args)
     user = await _read_user(reader, args)
     login = user.get("email") or user.get("sign_in_id") or user["id"]
     memberships = await _read_memberships(reader, user["id"])
@@ -70,14 +75,11 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await run_checklist(work, plan)
+    return await (run_calls(work, plan) if "rows" in plan.data else run_checklist(work, plan))
 
 
 async def _read_user(reader: JobReader, args: Mapping[str, Any]) -> Record:
-    given = [name for name in LOGIN_ARGUMENTS if name in args]
-    if len(given) != 1:
-        raise InvalidArguments(("user_id",), message("jobs.exactly_one", names=LOGIN_ARGUMENTS))
-    [name] = given
+    [name] = [name for name in LOGIN_ARGUMENTS if name in args]
     if name == "user_id":
         return await reader.read("auth.GetSaasUser", {"user_id": args[name]}, dict)
     found = await find_accounts(reader, name, args[name])

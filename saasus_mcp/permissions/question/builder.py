@@ -84,16 +84,6 @@ async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     return built
 
 
-def build_question_without_names(asked: QuestionInput, lead: tuple[Text, ...] = ()) -> Question:
-    """Build the question with ids in place of names that need a read.
-
-    Args:
-        lead: why the person is asked again.
-    """
-    table = load_question_texts()
-    return fit_dialog(replace(_Builder(asked, table, NameResolver(table.kinds, asked.args)).build(), lead=lead))
-
-
 def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
     """Yield the warnings that follow from the effects of the calls: money, e-mail, connected systems."""
     money, email = {each.money for each in effects}, {each.email for each in effects}

@@ -90,7 +90,7 @@ async def test_thirty_plan_changes_are_one_call_and_one_approval_that_names_ever
 
 
 async def test_five_test_tenants_are_deleted_by_one_yes(on: JobServer) -> None:
-    tenants = add_tenants(on.sandbox, 5, plan_id=None)
+    tenants = add_tenants(on.sandbox, 5, plan_id="")
     report = await run_approved(on, [call("auth_delete_tenant", tenant_id=each) for each in tenants])
     assert report["counts"] == {"applied": 5}
     assert [sandbox_state(on.sandbox).find("tenants", each) for each in tenants] == [None] * 5
@@ -199,10 +199,12 @@ async def test_a_template_makes_the_calls_of_each_row(on: JobServer) -> None:
     ("csv", "template", "said"),
     [
         ("a\nx\n", [call("{a}", role_name="x")], "the same for all rows"),
+        ("a\nx\n", [{"tool": 3}], "a call has tool"),
+        ("a\nx\n", [{"tool": "auth_create_role", "arguments": {}, "by": "{a}"}], "a call has tool"),
         ("a\nx\n", [call("auth_create_role", role_name="{b}", display_name="x")], "no column"),
-        ("a\n\n", [call("auth_create_role", role_name="{a}", display_name="x")], "no rows"),
+        ("a\n\n", [call("auth_create_role", role_name="{a}", display_name="x")], "no lines of data"),
         ("a,a\nx,y\n", [call("auth_create_role", role_name="{a}", display_name="x")], "heading"),
-        ('a\n"x\n', [call("auth_create_role", role_name="{a}", display_name="x")], "not CSV"),
+        ('a\n"x\n', [call("auth_create_role", role_name="{a}", display_name="x")], "not valid CSV"),
     ],
 )
 async def test_a_table_that_does_not_fit_its_template_is_refused(

@@ -138,37 +138,6 @@ async def test_two_documents_are_compared_without_asking_the_api(tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("document", "field"),
-    [
-        ({}, "document:"),
-        ({"format": "saasus-settings", "version": 2, "settings": {}}, "document.version:"),
-        ({"format": "saasus-settings", "version": 1, "settings": []}, "document.settings:"),
-        ({"format": "saasus-settings", "version": 1, "settings": {"colour": {}}}, "document.settings.colour:"),
-        ({"format": "saasus-settings", "version": 1, "settings": {"roles": {}}}, "document.settings.roles:"),
-        (
-            {"format": "saasus-settings", "version": 1, "settings": {"roles": [{"name": "x"}]}},
-            "document.settings.roles[0].role_name:",
-        ),
-        (
-            {
-                "format": "saasus-settings",
-                "version": 1,
-                "settings": {"roles": [{"role_name": "x"}, {"role_name": "x"}]},
-            },
-            "document.settings.roles:",
-        ),
-    ],
-)
-@pytest.mark.parametrize("job", ["job_compare_settings", "job_apply_settings"])
-async def test_what_is_no_document_is_refused_by_field(tmp_path: Path, job: str, document: Any, field: str) -> None:
-    async with start_job_server(tmp_path) as on:
-        answer = await on.call(job, {"document": document})
-        assert not answer.ok
-        assert answer.text.startswith(field)
-
-
-@pytest.mark.slow
 async def test_an_empty_saas_is_set_up_like_the_one_that_was_exported(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document, before = await exported(on), shape(on.sandbox)
@@ -374,21 +343,6 @@ def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twi
             assert on.count_requests("pricing.CreatePricingMenu") == len(before["menus"])
 
     anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
-
-
-@pytest.mark.parametrize(
-    ("display", "said"),
-    [("secret://r/abc", "document.settings.roles[0]"), ("[redacted]", "a part of it is redacted")],
-)
-async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting(
-    tmp_path: Path, display: str, said: str
-) -> None:
-    async with start_job_server(tmp_path) as on:
-        roles = [{"role_name": "new", "display_name": display}]
-        document = {"format": "saasus-settings", "version": 1, "settings": {"roles": roles}}
-        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
-        assert said in answer.text
-        assert on.count_requests("auth.CreateRole") == 0
 
 
 async def test_a_document_that_is_text_with_its_numbers_as_text_is_applied_as_if_it_were_typed_well(

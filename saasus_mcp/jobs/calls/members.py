@@ -1,0 +1,81 @@
+"""Members of tenants by what people call them: the person by login or id, the tenant by name or id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.target_names import TENANT, UUID_PATTERN, NameResolver
+from saasus_mcp.jobs.job_reader import JobReader
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person in a tenant, as the API shows them."""
+
+    tenant_id: str
+    user_id: str
+    record: Record
+
+    def roles(self, env_id: int) -> tuple[str, ...]:
+        """Return the roles in an environment."""
+        return tuple(
+            str(role["role_name"])
+            for env in self.record.get("envs") or ()
+            if env.get("id") == env_id
+            for role in env.get("roles") or ()
+        )
+
+    @property
+    def attributes(self) -> Record:
+        return self.record.get("attributes") or {}
+
+
+class Members:
+    """Finds members. The list of each tenant is read once."""
+
+    def __init__(self, reader: JobReader) -> None:
+        self._reader = reader
+        self._names = NameResolver(reader)
+        self._by_tenant: dict[str, list[Record]] = {}
+
+    async def find(self, user: str, tenant: str) -> Member:
+        """Return a member.
+
+        Raises:
+            InvalidArguments: the tenant does not exist, or no such person or several belong to it.
+        """
+        tenant_id = str(await self._names.find("tenant", TENANT, tenant))
+        key = "id" if UUID_PATTERN.fullmatch(user) else "email" if "@" in user else "sign_in_id"
+        wanted = user.casefold()
+        found = [each for each in await self._members(tenant_id) if str(each.get(key) or "").casefold() == wanted]
+        exact = [each for each in found if each.get(key) == user] or found
+        if len(exact) != 1:
+            fault = message("jobs_calls.no_member", user=quote_text(user), tenant=quote_text(tenant))
+            raise InvalidArguments(("user",), fault, message("jobs_calls.no_member_hint"))
+        return Member(tenant_id, str(exact[0]["id"]), exact[0])
+
+    async def of_user(self, user_id: str) -> list[str]:
+        """Return the tenants of a person."""
+        tenants: list[str] = []
+        async for page in self._reader.read_pages("auth.SearchTenantUsers", {"id": user_id}, _users):
+            tenants += [str(each["tenant_id"]) for each in page if each.get("id") == user_id]
+        return sorted(tenants)
+
+    async def _members(self, tenant_id: str) -> Sequence[Record]:
+        if tenant_id not in self._by_tenant:
+            found: list[Record] = []
+            async for page in self._reader.read_pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _users):
+                found += page
+            self._by_tenant[tenant_id] = found
+        return self._by_tenant[tenant_id]
+
+
+def _users(answer: Record) -> list[Record]:
+    return list(answer.get("users", []))

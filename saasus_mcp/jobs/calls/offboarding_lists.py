@@ -1,0 +1,78 @@
+"""The off-boarding of several tenants or users: one approval for all deletions, or for the ends of all contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.calls.members import Members
+from saasus_mcp.jobs.calls.recipe import plan_rows
+from saasus_mcp.jobs.calls.target_names import TENANT, UUID_PATTERN, NameResolver
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, extract_plans, load_plans
+from saasus_mcp.jobs.tables.table_reader import TableRow
+
+Record = Mapping[str, Any]
+
+
+def require_one_of(args: Mapping[str, Any], *names: str) -> None:
+    """Require exactly one of some arguments.
+
+    Raises:
+        InvalidArguments: none or several are given.
+    """
+    if sum(name in args for name in names) != 1:
+        raise InvalidArguments((names[0],), message("jobs.exactly_one", names=names))
+
+
+def list_rows(argument: str, values: Sequence[str]) -> list[TableRow]:
+    """Return a list of names or ids as rows."""
+    return [TableRow(number, {argument: value}) for number, value in enumerate(values, 1)]
+
+
+async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end: Any) -> Plan:
+    """Plan to end the contracts of the tenants, or to delete those whose contract costs nothing.
+
+    Args:
+        contract_end: returns when the contract of a tenant can end.
+    """
+    names = NameResolver(reader)
+    plans = load_plans(await reader.read(PLANS_OPERATION, take=extract_plans))
+    deletes = args.get("delete") == "at_once"
+
+    async def make(row: TableRow) -> Sequence[Record]:
+        tenant_id = await names.find("tenants", TENANT, str(row.cells["tenants"]))
+        tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
+        plan = plans.get(str(tenant.get("plan_id") or ""))
+        if deletes or not tenant.get("plan_id"):
+            is_free = plan is None or (all(unit.get("type") == "fixed" for unit in plan.units) and not plan.fixed_price)
+            if tenant.get("plan_id") and not is_free:
+                fault = message("jobs_calls.contract_runs")
+                raise InvalidArguments(("tenants",), fault, message("jobs_calls.contract_runs_hint"))
+            return [{"tool": "auth_delete_tenant", "arguments": {"tenant_id": tenant_id}}]
+        end = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": contract_end(tenant)}
+        scheduled = tenant.get("using_next_plan_from") and not tenant.get("next_plan_id")
+        return [] if scheduled else [{"tool": "auth_update_tenant_plan", "arguments": end}]
+
+    return await plan_rows(reader, args, "tenants", list_rows("tenants", args["tenants"]), make)
+
+
+async def plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Plan to remove the users from all of their tenants, and to delete their accounts unless these are kept."""
+    names, members = NameResolver(reader), Members(reader)
+    keeps = bool(args.get("keep_account"))
+
+    async def make(row: TableRow) -> Sequence[Record]:
+        text = str(row.cells["users"])
+        user_id = text if UUID_PATTERN.fullmatch(text) else await names.find_user(text)
+        leaves = [
+            {"tool": "auth_delete_tenant_user", "arguments": {"tenant_id": tenant, "user_id": user_id}}
+            for tenant in await members.of_user(user_id)
+        ]
+        account = {"tool": "auth_delete_saas_user", "arguments": {"user_id": user_id}}
+        return leaves if keeps else [*leaves, account]
+
+    return await plan_rows(reader, args, "users", list_rows("users", args["users"]), make)

@@ -1,0 +1,131 @@
+"""What jobs have in common that make calls from a table of their own columns."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, time
+from typing import Any
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
+from saasus_mcp.jobs.calls.call_table import read_call_rows
+from saasus_mcp.jobs.calls.entries import CallEntry
+from saasus_mcp.jobs.calls.row_faults import fault_of
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.reports.period import parse_zone
+from saasus_mcp.jobs.tables.cells import cell_text, narrow, parse_date
+from saasus_mcp.jobs.tables.column_names import ColumnNames
+from saasus_mcp.jobs.tables.table_reader import TableRow
+
+SOURCES = ("rows", "csv", "result")
+HEADINGS = ColumnNames(
+    {
+        "tenant": ("テナント", "テナント名", "テナントID", "tenant_id", "tenant_name"),
+        "plan": ("プラン", "料金プラン", "next_plan_id"),
+        "when": ("適用日", "適用日時"),
+        "user": ("ユーザー", "メールアドレス", "email", "user_id"),
+        "env": ("環境", "環境情報", "環境ID", "env_id"),
+        "roles": ("ロール", "役割", "役割(ロール)", "role_names"),
+    },
+    {"attribute.": ("属性.",)},
+)
+RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
+"""Returns the calls of one row, each with tool and arguments. A row without calls is as requested already."""
+
+
+async def read_rows(
+    reader: JobReader, args: Mapping[str, Any], required: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[str, list[TableRow]]:
+    """Return the argument with the table, and its rows by column.
+
+    Args:
+        optional: other columns. A name that ends with `.` stands for all columns that begin so.
+
+    Raises:
+        InvalidArguments: it is no such table.
+    """
+    given = [name for name in SOURCES if name in args]
+    if len(given) != 1:
+        raise InvalidArguments(("rows",), message("jobs.exactly_one", names=SOURCES))
+    argument, content = given[0], args.get("rows")
+    if argument != "rows":
+        argument, content = await reader.load_input(args, "csv", "result")
+    found = await reader.run_in_thread(lambda: read_call_rows(content, argument, HEADINGS.find))
+    columns = {name for row in found for name in row.cells}
+    prefixes = tuple(name for name in optional if name.endswith("."))
+    known = (*required, *optional)
+    for name in sorted(columns):
+        if name not in known and not (prefixes and name.startswith(prefixes)):
+            fault = message("jobs_calls.other_column", column=quote_text(name))
+            raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=known))
+    for name in required:
+        if name not in columns:
+            fault = message("jobs_calls.missing_column", column=name)
+            raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=known))
+    return argument, found
+
+
+async def plan_rows(
+    reader: JobReader, args: Mapping[str, Any], argument: str, rows: Sequence[TableRow], make: RowCalls
+) -> Plan:
+    """Return the plan of the calls of all rows."""
+    planner = CallPlanner(reader, ListOptions.of(args, argument))
+    entries: list[CallEntry] = []
+    for row in rows:
+        try:
+            calls = await make(row)
+        except SaasusMcpError as error:
+            planner.add_fault(fault_of(row.number, _first_cell(row), error))
+            continue
+        if not calls:
+            planner.add_unchanged(row.number, _first_cell(row))
+        entries += [
+            CallEntry(row.number, row.number, "", str(call["tool"]), call["arguments"], tabular=True) for call in calls
+        ]
+    return await planner.plan(entries)
+
+
+def text_of(row: TableRow, column: str) -> str:
+    """Return the text of a cell, empty without one."""
+    return cell_text(row.cells.get(column, ""))
+
+
+def required_text(row: TableRow, column: str) -> str:
+    """Return the text of a cell.
+
+    Raises:
+        InvalidArguments: it is empty.
+    """
+    text = text_of(row, column)
+    if not text:
+        raise InvalidArguments((column,), message("jobs_calls.empty_cell"))
+    return text
+
+
+def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
+    """Return epoch seconds: as given, or the start of a day, or a time of day in ISO form in the zone of the job.
+
+    Raises:
+        InvalidArguments: it is no moment.
+    """
+    text = narrow(text)
+    if text.isdecimal():
+        return int(text)
+    zone = parse_zone(args)
+    try:
+        return int(datetime.combine(datetime.fromisoformat(parse_date(text)), time(), zone).timestamp())
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidArguments((column,), message("jobs_calls.no_moment", text=quote_text(text))) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
+
+
+def _first_cell(row: TableRow) -> str:
+    return next((str(value)[:80] for value in row.cells.values() if value not in ("", None)), "")

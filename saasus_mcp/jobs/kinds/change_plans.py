@@ -1,0 +1,37 @@
+"""`job_change_plans`: change the pricing plans of tenants by a table, with old and new prices and one approval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.tables.table_reader import TableRow
+
+AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
+
+
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Plan one change for each row. A row says when: a moment, or `now`."""
+    argument, rows = await read_rows(reader, args, ("tenant", "plan", "when"))
+
+    async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
+        arguments: dict[str, Any] = {
+            "tenant_id": required_text(row, "tenant"),
+            "next_plan_id": required_text(row, "plan"),
+        }
+        when = required_text(row, "when")
+        if when.casefold() not in AT_ONCE:
+            arguments["using_next_plan_from"] = parse_moment(when, args, "when")
+        return [{"tool": "auth_update_tenant_plan", "arguments": arguments}]
+
+    return await plan_rows(reader, args, argument, rows, make)
+
+
+async def run(work: JobContext, plan: Plan) -> JobResult:
+    return await run_calls(work, plan)

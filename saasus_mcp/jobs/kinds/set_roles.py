@@ -1,0 +1,56 @@
+"""`job_set_roles`: grant and revoke roles until every person has exactly the roles that a table states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
+from saasus_mcp.jobs.calls.members import Members
+from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
+from saasus_mcp.jobs.calls.target_names import ENVIRONMENT, ROLE, NameResolver
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.tables.table_reader import TableRow
+
+
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Compare each row with the present roles. Roles of other people, tenants and environments stay."""
+    argument, rows = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
+    names, members = NameResolver(reader), Members(reader)
+    seen: dict[tuple[str, str, int], int] = {}
+
+    async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
+        member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
+        env_id = int(await names.find("env", ENVIRONMENT, required_text(row, "env")))
+        key = (member.user_id, member.tenant_id, env_id)
+        if key in seen:
+            raise InvalidArguments((), message("jobs_calls.same_target", row=seen[key]))
+        seen[key] = row.number
+        texts = [part.strip() for part in text_of(row, "roles").split(LIST_SEPARATOR) if part.strip()]
+        wanted = {str(await names.find("roles", ROLE, text)): text for text in texts}
+        for role in wanted:
+            if not await names.exists(ROLE, role):
+                raise InvalidArguments(("roles",), message("jobs_calls.unknown_role", role=quote_text(role)))
+        present = member.roles(env_id)
+        place = {"tenant_id": member.tenant_id, "user_id": member.user_id, "env_id": env_id}
+        missing = [role for role in wanted if role not in present]
+        grants = [{"tool": "auth_create_tenant_user_roles", "arguments": {**place, "role_names": missing}}]
+        revokes = [
+            {"tool": "auth_delete_tenant_user_role", "arguments": {**place, "role_name": role}}
+            for role in present
+            if role not in wanted
+        ]
+        return [*(grants if missing else []), *revokes]
+
+    return await plan_rows(reader, args, argument, rows, make)
+
+
+async def run(work: JobContext, plan: Plan) -> JobResult:
+    return await run_calls(work, plan)

@@ -1,0 +1,82 @@
+"""`job_update_attributes`: change attributes of tenants, or of members of tenants, by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.members import Members
+from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
+from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.tables.cells import PARSERS
+from saasus_mcp.jobs.tables.table_reader import TableRow
+
+PREFIX = "attribute."
+DEFINITIONS: Mapping[str, tuple[str, str]] = {
+    "tenants": ("auth.GetTenantAttributes", "tenant_attributes"),
+    "users": ("auth.GetUserAttributes", "user_attributes"),
+}
+Record = Mapping[str, Any]
+
+
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Plan one update for each row that differs. Empty cells and attributes without a column stay as they are."""
+    of = args["of"]
+    keys = ("tenant",) if of == "tenants" else ("tenant", "user")
+    argument, rows = await read_rows(reader, args, keys, (PREFIX,))
+    key, items = DEFINITIONS[of]
+    types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
+    names, members = NameResolver(reader), Members(reader)
+
+    async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
+        changed = _values(row, types)
+        if of == "users":
+            member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
+            place = {"tenant_id": member.tenant_id, "user_id": member.user_id}
+            present: Record = member.attributes
+            tool, others = "auth_update_tenant_user", place
+        else:
+            tenant_id = await names.find("tenant", TENANT, required_text(row, "tenant"))
+            tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
+            present = tenant.get("attributes") or {}
+            kept = {name: tenant.get(name) or "" for name in ("name", "back_office_staff_email")}
+            tool, others = "auth_update_tenant", {"tenant_id": tenant_id, **kept}
+        if all(present.get(name) == value for name, value in changed.items()):
+            return []
+        return [{"tool": tool, "arguments": {**others, "attributes": {**present, **changed}}}]
+
+    return await plan_rows(reader, args, argument, rows, make)
+
+
+async def run(work: JobContext, plan: Plan) -> JobResult:
+    return await run_calls(work, plan)
+
+
+def _types(answer: Record, items: str) -> list[tuple[str, str]]:
+    return [(str(each["attribute_name"]), str(each.get("attribute_type") or "")) for each in answer.get(items, [])]
+
+
+def _values(row: TableRow, types: Mapping[str, str]) -> dict[str, Any]:
+    """Return the new values of a row by attribute."""
+    values: dict[str, Any] = {}
+    for column in row.cells:
+        if not column.startswith(PREFIX) or not text_of(row, column):
+            continue
+        name = column.removeprefix(PREFIX)
+        if name not in types:
+            hint = message("jobs_calls.columns_hint", columns=tuple(PREFIX + each for each in types))
+            raise InvalidArguments((column,), message("jobs_calls.other_column", column=quote_text(column)), hint)
+        try:
+            values[name] = PARSERS.get(types[name], str)(text_of(row, column))
+        except ValueError:
+            fault = message("jobs_calls.attribute_type", text=quote_text(text_of(row, column)), type=types[name])
+            raise InvalidArguments((column,), fault) from None
+    return values

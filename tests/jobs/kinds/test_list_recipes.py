@@ -1,0 +1,157 @@
+"""Jobs that make calls from tables of their own: plans, roles, attributes, off-boarding of several."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.sandbox.state import uid
+from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
+from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+
+STARTER = "スタータープラン"
+
+
+@pytest.fixture
+async def on(tmp_path: Path) -> AsyncIterator[JobServer]:
+    async with start_job_server(tmp_path) as server:
+        yield server
+
+
+async def run(on: JobServer, name: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the report of a job to which a person agrees, in the client or by an approval."""
+    answer = await on.call(name, args, elicitor=AcceptingPerson())
+    if "saasus-mcp approve" in answer.text:
+        [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
+        now = on.pipeline.clock()
+        on.pipeline.store.decide_approval(approval.code, "approved", by="local:person", at=now, expires_at=now + 600)
+        answer = await on.call(name, args)
+    assert answer.ok, answer.text
+    return await on.wait_for_job((answer.structured or {})["job"])
+
+
+async def refused(on: JobServer, name: str, args: dict[str, Any]) -> str:
+    answer = await on.call(name, args, elicitor=AcceptingPerson())
+    assert not answer.ok
+    assert on.pipeline.store.list_approvals(on.pipeline.clock()) == []
+    return answer.text
+
+
+async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
+    tenants = add_tenants(on.sandbox, 2)
+    csv = f"テナント,プラン,適用日\nTest 1,{STARTER},2027/1/1\nTest 2,starter,2027-01-01T09:00\n"
+    report = await run(on, "job_change_plans", {"csv": csv, "zone": "Asia/Tokyo"})
+    assert report["counts"] == {"applied": 2}, report
+    state = sandbox_state(on.sandbox)
+    assert [state.get("tenants", each)["using_next_plan_from"] for each in tenants] == [1798729200, 1798761600]
+    assert {state.get("tenants", each)["next_plan_id"] for each in tenants} == {uid("plan", "starter")}
+
+
+async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobServer) -> None:
+    csv = f"tenant_id;テナント名;プラン;適用日\n{AOZORA};Other;{STARTER};2027/1/1\n"
+    said = await refused(on, "job_change_plans", {"csv": csv})
+    assert "the headings “tenant_id” and “テナント名” both mean the column tenant" in said
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"tenant": "Test 1", "plan": "starter", "when": ""}, "empty"),
+        ({"tenant": "Test 1", "plan": "", "when": "now"}, "empty"),
+        ({"tenant": "Test 9", "plan": "starter", "when": "now"}, "Test 9"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "soon"}, "no moment"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "2020-01-01"}, "five minutes ahead"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "1893456000000"}, "using_next_plan_from"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "now", "delete_usage": "true"}, "no meaning"),
+    ],
+)
+async def test_a_row_that_says_no_clear_change_is_refused(on: JobServer, row: dict[str, Any], said: str) -> None:
+    add_tenants(on.sandbox, 1)
+    assert said in await refused(on, "job_change_plans", {"rows": [row]})
+    assert on.count_requests("auth.UpdateTenantPlan") == 0
+
+
+async def test_roles_become_what_the_table_states_and_others_stay(on: JobServer) -> None:
+    before = list_grants(on.sandbox)
+    held = [grant for grant in before if grant[0] == USER and grant[2] == AOZORA and grant[3] == "3"]
+    assert held
+    rows = [{"user": USER, "tenant": "株式会社青空商事", "env": "本番環境", "roles": "auditor;閲覧者"}]
+    report = await run(on, "job_set_roles", {"rows": rows})
+    assert set(report["counts"]) == {"applied"}, report
+    after = list_grants(on.sandbox)
+    assert {grant[4] for grant in after if grant[:4] == held[0][:4]} == {"auditor", "viewer"}
+    assert [grant for grant in after if grant[:4] != held[0][:4]] == [
+        each for each in before if each[:4] != held[0][:4]
+    ]
+    again = await run(on, "job_set_roles", {"rows": rows})
+    assert again["counts"] == {"skipped": 1}
+
+
+async def test_every_fault_of_a_table_of_roles_is_told(on: JobServer) -> None:
+    rows = [
+        {"user": "nobody@example.com", "tenant": AOZORA, "env": "3", "roles": "viewer"},
+        {"user": USER, "tenant": AOZORA, "env": "moon", "roles": "viewer"},
+        {"user": USER, "tenant": AOZORA, "env": "3", "roles": "king"},
+    ]
+    text = await refused(on, "job_set_roles", {"rows": rows})
+    for said in ("nobody@example.com", "moon", "king", "Row 1", "Row 2", "Row 3"):
+        assert said in text
+
+
+async def test_attributes_of_tenants_change_and_the_rest_stays(on: JobServer) -> None:
+    before = sandbox_state(on.sandbox).get("tenants", AOZORA)
+    rows = [{"tenant": "株式会社青空商事", "attribute.employees": "１，２３０", "attribute.industry": ""}]
+    report = await run(on, "job_update_attributes", {"of": "tenants", "rows": rows})
+    assert report["counts"] == {"applied": 1}, report
+    after = sandbox_state(on.sandbox).get("tenants", AOZORA)
+    assert after["attributes"] == {**before["attributes"], "employees": 1230}
+    assert (after["name"], after["back_office_staff_email"]) == (before["name"], before["back_office_staff_email"])
+
+
+async def test_attributes_of_users_change(on: JobServer) -> None:
+    rows = [{"user": USER, "tenant": AOZORA, "attribute.department": "新部署"}]
+    report = await run(on, "job_update_attributes", {"of": "users", "rows": rows})
+    assert report["counts"] == {"applied": 1}, report
+    assert "unknown" not in report["counts"]
+    wrong = [{"user": USER, "tenant": AOZORA, "attribute.height": "3"}]
+    assert "attribute.height" in await refused(on, "job_update_attributes", {"of": "users", "rows": wrong})
+
+
+async def test_several_tenants_are_off_boarded_by_one_approval(on: JobServer) -> None:
+    free = add_tenants(on.sandbox, 3, plan_id="")
+    args = {"tenants": ["Test 1", "Test 2", free[2]], "delete": "at_once"}
+    report = await run(on, "job_offboard_tenant", args)
+    assert report["counts"] == {"applied": 3}, report
+    assert [sandbox_state(on.sandbox).find("tenants", each) for each in free] == [None] * 3
+    text = await refused_after(on, {"tenants": [AOZORA], "delete": "at_once"})
+    assert "contract still runs" in text
+
+
+async def refused_after(on: JobServer, args: dict[str, Any]) -> str:
+    answer = await on.call("job_offboard_tenant", args)
+    assert not answer.ok
+    return answer.text
+
+
+async def test_contracts_of_several_tenants_end_by_one_approval(on: JobServer) -> None:
+    tenants = add_tenants(on.sandbox, 2)
+    report = await run(on, "job_offboard_tenant", {"tenants": tenants, "contract_ends": "soon"})
+    assert report["counts"] == {"applied": 2}, report
+    assert on.count_requests("auth.DeleteTenant") == 0
+    assert all(sandbox_state(on.sandbox).get("tenants", each).get("using_next_plan_from") for each in tenants)
+
+
+async def test_several_users_leave_and_lose_their_accounts_by_one_approval(on: JobServer) -> None:
+    others = sorted({grant[0] for grant in list_grants(on.sandbox) if grant[2] == AOZORA and "@" in grant[0]})[:3]
+    report = await run(on, "job_offboard_user", {"users": others})
+    assert set(report["counts"]) == {"applied"}, report
+    left = {user["email"] for user in sandbox_state(on.sandbox).rows("users")}
+    assert left.isdisjoint(others)
+
+
+async def test_one_user_and_several_cannot_be_named_at_once(on: JobServer) -> None:
+    text = await refused(on, "job_offboard_user", {"users": [USER], "email": USER})
+    assert "exactly one" in text

@@ -1,0 +1,68 @@
+"""The folder of the store: who can read it, what its files are named, and what makes it unusable."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.store import Store, StoreError
+from tests.support.approvals import NOW
+
+RECORD = {"operation": "auth.DeleteTenant"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps others out by other means")
+def test_only_the_owner_can_read_what_is_kept(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        folder = tmp_path / "deep" / "state"
+        store = Store.open_saas(folder, "saas")
+        store.commit("c-1", RECORD, NOW)
+        files = list(folder.iterdir())
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        store.close()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("saas_id", ["../escape", "a/b", "..", "CON", "con", "x" * 500, "株式会社", "a:b*c?", "", "."])
+def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saas_id: str) -> None:
+    for one in (saas_id, saas_id + "2"):
+        Store.open_saas(tmp_path / "state", one).close()
+    files = [file.name for file in (tmp_path / "state").iterdir() if file.suffix == ".sqlite3"]
+    assert len(files) == 2
+    assert all(len(name) < 100 and name.isascii() for name in files)
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def unusable(tmp_path: Path, how: str) -> Path:
+    folder = tmp_path / "state"
+    if how == "a file in its place":
+        folder.write_text("not a folder")
+    elif how == "a file above it":
+        folder = folder / "below"
+        folder.parent.write_text("not a folder")
+    elif how == "a folder in the file's place":
+        Store.open_saas(folder, "saas").close()
+        [file] = folder.glob("*.sqlite3")
+        file.unlink()
+        file.mkdir()
+    else:
+        Store.open_saas(folder, "saas").close()
+        [file] = folder.glob("*.sqlite3")
+        file.write_bytes(b"this is no database, whatever it is called " * 100)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "how", ["a file in its place", "a file above it", "a folder in the file's place", "garbage in the file"]
+)
+def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, how: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        Store.open_saas(unusable(tmp_path, how), "saas")
+    assert caught.value.hint

@@ -1,0 +1,37 @@
+"""Stored results: how many, how large, and how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from saasus_mcp.store import Store
+from saasus_mcp.store.records import StoredResult
+from saasus_mcp.store.stored_results import MAX_RESULT_BYTES, MAX_RESULTS
+from tests.support.approvals import NOW
+
+
+def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:
+    return StoredResult(f"r{number}", principal, "default", "auth.GetTenants", NOW + number, NOW + 1000, b"x" * size)
+
+
+@pytest.mark.slow
+def test_what_one_principal_keeps_is_bounded_in_number_and_in_size_and_the_newest_stay(store: Store) -> None:
+    store.results.add(kept(0, principal="them"))
+    for number in range(MAX_RESULTS + 5):
+        store.results.add(kept(number + 1))
+    mine = store.results.list_results("me", "default", NOW)
+    assert [each.id for each in mine] == [f"r{number}" for number in range(MAX_RESULTS + 5, 5, -1)]
+    assert {each.sealed for each in mine} == {b""}, "a list holds no answers"
+    for number in (201, 202, 203):
+        store.results.add(kept(number, MAX_RESULT_BYTES // 2 - 1))
+    assert [each.id for each in store.results.list_results("me", "default", NOW)] == ["r203", "r202"]
+    assert store.results.get("r203", "me", "default", NOW) == kept(203, MAX_RESULT_BYTES // 2 - 1)
+    assert [each.id for each in store.results.list_results("them", "default", NOW)] == ["r0"]
+
+
+def test_an_answer_whose_time_is_over_is_not_found(store: Store) -> None:
+    store.results.add(kept(1))
+    assert store.results.get("r1", "me", "default", NOW + 999) is not None
+    assert store.results.get("r1", "me", "default", NOW + 1000) is None
+    assert store.results.list_results("me", "default", NOW + 1000) == []
+    assert store.results.get("r1", "me", "staging", NOW) is None
