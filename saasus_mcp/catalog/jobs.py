@@ -22,6 +22,7 @@ class JobSpec:
 
     Attributes:
         terse: the English description for the model. `description` is for people.
+        for_people: only commands of a terminal start it. It is not a tool.
         reads, writes: keys of the operations that the job may call. The writes `*` are all that the caller may make.
     """
 
@@ -32,6 +33,7 @@ class JobSpec:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     input_schema: Schema
+    for_people: bool = False
 
     @property
     def writes_any(self) -> bool:
@@ -43,8 +45,12 @@ class JobSpec:
         return self.writes_any or key in self.writes
 
 
-def load_jobs() -> tuple[JobSpec, ...]:
-    """Load the jobs of this version."""
+def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
+    """Load the jobs of this version.
+
+    Args:
+        for_people: also those that are no tools.
+    """
     rows = json.loads(FILE.read_text(encoding="utf-8"))["jobs"]
     return tuple(
         JobSpec(
@@ -57,4 +63,5 @@ def load_jobs() -> tuple[JobSpec, ...]:
             }
         )
         for row in rows
+        if for_people or not row.get("for_people")
     )

@@ -50,13 +50,14 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
         "reads": job["reads"],
         "writes": list(ANY_WRITE) if job["writes"] == ANY_WRITE[0] else job["writes"],
         "input_schema": schema,
+        **({"for_people": True} if job.get("for_people") else {}),
     }
 
 
 def _problems(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_length: int) -> list[str]:
     if not name.startswith(_PREFIX) or len(name) > max_name_length:
         return [f"a job's name begins with {_PREFIX} and has at most {max_name_length} characters"]
-    if job.keys() != _FIELDS:
+    if job.keys() - {"for_people"} != _FIELDS:
         return [f"its fields are {sorted(_FIELDS)}, not {sorted(job)}"]
     writes = () if job["writes"] == ANY_WRITE[0] else job["writes"]
     problems = [f"{key}: no document has this operation" for key in (*job["reads"], *writes) if key not in levels]
