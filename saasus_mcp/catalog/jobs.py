@@ -22,6 +22,7 @@ class JobSpec:
 
     Attributes:
         terse: the English description for the model. `description` is for people.
+        instead_of: keys of the operations of which a caller makes many calls for want of the job.
         reads, writes: keys of the operations that the job may call. The writes `*` are all that the caller may make.
     """
 
@@ -32,6 +33,7 @@ class JobSpec:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     input_schema: Schema
+    instead_of: tuple[str, ...] = ()
 
     @property
     def writes_any(self) -> bool:
@@ -54,6 +56,7 @@ def load_jobs() -> tuple[JobSpec, ...]:
                 "description": Text(**row["description"]),
                 "reads": tuple(row["reads"]),
                 "writes": tuple(row["writes"]),
+                "instead_of": tuple(row["instead_of"]),
             }
         )
         for row in rows
