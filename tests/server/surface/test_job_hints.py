@@ -1,4 +1,4 @@
-"""A model that makes one change after another is told of the job that makes them all."""
+"""A model that makes one change after another reads of the job that makes them all."""
 
 from __future__ import annotations
 
