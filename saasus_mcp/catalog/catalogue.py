@@ -132,6 +132,7 @@ def parse_effects(row: Row) -> Effects:
         "verify": VerificationRecipe(**_with_pick(row["verify"])) if "verify" in row else None,
         "undo": _undo(row["undo"]) if "undo" in row else None,
         "say": Text(**row["say"]) if "say" in row else None,
+        "user_token": Text(**row["user_token"]) if "user_token" in row else None,
     }
     return Effects(**{**row, **lists, **recipes})
 

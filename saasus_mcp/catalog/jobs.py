@@ -23,6 +23,7 @@ class JobSpec:
     Attributes:
         terse: the English description for the model. `description` is for people.
         for_people: only commands of a terminal start it. It is not a tool.
+        instead_of: keys of the operations of which a caller makes many calls for want of the job.
         reads, writes: keys of the operations that the job may call. The writes `*` are all that the caller may make.
     """
 
@@ -34,6 +35,7 @@ class JobSpec:
     writes: tuple[str, ...]
     input_schema: Schema
     for_people: bool = False
+    instead_of: tuple[str, ...] = ()
 
     @property
     def writes_any(self) -> bool:
@@ -60,6 +62,7 @@ def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
                 "description": Text(**row["description"]),
                 "reads": tuple(row["reads"]),
                 "writes": tuple(row["writes"]),
+                "instead_of": tuple(row["instead_of"]),
             }
         )
         for row in rows

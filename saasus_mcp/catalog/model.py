@@ -161,6 +161,7 @@ class Effects:
     """The reviewed facts about an operation: one row of tool_specs/effects.yaml.
 
     Attributes:
+        user_token: what to do without the token of an end user that the call needs. None if it needs none.
         affects_users: the metric of `impact` that counts against the budget of affected users, or the number itself.
     """
 
@@ -185,6 +186,7 @@ class Effects:
     verify: VerificationRecipe | None = None
     undo: UndoRecipe | None = None
     say: Text | None = None
+    user_token: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

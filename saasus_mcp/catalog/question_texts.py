@@ -6,6 +6,7 @@ Compiled from tool_specs/confirmations.yaml, and loaded with the first question.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any
 from saasus_mcp.common.language import Text
 
 FILE = Path(__file__).with_name("confirmations.json")
+LIST_MACRO = re.compile(r"\.(?:map|filter|exists|all)\(")
+"""Where an expression goes on from a list to a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,11 @@ class QuestionTexts:
     rows: Mapping[str, QuestionRecipe]
 
     def field(self, key: str, path: str) -> FieldText:
-        """Return the text for a field of an operation, by its dotted path or its last name."""
+        """Return the text for a field of an operation, by its dotted path or its last name.
+
+        A bound field may select from a list (`comments.filter(…)`); its text is that of the list.
+        """
+        path = LIST_MACRO.split(path, maxsplit=1)[0]
         last = path.rsplit(".", 1)[-1]
         row = self.rows.get(key)
         own: Mapping[str, FieldText] = row.fields if row is not None else {}

@@ -211,9 +211,12 @@ def _read(name: str, file: Path) -> Any:
 def _read_table(raw: bytes, file: Path) -> str:
     """Return the table of a file as CSV text. Say how it was read, unless that is obvious."""
     from saasus_mcp.jobs.tables.table_file import UTF8, decode_table_file  # noqa: PLC0415 - only for a file
+    from saasus_mcp.jobs.tables.table_reader import read_table  # noqa: PLC0415
 
     decoded = decode_table_file(raw, str(file))
-    if decoded.encoding != UTF8:
-        rows = max(decoded.text.count("\n") - 1, 0)
-        say(message("jobs_tables.read_as", file=str(file), encoding=decoded.encoding.upper(), rows=rows), err=True)
+    reading = read_table(decoded.text, "csv").reading
+    if decoded.encoding != UTF8 or not reading.is_plain:
+        encoding = decoded.encoding.upper()
+        told = message("jobs_tables.read_as", file=str(file), encoding=encoding, reading=reading.describe())
+        say(told, err=True)
     return decoded.text

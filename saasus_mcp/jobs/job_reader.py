@@ -280,4 +280,4 @@ class JobReader:
         answer = await self._pipeline.run(replace(call, on_rate_limit=self._on_rate_limit))
         if isinstance(answer, PendingElicitation):
             return None, str(message("jobs.read_asks", tool=tool))
-        return (answer.structured, "") if answer.ok else (None, f"{tool}: {answer.text}")
+        return (answer.structured, "") if answer.ok else (None, f"{tool}: {answer.cause}")

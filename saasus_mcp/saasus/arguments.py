@@ -12,8 +12,7 @@ from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema, form
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.coercion import Coercion, empty_meaning
-from saasus_mcp.saasus.json_copy import JsonCopier
+from saasus_mcp.saasus.argument_values import Coercion, JsonCopier, empty_meaning
 
 HANDLE_SCHEME = "secret://"
 
@@ -40,7 +39,7 @@ def check_arguments(operation: Operation, raw: object) -> Arguments:
 
 
 def parse_arguments(operation: Operation, raw: object) -> Arguments:
-    """Coerce a client's arguments (saasus.coercion), then check them. Valid values stay unchanged.
+    """Coerce a client's arguments (saasus.argument_values), then check them. Valid values stay unchanged.
 
     Raises:
         InvalidArguments: a value does not fit, or could be read in two ways.

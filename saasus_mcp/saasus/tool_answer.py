@@ -23,14 +23,14 @@ from saasus_mcp.saasus.secret_names import Hide, hide_named_values, scrub_text
 
 _CACHE_SIZE = 512
 """More than the number of operations."""
-_TOO_MANY_REQUESTS = 429
+_BAD_REQUEST, _UNAUTHORIZED, _TOO_MANY_REQUESTS = 400, 401, 429
 _MAX_RETRY_AFTER = 7 * 24 * 3600
 """Seconds of a Retry-After that are repeated. A longer one is useless to the caller of a tool."""
 _SUCCESS, _REDIRECT, _CLIENT_ERROR = 2, 3, 4
 """Classes of HTTP statuses, by the first digit."""
 _STATUS_HINTS: Mapping[int, str] = {
-    400: "bad_request",
-    401: "unauthorized",
+    _BAD_REQUEST: "bad_request",
+    _UNAUTHORIZED: "unauthorized",
     403: "forbidden",
     404: "not_found",
     _TOO_MANY_REQUESTS: "too_many_requests",
@@ -99,6 +99,14 @@ class ToolAnswer:
         if self.failure is None:
             return self.text
         return _explain(self.failure, self.applied, self.trace_id, language) + self.note
+
+    @property
+    def cause(self) -> str:
+        """What happened and the trace id, for a text that says on its own whether anything was changed."""
+        if self.failure is None:
+            return self.text
+        trace = str(message("api.trace_id", trace_id=plain_text(self.trace_id))) if self.trace_id else ""
+        return " ".join(filter(None, (str(self.failure.message), trace)))
 
     def with_outcome(self, applied: Outcome, sentence: Message) -> ToolAnswer:
         """Return the failure with another outcome and the sentence about it."""
@@ -222,7 +230,7 @@ def _error_answer(operation: Operation, response: ApiResponse, known: KnownSecre
         fault = message("api.error", status=response.status)
     is_unknown = not operation.reads and response.status // 100 != _CLIENT_ERROR
     applied = Outcome.UNKNOWN if is_unknown else Outcome.NOT_APPLIED
-    hint = _status_hint(response.status, applied)
+    hint = _status_hint(operation, response.status, applied, named=bool(text))
     if response.retry_after is not None:
         seconds = math.ceil(min(response.retry_after, _MAX_RETRY_AFTER))
         hint = (
@@ -249,9 +257,13 @@ def _safe_text(value: object, known: KnownSecrets) -> str:
     return plain_text(scrub_text(known.text(str(value or ""))[:MAX_LENGTH])).rstrip(". ")
 
 
-def _status_hint(status: int, applied: Outcome) -> Message:
+def _status_hint(operation: Operation, status: int, applied: Outcome, *, named: bool) -> Message:
     if applied is Outcome.UNKNOWN:
         return message("api.status_hint.unknown")
     if status // 100 == _REDIRECT:
         return message("api.status_hint.redirect")
+    if status == _UNAUTHORIZED and operation.effects.user_token is not None:
+        return message("api.bad_user_token_hint", alternative=operation.effects.user_token)
+    if status == _BAD_REQUEST and named:
+        return message("api.bad_request_named_hint")
     return one_of("api.status_hint", _STATUS_HINTS.get(status, "other"))

@@ -119,6 +119,10 @@ def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: s
     file.write_bytes("\r\n".join(mark.join(row) for row in rows).encode(encoding))
     ran = run_command("job", "import_users", "--sandbox", "--csv", str(file))
     assert (ran.status, json.loads(ran.out)["counts"]) == (0, {"skipped": 1})
+    if encoding != "utf-8-sig" or mark != ",":
+        name = encoding.upper().removesuffix("-SIG").removesuffix("-LE")
+        told = "comma-separated" if mark == "," else "tab-separated"
+        assert f"was read as {name}: {told}, 1 row, columns メールアドレス, テナント名" in ran.err
 
 
 def test_a_workbook_is_written_and_read_again(tmp_path: Path) -> None:

@@ -360,7 +360,7 @@ async def deep_answer(_: AttackContext) -> str:
 
 def assert_valid_text(given: str) -> None:
     """Read a list as an import does that skips no line."""
-    _, mistakes = parse_users(given, THERE, "csv")
+    _, mistakes, _ = parse_users(given, THERE, "csv")
     if mistakes:
         raise invalid_list(mistakes, "csv")
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.saasus.argument_values import coerce_value
 from saasus_mcp.saasus.arguments import check_arguments, parse_arguments
-from saasus_mcp.saasus.coercion import coerce_value
 from saasus_mcp.saasus.request import build_request
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
 from tests.support.strategies import CATALOGUE, any_json, json_keys

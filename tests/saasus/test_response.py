@@ -122,6 +122,21 @@ def test_an_error_body_is_read_as_far_as_it_can_be(catalogue: Catalogue, body: b
     assert f"The SaaSus API answered {said}" in answer_to(catalogue.find("auth.GetTenant"), 400, body).text
 
 
+def test_a_refused_user_token_is_not_taken_for_bad_credentials_of_the_server(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        text = answer_to(operation, 401, b"").text
+        assert ("saasus-mcp doctor" in text) == (operation.effects.user_token is None), operation.key
+        if operation.effects.user_token is not None:
+            assert operation.effects.user_token.en in text
+
+
+def test_a_request_that_the_api_explains_is_corrected_by_its_words(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.UpdateSaasUserEmail")
+    explained = answer_to(operation, 400, b'{"message": "another user has it already"}').text
+    assert "tool's description" not in explained
+    assert "tool's description" in answer_to(operation, 400, b"").text
+
+
 def test_an_errors_words_are_bounded(catalogue: Catalogue) -> None:
     body = json.dumps({"type": "t" * 5_000, "message": "m" * 5_000}).encode()
     assert len(answer_to(catalogue.find("auth.GetTenant"), 400, body).text) < 6000

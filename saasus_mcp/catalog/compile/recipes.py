@@ -11,7 +11,7 @@ from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS
 
 Row = dict[str, Any]
 
-KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say"})
+KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say", "user_token"})
 _METRIC_KEYS = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
 _DIFF_KEYS = frozenset({"read", "args", "pick", "now", "omitted"})
 _VERIFY_KEYS = frozenset({"read", "args", "pick", "applied"})
@@ -36,8 +36,9 @@ _UNDO_LEFT = ("args", "before", "now", "result")
 def find_recipe_problems(row: Row) -> list[str]:
     """Return the problems of a row's recipes as sentences."""
     problems = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
-    if "say" in row and not _is_bilingual(row["say"]):
-        problems.append("say lacks a language")
+    problems += [
+        f"{key} lacks a language" for key in ("say", "user_token") if key in row and not _is_bilingual(row[key])
+    ]
     if row.get("level") in TYPED_LEVELS:
         problems += [f"{key} is missing" for key in ("impact", "verify") if not row.get(key)]
     return problems

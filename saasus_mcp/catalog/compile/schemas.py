@@ -19,7 +19,7 @@ _ANSWER_KEYS = ("type", "const", "enum")
 """Answers have no bounds or formats: a client that enforces them would fail after the action was done."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INT64 = "int64"
-"""A format without meaning in JSON Schema, whose integers have no size. saasus.json_copy enforces it."""
+"""A format without meaning in JSON Schema, whose integers have no size. saasus.argument_values enforces it."""
 
 
 def tool_schema(node: Node, *, answer: bool) -> Node:

@@ -10,7 +10,7 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.calls.call_table import TableRow
+from saasus_mcp.jobs.tables.table_reader import TableRow
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """A column in a template, or an escaped brace."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.jobs.calls.call_table import TableRow
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows
 from saasus_mcp.jobs.calls.target_names import TENANT, UUID_PATTERN, NameResolver
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, extract_plans, load_plans
+from saasus_mcp.jobs.tables.table_reader import TableRow
 
 Record = Mapping[str, Any]
 

@@ -11,39 +11,28 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
-from saasus_mcp.jobs.calls.call_table import TableRow, read_table
+from saasus_mcp.jobs.calls.call_table import read_call_rows
 from saasus_mcp.jobs.calls.entries import CallEntry
 from saasus_mcp.jobs.calls.row_faults import fault_of
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import fold_name
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
 from saasus_mcp.jobs.tables.cells import cell_text, narrow, parse_date
+from saasus_mcp.jobs.tables.column_names import ColumnNames
+from saasus_mcp.jobs.tables.table_reader import TableRow
 
 SOURCES = ("rows", "csv", "result")
-HEADINGS: Mapping[str, str] = {
-    "テナント": "tenant",
-    "テナント名": "tenant",
-    "tenant_id": "tenant",
-    "tenant_name": "tenant",
-    "プラン": "plan",
-    "料金プラン": "plan",
-    "next_plan_id": "plan",
-    "適用日": "when",
-    "適用日時": "when",
-    "ユーザー": "user",
-    "メールアドレス": "user",
-    "email": "user",
-    "user_id": "user",
-    "環境": "env",
-    "環境情報": "env",
-    "env_id": "env",
-    "ロール": "roles",
-    "役割": "roles",
-    "役割(ロール)": "roles",
-    "role_names": "roles",
-}
-"""Columns by the headings that people write, folded."""
+HEADINGS = ColumnNames(
+    {
+        "tenant": ("テナント", "テナント名", "テナントID", "tenant_id", "tenant_name"),
+        "plan": ("プラン", "料金プラン", "next_plan_id"),
+        "when": ("適用日", "適用日時"),
+        "user": ("ユーザー", "メールアドレス", "email", "user_id"),
+        "env": ("環境", "環境情報", "環境ID", "env_id"),
+        "roles": ("ロール", "役割", "役割(ロール)", "role_names"),
+    },
+    {"attribute.": ("属性.",)},
+)
 RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 """Returns the calls of one row, each with tool and arguments. A row without calls is as requested already."""
 
@@ -65,8 +54,7 @@ async def read_rows(
     argument, content = given[0], args.get("rows")
     if argument != "rows":
         argument, content = await reader.load_input(args, "csv", "result")
-    rows = await reader.run_in_thread(lambda: read_table(content, argument))
-    found = [TableRow(row.number, {_column(name): value for name, value in row.cells.items()}) for row in rows]
+    found = await reader.run_in_thread(lambda: read_call_rows(content, argument, HEADINGS.find))
     columns = {name for row in found for name in row.cells}
     prefixes = tuple(name for name in optional if name.endswith("."))
     known = (*required, *optional)
@@ -137,11 +125,6 @@ def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
     except ValueError:
         raise InvalidArguments((column,), message("jobs_calls.no_moment", text=quote_text(text))) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
-
-
-def _column(heading: str) -> str:
-    folded = fold_name(heading)
-    return HEADINGS.get(folded, heading if "." in heading else folded)
 
 
 def _first_cell(row: TableRow) -> str:

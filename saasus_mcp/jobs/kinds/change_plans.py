@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.call_table import TableRow
 from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.tables.table_reader import TableRow
 
 AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.common.language import Language
@@ -12,11 +12,13 @@ from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
+from saasus_mcp.jobs.tables.table_reading import TableReading
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ORDINARY_FACTS, ImportQuestion, PlannedLine
 from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_line import TENANT_MISSING, LineErrors, UserLine
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
+from saasus_mcp.permissions.question.content import Fact, FixedText
 
 ACCOUNT_STEP, MEMBER_STEP = "account", "member"
 
@@ -84,7 +86,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Compare each line with the existing users, and plan the missing steps."""
     argument, content = await reader.load_input(args, "csv", "result")
     targets = await _read_targets(reader)
-    lines, faulty = await reader.run_in_thread(lambda: parse_users(content, targets, argument))
+    lines, faulty, reading = await reader.run_in_thread(lambda: parse_users(content, targets, argument))
     skips = args.get("on_mistake") == "skip"
     if faulty and not skips and all(line.tenant_id for line in lines):
         raise invalid_list(faulty, argument)
@@ -96,7 +98,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     sound = [line for line in lines if line not in unknown]
     rows = [_faulty_row(each, reader.language) for each in faulty]
     stop = args.get("on_error") == "stop"
-    return await reader.run_in_thread(lambda: _build_plan(sound, rows, existing, targets, stop=stop))
+    data = {"stop": stop, **({} if reading.is_plain else {"read": reading.as_data()})}
+    return await reader.run_in_thread(lambda: _build_plan(sound, rows, existing, targets, data))
 
 
 def _build_plan(
@@ -104,8 +107,7 @@ def _build_plan(
     faulty: Sequence[dict[str, Any]],
     existing: ExistingUsers,
     targets: ImportTargets,
-    *,
-    stop: bool,
+    data: Mapping[str, Any],
 ) -> Plan:
     by_user: dict[str, list[UserLine]] = defaultdict(list)
     for line in lines:
@@ -123,7 +125,7 @@ def _build_plan(
         if user.steps:
             groups.append(StepGroup(user.login, tuple(user.steps.values())))
     rows.sort(key=lambda row: int(row["line"]))
-    data = {"lines": rows, "stop": stop}
+    data = {**data, "lines": rows}
     if not changing:
         return Plan(data=data)
     question = ImportQuestion(
@@ -138,7 +140,7 @@ def _build_plan(
         tuple(groups),
         data,
         headline=question.headline,
-        facts=tuple(question.facts()),
+        facts=(*question.facts(), *_reading_facts(data)),
         impact=tuple(question.impact()),
         warnings=tuple(question.warnings()),
         undo=bilingual(message("jobs_users.undo")),
@@ -148,6 +150,13 @@ def _build_plan(
     )
 
 
+def _reading_facts(data: Mapping[str, Any]) -> Iterator[Fact]:
+    """Yield how the list was read, if a person could have meant something else."""
+    if "read" in data:
+        reading = bilingual(TableReading.from_data(data["read"]).describe())
+        yield Fact("reading", bilingual(message("jobs_tables.reading_label")), FixedText(reading))
+
+
 async def run(work: JobContext, plan: Plan) -> JobResult:
     """Run the steps user by user, and report the outcome of each line."""
     results: dict[str, GroupResult] = {}
@@ -155,8 +164,10 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         results.update({each.group: each for each in batch})
     rows = [_finished_row(line, results.get(line["row"]), work.language) for line in plan.data["lines"]]
     secrets, lost = _passwords(results)
-    notes = (message("jobs_users.passwords_lost", logins=tuple(lost)),) if lost else ()
-    return JobResult(Counter(row["outcome"] for row in rows), rows, secrets=secrets, notes=notes)
+    notes = [message("jobs_users.passwords_lost", logins=tuple(lost))] if lost else []
+    if "read" in plan.data:
+        notes.append(message("jobs_tables.reading_note", reading=TableReading.from_data(plan.data["read"]).describe()))
+    return JobResult(Counter(row["outcome"] for row in rows), rows, secrets=secrets, notes=tuple(notes))
 
 
 async def _read_targets(reader: JobReader) -> ImportTargets:

@@ -9,7 +9,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.call_table import read_table
+from saasus_mcp.jobs.calls.call_table import read_call_rows
 from saasus_mcp.jobs.calls.entries import CallEntry, fill_template, read_calls
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -36,6 +36,6 @@ async def _read_entries(reader: JobReader, args: Mapping[str, Any]) -> tuple[str
     if "calls" in args:
         return "calls", read_calls(args["calls"])
     argument, content = await reader.load_input(args, "csv", "result")
-    rows = await reader.run_in_thread(lambda: read_table(content, argument))
+    rows = await reader.run_in_thread(lambda: read_call_rows(content, argument))
     limit = reader.bulk_limits.max_calls
     return argument, await reader.run_in_thread(lambda: fill_template(args["template"], rows, limit))

@@ -9,7 +9,6 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.call_table import TableRow
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
 from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
@@ -18,6 +17,7 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.cells import PARSERS
+from saasus_mcp.jobs.tables.table_reader import TableRow
 
 PREFIX = "attribute."
 DEFINITIONS: Mapping[str, tuple[str, str]] = {

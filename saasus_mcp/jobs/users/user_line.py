@@ -12,7 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.name_index import UnknownName, fold_name
-from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, is_filled, narrow
+from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, narrow
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 
 ATTRIBUTE_PREFIX = "attribute."
@@ -94,7 +94,7 @@ def parse_line(number: int, record: Record, targets: ImportTargets, errors: list
     """Return the line, or None if it has errors, which are added to `errors`."""
     if not collect_error(lambda: _require_single_values(record), errors):
         return None
-    cells = {name: cell_text(value) for name, value in record.items() if name}
+    cells = {name: cell_text(value) for name, value in record.items()}
     email, sign_in_id = narrow(cells.get("email", "")), narrow(cells.get("sign_in_id", ""))
     login = collect_error(lambda: _parse_login(email, sign_in_id), errors)
     tenant = collect_error(
@@ -112,10 +112,8 @@ def parse_line(number: int, record: Record, targets: ImportTargets, errors: list
 
 
 def _require_single_values(record: Record) -> bool:
-    if is_filled(record.get("")):
-        raise CellError("line", message("jobs_users.too_many_cells"))
     for name, value in record.items():
-        if isinstance(value, dict | list) and name:
+        if isinstance(value, dict | list):
             raise CellError(name, message("jobs_users.not_one_value"))
         if isinstance(value, str) and len(value) > MAX_CELL_LENGTH:
             raise CellError(name, message("jobs_users.cell_too_long", limit=MAX_CELL_LENGTH))

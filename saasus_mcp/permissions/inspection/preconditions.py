@@ -7,7 +7,7 @@ from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Operation, Requirement
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.inspection.difference import compare_fields
 from saasus_mcp.permissions.inspection.inspect import CallInspection
@@ -41,11 +41,18 @@ def check_argument_requirements(operation: Operation, args: Mapping[str, Any], n
             raise CallRefused(
                 Reason.PRECONDITION,
                 message("permissions.empty_secret", name=name),
-                message("permissions.empty_secret_hint"),
+                _empty_secret_hint(operation),
             )
     for requirement in operation.effects.requires:
         if not requirement.live:
             _hold(requirement, _given(args, now))
+
+
+def _empty_secret_hint(operation: Operation) -> Message:
+    alternative = operation.effects.user_token
+    if alternative is None:
+        return message("permissions.empty_secret_hint")
+    return message("permissions.empty_user_token_hint", alternative=alternative)
 
 
 async def check_target_requirements(

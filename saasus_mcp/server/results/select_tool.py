@@ -16,6 +16,9 @@ from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, s
 
 SELECT_SCHEMA: Schema = {"type": "string", "maxLength": 1000, "description": "JMESPath over the full response"}
 SELECT_FIELD = "select"
+NOT_FOUND = "The expression finds null, or no list where CSV needs one."
+MAX_FIELDS = 30
+"""Fields of a stored value that a hint names."""
 
 
 def select_tool(results: ResultStore) -> BuiltinTool:
@@ -31,6 +34,8 @@ def select_tool(results: ResultStore) -> BuiltinTool:
             from saasus_mcp.server.results.jmespath_query import format_csv, run_query  # noqa: PLC0415 - only if used
 
             selected = run_query(result.value, expression)
+            if selected is None or (output_format == "csv" and not isinstance(selected, list)):
+                return structured_answer({"result": selected, "hint": f"{NOT_FOUND} {describe_root(result.value)}"})
             return structured_answer({"result": format_csv(selected) if output_format == "csv" else selected})
 
         answer = await worker_threads.run_in_worker(call.principal.id, select)
@@ -48,6 +53,28 @@ def select_tool(results: ResultStore) -> BuiltinTool:
         ),
         run=run,
     )
+
+
+def describe_root(value: Any) -> str:
+    """Return what an expression starts from: the fields of an object or of the items of a list."""
+    if isinstance(value, dict):
+        fields = [f"{name} ({_kind(each)})" for name, each in [*value.items()][:MAX_FIELDS]]
+        return f"The root is an object with {', '.join(fields) or 'no fields'}."
+    if isinstance(value, list):
+        first = value[0] if value else None
+        fields = [*first][:MAX_FIELDS] if isinstance(first, dict) else []
+        return (
+            f"The root is a list of {len(value)} objects with {', '.join(fields)}."
+            if fields
+            else f"The root is a {_kind(value)}."
+        )
+    return f"The root is a {_kind(value)}: the expression @ returns it whole."
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return f"list of {len(value)}"
+    return {dict: "object", str: "text", bool: "boolean", type(None): "null"}.get(type(value), "number")
 
 
 def check_expression(expression: str) -> None:

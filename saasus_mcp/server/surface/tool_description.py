@@ -96,6 +96,7 @@ def describe_effects(operation: Operation) -> dict[str, Any]:
         "secrets_in": operation.secret_inputs,
         "secrets_out": operation.secret_outputs,
         "preconditions": row.preconditions,
+        "user_token": row.user_token.en if row.user_token else None,
         "why": row.why,
         "undo": {"class": row.undo.kind, "note": row.undo.note.en if row.undo.note else ""} if row.undo else None,
     }

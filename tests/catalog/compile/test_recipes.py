@@ -72,11 +72,26 @@ def test_every_word_of_the_recipes_is_there_in_both_languages(catalogue: Catalog
     for operation in catalogue:
         row = operation.effects
         notes = [row.undo.note] if row.undo and row.undo.note else []
-        for text in (*(measure.label for measure in row.impact), *notes, *([row.say] if row.say else [])):
+        more = [text for text in (row.say, row.user_token) if text is not None]
+        for text in (*(measure.label for measure in row.impact), *notes, *more):
             assert text.en, operation.key
             assert not JAPANESE.search(text.en), operation.key
             assert JAPANESE.search(text.ja), operation.key
             assert not BROKEN.search(text.ja), f"{operation.key}: a folded line left a space in {text.ja}"
+
+
+def test_an_operation_that_needs_a_users_token_says_what_to_do_without_it(catalogue: Catalogue) -> None:
+    needing = {operation.key for operation in catalogue if "access_token" in operation.secret_inputs}
+    said = {operation.key for operation in catalogue if operation.effects.user_token is not None}
+    assert said == needing | {"auth.GetUserInfo"}
+
+
+def test_no_label_of_a_bound_field_is_an_expression(catalogue: Catalogue) -> None:
+    texts = question_texts.load_question_texts()
+    for operation in catalogue:
+        for bound in operation.effects.bind:
+            label = texts.field("", bound).label
+            assert not re.search(r"\w\)$|=|\.", label.en.replace("(scopes)", "")), bound
 
 
 def test_no_row_reads_more_than_a_preview_may(catalogue: Catalogue) -> None:

@@ -236,14 +236,14 @@ async def test_each_step_is_one_record_under_the_job_with_its_place_in_the_plan(
 
 def sound(given: object, there: ImportTargets) -> list[UserLine]:
     """Return the lines of a list without a mistake."""
-    found, mistakes = parse_users(given, there, "csv")
+    found, mistakes, _ = parse_users(given, there, "csv")
     assert mistakes == []
     return found
 
 
 def wrong(given: object, there: ImportTargets) -> list[str]:
     """Return the mistakes of a list that has no sound line."""
-    found, mistakes = parse_users(given, there, "csv")
+    found, mistakes, _ = parse_users(given, there, "csv")
     assert found == []
     return [each.text("en") for each in mistakes]
 

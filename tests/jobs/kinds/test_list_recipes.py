@@ -50,6 +50,12 @@ async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
     assert {state.get("tenants", each)["next_plan_id"] for each in tenants} == {uid("plan", "starter")}
 
 
+async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobServer) -> None:
+    csv = f"tenant_id;テナント名;プラン;適用日\n{AOZORA};Other;{STARTER};2027/1/1\n"
+    said = await refused(on, "job_change_plans", {"csv": csv})
+    assert "the headings “tenant_id” and “テナント名” both mean the column tenant" in said
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saasus_mcp.jobs.users.user_list import column_name
+from saasus_mcp.jobs.users.user_list import HEADINGS
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,11 @@ from saasus_mcp.jobs.users.user_list import column_name
         ("役割(ロール)", "role_name"),
         ("属性.部署", "attribute.部署"),
         ("Attribute.department", "attribute.department"),
+        ("Tenant Name", "tenant_name"),
+        ("E-mail", "email"),
+        ("メール アドレス", "email"),
         ("給与", "給与"),
     ],
 )
 def test_a_heading_names_its_column_in_both_languages(heading: str, column: str) -> None:
-    assert column_name(heading) == column
+    assert HEADINGS.find(heading) == column

@@ -10,6 +10,7 @@ import pytest
 from mcp.types import TextContent
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import one_of
@@ -17,7 +18,8 @@ from saasus_mcp.server.offers.completion import COMPLETION_SOURCES
 from saasus_mcp.server.offers.prompts import PROMPTS, list_prompts, render_prompt
 
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
-TOOL = re.compile(r"(?:auth|pricing|billing|apilog|communication)_[a-z_]+")
+TOOL = re.compile(r"(?:auth|pricing|billing|apilog|communication|job)_[a-z_]+")
+JOBS = {spec.name for spec in load_jobs()}
 for_every_prompt = pytest.mark.parametrize("prompt", PROMPTS)
 
 
@@ -50,8 +52,24 @@ def test_every_tool_that_a_prompt_names_exists_and_is_named_in_both_languages(
 ) -> None:
     english, japanese = (set(TOOL.findall(template(prompt, language))) for language in LANGUAGES)
     assert english == japanese
-    for name in english:
+    for name in english - JOBS:
         assert catalogue.find(name).tool == name
+
+
+@pytest.mark.parametrize(
+    ("prompt", "job"),
+    [
+        ("add_users", "job_import_users"),
+        ("invite_user", "job_import_users"),
+        ("report_usage", "job_metering_report"),
+        ("offboard", "job_offboard_user"),
+        ("offboard", "job_offboard_tenant"),
+        ("export_settings", "job_export_settings"),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_prompt_for_many_records_leads_to_the_job(prompt: str, job: str, language: Language) -> None:
+    assert job in template(prompt, language)
 
 
 @for_every_prompt

@@ -223,6 +223,7 @@ async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue
             ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
             ("auth_create_tenant_user", member, "attributes: An attribute is not defined"),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "access_token: it is empty"),
+            ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "job_import_users"),
             (
                 "auth_create_tenant_invitation",
                 {**invite, "envs": [{"id": 9, "role_names": []}]},

@@ -101,6 +101,10 @@ async def test_ten_thousand_users_fit_count_truly_and_one_is_found(
             ["user-9998", "user9998@example.com"],
             ["user-9999", "user9999@example.com"],
         ]
+        for wrong in ({"expression": "rows"}, {"expression": "length(users)", "format": "csv"}):
+            picked = await client.call_tool("select_from_result", {"id": uri, **wrong})
+            assert picked.structured_content is not None, said(picked)
+            assert f"users (list of {there})" in picked.structured_content["hint"]
         [whole] = (await client.read_resource(uri)).contents
         assert isinstance(whole, types.TextResourceContents)
         assert len(json.loads(whole.text)["users"]) == there

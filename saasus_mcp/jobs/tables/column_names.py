@@ -1,0 +1,48 @@
+"""Columns by the headings that people write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from saasus_mcp.jobs.name_index import fold_name
+
+MIN_SIMILARITY = 0.6
+MAX_HEADING = 100
+
+
+class ColumnNames:
+    """Finds columns by heading, however case, width, spaces, hyphens and underscores are written.
+
+    Args:
+        headings: other headings, by column.
+        prefixes: other prefixes, by the prefix of columns whose rest is a name, such as `attribute.`.
+    """
+
+    def __init__(
+        self, headings: Mapping[str, Sequence[str]], prefixes: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self._columns = {_fold(each): name for name, others in headings.items() for each in (*others, name)}
+        self._prefixes = {
+            fold_name(each): name for name, others in (prefixes or {}).items() for each in (name, *others)
+        }
+
+    def find(self, heading: str) -> str:
+        """Return the column that a heading names; the heading itself if it is unknown."""
+        heading = heading.strip()
+        for prefix, name in self._prefixes.items():
+            if fold_name(heading[: len(prefix)]) == prefix:
+                return name + heading[len(prefix) :].strip()
+        return self._columns.get(_fold(heading), heading)
+
+    def nearest(self, heading: str, known: Iterable[str]) -> str | None:
+        """Return the known column or heading that resembles an unknown one the most."""
+        from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+
+        spellings = {**self._columns, **{_fold(name): name for name in known}}
+        near = get_close_matches(_fold(heading[:MAX_HEADING]), sorted(spellings), 1, MIN_SIMILARITY)
+        return spellings[near[0]] if near else None
+
+
+def _fold(heading: str) -> str:
+    folded = fold_name(heading)
+    return "".join(letter for letter in folded if not letter.isspace() and letter not in "_-")
