@@ -22,6 +22,8 @@ class JobSpec:
 
     Attributes:
         terse: the English description for the model. `description` is for people.
+        for_people: only commands of a terminal start it. It is not a tool.
+        instead_of: keys of the operations of which a caller makes many calls for want of the job.
         reads, writes: keys of the operations that the job may call. The writes `*` are all that the caller may make.
     """
 
@@ -32,6 +34,8 @@ class JobSpec:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     input_schema: Schema
+    for_people: bool = False
+    instead_of: tuple[str, ...] = ()
 
     @property
     def writes_any(self) -> bool:
@@ -43,8 +47,12 @@ class JobSpec:
         return self.writes_any or key in self.writes
 
 
-def load_jobs() -> tuple[JobSpec, ...]:
-    """Load the jobs of this version."""
+def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
+    """Load the jobs of this version.
+
+    Args:
+        for_people: also those that are no tools.
+    """
     rows = json.loads(FILE.read_text(encoding="utf-8"))["jobs"]
     return tuple(
         JobSpec(
@@ -54,7 +62,9 @@ def load_jobs() -> tuple[JobSpec, ...]:
                 "description": Text(**row["description"]),
                 "reads": tuple(row["reads"]),
                 "writes": tuple(row["writes"]),
+                "instead_of": tuple(row["instead_of"]),
             }
         )
         for row in rows
+        if for_people or not row.get("for_people")
     )

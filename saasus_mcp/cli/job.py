@@ -109,12 +109,19 @@ def _run(settings: Settings, name: str, given: Any, output: Path | None, *, fres
 
 
 def _follow(session: TerminalSession, runner: JobRunner, name: str, given: Any) -> tuple[ToolAnswer, bool]:
-    """Start the job. Return its answer when it has ended, and whether Ctrl+C cancelled it between rows."""
-    from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only if a job runs
-
+    """Check the arguments, and run the job to its end."""
     spec = _find_job(runner, name)
     values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)
     validation.validate_schema(spec.input_schema, values)
+    return run_to_end(session, runner, spec, values)
+
+
+def run_to_end(
+    session: TerminalSession, runner: JobRunner, spec: JobSpec, values: dict[str, Any]
+) -> tuple[ToolAnswer, bool]:
+    """Start a job. Return its answer when it has ended, and whether Ctrl+C cancelled it between rows."""
+    from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only if a job runs
+
     interrupted = False
     with show_progress(spec.name) as progress:
         call = Call(spec.name, values, composition.local_user(), progress=progress)
@@ -148,8 +155,8 @@ def _is_news(known: str) -> Callable[[str], bool]:
 
 def _find_job(runner: JobRunner, name: str) -> JobSpec:
     spec = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
-    if spec is None:
-        names = tuple(each.removeprefix(TOOL_PREFIX) for each in runner.specs)
+    if spec is None or spec.for_people:
+        names = tuple(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
         raise SaasusMcpError(
             message("cli_job.unknown_job", name=name[:_MAX_NAME]), message("cli_job.known_jobs", names=names)
         )

@@ -41,6 +41,12 @@ def show_progress(job: str) -> Iterator[Progress]:
         display.close()
 
 
+def _show_reason(text: str) -> None:
+    """Print why the job waits. The name of the job says that it goes on."""
+    if not text.startswith("job_"):
+        click.echo(f"\n{visible_text(text)}", err=True)
+
+
 class _Bar:
     """A bar where the total is known, and a counter where it is not."""
 
@@ -52,7 +58,7 @@ class _Bar:
 
     async def update(self, done: int | None, total: int | None, message: str) -> None:
         if done is None:
-            self._show_reason(message)
+            _show_reason(message)
         elif total:
             if self._bar is None:
                 self._bar = click.progressbar(
@@ -75,10 +81,6 @@ class _Bar:
         seconds = time.monotonic() - self._started
         return render(message("cli_job.rate", unit=self._unit, rate=(done or 0) / max(seconds, 0.001)))
 
-    def _show_reason(self, text: str) -> None:
-        if " " in text:  # a sentence, not the name of the job
-            click.echo(f"\n{visible_text(text)}", err=True)
-
 
 class _Lines:
     """A line every ten seconds, and one at the end."""
@@ -91,6 +93,7 @@ class _Lines:
 
     async def update(self, done: int | None, total: int | None, message: str) -> None:
         if done is None:
+            _show_reason(message)
             return
         self._latest = (done, total)
         if time.monotonic() >= self._next:

@@ -26,9 +26,12 @@ from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.call_review import CallReview, review_call
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
+from saasus_mcp.server.pipeline.job_steps import undo_ref_of
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
 from saasus_mcp.server.results.result_store import RESULTS_URI
 from saasus_mcp.server.scheduling import worker_threads
+from saasus_mcp.store import UndoEntry
 
 T = TypeVar("T")
 Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
@@ -157,8 +160,24 @@ class JobReader:
         if target is not None and target.read is not None:
             self.read_log.record(target.read, None)  # the report names the target
         args = fill_placeholders(step.args, step.placeholders())
-        call = Call(operation.tool, args, self.principal, job_step=step.ref(self._job), deadline=self._deadline)
+        undo_ref = await undo_ref_of(self._pipeline, step.undoes)
+        ref = step.ref(self._job)
+        call = Call(operation.tool, args, self.principal, undo_ref=undo_ref, job_step=ref, deadline=self._deadline)
         return await review_call(self._pipeline, call, self.reader_for, PLACEHOLDER, state_changes=state_changes)
+
+    async def undo_entries(self, job: str) -> list[UndoEntry]:
+        """Return the changes of a job in the undo log, newest first."""
+        log = self._pipeline.store.undo_log
+        return [entry for entry in await self._pipeline.store_executor(log.list_entries) if job and entry.job == job]
+
+    def plan_undo(self, entry: UndoEntry, *, is_approver: bool) -> UndoPlan:
+        """Return how to undo a change.
+
+        Raises:
+            CallRefused: it cannot be undone, was undone already, or this person may not undo it here.
+        """
+        undoer = Undoer(self.principal, is_approver)
+        return plan_undo(self._pipeline.catalogue, entry, undoer, self.destination)
 
     def reader_for(self, call: PreparedCall) -> ApiReader:
         """Return a reader for the inspection of a call. Calls without secrets share one, which makes each read once."""

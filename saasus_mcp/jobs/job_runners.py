@@ -40,6 +40,6 @@ async def start_runners(
         return [pipeline.store for pipeline in pipelines.values()]
 
     async with JobEngine(url, encryptor, stores, run, schema=schema, has_jobs=has_jobs, heartbeat=heartbeat) as engine:
-        specs = {spec.name: spec for spec in load_jobs()}
+        specs = {spec.name: spec for spec in load_jobs(for_people=True)}
         runners.update({name: JobRunner(pipeline, specs, engine) for name, pipeline in pipelines.items()})
         yield runners

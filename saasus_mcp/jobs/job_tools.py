@@ -33,7 +33,7 @@ JOB_ID_SCHEMA = {"type": "string", "maxLength": 40}
 
 def build_job_tools(runner: JobRunner, kind: SurfaceKind = "full") -> tuple[BuiltinTool, ...]:
     """Return all tools of jobs. The compact surface does not list the kinds of job, and has one more tool to run them."""
-    jobs = tuple(_job_tool(runner, spec) for spec in runner.specs.values())
+    jobs = tuple(_job_tool(runner, spec) for spec in _listed_specs(runner))
     helpers = (_status_tool(runner), _cancel_tool(runner))
     if kind == "full":
         return (*jobs, *(replace(tool, toolset=JOBS_TOOLSET) for tool in helpers))
@@ -59,7 +59,7 @@ def _run_tool(runner: JobRunner, jobs: tuple[BuiltinTool, ...]) -> BuiltinTool:
             ("name",), name={"type": "string", "enum": [*by_name]}, arguments={"type": "object"}
         ),
         run=run,
-        hints=_hints(runner, runner.specs.values()),
+        hints=_hints(runner, _listed_specs(runner)),
         could_allow=lambda principal: any(tool.could_allow(principal) for tool in jobs),
     )
 
@@ -192,7 +192,11 @@ def _cancel_tool(runner: JobRunner) -> BuiltinTool:
 
 
 def _could_allow_any(runner: JobRunner, principal: Principal) -> bool:
-    return any(runner.could_allow(spec, principal) for spec in runner.specs.values())
+    return any(runner.could_allow(spec, principal) for spec in _listed_specs(runner))
+
+
+def _listed_specs(runner: JobRunner) -> list[JobSpec]:
+    return [spec for spec in runner.specs.values() if not spec.for_people]
 
 
 def _unknown_job() -> ToolAnswer:

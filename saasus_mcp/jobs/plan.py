@@ -47,6 +47,9 @@ class PlanStep:
         args: its arguments. A list has a placeholder for each item that an earlier step supplies, and an argument may have one.
         from_steps: arguments that an earlier step's answer supplies, by path: the name of that step and a field of its answer.
         snapshot: the encoded snapshot of the target, set when the step is evaluated.
+        undoes: the call that the step undoes, and the number of the inverse call.
+        binds: whether the step is bound to the state of its target. An undo is not, if earlier steps of it change the target:
+            then the check that the target is as the undone call left it, made before the send, takes its place.
     """
 
     step: str
@@ -55,6 +58,8 @@ class PlanStep:
     from_steps: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lookup: AnswerLookup | None = None
     snapshot: str = ""
+    undoes: tuple[str, int] | None = None
+    binds: bool = True
 
     def placeholders(self) -> dict[str, Any]:
         """Return a value for each argument that an earlier step supplies, with which the plan is evaluated."""

@@ -36,7 +36,7 @@ from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
-from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
+from saasus_mcp.server.pipeline.job_steps import evaluate_step, undo_ref_of, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store import JobAlreadyRunning
@@ -293,8 +293,9 @@ class JobRunner:
                 tool = self.pipeline.catalogue.find(step.operation).tool
                 args = fill_placeholders(step.args, step.placeholders())
                 ref = step.ref(JobStepRef(job))
-                call = Call(tool, args, caller.principal, job_step=ref, deadline=caller.deadline)
-                evaluated = await evaluate_step(self.pipeline, call, reader.reader_for)
+                undo_ref = await undo_ref_of(self.pipeline, step.undoes)
+                call = Call(tool, args, caller.principal, undo_ref=undo_ref, job_step=ref, deadline=caller.deadline)
+                evaluated = await evaluate_step(self.pipeline, call, reader.reader_for, binds=step.binds)
                 decisions.append(DecidedStep(evaluated.decision, tool, group.name))
                 digests[step.step] = evaluated.digest
                 steps.append(replace(step, snapshot=evaluated.snapshot))

@@ -21,7 +21,13 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import job_grants
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.job_steps import pending_approval, pending_approvals, recover_step, withdraw_approvals
+from saasus_mcp.server.pipeline.job_steps import (
+    pending_approval,
+    pending_approvals,
+    recover_step,
+    undo_ref_of,
+    withdraw_approvals,
+)
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store.job_records import JobStep
 
@@ -86,7 +92,9 @@ class StepRunner:
         }
         tool = self._pipeline.catalogue.find(step.operation).tool
         args = job_grants.fill_placeholders(step.args, values)
-        return Call(tool, args, self._principal, job_step=ref, on_rate_limit=self.wait_after_rate_limit)
+        undo_ref = await retry(lambda: undo_ref_of(self._pipeline, step.undoes))
+        call = Call(tool, args, self._principal, job_step=ref, on_rate_limit=self.wait_after_rate_limit)
+        return replace(call, undo_ref=undo_ref)
 
     async def _send(self, call: Call) -> ToolAnswer:
         """Send a call, when the API accepts calls, and after an approval if it needs one."""

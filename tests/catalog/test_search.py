@@ -51,7 +51,7 @@ def test_a_query_for_the_work_of_a_job_shows_the_job(catalogue: Catalogue, langu
 def test_a_query_for_one_record_shows_no_job(catalogue: Catalogue) -> None:
     asked = search_bench.queries(search_bench.DEVELOPMENT)
     texts = [query for by_language in asked.values() for some in by_language.values() for query in some]
-    assert sum(bool(catalogue.index.search_jobs(query)) for query in texts) / len(texts) < 0.15
+    assert sum(bool(catalogue.index.search_jobs(query)) for query in texts) / len(texts) < 0.2
     assert catalogue.index.search_jobs("get one tenant") == []
     assert catalogue.index.search_jobs("xyzzy") == []
 

@@ -167,7 +167,9 @@ def test_ctrl_c_stops_a_job_between_rows_and_the_report_says_what_was_done(tmp_p
         assert screen.wait() == 130
         report = json.loads(next(line for line in screen.output.splitlines() if line.startswith('{"job"')))
     assert report["status"] == "cancelled"
-    assert report["counts"]["applied"] + report["counts"]["not_begun"] == 400
+    assert report["counts"]["not_begun"] > 0
+    assert set(report["counts"]) <= {"applied", "not_begun"}
+    assert sum(report["counts"].values()) == 400
 
 
 @needs_terminal

@@ -166,6 +166,22 @@ async def test_while_it_waits_the_model_is_told_to_wait_and_not_to_call_again(tm
         assert told["approval"] == newest(on).code
 
 
+async def test_the_call_returns_as_soon_as_the_job_waits_for_a_person(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
+        on.runner.specs = {**on.runner.specs, NAME: SPEC}
+        [tool] = [each for each in build_job_tools(on.runner) if each.name == NAME]
+        call = Call(NAME, {"tenant_id": tenant}, PRINCIPAL)
+        with pytest.raises(SaasusMcpError):
+            await tool.handle(call)
+        decide(on, "approved")
+        with anyio.fail_after(MAX_WAIT_SECONDS / 3):
+            answer = await tool.handle(call)
+        assert isinstance(answer, ToolAnswer)
+        assert (answer.structured or {})["approval"] == newest(on).code
+        assert "job_status" in (answer.structured or {})["hint"]
+
+
 @pytest.mark.slow
 async def test_the_same_call_while_it_runs_is_answered_with_the_job_that_runs(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:

@@ -10,6 +10,7 @@ import pytest
 
 from saasus_mcp.jobs import step_runner
 from saasus_mcp.store import Freeze
+from tests.support.job_data import list_grants
 from tests.support.job_server import JobServer, start_job_server
 
 CREATE = "auth.CreateSaasUser"
@@ -78,6 +79,21 @@ async def test_nothing_is_sent_again_if_writes_were_frozen_meanwhile(tmp_path: P
         told = await on.wait_for_job(job)
         assert on.count_requests(CREATE) == sent
         assert "applied" not in told["counts"]
+
+
+async def test_a_server_that_stops_while_a_job_waits_tells_every_row_truly(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on=CREATE, times=2, status=429, retry_after=600)
+        job = await on.start_import(12)
+        await wait_until_waiting(on, job)
+        sandbox = on.sandbox
+    async with start_job_server(tmp_path, sandbox) as on:
+        told = await on.wait_for_job(job)
+        made = {login for row in list_grants(sandbox) for login in row[:2]}
+        for row in told["rows"]:
+            assert (row["login"] in made) == (row["outcome"] == "applied"), row
+        assert sum(told["counts"].values()) == 24
+        assert "unknown" not in told["counts"]
 
 
 async def test_reads_of_a_running_job_wait_too(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from saasus_mcp.catalog.jobs import ANY_WRITE
 from saasus_mcp.catalog.model import READ_LEVELS, REASON_SCHEMA
 
 _FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
+_OPTIONAL = {"instead_of", "for_people"}
 _PREFIX = "job_"
 
 
@@ -50,18 +51,21 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
         "reads": job["reads"],
         "writes": list(ANY_WRITE) if job["writes"] == ANY_WRITE[0] else job["writes"],
         "input_schema": schema,
+        **({"for_people": True} if job.get("for_people") else {}),
+        "instead_of": job.get("instead_of", []),
     }
 
 
 def _problems(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_length: int) -> list[str]:
     if not name.startswith(_PREFIX) or len(name) > max_name_length:
         return [f"a job's name begins with {_PREFIX} and has at most {max_name_length} characters"]
-    if job.keys() != _FIELDS:
+    if job.keys() - _OPTIONAL != _FIELDS:
         return [f"its fields are {sorted(_FIELDS)}, not {sorted(job)}"]
     writes = () if job["writes"] == ANY_WRITE[0] else job["writes"]
     problems = [f"{key}: no document has this operation" for key in (*job["reads"], *writes) if key not in levels]
     problems += [f"{key} does more than read" for key in job["reads"] if levels.get(key) not in READ_LEVELS]
     problems += [f"{key} only reads" for key in writes if levels.get(key) in READ_LEVELS]
+    problems += [f"instead_of: {key} is not a write of it" for key in job.get("instead_of", ()) if key not in writes]
     problems += [f"{field} lacks a language" for field in ("title", "description") if job[field].keys() != {"en", "ja"}]
     try:
         Draft202012Validator.check_schema(job["input"])

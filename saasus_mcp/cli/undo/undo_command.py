@@ -15,7 +15,7 @@ from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import parse_since, settings_options
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
-from saasus_mcp.cli.terminal import TerminalError, format_json, prompt, prompt_hidden, render, require_approver, say
+from saasus_mcp.cli.terminal import TerminalError, format_json, prompt_hidden, render, require_approver, say
 from saasus_mcp.cli.undo import undo_list
 from saasus_mcp.cli.undo.undo_list import UndoFilter
 from saasus_mcp.common.errors import SaasusMcpError
@@ -30,8 +30,7 @@ from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, plan_und
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import UndoEntry
 
-PENDING_REASONS = ("approval", "two_person", "flooded")
-"""Reasons of a refusal that a person can still lift, while the next calls go on."""
+UNDO_JOB = "job_undo_job"
 _EXPLAINED_REASONS = (
     "changed",
     "unseen",
@@ -107,7 +106,7 @@ def _undo(settings: Settings, identifier: str, job: str, undoer: Undoer) -> bool
     with open_session(settings) as session:
         entries = _find_entries(session, settings, identifier, job)
         undoing = _Undoing(session, undoer)
-        return undoing.undo_job(entries) if job else undoing.undo_call(entries[0])
+        return undoing.undo_job(settings, entries) if job else undoing.undo_call(entries[0])
 
 
 def _find_entries(session: TerminalSession, settings: Settings, identifier: str, job: str) -> list[UndoEntry]:
@@ -156,49 +155,49 @@ class _Undoing:
             say(message("cli_undo.none_done"))
         return refused is None
 
-    def undo_job(self, entries: Sequence[UndoEntry]) -> bool:
-        """Undo the changes of a job, newest first. Return True if everything that can be undone is undone."""
-        plans, impossible = self._plan_all(entries)
-        click.echo(self._session.destination_text)
-        click.echo("\n".join(undo_list.group_lines(entries, self._pipeline.catalogue, self._session.reader)))
-        if not plans:
+    def undo_job(self, settings: Settings, entries: Sequence[UndoEntry]) -> bool:
+        """Undo the changes of a job as a job, after one question. Return True if everything that can be undone is undone."""
+        from saasus_mcp.cli.job import run_to_end  # noqa: PLC0415 - only if a job is undone
+
+        session, profile = self._session, self._pipeline.destination.profile
+        session.announce()
+        click.echo("\n".join(undo_list.group_lines(entries, self._pipeline.catalogue, session.reader)))
+        if not any(self._can_undo(entry) for entry in entries):
             say(message("cli_undo.job_nothing"))
             return True
-        if prompt(message("cli_undo.job_prompt", number=len(plans))).strip() != str(len(plans)):
-            say(message("cli_undo.none_done"))
-            return False
         self._record(entries[0].job_name, entries[0].job)
-        done = waiting = 0
-        for plan in plans:
-            refused = self._run(plan)
-            if refused is None:
-                done += 1
-            elif refused.why in PENDING_REASONS:
-                waiting += 1
-            else:
-                break
-        left = len(plans) - done - waiting
-        say(message("cli_undo.job_summary", done=done, waiting=waiting, left=left, never=impossible))
-        if waiting:
-            say(message("cli_undo.job_waiting"))
-        return done == len(plans)
+        open_runners = composition.open_job_runners(settings, {profile: self._pipeline})
+        with session.portal.wrap_async_context_manager(open_runners) as runners:
+            runner = runners[profile]
+            values = {"of": entries[0].job, "is_approver": self._undoer.is_approver}
+            answer, _ = run_to_end(session, runner, runner.specs[UNDO_JOB], values)
+        if not answer.ok:
+            say(visible_text(answer.explain(session.reader.language)), err=True)
+            return False
+        report = answer.structured or {}
+        for row in report.get("rows", []):
+            if row.get("why"):
+                click.echo(visible_text(f"{row['row']} {row.get('target') or row.get('tool', '')}: {row['why']}"))
+        counts = report.get("counts", {})
+        done, never = counts.get("applied", 0), counts.get("left_out", 0)
+        left = sum(counts.values()) - done - never - counts.get("skipped", 0)
+        say(message("cli_undo.job_summary", done=done, left=left, never=never))
+        return report.get("status") == "done" and not left
 
-    def _plan_all(self, entries: Sequence[UndoEntry]) -> tuple[list[UndoPlan], int]:
-        """Return the plans of the entries that are not undone yet, and how many cannot be undone.
+    def _can_undo(self, entry: UndoEntry) -> bool:
+        """Return whether a change is not undone yet and can be.
 
         Raises:
-            TerminalError: this person may not undo an entry, or not in this profile.
+            TerminalError: this person may not undo it, or not in this profile.
         """
-        plans, impossible = list[UndoPlan](), 0
-        for entry in entries:
-            try:
-                plans.append(self._plan(entry))
-            except TerminalError as error:
-                reason = error.__cause__.reason if isinstance(error.__cause__, CallRefused) else None
-                if reason not in ("undone", "undo_none"):
-                    raise
-                impossible += reason == "undo_none"
-        return plans, impossible
+        try:
+            self._plan(entry)
+        except TerminalError as error:
+            reason = error.__cause__.reason if isinstance(error.__cause__, CallRefused) else None
+            if reason not in ("undone", "undo_none"):
+                raise
+            return False
+        return True
 
     def _plan(self, entry: UndoEntry) -> UndoPlan:
         """Return how to undo one call.

@@ -124,7 +124,9 @@ def _joined(parts: Sequence[str | Message], language: Language) -> str:
 
 def job_title(name: str, language: Language) -> str:
     """Return the title of a job, or its name if another version ran it."""
-    return next((spec.title.text(language) for spec in jobs.load_jobs() if spec.name == name), visible_text(name))
+    return next(
+        (spec.title.text(language) for spec in jobs.load_jobs(for_people=True) if spec.name == name), visible_text(name)
+    )
 
 
 def _title(entry: UndoEntry, catalogue: Catalogue, language: Language) -> str:

@@ -112,15 +112,16 @@ class CallPlanner:
     async def _resolve(self, entries: Sequence[CallEntry]) -> list[_Candidate]:
         """Return the entries with their operation, references and ids. Those with a fault are left out."""
         references, names = ReferenceResolver(list(entries)), NameResolver(self.reader)
-        created: set[str] = set()
+        created, known = set[str](), set[str]()
         found: list[_Candidate] = []
         for number, entry in enumerate(entries, 1):
             try:
                 operation = self.reader.find_operation(entry.tool)
                 self._require_listable(operation)
                 args, places = references.replace(operation, _split_lists(operation, entry))
-                args = await names.resolve(operation, args, created)
-                step = PlanStep(f"c{number}", operation.key, args, places)
+                if entry.undoes is None:
+                    args = await names.resolve(operation, args, created)
+                step = PlanStep(f"c{number}", operation.key, args, places, undoes=entry.undoes)
                 step = replace(step, args=self._validate(operation, step))
                 references.add(entry, EarlierCall(step.step, operation))
             except SaasusMcpError as error:
@@ -129,6 +130,11 @@ class CallPlanner:
             values = {str(value) for value in iterate_scalars(dict(step.args))}
             earlier_targets = {each.target for each in found}
             target = f"{_family(operation)} {target_identity(operation, step.args)}"
+            if entry.undoes is not None:
+                depends, known = not known.isdisjoint(values), known | values
+                step = replace(step, binds=not depends)
+                found.append(_Candidate(entry, operation, step, target, state_changes=depends))
+                continue
             depends = bool(places) or target in earlier_targets or not created.isdisjoint(values)
             found.append(_Candidate(entry, operation, step, target, state_changes=depends))
             if operation.effects.effect == "create":
@@ -150,6 +156,8 @@ class CallPlanner:
         calls: dict[str, _Candidate] = {}
         targets: dict[tuple[str, str], _Candidate] = {}
         for each in candidates:
+            if each.entry.undoes is not None:
+                continue  # two changes of one target are undone one after the other
             call = compact_json([each.operation.key, each.step.args, each.step.from_steps])
             first = calls.setdefault(call, each)
             if first is not each:

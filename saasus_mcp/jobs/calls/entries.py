@@ -31,6 +31,7 @@ class CallEntry:
         group: entries of one group run one after another, and groups in their order or independently.
         id: the name by which later calls refer to the answer, unique in the list; may be empty.
         tool, arguments: as the caller wrote them.
+        undoes: the call that this one undoes, and the number of the inverse call.
         tabular: whether the arguments are cells of a table, in which a list is a text with semicolons.
     """
 
@@ -40,6 +41,7 @@ class CallEntry:
     tool: str
     arguments: Mapping[str, Any]
     tabular: bool = False
+    undoes: tuple[str, int] | None = None
 
 
 def read_calls(calls: Sequence[Mapping[str, Any]]) -> list[CallEntry]:

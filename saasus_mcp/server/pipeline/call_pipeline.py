@@ -280,8 +280,9 @@ class Pipeline:
             raise
         reason = self._sanitize_reason(call.reason, prepared) if call.reason else ""
         prepared = replace(prepared, deadline=self.deadline_for(call), progress=call.progress, reason=reason)
+        prepared = replace(prepared, undo_ref=call.undo_ref)
         if step is None:
-            return replace(prepared, undo_ref=call.undo_ref)
+            return prepared
         identifier = step.call_id if step.step else prepared.id
         return replace(prepared, job_step=step, parent=step.job, id=identifier, on_rate_limit=call.on_rate_limit)
 
@@ -297,12 +298,13 @@ class Pipeline:
         require_not_denied(operation.tool, decision)
         preconditions.check_argument_requirements(operation, values, self.clock())
         step = prepared.job_step
-        if step is not None and job_grants.grant_covers(prepared, step, self.policy):
+        covered = step is not None and job_grants.grant_covers(prepared, step, self.policy)
+        if prepared.undo_ref is not None:
+            await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
+        if step is not None and covered:
             answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.store.jobs))
             job_grants.require_filled_values(prepared, step, answers)
             return await job_grants.authorize_step(prepared, step, self.destination, read)
-        if prepared.undo_ref is not None:
-            await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
         authorized = await self.approval_gate.authorize(
             AuthorizationRequest(
                 name=operation.tool,

@@ -13,6 +13,7 @@ from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, Rea
 from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.server.pipeline import verification
 from saasus_mcp.server.pipeline.approval_gate import require_not_denied
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -61,6 +62,8 @@ async def review_call(
     preconditions.check_argument_requirements(operation, values, pipeline.clock())
     inspection = await inspect_call(operation, values, pipeline.destination.saas_id, read)
     if not state_changes:
+        if prepared.undo_ref is not None:
+            await verification.require_unchanged(pipeline.catalogue, prepared.undo_ref.entry, read)
         now = pipeline.clock()
         await preconditions.check_target_requirements(operation, values, inspection, read, now=now)
     asked = QuestionInput(operation, values, pipeline.destination, call.principal.id, inspection)

@@ -94,29 +94,36 @@ class CallSender:
         answer = lost = failed_answer(message("server.cancelled"), applied=unseen, trace_id=call.id)
         refusals = 0
         try:
-            with anyio.CancelScope(shield=not call.operation.reads):
-                answer = await self._exchange(call)
-                slot.release()  # the reads that verify the outcome take their own slots
-                # After a 429 the API has done nothing, so the same request may be sent again.
-                while answer.is_rate_limited and call.on_rate_limit is not None:
-                    ended = await call.on_rate_limit(call, answer, refusals)
-                    if ended is not None:
-                        answer = ended
-                        break
-                    refusals += 1
-                    with await self._acquire_slot(_queue_name(call), _max_wait(call)):
-                        answer = lost  # from here on, unless there is an answer
-                        answer = await self._exchange(call)
+            answer = await self._exchange(call)
+            slot.release()  # the reads that verify the outcome take their own slots
+            # After a 429 the API has done nothing, so the same request may be sent again. The process can stop meanwhile.
+            while answer.is_rate_limited and call.on_rate_limit is not None:
+                ended = await call.on_rate_limit(call, answer, refusals)
+                if ended is not None:
+                    answer = ended
+                    break
+                refusals += 1
+                with await self._acquire_slot(_queue_name(call), _max_wait(call)):
+                    answer = lost  # from here on, unless there is an answer
+                    answer = await self._exchange(call)
+            with _shield(call):
                 answer = self._append_changes(call, await verification.verify_outcome(call, answer, read))
         except Exception:
             log.exception("call %s failed inside the server", call.id)
             answer = failed_answer(message("server.failed"), applied=unseen, trace_id=call.id)
         finally:
-            await self._recorder.record_end(call, answer, self._clock() - started)
+            with anyio.CancelScope(shield=True):
+                await self._recorder.record_end(call, answer, self._clock() - started)
         return answer
 
     async def _exchange(self, call: PreparedCall) -> ToolAnswer:
-        """Take steps 7 and 8: resolve secret handles, send the request, and turn the response into an answer."""
+        """Take steps 7 and 8. A write is not cut off."""
+        with _shield(call):
+            answer = await self._exchange_once(call)
+        return answer  # noqa: RET504 - for mypy, a cancel scope may swallow what leaves its block
+
+    async def _exchange_once(self, call: PreparedCall) -> ToolAnswer:
+        """Resolve secret handles, send the request, and turn the response into an answer."""
         principal = call.principal.id
         try:
             resolved = await self._run(lambda: self._vault().resolve(call.arguments, principal, self._profile))
@@ -189,6 +196,10 @@ class CallSender:
                 slot.release()
             raise
         return slot
+
+
+def _shield(call: PreparedCall) -> anyio.CancelScope:
+    return anyio.CancelScope(shield=not call.operation.reads)
 
 
 def _queue_name(call: PreparedCall) -> str:

@@ -151,7 +151,10 @@ def step_digest(call: PreparedCall, step: JobStepRef) -> str:
     """Return the digest that the grant allows: the call, with placeholders for the values of earlier steps."""
     fixed = fill_placeholders(call.arguments.values, dict.fromkeys(step.later))
     later = {name: list(wanted) for name, wanted in step.later.items()}
-    return json_digest({"operation": call.operation.key, "arguments": fixed, "later": later, "bound": step.bound})
+    content: dict[str, Any] = {"operation": call.operation.key, "arguments": fixed, "later": later, "bound": step.bound}
+    if call.undo_ref is not None:
+        content["undoes"] = [call.undo_ref.entry.call, call.undo_ref.number]
+    return json_digest(content)
 
 
 def grant_claim(call: PreparedCall) -> StepClaim | None:

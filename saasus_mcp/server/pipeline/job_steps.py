@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_target
@@ -16,7 +17,7 @@ from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import verification
-from saasus_mcp.server.pipeline.call import Call, JobStepRef
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, UndoRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_grants import step_digest
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
@@ -42,11 +43,16 @@ class StepDecision:
 
 
 async def evaluate_step(
-    pipeline: Pipeline, call: Call, reader_for: Callable[[PreparedCall], ApiReader] | None = None
+    pipeline: Pipeline,
+    call: Call,
+    reader_for: Callable[[PreparedCall], ApiReader] | None = None,
+    *,
+    binds: bool = True,
 ) -> StepDecision:
     """Evaluate the policy for a step now. Only reads are sent.
 
     Args:
+        binds: see `PlanStep`. Only an undo can be without a bound target.
         reader_for: returns the reader for a call, which several calls may share. A reader for this call by default.
 
     Raises:
@@ -56,12 +62,27 @@ async def evaluate_step(
     operation, values = prepared.operation, prepared.arguments.values
     read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.reader_for(prepared))
     decision = await pipeline.policy_evaluator.decide(prepared, read)
-    if operation.level in TYPED_LEVELS and operation.effects.bind:
+    if operation.level in TYPED_LEVELS and operation.effects.bind and (binds or prepared.undo_ref is None):
         inspection = await inspect_target(operation, values, pipeline.destination.saas_id, read)
         if not step.later:  # an earlier step may create the target
             require_target_exists(operation, values, inspection.snapshot)
         step = replace(step, bound=inspection.snapshot.encoded)
     return StepDecision(decision, step_digest(prepared, step), step.bound)
+
+
+async def undo_ref_of(pipeline: Pipeline, undoes: tuple[str, int] | None) -> UndoRef | None:
+    """Return the reference to the change that a step undoes, None for a step that undoes nothing.
+
+    Raises:
+        SaasusMcpError: the undo log has no such entry any more.
+    """
+    if undoes is None:
+        return None
+    call, number = undoes
+    entry = await pipeline.store_executor(lambda: pipeline.store.undo_log.get(call))
+    if entry is None:
+        raise SaasusMcpError(message("server.undo_impossible"))
+    return UndoRef(entry, number)
 
 
 async def pending_approval(pipeline: Pipeline, call: Call) -> Approval | None:

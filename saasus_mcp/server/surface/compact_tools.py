@@ -21,6 +21,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.results.select_tool import SELECT_SCHEMA, check_expression, select_from_answer
 from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, structured_answer
+from saasus_mcp.server.surface.job_hints import JobHints
 from saasus_mcp.server.surface.job_lookup import JobLookup
 from saasus_mcp.server.surface.tool_description import describe_operation, summarize_operation
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, READ_AND_SELECT
@@ -70,11 +71,13 @@ class CompactTools:
     Args:
         language: of titles.
         jobs: the jobs of the surface.
+        hints: leads from repeated calls to a job.
     """
 
-    def __init__(self, pipeline: Pipeline, language: Language, jobs: JobLookup) -> None:
+    def __init__(self, pipeline: Pipeline, language: Language, jobs: JobLookup, hints: JobHints) -> None:
         self._pipeline = pipeline
         self._jobs = jobs
+        self._hints = hints
         self._language: Language = language
 
     def tools(self) -> tuple[BuiltinTool, ...]:
@@ -145,6 +148,8 @@ class CompactTools:
             answer = await self._pipeline.run(inner)
             if isinstance(answer, PendingElicitation) or not answer.ok:
                 return answer
+            operation = self._pipeline.catalogue.find(inner.name)
+            answer = self._hints.add_note(operation, call.principal, answer, self._pipeline.clock())
             selected = await select_from_answer(answer, expression, call.principal)
             truncated = await self._pipeline.truncate(inner, selected)
             return mention_current_name(self._pipeline.catalogue, inner.name, truncated)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.catalog.search import SearchIndex
 from saasus_mcp.common.language import Language
@@ -45,6 +46,14 @@ class JobLookup:
             return None
         tool = self._tools[name]
         return spec if tool.could_allow(principal) and not exclusion_reason(tool, principal) else None
+
+    def find_instead_of(self, operation: Operation, principal: Principal) -> JobSpec | None:
+        """Return the job that does in one call what many calls of an operation do, if this caller may start one."""
+        specs = self._specs.values()
+        own = [spec.name for spec in specs if operation.key in spec.instead_of]
+        any_writes = [spec.name for spec in specs if spec.writes_any]
+        found = (self.find(name, principal) for name in (*own, *any_writes))
+        return next((spec for spec in found if spec is not None), None)
 
     def search(self, index: SearchIndex, query: str, principal: Principal) -> list[dict[str, Any]]:
         """Return the few jobs that do what a query asks for, best first, each in one line."""

@@ -19,6 +19,7 @@ from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.results.select_tool import select_tool
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.compact_tools import CompactTools
+from saasus_mcp.server.surface.job_hints import JobHints
 from saasus_mcp.server.surface.job_lookup import JobLookup
 from saasus_mcp.server.surface.narrowing import exclusion_reason, require_not_excluded
 from saasus_mcp.server.surface.toolsets import SurfaceKind
@@ -44,7 +45,9 @@ class ToolSurface:
         extra_tools: Iterable[BuiltinTool] = (),
     ) -> None:
         extra_tools = tuple(extra_tools)
-        self._compact = CompactTools(pipeline, language, JobLookup(extra_tools, language))
+        jobs = JobLookup(extra_tools, language)
+        self._hints = JobHints(jobs)
+        self._compact = CompactTools(pipeline, language, jobs, self._hints)
         compact, read_and_select = self._compact.tools(), self._compact.read_and_select()
         common = (*time_tools(), select_tool(pipeline.results))
         self.kind: SurfaceKind = kind
@@ -81,6 +84,7 @@ class ToolSurface:
         if isinstance(tool, BuiltinTool):
             # A tool that repeats an answer of the API has already truncated it, with the calls it was made from.
             return await self._pipeline.results.truncate(answer, call.principal, ResultOrigin(tool.name, ()))
+        answer = self._hints.add_note(tool, call.principal, answer, self._pipeline.clock())
         truncated = await self._pipeline.truncate(call, answer)
         return mention_current_name(self._pipeline.catalogue, call.name, truncated)
 

@@ -139,7 +139,7 @@ def test_the_list_is_filtered_and_says_what_it_leaves_out() -> None:
     assert (refused.status, "is not a time" in refused.err) == (1, True)
 
 
-def test_a_job_is_listed_as_one_and_undone_newest_first_as_far_as_nobody_must_approve(tmp_path: Path) -> None:
+def test_a_job_is_listed_as_one_and_undone_as_one_by_one_approval(tmp_path: Path) -> None:
     listed = tmp_path / "new.csv"
     listed.write_text(
         "email,tenant_name,env_id,role_name\nnew@example.jp,株式会社青空商事,3,editor\n", encoding="utf-8"
@@ -156,11 +156,14 @@ def test_a_job_is_listed_as_one_and_undone_newest_first_as_far_as_nobody_must_ap
     refused = spawn_command("undo", "--sandbox", "--job", found[1])
     assert (refused.status, "terminal" in refused.err) == (1, True)
     with Terminal("undo", "--sandbox", "--job", found[1]) as terminal:
-        terminal.wait_for("Type 3 to begin")
-        terminal.type("3")
-        for _ in ("role", "membership"):
-            terminal.wait_for("without the quotation marks")
-            terminal.type("new@example.jp")
-        assert terminal.wait() == 1
-        assert "2 undone, 1 waiting for approval, 0 not undone, 0 cannot be undone." in terminal.output
-    assert "1 can be undone (1 with an approval), 2 undone" in run_command("undo").out
+        assert terminal.wait() != 0
+        code = re.search(r"saasus-mcp approve (\S{4}-\S{4})", terminal.output)
+        assert code, terminal.output
+    with Terminal("approve", code[1]) as terminal:
+        terminal.wait_for("3 calls")
+        terminal.type("3 calls")
+        assert terminal.wait() == 0, terminal.output
+    with Terminal("undo", "--sandbox", "--job", found[1]) as terminal:
+        assert terminal.wait() == 0, terminal.output
+        assert "3 undone, 0 not undone, 0 cannot be undone." in terminal.output
+    assert "3 undone" in run_command("undo").out

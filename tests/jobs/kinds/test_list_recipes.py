@@ -59,13 +59,13 @@ async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobSe
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"tenant": "Test 1", "plan": "starter", "when": ""}, "empty"),
-        ({"tenant": "Test 1", "plan": "", "when": "now"}, "empty"),
+        ({"tenant": "Test 1", "plan": "starter", "when": ""}, "when"),
+        ({"tenant": "Test 1", "plan": "", "when": "now"}, "plan"),
         ({"tenant": "Test 9", "plan": "starter", "when": "now"}, "Test 9"),
         ({"tenant": "Test 1", "plan": "starter", "when": "soon"}, "no moment"),
         ({"tenant": "Test 1", "plan": "starter", "when": "2020-01-01"}, "five minutes ahead"),
         ({"tenant": "Test 1", "plan": "starter", "when": "1893456000000"}, "using_next_plan_from"),
-        ({"tenant": "Test 1", "plan": "starter", "when": "now", "delete_usage": "true"}, "no meaning"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "now", "delete_usage": "true"}, "delete_usage"),
     ],
 )
 async def test_a_row_that_says_no_clear_change_is_refused(on: JobServer, row: dict[str, Any], said: str) -> None:

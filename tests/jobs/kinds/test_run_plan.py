@@ -199,8 +199,12 @@ async def test_a_template_makes_the_calls_of_each_row(on: JobServer) -> None:
     ("csv", "template", "said"),
     [
         ("a\nx\n", [call("{a}", role_name="x")], "the same for all rows"),
-        ("a\nx\n", [{"tool": 3}], "a call has tool"),
-        ("a\nx\n", [{"tool": "auth_create_role", "arguments": {}, "by": "{a}"}], "a call has tool"),
+        ("a\nx\n", [{"tool": 3}], "no tool '3'"),
+        (
+            "a\nx\n",
+            [{"tool": "auth_create_role", "arguments": {}, "by": "{a}"}],
+            "template[0].by: there is no such field",
+        ),
         ("a\nx\n", [call("auth_create_role", role_name="{b}", display_name="x")], "no column"),
         ("a\n\n", [call("auth_create_role", role_name="{a}", display_name="x")], "no lines of data"),
         ("a,a\nx,y\n", [call("auth_create_role", role_name="{a}", display_name="x")], "heading"),

@@ -1,0 +1,56 @@
+"""`job_undo_job`: undo the changes of a job, newest first, with one question. People start it from a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.entries import CallEntry
+from saasus_mcp.jobs.calls.row_faults import RowFault, fault_of
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+
+
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Plan the inverse calls of all changes that are not undone yet. What cannot come back is a row of the report."""
+    planner = CallPlanner(reader, ListOptions(argument="job", skip_faulty=True))
+    entries: list[CallEntry] = []
+    limit = reader.bulk_limits.max_calls
+    undo_entries = await reader.undo_entries(args["of"])
+    for row, entry in enumerate(undo_entries, 1):
+        try:
+            found = reader.plan_undo(entry, is_approver=bool(args.get("is_approver")))
+        except CallRefused as refusal:
+            if refusal.reason == Reason.UNDONE:
+                continue
+            if refusal.reason != Reason.UNDO_NONE:
+                raise
+            planner.add_fault(fault_of(row, entry.operation, refusal))
+            continue
+        except SaasusMcpError as error:
+            planner.add_fault(fault_of(row, entry.operation, error))
+            continue
+        steps = [step for step in found.steps if not step.is_done]
+        if any(step.missing_paths for step in steps):
+            planner.add_fault(
+                RowFault(row, entry.operation, message("jobs_calls.undo_needs_value", call=entry.call[:8]))
+            )
+            continue
+        if len(entries) + len(steps) > limit:
+            planner.add_fault(RowFault(row, entry.operation, message("jobs_calls.undo_later", limit=limit)))
+            continue
+        entries += [
+            CallEntry(row, row, "", step.operation.key, step.args, undoes=(entry.call, step.number)) for step in steps
+        ]
+    return await planner.plan(entries)
+
+
+async def run(work: JobContext, plan: Plan) -> JobResult:
+    return await run_calls(work, plan)
