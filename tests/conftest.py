@@ -6,12 +6,14 @@ import itertools
 import os
 import secrets
 import signal
+import ssl
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 from hypothesis import settings
 from sqlalchemy import Engine, MetaData
@@ -131,6 +133,22 @@ def _shared_sql() -> Iterator[None]:
         patch.setattr(MetaData, "create_all", create_tables)
         yield
     model.dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_certificates() -> Iterator[None]:
+    """Read the system's certificates once, not for each client: that takes 40 ms."""
+    read, contexts = httpcore2.default_ssl_context, dict[tuple[str | None, ...], ssl.SSLContext]()
+
+    def share(**given: Any) -> ssl.SSLContext:
+        places = (*map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")), repr(given))
+        if places not in contexts:
+            contexts[places] = read(**given)
+        return contexts[places]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpcore2, "default_ssl_context", share)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +95,9 @@ class Catalogue:
         return search.SearchIndex(self, json.loads(search.FILE.read_bytes()))
 
 
+@cache
 def load_catalogue() -> Catalogue:
-    """Load the catalogue of this version. Reads neither OpenAPI documents nor YAML."""
+    """Load the catalogue of this version, once for a process. Reads neither OpenAPI documents nor YAML."""
     raw = FILE.read_bytes()
     document = json.loads(raw)
     operations = tuple(_operation(row) for row in document["operations"])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from saasus_mcp.common.language import Language, Text
 
@@ -101,9 +101,16 @@ def _templates(language: Language) -> Mapping[str, str | list[str]]:
     return texts
 
 
+def _is_plain(value: Parameter) -> TypeGuard[str | int | float]:
+    """Return whether the value has no text of its own. Asked first, because the check of a protocol is many times as slow."""
+    return isinstance(value, (str, int, float))
+
+
 def _rendered(value: Parameter, language: Language) -> str | int | float:
     if isinstance(value, tuple):
         return _SEPARATORS[language].join(str(_rendered(item, language)) for item in value)
+    if _is_plain(value):
+        return value
     return value.text(language) if isinstance(value, Localized) else value
 
 
@@ -112,4 +119,6 @@ def _as_json(value: Parameter) -> Any:
         return [_as_json(item) for item in value]
     if isinstance(value, Message):
         return value.as_json()
+    if _is_plain(value):
+        return value
     return value.text("en") if isinstance(value, Localized) else value

@@ -141,3 +141,16 @@ async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_canno
     assert "/orders" in endpoints
     assert "everyone" in endpoints
     assert not [line for line in said if line.endswith(": none")], "what could not be seen is not nothing"
+
+
+async def test_the_reason_of_the_requester_stands_in_the_question() -> None:
+    async def refuse(_key: str, _args: object) -> ReadResult:
+        return ReadResult(read_error="no_answer")
+
+    operation, args = CATALOGUE.find("auth.DeleteTenant"), {"tenant_id": AOZORA}
+    seen = await inspect_call(operation, args, PLACE.saas_id, refuse)
+    question = await build_question(
+        QuestionInput(operation, args, PLACE, REQUESTER, seen, reason="Ticket 4711: contract ended"), refuse
+    )
+    for language in ("en", "ja"):
+        assert "Ticket 4711: contract ended" in render_dialog(question, Reader.of(language))

@@ -15,9 +15,9 @@ from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.limits import concurrency
 from saasus_mcp.hosting.limits.concurrency import MAX_CHECKS_EACH
 from saasus_mcp.hosting.limits.recent_tokens import RecentTokens
-from tests.hardening.shares import open_streams, read_status, wait_until
 from tests.support.hosting_server import INITIALIZE, MCP, build_caller, build_server
 from tests.support.processes import TIMEOUT
+from tests.support.shared_server import open_streams, read_status, wait_until
 
 KNOWN = {"alice-1": build_caller("alice"), "alice-2": build_caller("alice"), "bob": build_caller("bob")}
 STREAM = "GET /sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n\r\n"
