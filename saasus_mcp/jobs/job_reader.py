@@ -41,6 +41,8 @@ PAGE_SIZE = 100
 """The largest page of the API's lists."""
 MAX_PAGES = 10_000
 """Of one list: a million items. Stops an API that keeps returning new cursors."""
+MAX_AUDIT_RECORDS = 20_000
+"""Calls in the audit log that a job looks at."""
 MAX_CONCURRENT = 4
 """Groups and reads at the same time, so that a job does not crowd out other users of the API."""
 
@@ -246,6 +248,16 @@ class JobReader:
                 raise ReadFailed(message("jobs.repeated_cursor", tool=tool), message("jobs.endless_pages_hint"))
             seen.add(cursor)
         raise ReadFailed(message("jobs.too_many_pages", tool=tool, limit=MAX_PAGES), message("jobs.endless_pages_hint"))
+
+    async def read_applied_calls(self, operation: str, take: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """Return what `take` makes of the audit records of the newest applied calls of an operation, newest first."""
+
+        async def make() -> Any:
+            log = self._pipeline.store.audit_log
+            records = await self.run_in_thread(lambda: log.newest_applied(operation, MAX_AUDIT_RECORDS))
+            return [take(record) for record in records]
+
+        return cast("list[T]", await self._checkpoint("audit", make))
 
     async def load_input(self, args: Mapping[str, Any], by_value: str, by_id: str) -> tuple[str, Any]:
         """Return the one of two arguments that was given, and its content: the value itself, or a stored result.

@@ -17,6 +17,7 @@ from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports import charts, price_list
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart
+from saasus_mcp.jobs.reports.charts.labels import unique_labels
 from saasus_mcp.jobs.reports.period import format_day, parse_zone
 from saasus_mcp.jobs.reports.price_list import PricingPlan
 from saasus_mcp.jobs.reports.table import Table
@@ -59,6 +60,9 @@ TENANT_FIELDS = (
     "plan_histories",
     "billing_info",
 )
+
+PLAN_WIDTH = 24
+"""Columns of a plan's name in the chart. The number of tenants follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +207,10 @@ def _build_chart(tenants: Sequence[Mapping[str, Any]], contracts: ContractData, 
     """Return a chart of the fixed prices by plan, with a panel for each currency and interval."""
     tenants_by_plan = Counter(tenant["plan_id"] for tenant in tenants if tenant.get("plan_id") in contracts.plans)
     panels: dict[tuple[str, str], list[Bar]] = {}
+    labels = unique_labels({plan_id: contracts.plans[plan_id].label for plan_id in tenants_by_plan}, PLAN_WIDTH)
     for plan_id, count in tenants_by_plan.items():
         plan = contracts.plans[plan_id]
-        name = message("jobs_reports.chart_plan", plan=plan.label, count=count).text(language)
+        name = message("jobs_reports.chart_plan", plan=labels[plan_id], count=count).text(language)
         panels.setdefault((plan.currency, plan.interval), []).append(Bar(name, plan.fixed_price * count))
     without_plan = len(tenants) - tenants_by_plan.total()
     return Chart(

@@ -15,8 +15,9 @@ from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.table import Table
+from saasus_mcp.jobs.users.accounts import AccountFilter, DisplayNames, read_accounts, read_display_names
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
-from saasus_mcp.jobs.users.user_list import COLUMNS
+from saasus_mcp.jobs.users.user_list import COLUMNS, DISPLAY_COLUMNS
 
 FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
     "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
@@ -29,25 +30,31 @@ FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """The rows to export. An empty filter exports all."""
+    """The rows to export. An empty filter exports all.
+
+    Attributes:
+        names: the display names of environments and roles, for columns that people read; None without these columns.
+        dormant: the ids of the accounts that have not logged in since the wanted day; None for all accounts.
+    """
 
     envs: frozenset[int]
     roles: frozenset[str]
     attributes: tuple[str, ...]
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> UserFilter:
-        return cls(
-            frozenset(data.get("env_ids", ())), frozenset(data.get("role_names", ())), tuple(data.get("attributes", ()))
-        )
+    logins: AccountFilter
+    names: DisplayNames | None
+    dormant: frozenset[str] | None
 
     def member_rows(self, answer: Mapping[str, Any]) -> list[list[Any]]:
         """Return the rows of a page of tenant users."""
-        return [row for user in answer.get("users", []) for row in self._rows(user)]
+        return [row for user in answer.get("users", []) if self._is_wanted(user) for row in self._rows(user)]
 
     def account_rows(self, answer: Mapping[str, Any], skip: Callable[[str], bool]) -> list[list[Any]]:
         """Return the rows of a page of accounts, except those to skip."""
-        return [self._row(user, "", "") for user in answer.get("users", []) if not skip(user.get("id", ""))]
+        users = (user for user in answer.get("users", []) if not skip(user.get("id", "")))
+        return [self._row(user, "", "") for user in users if self._is_wanted(user)]
+
+    def _is_wanted(self, user: Mapping[str, Any]) -> bool:
+        return self.logins.accepts_login(user) and (self.dormant is None or user.get("id") in self.dormant)
 
     def _rows(self, user: Mapping[str, Any]) -> Iterator[list[Any]]:
         grants = [
@@ -64,7 +71,8 @@ class UserFilter:
     def _row(self, user: Mapping[str, Any], env: Any, role: str) -> list[Any]:
         attributes = user.get("attributes") or {}
         own = [user.get(name) or "" for name in COLUMNS[:4]]
-        return [*own, env, role, *(attributes.get(name) for name in self.attributes)]
+        shown = [self.names.envs.get(env, ""), self.names.roles.get(role, "")] if self.names is not None else []
+        return [*own, env, role, *shown, *(attributes.get(name) for name in self.attributes)]
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -76,6 +84,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             message("jobs_users.filters_conflict", other=filters[0]),
             message("jobs.leave_out_hint"),
         )
+    AccountFilter.from_arguments(args)
     data = dict(args)
     for argument, (key, items, field, kind) in FILTER_SOURCES.items():
         if args.get(argument):
@@ -87,10 +96,11 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 async def run(work: JobContext, plan: Plan) -> JobResult:
     """Read the lists page by page. Only the table is held in memory."""
     data = plan.data
-    users = UserFilter.from_data(data)
+    users = await _read_filter(work, data)
+    columns = [*COLUMNS, *(DISPLAY_COLUMNS if users.names is not None else ())]
     attributes = [ATTRIBUTE_PREFIX + name for name in users.attributes]
-    headings = [*(one_of("jobs_users.column", name).text(work.language) for name in COLUMNS), *attributes]
-    table = Table([*COLUMNS, *attributes], data.get("format", "csv"), headings)
+    headings = [*(one_of("jobs_users.column", name).text(work.language) for name in columns), *attributes]
+    table = Table([*columns, *attributes], data.get("format", "csv"), headings)
     ids: set[str] = set()
 
     async def add(key: str, query: Mapping[str, Any], rows: Callable[[Mapping[str, Any]], list[list[Any]]]) -> None:
@@ -105,6 +115,24 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     if data.get("without_tenant"):
         await add("auth.SearchSaasUsers", {}, lambda answer: users.account_rows(answer, ids.__contains__))
     return JobResult({"rows": table.row_count, "users": len(ids)}, product=table.content())
+
+
+async def _read_filter(work: JobContext, data: Mapping[str, Any]) -> UserFilter:
+    """Return the filter, with what it needs to read."""
+    logins, dormant, names = AccountFilter.from_arguments(data), None, None
+    if logins.before is not None:
+        accounts = await read_accounts(work)
+        dormant = frozenset(account.id for account in accounts.values() if logins.is_dormant(account))
+    if data.get("display_names"):
+        names = await read_display_names(work)
+    return UserFilter(
+        frozenset(data.get("env_ids", ())),
+        frozenset(data.get("role_names", ())),
+        tuple(data.get("attributes", ())),
+        logins,
+        names,
+        dormant,
+    )
 
 
 def _page(answer: Mapping[str, Any], rows: list[list[Any]]) -> dict[str, Any]:

@@ -15,9 +15,16 @@ from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports import charts, price_list
-from saasus_mcp.jobs.reports.period import Period
+from saasus_mcp.jobs.reports.period import Period, format_day
 from saasus_mcp.jobs.reports.table import Table
-from saasus_mcp.jobs.reports.usage import Granularity, MeteringUnit, TenantUsage, count_by_day, percent_of
+from saasus_mcp.jobs.reports.usage import (
+    Granularity,
+    MeteringUnit,
+    TenantUsage,
+    count_by_day,
+    count_near_limits,
+    percent_of,
+)
 from saasus_mcp.jobs.reports.usage_chart import build_usage_chart
 
 USAGE_OPERATION = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
@@ -45,7 +52,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             message("jobs_reports.too_many_reads", count=reads),
             message("jobs_reports.too_many_reads_hint", limit=MAX_READS),
         )
-    return Plan(data={**args, "tenants": tenants, "units": units, "reads": reads})
+    today = format_day(reader.now(), period.zone)
+    return Plan(data={**args, "tenants": tenants, "units": units, "reads": reads, "today": today})
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
@@ -65,20 +73,27 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         for unit in units:
             if days[unit.unit_name]:
                 usages.append(TenantUsage(tenant, name, unit, plans.get(plan_id), days[unit.unit_name]))
-                table.add_rows(_rows(usages[-1], granularity, work.language))
         done += args["reads"] // len(args["tenants"])
         await work.report_progress(done, args["reads"])
     if unread and len(unread) == args["reads"]:
         raise ReadFailed(message("jobs_reports.no_usage", reason=unread[0]["why"]))
+    counts = count_near_limits(usages)
+    if "min_percent" in args:
+        usages = [usage for usage in usages if (usage.percent or 0) >= args["min_percent"]]
+    for usage in usages:
+        table.add_rows(_rows(usage, granularity, work.language))
     bounds = {"first": str(period.first), "last": str(period.last), "zone": args.get("zone", "UTC")}
-    chart = build_usage_chart(usages, granularity, bounds, args.get("language", "en"))
+    running = period.running_part(args["today"])
+    chart = build_usage_chart(usages, granularity, bounds, args.get("language", "en"), running)
     image, chart_notes = await charts.render_chart(chart, args.get("chart", "none"))
     notes = [message("jobs_reports.usage_bounds", **bounds), message("jobs_reports.current_limits")]
+    if running is not None:
+        notes.append(running)
     if unread:
         notes.append(message("jobs_reports.usage_unread"))
     ranked = sorted(usages, key=lambda usage: (-(usage.percent or 0), -usage.total))
     return JobResult(
-        _counts(args, table, usages, unread),
+        {**_counts(args, table, unread), **counts},
         rows=[*unread, *(usage.to_record(work.language) for usage in ranked)],
         product=table.content(),
         notes=(*notes, *chart_notes),
@@ -124,11 +139,8 @@ def _rows(usage: TenantUsage, granularity: Granularity, language: Language) -> I
             yield [*row, usage.upper_count, percent, "" if usage.yearly else usage.price_tier(count, language)]
 
 
-def _counts(
-    args: Mapping[str, Any], table: Table, usages: Sequence[TenantUsage], unread: Sequence[Any]
-) -> dict[str, int]:
-    over = sum((usage.percent or 0) > 100 for usage in usages)  # noqa: PLR2004 - percent
-    counts = {"tenants": len(args["tenants"]), "meters": len(args["units"]), "rows": table.row_count, "over": over}
+def _counts(args: Mapping[str, Any], table: Table, unread: Sequence[Any]) -> dict[str, int]:
+    counts = {"tenants": len(args["tenants"]), "meters": len(args["units"]), "rows": table.row_count}
     return {**counts, "reads": args["reads"], **({"unread": len(unread)} if unread else {})}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 
 ONE_DAY = timedelta(days=1)
 EARLIEST, LATEST = date(2000, 1, 1), date(9998, 12, 31)
@@ -57,6 +57,16 @@ class Period:
             month_end = first.replace(day=monthrange(first.year, first.month)[1])
             yield replace(self, first=first, last=min(month_end, self.last))
             first = month_end + ONE_DAY
+
+    def running_part(self, today: str) -> Message | None:
+        """Return a note if the period is not over, because its figures are not final.
+
+        Args:
+            today: YYYY-MM-DD in the time zone.
+        """
+        if today > str(self.last):
+            return None
+        return message("jobs_reports.not_over", first=str(self.first), last=str(self.last), today=today)
 
     def day_of(self, instant: int) -> str:
         """Return the day of an instant as YYYY-MM-DD."""

@@ -11,6 +11,7 @@ from saasus_mcp.common.messages import Message, message
 
 PLANS_OPERATION = "pricing.GetPricingPlans"
 UNIT_FIELDS = (
+    "id",
     "type",
     "name",
     "display_name",
@@ -18,6 +19,7 @@ UNIT_FIELDS = (
     "recurring_interval",
     "unit_amount",
     "metering_unit_name",
+    "aggregate_usage",
     "upper_count",
     "tiers",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from saasus_mcp.jobs.reports.period import Period
 from saasus_mcp.jobs.reports.price_list import PricingPlan
 
 Granularity = Literal["month", "day"]
+NEAR_PERCENT, FULL_PERCENT = 80, 100
+"""A usage from 80 percent of its upper count is near it."""
 KEY_LENGTHS: Mapping[str, int] = {"month": len("YYYY-MM"), "day": len("YYYY-MM-DD")}
 
 
@@ -89,6 +91,15 @@ class TenantUsage:
             "tier": self.price_tier(self.measured, language),
         }
         return {name: value for name, value in record.items() if value not in (None, "")}
+
+
+def count_near_limits(usages: Iterable[TenantUsage]) -> dict[str, int]:
+    """Return how many usages are over their upper count, and how many are near it."""
+    percents = [usage.percent or 0 for usage in usages]
+    return {
+        "over": sum(percent > FULL_PERCENT for percent in percents),
+        "near": sum(NEAR_PERCENT <= percent <= FULL_PERCENT for percent in percents),
+    }
 
 
 def percent_of(usage: int, limit: int | None) -> float | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart, LinePanel, Series
+from saasus_mcp.jobs.reports.charts.labels import unique_labels
+from saasus_mcp.jobs.reports.charts.text_chart import LINE_NAME_WIDTH, MAX_WIDTH
 from saasus_mcp.jobs.reports.usage import Granularity, MeteringUnit, TenantUsage
 
 MAX_PANELS = 4
@@ -16,18 +18,23 @@ MAX_BARS = 12
 
 
 def build_usage_chart(
-    usages: Sequence[TenantUsage], granularity: Granularity, bounds: Mapping[str, str], language: Language
+    usages: Sequence[TenantUsage],
+    granularity: Granularity,
+    bounds: Mapping[str, str],
+    language: Language,
+    running: Message | None = None,
 ) -> Chart:
     """Return a chart of the usage over time, or by tenant if there is only one day or month.
 
     Args:
         bounds: `first`, `last` and `zone` for the title.
+        running: the note that the period is not over.
     """
     by_unit: dict[MeteringUnit, list[TenantUsage]] = defaultdict(list)
     for usage in usages:
         by_unit[usage.metering_unit].append(usage)
     builder = _PanelBuilder(usages, granularity, language)
-    footer = []
+    footer = [running] if running is not None else []
     if granularity == "month" and len(builder.times) == 1:
         footer.append(message("jobs_reports.chart_upper_count"))
     if omitted := tuple(unit.display_name for unit in list(by_unit)[MAX_PANELS:]):
@@ -36,7 +43,7 @@ def build_usage_chart(
         message("jobs_reports.chart_usage", **bounds).text(language),
         tuple(builder.panel(unit, some) for unit, some in list(by_unit.items())[:MAX_PANELS]),
         time_label=message("jobs_reports.chart_time").text(language),
-        footer=" ".join(each.text(language) for each in footer),
+        footer="\n".join(each.text(language) for each in footer),
     )
 
 
@@ -45,7 +52,8 @@ class _PanelBuilder:
 
     def __init__(self, usages: Sequence[TenantUsage], granularity: Granularity, language: Language) -> None:
         self.times = sorted({time for usage in usages for time in usage.by_period(granularity)})
-        self._names = _unique_names(usages)
+        width = LINE_NAME_WIDTH if len(self.times) > 1 else MAX_WIDTH
+        self._names = unique_labels({usage.tenant: usage.tenant_name for usage in usages}, width)
         self._granularity = granularity
         self._language = language
 
@@ -79,13 +87,6 @@ class _PanelBuilder:
 
     def _others(self, rest: Sequence[TenantUsage]) -> str:
         return message("jobs_reports.chart_others", count=len(rest)).text(self._language)
-
-
-def _unique_names(usages: Iterable[TenantUsage]) -> dict[str, str]:
-    """Return a name for each tenant, with the beginning of its id if the name is not unique."""
-    names = {usage.tenant: usage.tenant_name for usage in usages}
-    counts = Counter(names.values())
-    return {id_: name if name and counts[name] == 1 else f"{name} ({id_[:8]})".strip() for id_, name in names.items()}
 
 
 def _split_by_rank(usages: Sequence[TenantUsage], limit: int) -> tuple[Sequence[TenantUsage], Sequence[TenantUsage]]:

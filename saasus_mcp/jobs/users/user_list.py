@@ -24,6 +24,8 @@ from saasus_mcp.jobs.users.user_line import (
 )
 
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
+DISPLAY_COLUMNS = ("env_name", "role_display_name")
+"""Columns of an export that people read. An import ignores them."""
 OTHER_HEADINGS: Mapping[str, tuple[str, ...]] = {
     "email": ("mail", "mail address", "email address", "メール", "Eメール"),
     "sign_in_id": ("ログインID",),
@@ -32,7 +34,10 @@ OTHER_HEADINGS: Mapping[str, tuple[str, ...]] = {
     "role_name": ("role", "役割", "役割(ロール)"),
 }
 HEADINGS = ColumnNames(
-    {name: (one_of("jobs_users.column", name).text("ja"), *OTHER_HEADINGS.get(name, ())) for name in COLUMNS},
+    {
+        name: (one_of("jobs_users.column", name).text("ja"), *OTHER_HEADINGS.get(name, ()))
+        for name in (*COLUMNS, *DISPLAY_COLUMNS)
+    },
     {ATTRIBUTE_PREFIX: ("属性.",)},
 )
 MAX_REPORTED = 100
@@ -100,7 +105,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
     if "password" in columns:
         raise InvalidArguments((argument,), message("jobs_users.passwords"), message("jobs_users.passwords_hint"))
     known = (*COLUMNS, *(ATTRIBUTE_PREFIX + each for each in targets.attributes))
-    unknown = [name for name in columns if name not in known]
+    unknown = [name for name in columns if name not in (*known, *DISPLAY_COLUMNS)]
     if unknown:
         near = {name: HEADINGS.nearest(name, known) for name in unknown}
         problems = tuple(

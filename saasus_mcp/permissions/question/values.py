@@ -145,7 +145,12 @@ def quoted_text(raw: str) -> QuotedText:
 
 def is_privileged(value: Value) -> bool:
     """Return whether a name sounds privileged. Such names come first."""
-    return any(PRIVILEGED_NAMES.search(name) is not None for name in _names(value))
+    return any(map(is_privileged_name, _names(value)))
+
+
+def is_privileged_name(name: str) -> bool:
+    """Return whether the name of a role sounds privileged."""
+    return PRIVILEGED_NAMES.search(name) is not None
 
 
 def make_money(amount: Any, currency: Any, interval: Any = None) -> Value:

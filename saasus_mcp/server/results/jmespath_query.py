@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from math import isfinite
 from time import monotonic
 from typing import Any
@@ -231,6 +232,8 @@ def csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, bool | int | float | dict | list):
         return compact_json(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return f"'{value}" if looks_like_formula(str(value)) else str(value)
 
 

@@ -215,6 +215,28 @@ class AuditLog:
             rows = connection.execute(query)
             return [(RecordPosition(row.at, row.writer, row.number), _decode_record(row)) for row in rows]
 
+    def newest_applied(self, operation: str, most: int) -> list[dict[str, Any]]:
+        """Return the `begun` records of the newest calls of an operation that changed something, newest first.
+
+        Args:
+            most: the number of calls that are looked at.
+        """
+        ended = audit.alias()
+        query = (
+            select(audit, ended.c.record.label("ending"))
+            .join(ended, and_(ended.c.call == audit.c.call, ended.c.event == "ended"))
+            .where(audit.c.event == "begun", audit.c.record.contains(json.dumps(operation), autoescape=True))
+            .order_by(*(column.desc() for column in _POSITION))
+            .limit(most)
+        )
+        with self._database.read_transaction() as connection:
+            rows = [(_decode_record(row), _decode_text(row.ending)) for row in connection.execute(query)]
+        return [
+            record
+            for record, ending in rows
+            if record.get("operation") == operation and (ending or {}).get("applied") == "applied"
+        ]
+
     def count_records(self) -> int:
         """Return the number of records."""
         with self._database.read_transaction() as connection:
@@ -301,14 +323,19 @@ def _decode_record(row: Row[Any]) -> dict[str, Any]:
     """Return `call`, `event`, `at` and the recorded values. An altered row is marked and raises nothing."""
     has_valid_time = isinstance(row.at, float) and 0 <= row.at <= _LATEST
     identity = {"call": str(row.call), "event": row.event, "at": row.at}
-    try:
-        record = dict(json.loads(row.record))
-    except (ValueError, TypeError, RecursionError):
-        record = None
+    record = _decode_text(row.record)
     if record is None or row.event not in EVENTS or not has_valid_time:
         altered = {"unreadable": str(message("store.record_altered")), "event": "refused"}
         return {**identity, **altered, "at": row.at if has_valid_time else _LATEST}
     return {**record, **identity}
+
+
+def _decode_text(text: str) -> dict[str, Any] | None:
+    """Return a recorded object, or None for an altered one."""
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _new_chain() -> _ChainEnd:

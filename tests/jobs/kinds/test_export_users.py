@@ -198,3 +198,14 @@ async def test_a_japanese_server_writes_headings_that_the_import_reads(
         report = await on.call_json("job_import_users", {"csv": exported})
         assert set(report["counts"]) == {"skipped"}
         assert report["rows"][0]["why"] == "すでに登録されています"
+
+
+async def test_display_names_stand_beside_ids_and_do_not_hinder_an_import(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        args = {"display_names": True, "login_contains": "KAZAMA"}
+        told = await on.call_json("job_export_users", args)
+        [row] = read(told["csv"])
+        assert (row["env_name"], row["role_display_name"]) == ("本番環境", "閲覧者")
+        done = await on.call_json("job_import_users", {"csv": told["csv"]})
+        assert done["status"] == "done"
+        assert done["counts"]["skipped"] == 1

@@ -205,3 +205,23 @@ async def test_what_is_no_period_or_does_not_exist_is_told_by_field(
         assert not answer.ok
         assert answer.text.startswith(f"{field}:"), answer.text
         assert on.count_requests(READ) == 0
+
+
+async def test_tenants_near_and_over_their_upper_count_are_counted_and_found(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        state = on.sandbox.state
+        state.drop("usage")
+        tenants = state.rows("tenants")
+        unit = next(row for row in state.rows("pricing_units") if row["name"] == "orders_tiered_usage")
+        global_unit = next(row for row in state.rows("pricing_units") if row["name"] == "orders_global")
+        for row in (unit, global_unit):
+            state.change("pricing_units", (row["id"],), upper_count=1_000)
+        stamp = int(datetime(2026, 10, 3, tzinfo=UTC).timestamp())
+        for tenant, count in zip(tenants, (1_001, 800, 799), strict=True):
+            entry = {"metering_unit_name": "orders", "timestamp": stamp, "count": count}
+            state.put("usage", (tenant["id"], "orders", stamp), entry)
+        told = await on.call_json("job_metering_report", {"from": "2026-10", "min_percent": 80})
+        assert (told["counts"]["over"], told["counts"]["near"], told["counts"]["rows"]) == (1, 1, 2)
+        rows = list(csv.DictReader(io.StringIO(told["csv"], newline="")))
+        assert {row["tenant_id"] for row in rows} == {tenant["id"] for tenant in tenants[:2]}
+        assert {row["tenant_id"] for row in told["rows"]} == {tenant["id"] for tenant in tenants[:2]}

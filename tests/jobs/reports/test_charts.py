@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ from tests.support.pipeline import ERAS, Era, connect_client
 NAMES = ("株式会社青空商事", "Harbor Lights", "ﾊﾝｶｸ商店", "naïve cafe\N{COMBINING ACUTE ACCENT}")
 BARS = BarPanel("受注件数", tuple(Bar(name, 400 + number, 300) for number, name in enumerate(NAMES)))
 CHART = Chart("利用量", (BARS, LinePanel("線", ("2026-10", "2026-11"), (Series("青空", (1, 2)),))), "期間", "注")
+
+
+def chart_of(name: str) -> Chart:
+    return Chart("t", (BarPanel("b", (Bar(name, 1),)),), "")
+
+
+def is_drawn_like(name: str, other: str) -> bool:
+    """Return whether two names make the same picture."""
+    return render_png(chart_of(name))[0] == render_png(chart_of(other))[0]
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -94,10 +104,20 @@ def test_a_long_or_many_lined_name_stays_in_its_line() -> None:
     assert max(map(display_width, lines)) < 80
 
 
-def test_japanese_letters_are_drawn_and_what_no_font_has_is_told() -> None:
-    assert render_png(CHART)[1] == []
-    strange = Chart("t", (BarPanel("b", (Bar("$x^{ 한국", 1),)),), "")
-    assert render_png(strange)[1] == ["한", "국"]
+@pytest.mark.parametrize(
+    "name", ["青空", "\N{CJK UNIFIED IDEOGRAPH-20BB7}野家具", "주식회사 한빛", "葛\U000e0100飾", "$x^{", "cafe\u0301"]
+)
+def test_japanese_and_korean_names_are_drawn(name: str) -> None:
+    assert render_png(chart_of(name))[1] == []
+    assert is_drawn_like(name, "") is False, "it is not empty"
+
+
+def test_what_no_font_has_is_written_as_its_code_point_and_told() -> None:
+    rocket = "Rocket \N{ROCKET}\N{CJK UNIFIED IDEOGRAPH-7ECF}"
+    assert render_png(chart_of(rocket))[1] == ["\N{ROCKET}", "\N{CJK UNIFIED IDEOGRAPH-7ECF}"]
+    assert is_drawn_like(rocket, "Rocket [U+1F680 U+7ECF]")
+    many = "\N{ROCKET}" * 12
+    assert not is_drawn_like(f"{many} (a)", f"{many} (b)"), "the end stays, which tells names apart"
 
 
 def test_a_picture_reads_on_a_dark_page_because_it_brings_its_card() -> None:
@@ -115,11 +135,40 @@ def test_an_empty_chart_is_a_chart() -> None:
     assert render_text(empty).startswith("何もない")
 
 
-def test_tenants_of_one_name_or_none_are_told_apart_by_id() -> None:
+LONG = "株式会社とても長い名前のホールディングス"
+
+
+@pytest.mark.parametrize("months", [1, 2])
+def test_tenants_of_one_name_or_none_are_told_apart_by_id(months: int) -> None:
     meter = MeteringUnit("orders", "Orders", uses_maximum=False)
-    names = {"aaaaaaaa-1": "Same", "bbbbbbbb-2": "Same", "cccccccc-3": "", "dddddddd-4": "Other"}
-    usages = [TenantUsage(tenant, name, meter, None, {"2026-10-01": 1}) for tenant, name in names.items()]
+    names = {
+        "aaaaaaaa-1": "Same",
+        "bbbbbbbb-2": "ＳＡＭＥ",
+        "cccccccc-3": "",
+        "dddddddd-4": "Other",
+        "eeeeeeee-5": f"{LONG}東日本支社",
+        "eeeeeeee-6": f"{LONG}西日本支社",
+    }
+    days = {f"2026-{10 + month}-01": 1 for month in range(months)}
+    usages = [TenantUsage(tenant, name, meter, None, days) for tenant, name in names.items()]
     made = build_usage_chart(usages, "month", {"first": "2026-10-01", "last": "2026-10-31", "zone": "UTC"}, "en")
     [panel] = made.panels
-    assert isinstance(panel, BarPanel)
-    assert {bar.name for bar in panel.bars} == {"Same (aaaaaaaa)", "Same (bbbbbbbb)", "(cccccccc)", "Other"}
+    shown = [bar.name for bar in panel.bars] if isinstance(panel, BarPanel) else [line.name for line in panel.lines]
+    assert shown[2:4] == ["(cccccccc-3)", "Other"]
+    assert [name[-12:] for name in (*shown[:2], *shown[4:])] == [f"({id_})" for id_ in [*names][:2] + [*names][4:]]
+    assert len(set(shown)) == len(names)
+    text = render_text(made)
+    assert all(name in text for name in shown), "the table cuts none of them short"
+
+
+async def test_a_month_that_is_not_over_says_so(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        now = datetime.now(UTC)
+        today, before = f"{now:%Y-%m-%d}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
+        running = await on.call("job_metering_report", {"from": today[:7], "chart": "text"})
+        assert running.figure is not None
+        assert f"figures up to {today}" in running.figure.text
+        assert "is not over" in " ".join((running.structured or {})["notes"])
+        over = await on.call("job_metering_report", {"from": before, "chart": "text"})
+        assert over.figure is not None
+        assert "is not over" not in over.figure.text

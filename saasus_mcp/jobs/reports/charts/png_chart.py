@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,10 @@ from saasus_mcp.jobs.reports.charts.text_chart import truncate_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FONT_FAMILIES = ("IPAexGothic", "DejaVu Sans")
-"""Japanese and Latin characters come from the first font, others from the second, which comes with matplotlib."""
+FALLBACK_FONT = Path(__file__).with_name("fonts") / "chart_fallback.otf"
+FONT_FAMILIES = ("IPAexGothic", "DejaVu Sans", "Chart Fallback")
+"""Japanese and Latin characters come from the first font, others from the second, which comes with matplotlib, and Korean and
+rarer Chinese characters in names from the last one (scripts/chart_font.py)."""
 BACKGROUND, TEXT_COLOUR, GRID_COLOUR = "#fbfbf8", "#22252a", "#c9ccd1"
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#6b5b95", "#7f7f7f")
 """Distinguishable with red-green colour blindness, too (after Okabe and Ito)."""
@@ -37,10 +40,14 @@ MIN_BAR_SLOTS = 2
 """Bars that a panel has room for: a single bar would look like a block."""
 AXIS_CHARACTERS = 84
 """Characters that fit below the time axis of a panel."""
-REPLACEMENT = "\N{WHITE SQUARE}"
+VARIATION_SELECTORS = frozenset((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+"""They choose a form of the character before them, which is drawn in its usual form instead."""
+MAX_SUBSTITUTED, KEPT_END = 60, 14
+"""Characters of a text with code points. Of a longer one, the beginning and the end are shown."""
 
 _lock = Lock()
 fontManager.addfont(get_font_ttf_path())
+fontManager.addfont(FALLBACK_FONT)
 mpl.rcParams.update(
     {
         "font.family": list(FONT_FAMILIES),
@@ -126,16 +133,22 @@ def _format_numbers(axis: Any) -> None:
 
 
 class _GlyphFilter:
-    """Replaces characters that no font has, and collects them."""
+    """Writes characters that no font has as code points, such as [U+1F680], and collects them."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []
 
     def __call__(self, text: str) -> str:
         available = _available_glyphs()
+        text = "".join(each for each in text if ord(each) not in VARIATION_SELECTORS)
         missing = [each for each in dict.fromkeys(text) if ord(each) not in available]
         self.missing += [each for each in missing if each not in self.missing]
-        return text.translate({ord(each): REPLACEMENT for each in missing})
+        if not missing:
+            return text
+        written = text.translate({ord(each): f"[U+{ord(each):04X}]" for each in missing}).replace("][", " ")
+        if len(written) <= MAX_SUBSTITUTED:
+            return written
+        return f"{written[: MAX_SUBSTITUTED - KEPT_END - 1]}…{written[-KEPT_END:]}"
 
 
 @cache

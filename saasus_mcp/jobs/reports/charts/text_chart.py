@@ -8,6 +8,8 @@ from saasus_mcp.common.text import display_width, one_line
 from saasus_mcp.jobs.reports.charts.chart_model import BarPanel, Chart, LinePanel
 
 MAX_WIDTH = 30
+LINE_NAME_WIDTH = 20
+"""Columns of the heading of a line's values."""
 BAR_WIDTH = 24
 EIGHTH_BLOCKS = " ▏▎▍▌▋▊▉"
 
@@ -38,7 +40,7 @@ def render_text(chart: Chart) -> str:
 def _render_panel(panel: BarPanel | LinePanel, chart: Chart) -> Iterator[str]:
     yield truncate_text(panel.title, 78)
     if isinstance(panel, LinePanel):
-        rows = [[chart.time_label, *(truncate_text(line.name, 20) for line in panel.lines)]]
+        rows = [[chart.time_label, *(truncate_text(line.name, LINE_NAME_WIDTH) for line in panel.lines)]]
         values = zip(*(line.values for line in panel.lines), strict=True)
         rows += [[time, *(f"{value:,}" for value in each)] for time, each in zip(panel.times, values, strict=True)]
         yield from format_table(rows, [False, *(True for _ in panel.lines)])

@@ -1,0 +1,1 @@
+"""Invoices as the price list, the contracts and the recorded usage make them."""

@@ -1,0 +1,163 @@
+"""The tables of an estimate: one row for each invoice, or one for each line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from decimal import Decimal
+from typing import Any, Literal
+
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.jobs.invoices.comparison import ComparedAmount
+from saasus_mcp.jobs.invoices.invoice import Invoice, InvoiceLine, LineNote, PriceBook
+from saasus_mcp.jobs.invoices.money import format_amount
+from saasus_mcp.jobs.reports.period import format_day
+
+TENANT_COLUMNS = ("tenant_id", "tenant_name")
+INVOICE_COLUMNS = (
+    *(*TENANT_COLUMNS, "month", "plan_name", "currency", "fixed", "usage", "subtotal", "tax_rate", "tax", "total"),
+    *("status", "note"),
+)
+LINE_COLUMNS = (
+    *(*TENANT_COLUMNS, "month", "plan_name", "item", "kind", "first", "last", "meter", "count", "tier", "quantity"),
+    *("unit_amount", "flat_amount", "amount", "currency", "note"),
+)
+COMPARISON_COLUMNS = ("listed", "difference", "comparison")
+Status = Literal["final", "running", "incomplete", "nothing_due", "no_plan", "no_history"]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantMonth:
+    """The invoices of one tenant and month.
+
+    Attributes:
+        plan_ids: the plans of the month.
+        status: why a month has no invoice, if it has none.
+    """
+
+    tenant_id: str
+    tenant_name: str
+    month: str
+    plan_ids: tuple[str, ...]
+    invoices: tuple[Invoice, ...]
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceTable:
+    """Makes the rows.
+
+    Args:
+        language: of texts in the table; None for codes, which programs read.
+    """
+
+    book: PriceBook
+    zone: tzinfo
+    language: Language | None
+
+    def invoice_rows(
+        self, months: Sequence[TenantMonth], compared: Mapping[tuple[str, str], ComparedAmount] | None
+    ) -> Iterator[list[Any]]:
+        for month in months:
+            for invoice in month.invoices:
+                comparison = self._comparison(compared, invoice)
+                yield [*self._start(month), *self._amounts(invoice), *self._status(month, invoice), *comparison]
+            if not month.invoices:
+                empty = self._comparison(compared, None)
+                yield [
+                    *self._start(month),
+                    *([""] * 7),
+                    self._shown(one_of("jobs_invoices.status", month.status)),
+                    "",
+                    *empty,
+                ]
+
+    def listed_rows(self, compared: Sequence[ComparedAmount], names: Mapping[str, str]) -> Iterator[list[Any]]:
+        """Yield the rows of the list that no invoice matches."""
+        for each in compared:
+            id_, name = (each.tenant, names[each.tenant]) if each.tenant in names else ("", each.tenant)
+            cells = ["", "", each.currency, *([""] * 8)]
+            yield [id_, name, *cells, *self._compared_cells(each)]
+
+    def line_rows(self, months: Sequence[TenantMonth]) -> Iterator[list[Any]]:
+        for month in months:
+            for invoice in month.invoices:
+                for line in invoice.lines:
+                    yield [month.tenant_id, month.tenant_name, month.month, *self._line(line)]
+
+    def _start(self, month: TenantMonth) -> list[Any]:
+        names = " / ".join(self._plan_name(plan_id) for plan_id in month.plan_ids)
+        return [month.tenant_id, month.tenant_name, month.month, names]
+
+    def _amounts(self, invoice: Invoice) -> list[Any]:
+        rates = [line.name for line in invoice.lines if line.kind in ("tax", "included_tax")]
+        has_fixed = all(line.amount is not None for line in invoice.lines if line.kind == "fixed")
+        sums = [invoice.usage, invoice.subtotal, invoice.tax, invoice.total]
+        usage, subtotal, tax, total = (self._amount(each) if invoice.is_complete else "" for each in sums)
+        fixed = self._amount(invoice.fixed) if has_fixed else ""
+        return [invoice.currency, fixed, usage, subtotal, " / ".join(rates), tax, total]
+
+    def _status(self, month: TenantMonth, invoice: Invoice) -> list[str]:
+        status: Status = month.status if invoice.is_complete else "incomplete"
+        notes = dict.fromkeys(line.note for line in invoice.lines if line.note not in ("", "partial"))
+        return [
+            self._shown(one_of("jobs_invoices.status", status)),
+            "; ".join(self._shown(one_of("jobs_invoices.note", note)) for note in notes),
+        ]
+
+    def _line(self, line: InvoiceLine) -> list[Any]:
+        tier = line.tier
+        span = (format_day(line.span.start, self.zone), format_day(line.span.end - 1, self.zone)) if line.span else ()
+        prices = [tier.quantity, tier.unit_amount, tier.flat_amount] if tier is not None else ["", "", ""]
+        return [
+            self._plan_name(line.plan_id),
+            line.name,
+            self._shown(one_of("jobs_invoices.kind", line.kind)),
+            *(span or ("", "")),
+            line.meter,
+            "" if line.usage is None else line.usage,
+            self._tier_label(line),
+            *prices,
+            self._amount(line.amount),
+            line.currency,
+            self._note(line.note),
+        ]
+
+    def _tier_label(self, line: InvoiceLine) -> str:
+        if line.tier is None or not line.tier.tier:
+            return ""
+        return f"{line.tier.tier} (≤ {line.tier.up_to})" if line.tier.up_to is not None else str(line.tier.tier)
+
+    def _comparison(
+        self, compared: Mapping[tuple[str, str], ComparedAmount] | None, invoice: Invoice | None
+    ) -> list[Any]:
+        if compared is None:
+            return []
+        if invoice is None or (invoice.tenant_id, invoice.currency) not in compared:
+            return ["", "", ""]
+        return self._compared_cells(compared[invoice.tenant_id, invoice.currency])
+
+    def _compared_cells(self, each: ComparedAmount) -> list[Any]:
+        return [
+            self._amount(each.listed),
+            self._amount(each.difference),
+            self._shown(one_of("jobs_invoices.comparison", each.verdict)),
+        ]
+
+    def _amount(self, amount: Decimal | None) -> Decimal | str:
+        """Return an amount as a number of the CSV, or as a text, since JSON has no decimals."""
+        if amount is None:
+            return ""
+        return format_amount(amount) if self.language is None else amount
+
+    def _plan_name(self, plan_id: str) -> str:
+        plan = self.book.plans.get(plan_id)
+        return plan.label if plan is not None else plan_id
+
+    def _note(self, note: LineNote) -> str:
+        return self._shown(one_of("jobs_invoices.note", note)) if note else ""
+
+    def _shown(self, text: Message) -> str:
+        return text.id.rpartition(".")[2] if self.language is None else text.text(self.language)

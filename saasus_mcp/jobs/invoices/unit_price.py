@@ -1,0 +1,84 @@
+"""The price of a usage under one pricing unit, as SaaSus's own sample applications calculate it (`billing_router`).
+
+- usage: the count times the amount.
+- tiered: the tier in which the count lies sets everything: its flat amount, and its amount for every unit. Above the last
+  tier, the last one holds.
+- tiered_usage: each tier that the count enters adds its flat amount, and its amount for the units within it. A count of
+  zero enters none. Units above the last tier cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PricingUnit = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TierCharge:
+    """The part of a price that one tier makes, in the units in which the API stores amounts.
+
+    Attributes:
+        tier: its number, from 1; 0 for a price without tiers.
+        up_to: its end, or None if it has none.
+    """
+
+    quantity: int
+    unit_amount: int
+    flat_amount: int = 0
+    tier: int = 0
+    up_to: int | None = None
+
+    @property
+    def amount(self) -> int:
+        return self.flat_amount + self.quantity * self.unit_amount
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePrice:
+    """The price of a usage.
+
+    Attributes:
+        above_tiers: units above the end of the last tier.
+    """
+
+    parts: tuple[TierCharge, ...]
+    above_tiers: int = 0
+
+    @property
+    def amount(self) -> int:
+        return sum(part.amount for part in self.parts)
+
+
+def price_usage(unit: PricingUnit, usage: int) -> UsagePrice:
+    """Return the price of a usage under a unit that depends on use."""
+    if unit["type"] == "usage":
+        return UsagePrice((TierCharge(usage, unit["unit_amount"]),))
+    tiers = sorted(unit.get("tiers") or (), key=lambda tier: (bool(tier.get("inf")), tier.get("up_to", 0)))
+    above = 0 if not tiers or tiers[-1].get("inf") else max(0, usage - tiers[-1]["up_to"])
+    price = _tiered_usage if unit["type"] == "tiered_usage" else _tiered
+    return UsagePrice(tuple(price(tiers, usage)), above)
+
+
+def _tiered(tiers: Sequence[Mapping[str, Any]], usage: int) -> Iterator[TierCharge]:
+    for number, tier in enumerate(tiers, 1):
+        if tier.get("inf") or usage <= tier["up_to"] or number == len(tiers):
+            yield _part(tier, number, usage)
+            return
+
+
+def _tiered_usage(tiers: Sequence[Mapping[str, Any]], usage: int) -> Iterator[TierCharge]:
+    reached = 0
+    for number, tier in enumerate(tiers, 1):
+        if usage <= reached:
+            return
+        end = usage if tier.get("inf") else min(usage, tier["up_to"])
+        yield _part(tier, number, end - reached)
+        reached = end
+
+
+def _part(tier: Mapping[str, Any], number: int, quantity: int) -> TierCharge:
+    up_to = None if tier.get("inf") else tier["up_to"]
+    return TierCharge(quantity, tier["unit_amount"], tier["flat_amount"], number, up_to)
