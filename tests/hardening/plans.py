@@ -145,7 +145,7 @@ async def changed_tenant(ground: AttackContext) -> str:
     return "its call is refused, and the others are made"
 
 
-@attack(AREA, "The policy becomes stricter, or the profile is frozen, while an approved list runs")
+@attack(AREA, "The policy becomes stricter while an approved list runs")
 async def stricter_policy(ground: AttackContext) -> str:
     limits = (
         BulkLimits(critical="never"),
