@@ -1,7 +1,8 @@
 """Start an import against a served sandbox and end the process at a named moment, or continue an import.
 
 Usage: `python -m tests.support.crashing_job FOLDER URL MOMENT NUMBER < LIST`. The process ends at the NUMBER-th account. With the
-moment `never` it continues the import that is there.
+moment `never` it continues the import that is there. A list that is JSON holds the arguments of `job_run_plan`: then the process
+ends at the NUMBER-th write of any kind.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 
+from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.store import Store
@@ -23,13 +26,16 @@ from tests.support.pipeline import PRINCIPAL
 MOMENTS = ("before send", "before end", "before checkpoint", "never")
 OPERATION = "auth.CreateSaasUser"
 PATIENCE = 600.0
+AGAIN = "again "
+"""Before a moment: continue the job that is there, and end the process again."""
 
 
 class CrashPoint:
     """Counts the commits of accounts, and ends the process at a moment."""
 
-    def __init__(self, moment: str, number: int) -> None:
+    def __init__(self, moment: str, number: int, counted: Callable[[str], bool]) -> None:
         self._moment = moment
+        self._counted = counted
         self._left = number
         self._doomed = ""
 
@@ -38,7 +44,7 @@ class CrashPoint:
 
         def committed(store: Store, call: str, record: Any, *given: Any, **named: Any) -> None:
             commit(store, call, record, *given, **named)
-            if record["operation"] == OPERATION:
+            if self._counted(record["operation"]):
                 self._left -= 1
                 if self._left == 0:
                     self._doomed = call
@@ -68,13 +74,17 @@ class CrashPoint:
 
 
 async def main(folder: Path, url: str, moment: str, number: int) -> None:
-    CrashPoint(moment, number).aim()
+    starts = moment != "never" and not moment.startswith(AGAIN)
+    listed = sys.stdin.read() if starts else ""
+    plan = json.loads(listed) if listed.startswith("{") else None
+    writes = {each.key for each in load_catalogue() if not each.reads}
+    counts_all = plan is not None or not starts
+    counted = writes.__contains__ if counts_all else OPERATION.__eq__
+    CrashPoint(moment.removeprefix(AGAIN), number, counted).aim()
     async with start_job_server(folder, url=url) as on:
-        if moment != "never":
-            listed = sys.stdin.read()
-            answer = await on.surface.run(
-                Call("job_import_users", {"csv": listed}, PRINCIPAL, elicitor=AcceptingPerson())
-            )
+        if starts:
+            name, args = ("job_run_plan", plan) if plan else ("job_import_users", {"csv": listed})
+            answer = await on.surface.run(Call(name, args, PRINCIPAL, elicitor=AcceptingPerson()))
             assert not isinstance(answer, PendingElicitation)
         [job] = on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 1)
         await follow_job(on, job.id)

@@ -30,6 +30,9 @@ MAX_RUNNING_JOBS = 3
 MAX_AUDITED_ARGUMENT = 200
 """Characters of an argument in the audit record. A longer one, such as a list of people, is recorded by its digest."""
 
+LIST_ARGUMENTS = frozenset({"calls", "template", "csv", "rows"})
+"""Arguments with the arguments of many calls, among which are secrets. They are recorded by their digest."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProposal:
@@ -160,7 +163,7 @@ async def _commit(pipeline: Pipeline, job: JobProposal, ref: JobStepRef, proof: 
 
 def _record(pipeline: Pipeline, job: JobProposal, proof: Proof | None = None) -> dict[str, Any]:
     details: dict[str, Any] = {
-        "arguments": {name: _shorten(value) for name, value in job.arguments.items()},
+        "arguments": {name: _shorten(name, value) for name, value in job.arguments.items()},
         "plan": job.plan,
         "steps": len(job.steps),
     }
@@ -170,5 +173,6 @@ def _record(pipeline: Pipeline, job: JobProposal, proof: Proof | None = None) ->
     return job_record(job.name, job.principal, pipeline.destination, authorization, **details)
 
 
-def _shorten(value: Any) -> Any:
-    return value if len(str(value)) <= MAX_AUDITED_ARGUMENT else f"sha256:{json_digest(value)}"
+def _shorten(name: str, value: Any) -> Any:
+    is_short = len(str(value)) <= MAX_AUDITED_ARGUMENT
+    return value if is_short and name not in LIST_ARGUMENTS else f"sha256:{json_digest(value)}"

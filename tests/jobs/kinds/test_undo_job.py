@@ -1,4 +1,4 @@
-"""The undo of a job is a job: one question for all inverse calls, and what cannot come back is told."""
+"""The undo of a job is a job: one question for all inverse calls, and what cannot come back is reported."""
 
 from __future__ import annotations
 
