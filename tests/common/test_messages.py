@@ -139,3 +139,7 @@ def test_uses_are_found_in_python_and_in_templates(tmp_path: Path) -> None:
 )
 def test_the_locale_decides_on_the_language(environment: dict[str, str], language: str) -> None:
     assert locale_language(environment) == language
+
+
+def test_the_audit_log_keeps_a_parameter_with_two_languages_in_english() -> None:
+    assert message("catalog.unknown_tool", name=Text("role", "役割")).as_json()["params"] == {"name": "role"}
