@@ -42,7 +42,7 @@ def test_a_freeze_stops_writes_of_every_process_and_says_why(state: Path, used_b
         assert called("auth_get_roles").exit_code == 0
     assert str(state) in run("freeze", "--reason", "an incident").output
     stopped = called("auth_create_role", ROLE)
-    assert stopped.exit_code == 1
+    assert stopped.exit_code == 4
     assert "“an incident”" in stopped.output
     assert "unfreeze" in stopped.output
     assert called("auth_get_roles").exit_code == 0, "reads go on"
@@ -56,7 +56,7 @@ def test_a_person_lifts_the_freeze_of_everything_and_of_each_store(state: Path) 
     store.freeze(Freeze(1.0, "local:other", ""))
     store.close()
     run("freeze")
-    assert called("auth_create_role", ROLE).exit_code == 1
+    assert called("auth_create_role", ROLE).exit_code == 4
     with Terminal("unfreeze") as terminal:
         assert terminal.wait() == 0
     assert called("auth_create_role", ROLE).exit_code == 0
@@ -74,12 +74,12 @@ def test_a_freeze_of_another_profile_lets_writes_go() -> None:
 def test_a_freeze_of_a_profile_is_lifted_by_its_name_and_by_nothing_else() -> None:
     assert "profile sandbox" in run("freeze", "--profile", "sandbox").output, "also before anything was stored"
     stopped = called("auth_create_role", ROLE)
-    assert stopped.exit_code == 1
+    assert stopped.exit_code == 4
     assert "unfreeze --profile sandbox" in stopped.output
     with Terminal("unfreeze") as terminal:
         terminal.wait_for("Writes of the profile sandbox are still frozen")
         assert terminal.wait() == 0
-    assert called("auth_create_role", ROLE).exit_code == 1
+    assert called("auth_create_role", ROLE).exit_code == 4
     with Terminal("unfreeze", "--profile", "sandbox") as terminal:
         assert terminal.wait() == 0
     assert called("auth_create_role", ROLE).exit_code == 0
@@ -95,7 +95,7 @@ def test_a_freeze_that_cannot_be_read_holds_all_the_same(state: Path) -> None:
     run("freeze")
     (state / "frozen.json").write_text("{", encoding="utf-8")
     stopped = called("auth_create_role", ROLE)
-    assert stopped.exit_code == 1
+    assert stopped.exit_code == 4
     assert "cannot be read" in stopped.output
 
 

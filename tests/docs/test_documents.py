@@ -230,7 +230,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert there.exists(), target
         if anchor and there.suffix == ".md":
             headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+            assert anchor in {heading.lower().replace("`", "").replace(" ", "-") for heading in headings}, target
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -9,6 +9,8 @@ from mcp.types import ListToolsResult, Tool, ToolAnnotations
 from mcp_types.methods import serialize_server_result
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.jobs import JOBS_TOOLSET
+from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
@@ -16,6 +18,8 @@ from saasus_mcp.server.surface.provider_schema import provider_input_schema, pro
 
 META_PREFIX = "saasus.io/"
 LIST_TOOLS_METHOD = "tools/list"
+REASON_ARGUMENT = "reason"
+UNLISTED_KEYWORDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "default"})
 
 
 def operation_tool(operation: Operation, language: Language) -> Tool:
@@ -43,10 +47,34 @@ def builtin_tool(tool: BuiltinTool, language: Language) -> Tool:
         name=tool.name,
         title=title,
         description=tool.description,
-        input_schema=provider_input_schema(tool.input_schema),
+        input_schema=_listed_schema(tool),
         output_schema=None if tool.output_schema is None else provider_output_schema(tool.output_schema),
         annotations=_annotations(tool.hints, title),
     )
+
+
+def _listed_schema(tool: BuiltinTool) -> Schema:
+    """Return the schema of a tool's arguments without sizes and defaults, which would cost every client tokens.
+
+    A call is checked against the whole schema. Jobs, of which there are many, do not describe the reason either.
+    """
+    schema: Schema = _without_limits(provider_input_schema(tool.input_schema))
+    properties = schema.get("properties", {})
+    if tool.toolset == JOBS_TOOLSET and REASON_ARGUMENT in properties:
+        return {**schema, "properties": {**properties, REASON_ARGUMENT: {"type": "string"}}}
+    return schema
+
+
+def _without_limits(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_limits(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _without_limits(value)
+        for name, value in schema.items()
+        if name not in UNLISTED_KEYWORDS or isinstance(value, dict)
+    }
 
 
 def _annotations(hints: ToolHints, title: str) -> ToolAnnotations:
