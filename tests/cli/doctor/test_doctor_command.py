@@ -254,6 +254,7 @@ def test_a_sandbox_with_a_profile_is_a_problem() -> None:
 
 def test_a_catalogue_that_does_not_load_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue_module, "FILE", tmp_path / "none.json")
+    catalogue_module.load_catalogue.cache_clear()
     found = findings("--sandbox")
     assert (found["catalogue"]["status"], found["signature"]["status"]) == ("problem", "skipped")
 
