@@ -258,5 +258,7 @@ class Operation:
 
 
 MAX_REASON_LENGTH = 200
+REASON_ARGUMENT = "reason"
+"""The requester's own words. They do not change what a call does."""
 REASON_SCHEMA: Schema = {"type": "string", "maxLength": MAX_REASON_LENGTH, "description": "why, for the person asked"}
 """The argument in which a caller states why it makes a call. No decision depends on it."""

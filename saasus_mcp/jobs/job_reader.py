@@ -13,7 +13,7 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
 from saasus_mcp.jobs.read_log import ReadLog
 from saasus_mcp.permissions.approval.proof import Destination
@@ -49,6 +49,18 @@ MAX_CONCURRENT = 4
 
 class ReadFailed(SaasusMcpError):
     """The job cannot read what it needs."""
+
+
+def require_one_of(args: Mapping[str, Any], *names: str, hint: Message | str = "") -> str:
+    """Return the one of some arguments that is given.
+
+    Raises:
+        InvalidArguments: none or several are given.
+    """
+    given = [name for name in names if name in args]
+    if len(given) != 1:
+        raise InvalidArguments((names[0],), message("jobs.exactly_one", names=names), hint)
+    return given[0]
 
 
 async def run_concurrently(functions: Iterable[Callable[[], Awaitable[None]]]) -> None:
@@ -266,13 +278,7 @@ class JobReader:
             InvalidArguments: neither or both are given, or there is no such result.
             CallRefused: the principal may no longer read the result.
         """
-        if (by_value in args) == (by_id in args):
-            raise InvalidArguments(
-                (by_value,),
-                message("jobs.exactly_one", names=(by_value, by_id)),
-                message("jobs.leave_out_hint"),
-            )
-        if by_value in args:
+        if require_one_of(args, by_value, by_id, hint=message("jobs.leave_out_hint")) == by_value:
             return by_value, args[by_value]
         result = await self._pipeline.results.read(args[by_id], self._caller)
         if result is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
 
 MAX_LISTED = 10
+UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""A text that is an id of the API, and no name."""
 NAME_FIELDS = ("name", "display_name", "unit_name", "role_name", "attribute_name")
 K = TypeVar("K", bound=Hashable)
 

@@ -14,6 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
+from saasus_mcp.catalog.model import REASON_ARGUMENT
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
@@ -47,8 +48,6 @@ log = logging.getLogger(__name__)
 NOTHING_TO_DO = Decision("allow", "none", "nothing would change")
 MAX_RECENT_JOBS = 50
 """Of a principal's jobs, among which the same request is looked for."""
-REASON_ARGUMENT = "reason"
-"""The requester's own words. They do not change what the job does."""
 REQUEST_KEY_BYTES = 6
 """The part of a job's id that equal requests share (`store.jobs.REQUEST_KEY_LENGTH`)."""
 COMMIT_WAITS = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
 from saasus_mcp.catalog.jobs import ANY_WRITE
-from saasus_mcp.catalog.model import READ_LEVELS, REASON_SCHEMA
+from saasus_mcp.catalog.model import READ_LEVELS, REASON_ARGUMENT, REASON_SCHEMA
 
 _FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
 _OPTIONAL = {"instead_of", "for_people"}
@@ -40,7 +40,7 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
         raise SystemExit(f"jobs.yaml: {name}: {problem}")
     schema = {"type": "object", "properties": {}, **job["input"]}
     if job["writes"]:
-        schema["properties"] = {**schema["properties"], "reason": REASON_SCHEMA}
+        schema["properties"] = {**schema["properties"], REASON_ARGUMENT: REASON_SCHEMA}
     described = {
         key: {language: text.strip() for language, text in job[key].items()} for key in ("title", "description")
     }

@@ -9,8 +9,9 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.calls.target_names import TENANT, UUID_PATTERN, NameResolver
+from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.name_index import UUID_PATTERN
 
 Record = Mapping[str, Any]
 
@@ -60,13 +61,6 @@ class Members:
             fault = message("jobs_calls.no_member", user=quote_text(user), tenant=quote_text(tenant))
             raise InvalidArguments(("user",), fault, message("jobs_calls.no_member_hint"))
         return Member(tenant_id, str(exact[0]["id"]), exact[0])
-
-    async def of_user(self, user_id: str) -> list[str]:
-        """Return the tenants of a person."""
-        tenants: list[str] = []
-        async for page in self._reader.read_pages("auth.SearchTenantUsers", {"id": user_id}, _users):
-            tenants += [str(each["tenant_id"]) for each in page if each.get("id") == user_id]
-        return sorted(tenants)
 
     async def _members(self, tenant_id: str) -> Sequence[Record]:
         if tenant_id not in self._by_tenant:

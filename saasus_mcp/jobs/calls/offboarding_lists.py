@@ -7,25 +7,16 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows
-from saasus_mcp.jobs.calls.target_names import TENANT, UUID_PATTERN, NameResolver
+from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.name_index import UUID_PATTERN
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, extract_plans, load_plans
 from saasus_mcp.jobs.tables.table_reader import TableRow
+from saasus_mcp.jobs.users.existing_users import read_memberships
 
 Record = Mapping[str, Any]
-
-
-def require_one_of(args: Mapping[str, Any], *names: str) -> None:
-    """Require exactly one of some arguments.
-
-    Raises:
-        InvalidArguments: none or several are given.
-    """
-    if sum(name in args for name in names) != 1:
-        raise InvalidArguments((names[0],), message("jobs.exactly_one", names=names))
 
 
 def list_rows(argument: str, values: Sequence[str]) -> list[TableRow]:
@@ -62,15 +53,15 @@ async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end:
 
 async def plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan to remove the users from all of their tenants, and to delete their accounts unless these are kept."""
-    names, members = NameResolver(reader), Members(reader)
+    names = NameResolver(reader)
     keeps = bool(args.get("keep_account"))
 
     async def make(row: TableRow) -> Sequence[Record]:
         text = str(row.cells["users"])
         user_id = text if UUID_PATTERN.fullmatch(text) else await names.find_user(text)
         leaves = [
-            {"tool": "auth_delete_tenant_user", "arguments": {"tenant_id": tenant, "user_id": user_id}}
-            for tenant in await members.of_user(user_id)
+            {"tool": "auth_delete_tenant_user", "arguments": {"tenant_id": str(each["tenant_id"]), "user_id": user_id}}
+            for each in await read_memberships(reader, user_id)
         ]
         account = {"tool": "auth_delete_saas_user", "arguments": {"user_id": user_id}}
         return leaves if keeps else [*leaves, account]

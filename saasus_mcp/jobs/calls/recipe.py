@@ -14,12 +14,13 @@ from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_table import read_call_rows
 from saasus_mcp.jobs.calls.entries import CallEntry
 from saasus_mcp.jobs.calls.row_faults import fault_of
-from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
 from saasus_mcp.jobs.tables.cells import cell_text, narrow, parse_date
 from saasus_mcp.jobs.tables.column_names import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import TableRow
+from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 
 SOURCES = ("rows", "csv", "result")
 HEADINGS = ColumnNames(
@@ -31,7 +32,7 @@ HEADINGS = ColumnNames(
         "env": ("環境", "環境情報", "環境ID", "env_id"),
         "roles": ("ロール", "役割", "役割(ロール)", "role_names"),
     },
-    {"attribute.": ("属性.",)},
+    {ATTRIBUTE_PREFIX: ("属性.",)},
 )
 RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 """Returns the calls of one row, each with tool and arguments. A row without calls is as requested already."""
@@ -48,10 +49,7 @@ async def read_rows(
     Raises:
         InvalidArguments: it is no such table.
     """
-    given = [name for name in SOURCES if name in args]
-    if len(given) != 1:
-        raise InvalidArguments(("rows",), message("jobs.exactly_one", names=SOURCES))
-    argument, content = given[0], args.get("rows")
+    argument, content = require_one_of(args, *SOURCES), args.get("rows")
     if argument != "rows":
         argument, content = await reader.load_input(args, "csv", "result")
     found = await reader.run_in_thread(lambda: read_call_rows(content, argument, HEADINGS.find))

@@ -28,19 +28,9 @@ class RowFault:
     text: Localized
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorText:
-    """An error with its hint, as a text."""
-
-    error: SaasusMcpError
-
-    def text(self, language: str) -> str:
-        return self.error.text("ja" if language == "ja" else "en")
-
-
 def fault_of(row: int, tool: str, error: SaasusMcpError) -> RowFault:
     """Return the fault that an error of one call is."""
-    return RowFault(row, tool, ErrorText(error))
+    return RowFault(row, tool, error)
 
 
 def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:

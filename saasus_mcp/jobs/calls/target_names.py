@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +9,9 @@ from typing import Any
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
-from saasus_mcp.jobs.name_index import NameIndex, UnknownName, names_by_id
-from saasus_mcp.jobs.users.existing_users import find_accounts
-
-UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+from saasus_mcp.jobs.name_index import UUID_PATTERN, NameIndex, UnknownName, names_by_id
+from saasus_mcp.jobs.users.existing_users import find_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +117,9 @@ class NameResolver:
             InvalidArguments: no account, or several, have it.
         """
         if email not in self._users:
-            found = await find_accounts(self._reader, "email" if "@" in email else "sign_in_id", email)
-            if len(found) != 1:
-                key = "jobs_offboarding.several_users" if found else "jobs_offboarding.no_user"
-                details = {"count": len(found)} if found else {}
-                problem = message(key, login=quote_text(email), **details)
-                raise InvalidArguments(("user_id",), problem, message("jobs_offboarding.user_hint"))
-            self._users[email] = str(found[0]["id"])
+            login_type = "email" if "@" in email else "sign_in_id"
+            account = await find_account(self._reader, login_type, email, argument="user_id")
+            self._users[email] = str(account["id"])
         return self._users[email]
 
 

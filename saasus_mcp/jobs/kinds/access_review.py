@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from functools import partial
 from typing import Any
 
 from saasus_mcp.common.messages import Message, message, one_of
@@ -13,17 +12,18 @@ from saasus_mcp.common.timezones import local_time
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.users.accounts import (
+    FILTER_SOURCES,
     NEVER,
     Account,
     AccountFilter,
     DisplayNames,
     read_accounts,
     read_display_names,
+    resolve_filters,
 )
 from saasus_mcp.jobs.users.grant_history import GrantKey, GrantRecord, read_grants
 from saasus_mcp.permissions.question.values import is_privileged_name
@@ -36,11 +36,6 @@ COLUMNS = (
     *("user_id", "email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "env_name", "role_name", "role_label"),
     *("privileged", "mfa", "last_login", "granted_at", "granted_by", "approved_by"),
 )
-FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
-    "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
-    "env_ids": ("auth.GetEnvs", "envs", "id", "environment"),
-    "role_names": ("auth.GetRoles", "roles", "role_name", "role"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +111,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Resolve the names in the filters."""
     parse_zone(args)
     AccountFilter.from_arguments(args)
-    data = dict(args)
-    for argument, (key, items, field, kind) in FILTER_SOURCES.items():
-        if args.get(argument):
-            names = await reader.read(key, take=partial(names_by_id, items=items, key=field))
-            data[argument] = resolve_names(argument, args[argument], kind, names)
-    return Plan(data=data)
+    return Plan(data=await resolve_filters(reader, args))
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:

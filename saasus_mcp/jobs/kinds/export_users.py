@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
@@ -12,20 +11,23 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.table import Table
-from saasus_mcp.jobs.users.accounts import AccountFilter, DisplayNames, read_accounts, read_display_names
+from saasus_mcp.jobs.users.accounts import (
+    FILTER_SOURCES,
+    AccountFilter,
+    DisplayNames,
+    read_accounts,
+    read_display_names,
+    resolve_filters,
+)
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 from saasus_mcp.jobs.users.user_list import COLUMNS, DISPLAY_COLUMNS
 
-FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
-    "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
-    "env_ids": ("auth.GetEnvs", "envs", "id", "environment"),
-    "role_names": ("auth.GetRoles", "roles", "role_name", "role"),
+EXPORT_SOURCES = {
+    **FILTER_SOURCES,
     "attributes": ("auth.GetUserAttributes", "user_attributes", "attribute_name", "attribute"),
 }
-"""By argument: the operation that lists what it can name, the list in the answer, the field of the id, and the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             message("jobs.leave_out_hint"),
         )
     AccountFilter.from_arguments(args)
-    data = dict(args)
-    for argument, (key, items, field, kind) in FILTER_SOURCES.items():
-        if args.get(argument):
-            names = await reader.read(key, take=partial(names_by_id, items=items, key=field))
-            data[argument] = resolve_names(argument, args[argument], kind, names)
-    return Plan(data=data)
+    return Plan(data=await resolve_filters(reader, args, EXPORT_SOURCES))
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +11,12 @@ from typing import Any
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants, require_one_of
+from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants
 from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
-from saasus_mcp.jobs.name_index import names_by_id, resolve_names
+from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
+from saasus_mcp.jobs.name_index import UUID_PATTERN, names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.question_values import leading_name, name_text, optional_count, optional_list
 from saasus_mcp.permissions.question.content import (
@@ -35,7 +34,6 @@ from saasus_mcp.permissions.question.content import (
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.question.values import format_decimal
 
-UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HOUR_SECONDS = 3600
 MIN_NOTICE_SECONDS = HOUR_SECONDS + HOUR_SECONDS // 4
 """Between the plan and the end of a contract: the longest wait of a step for its approval, and 15 minutes."""
@@ -66,8 +64,7 @@ class Contract:
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Collect everything that belongs to the tenant, and plan the steps. For a list of tenants, plan one call for each."""
-    require_one_of(args, "tenant_id", "tenants")
-    if "tenants" in args:
+    if require_one_of(args, "tenant_id", "tenants") == "tenants":
         soon = args.get("contract_ends") == "soon"
         return await plan_tenants(
             reader, args, lambda tenant: _contract_end(reader, tenant, Contract.from_tenant(tenant), soon=soon)

@@ -6,20 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message
-from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.offboarding_lists import plan_users, require_one_of
+from saasus_mcp.jobs.calls.offboarding_lists import plan_users
 from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, run_concurrently
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.question_values import JoinedTexts, leading_name, name_text, optional_count, optional_list
-from saasus_mcp.jobs.users.existing_users import find_accounts
+from saasus_mcp.jobs.users.existing_users import find_account, read_memberships
 from saasus_mcp.jobs.users.import_targets import DisplayName
 from saasus_mcp.permissions.question.content import (
     FixedText,
@@ -37,12 +35,12 @@ Record = Mapping[str, Any]
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Collect everything that the user has, and plan the steps: leave the tenants, and last delete the account."""
-    require_one_of(args, *LOGIN_ARGUMENTS, "users")
-    if "users" in args:
+    given = require_one_of(args, *LOGIN_ARGUMENTS, "users")
+    if given == "users":
         return await plan_users(reader, args)
-    user = await _read_user(reader, args)
+    user = await _read_user(reader, given, args[given])
     login = user.get("email") or user.get("sign_in_id") or user["id"]
-    memberships = await _read_memberships(reader, user["id"])
+    memberships = await read_memberships(reader, user["id"])
     leaves = _select_memberships(memberships, args.get("tenant_ids"))
     deletes_account = not args.get("keep_account") and not args.get("tenant_ids")
     tenants = [each["tenant_id"] for each in leaves] if args.get("tenant_ids") else None
@@ -78,24 +76,10 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     return await (run_calls(work, plan) if "rows" in plan.data else run_checklist(work, plan))
 
 
-async def _read_user(reader: JobReader, args: Mapping[str, Any]) -> Record:
-    [name] = [name for name in LOGIN_ARGUMENTS if name in args]
-    if name == "user_id":
-        return await reader.read("auth.GetSaasUser", {"user_id": args[name]}, dict)
-    found = await find_accounts(reader, name, args[name])
-    if len(found) != 1:
-        key = "jobs_offboarding.several_users" if found else "jobs_offboarding.no_user"
-        details = {"count": len(found)} if found else {}
-        problem = message(key, login=quote_text(args[name]), **details)
-        raise InvalidArguments((name,), problem, message("jobs_offboarding.user_hint"))
-    return found[0]
-
-
-async def _read_memberships(reader: JobReader, user: str) -> list[Record]:
-    found: list[Record] = []
-    async for page in reader.read_pages("auth.SearchTenantUsers", {"id": user}, lambda answer: answer.get("users", [])):
-        found += [each for each in page if each.get("id") == user]
-    return sorted(found, key=lambda each: str(each["tenant_id"]))
+async def _read_user(reader: JobReader, argument: str, value: str) -> Record:
+    if argument == "user_id":
+        return await reader.read("auth.GetSaasUser", {"user_id": value}, dict)
+    return await find_account(reader, argument, value, argument)
 
 
 def _select_memberships(memberships: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:

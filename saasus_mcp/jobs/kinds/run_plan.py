@@ -13,7 +13,7 @@ from saasus_mcp.jobs.calls.call_table import read_call_rows
 from saasus_mcp.jobs.calls.entries import CallEntry, fill_template, read_calls
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
 
 
@@ -28,9 +28,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
 
 
 async def _read_entries(reader: JobReader, args: Mapping[str, Any]) -> tuple[str, list[CallEntry]]:
-    given = [name for name in ("calls", "csv", "result") if name in args]
-    if len(given) != 1:
-        raise InvalidArguments(("calls",), message("jobs.exactly_one", names=("calls", "csv", "result")))
+    require_one_of(args, "calls", "csv", "result")
     if ("template" in args) == ("calls" in args):
         raise InvalidArguments(("template",), message("jobs_calls.template_goes_with_table"))
     if "calls" in args:

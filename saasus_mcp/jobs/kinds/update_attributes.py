@@ -18,8 +18,8 @@ from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.cells import PARSERS
 from saasus_mcp.jobs.tables.table_reader import TableRow
+from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 
-PREFIX = "attribute."
 DEFINITIONS: Mapping[str, tuple[str, str]] = {
     "tenants": ("auth.GetTenantAttributes", "tenant_attributes"),
     "users": ("auth.GetUserAttributes", "user_attributes"),
@@ -31,7 +31,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one update for each row that differs. Empty cells and attributes without a column stay as they are."""
     of = args["of"]
     keys = ("tenant",) if of == "tenants" else ("tenant", "user")
-    argument, rows = await read_rows(reader, args, keys, (PREFIX,))
+    argument, rows = await read_rows(reader, args, keys, (ATTRIBUTE_PREFIX,))
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
     names, members = NameResolver(reader), Members(reader)
@@ -68,11 +68,11 @@ def _values(row: TableRow, types: Mapping[str, str]) -> dict[str, Any]:
     """Return the new values of a row by attribute."""
     values: dict[str, Any] = {}
     for column in row.cells:
-        if not column.startswith(PREFIX) or not text_of(row, column):
+        if not column.startswith(ATTRIBUTE_PREFIX) or not text_of(row, column):
             continue
-        name = column.removeprefix(PREFIX)
+        name = column.removeprefix(ATTRIBUTE_PREFIX)
         if name not in types:
-            hint = message("jobs_calls.columns_hint", columns=tuple(PREFIX + each for each in types))
+            hint = message("jobs_calls.columns_hint", columns=tuple(ATTRIBUTE_PREFIX + each for each in types))
             raise InvalidArguments((column,), message("jobs_calls.other_column", column=quote_text(column)), hint)
         try:
             values[name] = PARSERS.get(types[name], str)(text_of(row, column))

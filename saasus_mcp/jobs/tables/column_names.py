@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from saasus_mcp.common.text import nearest_names
 from saasus_mcp.jobs.name_index import fold_name
 
-MIN_SIMILARITY = 0.6
 MAX_HEADING = 100
 
 
@@ -36,10 +36,8 @@ class ColumnNames:
 
     def nearest(self, heading: str, known: Iterable[str]) -> str | None:
         """Return the known column or heading that resembles an unknown one the most."""
-        from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
-
         spellings = {**self._columns, **{_fold(name): name for name in known}}
-        near = get_close_matches(_fold(heading[:MAX_HEADING]), sorted(spellings), 1, MIN_SIMILARITY)
+        near = nearest_names(_fold(heading[:MAX_HEADING]), spellings, 1)
         return spellings[near[0]] if near else None
 
 

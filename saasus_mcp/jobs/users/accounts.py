@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import fold_name
+from saasus_mcp.jobs.name_index import fold_name, names_by_id, resolve_names
 from saasus_mcp.jobs.reports.period import Period
 
 ACCOUNTS_OPERATION = "auth.SearchSaasUsers"
 NEVER = 0
 """The time of the last login of an account that has none."""
+FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
+    "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
+    "env_ids": ("auth.GetEnvs", "envs", "id", "environment"),
+    "role_names": ("auth.GetRoles", "roles", "role_name", "role"),
+}
+"""By argument: the operation that lists what it can name, the list in the answer, the field of the id, and the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,25 @@ class AccountFilter:
 
     def is_dormant(self, account: Account) -> bool:
         return self.before is None or account.last_login is None or account.last_login < self.before
+
+
+async def resolve_filters(
+    reader: JobReader, args: Mapping[str, Any], sources: Mapping[str, tuple[str, str, str, str]] = FILTER_SOURCES
+) -> dict[str, Any]:
+    """Return the arguments with ids in place of the names in the filters.
+
+    Args:
+        sources: see `FILTER_SOURCES`.
+
+    Raises:
+        InvalidArguments: no record, or several, have a name.
+    """
+    resolved = dict(args)
+    for argument, (key, items, field, kind) in sources.items():
+        if args.get(argument):
+            names = await reader.read(key, take=partial(names_by_id, items=items, key=field))
+            resolved[argument] = resolve_names(argument, args[argument], kind, names)
+    return resolved
 
 
 @dataclass(frozen=True, slots=True)

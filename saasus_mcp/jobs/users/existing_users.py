@@ -9,6 +9,9 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.users.user_line import UserLine, login_key
 
@@ -89,6 +92,35 @@ async def find_accounts(reader: JobReader, login_type: str, login: str) -> list[
             pass
     exact = [user for user in found.values() if user.get(login_type) == login]
     return exact or list(found.values())
+
+
+async def find_account(reader: JobReader, login_type: str, login: str, argument: str) -> Record:
+    """Return the only account with a login.
+
+    Args:
+        argument: the argument with the login, for errors.
+
+    Raises:
+        InvalidArguments: no account, or several, have it.
+    """
+    found = await find_accounts(reader, login_type, login)
+    if len(found) == 1:
+        return found[0]
+    shown = quote_text(login)
+    problem = (
+        message("jobs_offboarding.several_users", login=shown, count=len(found))
+        if found
+        else message("jobs_offboarding.no_user", login=shown)
+    )
+    raise InvalidArguments((argument,), problem, message("jobs_offboarding.user_hint"))
+
+
+async def read_memberships(reader: JobReader, user: str) -> list[Record]:
+    """Return the memberships of an account, by the id of the tenant."""
+    found: list[Record] = []
+    async for page in reader.read_pages("auth.SearchTenantUsers", {"id": user}, lambda answer: answer.get("users", [])):
+        found += [each for each in page if each.get("id") == user]
+    return sorted(found, key=lambda each: str(each["tenant_id"]))
 
 
 def search_queries(login_type: str, login: str, *, any_case: bool = False) -> list[dict[str, str]]:

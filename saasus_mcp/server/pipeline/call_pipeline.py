@@ -279,8 +279,8 @@ class Pipeline:
             require_not_narrowed(operation, call.principal)
             raise
         reason = self._sanitize_reason(call.reason, prepared) if call.reason else ""
-        prepared = replace(prepared, deadline=self.deadline_for(call), progress=call.progress, reason=reason)
-        prepared = replace(prepared, undo_ref=call.undo_ref)
+        deadline = self.deadline_for(call)
+        prepared = replace(prepared, deadline=deadline, progress=call.progress, reason=reason, undo_ref=call.undo_ref)
         if step is None:
             return prepared
         identifier = step.call_id if step.step else prepared.id

@@ -8,7 +8,7 @@ from itertools import islice
 
 from saasus_mcp.catalog import Operation, UnknownTool
 from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME, MAX_SUGGESTIONS
-from saasus_mcp.catalog.model import REASON_SCHEMA
+from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
 from saasus_mcp.common.json_path import InvalidArguments, Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
@@ -107,7 +107,7 @@ class CompactTools:
 
     def _call_tool(self, name: str, levels: tuple[str, str]) -> BuiltinTool:
         operations = [operation for operation in self._pipeline.catalogue if operation.level in levels]
-        more = {"select": SELECT_SCHEMA} if name == "call_read" else {"reason": REASON_SCHEMA}
+        more = {"select": SELECT_SCHEMA} if name == "call_read" else {REASON_ARGUMENT: REASON_SCHEMA}
         return BuiltinTool(
             name=name,
             title=one_of("server.tool_title", name),

@@ -10,6 +10,7 @@ from mcp_types.methods import serialize_server_result
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET
+from saasus_mcp.catalog.model import REASON_ARGUMENT
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.server.surface.annotations import ToolHints
@@ -18,7 +19,6 @@ from saasus_mcp.server.surface.provider_schema import provider_input_schema, pro
 
 META_PREFIX = "saasus.io/"
 LIST_TOOLS_METHOD = "tools/list"
-REASON_ARGUMENT = "reason"
 UNLISTED_KEYWORDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "default"})
 
 
