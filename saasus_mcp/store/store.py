@@ -22,6 +22,8 @@ from saasus_mcp.store.folder_freeze import read_folder_freeze
 from saasus_mcp.store.hidden_secrets import SecretStore
 from saasus_mcp.store.job_records import JobStatus
 from saasus_mcp.store.jobs import JobStore
+from saasus_mcp.store.notice_records import NoticeEvent, NoticeKind
+from saasus_mcp.store.notices import NoticeOutbox, add_event
 from saasus_mcp.store.records import (
     HOUR,
     NO_COMMITMENT,
@@ -38,6 +40,8 @@ from saasus_mcp.store.undo_log import UndoLog
 from saasus_mcp.store.write_freeze import STORE_FREEZES, FreezeLookup, no_global_freeze, refuse_if_frozen
 
 Record = Mapping[str, Any]
+_JOB_NOTICES: Mapping[str, NoticeKind] = {"done": "job_done", "failed": "job_failed", "cancelled": "job_cancelled"}
+_DECISION_NOTICES: Mapping[str, NoticeKind] = {"freeze": "frozen", "unfreeze": "unfrozen"}
 MEMORY_STORE_NAME = "memory"
 
 
@@ -61,6 +65,7 @@ class Store(ApprovalStore, SecretStore):
         self.undo_log = UndoLog(database)
         self.results = StoredResults(database)
         self.jobs = JobStore(database)
+        self.notices = NoticeOutbox(database)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -161,14 +166,23 @@ class Store(ApprovalStore, SecretStore):
         with self.audit_log.write_transaction() as connection:
             if self.jobs.finish(connection, job, status, report=report, at=at):
                 self.audit_log.append(connection, job, "ended", record, at=at)
+                profile = self.jobs.profile_of(connection, job)
+                add_event(connection, NoticeEvent(f"job:{job}", _JOB_NOTICES[status], profile, at, {"job": job}))
 
     def record_refusal(self, call: str, record: Record, at: float) -> None:
         """Record a call that was not sent, with the reason."""
         self.audit_log.append_alone(call, "refused", record, at)
 
     def record_decision(self, record: Record, at: float) -> None:
-        """Record a decision that a person made outside a call."""
-        self.audit_log.append_alone(secrets.token_hex(16), "decided", record, at)
+        """Record a decision that a person made outside a call. People are told of a freeze and its end."""
+        call, kind = secrets.token_hex(16), _DECISION_NOTICES.get(str(record.get("action")))
+        if kind is None:
+            self.audit_log.append_alone(call, "decided", record, at)
+            return
+        with self.audit_log.write_transaction() as connection:
+            self.audit_log.append(connection, call, "decided", record, at=at)
+            data = {"by": record.get("principal", ""), "reason": record.get("reason", "")}
+            add_event(connection, NoticeEvent(f"decision:{call}", kind, str(record.get("profile", "")), at, data))
 
     def audit_records(self) -> list[dict[str, Any]]:
         """Return every audit record, oldest first."""
