@@ -33,6 +33,7 @@ COMMANDS = {
     "undo": "undo.undo_command:undo",
     "freeze": "freeze:freeze",
     "unfreeze": "freeze:unfreeze",
+    "notify": "notify:notify",
     "audit": "audit:audit",
     "policy": "policy.policy_command:policy",
     "doctor": "doctor.doctor_command:doctor",

@@ -1,4 +1,4 @@
-"""Settings of notices: the channels on which people are told of approvals, jobs, freezes and the audit log."""
+"""Settings of notices: the channels that report approvals, jobs, freezes and faults of the audit log to people."""
 
 from __future__ import annotations
 

@@ -63,6 +63,12 @@ class ApprovalStore:
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
             return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
 
+    def find_approval(self, code: str, now: float) -> Approval | None:
+        """Return the approval with this code. An expired one has the status stale."""
+        with self._database.read_transaction(long_running=False) as connection:
+            row = connection.execute(select(approvals).where(approvals.c.code == code)).first()
+            return _with_current_status(Approval(**row._asdict()), now) if row is not None else None
+
     def find_rejected(self, subject: str, now: float) -> Approval | None:
         """Return the rejection of a call or a variation of it, until its `retry_at`."""
         with self._database.transaction() as connection:

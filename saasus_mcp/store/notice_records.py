@@ -24,7 +24,7 @@ DeliveryStatus = Literal["pending", "sent", "failed", "dropped"]
 
 @dataclass(frozen=True, slots=True)
 class NoticeEvent:
-    """Something that people are told. It has references only; its text is made for each channel when it is sent.
+    """Something that is reported to people. It has references only; its text is made for each channel when it is sent.
 
     Attributes:
         id: the same for each attempt and channel, so that a receiver can recognise a repetition.

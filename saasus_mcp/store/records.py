@@ -15,7 +15,7 @@ AUDIT_DAYS, UNDO_LOG_DAYS = 365, 30
 """Retention in days. The audit log is never purged automatically: AUDIT_DAYS is the default of `audit purge`."""
 
 NOTICE_DAYS = 7
-"""Retention of an event that people are told of, and of its deliveries."""
+"""Retention of an event that is reported to people, and of its deliveries."""
 
 BudgetKind = Literal["destructive", "users", "writes"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "used", "stale"]

@@ -52,7 +52,8 @@ class Database:
                     connection.execute(CreateSchema(schema, if_not_exists=True))
                 tables.create_all(connection)
             elif tables is metadata and not inspect(connection).has_table(ADDED_TABLES[-1].name, schema):
-                tables.create_all(connection, tables=ADDED_TABLES)
+                for table in ADDED_TABLES:
+                    table.create(connection, checkfirst=True)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
                 connection.execute(insert(versions).values(version=version))
