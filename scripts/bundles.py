@@ -43,7 +43,10 @@ def files() -> Iterator[tuple[Path, str]]:
     yield ROOT / "server.json", _versioned((ROOT / "server.json").read_text(encoding="utf-8"))
     yield ROOT / "gemini-extension.json", _json(gemini(server))
     yield ROOT / "bundles" / "mcpb" / "manifest.json", _json(manifest(server))
-    yield ROOT / "bundles" / "mcpb" / "pyproject.toml", PROJECT.format(version=__version__, requires=_project("requires-python"))
+    yield (
+        ROOT / "bundles" / "mcpb" / "pyproject.toml",
+        PROJECT.format(version=__version__, requires=_project("requires-python")),
+    )
     for name, (add, attempt, flags) in READMES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
@@ -91,7 +94,10 @@ def manifest(server: dict[str, Any]) -> dict[str, Any]:
         "prompts_generated": True,
         "keywords": ["saasus", "saas", "tenants", "billing"],
         "license": _project("license"),
-        "compatibility": {"platforms": ["darwin", "win32", "linux"], "runtimes": {"python": _project("requires-python")}},
+        "compatibility": {
+            "platforms": ["darwin", "win32", "linux"],
+            "runtimes": {"python": _project("requires-python")},
+        },
         "user_config": {_key(each): _setting(each) for each in variables},
     }
 

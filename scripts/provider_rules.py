@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
 FILE = Path(__file__).with_name("provider_limits.yaml")
@@ -99,7 +98,7 @@ def read(file: Path = FILE) -> list[Limit]:
         TypeError: an entry has an unknown key or lacks one.
     """
     limits = []
-    for entry in yaml.safe_load(file.read_text(encoding="utf-8")):
+    for entry in read_yaml(file):
         if entry["rule"] not in {**NODES, **TOOLS, **LISTS}:
             raise ValueError(f"{entry['by']}: there is no rule {entry['rule']!r}")
         rest = {key: value for key, value in entry.items() if key not in ("source", "exceptions")}
