@@ -98,6 +98,11 @@ class SigninRoutes:
             assign_principal(request.scope, session.approver.id)
         return session
 
+    def session_finder(self, request: Request) -> Callable[[], ConsoleSession | None]:
+        """Return a function that finds the session of this browser as it is at each call."""
+        cookie = request.cookies.get(self._cookie_name(request), "")
+        return lambda: self.sessions.find(cookie, self.clock())
+
     def redirect_to_signin(self, request: Request) -> Response:
         """Return a redirect to the sign-in page, which leads back to the requested page."""
         response = redirect_to("/sign-in")

@@ -10,20 +10,12 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.console.approvals_view import view_approval, view_approvals
 from saasus_mcp.hosting.console.audit_view import view_audit
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
-from saasus_mcp.hosting.console.views import (
-    PageRequest,
-    View,
-    view_account,
-    view_approval,
-    view_approvals,
-    view_limits,
-    view_policy,
-    view_secrets,
-    view_tools,
-)
+from saasus_mcp.hosting.console.tools_view import view_tools
+from saasus_mcp.hosting.console.views import PageRequest, View, view_account, view_limits, view_policy, view_secrets
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
