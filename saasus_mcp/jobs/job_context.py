@@ -128,7 +128,8 @@ class JobContext(JobReader):
                 return
             results[group.name] = result = await self._run_group(group)
             running = await self._save_progress(completed + len(results), total)
-            stopped = stopped or not running or _must_stop([result], stop_at_failure=stop_at_failure)
+            if not running or _must_stop([result], stop_at_failure=stop_at_failure):
+                stopped = True
 
         await run_concurrently([partial(run, group) for group in batch])
         return [asdict(results[group.name]) for group in batch if group.name in results]

@@ -33,7 +33,9 @@ class Users:
     """The accounts and memberships."""
 
     def __init__(self, count: int) -> None:
-        self.tenants = [{"id": identifier("tenant", n), "name": f"Tenant {n}", "attributes": {}} for n in range(TENANTS)]
+        self.tenants = [
+            {"id": identifier("tenant", n), "name": f"Tenant {n}", "attributes": {}} for n in range(TENANTS)
+        ]
         self.accounts: list[Record] = []
         self.members: dict[tuple[str, str], Record] = {}
         self.ids: dict[str, str] = {}
@@ -55,20 +57,27 @@ class Users:
 
     def create(self, login: str) -> Record:
         """Create an account."""
-        account = {"id": identifier("user", len(self.accounts)), "email": login, "attributes": {}}
+        account: Record = {"id": identifier("user", len(self.accounts)), "email": login, "attributes": {}}
         self.accounts.append(account)
         self.ids[login] = account["id"]
         return account
 
     def join(self, tenant: str, login: str, attributes: Record) -> Record:
         """Add an account to a tenant."""
-        member = {"id": self.ids[login], "tenant_id": tenant, "tenant_name": self._names[tenant], "email": login}
+        member: Record = {
+            "id": self.ids[login],
+            "tenant_id": tenant,
+            "tenant_name": self._names[tenant],
+            "email": login,
+        }
         self.members[tenant, member["id"]] = {**member, "attributes": attributes, "envs": []}
         return self.members[tenant, member["id"]]
 
     def grant(self, tenant: str, user: str, env: int, roles: list[str]) -> None:
         """Give a member roles."""
-        self.members[tenant, user]["envs"].append({**ENVS[0], "id": env, "roles": [{"role_name": each} for each in roles]})
+        self.members[tenant, user]["envs"].append(
+            {**ENVS[0], "id": env, "roles": [{"role_name": each} for each in roles]}
+        )
 
     def answer(self, method: str, target: str, body: bytes) -> Any:
         """Return the answer of a request."""
@@ -140,7 +149,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
-        length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
         if not found or len(body) < length:
             return
         self._received = b""

@@ -124,7 +124,11 @@ class Database:
         Raises:
             StoreError: the database fails.
         """
-        with self._explain(), self._snapshots.begin() as connection, self._timeouts(connection, long_running=long_running):
+        with (
+            self._explain(),
+            self._snapshots.begin() as connection,
+            self._timeouts(connection, long_running=long_running),
+        ):
             yield connection
 
     def _timeouts(self, connection: Connection, *, long_running: bool) -> AbstractContextManager[None]:
