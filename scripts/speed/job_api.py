@@ -33,7 +33,7 @@ class Users:
     """The accounts and memberships."""
 
     def __init__(self, count: int) -> None:
-        self.tenants = [
+        self.tenants: list[Record] = [
             {"id": identifier("tenant", n), "name": f"Tenant {n}", "attributes": {}} for n in range(TENANTS)
         ]
         self.accounts: list[Record] = []
