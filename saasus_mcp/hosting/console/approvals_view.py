@@ -64,7 +64,6 @@ def view_approval(
         "error": error,
         "typed": typed,
         "comment": comment,
-        "related": [],
         "here": "approvals",
     }
     return PageContent("approval", values)

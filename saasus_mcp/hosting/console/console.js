@@ -56,7 +56,9 @@
     if (fresh.dataset.said) announce(fresh.dataset.said);
   }
 
+  const sign = document.getElementById("live-sign");
   function onState(state) {
+    sign.hidden = false;
     const count = state.waiting ? `(${state.waiting}) ` : "";
     document.title = count + document.title.replace(/^\(\d+\) /, "");
     for (const badge of document.querySelectorAll("[data-count]")) {
@@ -73,7 +75,7 @@
   let latest = null;
   if (others) {
     others.onmessage = ({ data }) => {
-      if (data === "hello") { if (latest) others.postMessage(latest); } else onState(data);
+      if (data === "hello") { if (latest) others.postMessage(latest); } else if (data === "lost") sign.hidden = true; else onState(data);
     };
   }
 
@@ -82,6 +84,7 @@
       const source = new EventSource(`${texts.base}/events`);
       let known = null;
       const end = () => { latest = null; release(); };
+      const lost = () => { sign.hidden = true; others?.postMessage("lost"); };
       source.addEventListener("state", ({ data }) => {
         latest = JSON.parse(data);
         notify(latest.pending, known);
@@ -91,10 +94,12 @@
       });
       source.addEventListener("end", ({ data }) => {
         source.close();
+        lost();
         if (data === "session") showSignedOut();
         setTimeout(end, data === "session" ? 1e9 : 60_000);
       });
       source.onerror = () => {
+        lost();
         if (source.readyState === EventSource.CLOSED) setTimeout(end, 30_000);
       };
     });

@@ -41,6 +41,7 @@ CONSOLE_HEADERS = {
     "Cache-Control": "no-store",
 }
 PATH_PATTERN = re.compile(r"(/[A-Za-z0-9_-]{1,80}){0,3}")
+QUERY_PATTERN = re.compile(r"[A-Za-z0-9_=&%.+:~-]{0,1000}")
 
 
 @cache
@@ -115,3 +116,15 @@ def redirect_to(path: str) -> Response:
 def safe_path(path: str) -> str:
     """Return a path below /console, or the first page if it is not a valid path."""
     return path if PATH_PATTERN.fullmatch(path) else ""
+
+
+def return_path(path: str, query: str) -> str:
+    """Return a path with its query below /console, or the first page if they are not valid."""
+    wanted = safe_path(path)
+    return f"{wanted}?{query}" if wanted and query and QUERY_PATTERN.fullmatch(query) else wanted
+
+
+def safe_return(wanted: str) -> str:
+    """Return what `return_path` made, and the first page for anything else: cookies can be written by others."""
+    path, _, query = wanted.partition("?")
+    return return_path(path, query)

@@ -18,7 +18,16 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.hosting.console import approvals_view, audit_view, changes_view, jobs_view, live, tools_view, views
+from saasus_mcp.hosting.console import (
+    approvals_view,
+    audit_export,
+    audit_view,
+    changes_view,
+    jobs_view,
+    live,
+    tools_view,
+    views,
+)
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
@@ -90,6 +99,7 @@ class Console:
             *(Route(BASE_PATH + path, partial(self._act, act), methods=["POST"]) for path, act in actions.items()),
             Route(BASE_PATH + "/reveal", self._reveal, methods=["POST"]),
             Route(BASE_PATH + "/time-zone", self._choose_time_zone, methods=["POST"]),
+            Route(BASE_PATH + "/audit.{form:str}", self._export_audit, methods=["GET"]),
             Route(BASE_PATH + "/events", self._stream_events, methods=["GET"]),
             *self.signin.routes(),
             *(Route(f"{BASE_PATH}/{name}", partial(_send_file, name), methods=["GET"]) for name in STATIC_FILES),
@@ -102,7 +112,7 @@ class Console:
         try:
             return await endpoint(request)
         except NotSignedIn:
-            return redirect_to("/sign-in")
+            return self.signin.refuse_form(request)
         except InvalidForm:
             text, status = message("console.refused_form"), HTTPStatus.FORBIDDEN
         except CapacityExceeded as error:
@@ -122,6 +132,19 @@ class Console:
         state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
         content = await run_sync(view, self.service, page)
         return await run_sync(partial(self._render, content, session, request, state=state))
+
+    async def _export_audit(self, request: Request) -> Response:
+        """Answer with the filtered audit log as a file."""
+        session = await self.signin.find_session(request)
+        if session is None:
+            return self._redirect_to_signin(request)
+        known = audit_export.MEDIA_TYPES.get(request.path_params["form"])
+        if known is None:
+            return self._render(None, session, request)
+        form, media_type = known
+        content = audit_export.export_audit(self.service, self._page_request(request, session), form)
+        headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="audit.{form}"'}
+        return StreamingResponse(content, media_type=media_type, headers=headers)
 
     async def _stream_events(self, request: Request) -> Response:
         """Answer with the stream of changes. Without a session or a place the browser must not come back by itself."""

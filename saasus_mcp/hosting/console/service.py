@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.catalog.jobs import load_jobs
@@ -26,16 +25,11 @@ from saasus_mcp.store import Approval, Freeze, UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
-    from saasus_mcp.store.audit.log import RecordPosition
     from saasus_mcp.store.job_records import Job
 
 DAY_SECONDS = 24 * 3600
 HISTORY_DAYS, CHANGES_DAYS = 7, 30
 """How long a decided or expired approval, and a change, are shown."""
-PAGE_SIZE, SCAN_LIMIT, BATCH_SIZE = 50, 5_000, 500
-"""Audit records on a page, how many are searched for one page, and how many are read at once."""
-PAGE_BYTES = 256 * 1024
-"""The size at which a page of audit records ends."""
 COMMON_CONTEXT = "decisions"
 """The name of the context with the decisions on all SaaS together."""
 
@@ -81,14 +75,6 @@ class ListedChange:
 
     context: ProfileContext
     entry: UndoEntry
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """Audit records, newest first. `next_cursor` is where older ones begin; None if all were searched."""
-
-    records: list[dict[str, Any]]
-    next_cursor: RecordPosition | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,28 +223,6 @@ class ConsoleService:
             return contexts
         return [*contexts, ProfileContext(COMMON_CONTEXT, frozenset(), self.common_store)]
 
-    def search_audit(
-        self, context: ProfileContext, filters: Mapping[str, str], days: float, before: RecordPosition | None
-    ) -> AuditPage:
-        """Return the newest records that match.
-
-        Args:
-            filters: by field, the text that it must contain.
-            before: the position to start at; None for the newest record.
-        """
-        matches: list[dict[str, Any]] = []
-        since, last, size = self.clock() - days * DAY_SECONDS, before, 0
-        for count, (position, record) in enumerate(_read_newest(context.store(), before)):
-            if record["at"] < since:
-                return AuditPage(matches, None)
-            if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
-                return AuditPage(matches, last)
-            last = position
-            if context.profile in (None, record.get("profile")) and _matches(record, filters):
-                matches.append(record)
-                size += len(json.dumps(record, default=str))
-        return AuditPage(matches, None)
-
     def list_decisions(
         self, principal: Principal, context: ProfileContext | None
     ) -> Iterator[tuple[Operation, Decision, bool]]:
@@ -387,17 +351,3 @@ class ConsoleService:
         target = {"profile": profile or context.profile or "", "saas_id": context.saas_id}
         action = ActionRecord(kind, approver.id, "console", reason=reason, **target)
         record_action(context.store(), action, self.clock())
-
-
-def _read_newest(store: Store, before: RecordPosition | None) -> Iterator[tuple[RecordPosition, dict[str, Any]]]:
-    """Yield audit records, newest first, read in batches."""
-    while True:
-        batch = store.audit_log.newest_records(BATCH_SIZE, before)
-        yield from batch
-        if len(batch) < BATCH_SIZE:
-            return
-        before = batch[-1][0]
-
-
-def _matches(record: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
-    return all(value.casefold() in str(record.get(name, "")).casefold() for name, value in filters.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from saasus_mcp.catalog import Catalogue
 
@@ -28,6 +28,10 @@ class WordSearch:
     def matches(self, texts: Iterable[str], operation: str = "") -> bool:
         """Return True if the texts contain every word, or the operation is among those that the catalogue finds."""
         return operation in self._found or self.contains_all(texts)
+
+    def matches_lazily(self, texts: Callable[[], Iterable[str]], operation: str) -> bool:
+        """Return the same, but make the texts only if they are needed."""
+        return not self._words or operation in self._found or self.contains_all(texts())
 
     def contains_all(self, texts: Iterable[str]) -> bool:
         """Return True if the texts contain every word."""
