@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -117,8 +117,8 @@ async def stream_events(
     stream: _Stream,
     find_session: Callable[[], ConsoleSession | None],
     reader: Reader,
-) -> AsyncIterator[str]:
-    """Yield an event for each change, and a comment while there is none.
+) -> AsyncGenerator[str]:
+    """Yield an event for each change, and a comment after a while without one.
 
     The session is checked at each reading. The event `end` tells the page not to come back: the session has ended, or another page
     of it has a stream.

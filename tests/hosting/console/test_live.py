@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -46,7 +46,7 @@ def events_of(part: str) -> list[tuple[str, Any]]:
 @asynccontextmanager
 async def opened(
     service: ConsoleService, streams: LiveStreams, find: Callable[[], SignedIn | None]
-) -> AsyncIterator[AsyncIterator[str]]:
+) -> AsyncIterator[AsyncGenerator[str]]:
     session = find()
     assert session is not None
     stream = streams.open(session)
