@@ -176,7 +176,14 @@ class ApprovalService:
         return self._store.list_approvals(now)
 
     def approve(
-        self, approval: Approval, typed: str, by: str, now: float, comment: str | None = None, *, via: Channel = "terminal"
+        self,
+        approval: Approval,
+        typed: str,
+        by: str,
+        now: float,
+        comment: str | None = None,
+        *,
+        via: Channel = "terminal",
     ) -> None:
         """Approve the call that the approval shows, with the typed name of its target. The comment is stored and recorded.
 
