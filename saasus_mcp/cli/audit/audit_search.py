@@ -97,7 +97,7 @@ class _Filter:
 @option("--event", type=click.Choice(sorted(EVENTS)), help="cli_help.option.audit_event")
 @option("--all", "children", is_flag=True, help="cli_help.option.audit_all")
 @option("--since", default="", metavar="TIME", help="cli_help.option.audit_since")
-@option("--days", type=click.FloatRange(0), help="cli_help.option.audit_days_back", hidden=True)
+@option("--days", type=click.FloatRange(0), help="cli_help.option.audit_days_back")
 @option("--limit", default=100, show_default=True, type=click.IntRange(1), help="cli_help.option.audit_limit")
 @json_array_option
 @settings_options("lang", "time_zone")
