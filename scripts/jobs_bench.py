@@ -1,8 +1,8 @@
 """What jobs of full size cost: 10,000 users exported, and 5,000 rows imported, from an API with a latency of 20 ms.
 
-    scripts/jobs_bench.py [export] [import] [crash] [--users N] [--rows N] [--latency MILLISECONDS]
+    scripts/jobs_bench.py [export] [import] [crash] [--users N] [--rows N] [--latency MILLISECONDS] [--runs N]
 
-Each job runs in a process of its own, and the API in another. `crash` imports rows into the sandbox and kills the server on the way.
+Each job runs in a process of its own, and the API in another. Of several runs, the fastest is shown: other work disturbed it least. `crash` imports rows into the sandbox and kills the server on the way.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ MIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: users to export, rows to import, and the latency of the API in milliseconds."""
+    """How much is measured: users to export, rows to import, the latency of the API in milliseconds, and the runs."""
 
     users: int = USERS
     rows: int = ROWS
     latency: float = LATENCY
+    runs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,14 @@ def report(kinds: Sequence[str] = JOB, size: Size | None = None) -> None:
     """Measure and print jobs."""
     size = size or Size()
     for kind in kinds:
-        found = measure(kind, size)
+        found = min((measure(kind, size) for _ in range(size.runs)), key=lambda each: each.seconds)
         ideal = found.ideal(size.latency)
         counts = ", ".join(f"{number:,} {name}" for name, number in found.counts.items())
         print(
             f"{kind}: {counts}; {found.calls:,} calls of an API with {size.latency:g} ms, {found.at_once} at once: "
             f"{found.seconds:.1f} s, {found.seconds / ideal:.2f} of the ideal {ideal:.1f} s (goal: {GOAL});\n"
             f"        {found.api_seconds / found.seconds:.0%} of the time waiting for the API, "
-            f"{found.processor / found.seconds:.0%} of a processor; peak memory {found.memory:.0f} MiB ({found.grown:+.0f})",
+            f"{found.processor:.1f} s of a processor; peak memory {found.memory:.0f} MiB ({found.grown:+.0f})",
             flush=True,
         )
 
@@ -199,8 +200,10 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--users", type=int, default=USERS)
     options.add_argument("--rows", type=int, default=ROWS)
     options.add_argument("--latency", type=float, default=LATENCY)
+    options.add_argument("--runs", type=int, default=1)
     given = options.parse_args(arguments)
-    report([kind for kind in given.what or JOB if kind in JOB], Size(given.users, given.rows, given.latency))
+    size = Size(given.users, given.rows, given.latency, given.runs)
+    report([kind for kind in given.what or JOB if kind in JOB], size)
     if "crash" in given.what:
         report_crashes()
 
