@@ -160,7 +160,7 @@ def _describe(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[
         return format_value(Timestamp(at), reader)
 
     table = channel.table
-    topics = ", ".join(sorted(table.events))
+    topics = ", ".join(sorted(table.topics))
     lines = [message("cli_notify.gets", topics=topics, profiles=", ".join(sorted(table.profiles)) or "*")]
     if table.groups:
         lines.append(message("cli_notify.groups", groups=", ".join(sorted(table.groups))))
@@ -187,7 +187,7 @@ def _as_json(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[M
     return {
         "name": channel.name,
         "kind": channel.kind,
-        "events": sorted(channel.table.events),
+        "topics": sorted(channel.table.topics),
         "profiles": sorted(channel.table.profiles),
         "groups": sorted(channel.table.groups),
         "pending": sum(each.counts.get("pending", 0) for each in own),

@@ -41,7 +41,7 @@ TOPICS: Mapping[NoticeKind, NoticeTopic] = {
     "unfrozen": "freeze",
     "audit_broken": "audit",
 }
-"""The topic of each event, which `events` of a channel names."""
+"""The topic of each event, which `topics` of a channel names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Channel:
 
     def wants(self, kind: NoticeKind, profile: str, audience: NoticeAudience) -> bool:
         """Return whether the channel gets an event of a profile; without a profile, an event of all of them."""
-        if TOPICS[kind] not in self.table.events:
+        if TOPICS[kind] not in self.table.topics:
             return False
         candidates = [profile] if profile else list(audience.groups)
         return any(self._covers(each, audience) for each in candidates) or not audience.groups

@@ -155,7 +155,7 @@ class NoticeWorker:
             self._busy.discard(channel.name)
 
     async def _deliver_next(self, source: NoticeSource, channel: Channel) -> bool:
-        """Send the next delivery of a channel. Return False if there was none."""
+        """Send the next delivery of a channel. Return False if the channel has nothing to send."""
         outbox, now = source.open_store().notices, self._clock()
         delivery = await self._run(lambda: outbox.claim(channel.name, now, self._config.claim))
         if delivery is None:

@@ -40,14 +40,14 @@ class ChannelTable(StrictModel):
     Attributes:
         profiles: the profiles whose notices it gets; by default all of them, without the sandbox.
         groups: the approvers' groups that read it. It gets the notices of the profiles that one of them decides on; by default all.
-        events: the topics that it gets; by default all.
+        topics: what it gets; by default all.
         lang: the language of its readers.
         time_zone: the time zone of its readers; by default that of the language.
     """
 
     profiles: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
-    events: frozenset[NoticeTopic] = ALL_TOPICS
+    topics: frozenset[NoticeTopic] = ALL_TOPICS
     lang: Language = "en"
     time_zone: TimeZone | None = None
 

@@ -20,7 +20,7 @@ CONFIG = """
 version = 1
 [notices.slack.ops]
 url = { env = "NOTICES_HOOK" }
-events = ["approval"]
+topics = ["approval"]
 profiles = ["production"]
 groups = ["support"]
 [notices.teams.office]

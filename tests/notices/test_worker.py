@@ -1,4 +1,4 @@
-"""People are told once of each event, in their language, with the reason and the link; and a broken channel delays nothing else."""
+"""Each event is reported once, in the reader's language, with the reason and the link; and a broken channel delays nothing else."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_each_event_is_sent_once_to_each_channel_that_wants_it(store: Stor
     sender = RecordingSender()
     channels = [
         channel(),
-        channel(name="jobs-only", events=["job"]),
+        channel(name="jobs-only", topics=["job"]),
         channel(name="other-profile", profiles=["staging"]),
         channel(name="their-group", groups=["support"]),
         channel(name="other-group", groups=["billing"]),

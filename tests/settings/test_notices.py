@@ -28,7 +28,7 @@ def test_every_kind_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         [notices.slack.approvals]
         url = { env = "HOOK" }
         profiles = ["production"]
-        events = ["approval", "outcome"]
+        topics = ["approval", "outcome"]
         lang = "ja"
         time_zone = "Asia/Tokyo"
         [notices.teams.office]
@@ -79,7 +79,7 @@ def test_every_kind_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("key", '[notices.slack.a]\nurl = "https://hooks.example.com/key"', "notices.slack.a.url"),
         ("key", '[notices.slack.a]\nurl = { env = "HOOK" }\n[notices.teams.a]\nurl = { env = "HOOK" }', "notices"),
         ("key", '[notices.chatwork.a]\nroom = "!1"\ntoken = { env = "VALUE" }', "notices.chatwork.a.room"),
-        ("key", '[notices.slack.a]\nurl = { env = "HOOK" }\nevents = ["approvals"]', "notices.slack.a.events"),
+        ("key", '[notices.slack.a]\nurl = { env = "HOOK" }\ntopics = ["approvals"]', "notices.slack.a.topics"),
         ("key", '[notices.slak.a]\nurl = { env = "HOOK" }', "slack"),
         (
             "key",

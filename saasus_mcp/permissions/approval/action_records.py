@@ -29,6 +29,7 @@ class ActionKind(StrEnum):
     SIGN_OUT = "sign_out"
     MUTE = "mute"
     UNMUTE = "unmute"
+    JOB_CANCEL = "job_cancel"
     POLICY_TAKEN = "policy_taken"
     POLICY_REFUSED = "policy_refused"
     PASSPHRASE_SET = "passphrase_set"  # noqa: S105 - the name of a kind
