@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import secrets
 import signal
 import ssl
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.stores import Stores
 from tests.support.databases import BACKENDS, SERVER, create_database, open_stores
 from tests.support.pipeline import ERAS
+from tests.support.variants import choose_era
 
 _SAME_EVERYWHERE = settings(derandomize=True, database=None, deadline=None)
 """A failure on one machine is a failure on each."""
@@ -66,13 +67,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-variant", action="store_true", help="run each test in both protocol eras")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the collector of garbage, which would walk ten thousand tests again and again: a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
 def _is_other_variant(item: pytest.Item) -> bool:
     """Return whether the same test runs in another era. The choice depends on the test's name, so that each era has half."""
     call = getattr(item, "callspec", None)
     if call is None or call.params.get(VARIANT) not in ERAS:
         return False
-    chosen = ERAS[zlib.crc32(item.nodeid.replace(call.params[VARIANT], "").encode()) % len(ERAS)]
-    return bool(call.params[VARIANT] != chosen)
+    return bool(call.params[VARIANT] != choose_era(item.nodeid.replace(call.params[VARIANT], "")))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -154,6 +166,12 @@ def _shared_certificates() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def every_variant(request: pytest.FixtureRequest) -> bool:
+    """Return whether a test plays both protocol eras, or one for each of its cases."""
+    return bool(request.config.getoption("--every-variant"))
 
 
 @pytest.fixture(scope="session")
