@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditEntry, AuditFilter, operation_of, search_page
+from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.hosting.console.word_search import WordSearch
@@ -81,7 +81,7 @@ def _entry_row(service: ConsoleService, entry: AuditEntry, reader: Reader) -> di
         "outcome": outcome_text(service, entry),
         "applied": entry.outcome,
         "status": (entry.end or {}).get("status") or "",
-        "links": _links(service, record),
+        "links": record_links(service, record),
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
     }
 
@@ -94,22 +94,6 @@ def outcome_text(service: ConsoleService, entry: AuditEntry) -> Message | None:
     if operation is not None and operation.reads and entry.end is not None:
         return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
     return one_of("console_audit.outcome", entry.outcome)
-
-
-def _links(service: ConsoleService, record: Mapping[str, Any]) -> list[tuple[str, Message]]:
-    """Return the pages of the approval, the job and the change to which a record belongs."""
-    operation = operation_of(record)
-    code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
-    links = [(f"/approvals/{code}", message("console_live.to_approval"))] if code else []
-    job = record["call"] if operation.startswith("job_") and record["event"] == "begun" else ""
-    if not job and record.get("action") == "job_cancel":
-        job = record.get("from_call", "")
-    if job:
-        links.append((f"/jobs/{job}", message("console_live.to_job")))
-    known = service.find_operation(operation)
-    if record["event"] == "begun" and known is not None and not known.reads:
-        links.append((f"/changes/{record['call']}", message("console_live.to_change")))
-    return links
 
 
 def _read_dates(service: ConsoleService, page: PageRequest) -> tuple[date, str]:
