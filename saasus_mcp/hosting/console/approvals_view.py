@@ -25,11 +25,11 @@ RELOAD_SECONDS = 30
 
 def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the pending approvals and the most recent decisions; with words to search for, the matching ones."""
-    search = WordSearch(page.filter_text("q"), service.catalogue)
+    search = WordSearch(page.filter_text("q"))
     rows = [
         _approval_row(service, each, page.reader)
         for each in service.list_approvals(page.session.approver)
-        if search.matches(_searched_texts(service, each), each.approval.operation)
+        if search.matches(_searched_texts(service, each))
     ]
     values = {
         "waiting": [row for row in rows if row["status"] == "pending"],

@@ -124,7 +124,9 @@ def _matches(service: ConsoleService, context: ProfileContext, entry: AuditEntry
     names = service.operation_names(operation)
     if wanted.tool and wanted.tool.casefold() not in f"{operation}\n{service.tool_name(operation)}".casefold():
         return False
-    return wanted.words.matches_lazily(lambda: [json.dumps(record, ensure_ascii=False, default=str), *names], operation)
+    if not wanted.words:
+        return True
+    return wanted.words.matches([json.dumps(record, ensure_ascii=False, default=str), *names])
 
 
 def operation_of(record: Mapping[str, Any]) -> str:

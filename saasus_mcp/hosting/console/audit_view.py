@@ -58,9 +58,7 @@ def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
     bounds = {"since": _start_of(first, page.reader)}
     if last:
         bounds["until"] = _start_of(date.fromisoformat(last) + timedelta(days=1), page.reader)
-    return AuditFilter(
-        WordSearch(words, service.catalogue), tool=tool, principal=principal, event=event, outcome=outcome, **bounds
-    )
+    return AuditFilter(WordSearch(words), tool=tool, principal=principal, event=event, outcome=outcome, **bounds)
 
 
 def _entry_row(service: ConsoleService, entry: AuditEntry, reader: Reader) -> dict[str, Any]:

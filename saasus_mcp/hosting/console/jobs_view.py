@@ -20,7 +20,7 @@ FILES = ("result", "all_rows", "chart", "kept_secrets")
 
 def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the newest jobs, with words to search for the matching ones."""
-    search = WordSearch(page.filter_text("q"), service.catalogue)
+    search = WordSearch(page.filter_text("q"))
     rows = [
         _job_row(service, each, page.reader)
         for each in service.list_jobs(page.session.approver, MAX_JOBS)

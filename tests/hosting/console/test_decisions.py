@@ -199,7 +199,7 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
     for number in range(7):
         store.record_refusal(f"common-{number}", {"principal": "token:bob", "profile": "production"}, NOW)
     [context] = service.contexts_of(OPERATOR)
-    wanted = AuditFilter(WordSearch("", service.catalogue), since=0.0, principal="eve")
+    wanted = AuditFilter(WordSearch(""), since=0.0, principal="eve")
     looked = [search_page(service, context, wanted, None)]
     while (older := looked[-1].next_cursor) is not None:
         looked.append(search_page(service, context, wanted, older))
