@@ -79,7 +79,7 @@ class SessionStore:
             connection.execute(delete(sessions).where(sessions.c.hash == hash_token(cookie)))
 
     def delete_one(self, principal: str, identifier: str) -> bool:
-        """End the session of a person with this id. False if there is none."""
+        """End the session of a person with this id. False if it does not exist."""
         same = (sessions.c.principal == principal, func.substr(sessions.c.hash, 1, ID_LENGTH) == identifier)
         with self._database.transaction() as connection:
             return connection.execute(delete(sessions).where(*same)).rowcount > 0

@@ -98,7 +98,7 @@ class ConsoleSessions(Protocol):
         ...
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
-        """End the session of an approver with this id. False if there is none."""
+        """End the session of an approver with this id. False if it does not exist."""
         ...
 
 

@@ -38,7 +38,7 @@ def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return every operation with its effects and the decision for a principal."""
     asked = _read_asked(service, page)
     search = WordSearch(page.filter_text("q"))
-    # The catalogue also knows other words for what a tool does, and mends misspelt ones.
+    # The catalogue also knows other words for what a tool does, and corrects misspelt ones.
     hits = service.catalogue.index.search(search.text, MAX_FOUND) if search else []
     found = {hit.operation.key for hit in hits}
     outcome = page.filter_text("outcome")
