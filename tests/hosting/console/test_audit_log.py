@@ -10,7 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from saasus_mcp.hosting.console import audit_export, audit_search
+from saasus_mcp.common.language import Language
+from saasus_mcp.hosting.console import audit_export, audit_search, audit_view
+from saasus_mcp.permissions.question.formatting import Reader
 from tests.support.approvals import NOW
 from tests.support.console import CALL, ConsoleSession
 
@@ -139,3 +141,24 @@ async def test_nobody_downloads_the_records_of_others(filled: ConsoleSession, pa
 async def test_only_the_two_formats_exist(filled: ConsoleSession) -> None:
     assert (await search(filled, "/audit.xml")).status_code == 404
     assert json.loads((await search(filled, "/audit.json")).text)
+
+
+async def test_the_servers_own_reads_are_shown_on_request(filled: ConsoleSession) -> None:
+    own = {"operation": "auth.GetTenant", "principal": "bob", "profile": "production", "parent": "aaaaaaaa"}
+    filled.store.commit("99999999", own, NOW + 55)
+    assert calls_of(await search(filled)) == ALL
+    assert calls_of(await search(filled, reads="1")) == ["99999999", *ALL]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_reason_and_action_has_a_name(language: Language) -> None:
+    reader = Reader.of(language)
+    for reason in audit_view.REASONS:
+        assert audit_view.decision_text({"refused": reason}, reader) != reason
+    for action in audit_view.ACTIONS:
+        assert audit_view.decision_text({"action": action}, reader) != action
+
+
+def test_what_another_version_recorded_is_shown_as_it_is() -> None:
+    for record in ({"refused": "of 3.0"}, {"decision": "of 3.0"}, {"action": "of 3.0"}):
+        assert audit_view.decision_text(record, Reader.of("ja")) == "of 3.0"
