@@ -128,7 +128,7 @@ class AuditLog:
         """
         at = float(at)
         follows = "" if self._end.is_plain(at) else self._link(connection, at)
-        _INSERT.execute(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
+        _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
 
     def append_alone(self, call: str, event: str, record: Record, at: float) -> None:
         """Add a record without any other write, as for a read.
@@ -320,7 +320,7 @@ class AuditLog:
         if not self._end.is_plain(at) and (follows := self._link(connection, at)):
             removed = json.dumps([*json.loads(follows), *json.loads(removed)], separators=(",", ":"))
         row = self._next_row(secrets.token_hex(16), "decided", encode_bounded(record), at=at, follows=removed)
-        _INSERT.execute(connection, row)
+        _INSERT.run(connection, row)
 
 
 def _chain_records(connection: Connection) -> Iterator[ChainRecord]:
