@@ -18,10 +18,11 @@ from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
 from saasus_mcp.jobs.read_log import ReadLog
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
-from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.deadline import Deadline
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, RateLimitHandler
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.call_review import CallReview, review_call

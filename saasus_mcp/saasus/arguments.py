@@ -13,8 +13,7 @@ from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.saasus import validation
 from saasus_mcp.saasus.argument_values import Coercion, JsonCopier, empty_meaning
-
-HANDLE_SCHEME = "secret://"
+from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Operation, UndoRecipe
-from saasus_mcp.permissions.inspection.target import HANDLE_SCHEME, HIDDEN_SECRET, pick_item
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.permissions.inspection.target import pick_item
+from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, HIDDEN_SECRET, REMOVED
 
 STATUS_CLASS_SUCCESS, STATUS_NOT_FOUND = 2, 404
 RESULT_REFERENCE = re.compile(r"(?<![\w.])result\.")

@@ -17,9 +17,9 @@ from saasus_mcp.permissions.inspection.target import (
     ApiReader,
     ReadResult,
     TargetSnapshot,
-    redact_arguments,
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.saasus.secret_paths import redact_arguments
 
 
 class NoChange(CallRefused):

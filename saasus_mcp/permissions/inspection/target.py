@@ -13,14 +13,11 @@ from saasus_mcp.catalog.expressions import evaluate_expression
 from saasus_mcp.catalog.model import ListSelector, Operation
 from saasus_mcp.common.text import escape_quotes, strip_nul, visible_text
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
-from saasus_mcp.saasus.secret_names import Hide, Mask, compile_mask, hide_all_values
 from saasus_mcp.saasus.tool_answer import compact_json
 
 ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
-HIDDEN_SECRET = "[secret]"  # noqa: S105 - a name, not a secret
-HANDLE_SCHEME = "secret://"
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
 STATUS_NOT_FOUND = 404
@@ -156,48 +153,8 @@ def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
     return compact_json(named)
 
 
-def redact_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for people, the store and the audit log: secrets hidden, secret handles unchanged.
-
-    An equal text in another argument stays, since a caller could otherwise hide the target by repeating it as a secret.
-    """
-    tree = compile_mask(operation.secret_inputs)
-    return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
-
-
-def secret_values(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the secrets among the arguments, so that answers can be redacted."""
-    found: list[str] = []
-
-    def note(text: str) -> str:
-        found.append(text)
-        return HIDDEN_SECRET
-
-    tree = compile_mask(operation.secret_inputs)
-    for name, value in args.items():
-        _replaced(value, tree.get(name), note)
-    return tuple(found)
-
-
 def _folded(value: object) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(value)).casefold()).strip()
-
-
-def _hidden(text: str) -> str:
-    return text if text.startswith(HANDLE_SCHEME) else HIDDEN_SECRET
-
-
-def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
-    """Return the value with the marked parts replaced."""
-    if tree is None:
-        return value
-    if not tree:
-        return hide_all_values(value, hide)
-    if isinstance(value, dict):
-        return {name: _replaced(item, tree.get(name, tree.get("{}")), hide) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_replaced(item, tree.get("[]"), hide) for item in value]
-    return value
 
 
 def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:

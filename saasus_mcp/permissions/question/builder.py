@@ -25,7 +25,7 @@ from saasus_mcp.permissions.inspection.difference import compare_fields
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
-from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.question import difference as differing
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
@@ -45,6 +45,7 @@ from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import compact_json
 
 REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})

@@ -9,10 +9,10 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import Destination, Proof
-from saasus_mcp.permissions.inspection.target import redact_arguments
 from saasus_mcp.permissions.policy.model import Decision, Policy, Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
 from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall

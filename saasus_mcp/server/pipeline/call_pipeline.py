@@ -25,7 +25,7 @@ from saasus_mcp.permissions.inspection.inspect import (
     inspect_without_question,
 )
 from saasus_mcp.permissions.inspection.preconditions import NoChange
-from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult, secret_values
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, require_not_narrowed
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
@@ -37,6 +37,7 @@ from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_argume
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
 from saasus_mcp.saasus.request import build_request
+from saasus_mcp.saasus.secret_paths import secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
 from saasus_mcp.server.pipeline import job_grants, stated_reason, verification
 from saasus_mcp.server.pipeline.approval_gate import (

@@ -15,12 +15,13 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.target import ApiReader, secret_values
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
-from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
+from saasus_mcp.saasus.encoded_secrets import STRONG
+from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import build_request
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED, secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer, not_sent_answer
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder

@@ -15,14 +15,10 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     verification_read,
     was_applied,
 )
-from saasus_mcp.permissions.inspection.target import (
-    ApiReader,
-    read_current_state,
-    read_target,
-    redact_arguments,
-)
+from saasus_mcp.permissions.inspection.target import ApiReader, read_current_state, read_target
 from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store import UndoEntry

@@ -19,10 +19,10 @@ from saasus_mcp.permissions.inspection.target import (
     ReadResult,
     clean_name,
     read_target,
-    redact_arguments,
     target_identity,
 )
 from saasus_mcp.saasus.arguments import check_arguments
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from tests.support.arguments import complete_arguments
 from tests.support.gate import expected_name, target_answers
 from tests.support.pipeline import invisible_characters
