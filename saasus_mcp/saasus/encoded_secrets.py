@@ -87,7 +87,7 @@ class EncodedSecrets:
         """Return whether a text contains one of the secrets."""
         return bool(self._needles) and any(needle in form for form in decoded_forms(text) for needle in self._needles)
 
-    def remove(self, text: str, *, locate: bool) -> str:
+    def remove_from(self, text: str, *, locate: bool) -> str:
         """Remove the secrets from a text, or withhold it entirely if one cannot be located, or is not to be."""
         if not self.within(text):
             return text

@@ -76,7 +76,7 @@ class KnownSecrets:
         Args:
             locate: whether to spend time on locating encoded secrets.
         """
-        shown = self._strong.remove(text, locate=locate)
+        shown = self._strong.remove_from(text, locate=locate)
         return self._weak.sub(REMOVED, shown) if self._weak is not None else shown
 
     def needs_locating(self, text: str) -> bool:

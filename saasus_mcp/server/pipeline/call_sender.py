@@ -18,8 +18,6 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
-from saasus_mcp.saasus.encoded_secrets import STRONG
-from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.secret_paths import REMOVED, secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer, not_sent_answer
@@ -170,21 +168,6 @@ class CallSender:
         heading = message("server.changed_since_approval").text(self._language)
         note = "\n".join(["", heading, *(f"  {line}" for line in call.changes[:MAX_CHANGES])])
         return replace(answer, text=answer.text + note, note=answer.note + note)
-
-    async def known_secrets(self, call: PreparedCall) -> KnownSecrets:
-        """Return the longer secrets among the arguments of a call, with those behind valid handles.
-
-        Short secrets also occur in unrelated names, so they are left out.
-        """
-        arguments = call.arguments
-        try:
-            if arguments.handles():
-                arguments = await self._run(
-                    lambda: self._vault().resolve(call.arguments, call.principal.id, self._profile)
-                )
-        except SaasusMcpError:
-            log.info("a secret handle of call %s is no longer valid", call.id)
-        return KnownSecrets(text for text in secret_values(call.operation, arguments.values) if len(text) >= STRONG)
 
     async def _acquire_slot(self, principal: str, max_wait: float) -> Slot:
         """Wait for a slot, and release the request's turn meanwhile: calls that have a slot need turns to go on."""
