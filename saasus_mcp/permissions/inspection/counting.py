@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each
 from saasus_mcp.catalog.model import ImpactMetric
 from saasus_mcp.saasus.tool_answer import compact_json
 
@@ -17,7 +17,7 @@ def count_rows(measure: ImpactMetric, given: Mapping[str, Any]) -> int | None:
         rows = rows.get(step) if isinstance(rows, dict) else None
     if not isinstance(rows, list):
         return None
-    where = {path: evaluate_over(text, given) for path, text in measure.where.items()}
+    where = evaluate_each(measure.where, given)
     if None in where.values():
         return None
     matching: list[Any] = []

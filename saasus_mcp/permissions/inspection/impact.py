@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import ImpactMetric, Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
@@ -113,7 +113,7 @@ def _wanted(measure: ImpactMetric, args: Mapping[str, Any], target: Any, month: 
     if measure.read is None:
         return ReadResult(answer={})
     given = {"args": dict(args), "month": month, "target": target}
-    wanted = {name: evaluate_over(text, given) for name, text in measure.args.items()}
+    wanted = evaluate_each(measure.args, given)
     for name, text in measure.args.items():
         if wanted[name] in (None, ""):
             return TARGET_UNREADABLE if target is None and "target." in text else NOTHING_TO_READ

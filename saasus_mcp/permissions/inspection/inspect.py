@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import anyio
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_expression
+from saasus_mcp.catalog.model import TYPED_LEVELS, ListSelector
+from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT, Impact, assess_impact
 from saasus_mcp.permissions.inspection.target import (
+    STATUS_NOT_FOUND,
     ApiReader,
+    ReadFailure,
     ReadResult,
     TargetSnapshot,
-    read_current_state,
-    read_target,
+    target_name,
 )
 
 
@@ -53,6 +56,58 @@ def cache_reads(read: ApiReader) -> ApiReader:
             return known[wanted]
 
     return made
+
+
+async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader) -> TargetSnapshot:
+    """Read the target of a call, by the recipe in its row of effects."""
+    recipe = operation.effects.target
+    if recipe is None:
+        return TargetSnapshot(target_name(operation, args, saas_id, None))
+    seen = ReadResult()
+    if recipe.read is not None:
+        seen = await read(recipe.read, evaluate_each(recipe.args, {"args": dict(args)}))
+        seen = pick_result(replace(seen, answer=strip_nul(seen.answer)), recipe.pick, args)
+    name = evaluate_expression(recipe.name, args, seen.answer) if recipe.name else saas_id
+    return TargetSnapshot(
+        target_name(operation, args, saas_id, name),
+        {text: evaluate_expression(text, args, seen.answer) for text in operation.effects.bind},
+        seen.read_error,
+        seen.answer,
+        seen.status,
+        missing=seen.status == STATUS_NOT_FOUND or seen.read_error == ReadFailure.NOT_FOUND,
+    )
+
+
+async def read_current_state(
+    operation: Operation, args: Mapping[str, Any], snapshot: TargetSnapshot, read: ApiReader
+) -> ReadResult:
+    """Read the state before a call, for a difference and the undo log: by the row's diff, or the target."""
+    recipe = operation.effects.diff
+    if recipe is None or recipe.read is None:
+        return ReadResult(snapshot.target, snapshot.read_error)
+    wanted = evaluate_each(recipe.args, {"args": dict(args)})
+    seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
+    return pick_result(seen, recipe.pick, args)
+
+
+def pick_result(seen: ReadResult, pick: ListSelector | None, args: Mapping[str, Any]) -> ReadResult:
+    """Return a read's result with the one matching item of the list as its answer, or why that is missing."""
+    if pick is None or seen.read_error:
+        return seen
+    items = seen.answer
+    for step in pick.source.split("."):
+        items = items.get(step) if isinstance(items, dict) else None
+    if not isinstance(items, list):
+        return replace(seen, answer=None, read_error=ReadFailure.NOT_IN_ANSWER)
+    wanted = evaluate_each(pick.where, {"args": dict(args)})
+    found = [
+        item
+        for item in items
+        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
+    ]
+    if len(found) == 1:
+        return replace(seen, answer=found[0])
+    return replace(seen, answer=None, read_error=f"{len(found)} items match" if found else ReadFailure.NOT_FOUND)
 
 
 async def inspect_call(

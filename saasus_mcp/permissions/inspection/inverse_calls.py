@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import Operation, UndoRecipe
-from saasus_mcp.permissions.inspection.target import pick_item
+from saasus_mcp.permissions.inspection.inspect import pick_result
+from saasus_mcp.permissions.inspection.target import STATUS_NOT_FOUND, ReadResult
 from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, HIDDEN_SECRET, REMOVED
 
-STATUS_CLASS_SUCCESS, STATUS_NOT_FOUND = 2, 404
+STATUS_CLASS_SUCCESS = 2
 RESULT_REFERENCE = re.compile(r"(?<![\w.])result\.")
 
 
@@ -36,7 +37,7 @@ def verification_read(operation: Operation, args: Mapping[str, Any]) -> tuple[st
     recipe = operation.effects.verify
     if recipe is None:
         return None
-    wanted = {name: evaluate_over(text, {"args": dict(args)}) for name, text in recipe.args.items()}
+    wanted = evaluate_each(recipe.args, {"args": dict(args)})
     return recipe.read, {name: item for name, item in wanted.items() if item is not None}
 
 
@@ -52,9 +53,10 @@ def was_applied(
     if recipe is None or (status // 100 != STATUS_CLASS_SUCCESS and status != STATUS_NOT_FOUND):
         return None
     if recipe.pick is not None and status != STATUS_NOT_FOUND:
-        result, why_not = pick_item(result, recipe.pick, args)
-        if why_not:
+        seen = pick_result(ReadResult(result), recipe.pick, args)
+        if seen.read_error:
             return None
+        result = seen.answer
     given = {"args": dict(args), "before": before, "result": result, "status": status}
     found = evaluate_over(recipe.applied, given)
     return found if isinstance(found, bool) else None
@@ -81,7 +83,7 @@ def _made(operation: Operation, recipe: UndoRecipe, given: Mapping[str, Any]) ->
     if recipe.each:
         rounds = [{**given, "item": item} for item in evaluate_over(recipe.each, given) or ()]
     for names in rounds:
-        named = {name: evaluate_over(text, names) for name, text in recipe.args.items()}
+        named = evaluate_each(recipe.args, names)
         known = {name: item for name, item in named.items() if item is not None}
         if all(name in known for name in recipe.needs):
             yield InverseCall(recipe.call, known, _supplied(operation, recipe, given["args"], known))

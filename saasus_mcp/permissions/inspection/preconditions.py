@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import Operation, Requirement
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
@@ -145,7 +145,7 @@ async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiRea
     if requirement.read is None:
         return ReadResult(status=given["status"])
     known = {"args": given["args"], "target": given["target"]}
-    wanted = {name: evaluate_over(text, known) for name, text in requirement.args.items()}
+    wanted = evaluate_each(requirement.args, known)
     if any(each in (None, "") for each in wanted.values()):
         return ReadResult()
     return await read(requirement.read, wanted)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_expression
-from saasus_mcp.catalog.model import ListSelector, Operation
-from saasus_mcp.common.text import escape_quotes, strip_nul, visible_text
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.text import escape_quotes, visible_text
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
 from saasus_mcp.saasus.tool_answer import compact_json
 
@@ -76,62 +75,17 @@ class TargetSnapshot:
         return encode_snapshot(self.fields, seen=not self.read_error)
 
 
-async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader) -> TargetSnapshot:
-    """Read the target of a call, by the recipe in its row of effects."""
-    recipe = operation.effects.target
-    if recipe is None:
-        return TargetSnapshot(_fallback(operation, args, saas_id))
-    target, why_not, status = None, "", None
-    if recipe.read is not None:
-        wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
-        seen = await read(recipe.read, wanted)
-        target, why_not, status = strip_nul(seen.answer), seen.read_error, seen.status
-        if recipe.pick is not None and not why_not:
-            target, why_not = pick_item(target, recipe.pick, args)
-    fields = {text: evaluate_expression(text, args, target) for text in operation.effects.bind}
-    name = evaluate_expression(recipe.name, args, target) if recipe.name else saas_id
-    gone = status == STATUS_NOT_FOUND or why_not == ReadFailure.NOT_FOUND
-    return TargetSnapshot(
-        clean_name(name) or _fallback(operation, args, saas_id), fields, why_not, target, status, gone
-    )
-
-
-async def read_current_state(
-    operation: Operation, args: Mapping[str, Any], snapshot: TargetSnapshot, read: ApiReader
-) -> ReadResult:
-    """Read the state before a call, for a difference and the undo log: by the row's diff, or the target."""
-    recipe = operation.effects.diff
-    if recipe is None or recipe.read is None:
-        return ReadResult(snapshot.target, snapshot.read_error)
-    wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
-    seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
-    if recipe.pick is None or seen.read_error:
-        return seen
-    return ReadResult(*pick_item(seen.answer, recipe.pick, args))
-
-
-def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the one matching item of a list, or why it is missing."""
-    items = answer
-    for step in pick.source.split("."):
-        items = items.get(step) if isinstance(items, dict) else None
-    if not isinstance(items, list):
-        return None, ReadFailure.NOT_IN_ANSWER
-    wanted = {name: evaluate_expression(text, args) for name, text in pick.where.items()}
-    found = [
-        item
-        for item in items
-        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
-    ]
-    if len(found) == 1:
-        return found[0], ""
-    return None, ReadFailure.NOT_FOUND if not found else f"{len(found)} items match"
-
-
 def clean_name(name: object) -> str:
     """Return a name as it is shown and compared: NFC, trimmed, one line, bounded, without invisible characters."""
     text = unicodedata.normalize("NFC", visible_text(str(name if name is not None else "")[:MAX_NAME_LENGTH], mark=" "))
     return " ".join(text.split())[:200].strip()
+
+
+def target_name(operation: Operation, args: Mapping[str, Any], saas_id: str, name: object) -> str:
+    """Return the text to type for a target: its name; without one, its id; without a single target, the SaaS id."""
+    shown = [argument for argument in operation.path_parameters if argument not in operation.secret_inputs]
+    ids = [clean_name(args[argument]) for argument in shown if argument in args]
+    return clean_name(name) or next((text for text in reversed(ids) if text), "") or clean_name(saas_id)
 
 
 def names_match(typed: str, name: str) -> bool:
@@ -155,10 +109,3 @@ def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
 
 def _folded(value: object) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(value)).casefold()).strip()
-
-
-def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:
-    """Return the text to type if the target has no name: its id, or the SaaS id without a single target."""
-    shown = [name for name in operation.path_parameters if name not in operation.secret_inputs]
-    ids = [clean_name(args[name]) for name in shown if name in args]
-    return next((text for text in reversed(ids) if text), "") or clean_name(saas_id)

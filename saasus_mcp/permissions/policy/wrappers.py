@@ -91,6 +91,20 @@ def require_not_narrowed(operation: Operation, principal: Principal) -> None:
         )
 
 
+def require_not_denied(name: str, decision: Decision) -> None:
+    """Refuse a call that the policy, or the connection, denies.
+
+    Raises:
+        CallRefused: it is denied.
+    """
+    if decision.outcome == "deny":
+        narrowed = decision.refusal_reason == Reason.NARROWED
+        hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")
+        raise CallRefused(
+            decision.refusal_reason, message("policy.not_allowed", tool=name, reason=decision.reason), hint
+        )
+
+
 def _unnarrowed(case: PolicyInput) -> PolicyInput:
     """Return the input without the narrowing. Policies cache by principal, and many narrowings of one must not fill their memory."""
     plain = case.principal.without_narrowing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -20,7 +20,7 @@ from saasus_mcp.permissions.approval.confirmation import (
 from saasus_mcp.permissions.approval.proof import Binding, Proof
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
 from saasus_mcp.permissions.policy.model import Decision
-from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog, render_for_model
 from saasus_mcp.permissions.question.formatting import Reader
@@ -31,8 +31,6 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
 from saasus_mcp.store import Approval
 
-MAX_ROUNDS = 4
-"""Questions of one call while the target keeps changing."""
 MAX_SHOWN_PAGES = 1_000
 """Approvals whose page was opened and is not opened again."""
 
@@ -89,34 +87,6 @@ class Authorized:
     proof: Proof | None = None
     inspection: CallInspection = NOT_INSPECTED
     changes: tuple[str, ...] = ()
-
-
-Attempt = Callable[[Call, float], Awaitable[Authorized | PendingElicitation | ConfirmationReply]]
-"""Evaluates a call and tries to authorize it. The argument is the seconds that the person has taken to answer so far."""
-
-
-async def authorize_in_rounds(call: Call, attempt: Attempt) -> Authorized | PendingElicitation:
-    """Attempt until the person's answer holds: while the person thought, policy and target may have changed.
-
-    Raises:
-        CallRefused: the call is not authorized, or not yet.
-    """
-    call, seconds = call.with_timer()
-    rounds = 0
-    while isinstance(result := await attempt(call, seconds()), ConfirmationReply):
-        rounds += 1
-        call = replace(call, reply=result, elicitor=call.elicitor if rounds < MAX_ROUNDS else None)
-    return result
-
-
-def require_not_denied(name: str, decision: Decision) -> None:
-    """Raise CallRefused if the decision is to deny."""
-    if decision.outcome == "deny":
-        narrowed = decision.refusal_reason == Reason.NARROWED
-        hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")
-        raise CallRefused(
-            decision.refusal_reason, message("policy.not_allowed", tool=name, reason=decision.reason), hint
-        )
 
 
 class ApprovalGate:

@@ -12,6 +12,7 @@ from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import CallInspection, inspect_call, inspect_without_question
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.approval_gate import (
@@ -19,7 +20,6 @@ from saasus_mcp.server.pipeline.approval_gate import (
     Authorized,
     ConsentRequest,
     QuestionDraft,
-    require_not_denied,
 )
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall

@@ -33,10 +33,9 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_a
 from saasus_mcp.server.pipeline.approval_gate import (
     ApprovalGate,
     Authorized,
-    authorize_in_rounds,
 )
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
-from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation, ask_in_rounds
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER, CallObserver
 from saasus_mcp.server.pipeline.call_sender import CallSender
@@ -211,7 +210,7 @@ class Pipeline:
             return await self.authorizer.authorize(prepared, read, call)
 
         try:
-            authorized = await authorize_in_rounds(call, attempt)
+            authorized = await ask_in_rounds(call, attempt)
         except NoChange as refusal:
             await self.recorder.record_refusal(prepared, refusal.reason)
             return no_change_answer(prepared.operation, refusal.message)

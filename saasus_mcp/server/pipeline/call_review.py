@@ -11,10 +11,10 @@ from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import CallInspection, inspect_call
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 from saasus_mcp.permissions.policy.model import Decision
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.server.pipeline import verification
-from saasus_mcp.server.pipeline.approval_gate import require_not_denied
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall

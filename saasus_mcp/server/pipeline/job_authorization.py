@@ -12,17 +12,16 @@ from saasus_mcp.permissions.inspection.impact import Impact
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, Principal
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.approval_gate import (
     Authorized,
     ConsentRequest,
     QuestionDraft,
-    authorize_in_rounds,
-    require_not_denied,
 )
 from saasus_mcp.server.pipeline.audit_records import authorization_record, job_record
-from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, ask_in_rounds
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store import Commitment, JobGrant, StoreError
 
@@ -91,7 +90,7 @@ async def authorize_job(
             await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), refusal.reason)
             raise
 
-    authorized = await authorize_in_rounds(call, attempt)
+    authorized = await ask_in_rounds(call, attempt)
     if isinstance(authorized, PendingElicitation):
         return authorized
     ref = _job_ref(job, authorized.proof)

@@ -7,6 +7,7 @@ from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.inspect import read_current_state, read_target
 from saasus_mcp.permissions.inspection.inverse_calls import (
     changed_fields,
     find_inverse_calls,
@@ -15,7 +16,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     verification_read,
     was_applied,
 )
-from saasus_mcp.permissions.inspection.target import ApiReader, read_current_state, read_target
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.secret_paths import redact_arguments

@@ -12,13 +12,13 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate_expression
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.permissions.inspection.inspect import read_target
 from saasus_mcp.permissions.inspection.target import (
     NAME_ARGUMENTS,
     OWNER_ARGUMENTS,
     ApiReader,
     ReadResult,
     clean_name,
-    read_target,
     target_identity,
 )
 from saasus_mcp.saasus.arguments import check_arguments
