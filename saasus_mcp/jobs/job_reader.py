@@ -147,7 +147,7 @@ class JobReader:
         Raises:
             InvalidArguments: the operation does not take them.
         """
-        return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args).values)
+        return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args))
 
     @property
     def bulk_limits(self) -> BulkLimits:

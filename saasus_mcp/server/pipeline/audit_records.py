@@ -29,7 +29,7 @@ def call_record(call: PreparedCall, destination: Destination, policy: Policy) ->
         "operation": call.operation.key,
         **_caller(call.principal, destination),
         "groups": sorted(call.principal.groups),
-        "arguments": redact_arguments(call.operation, call.arguments.values),
+        "arguments": redact_arguments(call.operation, call.arguments),
         **authorization_record(call.decision, call.proof, policy),
     }
     if call.reason:

@@ -66,7 +66,7 @@ class CallAuthorizer:
         """
         operation, decision = prepared.operation, prepared.decision
         require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(operation, prepared.arguments.values, self._clock())
+        preconditions.check_argument_requirements(operation, prepared.arguments, self._clock())
         step = prepared.job_step
         covered = step is not None and job_grants.grant_covers(prepared, step, self._policy)
         if prepared.undo_ref is not None:
@@ -95,7 +95,7 @@ class CallAuthorizer:
     async def _inspect_without_question(self, prepared: PreparedCall, read: ApiReader) -> CallInspection:
         return await inspect_without_question(
             prepared.operation,
-            prepared.arguments.values,
+            prepared.arguments,
             self._destination.saas_id,
             read,
             count_users=self._policy.ceilings is not None,
@@ -103,7 +103,7 @@ class CallAuthorizer:
 
     async def _draft_question(self, prepared: PreparedCall, read: ApiReader) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
-        operation, values = prepared.operation, prepared.arguments.values
+        operation, values = prepared.operation, prepared.arguments
         inspection = await inspect_call(operation, values, self._destination.saas_id, read)
         await preconditions.check_target_requirements(operation, values, inspection, read, now=self._clock())
         asked = QuestionInput(

@@ -271,7 +271,7 @@ class Pipeline:
         if not answer.ok or self.results.fits(answer):
             return answer
         prepared = await self._prepare(call)
-        origin = ResultOrigin.of_operation(prepared.operation, prepared.arguments.values)
+        origin = ResultOrigin.of_operation(prepared.operation, prepared.arguments)
         return await self.results.truncate(answer, call.principal, origin)
 
     async def _prepare(self, call: Call) -> PreparedCall:

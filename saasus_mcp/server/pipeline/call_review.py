@@ -55,7 +55,7 @@ async def review_call(
         NoChange: the call would change nothing.
     """
     prepared = pipeline.prepare(call)
-    operation, values = prepared.operation, prepared.arguments.values
+    operation, values = prepared.operation, prepared.arguments
     read = _without_unknown(reader_for(prepared), unknown)
     decision = await pipeline.policy_evaluator.decide(prepared, read)
     require_not_denied(operation.tool, decision)

@@ -137,13 +137,13 @@ class CallSender:
                 )
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
-        known = self._client.secrets.with_texts(secret_values(call.operation, resolved.values))
+        known = self._client.secrets.with_texts(secret_values(call.operation, resolved))
         if known.within(response.trace_id):
             response = replace(response, trace_id=call.id)
         collector = SecretCollector()
         hide = collector.add if call.is_visible else _remove
         shape = partial(build_answer, call.operation, response, hide, known)
-        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(resolved.values)
+        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(resolved)
         answer = await worker_threads.run_in_worker(principal, shape) if is_large else shape()
         if collector.collected:
             await self._store_secrets(call, collector)

@@ -11,6 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
+from saasus_mcp.saasus.arguments import secret_handles
 from saasus_mcp.saasus.encoded_secrets import STRONG
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_paths import secret_values
@@ -85,10 +86,10 @@ class InternalReads:
         """
         arguments = parent.arguments
         try:
-            if arguments.handles():
+            if secret_handles(arguments):
                 arguments = await self._run(
                     lambda: self._vault().resolve(parent.arguments, parent.principal.id, self._profile)
                 )
         except SaasusMcpError:
             log.info("a secret handle of call %s is no longer valid", parent.id)
-        return KnownSecrets(text for text in secret_values(parent.operation, arguments.values) if len(text) >= STRONG)
+        return KnownSecrets(text for text in secret_values(parent.operation, arguments) if len(text) >= STRONG)

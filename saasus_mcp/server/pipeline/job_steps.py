@@ -59,7 +59,7 @@ async def evaluate_step(
         SaasusMcpError: there is no such tool, the arguments do not fit it, or its target does not exist.
     """
     prepared, step = pipeline.prepare(call), call.job_step or JobStepRef("")
-    operation, values = prepared.operation, prepared.arguments.values
+    operation, values = prepared.operation, prepared.arguments
     read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.internal_reads.reader_for(prepared))
     decision = await pipeline.policy_evaluator.decide(prepared, read)
     if operation.level in TYPED_LEVELS and operation.effects.bind and (binds or prepared.undo_ref is None):

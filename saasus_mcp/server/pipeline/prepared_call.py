@@ -76,12 +76,12 @@ class PreparedCall:
             principal=self.principal.id,
             profile=destination.profile,
             saas_id=destination.saas_id,
-            target=target_identity(self.operation, self.arguments.values),
+            target=target_identity(self.operation, self.arguments),
         )
 
     def policy_input(self, destination: Destination) -> PolicyInput:
         """Return the call as a policy sees it, without live state."""
-        return PolicyInput(self.operation, self.arguments.values, self.principal, destination.profile)
+        return PolicyInput(self.operation, self.arguments, self.principal, destination.profile)
 
 
 def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> PreparedCall:
@@ -112,7 +112,7 @@ def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> Pre
         job_step=step,
         deadline=call.deadline or NO_DEADLINE,
         progress=call.progress,
-        reason=sanitize_reason(call.reason, secrets, secret_values(operation, arguments.values)),
+        reason=sanitize_reason(call.reason, secrets, secret_values(operation, arguments)),
         on_rate_limit=call.on_rate_limit,
         id=step.call_id if step is not None and step.step else _new_id(),
     )

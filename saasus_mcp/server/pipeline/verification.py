@@ -27,15 +27,13 @@ from saasus_mcp.store import UndoEntry
 
 async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader) -> ToolAnswer:
     """Return the answer. If its outcome is unknown, the read of the operation's `verify` recipe decides, if it can."""
-    wanted = verification_read(call.operation, call.arguments.values) if answer.applied == Outcome.UNKNOWN else None
+    wanted = verification_read(call.operation, call.arguments) if answer.applied == Outcome.UNKNOWN else None
     if wanted is None:
         return answer
     seen = await read(*wanted)
     if seen.status is None:
         return answer
-    applied = was_applied(
-        call.operation, call.arguments.values, seen.status, seen.answer, before=call.inspection.before
-    )
+    applied = was_applied(call.operation, call.arguments, seen.status, seen.answer, before=call.inspection.before)
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
@@ -111,6 +109,6 @@ def undo_entry(call: PreparedCall, destination: Destination, now: float) -> Undo
         operation=call.operation.key,
         principal=call.principal.id,
         profile=destination.profile,
-        arguments=redact_arguments(call.operation, call.arguments.values),
+        arguments=redact_arguments(call.operation, call.arguments),
         before=call.inspection.before,
     )
