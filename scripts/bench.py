@@ -14,7 +14,7 @@ SECTIONS: Mapping[str, str] = {
     "search": "search_bench.report",
     "gate": "gate_bench.report_cost",
     "attacks": "gate_bench.report_attacks",
-    "jobs": "jobs_bench.report_export",
+    "jobs": "jobs_bench.report",
     "reports": "reports_bench.report",
     "speed": "speed_bench.report",
     "growth": "speed.growth.report",

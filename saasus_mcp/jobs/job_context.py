@@ -17,7 +17,7 @@ from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.pipeline.call import JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
-BATCH_SIZE = 20
+BATCH_SIZE = 100
 """Groups between two checkpoints. The store knows the outcome of each step at any time; a checkpoint only saves queries."""
 STOPPING_REASONS = frozenset({"frozen", "overbudget", CANCELLED_REASON, RATE_LIMITED_REASON})
 """Reasons that would refuse every other group, too."""
@@ -120,12 +120,16 @@ class JobContext(JobReader):
         self, batch: Sequence[StepGroup], completed: int, total: int, *, stop_at_failure: bool
     ) -> list[dict[str, Any]]:
         results: dict[str, GroupResult] = {}
+        stopped = not await self._should_continue()
 
         async def run(group: StepGroup) -> None:
-            if _must_stop(results.values(), stop_at_failure=stop_at_failure) or not await self._should_continue():
+            nonlocal stopped
+            if stopped:
                 return
-            results[group.name] = await self._run_group(group)
-            await self._save_progress(completed + len(results), total)
+            results[group.name] = result = await self._run_group(group)
+            running = await self._save_progress(completed + len(results), total)
+            if not running or _must_stop([result], stop_at_failure=stop_at_failure):
+                stopped = True
 
         await run_concurrently([partial(run, group) for group in batch])
         return [asdict(results[group.name]) for group in batch if group.name in results]

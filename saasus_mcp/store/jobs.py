@@ -7,19 +7,45 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
+from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import job_steps, jobs, workers
 from saasus_mcp.store.errors import AlreadyUsed, JobAlreadyRunning, TooManyJobs
 from saasus_mcp.store.job_records import Job, JobGrant, JobStatus, JobStep, StepClaim, StepOutcome
 
 REQUEST_KEY_LENGTH = 12
 """The first characters of a job's id: equal for equal requests, random for jobs that only read. The others are random."""
-STEPS_PER_QUERY = 400
 _GRANT_FIELDS = ("name", "principal", "profile", "plan", "given", "typed", "by")
+
+_RUNNING: ColumnElement[str] = literal_column("'running'")
+"""A literal, because a prepared statement binds only named values."""
+_STATE = PreparedStatement(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == bindparam("job")))
+_REPORT_PROGRESS = PreparedStatement(
+    update(jobs).where(jobs.c.id == bindparam("job")).values(done=bindparam("finished"), total=bindparam("all"))
+)
+_STEP = PreparedStatement(
+    select(job_steps).where(job_steps.c.job == bindparam("of"), job_steps.c.step == bindparam("name"))
+)
+_CLAIM_STEP = PreparedStatement(
+    update(job_steps)
+    .where(
+        job_steps.c.job.in_(select(jobs.c.id).where(jobs.c.id == bindparam("of"), jobs.c.status == _RUNNING)),
+        job_steps.c.step == bindparam("name"),
+        job_steps.c.digest == bindparam("granted"),
+        job_steps.c.call.is_(None),
+    )
+    .values(call=bindparam("claimant"))
+)
+_FINISH_STEP = PreparedStatement(
+    update(job_steps)
+    .where(job_steps.c.call == bindparam("by"))
+    .values(outcome=bindparam("ending"), said=bindparam("error"), answer=bindparam("given"))
+)
 
 
 class JobStore:
@@ -55,17 +81,16 @@ class JobStore:
         Raises:
             AlreadyUsed: the step was used before or is not part of the grant, or the job has ended.
         """
-        running = select(jobs.c.id).where(jobs.c.id == claim.job, jobs.c.status == "running")
-        granted = (job_steps.c.job.in_(running), job_steps.c.step == claim.step, job_steps.c.digest == claim.digest)
-        unused = (*granted, job_steps.c.call.is_(None))
-        if connection.execute(update(job_steps).where(*unused).values(call=call)).rowcount != 1:
+        values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
+        if _CLAIM_STEP.execute(connection, values).rowcount != 1:
             raise AlreadyUsed(message("store.step_used", step=claim.step), message("store.step_used_hint"))
 
     @staticmethod
     def finish_step(connection: Connection, call: str, outcome: StepOutcome) -> None:
         """Save the outcome of a step, in the transaction that ends its call."""
-        values = {"outcome": outcome.outcome, "said": outcome.error, "answer": json.dumps(outcome.answer)}
-        connection.execute(update(job_steps).where(job_steps.c.call == call).values(**values))
+        answer = json.dumps(outcome.answer)
+        values = {"by": call, "ending": outcome.outcome, "error": outcome.error, "given": answer}
+        _FINISH_STEP.execute(connection, values)
 
     @staticmethod
     def finish(connection: Connection, job: str, status: JobStatus, *, report: Mapping[str, Any], at: float) -> bool:
@@ -91,7 +116,7 @@ class JobStore:
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop."""
         with self._database.transaction() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
+            _REPORT_PROGRESS.execute(connection, {"job": job, "finished": done, "all": total})
             return _should_continue(connection, job)
 
     def require_capacity(self, principal: str, most: int) -> None:
@@ -125,13 +150,9 @@ class JobStore:
 
     def get_steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
         """Return the known steps of a job, by name."""
-        wanted, steps = list(names), {}
         with self._database.read_transaction() as connection:
-            for start in range(0, len(wanted), STEPS_PER_QUERY):
-                some = (job_steps.c.job == job, job_steps.c.step.in_(wanted[start : start + STEPS_PER_QUERY]))
-                for row in connection.execute(select(job_steps).where(*some)):
-                    steps[row.step] = _step(row)
-        return steps
+            rows = (_STEP.execute(connection, {"of": job, "name": name}).first() for name in names)
+            return {row.step: _step(row) for row in rows if row is not None}
 
     def get_answers(self, job: str, names: Iterable[str]) -> dict[str, Any]:
         """Return the API's known answers to steps of a job, by name."""
@@ -207,7 +228,7 @@ def _require_capacity(connection: Connection, principal: str, most: int) -> None
 
 
 def _should_continue(connection: Connection, job: str) -> bool:
-    state = connection.execute(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == job)).first()
+    state = _STATE.execute(connection, {"job": job}).first()
     return state is not None and not state.cancelling and state.status == "running"
 
 

@@ -165,6 +165,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     rows = [_finished_row(line, results.get(line["row"]), work.language) for line in plan.data["lines"]]
     secrets, lost = _passwords(results)
     notes = [message("jobs_users.passwords_lost", logins=tuple(lost))] if lost else []
+    if any(row.get("attributes_kept") for row in rows):
+        notes.append(message("jobs_users.attributes_kept"))
     if "read" in plan.data:
         notes.append(message("jobs_tables.reading_note", reading=TableReading.from_data(plan.data["read"]).describe()))
     return JobResult(Counter(row["outcome"] for row in rows), rows, secrets=secrets, notes=tuple(notes))

@@ -44,6 +44,10 @@ class Database:
         self._is_file = not self._is_postgres and engine.url.database is not None
         self._raw: PoolProxiedConnection | None = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
+        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._snapshots = self._engine.execution_options(
+            **(snapshot if self._is_postgres else {sqlite.READ_ONLY: True})
+        )
         versions = next(table for table in tables.tables.values() if table.name == "versions")
         with self.transaction(long_running=True) as connection:
             acquire_lock(connection, "setup")
@@ -120,9 +124,11 @@ class Database:
         Raises:
             StoreError: the database fails.
         """
-        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        engine = self._engine.execution_options(**(snapshot if self._is_postgres else {sqlite.READ_ONLY: True}))
-        with self._explain(), engine.begin() as connection, self._timeouts(connection, long_running=long_running):
+        with (
+            self._explain(),
+            self._snapshots.begin() as connection,
+            self._timeouts(connection, long_running=long_running),
+        ):
             yield connection
 
     def _timeouts(self, connection: Connection, *, long_running: bool) -> AbstractContextManager[None]:

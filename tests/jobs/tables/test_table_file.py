@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from collections.abc import Mapping
 from datetime import datetime
 
 import openpyxl
@@ -36,7 +37,36 @@ def test_dates_and_numbers_of_a_workbook_are_read_as_people_see_them() -> None:
     book.active.append([datetime(2026, 4, 1), 12.0, 0.5, True, None])  # noqa: DTZ001 - a workbook has no zones
     written = io.BytesIO()
     book.save(written)
-    assert decode_table_file(written.getvalue(), "x").text.splitlines()[1] == "2026-04-01,12,0.5,true,"
+    assert decode_table_file(written.getvalue(), "x").text.splitlines()[1] == "2026-04-01,12,0.5,true"
+
+
+def make_workbook(cells: Mapping[str, object]) -> bytes:
+    book = openpyxl.Workbook()
+    for place, value in cells.items():
+        book.active[place] = value
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def test_cleared_cells_far_away_are_no_part_of_the_table_and_rows_keep_their_numbers() -> None:
+    cells = {"A1": "email", "B1": "note", "A4": "a@example.jp", "C2": " ", "XF90": "", "A900000": " "}
+    assert decode_table_file(make_workbook(cells), "x").text == "email,note\r\n\r\n\r\na@example.jp\r\n"
+
+
+@pytest.mark.parametrize("place", ["A20001", "SH1"])
+def test_a_workbook_beyond_the_limits_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MAX_ROWS", 1)
+    with pytest.raises(SaasusMcpError) as caught:
+        decode_table_file(make_workbook({"A1": "email", place: "x"}), "x")
+    assert caught.value.message.id == "jobs_tables.workbook_too_large"
+
+
+def test_the_blank_cells_of_a_workbook_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MAX_ALL_CELLS", 16_000)
+    with pytest.raises(SaasusMcpError) as caught:
+        decode_table_file(make_workbook({"A1": "email", "XFD2": " "}), "x")
+    assert caught.value.message.id == "jobs_tables.workbook_too_large"
 
 
 def test_a_workbook_that_unpacks_to_more_than_the_limit_is_refused_unread() -> None:
