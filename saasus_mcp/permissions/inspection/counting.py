@@ -10,14 +10,14 @@ from saasus_mcp.catalog.model import ImpactMetric
 from saasus_mcp.saasus.tool_answer import compact_json
 
 
-def count_rows(measure: ImpactMetric, given: Mapping[str, Any]) -> int | None:
+def count_rows(measure: ImpactMetric, variables: Mapping[str, Any]) -> int | None:
     """Return the number of matching rows of a list, or of their different values; None without such a list."""
-    rows = given["result"]
+    rows = variables["result"]
     for step in measure.of.split("."):
         rows = rows.get(step) if isinstance(rows, dict) else None
     if not isinstance(rows, list):
         return None
-    where = evaluate_each(measure.where, given)
+    where = evaluate_each(measure.where, variables)
     if None in where.values():
         return None
     matching: list[Any] = []

@@ -33,17 +33,17 @@ class FieldChange:
     effect: Literal["change", "resets", "unknown", "unshown"] = "change"
 
 
-def compare_fields(operation: Operation, args: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
+def compare_fields(operation: Operation, arguments: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
     """Return the changes that a call would make, without secrets; None if there is no comparison."""
     recipe = operation.effects.diff
     if recipe is None or not recipe.now or before is None:
         return None
-    given = {"args": dict(args), "result": strip_nul(before)}
+    variables = {"args": dict(arguments), "result": strip_nul(before)}
     changes: list[FieldChange] = []
     for name, text in recipe.now.items():
-        present = evaluate_over(text, given)
-        if name in args:
-            changes += _between(name, present, args[name])
+        present = evaluate_over(text, variables)
+        if name in arguments:
+            changes += _between(name, present, arguments[name])
         elif recipe.omitted != "keeps" and present not in (None, "", [], {}):
             changes.append(FieldChange(name, _open(present, name, operation), None, recipe.omitted))
     return [change for change in changes if change.field not in operation.secret_inputs]

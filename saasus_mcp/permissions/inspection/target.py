@@ -81,10 +81,10 @@ def clean_name(name: object) -> str:
     return " ".join(text.split())[:200].strip()
 
 
-def target_name(operation: Operation, args: Mapping[str, Any], saas_id: str, name: object) -> str:
+def target_name(operation: Operation, arguments: Mapping[str, Any], saas_id: str, name: object) -> str:
     """Return the text to type for a target: its name; without one, its id; without a single target, the SaaS id."""
     shown = [argument for argument in operation.path_parameters if argument not in operation.secret_inputs]
-    ids = [clean_name(args[argument]) for argument in shown if argument in args]
+    ids = [clean_name(arguments[argument]) for argument in shown if argument in arguments]
     return clean_name(name) or next((text for text in reversed(ids) if text), "") or clean_name(saas_id)
 
 
@@ -93,17 +93,17 @@ def names_match(typed: str, name: str) -> bool:
     return escape_quotes(clean_name(typed)) == escape_quotes(name)
 
 
-def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
+def target_identity(operation: Operation, arguments: Mapping[str, Any]) -> str:
     """Return a text that is equal for all variations of a call.
 
     It consists of the path arguments, or without any, of the owner arguments, and of the name of a created item. Without all of them,
     the whole SaaS is the target. Case and character forms do not matter.
     """
     about = operation.path_parameters or OWNER_ARGUMENTS
-    named = {name: _folded(args[name]) for name in about if args.get(name) is not None}
+    named = {name: _folded(arguments[name]) for name in about if arguments.get(name) is not None}
     if operation.effects.effect == "create":
-        created = next((name for name in NAME_ARGUMENTS if name not in named and args.get(name) is not None), None)
-        named |= {created: _folded(args[created])} if created is not None else {}
+        created = next((name for name in NAME_ARGUMENTS if name not in named and arguments.get(name) is not None), None)
+        named |= {created: _folded(arguments[created])} if created is not None else {}
     return compact_json(named)
 
 

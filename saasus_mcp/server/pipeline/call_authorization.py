@@ -103,12 +103,12 @@ class CallAuthorizer:
 
     async def _draft_question(self, prepared: PreparedCall, read: ApiReader) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
-        operation, values = prepared.operation, prepared.arguments
-        inspection = await inspect_call(operation, values, self._destination.saas_id, read)
-        await preconditions.check_target_requirements(operation, values, inspection, read, now=self._clock())
+        operation, arguments = prepared.operation, prepared.arguments
+        inspection = await inspect_call(operation, arguments, self._destination.saas_id, read)
+        await preconditions.check_target_requirements(operation, arguments, inspection, read, now=self._clock())
         asked = QuestionInput(
             operation,
-            values,
+            arguments,
             self._destination,
             prepared.principal.id,
             inspection,

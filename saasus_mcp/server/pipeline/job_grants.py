@@ -85,14 +85,14 @@ async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Dest
     if not step.step:
         return Authorized()
     proof = Proof(ProofUse("grant", step.job), step.by, step.plan) if step.given != "none" else None
-    operation, values, saas_id = call.operation, call.arguments, destination.saas_id
+    operation, arguments, saas_id = call.operation, call.arguments, destination.saas_id
     if operation.level in TYPED_LEVELS:
-        inspection = await inspect_call(operation, values, saas_id, read)
+        inspection = await inspect_call(operation, arguments, saas_id, read)
     elif step.bound:
-        inspection = await inspect_target(operation, values, saas_id, read)
+        inspection = await inspect_target(operation, arguments, saas_id, read)
     else:
-        inspection = await inspect_without_question(operation, values, saas_id, read, count_users=False)
-    require_target_exists(operation, values, inspection.snapshot)
+        inspection = await inspect_without_question(operation, arguments, saas_id, read, count_users=False)
+    require_target_exists(operation, arguments, inspection.snapshot)
     if step.bound and step.bound != inspection.snapshot.encoded:
         raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
     return Authorized(proof, inspection)
