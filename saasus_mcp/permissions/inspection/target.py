@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.common.text import escape_quotes, visible_text
+from saasus_mcp.common.text import escape_quotes, fold_name, visible_text
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
 from saasus_mcp.saasus.tool_answer import compact_json
 
@@ -100,12 +100,8 @@ def target_identity(operation: Operation, arguments: Mapping[str, Any]) -> str:
     the whole SaaS is the target. Case and character forms do not matter.
     """
     about = operation.path_parameters or OWNER_ARGUMENTS
-    named = {name: _folded(arguments[name]) for name in about if arguments.get(name) is not None}
+    named = {name: fold_name(str(arguments[name])) for name in about if arguments.get(name) is not None}
     if operation.effects.effect == "create":
         created = next((name for name in NAME_ARGUMENTS if name not in named and arguments.get(name) is not None), None)
-        named |= {created: _folded(arguments[created])} if created is not None else {}
+        named |= {created: fold_name(str(arguments[created]))} if created is not None else {}
     return compact_json(named)
-
-
-def _folded(value: object) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(value)).casefold()).strip()

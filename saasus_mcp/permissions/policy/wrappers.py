@@ -25,9 +25,8 @@ NARROWED_RULE = "narrowed"
 NARROWED_HINT = message("policy.narrowed_hint")
 
 
-@dataclass(frozen=True, slots=True)
-class NarrowedPolicy:
-    """Another policy, limited by the narrowing of the caller's connection."""
+class PolicyWrapper:
+    """Takes from the policy `inner` what does not depend on a call."""
 
     inner: Policy
 
@@ -50,6 +49,13 @@ class NarrowedPolicy:
     @property
     def bulk(self) -> BulkLimits:
         return self.inner.bulk
+
+
+@dataclass(frozen=True)
+class NarrowedPolicy(PolicyWrapper):
+    """Another policy, limited by the narrowing of the caller's connection."""
+
+    inner: Policy
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return what the inner policy needs, unless the narrowing already denies."""

@@ -21,12 +21,11 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.difference import compare_fields
+from saasus_mcp.permissions.inspection.difference import compare_fields, differing_values
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
 from saasus_mcp.permissions.inspection.target import ApiReader
-from saasus_mcp.permissions.question import difference as differing
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
     Change,
@@ -211,7 +210,7 @@ class _Builder:
             if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
-            before, after = differing.differing_values(change.before, change.after, field)
+            before, after = differing_values(change.before, change.after, field)
             make = self._values()
             yield Change(
                 change.field,
