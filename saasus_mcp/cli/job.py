@@ -14,6 +14,7 @@ import click
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import Command, argument, command, option
+from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import ExitStatus, status_of_report
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import settings_options
@@ -52,7 +53,7 @@ class _JobCommand(Command):
 @command(cls=_JobCommand)
 @settings_options()
 @fresh_option
-@argument("name")
+@argument("name", shell_complete=complete_jobs)
 @argument("given", metavar="[JSON]", default="{}")
 @option("--csv", "listed", type=_PATH, help="cli_help.option.csv")
 @option("--document", type=_PATH, help="cli_help.option.document")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -27,17 +27,20 @@ from saasus_mcp.settings import Mode, Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_setting = partial(option, sets_setting=True)
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
-    "sandbox": option("--sandbox", is_flag=True, default=None, help="cli_help.option.sandbox"),
-    "mode": option("--mode", type=click.Choice(get_args(Mode)), help="cli_help.option.mode"),
-    "policy": option("--policy", type=click.Path(path_type=Path, resolve_path=True), help="cli_help.option.policy"),
-    "lang": option("--lang", type=click.Choice(["en", "ja"]), help="cli_help.option.language"),
-    "time_zone": option("--time-zone", metavar="NAME", help="cli_help.option.time_zone"),
-    "profile": option("--profile", help="cli_help.option.profile"),
-    "transport": option("--transport", type=click.Choice(["stdio", "http"]), help="cli_help.option.transport"),
-    "host": option("--host", help="cli_help.option.host"),
-    "port": option("--port", type=int, help="cli_help.option.port"),
-    "public_url": option("--public-url", help="cli_help.option.public_url"),
+    "sandbox": _setting("--sandbox", is_flag=True, default=None, help="cli_help.option.sandbox"),
+    "mode": _setting("--mode", type=click.Choice(get_args(Mode)), help="cli_help.option.mode"),
+    "policy": _setting(
+        "--policy", metavar="FILE", type=click.Path(path_type=Path, resolve_path=True), help="cli_help.option.policy"
+    ),
+    "lang": _setting("--lang", type=click.Choice(["en", "ja"]), help="cli_help.option.language"),
+    "time_zone": _setting("--time-zone", metavar="NAME", help="cli_help.option.time_zone"),
+    "profile": _setting("--profile", metavar="NAME", help="cli_help.option.profile"),
+    "transport": _setting("--transport", type=click.Choice(["stdio", "http"]), help="cli_help.option.transport"),
+    "host": _setting("--host", metavar="ADDRESS", help="cli_help.option.host"),
+    "port": _setting("--port", type=int, metavar="NUMBER", help="cli_help.option.port"),
+    "public_url": _setting("--public-url", metavar="URL", help="cli_help.option.public_url"),
 }
 """The options that set a setting, by its name."""
 CALL_SETTINGS = ("sandbox", "mode", "policy", "lang", "time_zone", "profile")

@@ -113,6 +113,13 @@ class JobStore:
             rows = connection.execute(select(jobs).where(*own).order_by(jobs.c.at.desc()).limit(most))
             return [_job(row) for row in rows]
 
+    def list_recent(self, profile: str | None, most: int) -> list[Job]:
+        """Return the newest jobs of all principals in a profile; of None, in every profile."""
+        query = select(jobs).order_by(jobs.c.at.desc()).limit(most)
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
+            return [_job(row) for row in rows]
+
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop."""
         with self._database.transaction() as connection:

@@ -27,6 +27,7 @@ class ActionKind(StrEnum):
     TOKEN_CREATE = "token_create"  # noqa: S105 - the name of a kind
     TOKEN_REVOKE = "token_revoke"  # noqa: S105 - the name of a kind
     SIGN_OUT = "sign_out"
+    JOB_CANCEL = "job_cancel"
     POLICY_TAKEN = "policy_taken"
     POLICY_REFUSED = "policy_refused"
     PASSPHRASE_SET = "passphrase_set"  # noqa: S105 - the name of a kind

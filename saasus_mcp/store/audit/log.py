@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -214,6 +214,12 @@ class AuditLog:
         with self._database.read_transaction() as connection:
             rows = connection.execute(query)
             return [(RecordPosition(row.at, row.writer, row.number), _decode_record(row)) for row in rows]
+
+    def find_ends(self, calls: Sequence[str], since: float, seconds: float) -> dict[str, dict[str, Any]]:
+        """Return the `ended` records of calls by call, looked for within so many seconds from a time."""
+        ended = (audit.c.event == "ended", audit.c.at >= since, audit.c.at <= since + seconds, audit.c.call.in_(calls))
+        with self._database.read_transaction() as connection:
+            return {row.call: _decode_record(row) for row in connection.execute(select(audit).where(*ended))}
 
     def newest_applied(self, operation: str, most: int) -> list[dict[str, Any]]:
         """Return the `begun` records of the newest calls of an operation that changed something, newest first.
