@@ -220,7 +220,7 @@ class JobReader:
         self._record_read(key, args or {})
         found = await self._checkpoint(key, make)
         if "why" in found:
-            raise ReadFailed(message("jobs.read_failed", reason=found["why"]), message("jobs.read_failed_hint"))
+            raise ReadFailed.of("jobs.read_failed", reason=found["why"])
         return cast("T", found["given"])
 
     async def read_many(
@@ -261,7 +261,7 @@ class JobReader:
             read = partial(self._read_some_pages, key, {**args, "limit": size}, cursor, take, some)
             for page, cursor, reason in await self._checkpoint(key, read):
                 if reason:
-                    raise ReadFailed(message("jobs.read_failed", reason=reason), message("jobs.read_failed_hint"))
+                    raise ReadFailed.of("jobs.read_failed", reason=reason)
                 yield page
                 if not cursor:
                     return
