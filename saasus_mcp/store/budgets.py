@@ -47,7 +47,7 @@ def reserve_budget(
                 principal=charge.principal,
             )
         row = {"principal": charge.principal, "profile": profile, "kind": charge.kind, "amount": charge.amount}
-        _INSERT.execute(connection, {"call": call, "at": at, **row})
+        _INSERT.run(connection, {"call": call, "at": at, **row})
 
 
 def release_budget(connection: Connection, call: str) -> None:
