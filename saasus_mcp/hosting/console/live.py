@@ -28,7 +28,7 @@ browser then opens the next one."""
 RETRY_MILLISECONDS = 3_000
 MAX_STREAMS, MAX_STREAMS_EACH = 16, 3
 """Streams at once: in total, half of the console's places; and of one approver, who may use several browsers."""
-MAX_HEADLINES, LISTED_JOBS = 5, 20
+MAX_HEADLINES, LISTED_JOBS = 5, 100
 MAX_HEADLINE_LENGTH = 200
 
 
@@ -62,10 +62,7 @@ def read_live_state(service: ConsoleService, approver: Approver, reader: Reader)
         question = stored_question.load_question(approval)
         headline = format_sentence(question.headline, reader) if question else approval.operation
         pending.append((approval.code, headline[:MAX_HEADLINE_LENGTH]))
-    jobs = [
-        (each.job.id, each.job.status, each.job.done, each.job.total, each.job.cancelling, bool(each.job.report))
-        for each in service.list_jobs(approver, LISTED_JOBS)
-    ]
+    jobs = [each.store().jobs.list_states(each.profile, LISTED_JOBS) for each in service.contexts_of(approver)]
     approvals = _digest([(each.code, each.status) for each in listed])
     return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs))
 
