@@ -86,11 +86,13 @@ class LiveStreams:
     def __init__(self) -> None:
         self._open: list[_Stream] = []
 
+    def has_place(self, session: ConsoleSession) -> bool:
+        """Return True if a stream of this session could be opened now."""
+        return len(self._open) - len(self._replaced_by(session)) < MAX_STREAMS
+
     def open(self, session: ConsoleSession) -> _Stream | None:
         """Return a new stream, or None if too many are open."""
-        own = [each for each in self._open if each.approver == session.approver.id]
-        same = [each for each in own if each.session == session.csrf]
-        for each in same or own[: len(own) - MAX_STREAMS_EACH + 1]:
+        for each in self._replaced_by(session):
             each.replaced.set()
             self._open.remove(each)
         if len(self._open) >= MAX_STREAMS:
@@ -98,6 +100,11 @@ class LiveStreams:
         stream = _Stream(session.approver.id, session.csrf)
         self._open.append(stream)
         return stream
+
+    def _replaced_by(self, session: ConsoleSession) -> list[_Stream]:
+        own = [each for each in self._open if each.approver == session.approver.id]
+        same = [each for each in own if each.session == session.csrf]
+        return same or own[: max(0, len(own) - MAX_STREAMS_EACH + 1)]
 
     def close(self, stream: _Stream) -> None:
         """Forget a stream."""
@@ -111,7 +118,7 @@ class LiveStreams:
 async def stream_events(
     service: ConsoleService,
     streams: LiveStreams,
-    stream: _Stream,
+    session: ConsoleSession,
     find_session: Callable[[], ConsoleSession | None],
     reader: Reader,
 ) -> AsyncGenerator[str]:
@@ -120,6 +127,9 @@ async def stream_events(
     The session is checked at each reading. The event `end` tells the page not to come back: the session has ended, or another page
     of it has a stream.
     """
+    stream = streams.open(session)  # here, and so closed below even if the client goes before the first event
+    if stream is None:
+        return
     last: LiveState | None = None
     quiet, end = 0.0, anyio.current_time() + MAX_SECONDS
     try:
