@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -85,7 +84,7 @@ class JobStore:
         """
         values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
         if _CLAIM_STEP.run(connection, values) != 1:
-            raise AlreadyUsed(message("store.step_used", step=claim.step), message("store.step_used_hint"))
+            raise AlreadyUsed.of("store.step_used", step=claim.step)
 
     @staticmethod
     def finish_step(connection: Connection, call: str, outcome: StepOutcome) -> None:
@@ -233,9 +232,7 @@ def _require_capacity(connection: Connection, principal: str, most: int) -> None
     own = (jobs.c.principal == principal, jobs.c.status == "running")
     running = int(connection.execute(select(func.count()).select_from(jobs).where(*own)).scalar_one())
     if running >= most:
-        raise TooManyJobs(
-            message("store.too_many_jobs", running=running, limit=most), message("store.too_many_jobs_hint")
-        )
+        raise TooManyJobs.of("store.too_many_jobs", running=running, limit=most)
 
 
 def _is_running(state: Sequence[Any] | None) -> bool:
