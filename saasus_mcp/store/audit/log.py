@@ -221,6 +221,14 @@ class AuditLog:
         with self._database.read_transaction() as connection:
             return {row.call: _decode_record(row) for row in connection.execute(select(audit).where(*ended))}
 
+    def find_proof_use(self, proof: str, since: float) -> dict[str, Any] | None:
+        """Return the `begun` record of the call that used up a proof, looked for from a time on."""
+        contains = audit.c.record.contains(json.dumps(proof), autoescape=True)
+        query = select(audit).where(audit.c.event == "begun", audit.c.at >= since, contains)
+        with self._database.read_transaction() as connection:
+            found = (_decode_record(row) for row in connection.execute(query))
+            return next((record for record in found if record.get("proof_id") == proof), None)
+
     def newest_applied(self, operation: str, most: int) -> list[dict[str, Any]]:
         """Return the `begun` records of the newest calls of an operation that changed something, newest first.
 
