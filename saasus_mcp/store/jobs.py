@@ -126,6 +126,14 @@ class JobStore:
             rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
             return [_job(row) for row in rows]
 
+    def list_states(self, profile: str | None, most: int) -> list[tuple[Any, ...]]:
+        """Return what changes of the newest jobs, without their reports: a value that differs whenever their pages would."""
+        state = (jobs.c.status, jobs.c.cancelling, jobs.c.done, jobs.c.total, func.length(jobs.c.report))
+        query = select(jobs.c.id, *state).order_by(jobs.c.at.desc()).limit(most)
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
+            return [tuple(row) for row in rows]
+
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop."""
         self._database.execute_alone(_REPORT_PROGRESS, {"job": job, "finished": done, "all": total})
