@@ -27,6 +27,8 @@ from saasus_mcp.server.surface.toolsets import TOOLSETS
 from saasus_mcp.settings import Settings
 
 COLOURS = {"confirm": "yellow", "approve": "red", "deny": "bright_black"}
+WIDE_SCREEN = 110
+"""Columns from which a row has room for the level."""
 _MAX_NAME_COLUMN = 32
 
 
@@ -74,14 +76,17 @@ def _list_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"{row['name']:<40}  {row['level']:<15}  {row['decision']:<7}  {row['title']}"
         return
     columns, width = shutil.get_terminal_size().columns, max((len(row["name"]) for row in rows), default=0)
-    for number, (name, subject) in enumerate(TOOLSETS.items()):
+    blank = ""
+    for name, subject in TOOLSETS.items():
         members = [row for row in rows if row["toolset"] == name]
         if members:
-            yield ("\n" if number else "") + click.style(f"{name} ({len(members)}): {render(subject)}", bold=True)
+            heading = cut_text(f"{name} ({len(members)}): {render(subject)}", columns)
+            yield blank + click.style(heading, bold=True)
+            blank = "\n"
         for row in members:
-            begin, rest = f"  {row['name']:<{width}}  ", f"  {row['level']:<15}  {row['title']}"
+            begin, level = f"  {row['name']:<{width}}  ", f"{row['level']:<15}  " if columns >= WIDE_SCREEN else ""
             decision = click.style(row["decision"], fg=COLOURS.get(row["decision"])) + " " * (7 - len(row["decision"]))
-            yield begin + decision + cut_text(rest, columns - len(begin) - 7)
+            yield begin + decision + cut_text(f"  {level}{row['title']}", columns - len(begin) - 7)
 
 
 def _decide(operation: Operation, policy: Policy) -> Decision:

@@ -107,7 +107,10 @@ def explain(
     )
     if explanation.warning is not None:
         click.echo(visible_text(render(explanation.warning)), err=True)
-    print_json(explanation.json) if as_json else visible_text(explanation.text)
+    if as_json:
+        print_json(explanation.json)
+    else:
+        click.echo(visible_text(explanation.text))
 
 
 @policy.command("test", help="cli_help.command.policy_test")
