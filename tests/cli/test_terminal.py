@@ -395,16 +395,17 @@ def test_ctrl_c_in_answer_to_a_question_cancels_the_call() -> None:
     wanted, _ = _a_tenant_user()
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
         terminal.wait_for("To go ahead, type")
-        terminal.interrupt()
-        assert terminal.wait() == 130
-    [entry] = json.loads(run_command("audit", "search", "--tool", "auth_delete_tenant_user", "--json").out)
-    assert entry["result"] == "refused"
+        assert terminal.interrupt_question() == 130
+    found = json.loads(run_command("audit", "search", "--tool", "auth_delete_tenant_user", "--json").out)
+    assert [(entry["result"], entry["refused"]) for entry in found] == [
+        ("refused", "declined"),
+        ("asked", "confirmation"),
+    ]
 
 
 def test_an_approval_is_left_pending_with_ctrl_c(state: Path) -> None:
     create_approval(state)
     with Terminal("approve", "ABCD-2345") as terminal:
         terminal.wait_for("To approve, type")
-        terminal.interrupt()
-        assert terminal.wait() == 130
+        assert terminal.interrupt_question() == 130
     assert approval_status(state) == ("pending", None)
