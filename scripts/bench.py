@@ -15,6 +15,7 @@ SECTIONS: Mapping[str, str] = {
     "gate": "gate_bench.report_cost",
     "attacks": "gate_bench.report_attacks",
     "jobs": "jobs_bench.report",
+    "work": "work_bench.report",
     "reports": "reports_bench.report",
     "speed": "speed_bench.report",
     "growth": "speed.growth.report",

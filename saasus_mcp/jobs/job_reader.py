@@ -100,6 +100,7 @@ class JobReader:
     Attributes:
         principal: the principal of the job's reads.
         read_log: the reads that were made.
+        encoding: of the file that the table of the job was read from. Empty without a file.
 
     Args:
         job: the reference to the job.
@@ -117,7 +118,9 @@ class JobReader:
         *,
         deadline: Deadline | None = None,
         caller: Principal | None = None,
+        encoding: str = "",
     ) -> None:
+        self.encoding = encoding
         self.read_log = ReadLog()
         self.principal = principal
         self._pipeline = pipeline

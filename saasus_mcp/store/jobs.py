@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
@@ -29,7 +29,9 @@ _REPORT_PROGRESS = PreparedStatement(
     update(jobs).where(jobs.c.id == bindparam("job")).values(done=bindparam("finished"), total=bindparam("all"))
 )
 _STEP = PreparedStatement(
-    select(job_steps).where(job_steps.c.job == bindparam("of"), job_steps.c.step == bindparam("name"))
+    select(*(job_steps.c[name] for name in ("step", "call", "outcome", "said", "answer"))).where(
+        job_steps.c.job == bindparam("of"), job_steps.c.step == bindparam("name")
+    )
 )
 _CLAIM_STEP = PreparedStatement(
     update(job_steps)
@@ -82,7 +84,7 @@ class JobStore:
             AlreadyUsed: the step was used before or is not part of the grant, or the job has ended.
         """
         values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
-        if _CLAIM_STEP.execute(connection, values).rowcount != 1:
+        if _CLAIM_STEP.run(connection, values) != 1:
             raise AlreadyUsed(message("store.step_used", step=claim.step), message("store.step_used_hint"))
 
     @staticmethod
@@ -90,7 +92,7 @@ class JobStore:
         """Save the outcome of a step, in the transaction that ends its call."""
         answer = json.dumps(outcome.answer)
         values = {"by": call, "ending": outcome.outcome, "error": outcome.error, "given": answer}
-        _FINISH_STEP.execute(connection, values)
+        _FINISH_STEP.run(connection, values)
 
     @staticmethod
     def finish(connection: Connection, job: str, status: JobStatus, *, report: Mapping[str, Any], at: float) -> bool:
@@ -122,9 +124,8 @@ class JobStore:
 
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop."""
-        with self._database.transaction() as connection:
-            _REPORT_PROGRESS.execute(connection, {"job": job, "finished": done, "all": total})
-            return _should_continue(connection, job)
+        self._database.execute_alone(_REPORT_PROGRESS, {"job": job, "finished": done, "all": total})
+        return self.should_continue(job)
 
     def require_capacity(self, principal: str, most: int) -> None:
         """Check early whether one more job of a principal could start. `start` checks again.
@@ -142,8 +143,7 @@ class JobStore:
 
     def should_continue(self, job: str) -> bool:
         """Return True if a job is running and was not cancelled."""
-        with self._database.read_transaction() as connection:
-            return _should_continue(connection, job)
+        return _is_running(self._database.read_alone(_STATE, {"job": job}))
 
     def save_report(self, job: str, report: Mapping[str, Any]) -> None:
         """Save the preliminary report of a running job."""
@@ -157,9 +157,8 @@ class JobStore:
 
     def get_steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
         """Return the known steps of a job, by name."""
-        with self._database.read_transaction() as connection:
-            rows = (_STEP.execute(connection, {"of": job, "name": name}).first() for name in names)
-            return {row.step: _step(row) for row in rows if row is not None}
+        rows = (self._database.read_alone(_STEP, {"of": job, "name": name}) for name in names)
+        return {row[0]: _step(row) for row in rows if row is not None}
 
     def get_answers(self, job: str, names: Iterable[str]) -> dict[str, Any]:
         """Return the API's known answers to steps of a job, by name."""
@@ -234,9 +233,11 @@ def _require_capacity(connection: Connection, principal: str, most: int) -> None
         )
 
 
-def _should_continue(connection: Connection, job: str) -> bool:
-    state = _STATE.execute(connection, {"job": job}).first()
-    return state is not None and not state.cancelling and state.status == "running"
+def _is_running(state: Sequence[Any] | None) -> bool:
+    if state is None:
+        return False
+    cancelling, status = state
+    return not cancelling and bool(status == "running")
 
 
 def _update_running(connection: Connection, job: str, **values: Any) -> bool:
@@ -248,6 +249,6 @@ def _job(row: Any) -> Job:
     return Job(**{**row._asdict(), "report": json.loads(row.report or "{}")})
 
 
-def _step(row: Any) -> JobStep:
-    answer = json.loads(row.answer) if row.answer else None
-    return JobStep(row.step, row.call, row.outcome, row.said or "", answer)
+def _step(row: Sequence[Any]) -> JobStep:
+    step, call, outcome, error, answer = row
+    return JobStep(step, call, outcome, error or "", json.loads(answer) if answer else None)

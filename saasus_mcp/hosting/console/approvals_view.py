@@ -8,6 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.question_view import question_content
+from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService, ListedApproval
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
@@ -24,11 +25,11 @@ RELOAD_SECONDS = 30
 
 def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the pending approvals and the most recent decisions; with words to search for, the matching ones."""
-    search = WordSearch(page.filter_text("q"), service.catalogue)
+    search = WordSearch(page.filter_text("q"))
     rows = [
         _approval_row(service, each, page.reader)
         for each in service.list_approvals(page.session.approver)
-        if search.matches(_searched_texts(service, each), each.approval.operation)
+        if search.matches(_searched_texts(service, each))
     ]
     values = {
         "waiting": [row for row in rows if row["status"] == "pending"],
@@ -64,9 +65,20 @@ def view_approval(
         "error": error,
         "typed": typed,
         "comment": comment,
+        "links": _links(service, listed),
         "here": "approvals",
     }
     return PageContent("approval", values)
+
+
+def _links(service: ConsoleService, listed: ListedApproval) -> list[tuple[str, Message]]:
+    """Return the pages of what was done with an approval."""
+    approval = listed.approval
+    if approval.status != "used" or approval.decided_at is None:
+        return []
+    record = listed.context.store().audit_log.find_proof_use(approval.code, approval.decided_at)
+    own = f"/approvals/{approval.code}"
+    return [] if record is None else [link for link in record_links(service, record) if link[0] != own]
 
 
 def _approval_row(service: ConsoleService, listed: ListedApproval, reader: Reader) -> dict[str, Any]:

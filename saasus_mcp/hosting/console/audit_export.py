@@ -12,10 +12,9 @@ from typing import Literal
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.hosting.console.audit_search import AuditEntry, iterate_entries, operation_of
-from saasus_mcp.hosting.console.audit_view import outcome_text, read_filter
+from saasus_mcp.hosting.console.audit_view import decision_text, outcome_text, read_filter
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageRequest, select_context
-from saasus_mcp.permissions.approval.action_records import action_of
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.results.jmespath_query import csv_cell
 
@@ -67,7 +66,7 @@ def _cells(service: ConsoleService, entry: AuditEntry, reader: Reader) -> list[s
         "time": format_instant(record["at"], reader.zone),
         "tool": service.tool_name(operation),
         "title": service.operation_title(operation, reader.language) if operation else "",
-        "decision": record.get("decision") or record.get("refused") or action_of(record),
+        "decision": decision_text(record, reader),
         "outcome": outcome.text(reader.language) if outcome else "",
         "status": (entry.end or {}).get("status") or "",
     }

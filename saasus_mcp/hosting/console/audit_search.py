@@ -32,6 +32,7 @@ class AuditFilter:
         since, until: the time of the begin, in epoch seconds.
         tool, principal: parts of the name of a tool or operation, and of a person who called, approved or decided.
         outcome: one of OUTCOMES: `open` for a call without an end.
+        own_reads: also the reads that the server itself made for a call, such as those for a question.
     """
 
     words: WordSearch
@@ -41,6 +42,7 @@ class AuditFilter:
     principal: str = ""
     event: str = ""
     outcome: str = ""
+    own_reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +114,25 @@ def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | No
 
 
 def _matches(service: ConsoleService, context: ProfileContext, entry: AuditEntry, wanted: AuditFilter) -> bool:
-    record = entry.record
-    operation = operation_of(record)
-    people = f"{record.get('principal', '')}\n{record.get('by', '')}"
-    if context.profile not in (None, record.get("profile")):
+    record, operation = entry.record, operation_of(entry.record)
+    if context.profile not in (None, record.get("profile")) or not _fits_fields(service, entry, wanted):
+        return False
+    if not wanted.words:
+        return True
+    names = service.operation_names(operation)
+    return wanted.words.matches([json.dumps(record, ensure_ascii=False, default=str), *names])
+
+
+def _fits_fields(service: ConsoleService, entry: AuditEntry, wanted: AuditFilter) -> bool:
+    record, key = entry.record, operation_of(entry.record)
+    operation = service.find_operation(key)
+    if not wanted.own_reads and record.get("parent") and operation is not None and operation.reads:
         return False
     if wanted.event not in ("", record["event"]) or wanted.outcome not in ("", entry.outcome):
         return False
-    if wanted.principal.casefold() not in people.casefold():
-        return False
-    names = service.operation_names(operation)
-    if wanted.tool and wanted.tool.casefold() not in f"{operation}\n{service.tool_name(operation)}".casefold():
-        return False
-    return wanted.words.matches_lazily(lambda: [json.dumps(record, ensure_ascii=False, default=str), *names], operation)
+    people = f"{record.get('principal', '')}\n{record.get('by', '')}"
+    names = f"{key}\n{operation.tool if operation is not None else ''}"
+    return wanted.principal.casefold() in people.casefold() and wanted.tool.casefold() in names.casefold()
 
 
 def operation_of(record: Mapping[str, Any]) -> str:

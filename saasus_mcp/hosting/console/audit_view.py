@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditEntry, AuditFilter, operation_of, search_page
+from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.hosting.console.word_search import WordSearch
-from saasus_mcp.permissions.approval.action_records import action_of
+from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
+from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 
 DEFAULT_DAYS = 7
 AUDIT_EVENTS = ("begun", "refused", "decided")
-FILTERS = ("q", "operation", "principal", "event", "outcome")
+REASONS = frozenset(Reason) | {"invalid_arguments", "unknown_tool", "failed", "cancelled"}
+DECISIONS = frozenset(get_args(DecisionOutcome))
+ACTIONS = frozenset(ActionKind)
+"""The values that this version knows by name."""
+FILTERS = ("q", "operation", "principal", "event", "outcome", "reads")
 _COLUMNS = frozenset({"at", "event", "call", "operation", "tool", "principal"})
 _CURSOR = re.compile(r"([0-9]{1,15}\.[0-9]{1,20})_([0-9a-f]{1,32})_([0-9]{1,9})", re.ASCII)
 
@@ -53,13 +61,17 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
 
 def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
     """Return the wanted entries of a request. Days are those of the reader's time zone."""
-    words, tool, principal, event, outcome = (page.filter_text(name) for name in FILTERS)
     first, last = _read_dates(service, page)
-    bounds = {"since": _start_of(first, page.reader)}
-    if last:
-        bounds["until"] = _start_of(date.fromisoformat(last) + timedelta(days=1), page.reader)
+    end = date.fromisoformat(last) + timedelta(days=1) if last else None
     return AuditFilter(
-        WordSearch(words, service.catalogue), tool=tool, principal=principal, event=event, outcome=outcome, **bounds
+        WordSearch(page.filter_text("q")),
+        since=_start_of(first, page.reader),
+        until=_start_of(end, page.reader) if end is not None else math.inf,
+        tool=page.filter_text("operation"),
+        principal=page.filter_text("principal"),
+        event=page.filter_text("event"),
+        outcome=page.filter_text("outcome"),
+        own_reads=bool(page.filter_text("reads")),
     )
 
 
@@ -75,15 +87,25 @@ def _entry_row(service: ConsoleService, entry: AuditEntry, reader: Reader) -> di
         "title": service.operation_title(operation, reader.language) if operation else "",
         "operation": service.tool_name(operation),
         "principal": record.get("principal", ""),
-        "decision": record.get("decision") or record.get("refused") or action_of(record),
+        "decision": decision_text(record, reader),
         "rule": record.get("rule", ""),
         "by": record.get("by", ""),
         "outcome": outcome_text(service, entry),
         "applied": entry.outcome,
         "status": (entry.end or {}).get("status") or "",
-        "links": _links(service, record),
+        "links": record_links(service, record),
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
     }
+
+
+def decision_text(record: Mapping[str, Any], reader: Reader) -> str:
+    """Return the reason of a refusal, the decision on a call, or the action of a person; other versions' words as recorded."""
+    if refused := str(record.get("refused", "")):
+        return one_of("console_audit.reason", refused).text(reader.language) if refused in REASONS else refused
+    if decision := str(record.get("decision", "")):
+        return one_of("console.decision_value", decision).text(reader.language) if decision in DECISIONS else decision
+    action = action_of(record)
+    return one_of("console_audit.action", action).text(reader.language) if action in ACTIONS else action
 
 
 def outcome_text(service: ConsoleService, entry: AuditEntry) -> Message | None:
@@ -94,22 +116,6 @@ def outcome_text(service: ConsoleService, entry: AuditEntry) -> Message | None:
     if operation is not None and operation.reads and entry.end is not None:
         return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
     return one_of("console_audit.outcome", entry.outcome)
-
-
-def _links(service: ConsoleService, record: Mapping[str, Any]) -> list[tuple[str, Message]]:
-    """Return the pages of the approval, the job and the change to which a record belongs."""
-    operation = operation_of(record)
-    code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
-    links = [(f"/approvals/{code}", message("console_live.to_approval"))] if code else []
-    job = record["call"] if operation.startswith("job_") and record["event"] == "begun" else ""
-    if not job and record.get("action") == "job_cancel":
-        job = record.get("from_call", "")
-    if job:
-        links.append((f"/jobs/{job}", message("console_live.to_job")))
-    known = service.find_operation(operation)
-    if record["event"] == "begun" and known is not None and not known.reads:
-        links.append((f"/changes/{record['call']}", message("console_live.to_change")))
-    return links
 
 
 def _read_dates(service: ConsoleService, page: PageRequest) -> tuple[date, str]:

@@ -21,12 +21,12 @@ PAGE_SIZE = 50
 
 def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the newest changes, those of one job, or those that match a search."""
-    search = WordSearch(page.filter_text("q"), service.catalogue)
+    search = WordSearch(page.filter_text("q"))
     job = page.filter_text("job")
     found = [
         each
         for each in service.list_changes(page.session.approver)
-        if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each), each.entry.operation)
+        if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each))
     ]
     values = {
         "rows": [_change_row(service, each, page.reader) for each in found[:PAGE_SIZE]],

@@ -14,13 +14,16 @@ from saasus_mcp.permissions.question.formatting import Reader, format_value
 
 MAX_JOBS = 100
 ROW_FIELDS = ("row", "target", "tool", "outcome", "why")
+OUTCOMES = frozenset(
+    {"applied", "not_applied", "unknown", "refused", "failed", "skipped", "left_out", "not_begun", "planned", "unread"}
+)
 FILES = ("result", "all_rows", "chart", "kept_secrets")
 """The members of a report that are URIs of stored results."""
 
 
 def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the newest jobs, with words to search for the matching ones."""
-    search = WordSearch(page.filter_text("q"), service.catalogue)
+    search = WordSearch(page.filter_text("q"))
     rows = [
         _job_row(service, each, page.reader)
         for each in service.list_jobs(page.session.approver, MAX_JOBS)
@@ -39,10 +42,10 @@ def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
     counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.job.id)
     values = {
         "row": _job_row(service, listed, page.reader),
-        "counts": [(str(name), count) for name, count in counts.items()],
+        "counts": [(_outcome_text(str(name), page.reader), count) for name, count in counts.items()],
         "notes": [str(each) for each in report.get("notes", ())],
         "why": str(report.get("why", "")),
-        "rows": [_report_row(each) for each in report.get("rows", ())],
+        "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
         "more_rows": "all_rows" in report,
         "files": [(one_of("console_jobs.file", name), str(report[name])) for name in FILES if report.get(name)],
         "reload_seconds": 10 if listed.job.status == "running" else 0,
@@ -75,8 +78,13 @@ def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict
     }
 
 
-def _report_row(row: Mapping[str, Any]) -> dict[str, str]:
+def _outcome_text(outcome: str, reader: Reader) -> str:
+    """Return the name of an outcome. A kind of job may have others, which are shown as they are."""
+    return one_of("console_jobs.outcome", outcome).text(reader.language) if outcome in OUTCOMES else outcome
+
+
+def _report_row(row: Mapping[str, Any], reader: Reader) -> dict[str, str]:
     """Return a row of the report. Fields beyond the usual ones belong to its kind of job, and are shown as text."""
     usual = {name: str(row.get(name, "")) for name in ROW_FIELDS}
     others = ", ".join(f"{name}: {value}" for name, value in row.items() if name not in ROW_FIELDS)
-    return {**usual, "others": others}
+    return {**usual, "outcome": _outcome_text(usual["outcome"], reader), "others": others}

@@ -19,6 +19,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console import (
+    access_view,
     approvals_view,
     audit_export,
     audit_view,
@@ -85,7 +86,7 @@ class Console:
             "/policy": views.view_policy,
             "/limits": views.view_limits,
             "/secrets": views.view_secrets,
-            "/session": views.view_account,
+            "/session": self._view_access,
         }
         actions: dict[str, FormAction] = {
             "/approve": self._approve,
@@ -93,6 +94,7 @@ class Console:
             "/freeze": self._freeze,
             "/unfreeze": self._unfreeze,
             "/cancel-job": self._cancel_job,
+            "/end-session": self._end_session,
         }
         routes = [
             *(Route(BASE_PATH + path, partial(self._show, view), methods=["GET"]) for path, view in pages.items()),
@@ -216,6 +218,14 @@ class Console:
         self.service.cancel_job(session.approver, job)
         return f"/jobs/{job}"
 
+    def _end_session(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        """End another session of the same person. One that has ended already is as good."""
+        self.signin.sessions.close_one(session.approver, fields.get("session", ""))
+        return "/session"
+
+    def _view_access(self, service: ConsoleService, page: views.PageRequest) -> views.PageContent:
+        return access_view.view_access(service, self.signin.sessions, page)
+
     async def _reveal(self, request: Request) -> Response:
         """Show a secret once. There is no redirect, because the page cannot be requested again."""
         session, fields = await self._read_form(request)
@@ -235,7 +245,8 @@ class Console:
         name = fields.get("zone", "").strip()
         if name and timezones.find_time_zone(name) is None:
             page = self._page_request(request, session)
-            content = views.view_account(self.service, page, error=message("console.time_zone_wrong"))
+            view = partial(access_view.view_access, error=message("console.time_zone_wrong"))
+            content = await run_sync(view, self.service, self.signin.sessions, page)
             return await run_sync(self._render, content, session, request, HTTPStatus.UNPROCESSABLE_ENTITY)
         response = redirect_to("/session")
         self.signin.set_time_zone(response, name)

@@ -26,6 +26,7 @@ from saasus_mcp.store import Approval, Freeze, UndoEntry
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
     from saasus_mcp.store.job_records import Job
+    from saasus_mcp.store.tokens import Token
 
 DAY_SECONDS = 24 * 3600
 HISTORY_DAYS, CHANGES_DAYS = 7, 30
@@ -95,6 +96,7 @@ class ConsoleService:
         profile: the profile for which decisions are shown if a context has none.
         freeze_all: freezes all stores, future ones included, or lifts that freeze with None; None if this is not possible here.
         common_store: the store of the decisions on all SaaS together; None if they are recorded in each context.
+        read_tokens: reads the records of the server's tokens; None if it has none.
     """
 
     list_contexts: Callable[[], Sequence[ProfileContext]]
@@ -106,6 +108,7 @@ class ConsoleService:
     profile: str = ""
     freeze_all: Callable[[Freeze | None], None] | None = None
     common_store: Callable[[], Store] | None = None
+    read_tokens: Callable[[], Sequence[Token]] | None = None
 
     def contexts_of(self, approver: Approver) -> list[ProfileContext]:
         """Return the contexts that the approver may see."""
@@ -290,6 +293,11 @@ class ConsoleService:
             if entry is not None and context.profile in (None, entry.profile):
                 return ListedChange(context, entry)
         return None
+
+    def list_tokens(self, approver: Approver) -> list[Token]:
+        """Return the tokens that share a group with the approver; for the owner of the machine, all of them."""
+        every = self.read_tokens() if self.read_tokens is not None else ()
+        return [each for each in every if approver.is_owner or each.groups & approver.groups]
 
     def tool_name(self, key: str) -> str:
         """Return the name of the tool of an operation, or the key of a job or an unknown operation."""

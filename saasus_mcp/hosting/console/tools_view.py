@@ -17,6 +17,8 @@ from saasus_mcp.permissions.policy.presets import Principal
 
 OUTCOMES = ("allow", "confirm", "approve", "deny")
 LIKELIHOOD = {"yes": "yes", "conditional": "maybe", "indirect": "maybe"}
+MAX_FOUND = 20
+"""The tools that the catalogue's search adds to those whose texts contain the words."""
 MAX_DEPTH = 6
 """The depth to which the fields of arguments are listed. The schema itself is shown below."""
 
@@ -35,14 +37,17 @@ class ArgumentRow:
 def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return every operation with its effects and the decision for a principal."""
     asked = _read_asked(service, page)
-    search = WordSearch(page.filter_text("q"), service.catalogue)
+    search = WordSearch(page.filter_text("q"))
+    # The catalogue also knows other words for what a tool does, and corrects misspelt ones.
+    hits = service.catalogue.index.search(search.text, MAX_FOUND) if search else []
+    found = {hit.operation.key for hit in hits}
     outcome = page.filter_text("outcome")
     decided = list(service.list_decisions(asked.principal, asked.context))
     rows = [
         _tool_row(operation, decision, page, depends=depends)
         for operation, decision, depends in decided
         if outcome in ("", decision.outcome)
-        and search.matches([*service.operation_names(operation.key), operation.level], operation.key)
+        and (operation.key in found or search.matches([*service.operation_names(operation.key), operation.level]))
     ]
     values = {
         **asked.values(),

@@ -1,4 +1,4 @@
-"""What a page of the console is, and the pages of the policy, the limits, the secrets and the session."""
+"""What a page of the console is, and the pages of the policy, the limits and the secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
@@ -96,20 +96,6 @@ def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
 def view_secrets(_: ConsoleService, __: PageRequest) -> PageContent:
     """Return the form to reveal a secret."""
     return PageContent("secrets", {"secret": None, "error": None, "here": "secrets"})
-
-
-def view_account(_: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent:
-    """Return the session of the approver and their time zone."""
-    session, zone = page.session, page.reader.zone
-    values = {
-        "groups": sorted(session.approver.groups),
-        "since": format_value(Timestamp(session.opened_at), page.reader),
-        "until": format_value(Timestamp(session.expires_at), page.reader),
-        "zone": getattr(zone, "key", "") or zone.tzname(None) or "",
-        "error": error,
-        "here": "account",
-    }
-    return PageContent("account", values)
 
 
 def select_context(contexts: list[ProfileContext], page: PageRequest) -> ProfileContext | None:

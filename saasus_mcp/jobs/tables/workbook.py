@@ -115,7 +115,7 @@ def _bounded_rows(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
 
 def _to_csv(rows: Iterable[Sequence[Any]]) -> str:
     written = io.StringIO()
-    writer = csv.writer(written)
+    writer = csv.writer(written, quoting=csv.QUOTE_ALL)  # a semicolon or tab in a cell is no separator
     for row in rows:
         writer.writerow([_cell_text(value) for value in row])
     return written.getvalue()

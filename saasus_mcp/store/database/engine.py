@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,33 @@ class Database:
         """
         if not self._is_file:
             with self.transaction() as connection:
-                statement.execute(connection, values)
+                statement.run(connection, values)
             return
         with self._explain():
-            if self._raw is None:
-                self._raw = self._engine.raw_connection()
-            driver = self._raw.driver_connection
-            assert driver is not None  # noqa: S101 - for the type: the connection is only returned in close()
-            driver.execute(*statement.compiled_sql(self._engine.dialect, values))
+            self._driver().execute(*statement.compiled_sql(self._engine.dialect, values))
+
+    def read_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`.
+
+        Raises:
+            StoreError: the database fails.
+        """
+        if not self._is_file:
+            with self.read_transaction() as connection:
+                return statement.execute(connection, values).first()
+        with self._explain():
+            found = self._driver().execute(*statement.compiled_sql(self._engine.dialect, values))
+            row: Sequence[Any] | None = found.fetchone()
+            found.close()  # an open cursor would hold the snapshot
+            return row
+
+    def _driver(self) -> Any:
+        """Return the driver's connection for single statements."""
+        if self._raw is None:
+            self._raw = self._engine.raw_connection()
+        driver = self._raw.driver_connection
+        assert driver is not None  # noqa: S101 - for the type: the connection is only returned in close()
+        return driver
 
     @contextmanager
     def read_transaction(self, *, long_running: bool = True) -> Iterator[Connection]:

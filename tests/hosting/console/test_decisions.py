@@ -10,13 +10,14 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.console.access_view import view_access
 from saasus_mcp.hosting.console.approvals_view import view_approval, view_approvals
 from saasus_mcp.hosting.console.audit_search import AuditFilter, search_page
 from saasus_mcp.hosting.console.audit_view import view_audit
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, LocalSessions
 from saasus_mcp.hosting.console.tools_view import view_tools
-from saasus_mcp.hosting.console.views import PageRequest, View, view_account, view_limits, view_policy, view_secrets
+from saasus_mcp.hosting.console.views import PageRequest, View, view_limits, view_policy, view_secrets
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
@@ -172,7 +173,12 @@ def test_no_page_shows_an_approver_anything_of_another_profile(service: ConsoleS
         "audit": view_audit,
         "limits": view_limits,
     }
-    pages |= {"tools": view_tools, "policy": view_policy, "secrets": view_secrets, "account": view_account}
+    pages |= {
+        "tools": view_tools,
+        "policy": view_policy,
+        "secrets": view_secrets,
+        "access": lambda service, page: view_access(service, LocalSessions(), page),
+    }
     shown = {}
     for name, view in pages.items():
         asked = PageRequest({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, Reader.of("en"))
@@ -193,7 +199,7 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
     for number in range(7):
         store.record_refusal(f"common-{number}", {"principal": "token:bob", "profile": "production"}, NOW)
     [context] = service.contexts_of(OPERATOR)
-    wanted = AuditFilter(WordSearch("", service.catalogue), since=0.0, principal="eve")
+    wanted = AuditFilter(WordSearch(""), since=0.0, principal="eve")
     looked = [search_page(service, context, wanted, None)]
     while (older := looked[-1].next_cursor) is not None:
         looked.append(search_page(service, context, wanted, older))

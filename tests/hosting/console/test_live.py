@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -18,10 +17,8 @@ from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.store import Commitment
-from saasus_mcp.store.job_records import JobGrant
 from tests.support.approvals import NOW
-from tests.support.console import ALICE, REQUESTED_AT, ConsoleSession
+from tests.support.console import ALICE, JOB, REQUESTED_AT, ConsoleSession
 
 ENGLISH = Reader.of("en")
 EVE = Approver("eve", frozenset({"testers"}))
@@ -79,10 +76,10 @@ async def test_an_approval_that_arrives_and_one_that_is_decided_are_told(
 
 async def test_nothing_of_another_profile_is_told(stage: ConsoleSession, service: ConsoleService) -> None:
     stage.create_approval()
-    start_job(stage)
+    stage.start_job()
     seen, nothing = (read_live_state(service, who, ENGLISH) for who in (ALICE, EVE))
     assert (seen.waiting, nothing.waiting, nothing.pending) == (1, 0, ())
-    stage.store.jobs.report_progress("job-1", 3, 9)
+    stage.store.jobs.report_progress(JOB, 3, 9)
     assert read_live_state(service, EVE, ENGLISH) == nothing
     assert read_live_state(service, ALICE, ENGLISH).jobs != seen.jobs
 
@@ -157,8 +154,3 @@ async def test_a_page_names_the_state_that_it_shows(stage: ConsoleSession) -> No
     state = read_live_state(stage.console.service, ALICE, ENGLISH)
     assert f'data-live="approvals" data-version="{state.approvals}"' in page.text
     assert "<title>(1) " in page.text
-
-
-def start_job(stage: ConsoleSession, job: str = "job-1") -> None:
-    grant = JobGrant("job_import_users", "bob", "production", "plan", "approval", "alice", False, {"row-1": "d"})
-    stage.store.commit(job, {"operation": "job_import_users"}, NOW, commitment=Commitment(grant=replace(grant)))

@@ -157,7 +157,7 @@ async def test_the_audit_shows_what_a_person_decided(stage: ConsoleSession, key:
     stage.store.record_decision({key: "policy_taken", "principal": "bob", "profile": "production"}, NOW)
     async with stage.signed_in() as client:
         page = await client.get("/console/audit")
-    assert "policy_taken" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
+    assert "policy taken over" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
 
 
 async def test_decisions_are_those_of_the_chosen_person(stage: ConsoleSession) -> None:
