@@ -35,6 +35,7 @@ COMMAND_GROUPS = {
         "undo": "undo.undo_command:undo",
         "freeze": "freeze:freeze",
         "unfreeze": "freeze:unfreeze",
+        "notify": "notify:notify",
         "policy": "policy.policy_command:policy",
         "token": "token:token",
     },

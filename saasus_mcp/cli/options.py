@@ -46,6 +46,7 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
 CALL_SETTINGS = ("sandbox", "mode", "policy", "lang", "time_zone", "profile")
 """Where a call goes, and under which policy."""
 
+_DURATION = re.compile(r"(\d{1,6})([mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 json_option = option("--json", "as_json", is_flag=True, help="cli_help.option.json_object")
@@ -170,7 +171,7 @@ def parse_since(text: str, zone: tzinfo) -> float:
         SaasusMcpError: it is something else.
     """
     text = text.strip()
-    duration = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    duration = _DURATION.fullmatch(text)
     if duration:
         return time.time() - int(duration[1]) * _UNIT_SECONDS[duration[2]]
     try:
@@ -179,3 +180,20 @@ def parse_since(text: str, zone: tzinfo) -> float:
     except (ValueError, OverflowError):
         shown = visible_text(text[:MAX_SHOWN_NAME])
         raise SaasusMcpError.of("cli.invalid_since", value=shown) from None
+
+
+def parse_until(text: str, zone: tzinfo) -> float:
+    """Return the epoch seconds of a duration from now (`30m`, `12h`, `7d`), a date, or a time.
+
+    Args:
+        zone: of dates and times that name no zone.
+
+    Raises:
+        SaasusMcpError: it is something else, or it is past.
+    """
+    now = time.time()
+    past = parse_since(text, zone)
+    until = 2 * now - past if _DURATION.fullmatch(text.strip()) else past
+    if until <= now:
+        raise SaasusMcpError.of("cli.until_is_past", value=visible_text(text[:MAX_SHOWN_NAME]))
+    return until

@@ -100,6 +100,11 @@ class JobStore:
         values = {"status": status, "report": json.dumps(report), "ended_at": at}
         return _update_running(connection, job, **values)
 
+    @staticmethod
+    def profile_of(connection: Connection, job: str) -> str:
+        """Return the profile of a job."""
+        return str(connection.execute(select(jobs.c.profile).where(jobs.c.id == job)).scalar_one())
+
     # -- on their own ----------------------------------------------------------------------------------------------
 
     def get(self, job: str) -> Job | None:

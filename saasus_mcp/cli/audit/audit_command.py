@@ -136,7 +136,7 @@ def _store_json(name: str, report: IntegrityReport) -> dict[str, Any]:
 def _verify_store(store: Store, exported: list[ChainHead]) -> _VerifiedStore:
     own = {head.writer for head in store.audit_log.chain_heads()}
     heads = tuple(head for head in exported if head.writer in own)
-    return _VerifiedStore(store.audit_log.verify_integrity(heads), heads)
+    return _VerifiedStore(store.verify_audit_log(heads, time.time()), heads)
 
 
 def _report(found: _Verification) -> None:
