@@ -150,7 +150,7 @@ class StepRunner:
         store, profile = pipeline.store, pipeline.destination.profile
         if not call.operation.reads and await pipeline.store_executor(lambda: store.active_freeze(profile)) is not None:
             return False
-        return await pipeline.policy_evaluator.decide(call, pipeline.reader_for(call)) == call.decision
+        return await pipeline.policy_evaluator.decide(call, pipeline.internal_reads.reader_for(call)) == call.decision
 
     async def _wait_for_api(self) -> bool:
         """Wait until the time that the API named. Return False if the job was cancelled."""
