@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-import venv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def progress_texts(lines: Iterable[str], total: int) -> Iterator[str]:
         if found and found[1] not in names:
             names.add(found[1])
             yield f"{len(names)} of {total} packages: {found[1]}"
-        elif line.startswith("Installing collected packages"):
+        elif names and line.startswith("Installing collected packages"):
             yield f"{len(names)} packages downloaded, unpacking"
 
 
@@ -42,7 +41,7 @@ def main() -> None:
     """Run the three steps."""
     started = time.monotonic()
     print(f"1/3 Creating {FOLDER.name} for Python {sys.version_info.major}.{sys.version_info.minor}", flush=True)
-    venv.create(FOLDER, with_pip=True)
+    subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)  # noqa: S603 - fixed words
     print(f"2/3 Installing the packages of {LOCK.name}", flush=True)
     _install(["--require-hashes", "--requirement", str(LOCK)], len(PINNED.findall(LOCK.read_text(encoding="utf-8"))))
     print("3/3 Installing saasus-mcp", flush=True)
