@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.store.database.engine import Database
@@ -35,8 +35,9 @@ _STEP = PreparedStatement(
 _CLAIM_STEP = PreparedStatement(
     update(job_steps)
     .where(
-        job_steps.c.job.in_(select(jobs.c.id).where(jobs.c.id == bindparam("of"), jobs.c.status == _RUNNING)),
+        job_steps.c.job == bindparam("of"),  # compared here too: SQLite would otherwise look through every unused step
         job_steps.c.step == bindparam("name"),
+        exists().where(jobs.c.id == bindparam("of"), jobs.c.status == _RUNNING),
         job_steps.c.digest == bindparam("granted"),
         job_steps.c.call.is_(None),
     )
