@@ -19,6 +19,7 @@ from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import ExitStatus, status_of_report
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.private_output import file_exists, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
@@ -96,7 +97,7 @@ def job(
     report = answer.structured or {}
     status = status_of_report(report)
     shown = {name: value for name, value in report.items() if output is None or name not in PRODUCTS}
-    click.echo(format_json(shown, indent=None))
+    print_json(shown)
     sys.exit(ExitStatus.INTERRUPTED if interrupted and status is not ExitStatus.DONE else status)
 
 

@@ -43,6 +43,7 @@ COLOURS = {
     "unknown": "red",
     "altered": "red",
     "unfinished": "yellow",
+    "asked": "yellow",
     "refused": "yellow",
     "decided": "cyan",
 }
