@@ -18,7 +18,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
+from saasus_mcp.store.database.schema import ADDED, SCHEMA_VERSION, metadata
 from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ class Database:
                 if schema is not None:
                     connection.execute(CreateSchema(schema, if_not_exists=True))
                 tables.create_all(connection)
+            for table in (each for each in tables.sorted_tables if each.info.get(ADDED)):
+                table.create(connection, checkfirst=True)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
                 connection.execute(insert(versions).values(version=version))

@@ -9,6 +9,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Large
 
 SCHEMA_VERSION = 3
 """A store of another version is refused."""
+ADDED = "added"
+"""In the `info` of a table that stores of this version may lack, because it came later. It is created when they are opened."""
 
 metadata = MetaData()
 
@@ -211,6 +213,16 @@ job_steps = Table(
     Column("answer", Text, comment="JSON: the API's answer, secrets hidden"),
 )
 Index("job_steps_by_call", job_steps.c.call)
+
+job_pauses = Table(
+    "job_pauses",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("by", Text, nullable=False, comment="who paused it, or froze the writes"),
+    Column("side", String(8), nullable=False, comment="who may resume it: see store.job_records.PauseSide"),
+    info={ADDED: True},
+)
 
 workers = Table(
     "workers",
