@@ -155,6 +155,12 @@ class JobStore:
         with self._database.read_transaction() as connection:
             return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
 
+    def list_active(self) -> list[Job]:
+        """Return the running and paused jobs of every principal, oldest first."""
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(_JOBS.where(jobs.c.status == "running").order_by(jobs.c.at))
+            return [_job(row) for row in rows]
+
     def should_continue(self, job: str) -> bool:
         """Return True if a job is running and was not cancelled."""
         with self._database.read_transaction() as connection:

@@ -18,9 +18,9 @@ from saasus_mcp.permissions.policy.presets import PRESETS, Principal
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Freeze
-from saasus_mcp.store.job_records import GRANT_SECONDS
-from tests.support.job_data import add_tenants, import_lines, list_grants, sandbox_state
-from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from saasus_mcp.store.job_records import GRANT_SECONDS, Job
+from tests.support.job_data import add_tenants, list_grants, sandbox_state
+from tests.support.job_server import JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
 
 GRANT = "auth.CreateTenantUserRoles"
@@ -37,6 +37,21 @@ async def until(reached: Callable[[], bool]) -> None:
     with anyio.fail_after(30):
         while not reached():  # noqa: ASYNC110 - there is no event but at the API
             await anyio.sleep(0.002)
+
+
+async def gate_asked_again(on: JobServer) -> None:
+    """Wait until the job has asked the store a few times more whether it may go on."""
+    jobs, asked = on.pipeline.store.jobs, 0
+    get = jobs.get
+
+    def counted(job: str) -> Job | None:
+        nonlocal asked
+        asked += 1
+        return get(job)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "get", counted)
+        await until(lambda: asked >= 3)
 
 
 async def control(on: JobServer, job: str, action: str, **more: Any) -> dict[str, Any]:
@@ -70,7 +85,7 @@ async def paused_import(on: JobServer, people: int = 40) -> tuple[str, dict[str,
 
 async def status_of(on: JobServer, job: str, wanted: str) -> dict[str, Any]:
     with anyio.fail_after(30):
-        while (told := await on.call_json("job_status", {"job": job}))["status"] != wanted:
+        while (told := await on.call_json("job_status", {"job": job}))["status"] != wanted:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.02)
     return told
 
@@ -114,14 +129,10 @@ async def test_a_pause_leaves_no_row_half_done_and_nothing_is_sent_until_the_job
         assert (told["paused"]["by"], told["paused"]["side"]) == (PRINCIPAL.id, "model")
         assert told["paused"]["since"] in told["waiting"]
         assert f"{told['done']} of {told['total']}" in told["waiting"]
-        sent, people = (
-            sends(on),
-            {row[:2] for row in list_grants(on.sandbox) if row[0].startswith("new-") or "new-" in row[1]},
-        )
-        assert len(people) * 3 == on.count_requests("auth.CreateSaasUser") * 3, "each account has its membership"
-        roles = [row for row in list_grants(on.sandbox) if row[:2] in people]
-        assert all(row[4] for row in roles), "and its role"
-        await anyio.sleep(0.2)
+        sent, new = sends(on), [row for row in list_grants(on.sandbox) if "new-" in row[0] + row[1]]
+        assert len(new) == 2 * told["done"], "both roles of each person whose row has begun"
+        assert len({row[:2] for row in new}) == on.count_requests("auth.CreateSaasUser")
+        await gate_asked_again(on)
         assert sends(on) == sent
         assert (await control(on, job, "resume"))["status"] == "running"
         done = await on.wait_for_job(job)
@@ -215,7 +226,7 @@ async def test_a_freeze_pauses_a_list_and_only_a_person_lets_it_go_on_after_the_
             resume_in_terminal(on, job)
         store.unfreeze(on.pipeline.destination.profile)
         assert "froze the writes" in await refusal(on, job, "resume")
-        await anyio.sleep(0.1)
+        await gate_asked_again(on)
         assert on.count_requests(CHANGE) == made
         resume_in_terminal(on, job)
         assert (await on.wait_for_job(job))["counts"] == {"applied": 30}
@@ -247,7 +258,7 @@ async def test_a_tenant_that_changed_during_the_pause_is_not_touched(tmp_path: P
     async with start_job_server(tmp_path) as on:
         job, made = await paused_list(on)
         state = sandbox_state(on.sandbox)
-        last = [row for row in state.rows("tenants") if row["name"] == "Test 30"][0]
+        last = next(row for row in state.rows("tenants") if row["name"] == "Test 30")
         state.put("tenants", (last["id"],), {**last, "name": "Renamed"})
         await control(on, job, "resume")
         told = await on.wait_for_job(job)
@@ -288,8 +299,8 @@ async def test_a_restart_keeps_a_job_paused(tmp_path: Path) -> None:
         sandbox = on.sandbox
     sent = len(sandbox.requests)
     async with start_job_server(tmp_path, sandbox) as on:
-        await anyio.sleep(1.0)
         again = await status_of(on, job, "paused")
+        await gate_asked_again(on)
         assert (again["done"], again["paused"]) == (told["done"], told["paused"])
         assert len(sandbox.requests) == sent
         await control(on, job, "resume")
