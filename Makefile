@@ -45,11 +45,11 @@ load: $(READY)  ## 32 clients at once, before one server and two, on both databa
 	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/replicas/test_load.py tests/hosting/limits/test_fair_shares.py
 
 test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
-	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)
 	$(BIN)/pytest tests/browser
 
 screenshots: $(READY)  ## write docs/images again
-	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 check: $(READY)  ## format, lint, types, layers, dependencies, that what is generated is fresh, that providers take every tool

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,10 @@ def files() -> Iterator[tuple[Path, str]]:
     yield ROOT / "server.json", _versioned((ROOT / "server.json").read_text(encoding="utf-8"))
     yield ROOT / "gemini-extension.json", _json(gemini(server))
     yield ROOT / "bundles" / "mcpb" / "manifest.json", _json(manifest(server))
-    yield ROOT / "bundles" / "mcpb" / "pyproject.toml", PROJECT.format(version=__version__, requires=_requires())
+    yield (
+        ROOT / "bundles" / "mcpb" / "pyproject.toml",
+        PROJECT.format(version=__version__, requires=_project("requires-python")),
+    )
     for name, (add, attempt, flags) in READMES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
@@ -89,8 +93,11 @@ def manifest(server: dict[str, Any]) -> dict[str, Any]:
         "tools_generated": True,
         "prompts_generated": True,
         "keywords": ["saasus", "saas", "tenants", "billing"],
-        "license": "Apache-2.0",
-        "compatibility": {"platforms": ["darwin", "win32", "linux"], "runtimes": {"python": _requires()}},
+        "license": _project("license"),
+        "compatibility": {
+            "platforms": ["darwin", "win32", "linux"],
+            "runtimes": {"python": _project("requires-python")},
+        },
         "user_config": {_key(each): _setting(each) for each in variables},
     }
 
@@ -171,9 +178,9 @@ def _versioned(text: str) -> str:
     return re.sub(r'"version": "[^"]*"', f'"version": "{__version__}"', text)
 
 
-def _requires() -> str:
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return str(re.findall(r'requires-python = "([^"]+)"', text)[0])
+def _project(name: str) -> str:
+    """Return a text of the project's metadata."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][name])
 
 
 def _json(value: Any) -> str:

@@ -12,8 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator, SchemaError
+
+from saasus_mcp.catalog.compile.spec_file import read_yaml
 
 FILE = Path(__file__).with_name("provider_limits.yaml")
 SCHEMA_OF = {"input": "inputSchema", "output": "outputSchema"}
@@ -99,7 +100,7 @@ def read(file: Path = FILE) -> list[Limit]:
         TypeError: an entry has an unknown key or lacks one.
     """
     limits = []
-    for entry in yaml.safe_load(file.read_text(encoding="utf-8")):
+    for entry in read_yaml(file):
         if entry["rule"] not in {**NODES, **TOOLS, **LISTS}:
             raise ValueError(f"{entry['by']}: there is no rule {entry['rule']!r}")
         rest = {key: value for key, value in entry.items() if key not in ("source", "exceptions")}

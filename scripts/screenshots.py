@@ -50,7 +50,7 @@ def _play(stage: BrowserServer) -> str:
     stage.asks_to_delete(names[-1], TANAKA)
     [approval] = stage.approvals()
     stage.console.service.reject(_boss(), approval.code, "契約の終了日を確認してください")
-    stage.calls("auth_create_role", {"role_name": "auditor", "display_name": "監査担当"})
+    stage.calls("auth_create_role", {"role_name": "inspector", "display_name": "監査担当"})
     waiting = stage.asks_to_delete(names[0])
     stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(names[1])}, TANAKA)
     return waiting.code

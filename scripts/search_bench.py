@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-import yaml
-
 from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.catalog.compile.spec_file import read_yaml
 from saasus_mcp.catalog.search import SearchIndex
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +46,7 @@ class Recall:
 
 def queries(file: Path) -> Queries:
     """Return the queries of an evaluation file."""
-    read: Queries = yaml.safe_load(file.read_text(encoding="utf-8"))
+    read: Queries = read_yaml(file)
     return read
 
 

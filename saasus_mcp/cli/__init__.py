@@ -11,38 +11,47 @@ from io import TextIOWrapper
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from saasus_mcp import __version__
 from saasus_mcp.cli.command_line import Group, Option, localized_errors
+from saasus_mcp.cli.output import colour_preference
 from saasus_mcp.cli.terminal import choose_language, render, warn
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import one_of
 
-COMMANDS = {
-    "serve": "serve.serve_command:serve",
-    "tools": "tools:tools",
-    "call": "call:call",
-    "job": "job:job",
-    "approvals": "approvals.list_command:approvals",
-    "approve": "approvals.decide_command:approve",
-    "reject": "approvals.decide_command:reject",
-    "reveal": "reveal:reveal",
-    "approver": "approvals.approver_command:approver",
-    "console": "serve.console_command:console",
-    "token": "token:token",
-    "undo": "undo.undo_command:undo",
-    "freeze": "freeze:freeze",
-    "unfreeze": "freeze:unfreeze",
-    "audit": "audit:audit",
-    "policy": "policy.policy_command:policy",
-    "doctor": "doctor.doctor_command:doctor",
-    "install": "install.install_command:install",
-    "specs": "specs.specs_command:specs",
-    "sandbox": "sandbox.sandbox_command:sandbox",
-    "demo": "sandbox.demo_command:demo",
+COMMAND_GROUPS = {
+    "tools": {"tools": "tools:tools", "call": "call:call", "job": "job:job"},
+    "approvals": {
+        "approvals": "approvals.list_command:approvals",
+        "approve": "approvals.decide_command:approve",
+        "reject": "approvals.decide_command:reject",
+        "reveal": "reveal:reveal",
+        "approver": "approvals.approver_command:approver",
+        "console": "serve.console_command:console",
+    },
+    "control": {
+        "audit": "audit.audit_command:audit",
+        "undo": "undo.undo_command:undo",
+        "freeze": "freeze:freeze",
+        "unfreeze": "freeze:unfreeze",
+        "notify": "notify:notify",
+        "policy": "policy.policy_command:policy",
+        "token": "token:token",
+    },
+    "setup": {
+        "install": "install.install_command:install",
+        "doctor": "doctor.doctor_command:doctor",
+        "completion": "completion:completion",
+        "demo": "sandbox.demo_command:demo",
+        "sandbox": "sandbox.sandbox_command:sandbox",
+        "serve": "serve.serve_command:serve",
+        "specs": "specs.specs_command:specs",
+    },
 }
-"""Each command with its module and function."""
-_GROUP_FLAGS = ("-h", "--help", "--version")
+"""Each command with its module and function, in the groups of the help."""
+COMMANDS = {name: place for group in COMMAND_GROUPS.values() for name, place in group.items()}
+_GROUP_FLAGS = ("-h", "--help", "-V", "--version")
 
 
 class _RootGroup(Group):
@@ -63,20 +72,32 @@ class _RootGroup(Group):
     ) -> click.Context:
         choose_language(args)
         with localized_errors():
-            return super().make_context(info_name, args, parent, **extra)
+            return super().make_context(info_name, args, parent, **{"color": colour_preference(), **extra})
 
     def invoke(self, ctx: click.Context) -> Any:
         with localized_errors():
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in _GROUP_FLAGS):
+        alone = not args and not ctx.resilient_parsing  # a shell that completes the first word wants the commands
+        if alone or (args and args[0].startswith("-") and args[0] not in _GROUP_FLAGS):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands without importing them, or what else a shell can offer."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=render(one_of("cli_help.short", name)))
+            for name in COMMANDS
+            if name.startswith(incomplete)
+        ]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section(render(message("cli_usage.commands"))):
-            formatter.write_dl([(name, render(one_of("cli_help.short", name))) for name in COMMANDS])
+        for group, names in COMMAND_GROUPS.items():
+            with formatter.section(render(one_of("cli_usage.group", group))):
+                formatter.write_dl([(name, render(one_of("cli_help.short", name))) for name in names])
 
 
 @click.group(
@@ -86,18 +107,15 @@ class _RootGroup(Group):
 )
 @click.version_option(
     __version__,
+    "-V",
+    "--version",
     prog_name="saasus-mcp",
     message="%(prog)s, version %(version)s",
     cls=Option,
     help="cli_usage.show_version",
 )
-@click.pass_context
-def commands(ctx: click.Context) -> None:
-    """Hold what all commands share: colours are off if the person wants none."""
-    from saasus_mcp.settings.environment import colours_disabled  # noqa: PLC0415 - imports what reads the settings
-
-    if colours_disabled():
-        ctx.color = False
+def commands() -> None:
+    """Hold all commands."""
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import click
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
+from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.exit_status import status_of_answer
 from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
@@ -28,7 +29,7 @@ _MAX_NAME = 80
 @command(help="cli_help.command.call")
 @settings_options()
 @fresh_option
-@argument("name")
+@argument("name", shell_complete=complete_operations)
 @argument("arguments", metavar="[JSON]", default="{}")
 def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
     """Print the answer of a tool, or the reason why it has none."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import IO, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.cli.text_layout import wrap_text
@@ -17,6 +18,7 @@ INTERRUPTED = 130
 """The exit status after Ctrl+C, as shells report it."""
 
 _COLUMN_GAP = 2
+_METAVARS = {"PATH": "FILE", **dict.fromkeys(("INTEGER", "INTEGER RANGE", "FLOAT", "FLOAT RANGE"), "NUMBER")}
 
 
 class UsageError(click.UsageError):
@@ -43,7 +45,8 @@ class _HelpFormatter(click.HelpFormatter):
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = _COLUMN_GAP) -> None:
         rows = list(rows)
-        column = min(max(len(term) for term, _ in rows), col_max) + col_spacing
+        longest = min(col_max, self.width // 3)  # a longer term has a line of its own
+        column = min(max(len(term) for term, _ in rows), longest) + col_spacing
         indent = " " * self.current_indent
         for term, text in rows:
             fits = len(term) <= column - col_spacing
@@ -80,9 +83,22 @@ class _LocalizedHelp(click.Command):
         return text
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        options = (each for each in self.get_params(ctx) if not isinstance(each, click.Argument))
-        with formatter.section(render(message("cli_usage.options"))):
-            formatter.write_dl([record for each in options if (record := each.get_help_record(ctx))])
+        options = [each for each in self.get_params(ctx) if not isinstance(each, click.Argument)]
+        for title, shared in ((message("cli_usage.options"), False), (message("cli_usage.settings"), True)):
+            listed = (each for each in options if getattr(each, "sets_setting", False) is shared)
+            records = [record for each in listed if (record := each.get_help_record(ctx))]
+            if records:
+                with formatter.section(render(title)):
+                    formatter.write_dl(records)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what a shell offers, with the help of options in the reader's language."""
+        helps = {name: each.help for each in self.params if isinstance(each, Option) for name in each.opts}
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            if helps.get(item.value):
+                item.help = render(message(helps[item.value] or ""))
+        return items
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
@@ -132,7 +148,20 @@ class _LocalizedValue(click.Parameter):
 
 
 class Option(_LocalizedValue, click.Option):
-    """An option whose help is a message."""
+    """An option whose help is a message.
+
+    Args:
+        sets_setting: True for a setting that many commands have. The help lists these last.
+    """
+
+    def __init__(self, *names: Any, sets_setting: bool = False, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.sets_setting = sets_setting
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        """Return the placeholder of the value, without click's names of types."""
+        shown = super().make_metavar(ctx)
+        return _METAVARS.get(shown, shown)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the names and the help with what applies to the value: default, range, whether it is required."""
@@ -142,7 +171,7 @@ class Option(_LocalizedValue, click.Option):
         extra = self.get_help_extra(ctx)
         notes = [
             *([render(message("cli_usage.default", value=extra["default"]))] if "default" in extra else []),
-            *([extra["range"]] if "range" in extra else []),
+            *([render(bounds)] if (bounds := _range_text(self.type)) else []),
             *([render(message("cli_usage.required"))] if "required" in extra else []),
         ]
         text = render(message(self.help or ""))
@@ -169,7 +198,7 @@ def localized_errors() -> Iterator[None]:
 
     Raises:
         UsageError: for a mistake on the command line.
-        click.exceptions.Exit: with status 130 for Ctrl+C, and 1 for Ctrl+C or Ctrl+D in answer to a question, once that is said.
+        click.exceptions.Exit: with status 130 for Ctrl+C, and 1 for Ctrl+D in answer to a question, once that is said.
     """
     try:
         yield
@@ -184,7 +213,12 @@ def localized_errors() -> Iterator[None]:
         if not isinstance(error, click.Abort):
             click.echo(err=True)  # ends the line with ^C
         click.echo(render(message("cli_usage.aborted")), err=True)
-        raise click.exceptions.Exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1) from None
+        raise click.exceptions.Exit(INTERRUPTED if was_interrupted(error) else 1) from None
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Return True for Ctrl+C, also in answer to a question of click, which hides it behind `Abort`."""
+    return isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
 
 
 def _usage_error(error: click.UsageError) -> Message | None:
@@ -209,6 +243,16 @@ def _with_nearest(text: Message, names: Iterable[str] | None) -> Message:
     return message("cli_usage.did_you_mean", text=text, names=tuple(names)) if names else text
 
 
+def _range_text(kind: click.ParamType[Any]) -> Message | None:
+    """Return the range of a number, if it has one."""
+    if not isinstance(kind, click.IntRange | click.FloatRange):
+        return None
+    low, high = (None if each is None else f"{each:g}" for each in (kind.min, kind.max))
+    if low is None:
+        return None if high is None else message("cli_usage.at_most", high=high)
+    return message("cli_usage.at_least", low=low) if high is None else message("cli_usage.range", low=low, high=high)
+
+
 def _invalid_value(kind: click.ParamType[Any], value: Any) -> Message | None:
     """Return why a value does not fit its type; None for a type that no command uses."""
     if isinstance(kind, click.Choice):
@@ -219,9 +263,9 @@ def _invalid_value(kind: click.ParamType[Any], value: Any) -> Message | None:
         except ValueError:
             whole = isinstance(kind, click.types.IntParamType)
             return message("cli_usage.not_an_integer" if whole else "cli_usage.not_a_number", value=value)
-        if isinstance(kind, click.IntRange | click.FloatRange):
-            low, high = ("" if each is None else f"{each}" for each in (kind.min, kind.max))
-            return message("cli_usage.out_of_range", value=value, range=f"{low}..{high}")
+        bounds = _range_text(kind)
+        if bounds is not None:
+            return message("cli_usage.out_of_range", value=value, range=bounds)
         return message("cli_usage.not_an_integer", value=value)
     if isinstance(kind, click.Path):
         return message("cli_usage.no_such_path", value=value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import click
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.cli import composition, job_switch
 from saasus_mcp.cli.command_line import Command, argument, command, option
+from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import ExitStatus, status_of_report
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import settings_options
@@ -22,7 +24,7 @@ from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
 from saasus_mcp.cli.terminal import format_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
@@ -32,6 +34,7 @@ from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import JobRunner
+    from saasus_mcp.jobs.tables.table_file import DecodedText
 
 TOOL_PREFIX = "job_"
 NO_ARGUMENTS = "{}"
@@ -53,7 +56,7 @@ class _JobCommand(Command):
 @command(cls=_JobCommand)
 @settings_options()
 @fresh_option
-@argument("name")
+@argument("name", shell_complete=complete_jobs)
 @argument("given", metavar="[JSON]", default=NO_ARGUMENTS)
 @option("--csv", "listed", type=_PATH, help="cli_help.option.csv")
 @option("--document", type=_PATH, help="cli_help.option.document")
@@ -77,13 +80,15 @@ def job(
     for file in (output, chart):
         if file is not None and file.exists():
             raise file_exists(file)
-    values = read_json_argument(given)
+    values, encoding = read_json_argument(given), ""
     if isinstance(values, dict):
         contents = {FILE_OPTIONS[each]: _read(FILE_OPTIONS[each], file) for each, file in files.items() if file}
+        if "csv" in contents:
+            contents["csv"], encoding = contents["csv"].text, contents["csv"].encoding
         defaults, fixed = ({}, {}) if chart is None else ({"language": settings.lang}, {"chart": "png"})
         values = {**defaults, **values, **contents, **fixed}
     try:
-        answer, interrupted = _run(settings, name, values, output, fresh=fresh)
+        answer, interrupted = _run(settings, _Request(name, values, encoding), output, fresh=fresh)
     except CallRefused as refusal:
         warn(refusal)
         sys.exit(ExitStatus.REFUSED)
@@ -99,36 +104,49 @@ def job(
     sys.exit(ExitStatus.INTERRUPTED if interrupted and status is not ExitStatus.DONE else status)
 
 
-def _run(settings: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> tuple[ToolAnswer, bool]:
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the person wants.
+
+    Attributes:
+        encoding: of the file with the table; empty without one.
+    """
+
+    name: str
+    arguments: Any
+    encoding: str
+
+
+def _run(settings: Settings, request: _Request, output: Path | None, *, fresh: bool) -> tuple[ToolAnswer, bool]:
     """Return the answer of the job when it has ended, and whether Ctrl+C ended it."""
     with open_session(settings, fresh=fresh) as session:
         profile = session.pipeline.destination.profile
         open_runners = composition.open_job_runners(settings, {profile: session.pipeline})
         with session.portal.wrap_async_context_manager(open_runners) as runners:
             session.announce()
-            answer, interrupted = _follow(session, runners[profile], name, given)
+            answer, interrupted = _follow(session, runners[profile], request)
             if output is not None and answer.ok and not (interrupted and "result" not in (answer.structured or {})):
                 _write_output(runners[profile], answer, output)
             return answer, interrupted
 
 
-def _follow(session: TerminalSession, runner: JobRunner, name: str, given: Any) -> tuple[ToolAnswer, bool]:
+def _follow(session: TerminalSession, runner: JobRunner, request: _Request) -> tuple[ToolAnswer, bool]:
     """Check the arguments, and run the job to its end."""
-    spec = _find_job(runner, name)
-    values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)
+    spec = _find_job(runner, request.name)
+    values = arguments.parse_plain_arguments(spec.name, spec.input_schema, request.arguments)
     validation.validate_schema(spec.input_schema, values)
-    return run_to_end(session, runner, spec, values)
+    return run_to_end(session, runner, spec, values, request.encoding)
 
 
 def run_to_end(
-    session: TerminalSession, runner: JobRunner, spec: JobSpec, values: dict[str, Any]
+    session: TerminalSession, runner: JobRunner, spec: JobSpec, values: dict[str, Any], encoding: str = ""
 ) -> tuple[ToolAnswer, bool]:
     """Start a job. Return its answer when it has ended, and whether Ctrl+C cancelled it between rows."""
     from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only if a job runs
 
     interrupted = False
     with show_progress(spec.name) as progress:
-        call = Call(spec.name, values, composition.local_user(), progress=progress)
+        call = Call(spec.name, values, composition.local_user(), progress=progress, encoding=encoding)
         job_id = session.run(call, partial(runner.start, spec))
         waiting = ""
         while True:
@@ -212,15 +230,12 @@ def _read(name: str, file: Path) -> Any:
         raise SaasusMcpError(message("cli.file_not_utf8", file=str(file))) from None
 
 
-def _read_table(raw: bytes, file: Path) -> str:
-    """Return the table of a file as CSV text. Say how it was read, unless that is obvious."""
+def _read_table(raw: bytes, file: Path) -> DecodedText:
+    """Return the table of a file as CSV text. Say its encoding, unless that is obvious; the job says the rest."""
     from saasus_mcp.jobs.tables.table_file import UTF8, decode_table_file  # noqa: PLC0415 - only for a file
-    from saasus_mcp.jobs.tables.table_reader import read_table  # noqa: PLC0415
 
     decoded = decode_table_file(raw, str(file))
-    reading = read_table(decoded.text, "csv").reading
-    if decoded.encoding != UTF8 or not reading.is_plain:
-        encoding = decoded.encoding.upper()
-        told = message("jobs_tables.read_as", file=str(file), encoding=encoding, reading=reading.describe())
-        say(told, err=True)
-    return decoded.text
+    if decoded.encoding != UTF8:
+        encoding = one_of("jobs_tables.encoding", decoded.encoding)
+        say(message("jobs_tables.read_as", file=str(file), encoding=encoding), err=True)
+    return decoded

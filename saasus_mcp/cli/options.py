@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -27,22 +27,26 @@ from saasus_mcp.settings import Mode, Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_setting = partial(option, sets_setting=True)
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
-    "sandbox": option("--sandbox", is_flag=True, default=None, help="cli_help.option.sandbox"),
-    "mode": option("--mode", type=click.Choice(get_args(Mode)), help="cli_help.option.mode"),
-    "policy": option("--policy", type=click.Path(path_type=Path, resolve_path=True), help="cli_help.option.policy"),
-    "lang": option("--lang", type=click.Choice(["en", "ja"]), help="cli_help.option.language"),
-    "time_zone": option("--time-zone", metavar="NAME", help="cli_help.option.time_zone"),
-    "profile": option("--profile", help="cli_help.option.profile"),
-    "transport": option("--transport", type=click.Choice(["stdio", "http"]), help="cli_help.option.transport"),
-    "host": option("--host", help="cli_help.option.host"),
-    "port": option("--port", type=int, help="cli_help.option.port"),
-    "public_url": option("--public-url", help="cli_help.option.public_url"),
+    "sandbox": _setting("--sandbox", is_flag=True, default=None, help="cli_help.option.sandbox"),
+    "mode": _setting("--mode", type=click.Choice(get_args(Mode)), help="cli_help.option.mode"),
+    "policy": _setting(
+        "--policy", metavar="FILE", type=click.Path(path_type=Path, resolve_path=True), help="cli_help.option.policy"
+    ),
+    "lang": _setting("--lang", type=click.Choice(["en", "ja"]), help="cli_help.option.language"),
+    "time_zone": _setting("--time-zone", metavar="NAME", help="cli_help.option.time_zone"),
+    "profile": _setting("--profile", metavar="NAME", help="cli_help.option.profile"),
+    "transport": _setting("--transport", type=click.Choice(["stdio", "http"]), help="cli_help.option.transport"),
+    "host": _setting("--host", metavar="ADDRESS", help="cli_help.option.host"),
+    "port": _setting("--port", type=int, metavar="NUMBER", help="cli_help.option.port"),
+    "public_url": _setting("--public-url", metavar="URL", help="cli_help.option.public_url"),
 }
 """The options that set a setting, by its name."""
 CALL_SETTINGS = ("sandbox", "mode", "policy", "lang", "time_zone", "profile")
 """Where a call goes, and under which policy."""
 
+_DURATION = re.compile(r"(\d{1,6})([mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 json_option = option("--json", "as_json", is_flag=True, help="cli_help.option.json_object")
@@ -167,7 +171,7 @@ def parse_since(text: str, zone: tzinfo) -> float:
         SaasusMcpError: it is something else.
     """
     text = text.strip()
-    duration = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    duration = _DURATION.fullmatch(text)
     if duration:
         return time.time() - int(duration[1]) * _UNIT_SECONDS[duration[2]]
     try:
@@ -176,3 +180,20 @@ def parse_since(text: str, zone: tzinfo) -> float:
     except (ValueError, OverflowError):
         shown = visible_text(text[:MAX_SHOWN_NAME])
         raise SaasusMcpError.of("cli.invalid_since", value=shown) from None
+
+
+def parse_until(text: str, zone: tzinfo) -> float:
+    """Return the epoch seconds of a duration from now (`30m`, `12h`, `7d`), a date, or a time.
+
+    Args:
+        zone: of dates and times that name no zone.
+
+    Raises:
+        SaasusMcpError: it is something else, or it is past.
+    """
+    now = time.time()
+    past = parse_since(text, zone)
+    until = 2 * now - past if _DURATION.fullmatch(text.strip()) else past
+    if until <= now:
+        raise SaasusMcpError.of("cli.until_is_past", value=visible_text(text[:MAX_SHOWN_NAME]))
+    return until

@@ -25,15 +25,19 @@ class RedactingFormatter(logging.Formatter):
 
         self._known = (self._known or NO_SECRETS).with_texts(secrets)
 
+    def redact(self, text: str) -> str:
+        """Return a text without the secrets."""
+        return self._known.text(text) if self._known is not None else text
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text without the secrets."""
-        text = super().format(record)
-        return self._known.text(text) if self._known is not None else text
+        return self.redact(super().format(record))
 
 
 _FORMATTER = RedactingFormatter()
 """One for the process, because all of its servers write to the same standard error."""
 redact_in_log = _FORMATTER.add_secrets
+without_secrets = _FORMATTER.redact
 
 
 def configure_logging(*filters: logging.Filter) -> None:

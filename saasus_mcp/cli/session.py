@@ -89,6 +89,7 @@ def open_session(settings: Settings, *, fresh: bool = False) -> Iterator[Termina
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(composition.open_pipeline(settings, sandbox=sandbox)) as pipeline,
     ):
+        portal.call(lambda: pipeline.store)  # a store that cannot be used is one error of the command, before any call
         yield TerminalSession(portal, pipeline, terminal_reader(settings))
 
 

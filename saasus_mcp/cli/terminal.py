@@ -17,7 +17,7 @@ import click
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language, locale_language
 from saasus_mcp.common.messages import Localized, Message, message
-from saasus_mcp.common.text import visible_text
+from saasus_mcp.common.text import escape_invisible, visible_text
 
 MAX_ATTEMPTS = 3
 _LANGUAGES = ("en", "ja")
@@ -131,9 +131,9 @@ def utc_timestamp(at: float) -> str:
 
 
 def format_json(value: Any, *, indent: int | None = 2) -> str:
-    """Return JSON for standard output, with escapes if its encoding lacks a character."""
+    """Return JSON for standard output. Invisible characters, and those that its encoding lacks, are escaped."""
     separators = None if indent else (",", ":")
-    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    text = escape_invisible(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -20,6 +20,13 @@ def terminal_columns() -> int:
     return max(MIN_COLUMNS, min(MAX_COLUMNS, shutil.get_terminal_size().columns))
 
 
+def cut_text(text: str, columns: int) -> str:
+    """Return the text in at most `columns`, with a mark where it was cut."""
+    if display_width(text) <= columns:
+        return text
+    return text[: _count_fitting(text, columns - 1)].rstrip() + "…" if columns > 1 else ""
+
+
 def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
     """Yield the text in lines of at most `columns`. Further lines are indented by the width of `first`.
 

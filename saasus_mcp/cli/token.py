@@ -37,7 +37,7 @@ def token() -> None:
 @token.command("new", help="cli_help.command.token_new")
 @argument("name")
 @option("--role", type=click.Choice(["caller", "approver"]), default="caller", help="cli_help.option.token_role")
-@option("--group", "groups", multiple=True, help="cli_help.option.token_group")
+@option("--group", "groups", multiple=True, metavar="NAME", help="cli_help.option.token_group")
 @option(
     "--days",
     type=click.IntRange(1, MAX_DAYS),

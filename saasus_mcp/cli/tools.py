@@ -13,6 +13,7 @@ from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec, load_jobs
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.completion import complete_tools, complete_toolsets
 from saasus_mcp.cli.options import parse_toolset_names, settings_options
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
 from saasus_mcp.common.language import Language
@@ -27,8 +28,16 @@ _MAX_NAME_COLUMN = 32
 
 @command(help="cli_help.command.tools")
 @settings_options()
-@argument("name", required=False)
-@option("--toolset", "--toolsets", "toolsets", default="", metavar="NAME,NAME", help="cli_help.option.toolset_filter")
+@argument("name", required=False, shell_complete=complete_tools)
+@option(
+    "--toolset",
+    "--toolsets",
+    "toolsets",
+    default="",
+    metavar="NAME,NAME",
+    shell_complete=complete_toolsets,
+    help="cli_help.option.toolset_filter",
+)
 @option("--level", type=click.Choice(get_args(Level)), help="cli_help.option.level_filter")
 @option("--json", "as_json", is_flag=True, help="cli_help.option.tools_json")
 def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | None, as_json: bool) -> None:

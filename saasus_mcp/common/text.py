@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,18 @@ def visible_text(text: str, mark: str = MARK) -> str:
     if text.isprintable() and _BLANK.isdisjoint(text):
         return text
     return "".join(mark if _is_invisible(character) else character for character in text)
+
+
+def escape_invisible(document: str) -> str:
+    """Return a JSON document with the same values in which every invisible character is an escape."""
+    if document.isprintable() and _BLANK.isdisjoint(document) and _SELECTORS.search(document) is None:
+        return document
+    document = _SELECTORS.sub(lambda run: "".join(map(_json_escape, run[0])), document)
+    return "".join(_json_escape(each) if _is_invisible(each) else each for each in document)
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def _is_invisible(character: str) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 APPLICATION_NAME = "saasus-mcp"
-CHECKPOINT_VERSION = "2"
+CHECKPOINT_VERSION = "3"
 """The version of plans and checkpoints. A process continues only jobs of its own version."""
 FAILED_STATUSES = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """DBOS's statuses of a job that could not record its own end, for example because the store was unavailable."""

@@ -18,7 +18,7 @@ from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.pipeline.call import JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
-BATCH_SIZE = 20
+BATCH_SIZE = 100
 """Groups between two checkpoints. The store knows the outcome of each step at any time; a checkpoint only saves queries."""
 STOPPING_REASONS = frozenset({"grantexpired", "overbudget", CANCELLED_REASON, RATE_LIMITED_REASON})
 """Reasons that would refuse every other group, too."""

@@ -39,6 +39,8 @@ Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 PAGE_SIZE = 100
 """The largest page of the API's lists."""
+PAGES_PER_CHECKPOINT = 10
+"""A checkpoint takes about as long as a page. After a crash, only so many pages are read again."""
 MAX_PAGES = 10_000
 """Of one list: a million items. Stops an API that keeps returning new cursors."""
 MAX_AUDIT_RECORDS = 20_000
@@ -98,6 +100,7 @@ class JobReader:
     Attributes:
         principal: the principal of the job's reads.
         read_log: the reads that were made.
+        encoding: of the file that the table of the job was read from. Empty without a file.
 
     Args:
         job: the reference to the job.
@@ -115,7 +118,9 @@ class JobReader:
         *,
         deadline: Deadline | None = None,
         caller: Principal | None = None,
+        encoding: str = "",
     ) -> None:
+        self.encoding = encoding
         self.read_log = ReadLog()
         self.principal = principal
         self._pipeline = pipeline
@@ -242,24 +247,43 @@ class JobReader:
     async def read_pages(
         self, key: str, args: Mapping[str, Any], take: Callable[[Any], T], size: int = PAGE_SIZE
     ) -> AsyncIterator[T]:
-        """Yield what `take` makes of each page of a list, with one page in memory at a time.
+        """Yield what `take` makes of each page of a list, with the pages of one checkpoint in memory at a time.
+
+        Args:
+            take: makes the value that is remembered. It may run before earlier pages were yielded.
 
         Raises:
             ReadFailed: a page cannot be read, the API repeats a cursor, or the pages do not end.
         """
         tool = self._pipeline.catalogue.find(key).tool
         cursor, seen = "", set[str]()
+        self._record_read(key, args)
         while len(seen) < MAX_PAGES:
-            query = {**args, "limit": size, **({"cursor": cursor} if cursor else {})}
-            page: list[Any] = await self.read(key, query, lambda answer: [take(answer), answer.get("cursor") or ""])
-            yield page[0]
-            cursor = page[1]
-            if not cursor:
-                return
-            if cursor in seen:
-                raise ReadFailed(message("jobs.repeated_cursor", tool=tool), message("jobs.endless_pages_hint"))
-            seen.add(cursor)
+            some = min(PAGES_PER_CHECKPOINT, MAX_PAGES - len(seen))
+            read = partial(self._read_some_pages, key, {**args, "limit": size}, cursor, take, some)
+            for page, cursor, reason in await self._checkpoint(key, read):
+                if reason:
+                    raise ReadFailed(message("jobs.read_failed", reason=reason), message("jobs.read_failed_hint"))
+                yield page
+                if not cursor:
+                    return
+                if cursor in seen:
+                    raise ReadFailed(message("jobs.repeated_cursor", tool=tool), message("jobs.endless_pages_hint"))
+                seen.add(cursor)
         raise ReadFailed(message("jobs.too_many_pages", tool=tool, limit=MAX_PAGES), message("jobs.endless_pages_hint"))
+
+    async def _read_some_pages(
+        self, key: str, query: Mapping[str, Any], cursor: str, take: Callable[[Any], T], count: int
+    ) -> list[list[Any]]:
+        """Return for each page what `take` makes of it, the next cursor, and the reason if it cannot be read."""
+        pages: list[list[Any]] = []
+        asked = set[str]()
+        while len(pages) < count and cursor not in asked and (cursor or not pages):
+            asked.add(cursor)
+            answer, reason = await self.fetch(key, {**query, "cursor": cursor} if cursor else query)
+            cursor = "" if reason else answer.get("cursor") or ""
+            pages.append([None if reason else take(answer), cursor, reason])
+        return pages
 
     async def read_applied_calls(self, operation: str, take: Callable[[Mapping[str, Any]], T]) -> list[T]:
         """Return what `take` makes of the audit records of the newest applied calls of an operation, newest first."""

@@ -177,7 +177,7 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
     return BuiltinTool(
         name="job_status",
         title=bilingual(message("jobs.status_title")),
-        description="How a job stands, and its report; without an id, your jobs.",
+        description="A job and its report; without an id, your jobs.",
         input_schema=object_schema((), job=JOB_ID_SCHEMA, wait=wait),
         run=run,
         hints=LOOKUP_HINTS,
@@ -205,7 +205,7 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
     return BuiltinTool(
         name="job_control",
         title=bilingual(message("jobs.control_title")),
-        description="Pause, resume or cancel a job, between rows.",
+        description="Control a job between rows.",
         input_schema=object_schema(
             ("job", "action"), job=JOB_ID_SCHEMA, action={"type": "string", "enum": ["pause", "resume", "cancel"]}
         ),

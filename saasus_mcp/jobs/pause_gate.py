@@ -93,10 +93,10 @@ class PauseGate:
 
 def describe_pause(job: Job, pause: JobPause) -> Message:
     """Return where a job is paused, by whom and since when."""
-    facts = {"done": job.done, "by": Quoted(pause.by, bare=True), "since": _instant(pause)}
+    by, since = Quoted(pause.by, bare=True), _instant(pause)
     if job.total is None:
-        return message("jobs.paused.at", **facts)
-    return message("jobs.paused.of", **facts, total=job.total)
+        return message("jobs.paused.at", done=job.done, by=by, since=since)
+    return message("jobs.paused.of", done=job.done, total=job.total, by=by, since=since)
 
 
 def describe_expired() -> Message:

@@ -107,7 +107,12 @@ class JobRunner:
             job, limit = key + secrets.token_hex(16 - REQUEST_KEY_BYTES), call.deadline
             timed = replace(call, deadline=None if limit is None else limit.postponed(asked))
             reader = JobReader(
-                self.pipeline, principal, JobStepRef(job), deadline=timed.deadline, caller=call.principal
+                self.pipeline,
+                principal,
+                JobStepRef(job),
+                deadline=timed.deadline,
+                caller=call.principal,
+                encoding=call.encoding,
             )
             found, proposal = await self._plan(spec, timed, reader, job=job, reason=reason)
             planned[job] = found, reader

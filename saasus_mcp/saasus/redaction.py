@@ -95,10 +95,13 @@ class KnownSecrets:
         return _Redaction(self, frozenset(names)).value(value)
 
     def _occurs_in(self, value: Any) -> bool:
-        """Return whether a JSON value contains one of the secrets. ASCII texts are searched separately, which is faster."""
+        """Return whether a JSON value contains one of the secrets.
+
+        Equal texts, such as the keys of a list's items, are searched once. ASCII texts are searched separately, which is faster.
+        """
         ascii_texts: list[str] = []
         others: list[str] = []
-        for text in _texts(value):
+        for text in dict.fromkeys(_texts(value)):
             (ascii_texts if text.isascii() else others).append(text)
         return any(self.within(SEPARATOR.join(texts)) for texts in (ascii_texts, others) if texts)
 

@@ -22,6 +22,7 @@ from saasus_mcp.settings.hosting import (
     OidcTable,
     resolve_http_settings,
 )
+from saasus_mcp.settings.notices import ChatworkTable, EmailTable, NoticesTable, UrlChannelTable, WebhookTable
 from saasus_mcp.settings.secret_sources import SecretSource, SecretSourceField
 from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel, describe_first_error
 
@@ -60,11 +61,15 @@ class Config(StrictModel):
     http: HttpTable = HttpTable()
     auth: AuthTable = AuthTable()
     console: ConsoleTable = ConsoleTable()
+    notices: NoticesTable = NoticesTable()
 
 
 EMPTY_CONFIG = Config(version=1)
-TABLES = (Config, ProfileTable, SecretSource, HttpTable, AuthTable, JwtTable, ConsoleTable, OidcTable)
-CONFIG_KEYS = frozenset(name for table in TABLES for name in table.model_fields)
+TABLES = (
+    *(Config, ProfileTable, SecretSource, HttpTable, AuthTable, JwtTable, ConsoleTable, OidcTable),
+    *(NoticesTable, UrlChannelTable, ChatworkTable, EmailTable, WebhookTable),
+)
+CONFIG_KEYS = frozenset(field.alias or name for table in TABLES for name, field in table.model_fields.items())
 """Every key of every table, to suggest one for a misspelt key."""
 MAX_CONFIG_BYTES = 1024 * 1024
 

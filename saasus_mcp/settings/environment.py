@@ -45,11 +45,6 @@ def parse_time_zone(value: Any) -> str:
     return name
 
 
-def colours_disabled() -> bool:
-    """Return True if `NO_COLOR` (https://no-color.org) is set, or the terminal cannot show colours."""
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-
-
 Switch = Annotated[bool, BeforeValidator(parse_switch)]
 TimeZone = Annotated[str, BeforeValidator(parse_time_zone)]
 Mode = Literal["read-only", "guarded", "strict"]

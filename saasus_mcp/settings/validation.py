@@ -81,5 +81,5 @@ def describe_first_error(error: ValidationError, known: Collection[str] = ()) ->
 
 
 def _unknown_key(key: str, known: Collection[str]) -> Message:
-    similar = nearest_names(key, known, 1)
+    similar = nearest_names(key, {each for each in known if each != key}, 1)
     return message("settings.similar_key", similar=similar[0]) if similar else message("settings.unknown_key")

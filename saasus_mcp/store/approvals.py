@@ -16,6 +16,7 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import approvals, confirmations
 from saasus_mcp.store.errors import AlreadyUsed
+from saasus_mcp.store.notices import add_event, decision_event, request_event
 from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
 
 _COLUMNS = tuple(column.name for column in approvals.columns)
@@ -48,6 +49,7 @@ class ApprovalStore:
             if pending >= most_pending:
                 return None
             connection.execute(insert(approvals).values(**{name: getattr(wanted, name) for name in _COLUMNS}))
+            add_event(connection, request_event(wanted))
             return wanted
 
     def list_approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:
@@ -60,6 +62,12 @@ class ApprovalStore:
         with self._database.transaction() as connection:
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
             return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
+
+    def find_approval(self, code: str, now: float) -> Approval | None:
+        """Return the approval with this code. An expired one has the status stale."""
+        with self._database.read_transaction(long_running=False) as connection:
+            row = connection.execute(select(approvals).where(approvals.c.code == code)).first()
+            return _with_current_status(Approval(**row._asdict()), now) if row is not None else None
 
     def find_rejected(self, subject: str, now: float) -> Approval | None:
         """Return the rejection of a call or a variation of it, until its `retry_at`."""
@@ -96,9 +104,14 @@ class ApprovalStore:
                 .where(*pending)
                 .values(status=status, decided_at=at, decided_by=by, reason=reason, expires_at=end, retry_at=wait)
             )
-            if decided.rowcount == 1 and record is not None:
+            if decided.rowcount != 1:
+                return False
+            if record is not None:
                 self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
-            return decided.rowcount == 1
+            profile = connection.execute(select(approvals.c.profile).where(approvals.c.code == code)).scalar_one()
+            if (event := decision_event(code, profile, status, at)) is not None:
+                add_event(connection, event)
+            return True
 
     def void_approval(self, code: str) -> None:
         """Void an approval whose target has changed, so that it can be requested again."""

@@ -50,7 +50,7 @@ def reserve_budget(
                 message("store.budget_exceeded_hint"),
             )
         row = {"principal": charge.principal, "profile": profile, "kind": charge.kind, "amount": charge.amount}
-        _INSERT.execute(connection, {"call": call, "at": at, **row})
+        _INSERT.run(connection, {"call": call, "at": at, **row})
 
 
 def release_budget(connection: Connection, call: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
+from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import job_pauses, job_steps, jobs, workers
 from saasus_mcp.store.errors import AlreadyUsed, GrantExpired, JobAlreadyRunning, TooManyJobs
 from saasus_mcp.store.job_records import (
@@ -29,12 +31,38 @@ from saasus_mcp.store.job_records import (
 
 REQUEST_KEY_LENGTH = 12
 """The first characters of a job's id: equal for equal requests, random for jobs that only read. The others are random."""
-STEPS_PER_QUERY = 400
 _PAUSE_FIELDS = ("paused_at", "paused_by", "paused_side")
 _JOBS = select(
     jobs, *(column.label(name) for column, name in zip(list(job_pauses.c)[1:], _PAUSE_FIELDS, strict=True))
 ).outerjoin_from(jobs, job_pauses, jobs.c.id == job_pauses.c.job)
 _GRANT_FIELDS = ("name", "principal", "profile", "plan", "given", "typed", "by")
+
+_RUNNING: ColumnElement[str] = literal_column("'running'")
+"""A literal, because a prepared statement binds only named values."""
+_STATE = PreparedStatement(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == bindparam("job")))
+_REPORT_PROGRESS = PreparedStatement(
+    update(jobs).where(jobs.c.id == bindparam("job")).values(done=bindparam("finished"), total=bindparam("all"))
+)
+_STEP = PreparedStatement(
+    select(*(job_steps.c[name] for name in ("step", "call", "outcome", "said", "answer"))).where(
+        job_steps.c.job == bindparam("of"), job_steps.c.step == bindparam("name")
+    )
+)
+_CLAIM_STEP = PreparedStatement(
+    update(job_steps)
+    .where(
+        job_steps.c.job.in_(select(jobs.c.id).where(jobs.c.id == bindparam("of"), jobs.c.status == _RUNNING)),
+        job_steps.c.step == bindparam("name"),
+        job_steps.c.digest == bindparam("granted"),
+        job_steps.c.call.is_(None),
+    )
+    .values(call=bindparam("claimant"))
+)
+_FINISH_STEP = PreparedStatement(
+    update(job_steps)
+    .where(job_steps.c.call == bindparam("by"))
+    .values(outcome=bindparam("ending"), said=bindparam("error"), answer=bindparam("given"))
+)
 
 
 class JobStore:
@@ -75,17 +103,16 @@ class JobStore:
         if connection.execute(select(jobs.c.id).where(*consented)).first() is not None:
             hours = GRANT_SECONDS // 3600
             raise GrantExpired(message("store.grant_expired", hours=hours), message("store.grant_expired_hint"))
-        running = select(jobs.c.id).where(jobs.c.id == claim.job, jobs.c.status == "running")
-        granted = (job_steps.c.job.in_(running), job_steps.c.step == claim.step, job_steps.c.digest == claim.digest)
-        unused = (*granted, job_steps.c.call.is_(None))
-        if connection.execute(update(job_steps).where(*unused).values(call=call)).rowcount != 1:
+        values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
+        if _CLAIM_STEP.run(connection, values) != 1:
             raise AlreadyUsed(message("store.step_used", step=claim.step), message("store.step_used_hint"))
 
     @staticmethod
     def finish_step(connection: Connection, call: str, outcome: StepOutcome) -> None:
         """Save the outcome of a step, in the transaction that ends its call."""
-        values = {"outcome": outcome.outcome, "said": outcome.error, "answer": json.dumps(outcome.answer)}
-        connection.execute(update(job_steps).where(job_steps.c.call == call).values(**values))
+        answer = json.dumps(outcome.answer)
+        values = {"by": call, "ending": outcome.outcome, "error": outcome.error, "given": answer}
+        _FINISH_STEP.run(connection, values)
 
     @staticmethod
     def finish(connection: Connection, job: str, status: JobStatus, *, report: Mapping[str, Any], at: float) -> bool:
@@ -120,6 +147,11 @@ class JobStore:
         allowed = () if side == "person" else (job_pauses.c.side == side,)
         return connection.execute(delete(job_pauses).where(job_pauses.c.job == job, *allowed)).rowcount == 1
 
+    @staticmethod
+    def profile_of(connection: Connection, job: str) -> str:
+        """Return the profile of a job."""
+        return str(connection.execute(select(jobs.c.profile).where(jobs.c.id == job)).scalar_one())
+
     # -- on their own ----------------------------------------------------------------------------------------------
 
     def get(self, job: str) -> Job | None:
@@ -135,11 +167,17 @@ class JobStore:
             rows = connection.execute(_JOBS.where(*own).order_by(jobs.c.at.desc()).limit(most))
             return [_job(row) for row in rows]
 
+    def list_recent(self, profile: str | None, most: int) -> list[Job]:
+        """Return the newest jobs of all principals in a profile; of None, in every profile."""
+        query = _JOBS.order_by(jobs.c.at.desc()).limit(most)
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
+            return [_job(row) for row in rows]
+
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop."""
-        with self._database.transaction() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
-            return _should_continue(connection, job)
+        self._database.execute_alone(_REPORT_PROGRESS, {"job": job, "finished": done, "all": total})
+        return self.should_continue(job)
 
     def require_capacity(self, principal: str, most: int) -> None:
         """Check early whether one more job of a principal could start. `start` checks again.
@@ -163,8 +201,7 @@ class JobStore:
 
     def should_continue(self, job: str) -> bool:
         """Return True if a job is running and was not cancelled."""
-        with self._database.read_transaction() as connection:
-            return _should_continue(connection, job)
+        return _is_running(self._database.read_alone(_STATE, {"job": job}))
 
     def save_report(self, job: str, report: Mapping[str, Any]) -> None:
         """Save the preliminary report of a running job."""
@@ -178,13 +215,8 @@ class JobStore:
 
     def get_steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
         """Return the known steps of a job, by name."""
-        wanted, steps = list(names), {}
-        with self._database.read_transaction() as connection:
-            for start in range(0, len(wanted), STEPS_PER_QUERY):
-                some = (job_steps.c.job == job, job_steps.c.step.in_(wanted[start : start + STEPS_PER_QUERY]))
-                for row in connection.execute(select(job_steps).where(*some)):
-                    steps[row.step] = _step(row)
-        return steps
+        rows = (self._database.read_alone(_STEP, {"of": job, "name": name}) for name in names)
+        return {row[0]: _step(row) for row in rows if row is not None}
 
     def get_answers(self, job: str, names: Iterable[str]) -> dict[str, Any]:
         """Return the API's known answers to steps of a job, by name."""
@@ -259,9 +291,11 @@ def _require_capacity(connection: Connection, principal: str, most: int) -> None
         )
 
 
-def _should_continue(connection: Connection, job: str) -> bool:
-    state = connection.execute(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == job)).first()
-    return state is not None and not state.cancelling and state.status == "running"
+def _is_running(state: Sequence[Any] | None) -> bool:
+    if state is None:
+        return False
+    cancelling, status = state
+    return not cancelling and bool(status == "running")
 
 
 def _update_running(connection: Connection, job: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
@@ -275,6 +309,6 @@ def _job(row: Any) -> Job:
     return Job(**values, pause=None if at is None else JobPause(at, by, side))
 
 
-def _step(row: Any) -> JobStep:
-    answer = json.loads(row.answer) if row.answer else None
-    return JobStep(row.step, row.call, row.outcome, row.said or "", answer)
+def _step(row: Sequence[Any]) -> JobStep:
+    step, call, outcome, error, answer = row
+    return JobStep(step, call, outcome, error or "", json.loads(answer) if answer else None)

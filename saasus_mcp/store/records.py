@@ -14,6 +14,9 @@ DAY = 24 * HOUR
 AUDIT_DAYS, UNDO_LOG_DAYS = 365, 30
 """Retention in days. The audit log is never purged automatically: AUDIT_DAYS is the default of `audit purge`."""
 
+NOTICE_DAYS = 7
+"""Retention of an event that is reported to people, and of its deliveries."""
+
 BudgetKind = Literal["destructive", "users", "writes"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "used", "stale"]
 

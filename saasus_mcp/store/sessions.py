@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, exists, insert, or_, select
+from sqlalchemy import delete, exists, func, insert, or_, select
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import delete_skip_locked
 from saasus_mcp.store.tokens import hash_token, sessions, tokens
 
+ID_LENGTH = 12
+"""Characters of the hash that name a session. They are too few to be the hash, and say nothing about the cookie."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSessionRecord:
-    """One signed-in browser. Times are epoch seconds."""
+    """One signed-in browser. Times are epoch seconds. `id` names it for people, and signs nobody in."""
 
     principal: str
     groups: frozenset[str]
     opened_at: float
     expires_at: float
+    id: str = ""
 
 
 class SessionStore:
@@ -59,16 +64,32 @@ class SessionStore:
         with self._database.read_transaction(long_running=False) as connection:
             query = select(sessions).where(*same, or_(sessions.c.token.is_(None), token_valid))
             row = connection.execute(query).first()
-        if row is None:
-            return None
-        return ConsoleSessionRecord(row.principal, frozenset(json.loads(row.groups)), row.opened_at, row.expires_at)
+        return _record(row) if row is not None else None
+
+    def list_sessions(self, principal: str, now: float) -> list[ConsoleSessionRecord]:
+        """Return the sessions of a person, newest first."""
+        own = (sessions.c.principal == principal, sessions.c.expires_at > now)
+        with self._database.read_transaction(long_running=False) as connection:
+            rows = connection.execute(select(sessions).where(*own).order_by(sessions.c.opened_at.desc()))
+            return [_record(row) for row in rows]
 
     def delete(self, cookie: str) -> None:
         """End one session."""
         with self._database.transaction() as connection:
             connection.execute(delete(sessions).where(sessions.c.hash == hash_token(cookie)))
 
+    def delete_one(self, principal: str, identifier: str) -> bool:
+        """End the session of a person with this id. False if it does not exist."""
+        same = (sessions.c.principal == principal, func.substr(sessions.c.hash, 1, ID_LENGTH) == identifier)
+        with self._database.transaction() as connection:
+            return connection.execute(delete(sessions).where(*same)).rowcount > 0
+
     def delete_all(self, principal: str) -> int:
         """End every session of a person, and return their number."""
         with self._database.transaction() as connection:
             return connection.execute(delete(sessions).where(sessions.c.principal == principal)).rowcount
+
+
+def _record(row: Any) -> ConsoleSessionRecord:
+    groups = frozenset(json.loads(row.groups))
+    return ConsoleSessionRecord(row.principal, groups, row.opened_at, row.expires_at, row.hash[:ID_LENGTH])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,21 @@ from typing import Any
 from sqlalchemy import Connection
 
 from saasus_mcp.store.approvals import ApprovalStore, use_proof
-from saasus_mcp.store.audit.hash_chain import MacKeys
+from saasus_mcp.store.audit.chain_verification import IntegrityReport
+from saasus_mcp.store.audit.hash_chain import ChainHead, MacKeys
 from saasus_mcp.store.audit.key_check import store_name
 from saasus_mcp.store.audit.log import AuditLog
 from saasus_mcp.store.budgets import budget_usage, release_budget, reserve_budget
 from saasus_mcp.store.database import retention
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.write_probe import probe_write
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.folder_freeze import read_folder_freeze
 from saasus_mcp.store.hidden_secrets import SecretStore
 from saasus_mcp.store.job_records import JobPause, JobStatus, PauseResult, PauseSide
 from saasus_mcp.store.jobs import JobStore
+from saasus_mcp.store.notice_records import NoticeEvent, NoticeKind
+from saasus_mcp.store.notices import NoticeOutbox, add_event
 from saasus_mcp.store.records import (
     HOUR,
     NO_COMMITMENT,
@@ -38,6 +44,8 @@ from saasus_mcp.store.undo_log import UndoLog
 from saasus_mcp.store.write_freeze import STORE_FREEZES, FreezeLookup, no_global_freeze, refuse_if_frozen
 
 Record = Mapping[str, Any]
+_JOB_NOTICES: Mapping[str, NoticeKind] = {"done": "job_done", "failed": "job_failed", "cancelled": "job_cancelled"}
+_DECISION_NOTICES: Mapping[str, NoticeKind] = {"freeze": "frozen", "unfreeze": "unfrozen"}
 MEMORY_STORE_NAME = "memory"
 
 
@@ -61,6 +69,7 @@ class Store(ApprovalStore, SecretStore):
         self.undo_log = UndoLog(database)
         self.results = StoredResults(database)
         self.jobs = JobStore(database)
+        self.notices = NoticeOutbox(database)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -162,6 +171,8 @@ class Store(ApprovalStore, SecretStore):
         with self.audit_log.write_transaction() as connection:
             if self.jobs.finish(connection, job, status, report=report, at=at):
                 self.audit_log.append(connection, job, "ended", record, at=at)
+                profile = self.jobs.profile_of(connection, job)
+                add_event(connection, NoticeEvent(f"job:{job}", _JOB_NOTICES[status], profile, at, {"job": job}))
 
     def pause_job(self, job: str, pause: JobPause, record: Record) -> PauseResult:
         """Ask a job to pause, and record who asked (`JobStore.pause`)."""
@@ -184,8 +195,30 @@ class Store(ApprovalStore, SecretStore):
         self.audit_log.append_alone(call, "refused", record, at)
 
     def record_decision(self, record: Record, at: float) -> None:
-        """Record a decision that a person made outside a call."""
-        self.audit_log.append_alone(secrets.token_hex(16), "decided", record, at)
+        """Record a decision that a person made outside a call. A freeze and its end are reported to people."""
+        call, kind = secrets.token_hex(16), _DECISION_NOTICES.get(str(record.get("action")))
+        if kind is None:
+            self.audit_log.append_alone(call, "decided", record, at)
+            return
+        with self.audit_log.write_transaction() as connection:
+            self.audit_log.append(connection, call, "decided", record, at=at)
+            data = {"by": record.get("principal", ""), "reason": record.get("reason", "")}
+            add_event(connection, NoticeEvent(f"decision:{call}", kind, str(record.get("profile", "")), at, data))
+
+    def verify_audit_log(self, heads: Sequence[ChainHead], at: float) -> IntegrityReport:
+        """Verify the audit log. Faults are reported to people, the same ones once.
+
+        Args:
+            heads: exported heads, which must be present.
+        """
+        report = self.audit_log.verify_integrity(heads)
+        if report.own_key and report.breaks:
+            found = sorted(f"{each.writer} {each.number}" for each in report.breaks)
+            digest = hashlib.sha256("\n".join((self.audit_log.name, *found)).encode()).hexdigest()[:32]
+            data = {"store": self.audit_log.name, "breaks": len(found)}
+            with suppress(StoreError):  # the report matters more, also of a store that cannot be written
+                self.notices.add(NoticeEvent(f"audit:{digest}", "audit_broken", "", at, data))
+        return report
 
     def audit_records(self) -> list[dict[str, Any]]:
         """Return every audit record, oldest first."""

@@ -41,7 +41,7 @@ class UndoLog:
         """Store an entry, in the transaction that lets the call be sent."""
         values = {name: getattr(entry, name) for name in ("call", "at", "operation", "principal", "profile")}
         texts = {"arguments": json.dumps(entry.arguments), "before": json.dumps(entry.before)}
-        _INSERT.execute(connection, values | texts)
+        _INSERT.run(connection, values | texts)
 
     @staticmethod
     def claim_undo(connection: Connection, undoes: tuple[str, int], by: str) -> None:
@@ -59,7 +59,7 @@ class UndoLog:
     @staticmethod
     def save_result(connection: Connection, call: str, result: Any) -> None:
         """Save the API's answer."""
-        _SAVE_RESULT.execute(connection, {"of": call, "answer": json.dumps(result)})
+        _SAVE_RESULT.run(connection, {"of": call, "answer": json.dumps(result)})
 
     @staticmethod
     def discard(connection: Connection, call: str) -> None:

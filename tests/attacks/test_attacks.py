@@ -14,14 +14,18 @@ from saasus_mcp.catalog import Catalogue
 from tests.support.attack_cases import (
     ANSWERS,
     INJECTIONS,
+    MODERN,
     OPERATIONS,
     POLICIES,
     REQUIRED_PROOF,
+    ROUNDS,
     Attack,
     generate_attacks,
 )
 from tests.support.attack_tricks import count_sends, play_attack
+from tests.support.pipeline import Era
 from tests.support.policies import build_case, decide_case
+from tests.support.variants import choose_era
 
 TABLE = Path(__file__).parents[2] / "docs" / "attacks.md"
 HEAD = """\
@@ -34,32 +38,41 @@ counts as a confirmation, never as an approval.
 
 **{cases} cases, {sends} sends, {wrong} of them unauthorised.**
 
+"""
+COLUMNS = """\
 | attack | policy | operation's level | ended | eras |
 | --- | --- | --- | --- | --- |
 """
 
 
 @pytest.mark.slow
-async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Catalogue) -> None:
-    ended: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Catalogue, every_variant: bool) -> None:
+    """Play every attack: in the eras that it has, or, in `make test`, in one of them."""
+    update = os.environ.get("ATTACKS") == "update"
+    ended = defaultdict[str, set[str]](set)
     counted: list[tuple[int, int]] = []
     failures: list[str] = []
     for attack in generate_attacks():
+        ended[_row(attack)].add(attack.era)
+        if not (update or every_variant or attack.era == _chosen_era(attack)):
+            continue
         async with play_attack(catalogue, attack) as play:
             counted.append((len(play.stage.api.writes), play.unauthorised()))
             if play.ending() != attack.end or play.unauthorised():
                 failures.append(
                     f"{attack.id}: {play.ending()} instead of {attack.end}, {play.unauthorised()} unauthorised"
                 )
-            ended[_trick(attack), attack.policy, attack.level, play.ending()].append(attack.era)
     assert not failures, "\n".join(failures)
     cases, sends, wrong = count_sends(counted)
-    assert cases >= 700
+    assert cases >= len(ended)
     assert sends > 50, "nothing was ever sent: the suite cannot fail"
-    text = HEAD.format(cases=cases, sends=sends, wrong=wrong) + "\n".join(_lines(ended)) + "\n"
-    if os.environ.get("ATTACKS") == "update":
+    rows = "".join(f"| {row} | {', '.join(sorted(eras))} |\n" for row, eras in ended.items())
+    text = HEAD.format(cases=cases, sends=sends, wrong=wrong) + COLUMNS + rows
+    if update:
         TABLE.write_text(text, encoding="utf-8")
-    assert TABLE.read_text(encoding="utf-8") == text, "make attacks"
+    written = TABLE.read_text(encoding="utf-8")
+    assert written.partition(COLUMNS)[2] == rows, "make attacks"
+    assert written == text or not every_variant, "make attacks"
 
 
 def test_what_the_suite_demands_is_what_the_policies_say(catalogue: Catalogue) -> None:
@@ -76,13 +89,19 @@ def test_the_corpus_has_every_kind_of_client_and_injections_in_both_languages() 
     assert any("Approved" in text for text in INJECTIONS)
 
 
+def _chosen_era(attack: Attack) -> Era:
+    """Return the era in which `make test` plays an attack."""
+    return MODERN if attack.trick in ROUNDS else choose_era(f"{_row(attack)} {attack.text}")
+
+
+def _row(attack: Attack) -> str:
+    """Return the attack and its end, as a row of the table."""
+    return " | ".join((_trick(attack), attack.policy, attack.level, attack.end))
+
+
 def _trick(attack: Attack) -> str:
     if not attack.text:
         return attack.trick
     shown = attack.text.encode("unicode_escape").decode() if not attack.text.isprintable() else attack.text
     cut = shown if len(shown) <= 60 else shown[:57] + "…"
     return f"{attack.trick}: `{cut.replace('|', '/').replace('`', '')}`"
-
-
-def _lines(ended: dict[tuple[str, str, str, str], list[str]]) -> list[str]:
-    return [f"| {' | '.join(key)} | {', '.join(sorted(set(eras)))} |" for key, eras in ended.items()]

@@ -50,15 +50,19 @@ def blocked(text: str) -> bool:
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens a page without JavaScript. A resource that the page's policy blocks fails the test."""
+    """Return a function that opens a page, without JavaScript unless `scripts`.
+
+    A resource that the page's policy blocks fails the test, and so does an error of a script.
+    """
     contexts, complaints = [], []
 
-    def open_page(url: str, locale: str = "en-GB", **given: Any) -> Page:
-        context = browser.new_context(locale=locale, java_script_enabled=False, **given)
+    def open_page(url: str, locale: str = "en-GB", *, scripts: bool = False, **given: Any) -> Page:
+        context = browser.new_context(locale=locale, java_script_enabled=scripts, **given)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("console", lambda told: complaints.append(told.text) if blocked(told.text) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(url)
         return page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -195,8 +196,8 @@ def test_what_a_person_does_is_in_the_audit(stage: BrowserServer, monkeypatch: p
     assert "調査中" in page.text
     assert stage.pipeline.store.audit_log.find_breaks() == []
     monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
-    found = run_command("audit", "search", "--event", "decided").out.splitlines()
-    assert [line.split("action=")[1].split()[0] for line in found] == ["freeze", "unfreeze", "approve"]
+    found = json.loads(run_command("audit", "search", "--event", "decided", "--json").out)
+    assert [each["action"] for each in found] == ["approve", "unfreeze", "freeze"]
 
 
 def test_a_long_audit_is_read_page_by_page(stage: BrowserServer) -> None:

@@ -14,6 +14,7 @@ import yaml
 from saasus_mcp.catalog import Catalogue, UnknownTool
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import synonyms
+from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.catalog.tokenizer import fold_text
 from scripts import search_bench
 
@@ -291,24 +292,24 @@ def test_the_search_is_not_judged_by_what_it_is_made_from(synonyms_table: Mappin
     ("written", "said"),
     [
         ("auth.Fly: {en: [up], ja: [上へ]}", "auth.Fly is not an operation"),
-        ("auth.GetTenant: {en: [which]}", "auth.GetTenant must have the languages"),
+        ("auth.GetTenant: {en: [which]}", r"questions.yaml:1: auth.GetTenant.ja is missing"),
         ("auth.GetTenant: {en: [on], ja: [7]}", "auth.GetTenant contains"),
     ],
 )
 def test_questions_that_do_not_fit_do_not_compile(tmp_path: Path, written: str, said: str) -> None:
     file = tmp_path / "questions.yaml"
     file.write_text(written, encoding="utf-8")
-    with pytest.raises(synonyms.SynonymsError, match=said):
+    with pytest.raises(SpecError, match=said):
         synonyms.read_questions(file, ["auth.GetTenant"])
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"groups": {}}, "its sections must be"),
+        ({"groups": {}}, "groups is unknown"),
         ({"operations": {"auth.Fly": BOTH}}, "auth.Fly is not an operation"),
         ({"things": {"go": BOTH}}, "go is an intent and a thing"),
-        ({"things": {"x": {"en": ["word"]}}}, "x must have the languages"),
+        ({"things": {"x": {"en": ["word"]}}}, "things.x.ja is missing"),
         ({"things": {"x": {"en": [False], "ja": ["言葉"]}}}, "x contains False"),
         ({"ignore": {"en": ["?"], "ja": ["言葉"]}}, "ignore contains '?'"),
     ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Store
-from tests.support.commands import approval_status, run_command
+from tests.support.commands import approval_status, run_command, spawn_command
 
 
 def test_the_answer_is_json_on_standard_output_and_the_rest_on_standard_error() -> None:
@@ -138,3 +140,15 @@ def _approve(state: Path, said: str) -> None:
     approval = approvals.find_pending(code[1], time.time())
     approvals.approve(approval, approval.name, "local:tester", time.time())
     store.close()
+
+
+@pytest.mark.parametrize("ran", [("call", "auth_get_roles"), ("job", "export_users")], ids=["call", "job"])
+def test_a_store_of_another_version_is_told_once_in_the_readers_language(state: Path, ran: tuple[str, str]) -> None:
+    assert spawn_command("call", "auth_get_roles", "--sandbox", SAASUS_MCP_STATE_DIR=str(state)).status == 0
+    [file] = state.glob("sandbox-*.sqlite3")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE versions SET version = 1")
+    told = spawn_command(*ran, "--sandbox", "--lang", "ja", SAASUS_MCP_STATE_DIR=str(state))
+    assert (told.status, told.out) == (1, "")
+    assert told.err.count("\n") == 1, told.err
+    assert "ストアのバージョンは1" in told.err

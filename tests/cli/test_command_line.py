@@ -39,7 +39,7 @@ def test_every_command_has_help_in_both_languages(words: tuple[str, ...], monkey
         (("nonsense",), "No such command nonsense.", "nonsense というコマンドはありません。"),
         (("reject",), "Missing argument 'CODE'.", "引数 'CODE' を指定してください。"),
         (("tools", "--level", "x"), '"x" is not one of read,', "「x」は指定できません。指定できる値: read、"),
-        (("undo", "--limit", "0"), "0 is not in the range 1..", "0 は範囲外です。"),
+        (("undo", "--limit", "0"), "0 is out of range. Allowed: at least 1.", "0 は範囲外です。"),
         (("undo", "--limit", "x"), '"x" is not an integer.', "「x」は整数ではありません。"),
         (("reject", "A", "B"), "Unexpected arguments: B.", "余分な引数があります: B"),
         (("undo", "--limit"), "Option --limit requires a value.", "オプション --limit には値が必要です。"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog.compile.messages import MessagesError, compile_messages, read_messages
+from saasus_mcp.catalog.compile.messages import compile_messages, read_messages
+from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.common import messages as runtime
 from saasus_mcp.common.language import Text, locale_language
 from saasus_mcp.common.messages import Message, message, one_of
@@ -95,7 +96,7 @@ def test_one_of_a_group_is_chosen_by_its_value() -> None:
 )
 def test_a_faulty_message_does_not_compile(tmp_path: Path, entry: str, fault: str) -> None:
     (tmp_path / "area.yaml").write_text(entry, encoding="utf-8")
-    with pytest.raises(MessagesError, match=fault):
+    with pytest.raises(SpecError, match=fault):
         read_messages(tmp_path)
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from saasus_mcp.hosting.console import views
+from saasus_mcp.hosting.console import approvals_view, tools_view, views
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.approval.proof import Destination
@@ -141,7 +141,7 @@ async def console_pages(ground: AttackContext) -> str:
     assert (await _wrote(ground, store, "alpha", Principal("token:alice"))).ok
     desk.freeze(BOSS, "alpha", "secret reason")
     asked = views.PageRequest({"profile": "alpha"}, {}, ConsoleSession(OTHER_BOSS, "", NOW, NOW + 1), Reader.of("en"))
-    for page in (views.view_limits, views.view_approvals, views.view_tools):
+    for page in (views.view_limits, approvals_view.view_approvals, tools_view.view_tools):
         shown = repr({name: value for name, value in page(desk, asked).values.items() if name != "rooms"})
         assert not any(word in shown for word in ("token:alice", "secret reason", "token:boss'"))
     return "none is shown"

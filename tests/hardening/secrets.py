@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog.compile import __main__ as compiler
+from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.cli import state
 from saasus_mcp.cli.server_log import RedactingFormatter
 from saasus_mcp.common.json_path import InvalidArguments
@@ -272,7 +273,7 @@ def _refusal(ground: AttackContext, change: Callable[[dict[str, Any], str], str]
     text = (compiler.SPECS / "apigateway.yaml").read_text(encoding="utf-8")
     (ground.folder / "apigateway.yaml").write_text(change(table, text), encoding="utf-8")
     (ground.folder / "effects.yaml").write_text(yaml.safe_dump(table, allow_unicode=True), encoding="utf-8")
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(SpecError) as refused:
         compiler.compile_catalogue(ground.folder)
     return str(refused.value)
 

@@ -185,7 +185,7 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
         grant = JobGrant(
             "job_x", PRINCIPAL.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest}
         )
-        on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
+        on.pipeline.store.commit(job, {"operation": "job_x"}, on.pipeline.clock(), commitment=Commitment(grant=grant))
         other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, job_step=part)
         assert "not part of the plan" in other.text
         agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, job_step=part)

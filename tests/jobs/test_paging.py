@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import count, cycle
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.jobs import job_reader
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
+from saasus_mcp.jobs.job_reader import Checkpoint, JobReader, ReadFailed, no_checkpoint
 from saasus_mcp.server.pipeline.call import JobStepRef
 from tests.support.pipeline import PRINCIPAL
 
@@ -20,9 +21,9 @@ from tests.support.pipeline import PRINCIPAL
 class Paged(JobReader):
     """Reads an API whose every page has the next of some cursors."""
 
-    def __init__(self, catalogue: Catalogue, cursors: Iterator[str]) -> None:
+    def __init__(self, catalogue: Catalogue, cursors: Iterator[str], checkpoint: Checkpoint = no_checkpoint) -> None:
         pipeline: Any = SimpleNamespace(catalogue=catalogue)
-        super().__init__(pipeline, PRINCIPAL, JobStepRef(job="job"))
+        super().__init__(pipeline, PRINCIPAL, JobStepRef(job="job"), checkpoint)
         self.cursors = cursors
         self.asked: list[str] = []
 
@@ -57,6 +58,27 @@ async def test_a_list_that_ends_is_read_to_its_end(catalogue: Catalogue) -> None
     paged = Paged(catalogue, iter(["a", "b", ""]))
     await paged.all()
     assert paged.asked == ["", "a", "b"]
+
+
+async def test_a_list_that_was_read_in_part_is_read_on_from_the_last_checkpoint(catalogue: Catalogue) -> None:
+    remembered: list[Any] = []
+
+    async def remember(_: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        remembered.append(json.loads(json.dumps(await make())))
+        return remembered[-1]
+
+    first = Paged(catalogue, iter([*map(str, range(1, 25)), ""]), remember)
+    await first.all()
+    assert len(first.asked) == 25
+    assert [len(pages) for pages in remembered] == [10, 10, 5]
+    before = iter(remembered[:2])
+
+    async def replay(_: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        return next(before, None) or await make()
+
+    again = Paged(catalogue, iter([*map(str, range(21, 25)), ""]), replay)
+    await again.all()
+    assert again.asked == ["20", "21", "22", "23", "24"]
 
 
 def test_only_the_guarded_loop_asks_for_further_pages() -> None:

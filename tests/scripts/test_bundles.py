@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -48,6 +49,11 @@ def test_the_bundle_installs_exactly_this_version() -> None:
         == __version__
         == read("gemini-extension.json")["version"]
     )
+
+
+def test_the_bundle_states_the_licence_of_everything_in_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert json.loads(MANIFEST.read_text(encoding="utf-8"))["license"] == project["license"] == "Apache-2.0 AND OFL-1.1"
 
 
 def test_the_extension_asks_for_the_credentials_and_hands_them_on() -> None:

@@ -17,6 +17,7 @@ TIMES = {
     "journal": 30 * DAY,
     "undone": 30 * DAY,
     "approvals": 900 + 30 * DAY,
+    "notices": 7 * DAY,
     "results": DAY,
     "secrets": 900,
     "confirmations": DAY,

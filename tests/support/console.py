@@ -14,13 +14,15 @@ from starlette.applications import Starlette
 from saasus_mcp.common.language import Text
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.signin_sessions import Approver
-from saasus_mcp.store import Store
+from saasus_mcp.store import Commitment, Store, UndoEntry
+from saasus_mcp.store.job_records import JobGrant
 from tests.support.approvals import NOW, pending_approval
 from tests.support.questions import deletion
 
 ORIGIN = "http://127.0.0.1:8000"
 ALICE = Approver("alice", frozenset({"operators"}))
 TOKEN = "smcp_made-up"
+JOB, CALL = "a1" * 16, "c1" * 16
 REQUESTED_AT = pending_approval(
     principal="bob",
     profile="production",
@@ -59,6 +61,22 @@ class ConsoleSession:
 
     def create_approval(self, **given: str | bool | float) -> None:
         assert self.store.request_approval(replace(REQUESTED_AT, **given), 5)  # type: ignore[arg-type]
+
+    def start_job(self, job: str = JOB, principal: str = "bob", profile: str = "production") -> None:
+        """Start a job of one step, in a profile."""
+        grant = JobGrant(
+            "job_import_users", principal, profile, "plan", "approval", "alice", False, {"row-1": "digest"}
+        )
+        record = {"operation": "job_import_users", "principal": principal, "profile": profile}
+        self.store.commit(job, record, self.now, commitment=Commitment(grant=grant, profile=profile))
+
+    def change_role(self, call: str = CALL, principal: str = "bob", profile: str = "production") -> None:
+        """Create a role, as a call that can be undone."""
+        arguments = {"role_name": "auditor", "display_name": "監査担当"}
+        record = {"operation": "auth.CreateRole", "principal": principal, "profile": profile, "arguments": arguments}
+        entry = UndoEntry(call, self.now, "auth.CreateRole", principal, profile, arguments, None)
+        self.store.commit(call, record, self.now, commitment=Commitment(True, undo_entry=entry, profile=profile))
+        self.store.finish_call(call, {"ok": True, "applied": "applied", "status": 201}, self.now)
 
     def approval_status(self) -> str:
         return self.store.list_approvals(self.now)[0].status

@@ -2,8 +2,9 @@
 
 Usage: `python -m tests.support.crashing_job FOLDER URL MOMENT NUMBER < LIST`. The process ends at the NUMBER-th account. With the
 moment `never` it continues the import that is there. A list that is JSON holds the arguments of `job_run_plan`: then the process
-ends at the NUMBER-th write of any kind. With the moment `paused`, the job is paused at that account, and the process ends when the
-pause is in effect.
+ends at the NUMBER-th write of any kind. With the keys `job`, `arguments` and `counted` it is another job, whose process ends at the
+NUMBER-th call of the operation `counted`. With the moment `paused`, the job is paused at that account, and the process ends when
+the pause is in effect.
 """
 
 from __future__ import annotations
@@ -93,10 +94,12 @@ async def main(folder: Path, url: str, moment: str, number: int) -> None:
     writes = {each.key for each in load_catalogue() if not each.reads}
     counts_all = plan is not None or not starts
     counted = writes.__contains__ if counts_all else OPERATION.__eq__
+    name, args = ("job_import_users", {"csv": listed}) if plan is None else ("job_run_plan", plan)
+    if plan is not None and "job" in plan:
+        name, args, counted = plan["job"], plan["arguments"], str(plan["counted"]).__eq__
     CrashPoint(moment.removeprefix(AGAIN), number, counted).aim()
     async with start_job_server(folder, url=url) as on:
         if starts:
-            name, args = ("job_run_plan", plan) if plan else ("job_import_users", {"csv": listed})
             answer = await on.surface.run(Call(name, args, PRINCIPAL, elicitor=AcceptingPerson()))
             assert not isinstance(answer, PendingElicitation)
             if moment == PAUSED:

@@ -86,9 +86,9 @@ class JobServer:
         told: dict[str, Any] = json.loads(answer.text)
         return told
 
-    async def wait_for_job(self, job: str) -> dict[str, Any]:
+    async def wait_for_job(self, job: str, seconds: float = 60) -> dict[str, Any]:
         """Return the report of a job when it is over."""
-        with anyio.fail_after(60):
+        with anyio.fail_after(seconds):
             while (report := await self.call_json("job_status", {"job": job, "wait": 30}))["status"] == "running":
                 pass
         return report

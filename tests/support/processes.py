@@ -19,11 +19,13 @@ from contextlib import suppress
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60.0
 FORKING = sys.platform == "linux" and os.environ.get("SAASUS_MCP_TEST_FORK") != "0"
+
+Preloaded = Literal["product", "libraries"]
 
 
 def start_module(
@@ -35,8 +37,9 @@ def start_module(
     cwd: Path | None = None,
     encoding: str | None = None,
     start_new_session: bool = False,
+    preloaded: Preloaded = "product",
 ) -> subprocess.Popen[Any]:
-    """Start `python -m ARGS`, with the options of Popen."""
+    """Start `python -m ARGS`, with the options of Popen. `preloaded` is what it finds imported, if it is forked."""
     variables = dict(os.environ if env is None else env)
     streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
     if FORKING and _interpreter_variables(variables) == _interpreter_variables(os.environ):
@@ -46,7 +49,7 @@ def start_module(
             "cwd": str(cwd or Path.cwd()),
             "start_new_session": start_new_session,
         }
-        return ForkedProcess(request, streams, encoding)
+        return ForkedProcess(request, streams, encoding, preloaded)
     return subprocess.Popen(
         [sys.executable, "-m", *args],
         **streams,
@@ -85,12 +88,12 @@ def _interpreter_variables(env: Mapping[str, str]) -> dict[str, str]:
 
 
 @cache
-def _fork_server(_process: int) -> socket.socket:
-    """Start the fork server of this process. Return the socket for requests; the server ends when it is closed."""
+def _fork_server(_process: int, preloaded: Preloaded) -> socket.socket:
+    """Start a fork server of this process. Return the socket for requests; the server ends when it is closed."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno()), preloaded],
             pass_fds=[theirs.fileno()],
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")},
@@ -102,7 +105,9 @@ def _fork_server(_process: int) -> socket.socket:
 class ForkedProcess(subprocess.Popen[Any]):
     """A program in a child of the fork server, with the interface of Popen."""
 
-    def __init__(self, request: Mapping[str, Any], streams: Mapping[str, Any], encoding: str | None) -> None:
+    def __init__(
+        self, request: Mapping[str, Any], streams: Mapping[str, Any], encoding: str | None, preloaded: Preloaded
+    ) -> None:
         self.args = request["args"]
         self.returncode: int | None = None
         self.stdin = self.stdout = self.stderr = None
@@ -127,7 +132,7 @@ class ForkedProcess(subprocess.Popen[Any]):
         self._status, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with report:
             message = json.dumps(request).encode()
-            socket.send_fds(_fork_server(os.getpid()), [message], [*theirs, report.fileno()])
+            socket.send_fds(_fork_server(os.getpid(), preloaded), [message], [*theirs, report.fileno()])
         for each in opened:
             os.close(each)
         self.pid = int(self._status.recv(64))

@@ -37,6 +37,13 @@ class SandboxServer:
         assert done.returncode in (0, EXIT_KILLED), done.stderr.decode()
         return done.returncode, json.loads(done.stdout) if done.stdout else {}
 
+    async def run_report(
+        self, folder: Path, name: str, args: dict[str, Any], read: str, number: int
+    ) -> tuple[int, dict[str, Any]]:
+        """Run a report whose process ends when the NUMBER-th read of an operation has its answer."""
+        listed = json.dumps({"job": name, "arguments": args, "counted": read})
+        return await self.run_job(folder, "before end", number, listed)
+
     def writes(self) -> Counter[tuple[str, str, bytes]]:
         """Return how often each identical write arrived. A write whose sender died on the way has no body."""
         return Counter((each.method, each.target, each.body) for each in self.sandbox.requests if each.body)

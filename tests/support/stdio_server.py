@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tests.support.processes import TIMEOUT
+from tests.support.processes import TIMEOUT, start_module
 
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
@@ -31,10 +30,10 @@ OPENING = (build_request(1, "initialize", **INITIALIZE), {"jsonrpc": "2.0", "met
 
 @contextmanager
 def start_stdio_server(*args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a new interpreter that serves the sandbox on stdio. A fork would have the SDK loaded already."""
+    """Start a server of the sandbox on stdio that has not loaded the SDK."""
     piped = subprocess.PIPE
-    process = subprocess.Popen(
-        [sys.executable, "-m", "saasus_mcp", "--sandbox", *args], stdin=piped, stdout=piped, stderr=piped
+    process = start_module(
+        "saasus_mcp", "--sandbox", *args, stdin=piped, stdout=piped, stderr=piped, preloaded="libraries"
     )
     try:
         yield process

@@ -23,6 +23,7 @@ from saasus_mcp.catalog.compile import (
     tool_names,
 )
 from saasus_mcp.catalog.compile.operations import compile_operation
+from saasus_mcp.catalog.compile.spec_file import SpecError
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
@@ -40,19 +41,19 @@ def compile_catalogue(specs: Path = SPECS) -> str:
     """Return the catalogue as JSON text, one operation a line, for readable diffs.
 
     Raises:
-        SystemExit: the documents and effects.yaml contradict each other.
+        SpecError: the documents and effects.yaml contradict each other.
     """
     sources = list(documents.read_operations(specs))
     table = effects.read_effects(specs / "effects.yaml")
     keys = [f"{source.module}.{source.node['operationId']}" for source in sources]
     for key in sorted(set(keys) ^ set(table)):
         missing = "effects.yaml has no row for it" if key in keys else "no document has this operation"
-        raise SystemExit(f"{key}: {missing}")
+        raise SpecError(f"{key}: {missing}")
     routes = [(source.method, source.path) for source in sources]
     operations = [compile_operation(source, table[key], routes) for key, source in zip(keys, sources, strict=True)]
     for source, row in zip(sources, operations, strict=True):
         for difference in secret_marks.find_mark_differences(source, table[row["key"]], row):
-            raise SystemExit(f"{row['key']}: {difference}")
+            raise SpecError(f"{row['key']}: {difference}")
     _check_names(operations, _aliases(sources))
     _complete_recipes(operations)
     tools = tool_names.ToolNameRewriter(operations)
@@ -66,7 +67,7 @@ def compile_index(catalogue: str, job_specs: str, specs: Path = SPECS) -> str:
     """Return the search index of a compiled catalogue and the compiled jobs as JSON text.
 
     Raises:
-        SynonymsError: synonyms.yaml or questions.yaml is invalid.
+        SpecError: synonyms.yaml or questions.yaml is invalid.
     """
     operations = json.loads(catalogue)["operations"]
     found_jobs = json.loads(job_specs)["jobs"]
@@ -97,20 +98,36 @@ def _aliases(sources: list[documents.SourceOperation]) -> dict[str, str]:
 def _complete_recipes(operations: list[dict[str, Any]]) -> None:
     by_key = {row["key"]: row for row in operations}
     for row in operations:
+        for unknown in recipe_checks.find_unknown_references(row, by_key):
+            raise SpecError(f"effects.yaml: {row['key']}: {unknown}.")
         recipe_defaults.fill_recipe_defaults(row, by_key)
     for row in operations:
         for misfit in recipe_checks.find_misfits(row, by_key):
-            raise SystemExit(f"effects.yaml: {row['key']}: {misfit}")
+            raise SpecError(f"effects.yaml: {row['key']}: {misfit}")
 
 
 def _check_names(operations: list[dict[str, Any]], aliases: dict[str, str]) -> None:
     names = [*(row["tool"] for row in operations), *aliases]
     for name in names:
         if len(name) > MAX_NAME_LENGTH or names.count(name) > 1:
-            raise SystemExit(f"{name}: a tool's name is unique and has at most {MAX_NAME_LENGTH} characters")
+            raise SpecError(f"{name}: a tool's name is unique and has at most {MAX_NAME_LENGTH} characters")
 
 
 def main() -> None:
+    try:
+        texts = _compile_all()
+    except SpecError as error:
+        raise SystemExit(str(error)) from None
+    for file, text in texts.items():
+        if "--check" not in sys.argv[1:]:
+            file.write_text(text, encoding="utf-8")
+            print(f"{file.relative_to(ROOT)}: {len(text.encode()) // 1024} KiB")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{file.name} is stale: run `make catalogue` and review its difference")
+
+
+def _compile_all() -> dict[Path, str]:
+    """Return the text of each compiled file."""
     catalogue = compile_catalogue()
     operations = json.loads(catalogue)["operations"]
     levels = {row["key"]: row["effects"]["level"] for row in operations}
@@ -125,12 +142,7 @@ def main() -> None:
     }
     for language, text in messages.compile_messages(SPECS / "messages").items():
         texts[MESSAGES / f"messages.{language}.json"] = text
-    for file, text in texts.items():
-        if "--check" not in sys.argv[1:]:
-            file.write_text(text, encoding="utf-8")
-            print(f"{file.relative_to(ROOT)}: {len(text.encode()) // 1024} KiB")
-        elif not file.exists() or file.read_text(encoding="utf-8") != text:
-            raise SystemExit(f"{file.name} is stale: run `make catalogue` and review its difference")
+    return texts
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from saasus_mcp.catalog.compile.spec_file import read_yaml
 from saasus_mcp.catalog.openapi_summary import Node, follow_reference, iterate_operations
 
 TABLES = frozenset({"confirmations.yaml", "effects.yaml", "jobs.yaml", "questions.yaml", "synonyms.yaml"})
@@ -41,7 +40,7 @@ def read_documents(folder: Path) -> Iterator[tuple[str, Node]]:
     """Yield the module and the content of every document."""
     for file in sorted(folder.glob("*.yaml")):
         if file.name not in TABLES:
-            yield file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))
+            yield file.stem, read_yaml(file)
 
 
 def resolve_references(node: Any, document: Node) -> Any:

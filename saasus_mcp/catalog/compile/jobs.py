@@ -7,14 +7,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
+from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.jobs import ANY_WRITE
 from saasus_mcp.catalog.model import READ_LEVELS, REASON_ARGUMENT, REASON_SCHEMA
 
-_FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
-_OPTIONAL = {"instead_of", "for_people"}
+_BOTH = mapping({"en": TEXT, "ja": TEXT}, required=("en", "ja"))
+_FORM = mapping_of(
+    mapping(
+        {
+            "title": _BOTH,
+            "description": _BOTH,
+            "terse": TEXT,
+            "reads": TEXTS,
+            "writes": {"type": ["string", "array"], "items": TEXT},
+            "input": {"type": "object"},
+            "instead_of": TEXTS,
+            "for_people": {"type": "boolean"},
+        },
+        required=("title", "description", "terse", "reads", "writes", "input"),
+    )
+)
 _PREFIX = "job_"
 
 
@@ -25,9 +39,9 @@ def compile_jobs(file: Path, levels: Mapping[str, str], max_name_length: int) ->
         levels: the level of each operation, by key.
 
     Raises:
-        SystemExit: a job is invalid.
+        SpecError: a job is invalid.
     """
-    table: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    table: dict[str, Any] = read_yaml(file, _FORM)
     lines = ",\n".join(
         json.dumps(_row(name, job, levels, max_name_length), ensure_ascii=False, separators=(",", ":"))
         for name, job in table.items()
@@ -37,7 +51,7 @@ def compile_jobs(file: Path, levels: Mapping[str, str], max_name_length: int) ->
 
 def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_length: int) -> dict[str, Any]:
     for problem in _problems(name, job, levels, max_name_length):
-        raise SystemExit(f"jobs.yaml: {name}: {problem}")
+        raise SpecError(f"jobs.yaml: {name}: {problem}")
     schema = {"type": "object", "properties": {}, **job["input"]}
     if job["writes"]:
         schema["properties"] = {**schema["properties"], REASON_ARGUMENT: REASON_SCHEMA}
@@ -59,14 +73,11 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
 def _problems(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_length: int) -> list[str]:
     if not name.startswith(_PREFIX) or len(name) > max_name_length:
         return [f"a job's name begins with {_PREFIX} and has at most {max_name_length} characters"]
-    if job.keys() - _OPTIONAL != _FIELDS:
-        return [f"its fields are {sorted(_FIELDS)}, not {sorted(job)}"]
     writes = () if job["writes"] == ANY_WRITE[0] else job["writes"]
     problems = [f"{key}: no document has this operation" for key in (*job["reads"], *writes) if key not in levels]
     problems += [f"{key} does more than read" for key in job["reads"] if levels.get(key) not in READ_LEVELS]
     problems += [f"{key} only reads" for key in writes if levels.get(key) in READ_LEVELS]
     problems += [f"instead_of: {key} is not a write of it" for key in job.get("instead_of", ()) if key not in writes]
-    problems += [f"{field} lacks a language" for field in ("title", "description") if job[field].keys() != {"en", "ja"}]
     try:
         Draft202012Validator.check_schema(job["input"])
     except SchemaError as error:

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from saasus_mcp.catalog.compile.spec_file import SpecError, mapping_of, read_yaml
 
 LANGUAGES = ("en", "ja")
 _FORMS = {"one", "other"}
-
-
-class MessagesError(Exception):
-    """A file of messages is not sound. The text names the file and the message."""
+_FORM = {**mapping_of({"type": "object"}), "type": ["object", "null"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +33,11 @@ def read_messages(folder: Path) -> dict[str, MessageTexts]:
     """Return every message of a folder by id, `<file>.<key>` or `<file>.<group>.<value>`.
 
     Raises:
-        MessagesError: a message lacks a language, is empty, or names other parameters in one language than in the other.
+        SpecError: a message lacks a language, is empty, or names other parameters in one language than in the other.
     """
     messages: dict[str, MessageTexts] = {}
     for file in sorted(folder.glob("*.yaml")):
-        entries: dict[object, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        entries: dict[object, Any] = read_yaml(file, _FORM) or {}
         for key, node in _leaves(entries, file.name):
             messages[f"{file.stem}.{key}"] = _message(node, f"{file.name}: {key}")
     return messages
@@ -64,22 +61,22 @@ def _dump(text: str | tuple[str, str]) -> str:
 def _leaves(node: Mapping[object, Any], where: str, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, value in node.items():
         if not isinstance(key, str) or not isinstance(value, dict):
-            raise MessagesError(f"{where}: {prefix}{key}: a message is a mapping with the keys en and ja")
+            raise SpecError(f"{where}: {prefix}{key}: a message is a mapping with the keys en and ja")
         if set(value) & set(LANGUAGES):
             yield f"{prefix}{key}", value
         elif prefix.count(".") == 0:
             yield from _leaves(value, where, f"{prefix}{key}.")
         else:
-            raise MessagesError(f"{where}: {prefix}{key}: messages are nested at most one level")
+            raise SpecError(f"{where}: {prefix}{key}: messages are nested at most one level")
 
 
 def _message(node: Mapping[str, Any], where: str) -> MessageTexts:
     if set(node) != set(LANGUAGES):
-        raise MessagesError(f"{where}: write en and ja, and nothing else")
+        raise SpecError(f"{where}: write en and ja, and nothing else")
     texts = {language: _forms(node[language], where) for language in LANGUAGES}
     params = {language: _params(text, where) for language, text in texts.items()}
     if params["en"] != params["ja"]:
-        raise MessagesError(f"{where}: parameters differ: en {sorted(params['en'])}, ja {sorted(params['ja'])}")
+        raise SpecError(f"{where}: parameters differ: en {sorted(params['en'])}, ja {sorted(params['ja'])}")
     return MessageTexts(texts, params["en"])
 
 
@@ -88,7 +85,7 @@ def _forms(node: object, where: str) -> str | tuple[str, str]:
         return node["one"], node["other"]
     if isinstance(node, str) and node:
         return node
-    raise MessagesError(f"{where}: a text is a string, or a mapping with the keys one and other")
+    raise SpecError(f"{where}: a text is a string, or a mapping with the keys one and other")
 
 
 def _params(text: str | tuple[str, str], where: str) -> frozenset[str]:
@@ -97,8 +94,8 @@ def _params(text: str | tuple[str, str], where: str) -> frozenset[str]:
         try:
             fields = [name for _, name, _, _ in string.Formatter().parse(form) if name is not None]
         except ValueError as error:
-            raise MessagesError(f"{where}: {error}") from None
+            raise SpecError(f"{where}: {error}") from None
         if unusable := [name for name in fields if not name.isidentifier()]:
-            raise MessagesError(f"{where}: {{{unusable[0]}}}: a parameter is a name")
+            raise SpecError(f"{where}: {{{unusable[0]}}}: a parameter is a name")
         names |= set(fields)
     return frozenset(names)

@@ -6,46 +6,46 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
+from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, read_yaml
 from saasus_mcp.catalog.model import Level
 
 LEVELS: frozenset[str] = frozenset(get_args(Level))
 OUTCOMES = ("allow", "confirm", "approve", "deny")
-RULE_KEYS = {"name", "levels", "then", "reason"}
-
-
-class PresetError(Exception):
-    """A preset is not a table of levels. The text names the file and the rule."""
+_RULE = mapping(
+    {"name": TEXT, "levels": TEXTS, "then": TEXT, "reason": TEXT}, required=("name", "levels", "then", "reason")
+)
+_FORM = mapping(
+    {"version": {}, "name": TEXT, "rules": {"type": "array", "items": _RULE}}, required=("version", "name", "rules")
+)
 
 
 def compile_presets(folder: Path) -> str:
     """Return the outcome of each level by preset, as JSON text. A level without a rule is denied.
 
     Raises:
-        PresetError: a rule has a condition or a selector other than one level, or an unknown level or outcome.
+        SpecError: a rule has a condition or a selector other than one level, or an unknown level or outcome.
     """
     tables = {file.stem: _read_levels(file) for file in sorted(folder.glob("*.yaml"))}
     return json.dumps(tables, indent=1) + "\n"
 
 
 def _read_levels(file: Path) -> dict[str, str]:
-    policy = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if set(policy) != {"version", "name", "rules"} or policy["name"] != file.stem:
-        raise PresetError(f"{file.name}: a preset has version, its own name, and rules")
+    policy = read_yaml(file, _FORM)
+    if policy["name"] != file.stem:
+        raise SpecError(f"{file.name}: a preset has its own name")
     outcomes: dict[str, str] = {}
     for rule in policy["rules"]:
-        level, outcome = _read_rule(rule, f"{file.name}: {rule.get('name')}")
+        level, outcome = _read_rule(rule, f"{file.name}: {rule['name']}")
         if rule["name"] != f"{file.stem}/{level}" or level in outcomes:
-            raise PresetError(f"{file.name}: {rule['name']}: a level has one rule, named after preset and level")
+            raise SpecError(f"{file.name}: {rule['name']}: a level has one rule, named after preset and level")
         outcomes[level] = outcome
     return outcomes
 
 
 def _read_rule(rule: dict[str, Any], place: str) -> tuple[str, str]:
-    if set(rule) != RULE_KEYS or len(rule["levels"]) != 1:
-        raise PresetError(f"{place}: a rule of a preset has {', '.join(sorted(RULE_KEYS))}, and one level")
+    if len(rule["levels"]) != 1:
+        raise SpecError(f"{place}: a rule of a preset has one level")
     level, outcome = rule["levels"][0], rule["then"]
     if level not in LEVELS or outcome not in OUTCOMES:
-        raise PresetError(f"{place}: {level} or {outcome} is unknown")
+        raise SpecError(f"{place}: {level} or {outcome} is unknown")
     return level, outcome

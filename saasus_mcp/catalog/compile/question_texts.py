@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from saasus_mcp.catalog.compile.recipes import is_valid_expression
+from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.model import READ_LEVELS
 
 Row = dict[str, Any]
@@ -37,22 +36,25 @@ VALUES = frozenset(
 )
 """The kinds of values, besides the id of a record."""
 _FIELD_KEYS = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})
-_ROW_KEYS = frozenset({"ask", "lead", "show", "hide", "fields", "warn"})
+_LINES = {"type": "array", "items": mapping({"en": TEXT, "ja": TEXT, "when": TEXT}, required=("en", "ja"))}
+_FIELDS = mapping_of({"type": "object"})
+_ROW = mapping({"ask": _LINES, "lead": TEXTS, "show": TEXTS, "hide": TEXTS, "fields": _FIELDS, "warn": _LINES})
+_KIND = mapping({"read": TEXT, "args": mapping_of(TEXT), "name": TEXT}, required=("read", "name"))
+_FORM = mapping(
+    {"kinds": mapping_of(_KIND), "fields": _FIELDS, "measures": _FIELDS, "rows": mapping_of(_ROW)},
+    required=("kinds", "fields", "measures", "rows"),
+)
 _CONDITION = ("args", "before", "target")
 _NAME = ("args", "id", "result")
-
-
-class QuestionTextsError(Exception):
-    """confirmations.yaml is invalid."""
 
 
 def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
     """Return confirmations.yaml as JSON text, one operation a line.
 
     Raises:
-        QuestionTextsError: a text is missing, or a key is unknown.
+        SpecError: a text is missing, or a key is unknown.
     """
-    table: Row = yaml.safe_load(file.read_text(encoding="utf-8"))
+    table: Row = read_yaml(file, _FORM)
     table |= {part: {name: _field(row) for name, row in table[part].items()} for part in ("fields", "measures")}
     rows = {
         key: {**row, "fields": {name: _field(each) for name, each in row["fields"].items()}} if "fields" in row else row
@@ -60,7 +62,7 @@ def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
     }
     table["rows"] = rows
     for problem in find_problems(table, list(operations)):
-        raise QuestionTextsError(f"confirmations.yaml: {problem}.")
+        raise SpecError(f"confirmations.yaml: {problem}.")
     head = {name: table[name] for name in ("kinds", "fields", "measures")}
     lines = ",\n".join(f"{json.dumps(key)}:{_dump(row)}" for key, row in rows.items())
     return f'{_dump(head)[:-1]},"rows":{{\n{lines}\n}}}}\n'
@@ -89,7 +91,6 @@ def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:
 
 
 def _row_problems(key: str, row: Row, operation: Row, kinds: set[str] | frozenset[str]) -> Iterator[str]:
-    yield from (f"{key}.{name} is unknown" for name in set(row) - _ROW_KEYS)
     arguments = set(operation["input_schema"]["properties"])
     measures = set(operation["effects"].get("impact", {}))
     known = arguments | measures | {"target", "changes"}
@@ -101,9 +102,6 @@ def _row_problems(key: str, row: Row, operation: Row, kinds: set[str] | frozense
     if not row.get("ask") or row["ask"][-1].get("when"):
         yield f"{key}.ask has no headline without a condition at its end"
     for line in (*row.get("ask", ()), *row.get("warn", ())):
-        if not (line.get("en") and line.get("ja")):
-            yield f"{key}: {line!r} lacks a language"
-            continue
         for text in (line["en"], line["ja"]):
             used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
             yield from (f"{key}: {{{name}}} is unknown" for name in sorted(used - known))

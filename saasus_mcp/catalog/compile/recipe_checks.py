@@ -20,6 +20,26 @@ _MACRO = re.compile(r"\.(?:filter|map|exists|all|exists_one)\(\s*(\w+)\s*,")
 _ANYTHING: Schema = {}
 
 
+def find_unknown_references(row: Row, operations: Operations) -> Iterator[str]:
+    """Yield the operations and lists that a row names and that do not exist. Its recipes can only be completed without any."""
+    effects = row["effects"]
+    for place in ("target", "diff", "verify"):
+        recipe = effects.get(place)
+        if not isinstance(recipe, dict) or "read" not in recipe:
+            continue
+        if recipe["read"] not in operations:
+            yield f"{place} reads {recipe['read']}, which does not exist"
+            continue
+        try:
+            shown_arguments(recipe, operations)
+        except KeyError:
+            yield f"{place}.pick.from: {recipe['read']} answers with no list {recipe['pick']['from']}"
+    undo = effects.get("undo", {})
+    for call in [each["call"] for each in (undo, *undo.get("also", ())) if "call" in each]:
+        if call != "again" and call not in operations:
+            yield f"undo calls {call}, which does not exist"
+
+
 def find_misfits(row: Row, operations: Operations) -> Iterator[str]:
     """Yield the contradictions between the completed recipes of a row and the documents, as sentences."""
     effects = row["effects"]

@@ -6,26 +6,63 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, Form, mapping, mapping_of
 from saasus_mcp.catalog.expressions import ExpressionError, compile_expression
 from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS
 
 Row = dict[str, Any]
 
-KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say", "user_token"})
-_METRIC_KEYS = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
-_DIFF_KEYS = frozenset({"read", "args", "pick", "now", "omitted"})
-_VERIFY_KEYS = frozenset({"read", "args", "pick", "applied"})
-_INVERSE_KEYS = frozenset({"call", "args", "each", "when", "supply"})
-_UNDO_KEYS = _INVERSE_KEYS | {"class", "left", "also", "note"}
+_ARGS = mapping_of(TEXT)
+_BOTH = mapping({"en": TEXT, "ja": TEXT}, required=("en", "ja"))
+READ: Form = {
+    "read": TEXT,
+    "args": _ARGS,
+    "pick": mapping({"from": TEXT, "where": _ARGS}, required=("from", "where")),
+}
+"""The keys that select a record: a read, its arguments, and the item of its answer."""
+_METRIC = mapping(
+    {"label": {}, "read": TEXT, "args": _ARGS, "where": _ARGS}
+    | dict.fromkeys(("count", "of", "has", "by", "only", "show"), TEXT)
+)
+_NOW: Form = {"type": ["string", "object"], "additionalProperties": {"type": ["string", "null"]}}
+_INVERSE: Form = {
+    "call": TEXT,
+    "args": {"type": ["string", "object"], "additionalProperties": TEXT},
+    "each": TEXT,
+    "when": TEXT,
+    "supply": TEXTS,
+}
+_REQUIREMENT_FORM = mapping(
+    {"args": _ARGS, **dict.fromkeys(("moment", "that", "when", "field", "read", "en", "ja"), TEXT)}
+)
+FORMS: Form = {
+    "requires": {"type": "array", "items": _REQUIREMENT_FORM},
+    "impact": {"type": ["string", "object"], "additionalProperties": _METRIC},
+    "affects_users": {"type": ["string", "integer"]},
+    "diff": mapping({**READ, "now": _NOW, "omitted": {"enum": ["keeps", "resets", "unknown"]}}),
+    "verify": {**mapping({**READ, "applied": TEXT}, required=("read", "applied")), "type": ["string", "object"]},
+    "undo": mapping(
+        _INVERSE
+        | {
+            "class": TEXT,
+            "left": TEXT,
+            "also": {"type": "array", "items": mapping(_INVERSE, required=("call",))},
+            "note": _BOTH,
+        },
+        required=("class",),
+    ),
+    "say": _BOTH,
+    "user_token": _BOTH,
+}
+"""The forms of the recipes, by their key in a row."""
 UNDO_CLASSES = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}
 """The class of undo for each reversibility."""
-_OMITTED = frozenset({"keeps", "resets", "unknown"})
 MAX_READS = 6
 """The limit of different reads in the impact of one row."""
 
 # The variables of the expressions, by their place in a recipe.
 _READ_ARGS = ("args", "month", "target")
-_METRIC = ("args", "result", "target")
+_METRIC_NAMES = ("args", "result", "target")
 _DIFF_NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
 _UNDO_ARGS = ("args", "before", "result")
@@ -36,9 +73,6 @@ _UNDO_LEFT = ("args", "before", "now", "result")
 def find_recipe_problems(row: Row) -> list[str]:
     """Return the problems of a row's recipes as sentences."""
     problems = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
-    problems += [
-        f"{key} lacks a language" for key in ("say", "user_token") if key in row and not _is_bilingual(row[key])
-    ]
     if row.get("level") in TYPED_LEVELS:
         problems += [f"{key} is missing" for key in ("impact", "verify") if not row.get(key)]
     return problems
@@ -66,12 +100,11 @@ def _impact(row: Row) -> Iterator[str]:
     if isinstance(impact, str):
         impact = {}
     for name, measure in impact.items():
-        yield from _unknown_keys(f"impact.{name}", measure, _METRIC_KEYS)
         if sum(key in measure for key in ("count", "of", "show")) != 1:
             yield f"impact.{name} needs exactly one of count, of and show"
         shown = [measure[key] for key in ("count", "show") if key in measure]
         yield from _invalid_expressions(measure.get("args", {}).values(), _READ_ARGS)
-        yield from _invalid_expressions([*shown, *measure.get("where", {}).values()], _METRIC)
+        yield from _invalid_expressions([*shown, *measure.get("where", {}).values()], _METRIC_NAMES)
     if (
         len({(measure.get("read"), str(measure.get("args"))) for measure in impact.values() if "read" in measure})
         > MAX_READS
@@ -84,17 +117,14 @@ def _impact(row: Row) -> Iterator[str]:
 
 def _diff(row: Row) -> Iterator[str]:
     diff = row.get("diff", {})
-    yield from _unknown_keys("diff", diff, _DIFF_KEYS)
     now = diff.get("now", {})
     if isinstance(now, str):
         yield from () if now == "auto" else (f"diff.now is {now!r}",)
         now = {}
     yield from _invalid_expressions((text for text in now.values() if text is not None), _DIFF_NOW)
     yield from _invalid_expressions([*diff.get("args", {}).values(), *_where(diff)], ("args",))
-    if diff.get("omitted", "unknown") not in _OMITTED:
-        yield f"diff.omitted is {diff['omitted']!r}"
-    if "diff" in row and "read" not in diff and "target" not in row:
-        yield "diff has no read, and the row has no target"
+    if "diff" in row and "read" not in diff and "read" not in row.get("target", {}):
+        yield "diff has no read, and the row has no target with one"
 
 
 def _verify(row: Row) -> Iterator[str]:
@@ -103,9 +133,7 @@ def _verify(row: Row) -> Iterator[str]:
         yield from () if "diff" in row else ("verify as_sent needs a diff",)
     if isinstance(verify, str):
         return
-    yield from _unknown_keys("verify", verify, _VERIFY_KEYS)
     if verify:
-        yield from (f"verify.{key} is missing" for key in ("read", "applied") if key not in verify)
         yield from _invalid_expressions([*verify.get("args", {}).values(), *_where(verify)], ("args",))
         yield from _invalid_expressions([verify.get("applied", "true")], APPLIED)
 
@@ -116,20 +144,20 @@ def _undo(row: Row) -> Iterator[str]:
     if reads or not undo:
         yield from () if reads and not undo else ("a read has no undo" if reads else "undo is missing",)
         return
-    yield from _unknown_keys("undo", undo, _UNDO_KEYS)
     wanted = UNDO_CLASSES.get(row.get("reversibility", "n/a"))
     if undo.get("class") != wanted:
         yield f"undo.class is {undo.get('class')!r}, but the reversibility requires {wanted!r}"
-    for each in undo.get("also", ()):
-        yield from _unknown_keys("undo.also", each, _INVERSE_KEYS)
     for inverse in (undo, *undo.get("also", ())):
         args = inverse.get("args", {})
-        if args != "before":
+        if args == "before":
+            if not any("read" in row.get(place, {}) for place in ("diff", "target")):
+                yield "undo.args is 'before', and neither diff nor target has a read"
+        elif isinstance(args, str):
+            yield f"undo.args is {args!r}"
+        else:
             yield from _invalid_expressions(args.values(), _UNDO_EACH if "each" in inverse else _UNDO_ARGS)
         yield from _invalid_expressions([inverse.get("each", "[]"), inverse.get("when", "true")], _UNDO_ARGS)
     yield from _invalid_expressions([undo.get("left", "true")], _UNDO_LEFT)
-    if "note" in undo and not _is_bilingual(undo["note"]):
-        yield "undo.note lacks a language"
     if "note" not in undo and (undo.get("class") != "undoable" or "call" not in undo):
         yield "undo needs a note about what cannot be restored, or about who can restore it"
 
@@ -139,20 +167,11 @@ def _where(recipe: Row) -> Iterable[Any]:
     return values
 
 
-def _unknown_keys(place: str, recipe: Row, known: frozenset[str]) -> Iterator[str]:
-    return (f"{place}.{key} is unknown" for key in recipe if key not in known)
-
-
 def _invalid_expressions(texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
     variables = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     return (f"{text!r} is not an expression over {variables}" for text in texts if not is_valid_expression(text, names))
 
 
-def _is_bilingual(text: object) -> bool:
-    return isinstance(text, dict) and set(text) == {"en", "ja"} and all(isinstance(item, str) for item in text.values())
-
-
-_REQUIREMENT_KEYS = frozenset({"that", "when", "field", "read", "args", "en", "ja"})
 _REQUIREMENT = ("args", "now", "result", "status", "target")
 """The variables of `that` and `when`."""
 _LIVE = re.compile(r"(?<![\w.])(?:target|status)\b")
@@ -184,8 +203,7 @@ def find_requirement_problems(rows: list[Row]) -> Iterator[str]:
                 () if row.keys() == {"moment"} else (f"requires has more keys beside the moment {row['moment']}",)
             )
             continue
-        yield from (f"requires.{key} is unknown" for key in row if key not in _REQUIREMENT_KEYS)
-        yield from (f"requires.{key} is missing" for key in ("that", "en", "ja") if not isinstance(row.get(key), str))
+        yield from (f"requires.{key} is missing" for key in ("that", "en", "ja") if key not in row)
 
 
 def _moment(path: str) -> Iterator[Row]:

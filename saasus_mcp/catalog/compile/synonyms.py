@@ -8,18 +8,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from saasus_mcp.catalog.compile.spec_file import SpecError, find_form_problems, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.tokenizer import Lexicon, normalize_phrase, split_units, stem_word
 
-_SECTIONS = {"ignore", "intents", "things", "operations"}
-_LANGUAGES = {"en", "ja"}
+_WORDS = mapping({"en": {"type": "array"}, "ja": {"type": "array"}}, required=("en", "ja"))
+_GROUPS = mapping_of(_WORDS)
+_FORM = mapping(
+    {"ignore": _WORDS, "intents": _GROUPS, "things": _GROUPS, "operations": _GROUPS},
+    required=("ignore", "intents", "things", "operations"),
+)
 Words = Mapping[str, list[str]]
 """Synonyms by language."""
-
-
-class SynonymsError(Exception):
-    """synonyms.yaml or questions.yaml is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,11 @@ def read_synonyms(file: Path, keys: Iterable[str]) -> Synonyms:
         keys: the keys of all operations.
 
     Raises:
-        SynonymsError: a section or language is missing, a word is empty or not text, or an operation is unknown.
+        SpecError: a section or language is missing, a word is empty or not text, or an operation is unknown.
     """
-    table: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    table: dict[str, Any] = read_yaml(file, _FORM)
     for problem in find_synonym_problems(table, keys):
-        raise SynonymsError(f"{file.name}: {problem}.")
+        raise SpecError(f"{file.name}: {problem}.")
     groups = {**table["intents"], **table["things"]}
     phrases: dict[str, list[str]] = {normalize_phrase(word): [] for word in _all(table["ignore"])}
     for name, words in groups.items():
@@ -68,22 +67,22 @@ def read_questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
         keys: the keys of all operations.
 
     Raises:
-        SynonymsError: an operation is unknown, a language is missing, or a question is empty or not text.
+        SpecError: an operation is unknown, a language is missing, or a question is empty or not text.
     """
-    questions: dict[str, Words] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    questions: dict[str, Words] = read_yaml(file, mapping_of(_WORDS))
     known = set(keys)
     for problem in (
         *(f"{key} is not an operation" for key in questions if key not in known),
         *_word_problems(questions),
     ):
-        raise SynonymsError(f"{file.name}: {problem}.")
+        raise SpecError(f"{file.name}: {problem}.")
     return questions
 
 
 def find_synonym_problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     """Return the problems of synonyms.yaml as sentences."""
-    if set(table) != _SECTIONS:
-        return [f"its sections must be {', '.join(sorted(_SECTIONS))}"]
+    if problems := find_form_problems(table, _FORM):
+        return problems
     named = {**table["intents"], **table["things"], **table["operations"], "ignore": table["ignore"]}
     found = [f"{key} is not an operation" for key in table["operations"] if key not in set(keys)]
     found += [f"{name} is an intent and a thing" for name in table["intents"] if name in table["things"]]
@@ -93,9 +92,6 @@ def find_synonym_problems(table: Mapping[str, Any], keys: Iterable[str]) -> list
 def _word_problems(named: Mapping[str, Words]) -> list[str]:
     found = []
     for name, words in named.items():
-        if set(words) != _LANGUAGES:
-            found.append(f"{name} must have the languages en and ja, and no other")
-            continue
         found += [
             f"{name} contains {word!r}, which is not a searchable text"
             for word in _all(words)

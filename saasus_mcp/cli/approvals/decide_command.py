@@ -10,6 +10,7 @@ import click
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.completion import complete_codes
 from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import (
@@ -38,7 +39,7 @@ from saasus_mcp.store import Approval, Store
 
 
 @command(help="cli_help.command.approve")
-@argument("code", required=False)
+@argument("code", required=False, shell_complete=complete_codes)
 @option("--details", is_flag=True, help="cli_help.option.details")
 @settings_options("lang", "time_zone")
 def approve(settings: Settings, *, code: str | None, details: bool) -> None:
@@ -61,7 +62,7 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
 
 
 @command(help="cli_help.command.reject")
-@argument("code")
+@argument("code", shell_complete=complete_codes)
 @option("--reason", metavar="TEXT", help="cli_help.option.reject_reason")
 @settings_options("lang")
 def reject(settings: Settings, *, code: str, reason: str | None) -> None:

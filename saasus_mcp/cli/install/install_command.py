@@ -15,7 +15,7 @@ import click
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition
-from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.install.server_command import LaunchOptions, build_server_command
 from saasus_mcp.cli.options import (
     client_surface_option,
@@ -74,14 +74,19 @@ class InstallRequest:
         return self.write_secrets or not (self.client.variable_template or self.client.forwards_variables)
 
 
-@command(help="cli_help.command.install")
-@argument("client", required=False, type=click.Choice(list(CLIENTS)))
+class _InstallCommand(Command):
+    def help_text(self) -> str:
+        return render(message("cli_help.command.install", clients=tuple(CLIENTS)))
+
+
+@command(cls=_InstallCommand)
+@argument("client", required=False, metavar="[CLIENT]", type=click.Choice(list(CLIENTS)))
 @settings_options()
 @client_surface_option
 @client_toolsets_option
 @option("--url", metavar="URL", help="cli_help.option.url")
 @option("--token-env", "token", metavar="NAME", default="", help="cli_help.option.token_variable")
-@option("--name", default=SERVER_NAME, show_default=True, help="cli_help.option.server_name")
+@option("--name", metavar="NAME", default=SERVER_NAME, show_default=True, help="cli_help.option.server_name")
 @option("--command", "launcher", default="", metavar="COMMAND", help="cli_help.option.launcher")
 @option("--file", type=click.Path(path_type=Path, dir_okay=False), help="cli_help.option.client_file")
 @option("--write-secrets", is_flag=True, help="cli_help.option.write_secrets")

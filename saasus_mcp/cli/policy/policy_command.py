@@ -14,6 +14,7 @@ import click
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, group, option
+from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.options import json_option, parse_since, settings_options
 from saasus_mcp.cli.policy import policy_cases, policy_explain, policy_replay
 from saasus_mcp.cli.question_view import terminal_reader
@@ -61,13 +62,13 @@ def check(settings: Settings, *, file: Path) -> None:
 
 
 @policy.command("explain", help="cli_help.command.policy_explain")
-@argument("tool")
+@argument("tool", shell_complete=complete_operations)
 @argument("arguments", metavar="[JSON]", default="{}")
-@option("--as", "user", help="cli_help.option.principal")
-@option("--group", "groups", multiple=True, help="cli_help.option.principal_group")
-@option("--claims", help="cli_help.option.claims")
-@option("--target", help="cli_help.option.target")
-@option("--impact", help="cli_help.option.impact")
+@option("--as", "user", metavar="ID", help="cli_help.option.principal")
+@option("--group", "groups", multiple=True, metavar="NAME", help="cli_help.option.principal_group")
+@option("--claims", metavar="JSON", help="cli_help.option.claims")
+@option("--target", metavar="JSON", help="cli_help.option.target")
+@option("--impact", metavar="JSON", help="cli_help.option.impact")
 @settings_options("policy", "mode", "profile", "lang")
 @json_option
 def explain(
@@ -131,7 +132,7 @@ def reload_(settings: Settings) -> None:
 
 @policy.command("replay", help="cli_help.command.policy_replay")
 @settings_options("policy", "mode", "time_zone", "lang")
-@option("--since", help="cli_help.option.replay_since")
+@option("--since", metavar="TIME", help="cli_help.option.replay_since")
 @json_option
 def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
     """Print which decisions of the audit log this policy would change."""

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -72,7 +73,7 @@ def build_hosted_console(
     tokens = until.enter_context(state.open_tokens(settings))
     return _build_console(
         settings,
-        service,
+        replace(service, read_tokens=tokens.list_tokens),
         StoredSessions(SessionStore(tokens.database)),
         secure=http.public_url.startswith("https:"),
         verify_token=make_token_verifier(tokens) if http.tokens else None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saasus_mcp.cli import composition, server_log
+from saasus_mcp.cli import composition, notice_delivery, server_log
 from saasus_mcp.cli.command_line import command
 from saasus_mcp.cli.options import (
     CALL_SETTINGS,
@@ -120,6 +120,9 @@ async def _serve(
     async with (
         composition.open_pipeline(settings, partial(_console_url, settings)) as pipeline,
         composition.open_job_runners(settings, {pipeline.destination.profile: pipeline}) as runners,
+        notice_delivery.deliver_notices(
+            settings, {pipeline.destination.profile: pipeline}, partial(_console_url, settings)
+        ),
     ):
         announce_policy(pipeline.policy.announcement)
         server = build_stdio_server(pipeline, runners[pipeline.destination.profile], settings, options)

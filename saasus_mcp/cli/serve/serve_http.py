@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from saasus_mcp.cli import composition, server_log, state
+from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import trace_export
 from saasus_mcp.cli.terminal import announce_policy, warn
@@ -63,6 +63,7 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
                 settings, make_observer, lambda: address.console_url, _calls_per_principal(http)
             ) as pipelines,
             composition.open_job_runners(settings, pipelines) as runners,
+            notice_delivery.deliver_notices(settings, pipelines, lambda: address.console_url),
         ):
             served = build_served_profiles(settings, pipelines)
             policy = next(iter(pipelines.values())).policy

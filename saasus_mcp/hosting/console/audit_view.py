@@ -1,4 +1,4 @@
-"""The audit page: filtered records, page by page, and the verification of the hash chain."""
+"""The audit page: filtered entries, page by page, with links to what they belong to, and the check of the hash chain."""
 
 from __future__ import annotations
 
@@ -6,38 +6,49 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import tzinfo
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, get_args
 
 from saasus_mcp.common import timezones
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditEntry, AuditFilter, operation_of, search_page
+from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
-from saasus_mcp.permissions.approval.action_records import action_of
+from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
+from saasus_mcp.permissions.policy.model import DecisionOutcome
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 
-DEFAULT_DAYS, MAX_DAYS = 7.0, 366.0
-AUDIT_EVENTS = ("begun", "ended", "refused", "decided")
+DEFAULT_DAYS = 7
+AUDIT_EVENTS = ("begun", "refused", "decided")
+REASONS = frozenset(Reason) | {"invalid_arguments", "unknown_tool", "failed", "cancelled"}
+DECISIONS = frozenset(get_args(DecisionOutcome))
+ACTIONS = frozenset(ActionKind)
+"""The values that this version knows by name."""
+FILTERS = ("q", "operation", "principal", "event", "outcome", "reads")
 _COLUMNS = frozenset({"at", "event", "call", "operation", "tool", "principal"})
 _CURSOR = re.compile(r"([0-9]{1,15}\.[0-9]{1,20})_([0-9a-f]{1,32})_([0-9]{1,9})", re.ASCII)
 
 
 def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
-    """Return the filtered audit records of one context; with `verify`, also the faults of the hash chain."""
+    """Return the filtered entries of one context; with `verify`, also the faults of the hash chain."""
     contexts = service.audit_contexts(page.session.approver)
     context = select_context(contexts, page)
-    wanted = {name: page.filter_text(name) for name in ("operation", "principal", "event")}
-    filters = {name: value for name, value in wanted.items() if value}
-    days, before = _read_days(page), _read_cursor(page)
-    found = service.search_audit(context, filters, days, before) if context else None
+    first, last = _read_dates(service, page)
+    before = _read_cursor(page)
+    found = search_page(service, context, read_filter(service, page), before) if context else None
     log = context.store().audit_log if context and page.query.get("verify") else None
     faults = log.find_breaks() if log else None
     values = {
         "contexts": contexts,
         "context": context,
-        "wanted": {**wanted, "days": f"{days:g}"},
+        "wanted": {name: page.filter_text(name) for name in FILTERS} | {"from": first.isoformat(), "to": last},
         "events": [(event, one_of("console.audit_event", event)) for event in AUDIT_EVENTS],
-        "records": [_record_row(record, page.reader.zone) for record in found.records] if found else [],
+        "outcomes": [(each, one_of("console_audit.outcome", each)) for each in OUTCOMES],
+        "records": [_entry_row(service, entry, page.reader) for entry in found.entries] if found else [],
         "older": _format_cursor(found.next_cursor) if found and found.next_cursor else None,
         "paged": before is not None,
         "faults": faults,
@@ -48,27 +59,84 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
     return PageContent("audit", values)
 
 
-def _record_row(record: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
+def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
+    """Return the wanted entries of a request. Days are those of the reader's time zone."""
+    first, last = _read_dates(service, page)
+    end = date.fromisoformat(last) + timedelta(days=1) if last else None
+    return AuditFilter(
+        WordSearch(page.filter_text("q")),
+        since=_start_of(first, page.reader),
+        until=_start_of(end, page.reader) if end is not None else math.inf,
+        tool=page.filter_text("operation"),
+        principal=page.filter_text("principal"),
+        event=page.filter_text("event"),
+        outcome=page.filter_text("outcome"),
+        own_reads=bool(page.filter_text("reads")),
+    )
+
+
+def _entry_row(service: ConsoleService, entry: AuditEntry, reader: Reader) -> dict[str, Any]:
+    record, operation = entry.record, operation_of(entry.record)
     details = {name: value for name, value in record.items() if name not in _COLUMNS}
+    if entry.end is not None:
+        details["end"] = {name: value for name, value in entry.end.items() if name not in ("event", "call")}
     return {
-        "at": timezones.format_instant(record["at"], zone),
+        "at": timezones.format_instant(record["at"], reader.zone),
         "event": one_of("console.audit_event", record["event"]),
         "call": record["call"][:8],
-        "operation": record.get("operation") or record.get("tool", ""),
+        "title": service.operation_title(operation, reader.language) if operation else "",
+        "operation": service.tool_name(operation),
         "principal": record.get("principal", ""),
-        "outcome": record.get("decision") or record.get("applied") or record.get("refused") or action_of(record),
+        "decision": decision_text(record, reader),
         "rule": record.get("rule", ""),
-        "status": record.get("status") or "",
+        "by": record.get("by", ""),
+        "outcome": outcome_text(service, entry),
+        "applied": entry.outcome,
+        "status": (entry.end or {}).get("status") or "",
+        "links": record_links(service, record),
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
     }
 
 
-def _read_days(page: PageRequest) -> float:
+def decision_text(record: Mapping[str, Any], reader: Reader) -> str:
+    """Return the reason of a refusal, the decision on a call, or the action of a person; other versions' words as recorded."""
+    if refused := str(record.get("refused", "")):
+        return one_of("console_audit.reason", refused).text(reader.language) if refused in REASONS else refused
+    if decision := str(record.get("decision", "")):
+        return one_of("console.decision_value", decision).text(reader.language) if decision in DECISIONS else decision
+    action = action_of(record)
+    return one_of("console_audit.action", action).text(reader.language) if action in ACTIONS else action
+
+
+def outcome_text(service: ConsoleService, entry: AuditEntry) -> Message | None:
+    """Return how a call ended. A read that was answered is not called `not applied`."""
+    if not entry.outcome:
+        return None
+    operation = service.find_operation(operation_of(entry.record))
+    if operation is not None and operation.reads and entry.end is not None:
+        return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
+    return one_of("console_audit.outcome", entry.outcome)
+
+
+def _read_dates(service: ConsoleService, page: PageRequest) -> tuple[date, str]:
+    """Return the first and the last day, in the reader's time zone. The last one is empty for an open end."""
+    today = datetime.fromtimestamp(service.clock(), page.reader.zone).date()
+    first = _parse_date(page.filter_text("from")) or today - timedelta(days=DEFAULT_DAYS)
+    last = _parse_date(page.filter_text("to"))
+    return first, last.isoformat() if last is not None else ""
+
+
+def _parse_date(text: str) -> date | None:
+    """Return a day within the range of time zones, or None."""
     try:
-        days = float(page.query.get("days", DEFAULT_DAYS))
+        day = date.fromisoformat(text)
     except ValueError:
-        return DEFAULT_DAYS
-    return min(max(days, 0.0), MAX_DAYS) if math.isfinite(days) else DEFAULT_DAYS
+        return None
+    return day if 1970 < day.year < 9999 else None  # noqa: PLR2004 - the years that every zone can show
+
+
+def _start_of(day: date, reader: Reader) -> float:
+    return float(timezones.start_of_day(day.year, day.month, day.day, reader.zone))
 
 
 def _format_cursor(position: RecordPosition) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import tzinfo
 from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 BASE_PATH = "/console"
+STATIC_FOLDER = Path(__file__).parent
+STATIC_FILES = ("style.css", "console.js", "icon.svg")
 LANGUAGE_COOKIE = "saasus_language"
 ZONE_COOKIE = "saasus_time_zone"
 CONSOLE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # Not no-referrer: with that, a browser sends its forms with the origin "null".
@@ -37,6 +41,14 @@ CONSOLE_HEADERS = {
     "Cache-Control": "no-store",
 }
 PATH_PATTERN = re.compile(r"(/[A-Za-z0-9_-]{1,80}){0,3}")
+QUERY_PATTERN = re.compile(r"[A-Za-z0-9_=&%.+:~-]{0,1000}")
+
+
+@cache
+def static_version() -> str:
+    """Return a digest of the static files. It is part of their URLs, so that a page and its files are of one version."""
+    contents = ((STATIC_FOLDER / name).read_bytes() for name in STATIC_FILES)
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
 
 
 @cache
@@ -84,7 +96,8 @@ def render_page(
     def t(text: Message | str, **params: Any) -> str:
         return (message(text, **params) if isinstance(text, str) else text).text(language)
 
-    defaults = {"sandbox": False, "refresh": "", "here": "", "back": ""}
+    defaults = {"sandbox": False, "refresh": "", "here": "", "back": "", "state": None, "reload_seconds": 0}
+    defaults["version"] = static_version()
     variables = {**defaults, "t": t, "lang": language, "session": session, "base": BASE_PATH, **values}
     text = template_environment().get_template(f"{template}.html").render(variables)
     return HTMLResponse(text, status, headers=CONSOLE_HEADERS)
@@ -103,3 +116,15 @@ def redirect_to(path: str) -> Response:
 def safe_path(path: str) -> str:
     """Return a path below /console, or the first page if it is not a valid path."""
     return path if PATH_PATTERN.fullmatch(path) else ""
+
+
+def return_path(path: str, query: str) -> str:
+    """Return a path with its query below /console, or the first page if they are not valid."""
+    wanted = safe_path(path)
+    return f"{wanted}?{query}" if wanted and query and QUERY_PATTERN.fullmatch(query) else wanted
+
+
+def safe_return(wanted: str) -> str:
+    """Return what `return_path` made, and the first page for anything else: cookies can be written by others."""
+    path, _, query = wanted.partition("?")
+    return return_path(path, query)

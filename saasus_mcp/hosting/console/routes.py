@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.hosting.console import audit_view, views
+from saasus_mcp.hosting.console import (
+    access_view,
+    approvals_view,
+    audit_export,
+    audit_view,
+    changes_view,
+    jobs_view,
+    live,
+    tools_view,
+    views,
+)
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,
+    STATIC_FILES,
+    STATIC_FOLDER,
     redirect_to,
     render_message,
     render_page,
@@ -38,7 +49,6 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 
 log = logging.getLogger(__name__)
 
-STATIC_FOLDER = Path(__file__).parent
 MAX_REASON_LENGTH = 500
 MAX_TYPED_LENGTH = 400
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -58,34 +68,43 @@ class Console:
     signin: SigninRoutes
     language: Language
     zone: tzinfo | None = None
+    streams: live.LiveStreams = field(default_factory=live.LiveStreams)
 
     def routes(self) -> list[Route]:
         """Return all routes below /console."""
         pages: dict[str, views.View] = {
-            "": views.view_approvals,
-            "/": views.view_approvals,
-            "/approvals/{code}": views.view_approval,
+            "": approvals_view.view_approvals,
+            "/": approvals_view.view_approvals,
+            "/approvals/{code}": approvals_view.view_approval,
             "/audit": audit_view.view_audit,
-            "/tools": views.view_tools,
+            "/jobs": jobs_view.view_jobs,
+            "/jobs/{job}": jobs_view.view_job,
+            "/changes": changes_view.view_changes,
+            "/changes/{call}": changes_view.view_change,
+            "/tools": tools_view.view_tools,
+            "/tools/{tool}": tools_view.view_tool,
             "/policy": views.view_policy,
             "/limits": views.view_limits,
             "/secrets": views.view_secrets,
-            "/session": views.view_account,
+            "/session": self._view_access,
         }
         actions: dict[str, FormAction] = {
             "/approve": self._approve,
             "/reject": self._reject,
             "/freeze": self._freeze,
             "/unfreeze": self._unfreeze,
+            "/cancel-job": self._cancel_job,
+            "/end-session": self._end_session,
         }
-        files = ("style.css", "icon.svg")
         routes = [
             *(Route(BASE_PATH + path, partial(self._show, view), methods=["GET"]) for path, view in pages.items()),
             *(Route(BASE_PATH + path, partial(self._act, act), methods=["POST"]) for path, act in actions.items()),
             Route(BASE_PATH + "/reveal", self._reveal, methods=["POST"]),
             Route(BASE_PATH + "/time-zone", self._choose_time_zone, methods=["POST"]),
+            Route(BASE_PATH + "/audit.{form:str}", self._export_audit, methods=["GET"]),
+            Route(BASE_PATH + "/events", self._stream_events, methods=["GET"]),
             *self.signin.routes(),
-            *(Route(f"{BASE_PATH}/{name}", partial(_send_file, name), methods=["GET"]) for name in files),
+            *(Route(f"{BASE_PATH}/{name}", partial(_send_file, name), methods=["GET"]) for name in STATIC_FILES),
             Route(BASE_PATH + "/{path:path}", self._not_found, methods=["GET", "POST"]),
         ]
         return [Route(each.path, partial(self._answer, each.endpoint), methods=each.methods) for each in routes]
@@ -95,7 +114,7 @@ class Console:
         try:
             return await endpoint(request)
         except NotSignedIn:
-            return redirect_to("/sign-in")
+            return self.signin.refuse_form(request)
         except InvalidForm:
             text, status = message("console.refused_form"), HTTPStatus.FORBIDDEN
         except CapacityExceeded as error:
@@ -110,8 +129,37 @@ class Console:
         session = await self.signin.find_session(request)
         if session is None:
             return self._redirect_to_signin(request)
-        content = await run_sync(view, self.service, self._page_request(request, session))
-        return await run_sync(self._render, content, session, request)
+        page = self._page_request(request, session)
+        # Before the content: a change in between then looks new to the page, and is not missed.
+        state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
+        content = await run_sync(view, self.service, page)
+        return await run_sync(partial(self._render, content, session, request, state=state))
+
+    async def _export_audit(self, request: Request) -> Response:
+        """Answer with the filtered audit log as a file."""
+        session = await self.signin.find_session(request)
+        if session is None:
+            return self._redirect_to_signin(request)
+        known = audit_export.MEDIA_TYPES.get(request.path_params["form"])
+        if known is None:
+            return self._render(None, session, request)
+        form, media_type = known
+        content = audit_export.export_audit(self.service, self._page_request(request, session), form)
+        headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="audit.{form}"'}
+        return StreamingResponse(content, media_type=media_type, headers=headers)
+
+    async def _stream_events(self, request: Request) -> Response:
+        """Answer with the stream of changes. Without a session or a place the browser must not come back by itself."""
+        session = await self.signin.find_session(request)
+        if session is None or is_cross_site(request):
+            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers=CONSOLE_HEADERS)
+        stream = self.streams.open(session)
+        if stream is None:
+            return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers=CONSOLE_HEADERS)
+        reader, find = self._page_request(request, session).reader, self.signin.session_finder(request)
+        events = live.stream_events(self.service, self.streams, stream, find, reader)
+        headers = {**CONSOLE_HEADERS, "X-Accel-Buffering": "no"}
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     async def _act(self, action: FormAction, request: Request) -> Response:
         """Perform the action of a form. If it is refused, the page it belongs to says why."""
@@ -143,13 +191,14 @@ class Console:
         if code:
             page = replace(self._page_request(request, session), query={}, path={"code": code})
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
-            content = await run_sync(partial(views.view_approval, self.service, page, error=error, typed=typed))
+            view = partial(approvals_view.view_approval, error=error, typed=typed, comment=_reason(fields))
+            content = await run_sync(view, self.service, page)
             if content is not None:
                 return await run_sync(self._render, content, session, request, status)
         return render_message(error, request_language(request, self.language), session, status)
 
     def _approve(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""))
+        self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""), _reason(fields))
         return _approval_path(fields)
 
     def _reject(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
@@ -163,6 +212,19 @@ class Console:
     def _unfreeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
         self.service.unfreeze(session.approver, fields.get("profile", ""), fields.get("of", ""))
         return "/limits"
+
+    def _cancel_job(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        job = fields.get("job", "")
+        self.service.cancel_job(session.approver, job)
+        return f"/jobs/{job}"
+
+    def _end_session(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        """End another session of the same person. One that has ended already is as good."""
+        self.signin.sessions.close_one(session.approver, fields.get("session", ""))
+        return "/session"
+
+    def _view_access(self, service: ConsoleService, page: views.PageRequest) -> views.PageContent:
+        return access_view.view_access(service, self.signin.sessions, page)
 
     async def _reveal(self, request: Request) -> Response:
         """Show a secret once. There is no redirect, because the page cannot be requested again."""
@@ -183,7 +245,8 @@ class Console:
         name = fields.get("zone", "").strip()
         if name and timezones.find_time_zone(name) is None:
             page = self._page_request(request, session)
-            content = views.view_account(self.service, page, error=message("console.time_zone_wrong"))
+            view = partial(access_view.view_access, error=message("console.time_zone_wrong"))
+            content = await run_sync(view, self.service, self.signin.sessions, page)
             return await run_sync(self._render, content, session, request, HTTPStatus.UNPROCESSABLE_ENTITY)
         response = redirect_to("/session")
         self.signin.set_time_zone(response, name)
@@ -198,6 +261,7 @@ class Console:
         session: ConsoleSession | None,
         request: Request,
         status: int = HTTPStatus.OK,
+        state: live.LiveState | None = None,
     ) -> Response:
         """Return a page, marked if the approver sees nothing but the sandbox; "not found" without content."""
         language = request_language(request, self.language)
@@ -206,7 +270,7 @@ class Console:
         contexts = self.service.contexts_of(session.approver)
         sandbox = bool(contexts) and all(context.sandbox for context in contexts)
         back = request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else ""
-        values = {"sandbox": sandbox, "back": back, **content.values}
+        values = {"sandbox": sandbox, "back": back, "state": state, **content.values}
         return render_page(content.template, language, session, status=status, **values)
 
     def _redirect_to_signin(self, request: Request) -> Response:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
-from saasus_mcp.common.language import Language
+from saasus_mcp.catalog.jobs import load_jobs
+from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
-from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, is_conditional
+from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, RuleTrace, is_conditional
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.settings.profiles import EVERYONE
-from saasus_mcp.store import Approval, Freeze
+from saasus_mcp.store import Approval, Freeze, UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
-    from saasus_mcp.store.audit.log import RecordPosition
+    from saasus_mcp.store.job_records import Job
+    from saasus_mcp.store.tokens import Token
 
 DAY_SECONDS = 24 * 3600
-HISTORY_DAYS = 7
-"""How long a decided or expired approval is shown."""
-PAGE_SIZE, SCAN_LIMIT, BATCH_SIZE = 50, 5_000, 500
-"""Audit records on a page, how many are searched for one page, and how many are read at once."""
-PAGE_BYTES = 256 * 1024
-"""The size at which a page of audit records ends."""
+HISTORY_DAYS, CHANGES_DAYS = 7, 30
+"""How long a decided or expired approval, and a change, are shown."""
 COMMON_CONTEXT = "decisions"
 """The name of the context with the decisions on all SaaS together."""
 
@@ -65,11 +63,19 @@ class ListedApproval:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditPage:
-    """Audit records, newest first. `next_cursor` is where older ones begin; None if all were searched."""
+class ListedJob:
+    """A job and its context."""
 
-    records: list[dict[str, Any]]
-    next_cursor: RecordPosition | None
+    context: ProfileContext
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class ListedChange:
+    """An entry of the undo log and its context."""
+
+    context: ProfileContext
+    entry: UndoEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class PolicyText:
     outdated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ConsoleService:
     """What the pages show and their forms do.
 
@@ -90,6 +96,7 @@ class ConsoleService:
         profile: the profile for which decisions are shown if a context has none.
         freeze_all: freezes all stores, future ones included, or lifts that freeze with None; None if this is not possible here.
         common_store: the store of the decisions on all SaaS together; None if they are recorded in each context.
+        read_tokens: reads the records of the server's tokens; None if it has none.
     """
 
     list_contexts: Callable[[], Sequence[ProfileContext]]
@@ -101,19 +108,25 @@ class ConsoleService:
     profile: str = ""
     freeze_all: Callable[[Freeze | None], None] | None = None
     common_store: Callable[[], Store] | None = None
+    read_tokens: Callable[[], Sequence[Token]] | None = None
 
     def contexts_of(self, approver: Approver) -> list[ProfileContext]:
         """Return the contexts that the approver may see."""
         groups = approver.groups | {EVERYONE}
         return [context for context in self.list_contexts() if approver.is_owner or context.groups & groups]
 
-    def list_approvals(self, approver: Approver) -> list[ListedApproval]:
-        """Return the pending approvals and those of the last days that the approver may see, newest first."""
+    def list_approvals(self, approver: Approver, since: float | None = None) -> list[ListedApproval]:
+        """Return the pending approvals and those of the last days that the approver may see, newest first.
+
+        Args:
+            since: omit approvals that expired before; by default those of the last days are included.
+        """
         now = self.clock()
+        start = now - HISTORY_DAYS * DAY_SECONDS if since is None else since
         listed = [
             ListedApproval(context, each)
             for context in self.contexts_of(approver)
-            for each in context.store().list_approvals(now, since=now - HISTORY_DAYS * DAY_SECONDS)
+            for each in context.store().list_approvals(now, since=start)
             if context.profile in (None, each.profile)
         ]
         return sorted(listed, key=lambda each: each.approval.requested_at, reverse=True)
@@ -122,8 +135,8 @@ class ConsoleService:
         """Return the approval with this code, in any spelling and whatever its status."""
         return next((each for each in self.list_approvals(approver) if is_code(code, each.approval)), None)
 
-    def approve(self, approver: Approver, code: str, typed: str) -> None:
-        """Approve a call. The approver types the name of its target.
+    def approve(self, approver: Approver, code: str, typed: str, comment: str = "") -> None:
+        """Approve a call. The approver types the name of its target, and may add a comment, which is recorded.
 
         Raises:
             CallRefused: the name does not match, another person must approve, the approval is not pending, or its question
@@ -137,7 +150,7 @@ class ConsoleService:
                 message("hosting.unreadable_question_hint"),
             )
         service = ApprovalService(listed.context.store())
-        service.approve(listed.approval, typed, approver.id, self.clock(), via="console")
+        service.approve(listed.approval, typed, approver.id, self.clock(), comment or None, via="console")
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:
         """Reject a call, with an optional reason.
@@ -213,28 +226,6 @@ class ConsoleService:
             return contexts
         return [*contexts, ProfileContext(COMMON_CONTEXT, frozenset(), self.common_store)]
 
-    def search_audit(
-        self, context: ProfileContext, filters: Mapping[str, str], days: float, before: RecordPosition | None
-    ) -> AuditPage:
-        """Return the newest records that match.
-
-        Args:
-            filters: by field, the text that it must contain.
-            before: the position to start at; None for the newest record.
-        """
-        matches: list[dict[str, Any]] = []
-        since, last, size = self.clock() - days * DAY_SECONDS, before, 0
-        for count, (position, record) in enumerate(_read_newest(context.store(), before)):
-            if record["at"] < since:
-                return AuditPage(matches, None)
-            if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
-                return AuditPage(matches, last)
-            last = position
-            if context.profile in (None, record.get("profile")) and _matches(record, filters):
-                matches.append(record)
-                size += len(json.dumps(record, default=str))
-        return AuditPage(matches, None)
-
     def list_decisions(
         self, principal: Principal, context: ProfileContext | None
     ) -> Iterator[tuple[Operation, Decision, bool]]:
@@ -244,10 +235,91 @@ class ConsoleService:
             given = PolicyInput(operation, {}, principal, profile)
             yield operation, self.policy.decide(given), is_conditional(self.policy.explain(given))
 
-    def operation_title(self, key: str, language: Language) -> str:
-        """Return the title of an operation, or its key if this version does not know it."""
+    def explain_decision(
+        self, operation: Operation, principal: Principal, context: ProfileContext | None
+    ) -> tuple[Decision, bool, list[RuleTrace]]:
+        """Return the decision on an operation for a principal, whether it depends on the call, and the rules that apply."""
+        given = PolicyInput(operation, {}, principal, (context and context.profile) or self.profile)
+        traces = list(self.policy.explain(given))
+        applied = [each for each in traces if each.skipped_by is None]
+        return self.policy.decide(given), is_conditional(traces), applied
+
+    def list_jobs(self, approver: Approver, most: int) -> list[ListedJob]:
+        """Return the newest jobs that the approver may see."""
+        listed = [
+            ListedJob(context, each)
+            for context in self.contexts_of(approver)
+            for each in context.store().jobs.list_recent(context.profile, most)
+        ]
+        return sorted(listed, key=lambda each: each.job.at, reverse=True)[:most]
+
+    def find_job(self, approver: Approver, identifier: str) -> ListedJob | None:
+        """Return a job that the approver may see."""
+        for context in self.contexts_of(approver):
+            job = context.store().jobs.get(identifier)
+            if job is not None and context.profile in (None, job.profile):
+                return ListedJob(context, job)
+        return None
+
+    def cancel_job(self, approver: Approver, identifier: str) -> None:
+        """Ask a job to stop after the row that it is at. The record comes first.
+
+        Raises:
+            CallRefused: there is no such job for this approver, or it is not running.
+        """
+        listed = self.find_job(approver, identifier)
+        if listed is None or listed.job.status != "running":
+            raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_job"), message("hosting.unknown_job_hint"))
+        place = {"profile": listed.job.profile, "saas_id": listed.context.saas_id}
+        action = ActionRecord(ActionKind.JOB_CANCEL, approver.id, "console", operation=listed.job.name, **place)
+        store = listed.context.store()
+        record_action(store, replace(action, from_call=identifier), self.clock())
+        store.jobs.request_cancellation(identifier)
+
+    def list_changes(self, approver: Approver) -> list[ListedChange]:
+        """Return the changes of the retention period that the approver may see, newest first."""
+        listed = [
+            ListedChange(context, each)
+            for context in self.contexts_of(approver)
+            for each in context.store().undo_log.list_entries(self.clock() - CHANGES_DAYS * DAY_SECONDS)
+            if context.profile in (None, each.profile)
+        ]
+        return sorted(listed, key=lambda each: each.entry.at, reverse=True)
+
+    def find_change(self, approver: Approver, call: str) -> ListedChange | None:
+        """Return the change that a call made, if the approver may see it."""
+        for context in self.contexts_of(approver):
+            entry = context.store().undo_log.get(call)
+            if entry is not None and context.profile in (None, entry.profile):
+                return ListedChange(context, entry)
+        return None
+
+    def list_tokens(self, approver: Approver) -> list[Token]:
+        """Return the tokens that share a group with the approver; for the owner of the machine, all of them."""
+        every = self.read_tokens() if self.read_tokens is not None else ()
+        return [each for each in every if approver.is_owner or each.groups & approver.groups]
+
+    def tool_name(self, key: str) -> str:
+        """Return the name of the tool of an operation, or the key of a job or an unknown operation."""
         operation = self.find_operation(key)
-        return operation.title.text(language) if operation else key
+        return operation.tool if operation else key
+
+    def operation_title(self, key: str, language: Language) -> str:
+        """Return the title of an operation or a job, or its key if this version does not know it."""
+        operation = self.find_operation(key)
+        title = operation.title if operation else self.job_titles.get(key)
+        return title.text(language) if title else key
+
+    @cached_property
+    def job_titles(self) -> Mapping[str, Text]:
+        """The titles of the jobs by name."""
+        return {spec.name: spec.title for spec in load_jobs(for_people=True)}
+
+    def operation_names(self, key: str) -> list[str]:
+        """Return the names of an operation or a job, in both languages, for a search."""
+        operation = self.find_operation(key)
+        titles = [self.operation_title(key, "en"), self.operation_title(key, "ja")]
+        return [key, *titles, *([operation.tool] if operation else [])]
 
     def find_operation(self, key: str) -> Operation | None:
         """Return the operation with this key; None if this version does not know it."""
@@ -287,17 +359,3 @@ class ConsoleService:
         target = {"profile": profile or context.profile or "", "saas_id": context.saas_id}
         action = ActionRecord(kind, approver.id, "console", reason=reason, **target)
         record_action(context.store(), action, self.clock())
-
-
-def _read_newest(store: Store, before: RecordPosition | None) -> Iterator[tuple[RecordPosition, dict[str, Any]]]:
-    """Yield audit records, newest first, read in batches."""
-    while True:
-        batch = store.audit_log.newest_records(BATCH_SIZE, before)
-        yield from batch
-        if len(batch) < BATCH_SIZE:
-            return
-        before = batch[-1][0]
-
-
-def _matches(record: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
-    return all(value.casefold() in str(record.get(name, "")).casefold() for name, value in filters.items())

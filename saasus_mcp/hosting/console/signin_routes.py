@@ -27,7 +27,9 @@ from saasus_mcp.hosting.console.rendering import (
     render_message,
     render_page,
     request_language,
+    return_path,
     safe_path,
+    safe_return,
 )
 from saasus_mcp.hosting.console.signin_sessions import (
     SESSION_SECONDS,
@@ -41,9 +43,12 @@ from saasus_mcp.hosting.console.signin_sessions import (
 from saasus_mcp.hosting.limits.concurrency import assign_principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 
-YEAR_SECONDS = 365 * 24 * 3600
+DAY_SECONDS = 24 * 3600
+YEAR_SECONDS = 365 * DAY_SECONDS
 SESSION_COOKIE, SSO_COOKIE, RETURN_COOKIE = "saasus_console", "saasus_sso", "saasus_return"
 SSO_SECONDS = RETURN_SECONDS = 10 * 60
+SIGN_IN_NOTICES = {"ended": message("console_live.session_ended"), "form": message("console_live.not_decided")}
+"""Why a person is asked to sign in, by the query parameter `why`."""
 TokenSignIn = Callable[[str], Awaitable[VerifiedApprover | None]]
 """Returns the approver of a token, or None."""
 
@@ -98,13 +103,32 @@ class SigninRoutes:
             assign_principal(request.scope, session.approver.id)
         return session
 
+    def session_finder(self, request: Request) -> Callable[[], ConsoleSession | None]:
+        """Return a function that finds the session of this browser as it is at each call."""
+        cookie = request.cookies.get(self._cookie_name(request), "")
+        return lambda: self.sessions.find(cookie, self.clock())
+
     def redirect_to_signin(self, request: Request) -> Response:
         """Return a redirect to the sign-in page, which leads back to the requested page."""
-        response = redirect_to("/sign-in")
-        wanted = safe_path(request.url.path.removeprefix(BASE_PATH))
+        wanted = return_path(request.url.path.removeprefix(BASE_PATH), request.url.query)
+        return self._redirect_back(wanted, "ended" if self._has_cookie(request) else "")
+
+    def refuse_form(self, request: Request) -> Response:
+        """Return a redirect to the sign-in page for a form without a session. It leads back to the page of the form."""
+        page = urlsplit(request.headers.get("referer", ""))
+        same_site = page.netloc == request.headers.get("host", "") and page.path.startswith(BASE_PATH)
+        wanted = return_path(page.path.removeprefix(BASE_PATH), page.query) if same_site else ""
+        return self._redirect_back(wanted, "form" if self._has_cookie(request) else "")
+
+    def _redirect_back(self, wanted: str, why: str) -> Response:
+        response = redirect_to(f"/sign-in?why={why}" if why else "/sign-in")
         if wanted:
             self._set_cookie(response, RETURN_COOKIE, wanted, RETURN_SECONDS, same_site="lax")
         return response
+
+    def _has_cookie(self, request: Request) -> bool:
+        """Return True if this browser was signed in before: the cookie stays longer than its session."""
+        return self._cookie_name(request) in request.cookies
 
     def set_time_zone(self, response: Response, name: str) -> None:
         """Store the person's time zone in a cookie; with an empty name, return to the server's."""
@@ -127,13 +151,13 @@ class SigninRoutes:
         return self._sign_in_page(request, HTTPStatus.FORBIDDEN, message("console.wrong_token"))
 
     def _sign_in_page(
-        self, request: Request, status: int, error: Message | None = None, outage: Message | None = None
+        self, request: Request, status: int, error: Message | None = None, alert: Message | None = None
     ) -> Response:
         """Return the sign-in page.
 
         Args:
-            error: what was wrong with the person's input.
-            outage: what is unavailable, if the person is not the cause.
+            error: what was wrong with the token that the person entered.
+            alert: why the sign-in failed otherwise.
         """
         return render_page(
             "sign_in",
@@ -141,7 +165,8 @@ class SigninRoutes:
             None,
             status=status,
             error=error,
-            outage=outage,
+            alert=alert,
+            notice=SIGN_IN_NOTICES.get(request.query_params.get("why", "")) if status == HTTPStatus.OK else None,
             back="/sign-in",
             tokens=self.verify_token is not None,
             sso=self.provider is not None,
@@ -184,10 +209,10 @@ class SigninRoutes:
 
     def _sso_failed(self, request: Request, failed: SignInFailed) -> Response:
         if failed.reason == "unavailable":
-            outage = message("console.sso_unavailable")
-            return self._sign_in_page(request, HTTPStatus.SERVICE_UNAVAILABLE, outage=outage)
+            alert = message("console.sso_unavailable")
+            return self._sign_in_page(request, HTTPStatus.SERVICE_UNAVAILABLE, alert=alert)
         why = one_of("console.sso", failed.reason, group=failed.group)
-        return self._sign_in_page(request, HTTPStatus.FORBIDDEN, message("console.sso_refused", why=why))
+        return self._sign_in_page(request, HTTPStatus.FORBIDDEN, alert=message("console.sso_refused", why=why))
 
     # -- one-time links --------------------------------------------------------------------------------------------
 
@@ -230,8 +255,9 @@ class SigninRoutes:
         """Open a session under a new cookie: a cookie that the browser already has may be somebody else's."""
         now = self.clock()
         cookie = await run_sync(self.sessions.open, verified, now)
-        response = redirect_to(safe_path(request.cookies.get(RETURN_COOKIE, "")))
-        seconds = int(min(SESSION_SECONDS, verified.valid_until - now))
+        response = redirect_to(safe_return(request.cookies.get(RETURN_COOKIE, "")))
+        # The cookie stays a day longer than the session, so that the sign-in page can say that the session has ended.
+        seconds = int(min(SESSION_SECONDS, verified.valid_until - now)) + DAY_SECONDS
         self._set_cookie(response, self._cookie_name(request), cookie, seconds, path=self._session_path)
         response.delete_cookie(RETURN_COOKIE, path=BASE_PATH)
         return response

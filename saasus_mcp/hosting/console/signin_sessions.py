@@ -21,6 +21,8 @@ SESSION_SECONDS = 8 * 3600
 LINK_SECONDS = 5 * 60
 MAX_SESSIONS_PER_APPROVER = 20
 """Sessions of one approver at once. A new one ends the oldest one of the same approver."""
+ID_LENGTH = 12
+"""Characters of a cookie's hash that name its session."""
 MAX_FAILURES = 10
 WINDOW_SECONDS = 60.0
 
@@ -50,10 +52,24 @@ class VerifiedApprover:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """The session of one browser. Every form contains `csrf`. Times are epoch seconds."""
+    """The session of one browser. Every form contains `csrf`. Times are epoch seconds.
+
+    Attributes:
+        id: names the session for people, and signs nobody in.
+    """
 
     approver: Approver
     csrf: str
+    opened_at: float
+    expires_at: float
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session in the list of a person's sessions."""
+
+    id: str
     opened_at: float
     expires_at: float
 
@@ -77,6 +93,14 @@ class ConsoleSessions(Protocol):
         """End all sessions of an approver."""
         ...
 
+    def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
+        """Return the sessions of an approver, newest first."""
+        ...
+
+    def close_one(self, approver: Approver, identifier: str) -> bool:
+        """End the session of an approver with this id. False if it does not exist."""
+        ...
+
 
 class LocalSessions:
     """Sessions in the memory of one process."""
@@ -91,7 +115,8 @@ class LocalSessions:
             del self._open[same[0]]
         cookie = secrets.token_urlsafe(32)
         until = min(now + SESSION_SECONDS, verified.valid_until)
-        self._open[hash_secret(cookie)] = ConsoleSession(verified.approver, _csrf_token(cookie), now, until)
+        hashed = hash_secret(cookie)
+        self._open[hashed] = ConsoleSession(verified.approver, _csrf_token(cookie), now, until, hashed[:ID_LENGTH])
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
@@ -103,6 +128,15 @@ class LocalSessions:
 
     def close_all(self, approver: Approver) -> None:
         self._open = {name: session for name, session in self._open.items() if session.approver.id != approver.id}
+
+    def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
+        own = [each for each in self._open.values() if each.approver.id == approver.id and each.expires_at > now]
+        found = [OpenSession(each.id, each.opened_at, each.expires_at) for each in own]
+        return sorted(found, key=lambda each: -each.opened_at)
+
+    def close_one(self, approver: Approver, identifier: str) -> bool:
+        own = (name for name, each in self._open.items() if each.approver.id == approver.id and each.id == identifier)
+        return self._open.pop(next(own, ""), None) is not None
 
 
 class StoredSessions:
@@ -125,13 +159,20 @@ class StoredSessions:
         if record is None:
             return None
         approver = Approver(record.principal, record.groups)
-        return ConsoleSession(approver, _csrf_token(cookie), record.opened_at, record.expires_at)
+        return ConsoleSession(approver, _csrf_token(cookie), record.opened_at, record.expires_at, record.id)
 
     def close(self, cookie: str) -> None:
         self._store.delete(cookie)
 
     def close_all(self, approver: Approver) -> None:
         self._store.delete_all(approver.id)
+
+    def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
+        found = self._store.list_sessions(approver.id, now)
+        return [OpenSession(each.id, each.opened_at, each.expires_at) for each in found]
+
+    def close_one(self, approver: Approver, identifier: str) -> bool:
+        return self._store.delete_one(approver.id, identifier)
 
 
 class OneTimeLinks:

@@ -23,6 +23,8 @@ from saasus_mcp.jobs.calls.row_faults import RowFault, fault_of, invalid_rows
 from saasus_mcp.jobs.calls.target_names import NameResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
+from saasus_mcp.jobs.tables.table_reading import TableReading
+from saasus_mcp.jobs.told_reading import reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
 from saasus_mcp.saasus.tool_answer import compact_json
@@ -38,18 +40,20 @@ class ListOptions:
         skip_faulty: leave rows with a fault out, and not refuse the list.
         stop: stop at the first call that fails.
         only_plan: report the plan without running it.
+        reading: how the table was read, if the list comes from one.
     """
 
     argument: str = "calls"
     skip_faulty: bool = False
     stop: bool = False
     only_plan: bool = False
+    reading: TableReading | None = None
 
     @classmethod
-    def of(cls, args: Mapping[str, Any], argument: str) -> ListOptions:
+    def of(cls, args: Mapping[str, Any], argument: str, reading: TableReading | None = None) -> ListOptions:
         """Return the options among the arguments of a job."""
         skips, stops = args.get("on_mistake") == "skip", args.get("on_error") == "stop"
-        return cls(argument, skips, stops, bool(args.get("only_plan")))
+        return cls(argument, skips, stops, bool(args.get("only_plan")), reading)
 
 
 @dataclass(slots=True)
@@ -226,6 +230,7 @@ class CallPlanner:
             "needs": needs,
             "stop": self.options.stop,
             "only_plan": self.options.only_plan,
+            **reading_data(self.options.reading),
         }
         counts = dict(Counter(row.get("outcome", "planned") for row in rows))
         if not listed:
@@ -237,7 +242,7 @@ class CallPlanner:
             data,
             counts,
             headline=question.headline,
-            facts=tuple(question.facts()),
+            facts=(*question.facts(), *reading_facts(self.options.reading)),
             volatile_facts=tuple(question.volatile_facts()),
             warnings=tuple(question.warnings()),
             undo=question.undo,

@@ -13,6 +13,7 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import format_notes
+from saasus_mcp.jobs.told_reading import reading_notes
 
 
 async def run_calls(work: JobContext, plan: Plan) -> JobResult:
@@ -20,14 +21,19 @@ async def run_calls(work: JobContext, plan: Plan) -> JobResult:
     data = plan.data
     if data["only_plan"] or not plan.groups:
         rows = [_planned_row(row) for row in data["rows"]]
-        notes = format_notes((*plan.volatile_facts, *plan.facts)) if data["only_plan"] else ()
+        notes = format_notes((*plan.volatile_facts, *plan.facts)) if data["only_plan"] else reading_notes(data)
         return JobResult(Counter(row["outcome"] for row in rows), rows, notes=notes)
     results = await run_phases(work, plan.groups, data["phases"], data["needs"], stop_at_failure=data["stop"])
     by_step: dict[str, GroupResult | None] = {
         step.step: results.get(group.name) for group in plan.groups for step in group.steps
     }
     rows = [_finished_row(row, by_step, work.language) for row in data["rows"]]
-    return JobResult(Counter(row["outcome"] for row in rows), rows, secrets=_secrets(rows, by_step, data["rows"]))
+    return JobResult(
+        Counter(row["outcome"] for row in rows),
+        rows,
+        secrets=_secrets(rows, by_step, data["rows"]),
+        notes=reading_notes(data),
+    )
 
 
 def _planned_row(row: Mapping[str, Any]) -> dict[str, Any]:

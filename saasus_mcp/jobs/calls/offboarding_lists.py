@@ -7,6 +7,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.calls.call_table import CallTable
 from saasus_mcp.jobs.calls.recipe import plan_rows
 from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
 from saasus_mcp.jobs.job_reader import JobReader
@@ -19,9 +20,9 @@ from saasus_mcp.jobs.users.existing_users import read_memberships
 Record = Mapping[str, Any]
 
 
-def list_rows(argument: str, values: Sequence[str]) -> list[TableRow]:
-    """Return a list of names or ids as rows."""
-    return [TableRow(number, {argument: value}) for number, value in enumerate(values, 1)]
+def list_table(argument: str, values: Sequence[str]) -> CallTable:
+    """Return a list of names or ids as a table."""
+    return CallTable(argument, tuple(TableRow(number, {argument: value}) for number, value in enumerate(values, 1)))
 
 
 async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end: Any) -> Plan:
@@ -48,7 +49,7 @@ async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end:
         scheduled = tenant.get("using_next_plan_from") and not tenant.get("next_plan_id")
         return [] if scheduled else [{"tool": "auth_update_tenant_plan", "arguments": end}]
 
-    return await plan_rows(reader, args, "tenants", list_rows("tenants", args["tenants"]), make)
+    return await plan_rows(reader, args, list_table("tenants", args["tenants"]), make)
 
 
 async def plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -66,4 +67,4 @@ async def plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         account = {"tool": "auth_delete_saas_user", "arguments": {"user_id": user_id}}
         return leaves if keeps else [*leaves, account]
 
-    return await plan_rows(reader, args, "users", list_rows("users", args["users"]), make)
+    return await plan_rows(reader, args, list_table("users", args["users"]), make)

@@ -11,7 +11,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
-from saasus_mcp.jobs.calls.call_table import read_call_rows
+from saasus_mcp.jobs.calls.call_table import CallTable, read_call_table
 from saasus_mcp.jobs.calls.entries import CallEntry
 from saasus_mcp.jobs.calls.row_faults import fault_of
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
@@ -40,8 +40,8 @@ RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 
 async def read_rows(
     reader: JobReader, args: Mapping[str, Any], required: Sequence[str], optional: Sequence[str] = ()
-) -> tuple[str, list[TableRow]]:
-    """Return the argument with the table, and its rows by column.
+) -> CallTable:
+    """Return the table, with its rows by column.
 
     Args:
         optional: other columns. A name that ends with `.` stands for all columns that begin so.
@@ -52,8 +52,8 @@ async def read_rows(
     argument, content = require_one_of(args, *SOURCES), args.get("rows")
     if argument != "rows":
         argument, content = await reader.load_input(args, "csv", "result")
-    found = await reader.run_in_thread(lambda: read_call_rows(content, argument, HEADINGS.find))
-    columns = {name for row in found for name in row.cells}
+    table = await reader.run_in_thread(lambda: read_call_table(content, argument, HEADINGS.find, reader.encoding))
+    columns = {name for row in table.rows for name in row.cells}
     prefixes = tuple(name for name in optional if name.endswith("."))
     known = (*required, *optional)
     for name in sorted(columns):
@@ -64,16 +64,14 @@ async def read_rows(
         if name not in columns:
             fault = message("jobs_calls.missing_column", column=name)
             raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=known))
-    return argument, found
+    return table
 
 
-async def plan_rows(
-    reader: JobReader, args: Mapping[str, Any], argument: str, rows: Sequence[TableRow], make: RowCalls
-) -> Plan:
+async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable, make: RowCalls) -> Plan:
     """Return the plan of the calls of all rows."""
-    planner = CallPlanner(reader, ListOptions.of(args, argument))
+    planner = CallPlanner(reader, ListOptions.of(args, table.argument, table.reading))
     entries: list[CallEntry] = []
-    for row in rows:
+    for row in table.rows:
         try:
             calls = await make(row)
         except SaasusMcpError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from saasus_mcp.common.json_path import InvalidArguments
@@ -12,43 +12,27 @@ from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.name_index import fold_name
 from saasus_mcp.jobs.tables.cells import cell_text, narrow
+from saasus_mcp.jobs.tables.column_names import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
+from saasus_mcp.jobs.tables.table_reading import TableReading
 
 MAX_REPORTED = 50
 MAX_CELL = 2_000
-HEADINGS: Mapping[str, tuple[str, ...]] = {
-    "tenant": (
-        *(
-            "tenant_id",
-            "テナントid",
-            "customer id",
-            "customer_id",
-            "顧客id",
-            "tenant_name",
-            "テナント名",
-            "tenant",
-            "テナント",
+HEADINGS = ColumnNames(
+    {
+        "tenant": (
+            *("tenant id", "テナントID", "customer id", "顧客ID", "tenant name", "テナント名", "tenant", "テナント"),
+            *("customer", "customer name", "顧客名", "取引先名", "取引先", "請求先名", "請求先"),
         ),
-        *("customer", "customer name", "customer_name", "顧客名", "取引先名", "取引先", "請求先名", "請求先"),
-    ),
-    "amount": (
-        *(
-            "total",
-            "合計",
-            "合計金額",
-            "請求金額",
-            "請求額",
-            "税込金額",
-            "税込合計",
-            "amount",
-            "amount due",
-            "amount_due",
+        "amount": (
+            *("total", "合計", "合計金額", "請求金額", "請求額", "税込金額", "税込合計", "amount"),
+            *("amount due", "amount paid", "金額"),
         ),
-        *("amount paid", "amount_paid", "金額"),
-    ),
-    "currency": ("currency", "通貨"),
-}
-"""Headings that are recognised, folded. The first one that the list has is taken."""
+        "currency": ("currency", "通貨"),
+    }
+)
+"""Headings that are recognised. The first one that the list has is taken."""
+FIELDS = ("tenant", "amount", "currency")
 CURRENCIES = {"jpy": "JPY", "円": "JPY", "\N{YEN SIGN}": "JPY", "usd": "USD", "$": "USD", "ドル": "USD"}
 AMOUNT = re.compile(r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(?:\.\d{1,6})?")
 NEGATIVE_SIGNS = "-\N{MINUS SIGN}\N{WHITE UP-POINTING TRIANGLE}\N{BLACK UP-POINTING TRIANGLE}"
@@ -69,19 +53,30 @@ class ListedAmount:
     currency: str = ""
 
 
-def parse_listed_amounts(content: object, columns: Mapping[str, str], argument: str) -> list[ListedAmount]:
+@dataclass(frozen=True, slots=True)
+class ListedAmounts:
+    """The lines of the list that are not blank, and how the list was read."""
+
+    lines: tuple[ListedAmount, ...]
+    reading: TableReading
+
+
+def parse_listed_amounts(
+    content: object, columns: Mapping[str, str], argument: str, encoding: str = ""
+) -> ListedAmounts:
     """Parse the list, which is a CSV text or a list of records. Skip blank lines.
 
     Args:
         columns: the headings of `tenant`, `amount` and `currency`, where they are not recognised.
         argument: the argument that the list comes from, for errors.
+        encoding: of the file that the list was read from, for the reading.
 
     Raises:
         InvalidArguments: it is not such a list. All faulty lines are named.
     """
-    table = read_table(content, argument)
+    table = read_table(content, argument, encoding=encoding)
     require_rows(table, argument)
-    found = {field: _column(field, table.columns, columns, argument) for field in HEADINGS}
+    found = {field: _column(field, table.columns, columns, argument) for field in FIELDS}
     listed, problems = list[ListedAmount](), list[Message]()
     for row in table.rows:
         line, cells = row.number, {field: _cell(row.cells.get(name)) for field, name in found.items()}
@@ -104,7 +99,8 @@ def parse_listed_amounts(content: object, columns: Mapping[str, str], argument: 
             message("jobs_invoices.list_invalid", count=len(problems), problems=Lines(tuple(problems[:MAX_REPORTED]))),
             message("jobs_invoices.list_invalid_hint"),
         )
-    return listed
+    told = {field: name for field, name in found.items() if name}
+    return ListedAmounts(tuple(listed), replace(table.reading, columns=told))
 
 
 def _column(field: str, headings: Sequence[str], columns: Mapping[str, str], argument: str) -> str:
@@ -114,12 +110,9 @@ def _column(field: str, headings: Sequence[str], columns: Mapping[str, str], arg
             return columns[field]
         problem = message("jobs_invoices.list_no_column", name=quote_text(columns[field][:80]))
         raise InvalidArguments(("columns", field), problem, _known(headings))
-    folded = {fold_name(name): name for name in reversed(headings)}
-    for name in HEADINGS[field]:
-        if name in folded:
-            return folded[name]
-    if field == "currency":
-        return ""
+    found = HEADINGS.first(field, headings)
+    if found is not None or field == "currency":
+        return found or ""
     problem = message("jobs_invoices.list_needs_column", field=field)
     raise InvalidArguments((argument,), problem, message("jobs_invoices.list_columns_hint", names=_quoted(headings)))
 

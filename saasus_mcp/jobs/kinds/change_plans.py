@@ -18,7 +18,7 @@ AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one change for each row. A row says when: a moment, or `now`."""
-    argument, rows = await read_rows(reader, args, ("tenant", "plan", "when"))
+    table = await read_rows(reader, args, ("tenant", "plan", "when"))
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
         arguments: dict[str, Any] = {
@@ -30,7 +30,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             arguments["using_next_plan_from"] = parse_moment(when, args, "when")
         return [{"tool": "auth_update_tenant_plan", "arguments": arguments}]
 
-    return await plan_rows(reader, args, argument, rows, make)
+    return await plan_rows(reader, args, table, make)
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:

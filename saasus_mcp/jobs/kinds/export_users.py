@@ -101,8 +101,13 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     ids: set[str] = set()
 
     async def add(key: str, query: Mapping[str, Any], rows: Callable[[Mapping[str, Any]], list[list[Any]]]) -> None:
-        async for page in work.read_pages(key, query, lambda answer: _page(answer, rows(answer))):
+        def take(answer: Mapping[str, Any]) -> dict[str, Any]:
+            page = {"rows": rows(answer), "ids": [user["id"] for user in answer.get("users", []) if "id" in user]}
             ids.update(page["ids"])
+            return page
+
+        async for page in work.read_pages(key, query, take):
+            ids.update(page["ids"])  # a remembered page was not taken
             table.add_rows(page["rows"])
             await work.report_progress(table.row_count)
 
@@ -130,7 +135,3 @@ async def _read_filter(work: JobContext, data: Mapping[str, Any]) -> UserFilter:
         names,
         dormant,
     )
-
-
-def _page(answer: Mapping[str, Any], rows: list[list[Any]]) -> dict[str, Any]:
-    return {"ids": [user["id"] for user in answer.get("users", []) if "id" in user], "rows": rows}

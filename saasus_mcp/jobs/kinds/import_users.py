@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.common.language import Language
@@ -12,13 +13,12 @@ from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
-from saasus_mcp.jobs.tables.table_reading import TableReading
+from saasus_mcp.jobs.told_reading import reading_data, reading_facts, reading_notes
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ORDINARY_FACTS, ImportQuestion, PlannedLine
 from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_line import TENANT_MISSING, LineErrors, UserLine
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
-from saasus_mcp.permissions.question.content import Fact, FixedText
 
 ACCOUNT_STEP, MEMBER_STEP = "account", "member"
 
@@ -86,7 +86,9 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Compare each line with the existing users, and plan the missing steps."""
     argument, content = await reader.load_input(args, "csv", "result")
     targets = await _read_targets(reader)
-    lines, faulty, reading = await reader.run_in_thread(lambda: parse_users(content, targets, argument))
+    lines, faulty, reading = await reader.run_in_thread(
+        lambda: parse_users(content, targets, argument, reader.encoding)
+    )
     skips = args.get("on_mistake") == "skip"
     if faulty and not skips and all(line.tenant_id for line in lines):
         raise invalid_list(faulty, argument)
@@ -98,8 +100,9 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     sound = [line for line in lines if line not in unknown]
     rows = [_faulty_row(each, reader.language) for each in faulty]
     stop = args.get("on_error") == "stop"
-    data = {"stop": stop, **({} if reading.is_plain else {"read": reading.as_data()})}
-    return await reader.run_in_thread(lambda: _build_plan(sound, rows, existing, targets, data))
+    data = {"stop": stop, **reading_data(reading)}
+    plan = await reader.run_in_thread(lambda: _build_plan(sound, rows, existing, targets, data))
+    return replace(plan, facts=(*plan.facts, *reading_facts(reading))) if plan.groups else plan
 
 
 def _build_plan(
@@ -140,7 +143,7 @@ def _build_plan(
         tuple(groups),
         data,
         headline=question.headline,
-        facts=(*question.facts(), *_reading_facts(data)),
+        facts=tuple(question.facts()),
         impact=tuple(question.impact()),
         warnings=tuple(question.warnings()),
         undo=bilingual(message("jobs_users.undo")),
@@ -148,13 +151,6 @@ def _build_plan(
         typed=question.typed,
         ordinary_facts=ORDINARY_FACTS,
     )
-
-
-def _reading_facts(data: Mapping[str, Any]) -> Iterator[Fact]:
-    """Yield how the list was read, if a person could have meant something else."""
-    if "read" in data:
-        reading = bilingual(TableReading.from_data(data["read"]).describe())
-        yield Fact("reading", bilingual(message("jobs_tables.reading_label")), FixedText(reading))
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
@@ -165,8 +161,9 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     rows = [_finished_row(line, results.get(line["row"]), work.language) for line in plan.data["lines"]]
     secrets, lost = _passwords(results)
     notes = [message("jobs_users.passwords_lost", logins=tuple(lost))] if lost else []
-    if "read" in plan.data:
-        notes.append(message("jobs_tables.reading_note", reading=TableReading.from_data(plan.data["read"]).describe()))
+    if any(row.get("attributes_kept") for row in rows):
+        notes.append(message("jobs_users.attributes_kept"))
+    notes += reading_notes(plan.data)
     return JobResult(Counter(row["outcome"] for row in rows), rows, secrets=secrets, notes=tuple(notes))
 
 

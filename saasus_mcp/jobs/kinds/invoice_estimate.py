@@ -21,7 +21,7 @@ from saasus_mcp.jobs.invoices.invoice_table import (
     Status,
     TenantMonth,
 )
-from saasus_mcp.jobs.invoices.listed_amounts import ListedAmount, parse_listed_amounts
+from saasus_mcp.jobs.invoices.listed_amounts import ListedAmount, ListedAmounts, parse_listed_amounts
 from saasus_mcp.jobs.invoices.money import format_amount, total
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -31,6 +31,7 @@ from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports import price_list
 from saasus_mcp.jobs.reports.period import Period
 from saasus_mcp.jobs.reports.table import Table
+from saasus_mcp.jobs.told_reading import reading_data, reading_notes
 
 USAGE_OPERATION = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
 MONTH = re.compile(r"\d{4}-\d{2}")
@@ -67,10 +68,19 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         )
     data = {name: value for name, value in args.items() if name not in ("csv", "result")}
     listed_json = (
-        None if listed is None else [[each.line, each.tenant, str(each.amount), each.currency] for each in listed]
+        None if listed is None else [[each.line, each.tenant, str(each.amount), each.currency] for each in listed.lines]
     )
+    read = reading_data(None if listed is None else listed.reading)
     return Plan(
-        data={**data, "tenants": tenants, "names": names, "reads": reads, "now": reader.now(), "listed": listed_json}
+        data={
+            **data,
+            "tenants": tenants,
+            "names": names,
+            "reads": reads,
+            "now": reader.now(),
+            "listed": listed_json,
+            **read,
+        }
     )
 
 
@@ -95,7 +105,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         _counts(args, months, compared),
         rows=[*unread, *_comparison_rows(compared or (), args["names"])],
         product=table.content(),
-        notes=tuple(_notes(args, book, months)),
+        notes=(*_notes(args, book, months), *reading_notes(args)),
     )
 
 
@@ -122,13 +132,14 @@ def _last_month(period: Period) -> Period:
     return list(period.months())[-1]
 
 
-async def _load_list(reader: JobReader, args: Mapping[str, Any], period: Period) -> list[ListedAmount] | None:
+async def _load_list(reader: JobReader, args: Mapping[str, Any], period: Period) -> ListedAmounts | None:
     if "csv" not in args and "result" not in args:
         return None
     if len(list(period.months())) > 1:
         raise InvalidArguments(("to",), message("jobs_invoices.one_month_to_compare"), message("jobs.leave_out_hint"))
     argument, content = await reader.load_input(args, "csv", "result")
-    return await reader.run_in_thread(lambda: parse_listed_amounts(content, args.get("columns", {}), argument))
+    columns, encoding = args.get("columns", {}), reader.encoding
+    return await reader.run_in_thread(lambda: parse_listed_amounts(content, columns, argument, encoding))
 
 
 async def _read_book(work: JobContext, args: Mapping[str, Any]) -> PriceBook:

@@ -12,11 +12,11 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants
+from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
 from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
-from saasus_mcp.jobs.name_index import UUID_PATTERN, names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.question_values import leading_name, name_text, optional_count, optional_list
 from saasus_mcp.permissions.question.content import (
@@ -69,7 +69,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         return await plan_tenants(
             reader, args, lambda tenant: _contract_end(reader, tenant, Contract.from_tenant(tenant), soon=soon)
         )
-    tenant_id = await _resolve_tenant(reader, args["tenant_id"])
+    tenant_id = await NameResolver(reader).find("tenant_id", TENANT, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
     ends_at = _contract_end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
@@ -126,16 +126,6 @@ def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon
     return (
         -(-earliest // HOUR_SECONDS) * HOUR_SECONDS
     )  # a full hour, so that the plan stays equal while a person decides
-
-
-async def _resolve_tenant(reader: JobReader, text: str) -> str:
-    """Return the id of a tenant that is given by id or name."""
-    if UUID_PATTERN.fullmatch(text):
-        return text
-    names: dict[str, list[str]] = await reader.read(
-        "auth.GetTenants", take=lambda answer: names_by_id(answer, "tenants", "id")
-    )
-    return resolve_names("tenant_id", [text], "tenant", names)[0]
 
 
 def _headline(name: str, counts: Mapping[str, int]) -> Message:

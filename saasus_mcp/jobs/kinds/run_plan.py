@@ -9,7 +9,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.call_table import read_call_rows
+from saasus_mcp.jobs.calls.call_table import read_call_table
 from saasus_mcp.jobs.calls.entries import CallEntry, fill_template, read_calls
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -19,21 +19,22 @@ from saasus_mcp.jobs.plan import Plan
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Check every call, and plan those that change something."""
-    argument, entries = await _read_entries(reader, args)
-    return await CallPlanner(reader, ListOptions.of(args, argument)).plan(entries)
+    options, entries = await _read_entries(reader, args)
+    return await CallPlanner(reader, options).plan(entries)
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
     return await run_calls(work, plan)
 
 
-async def _read_entries(reader: JobReader, args: Mapping[str, Any]) -> tuple[str, list[CallEntry]]:
+async def _read_entries(reader: JobReader, args: Mapping[str, Any]) -> tuple[ListOptions, list[CallEntry]]:
     require_one_of(args, "calls", "csv", "result")
     if ("template" in args) == ("calls" in args):
         raise InvalidArguments(("template",), message("jobs_calls.template_goes_with_table"))
     if "calls" in args:
-        return "calls", read_calls(args["calls"])
+        return ListOptions.of(args, "calls"), read_calls(args["calls"])
     argument, content = await reader.load_input(args, "csv", "result")
-    rows = await reader.run_in_thread(lambda: read_call_rows(content, argument))
+    table = await reader.run_in_thread(lambda: read_call_table(content, argument, encoding=reader.encoding))
     limit = reader.bulk_limits.max_calls
-    return argument, await reader.run_in_thread(lambda: fill_template(args["template"], rows, limit))
+    entries = await reader.run_in_thread(lambda: fill_template(args["template"], table.rows, limit))
+    return ListOptions.of(args, argument, table.reading), entries

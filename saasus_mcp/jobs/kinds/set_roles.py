@@ -22,7 +22,7 @@ from saasus_mcp.jobs.tables.table_reader import TableRow
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Compare each row with the present roles. Roles of other people, tenants and environments stay."""
-    argument, rows = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
+    table = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
     names, members = NameResolver(reader), Members(reader)
     seen: dict[tuple[str, str, int], int] = {}
 
@@ -49,7 +49,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         ]
         return [*(grants if missing else []), *revokes]
 
-    return await plan_rows(reader, args, argument, rows, make)
+    return await plan_rows(reader, args, table, make)
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:

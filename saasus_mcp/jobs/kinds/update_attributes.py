@@ -31,7 +31,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one update for each row that differs. Empty cells and attributes without a column stay as they are."""
     of = args["of"]
     keys = ("tenant",) if of == "tenants" else ("tenant", "user")
-    argument, rows = await read_rows(reader, args, keys, (ATTRIBUTE_PREFIX,))
+    table = await read_rows(reader, args, keys, (ATTRIBUTE_PREFIX,))
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
     names, members = NameResolver(reader), Members(reader)
@@ -53,7 +53,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             return []
         return [{"tool": tool, "arguments": {**others, "attributes": {**present, **changed}}}]
 
-    return await plan_rows(reader, args, argument, rows, make)
+    return await plan_rows(reader, args, table, make)
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:

@@ -34,6 +34,11 @@ class ColumnNames:
                 return name + heading[len(prefix) :].strip()
         return self._columns.get(_fold(heading), heading)
 
+    def first(self, column: str, headings: Sequence[str]) -> str | None:
+        """Return the heading that names a column; of several, the one whose spelling comes first for this column."""
+        written = {_fold(heading): heading for heading in reversed(headings)}
+        return next((written[name] for name, of in self._columns.items() if of == column and name in written), None)
+
     def nearest(self, heading: str, known: Iterable[str]) -> str | None:
         """Return the known column or heading that resembles an unknown one the most."""
         spellings = {**self._columns, **{_fold(name): name for name in known}}

@@ -49,7 +49,9 @@ class InputTable:
     reading: TableReading
 
 
-def read_table(content: object, argument: str, column_of: Callable[[str], str] = str.strip) -> InputTable:
+def read_table(
+    content: object, argument: str, column_of: Callable[[str], str] = str.strip, encoding: str = ""
+) -> InputTable:
     """Return the rows of a CSV text or of a list of records.
 
     Blank rows are left out, also before the headings, and so are columns without a heading.
@@ -57,6 +59,7 @@ def read_table(content: object, argument: str, column_of: Callable[[str], str] =
     Args:
         argument: the argument that the table comes from, for errors.
         column_of: returns the column that a heading names.
+        encoding: of the file that the table was read from, for the reading.
 
     Raises:
         InvalidArguments: it is not such a table, two headings name one column, or it is too large.
@@ -65,24 +68,26 @@ def read_table(content: object, argument: str, column_of: Callable[[str], str] =
         text = content.removeprefix("\ufeff")
         separator = _find_separator(text, argument)
         numbered = _numbered_rows(text, separator, argument)
-        headings = next(numbered, (0, ()))[1]
+        before, headings = _find_headings(numbered)
         columns = _name_columns(headings, column_of, argument)
-        rows = (_split_row(number, cells, columns) for number, cells in numbered)
+        rows = (_split_row(number, cells, columns) if is_filled(cells) else None for number, cells in numbered)
     elif isinstance(content, list) and all(isinstance(record, dict) for record in content):
-        separator = ""
+        separator, before = "", 0
         headings = list(dict.fromkeys(name for record in content[: MAX_ROWS + 1] for name in record))
         columns = _name_columns(headings, column_of, argument)
         by_heading = dict(zip(headings, columns, strict=True))
         rows = (
             TableRow(number, {by_heading[name]: value for name, value in record.items() if by_heading[name]})
-            for number, record in enumerate(content[: MAX_ROWS + 1], 1)
             if any(is_filled(value) for value in record.values())
+            else None
+            for number, record in enumerate(content[: MAX_ROWS + 1], 1)
         )
     else:
         raise InvalidArguments((argument,), message("jobs_tables.no_table"), message("jobs_tables.no_table_hint"))
     named = {column: heading.strip() for heading, column in zip(headings, columns, strict=True) if column}
-    found = _bounded(rows, len(named), argument)
-    return InputTable(tuple(named), found, TableReading(SEPARATORS.get(separator, ""), len(found), named))
+    found, blank = _bounded(rows, len(named), argument)
+    reading = TableReading(SEPARATORS.get(separator, ""), len(found), named, encoding, before + blank)
+    return InputTable(tuple(named), found, reading)
 
 
 def require_rows(table: InputTable, argument: str) -> None:
@@ -125,17 +130,21 @@ def _reader(text: str, mark: str) -> Any:
 
 
 def _numbered_rows(text: str, separator: str, argument: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """Yield the rows that are not blank with their numbers; the headings first."""
+    """Yield the rows with their numbers."""
     reader = _reader(text, separator)
     try:
         if SEPARATOR_LINE.match(text):
             next(reader)
         for cells in reader:
-            if is_filled(cells):
-                yield reader.line_num, cells
+            yield reader.line_num, cells
     except csv.Error as error:
         problem = message("jobs_tables.line_not_csv", line=reader.line_num, error=str(error))
         raise InvalidArguments((argument,), problem, message("jobs_tables.no_table_hint")) from None
+
+
+def _find_headings(rows: Iterator[tuple[int, Sequence[str]]]) -> tuple[int, Sequence[str]]:
+    """Return the number of blank rows before the headings, and the headings."""
+    return next(((before, cells) for before, (_, cells) in enumerate(rows) if is_filled(cells)), (0, ()))
 
 
 def _name_columns(headings: Sequence[str], column_of: Callable[[str], str], argument: str) -> list[str]:
@@ -160,13 +169,18 @@ def _split_row(number: int, cells: Sequence[str], columns: Sequence[str]) -> Tab
     return TableRow(number, named, is_filled([*unnamed, *cells[len(columns) :]]))
 
 
-def _bounded(rows: Iterable[TableRow], width: int, argument: str) -> tuple[TableRow, ...]:
+def _bounded(rows: Iterable[TableRow | None], width: int, argument: str) -> tuple[tuple[TableRow, ...], int]:
+    """Return the rows that are not blank, and the number of the others."""
     found: list[TableRow] = []
+    blank = 0
     for row in rows:
+        if row is None:
+            blank += 1
+            continue
         found.append(row)
         if len(found) > MAX_ROWS or len(found) * width > MAX_CELLS:
             raise _too_large(argument)
-    return tuple(found)
+    return tuple(found), blank
 
 
 def _too_large(argument: str) -> InvalidArguments:

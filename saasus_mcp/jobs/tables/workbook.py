@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.tables.cells import is_filled
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 SIGNATURE = b"PK\x03\x04"
 """The first bytes of a workbook, which is a ZIP archive."""
-MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 """Size of all parts of a workbook. An archive of some kilobytes could unpack to terabytes."""
 MAX_ROWS = 20_000
+"""Rows that are not blank."""
+MAX_ALL_ROWS = 1_048_576
+MAX_ALL_CELLS = 2_000_000
+"""Blank cells included: spreadsheets keep the format of cells that people have cleared."""
 MAX_COLUMNS = 500
 CELL_LENGTH = 32_767
 """Characters that a cell of a workbook can hold."""
@@ -35,7 +40,9 @@ def read_workbook(raw: bytes) -> str:
     try:
         _require_bounded_archive(raw)
         book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-        return _to_csv(_bounded_rows(book.worksheets[0].iter_rows(values_only=True)))
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # otherwise each row is filled up to the size that the file claims
+        return _to_csv(_bounded_rows(sheet.iter_rows(values_only=True)))
     except SaasusMcpError:
         raise
     except Exception as error:  # noqa: BLE001 - a damaged workbook fails anywhere in the library
@@ -92,15 +99,23 @@ def _text_cell(openpyxl: ModuleType, sheet: Any, value: str) -> Any:
 
 
 def _bounded_rows(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Yield the rows without blank cells at their end, and without blank rows at the end of the sheet."""
+    blank, filled, cells = 0, 0, 0
     for number, row in enumerate(rows):
-        if number >= MAX_ROWS or len(row) > MAX_COLUMNS:
+        cells += len(row)
+        width = next((width for width in range(len(row), 0, -1) if is_filled(row[width - 1])), 0)
+        filled += width > 0
+        if number >= MAX_ALL_ROWS or cells > MAX_ALL_CELLS or filled > MAX_ROWS or width > MAX_COLUMNS:
             raise _too_large()
-        yield row
+        if width:
+            yield from [()] * blank  # a row has the number that Excel shows
+            yield row[:width]
+        blank = 0 if width else blank + 1
 
 
 def _to_csv(rows: Iterable[Sequence[Any]]) -> str:
     written = io.StringIO()
-    writer = csv.writer(written)
+    writer = csv.writer(written, quoting=csv.QUOTE_ALL)  # a semicolon or tab in a cell is no separator
     for row in rows:
         writer.writerow([_cell_text(value) for value in row])
     return written.getvalue()

@@ -47,12 +47,13 @@ MAX_UNKNOWN = 10
 
 
 def parse_users(
-    content: object, targets: ImportTargets, argument: str
+    content: object, targets: ImportTargets, argument: str, encoding: str = ""
 ) -> tuple[list[UserLine], list[LineErrors], TableReading]:
     """Parse a list, which is a CSV text or a list of records. Skip blank lines.
 
     Args:
         argument: the argument that the list comes from, for errors.
+        encoding: of the file that the list was read from, for the reading.
 
     Returns:
         The lines without errors, the errors of the others, and how the list was read.
@@ -60,7 +61,7 @@ def parse_users(
     Raises:
         InvalidArguments: it is not such a list.
     """
-    table = read_table(content, argument, HEADINGS.find)
+    table = read_table(content, argument, HEADINGS.find, encoding)
     _require_columns(table.columns, targets, argument)
     require_rows(table, argument)
     lines, faulty = list[UserLine](), list[LineErrors]()

@@ -29,6 +29,9 @@ class ActionKind(StrEnum):
     TOKEN_CREATE = "token_create"  # noqa: S105 - the name of a kind
     TOKEN_REVOKE = "token_revoke"  # noqa: S105 - the name of a kind
     SIGN_OUT = "sign_out"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    JOB_CANCEL = "job_cancel"
     POLICY_TAKEN = "policy_taken"
     POLICY_REFUSED = "policy_refused"
     PASSPHRASE_SET = "passphrase_set"  # noqa: S105 - the name of a kind
@@ -46,7 +49,7 @@ class ActionRecord:
         code: of the approval.
         operation, from_call: the operation, and the call whose record mentions it.
         handle: of the revealed secret, never the secret.
-        subject: the token, the principal who was signed out, or the policy.
+        subject: the token, the principal who was signed out, the policy, or the channel of notices.
     """
 
     kind: ActionKind

@@ -175,8 +175,17 @@ class ApprovalService:
         """Return every approval, newest first."""
         return self._store.list_approvals(now)
 
-    def approve(self, approval: Approval, typed: str, by: str, now: float, *, via: Channel = "terminal") -> None:
-        """Approve the call that the approval shows, with the typed name of its target.
+    def approve(
+        self,
+        approval: Approval,
+        typed: str,
+        by: str,
+        now: float,
+        comment: str | None = None,
+        *,
+        via: Channel = "terminal",
+    ) -> None:
+        """Approve the call that the approval shows, with the typed name of its target. The comment is stored and recorded.
 
         Raises:
             CallRefused: another name was typed, another person must approve, or the approval is no longer pending.
@@ -189,8 +198,9 @@ class ApprovalService:
             raise CallRefused(
                 Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
             )
-        record = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
-        self._decide(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=record)
+        record = approval_action(approval, ActionKind.APPROVE, by=by, via=via, reason=comment or "").to_audit()
+        until = now + APPROVAL_LIFETIME
+        self._decide(approval, "approved", by=by, at=now, reason=comment, expires_at=until, record=record)
 
     def reject(
         self, approval: Approval, by: str, now: float, reason: str | None = None, *, via: Channel = "terminal"

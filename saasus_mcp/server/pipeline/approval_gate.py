@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from urllib.parse import urlsplit
 
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.messages import Localized, message
+from saasus_mcp.common.messages import Localized, Message, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import (
     ConfirmationPrompt,
@@ -29,6 +30,7 @@ from saasus_mcp.permissions.question.staleness import added_lines, explain_stale
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
+from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store import Approval
 
 MAX_ROUNDS = 4
@@ -206,7 +208,7 @@ class ApprovalGate:
         before, after = _comparable(approved), _comparable(draft.question)
         text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
         if unattended is not None:
-            raise _unattended_refusal(unattended, approval, text_after)
+            raise _unattended_refusal(unattended, approval, text_after, self._where_to_decide(approval))
         if proof is not None:
             return Authorized(proof, draft.inspection, added_lines(text_before, text_after))
         # The question of an earlier request may show fields that this caller may no longer read.
@@ -240,7 +242,18 @@ class ApprovalGate:
             if opened is None:
                 return PendingElicitation(ConfirmationPrompt(text, None), url_prompt=prompt)
         too_long = is_cut and request.decision.outcome == "confirm" and not request.decision.typed
-        raise _pending_refusal(approval, preview, opened=bool(opened), too_long=too_long)
+        where = self._where_to_decide(approval)
+        raise _pending_refusal(approval, preview, where, opened=bool(opened), too_long=too_long)
+
+    def _where_to_decide(self, approval: Approval) -> Message:
+        """Return what to ask the approver to do: a hosted server's approvers have a console and no terminal with its store."""
+        base, code = self._console_url(), approval.code
+        if not base:
+            return message("server.decide_in_terminal", code=code)
+        url = f"{base}/approvals/{code}"
+        if is_loopback(urlsplit(base).hostname or ""):
+            return message("server.decide_anywhere", code=code, url=url)
+        return message("server.decide_on_console", url=url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,15 +269,15 @@ def _comparable(question: Question) -> Question:
     return fit_dialog(replace(question, reason="", lead=(), typed=None))
 
 
-def _unattended_refusal(answer: UnattendedAnswer, approval: Approval, preview: str) -> CallRefused:
+def _unattended_refusal(answer: UnattendedAnswer, approval: Approval, preview: str, where: Message) -> CallRefused:
     return CallRefused(
         answer.reason,
         message("server.client_declined", cause=answer.message, code=approval.code),
-        message("server.client_declined_hint", code=approval.code, preview=preview),
+        message("server.client_declined_hint", decide=where, preview=preview),
     )
 
 
-def _pending_refusal(approval: Approval, preview: str, *, opened: bool, too_long: bool) -> CallRefused:
+def _pending_refusal(approval: Approval, preview: str, where: Message, *, opened: bool, too_long: bool) -> CallRefused:
     needed = message(
         "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
     )
@@ -273,5 +286,5 @@ def _pending_refusal(approval: Approval, preview: str, *, opened: bool, too_long
     return CallRefused(
         Reason.APPROVAL,
         needed,
-        message("server.approval_page_hint" if opened else "server.approval_hint", code=approval.code, preview=preview),
+        message("server.approval_page_hint" if opened else "server.approval_hint", decide=where, preview=preview),
     )

@@ -149,6 +149,7 @@ class Call:
         reason: why the caller makes the call, in the caller's words (see `stated_reason`). No decision depends on it.
         is_cancelled: returns whether the client cancelled the call. A lost connection does not cancel it.
         on_rate_limit: for calls of a job, which waits and goes on. Without it, the call ends. A client cannot set it.
+        encoding: of the file that a table among the arguments was read from, which a question tells. Empty without a file.
     """
 
     name: str
@@ -165,6 +166,7 @@ class Call:
     reason: str = ""
     is_cancelled: Callable[[], bool] = not_cancellable
     on_rate_limit: RateLimitHandler | None = None
+    encoding: str = ""
 
     def with_timer(self) -> tuple[Call, Callable[[], float]]:
         """Return the call with an elicitor that measures, and a function that returns the seconds of all answers so far."""

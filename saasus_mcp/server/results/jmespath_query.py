@@ -228,6 +228,8 @@ def format_csv(value: Any) -> str:
 
 def csv_cell(value: Any) -> str:
     """Return a value as a cell of a CSV. A text that looks like a formula gets an apostrophe, because it comes from outside."""
+    if isinstance(value, str):
+        return f"'{value}" if looks_like_formula(value) else value
     if value is None:
         return ""
     if isinstance(value, bool | int | float | dict | list):

@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -128,7 +128,7 @@ class AuditLog:
         """
         at = float(at)
         follows = "" if self._end.is_plain(at) else self._link(connection, at)
-        _INSERT.execute(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
+        _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
 
     def append_alone(self, call: str, event: str, record: Record, at: float) -> None:
         """Add a record without any other write, as for a read.
@@ -214,6 +214,20 @@ class AuditLog:
         with self._database.read_transaction() as connection:
             rows = connection.execute(query)
             return [(RecordPosition(row.at, row.writer, row.number), _decode_record(row)) for row in rows]
+
+    def find_ends(self, calls: Sequence[str], since: float, seconds: float) -> dict[str, dict[str, Any]]:
+        """Return the `ended` records of calls by call, looked for within so many seconds from a time."""
+        ended = (audit.c.event == "ended", audit.c.at >= since, audit.c.at <= since + seconds, audit.c.call.in_(calls))
+        with self._database.read_transaction() as connection:
+            return {row.call: _decode_record(row) for row in connection.execute(select(audit).where(*ended))}
+
+    def find_proof_use(self, proof: str, since: float) -> dict[str, Any] | None:
+        """Return the `begun` record of the call that used up a proof, looked for from a time on."""
+        contains = audit.c.record.contains(json.dumps(proof), autoescape=True)
+        query = select(audit).where(audit.c.event == "begun", audit.c.at >= since, contains)
+        with self._database.read_transaction() as connection:
+            found = (_decode_record(row) for row in connection.execute(query))
+            return next((record for record in found if record.get("proof_id") == proof), None)
 
     def newest_applied(self, operation: str, most: int) -> list[dict[str, Any]]:
         """Return the `begun` records of the newest calls of an operation that changed something, newest first.
@@ -306,7 +320,7 @@ class AuditLog:
         if not self._end.is_plain(at) and (follows := self._link(connection, at)):
             removed = json.dumps([*json.loads(follows), *json.loads(removed)], separators=(",", ":"))
         row = self._next_row(secrets.token_hex(16), "decided", encode_bounded(record), at=at, follows=removed)
-        _INSERT.execute(connection, row)
+        _INSERT.run(connection, row)
 
 
 def _chain_records(connection: Connection) -> Iterator[ChainRecord]:

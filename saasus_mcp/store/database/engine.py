@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import ADDED, SCHEMA_VERSION, metadata
+from saasus_mcp.store.database.schema import ADDED_TABLES, SCHEMA_VERSION, metadata
 from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,10 @@ class Database:
         self._is_file = not self._is_postgres and engine.url.database is not None
         self._raw: PoolProxiedConnection | None = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
+        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._snapshots = self._engine.execution_options(
+            **(snapshot if self._is_postgres else {sqlite.READ_ONLY: True})
+        )
         versions = next(table for table in tables.tables.values() if table.name == "versions")
         with self.transaction(long_running=True) as connection:
             acquire_lock(connection, "setup")
@@ -51,8 +55,9 @@ class Database:
                 if schema is not None:
                     connection.execute(CreateSchema(schema, if_not_exists=True))
                 tables.create_all(connection)
-            for table in (each for each in tables.sorted_tables if each.info.get(ADDED)):
-                table.create(connection, checkfirst=True)
+            elif tables is metadata and not inspect(connection).has_table(ADDED_TABLES[-1].name, schema):
+                for table in ADDED_TABLES:
+                    table.create(connection, checkfirst=True)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
                 connection.execute(insert(versions).values(version=version))
@@ -103,14 +108,33 @@ class Database:
         """
         if not self._is_file:
             with self.transaction() as connection:
-                statement.execute(connection, values)
+                statement.run(connection, values)
             return
         with self._explain():
-            if self._raw is None:
-                self._raw = self._engine.raw_connection()
-            driver = self._raw.driver_connection
-            assert driver is not None  # noqa: S101 - for the type: the connection is only returned in close()
-            driver.execute(*statement.compiled_sql(self._engine.dialect, values))
+            self._driver().execute(*statement.compiled_sql(self._engine.dialect, values))
+
+    def read_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`.
+
+        Raises:
+            StoreError: the database fails.
+        """
+        if not self._is_file:
+            with self.read_transaction() as connection:
+                return statement.execute(connection, values).first()
+        with self._explain():
+            found = self._driver().execute(*statement.compiled_sql(self._engine.dialect, values))
+            row: Sequence[Any] | None = found.fetchone()
+            found.close()  # an open cursor would hold the snapshot
+            return row
+
+    def _driver(self) -> Any:
+        """Return the driver's connection for single statements."""
+        if self._raw is None:
+            self._raw = self._engine.raw_connection()
+        driver = self._raw.driver_connection
+        assert driver is not None  # noqa: S101 - for the type: the connection is only returned in close()
+        return driver
 
     @contextmanager
     def read_transaction(self, *, long_running: bool = True) -> Iterator[Connection]:
@@ -122,9 +146,11 @@ class Database:
         Raises:
             StoreError: the database fails.
         """
-        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        engine = self._engine.execution_options(**(snapshot if self._is_postgres else {sqlite.READ_ONLY: True}))
-        with self._explain(), engine.begin() as connection, self._timeouts(connection, long_running=long_running):
+        with (
+            self._explain(),
+            self._snapshots.begin() as connection,
+            self._timeouts(connection, long_running=long_running),
+        ):
             yield connection
 
     def _timeouts(self, connection: Connection, *, long_running: bool) -> AbstractContextManager[None]:

@@ -33,6 +33,14 @@ class PreparedStatement:
             return connection.execute(self._statement, dict(values))
         return connection.exec_driver_sql(*self.compiled_sql(connection.dialect, values))
 
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> int:
+        """Execute a statement that returns no rows, and return how many rows it changed. On SQLite, its errors are the driver's."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self._statement, dict(values)).rowcount
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - for the type: the transaction has a connection
+        return int(driver.execute(*self.compiled_sql(connection.dialect, values)).rowcount)
+
     def compiled_sql(self, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
         """Return the SQL text for the driver, and the values in its order."""
         if not self._text:

@@ -13,16 +13,21 @@ from saasus_mcp.store.database.schema import (
     job_steps,
     jobs,
     journal,
+    mutes,
+    notice_deliveries,
+    notices,
     results,
     secrets,
     undone,
 )
-from saasus_mcp.store.records import DAY, UNDO_LOG_DAYS
+from saasus_mcp.store.records import DAY, NOTICE_DAYS, UNDO_LOG_DAYS
 
 _RETENTION: tuple[tuple[Table, str, int], ...] = (
     (journal, "at", UNDO_LOG_DAYS * DAY),
     (approvals, "expires_at", UNDO_LOG_DAYS * DAY),
     (jobs, "ended_at", UNDO_LOG_DAYS * DAY),
+    (notices, "at", NOTICE_DAYS * DAY),
+    (mutes, "until", 0),
     (results, "expires_at", 0),
     (secrets, "expires_at", 0),
     (confirmations, "used_at", DAY),
@@ -39,3 +44,4 @@ def purge_expired(connection: Connection, now: float) -> None:
     delete_skip_locked(connection, job_steps, job_steps.c.job.not_in(select(jobs.c.id)))
     delete_skip_locked(connection, job_pauses, job_pauses.c.job.not_in(select(jobs.c.id)))
     delete_skip_locked(connection, undone, undone.c.call.not_in(select(journal.c.call)))
+    delete_skip_locked(connection, notice_deliveries, notice_deliveries.c.notice.not_in(select(notices.c.id)))

@@ -9,8 +9,6 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Large
 
 SCHEMA_VERSION = 3
 """A store of another version is refused."""
-ADDED = "added"
-"""In the `info` of a table that stores of this version may lack, because it came later. It is created when they are opened."""
 
 metadata = MetaData()
 
@@ -221,7 +219,6 @@ job_pauses = Table(
     Column("at", Float, nullable=False),
     Column("by", Text, nullable=False, comment="who paused it, or froze the writes"),
     Column("side", String(8), nullable=False, comment="who may resume it: see store.job_records.PauseSide"),
-    info={ADDED: True},
 )
 
 workers = Table(
@@ -230,3 +227,41 @@ workers = Table(
     Column("id", String(40), primary_key=True, comment="a process that runs jobs"),
     Column("at", Float, nullable=False, comment="of the last heartbeat"),
 )
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(80), primary_key=True, comment="the event; the same in every attempt to send it"),
+    Column("kind", String(24), nullable=False, comment="see store.notice_records"),
+    Column("profile", String(80), nullable=False, comment="empty for every profile"),
+    Column("at", Float, nullable=False),
+    Column("data", Text, nullable=False, comment="JSON: references to what happened, no texts"),
+    Column("routed", Boolean, nullable=False, comment="its deliveries were created"),
+)
+Index("notices_by_state", notices.c.routed, notices.c.at)
+
+notice_deliveries = Table(
+    "notice_deliveries",
+    metadata,
+    Column("notice", String(80), primary_key=True),
+    Column("channel", String(40), primary_key=True),
+    Column("status", String(10), nullable=False, comment="pending, sent, failed or dropped"),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False, comment="the next attempt; of a claimed delivery, the end of the claim"),
+    Column("lease", String(16), nullable=False, comment="of the process that sends it now"),
+    Column("error", Text, nullable=False, comment="of the last attempt, without addresses"),
+    Column("ended_at", Float),
+)
+Index("notice_deliveries_by_state", notice_deliveries.c.status, notice_deliveries.c.due_at)
+
+mutes = Table(
+    "mutes",
+    metadata,
+    Column("channel", String(40), primary_key=True),
+    Column("profile", String(80), primary_key=True, comment="empty for every profile"),
+    Column("until", Float, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+ADDED_TABLES = (notices, notice_deliveries, mutes, job_pauses)
+"""Tables that a store of `SCHEMA_VERSION` may lack, because an earlier release created it. They are created when it is opened."""

@@ -53,7 +53,9 @@ def _configure(engine: Engine) -> Engine:
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
         reads = connection.get_execution_options().get(READ_ONLY)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - for the type: the transaction has a connection
+        driver.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -13,6 +13,7 @@ import yaml
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.compile import jobs
+from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.job_kind import load_kind
@@ -53,13 +54,14 @@ def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(
         ({"reads": ["auth.Nothing"]}, "no document has this operation"),
         ({"reads": ["auth.CreateRole"]}, "does more than read"),
         ({"writes": ["auth.GetRoles"]}, "only reads"),
-        ({"title": {"en": "T"}}, "lacks a language"),
+        ({"title": {"en": "T"}}, "title.ja is missing"),
         ({"input": {"properties": 3}}, "input:"),
-        ({"colour": "red"}, "its fields are"),
+        ({"colour": "red"}, "colour is unknown"),
+        ({"terse": None}, r"jobs.yaml:\d+: .*terse is None, not a text"),
     ],
 )
 def test_a_job_that_does_not_fit_does_not_compile(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(SpecError, match=said):
         compile_job(tmp_path, **changed)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog.compile.presets import PresetError, compile_presets
+from saasus_mcp.catalog.compile.presets import compile_presets
+from saasus_mcp.catalog.compile.spec_file import SpecError
 
 PRESET = "version: 1\nname: strict\nrules:\n- {name: strict/read, levels: [read], then: allow, reason: r}\n"
 
@@ -31,5 +32,5 @@ def test_a_table_of_levels_compiles(tmp_path: Path) -> None:
 )
 def test_anything_else_is_an_error(tmp_path: Path, old: str, new: str) -> None:
     (tmp_path / "strict.yaml").write_text(PRESET.replace(old, new), encoding="utf-8")
-    with pytest.raises(PresetError, match=r"strict\.yaml"):
+    with pytest.raises(SpecError, match=r"strict\.yaml"):
         compile_presets(tmp_path)

@@ -12,6 +12,7 @@ from saasus_mcp.catalog import Catalogue, load_catalogue, question_texts
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import documents, effects, recipe_checks, recipe_defaults, recipes
 from saasus_mcp.catalog.compile.operations import compile_operation
+from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.permissions.inspection.inverse_calls import (
     can_undo,
@@ -124,7 +125,7 @@ def test_the_affected_users_are_one_of_the_counts(catalogue: Catalogue) -> None:
         ({"impact": {}, "affects_users": "users"}, "affects_users names 'users', which is not in impact"),
         ({"diff": {"read": "a", "now": "later"}}, "diff.now is 'later'"),
         ({"diff": {"read": "a", "omitted": "perhaps"}}, "diff.omitted is 'perhaps'"),
-        ({"diff": {}}, "diff has no read, and the row has no target"),
+        ({"diff": {}}, "diff has no read, and the row has no target with one"),
         ({"verify": "as_sent"}, "verify as_sent needs a diff"),
         ({"verify": {"read": "a"}}, "verify.applied is missing"),
         (
@@ -136,12 +137,17 @@ def test_the_affected_users_are_one_of_the_counts(catalogue: Catalogue) -> None:
             {"undo": {"class": "lost", "note": {"en": "x", "ja": "x"}}},
             "undo.class is 'lost', but the reversibility",
         ),
-        ({"undo": {"class": "undoable", "call": "again", "note": {"en": "x"}}}, "undo.note lacks a language"),
-        ({"undo": {}}, "undo is missing"),
-        ({"undo": {"class": "undoable", "call": "again", "also": [{"note": "x"}]}}, "undo.also.note is unknown"),
+        ({"undo": {"class": "undoable", "call": "again", "note": {"en": "x"}}}, "undo.note.ja is missing"),
+        ({"undo": {}}, "undo.class is missing"),
+        ({"reversibility": "n/a"}, "undo is missing"),
+        ({"target": {"name": "'x'", "pick": {"from": "x"}}}, "target.pick.where is missing"),
+        ({"undo": {"class": "undoable", "call": "again", "also": [{}]}}, "undo.also[0].call is missing"),
+        ({"undo": {"class": "undoable", "call": "again", "args": "before"}}, "neither diff nor target has a read"),
+        ({"impact": 3}, "impact is 3, not a text or a mapping"),
+        ({"undo": {"class": "undoable", "call": "again", "also": [{"note": "x"}]}}, "undo.also[0].note is unknown"),
         ({"undo": {"class": "undoable", "call": "again", "when": "now.id == 1"}}, "is not an expression over"),
         ({"undo": {"class": "undoable", "call": "again", "left": "target.id == 1"}}, "is not an expression over"),
-        ({"say": {"en": "x"}}, "say lacks a language"),
+        ({"say": {"en": "x"}}, "say.ja is missing"),
     ],
 )
 def test_a_recipe_outside_its_vocabulary_does_not_compile(recipe: dict[str, Any], said: str) -> None:
@@ -218,12 +224,39 @@ def test_a_read_has_nothing_to_undo() -> None:
 )
 def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(key: str, recipe: dict[str, Any], said: str) -> None:
     table = effects.read_effects(compiler.SPECS / "effects.yaml")
-    table[key] = {name: item for name, item in table[key].items() if name not in recipes.KEYS} | recipe
+    table[key] = {name: item for name, item in table[key].items() if name not in recipes.FORMS} | recipe
     keys = [f"{source.module}.{source.node['operationId']}" for source in SOURCES]
     operations = {name: compile_operation(source, table[name], []) for name, source in zip(keys, SOURCES, strict=True)}
     recipe_defaults.fill_recipe_defaults(operations[key], operations)
     found = list(recipe_checks.find_misfits(operations[key], operations))
     assert any(said in misfit for misfit in found), found
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"target": {"read": "auth.GetNobody", "name": "target.name"}}, "target reads auth.GetNobody, which does not"),
+        (
+            {"diff": {"read": "auth.GetRoles", "pick": {"from": "people", "where": {}}}},
+            "diff.pick.from: auth.GetRoles answers with no list people",
+        ),
+        ({"undo": {"class": "undoable", "call": "auth.Nothing"}}, "undo calls auth.Nothing, which does not exist"),
+        (
+            {"undo": {"class": "undoable", "call": "again", "also": [{"call": "auth.Nothing"}]}},
+            "undo calls auth.Nothing, which does not exist",
+        ),
+    ],
+)
+def test_a_recipe_that_names_what_does_not_exist_is_an_error_and_no_traceback(
+    recipe: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = effects.read_effects(compiler.SPECS / "effects.yaml")
+    table["auth.UpdateRole"] = {
+        name: item for name, item in table["auth.UpdateRole"].items() if name not in recipes.FORMS
+    } | recipe
+    monkeypatch.setattr(effects, "read_effects", lambda _: table)
+    with pytest.raises(SpecError, match=rf"auth\.UpdateRole: {re.escape(said)}"):
+        compiler.compile_catalogue()
 
 
 def test_an_inverse_is_a_call_that_does_something(catalogue: Catalogue) -> None:

@@ -91,7 +91,7 @@ def test_a_revealed_secret_is_recorded_with_where_it_came_from(state: Path) -> N
     assert decided() == [told("reveal", handle=handle.removeprefix("secret://r/"), **where)]
     assert "hush" not in run_command("audit", "export").out
     [line] = run_command("audit", "search", "--event", "decided").out.splitlines()
-    assert "auth.CreateSaasUser" in line
+    assert "(auth_create_saas_user)" in line
 
 
 def test_what_is_approved_and_rejected_is_recorded(state: Path) -> None:

@@ -56,7 +56,7 @@ async def test_a_form_of_who_is_not_signed_in_any_more_does_nothing(stage: Conso
         stage.now = NOW + SESSION_SECONDS + 1
         for action in ("approve", "reveal"):
             answer = await client.post(f"/console/{action}", data={"csrf": token, "code": REQUESTED_AT.code})
-            assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in?why=form")
 
 
 async def test_a_link_of_another_site_is_followed_once_more_from_here(stage: ConsoleSession) -> None:

@@ -10,20 +10,15 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.console.access_view import view_access
+from saasus_mcp.hosting.console.approvals_view import view_approval, view_approvals
+from saasus_mcp.hosting.console.audit_search import AuditFilter, search_page
 from saasus_mcp.hosting.console.audit_view import view_audit
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
-from saasus_mcp.hosting.console.views import (
-    PageRequest,
-    View,
-    view_account,
-    view_approval,
-    view_approvals,
-    view_limits,
-    view_policy,
-    view_secrets,
-    view_tools,
-)
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, LocalSessions
+from saasus_mcp.hosting.console.tools_view import view_tools
+from saasus_mcp.hosting.console.views import PageRequest, View, view_limits, view_policy, view_secrets
+from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
@@ -178,7 +173,12 @@ def test_no_page_shows_an_approver_anything_of_another_profile(service: ConsoleS
         "audit": view_audit,
         "limits": view_limits,
     }
-    pages |= {"tools": view_tools, "policy": view_policy, "secrets": view_secrets, "account": view_account}
+    pages |= {
+        "tools": view_tools,
+        "policy": view_policy,
+        "secrets": view_secrets,
+        "access": lambda service, page: view_access(service, LocalSessions(), page),
+    }
     shown = {}
     for name, view in pages.items():
         asked = PageRequest({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, Reader.of("en"))
@@ -194,20 +194,20 @@ def test_no_page_shows_an_approver_anything_of_another_profile(service: ConsoleS
 def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
     service: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.hosting.console.service.SCAN_LIMIT", 3)
+    monkeypatch.setattr("saasus_mcp.hosting.console.audit_search.SCAN_LIMIT", 3)
     store.record_refusal("rare", {"principal": "token:eve", "profile": "production"}, NOW)
     for number in range(7):
         store.record_refusal(f"common-{number}", {"principal": "token:bob", "profile": "production"}, NOW)
     [context] = service.contexts_of(OPERATOR)
-    looked = [service.search_audit(context, {"principal": "eve"}, 7.0, None)]
+    wanted = AuditFilter(WordSearch(""), since=0.0, principal="eve")
+    looked = [search_page(service, context, wanted, None)]
     while (older := looked[-1].next_cursor) is not None:
-        looked.append(service.search_audit(context, {"principal": "eve"}, 7.0, older))
-    assert [[record["call"] for record in each.records] for each in looked] == [[], [], ["rare"]]
+        looked.append(search_page(service, context, wanted, older))
+    assert [[entry.record["call"] for entry in each.entries] for each in looked] == [[], [], ["rare"]]
 
 
-@pytest.mark.parametrize("days", ["nan", "inf", "-inf", "x"])
-def test_a_number_of_days_that_is_none_is_the_usual_one(service: ConsoleService, days: str) -> None:
-    shown = view_audit(
-        service, PageRequest({"days": days}, {}, ConsoleSession(OPERATOR, "", NOW, NOW + 1), Reader.of("en"))
-    )
-    assert shown.values["wanted"]["days"] == "7"
+@pytest.mark.parametrize("day", ["nan", "2026-13-01", "0001-01-01", "9999-12-31", "x"])
+def test_a_day_that_is_none_is_the_usual_one(service: ConsoleService, day: str) -> None:
+    session = ConsoleSession(OPERATOR, "", NOW, NOW + 1)
+    shown = view_audit(service, PageRequest({"from": day, "to": day}, {}, session, Reader.of("en")))
+    assert (shown.values["wanted"]["from"], shown.values["wanted"]["to"]) == ("2026-09-14", "")

@@ -17,7 +17,8 @@ from saasus_mcp.server.results.jmespath_query import csv_cell
         ("number", "1,234", 1234),
         ("number", "-0.5", -0.5),
         ("bool", "ＴＲＵＥ", True),
-        ("bool", "いいえ", False),
+        *(("bool", text, True) for text in ("true", "yes", "1", "はい", "有効")),
+        *(("bool", text, False) for text in ("false", "no", "0", "いいえ", "無効")),
         *(
             ("date", text, "2026-04-01")
             for text in (
@@ -43,6 +44,8 @@ def test_a_value_is_read_as_people_write_it(kind: str, text: str, value: object)
         ("bool", "maybe"),
         ("date", "2026/13/1"),
         ("date", "1/4/2026"),
+        ("date", "4/1"),
+        ("date", "4月1日"),
         ("date", "2026/4/1 9:30"),
     ],
 )

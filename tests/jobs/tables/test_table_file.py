@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 import zipfile
+from collections.abc import Mapping
 from datetime import datetime
 
 import openpyxl
@@ -13,14 +15,19 @@ import pytest
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.jobs.tables import workbook
 from saasus_mcp.jobs.tables.table_file import decode_table_file, encode_table_file
+from saasus_mcp.jobs.tables.table_reader import read_table
 
 TEXT = 'メールアドレス,部署\r\nminami@example.jp,"=HYPERLINK(""https://x"")"\r\n0012,𠮷野家 \r\n'
+
+
+def _cells(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
 
 
 def test_a_table_is_the_same_after_a_workbook() -> None:
     raw = encode_table_file(TEXT, ".xlsx")
     decoded = decode_table_file(raw, "people.xlsx")
-    assert (decoded.text, decoded.encoding) == (TEXT, "xlsx")
+    assert (_cells(decoded.text), decoded.encoding) == (_cells(TEXT), "xlsx")
 
 
 def test_no_cell_of_a_written_workbook_is_a_formula_or_a_number() -> None:
@@ -36,7 +43,43 @@ def test_dates_and_numbers_of_a_workbook_are_read_as_people_see_them() -> None:
     book.active.append([datetime(2026, 4, 1), 12.0, 0.5, True, None])  # noqa: DTZ001 - a workbook has no zones
     written = io.BytesIO()
     book.save(written)
-    assert decode_table_file(written.getvalue(), "x").text.splitlines()[1] == "2026-04-01,12,0.5,true,"
+    assert _cells(decode_table_file(written.getvalue(), "x").text)[1] == ["2026-04-01", "12", "0.5", "true"]
+
+
+def make_workbook(cells: Mapping[str, object]) -> bytes:
+    book = openpyxl.Workbook()
+    for place, value in cells.items():
+        book.active[place] = value
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def test_cleared_cells_far_away_are_no_part_of_the_table_and_rows_keep_their_numbers() -> None:
+    cells = {"A1": "email", "B1": "note", "A4": "a@example.jp", "C2": " ", "XF90": "", "A900000": " "}
+    read = _cells(decode_table_file(make_workbook(cells), "x").text)
+    assert read == [["email", "note"], [], [], ["a@example.jp"]]
+
+
+def test_a_semicolon_in_the_cells_of_a_workbook_is_no_separator() -> None:
+    cells = {"A1": "user", "B1": "roles (a;b)", "A2": "minami", "B2": "viewer;editor"}
+    text = decode_table_file(make_workbook(cells), "x").text
+    assert [row.cells for row in read_table(text, "csv").rows] == [{"user": "minami", "roles (a;b)": "viewer;editor"}]
+
+
+@pytest.mark.parametrize("place", ["A20001", "SH1"])
+def test_a_workbook_beyond_the_limits_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MAX_ROWS", 1)
+    with pytest.raises(SaasusMcpError) as caught:
+        decode_table_file(make_workbook({"A1": "email", place: "x"}), "x")
+    assert caught.value.message.id == "jobs_tables.workbook_too_large"
+
+
+def test_the_blank_cells_of_a_workbook_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MAX_ALL_CELLS", 16_000)
+    with pytest.raises(SaasusMcpError) as caught:
+        decode_table_file(make_workbook({"A1": "email", "XFD2": " "}), "x")
+    assert caught.value.message.id == "jobs_tables.workbook_too_large"
 
 
 def test_a_workbook_that_unpacks_to_more_than_the_limit_is_refused_unread() -> None:

@@ -77,6 +77,28 @@ async def test_where_no_console_runs_no_page_is_opened(catalogue: Catalogue, sto
     assert browser.opened == []
 
 
+@pytest.mark.parametrize(
+    ("console", "named", "not_named"),
+    [
+        ("", "saasus-mcp approve {code}", "/approvals/"),
+        ("http://127.0.0.1:8000/console", "saasus-mcp approve {code}", ""),
+        ("http://127.0.0.1:8000/console", "http://127.0.0.1:8000/console/approvals/{code}", ""),
+        ("https://mcp.example.com/console", "https://mcp.example.com/console/approvals/{code}", "saasus-mcp approve"),
+    ],
+)
+async def test_a_refusal_names_the_place_where_its_approvers_decide(
+    catalogue: Catalogue, store: Store, console: str, named: str, not_named: str
+) -> None:
+    """Approvers of a hosted server have no terminal with its database; the user of a laptop may run no console."""
+    policy = replace(PRESETS["guarded"], two_person=True)
+    behind = build_pipeline(StubApi(catalogue), store, policy, console_url=lambda: console)
+    async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en")) as client:
+        text = said(await client.call_tool(*DELETION))
+    [approval] = store.list_approvals(time.time())
+    assert named.format(code=approval.code) in text
+    assert not not_named or not_named not in text
+
+
 async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store: Store) -> None:
     browser, policy = Browser(), replace(PRESETS["guarded"], two_person=True)
     behind = build_pipeline(StubApi(catalogue), store, policy, console_url=lambda: CONSOLE)

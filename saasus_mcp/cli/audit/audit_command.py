@@ -13,24 +13,18 @@ from typing import Any
 import click
 
 from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.audit import audit_search
 from saasus_mcp.cli.command_line import group, option
-from saasus_mcp.cli.options import settings_options
-from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say, utc_timestamp
+from saasus_mcp.cli.options import json_option, settings_options
+from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
+from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import MAX_LENGTH, one_line, quote_name, visible_text
-from saasus_mcp.permissions.approval.action_records import action_of
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import ChainHead, Store
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
 from saasus_mcp.store.records import AUDIT_DAYS, DAY, UNDO_LOG_DAYS
-
-_SHOWN_FIELDS = {
-    "begun": "operation principal decision rule proof by arguments",
-    "ended": "ok applied status",
-    "refused": "operation principal refused rule arguments unreadable",
-    "decided": "action principal via subject code operation from_call handle records key reason",
-}
-"""The fields of a record that `search` shows, by event."""
 
 
 @group(no_args_is_help=True, help="cli_help.command.audit")
@@ -38,26 +32,13 @@ def audit() -> None:
     """Hold the commands of the audit log."""
 
 
-@audit.command(help="cli_help.command.audit_search")
-@option("--operation", default="", help="cli_help.option.audit_operation")
-@option("--principal", default="", help="cli_help.option.audit_principal")
-@option("--event", type=click.Choice(list(_SHOWN_FIELDS)), help="cli_help.option.audit_event")
-@option("--days", default=7.0, show_default=True, help="cli_help.option.audit_since_days")
-@settings_options("lang")
-def search(settings: Settings, *, operation: str, principal: str, event: str | None, days: float) -> None:
-    """Print the matching records, one a line."""
-    wanted = {"operation": operation, "principal": principal, "event": event or ""}
-    found = False
-    for record in _records(settings, time.time() - days * DAY):
-        if all(not value or record.get(name) == value for name, value in wanted.items()):
-            click.echo(_record_line(record))
-            found = True
-    if not found:
-        say(message("cli_audit.no_records"))
+audit.add_command(audit_search.search, "search")
 
 
 @audit.command(help="cli_help.command.audit_export")
-@option("--days", default=float(AUDIT_DAYS), show_default=True, help="cli_help.option.audit_since_days")
+@option(
+    "--days", type=click.FloatRange(0), default=AUDIT_DAYS, show_default=True, help="cli_help.option.audit_since_days"
+)
 @settings_options("lang")
 def export(settings: Settings, *, days: float) -> None:
     """Print every record as one JSON object a line."""
@@ -70,20 +51,25 @@ def export(settings: Settings, *, days: float) -> None:
 def heads(settings: Settings) -> None:
     """Print the head of every chain as JSON."""
     with state.open_audit_stores(settings) as stores:
-        click.echo(format_json([asdict(head) for store in stores for head in store.audit_log.chain_heads()]))
+        print_json([asdict(head) for store in stores for head in store.audit_log.chain_heads()])
 
 
 @audit.command(help="cli_help.command.audit_verify")
 @option("--heads", "file", type=click.Path(exists=True, path_type=Path), help="cli_help.option.heads")
+@json_option
 @settings_options("lang")
-def verify(settings: Settings, *, file: Path | None) -> None:
+def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
     """Verify every chain, and that the exported heads are present."""
     exported = _read_heads(file) if file else []
     with state.open_audit_stores(settings) as stores:
         verified = {store.audit_log.name: _verify_store(store, exported) for store in stores}
     known = {head for each in verified.values() for head in each.heads}
-    lost = [head for head in exported if head not in known]
-    click.get_current_context().exit(_report(verified, lost, with_heads=file is not None))
+    found = _Verification(verified, [head for head in exported if head not in known], with_heads=file is not None)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        _report(found)
+    click.get_current_context().exit(0 if found.succeeded else 1)
 
 
 @audit.command(help="cli_help.command.audit_purge")
@@ -108,37 +94,75 @@ class _VerifiedStore:
     heads: tuple[ChainHead, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Verification:
+    """The reports of all stores by name, and the exported heads whose chains are gone."""
+
+    stores: Mapping[str, _VerifiedStore]
+    lost: list[ChainHead]
+    with_heads: bool
+
+    @property
+    def succeeded(self) -> bool:
+        reports = [each.report for each in self.stores.values()]
+        return not self.lost and all(report.own_key and not report.breaks for report in reports)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verification for programs."""
+        return {
+            "ok": self.succeeded,
+            "heads_checked": self.with_heads,
+            "stores": [_store_json(name, each.report) for name, each in self.stores.items()],
+            "lost": [{"writer": head.writer, "number": head.number} for head in self.lost],
+        }
+
+
+def _store_json(name: str, report: IntegrityReport) -> dict[str, Any]:
+    return {
+        "name": name,
+        "verified": report.own_key,
+        "records": report.records,
+        "other_keys": list(report.other_keys),
+        "faults": [
+            {"writer": each.writer, "number": each.number, "fault": render(each.fault)} for each in report.breaks
+        ],
+        "purged": [
+            {"writer": mark.writer, "records": mark.number, "at": iso_time(mark.at), "by": mark.by}
+            for mark in report.purged
+        ],
+    }
+
+
 def _verify_store(store: Store, exported: list[ChainHead]) -> _VerifiedStore:
     own = {head.writer for head in store.audit_log.chain_heads()}
     heads = tuple(head for head in exported if head.writer in own)
-    return _VerifiedStore(store.audit_log.verify_integrity(heads), heads)
+    return _VerifiedStore(store.verify_audit_log(heads, time.time()), heads)
 
 
-def _report(verified: Mapping[str, _VerifiedStore], lost: list[ChainHead], *, with_heads: bool) -> int:
-    """Print what was found. Return the exit status."""
-    unverified = {name: each.report for name, each in verified.items() if not each.report.own_key}
-    for name, report in unverified.items():
-        say(message("cli_audit.other_key", store=name, keys=report.other_keys))
-    own = {name: each for name, each in verified.items() if each.report.own_key}
-    breaks = [(name, found) for name, each in own.items() for found in each.report.breaks]
-    if breaks or lost:
+def _report(found: _Verification) -> None:
+    """Print what was found."""
+    for name, each in found.stores.items():
+        if not each.report.own_key:
+            say(message("cli_audit.other_key", store=name, keys=each.report.other_keys))
+    own = {name: each for name, each in found.stores.items() if each.report.own_key}
+    breaks = [(name, fault) for name, each in own.items() for fault in each.report.breaks]
+    if breaks or found.lost:
         say(message("cli_audit.tampering"))
-    for name, found in breaks:
-        click.echo(visible_text(f"  {name} {found.writer} {found.number}: {render(found.fault)}"))
-    for head in lost:
+    for name, fault in breaks:
+        click.echo(visible_text(f"  {name} {fault.writer} {fault.number}: {render(fault.fault)}"))
+    for head in found.lost:
         click.echo(
             "  " + visible_text(render(message("cli_audit.chain_missing", writer=head.writer, number=head.number)))
         )
     missing = sorted({key for each in own.values() for key in each.report.other_keys})
     if breaks and missing:
         say(message("cli_audit.missing_keys", keys=tuple(missing)))
-    if unverified or breaks or lost:
-        return 1
+    if not found.succeeded:
+        return
     say(message("cli_audit.verified", records=sum(each.report.records for each in own.values())))
     for each in own.values():
-        _report_purges(each, with_heads=with_heads)
-    say(message("cli_audit.heads_present" if with_heads else "cli_audit.no_heads"))
-    return 0
+        _report_purges(each, with_heads=found.with_heads)
+    say(message("cli_audit.heads_present" if found.with_heads else "cli_audit.no_heads"))
 
 
 def _report_purges(verified: _VerifiedStore, *, with_heads: bool) -> None:
@@ -155,7 +179,7 @@ def _report_purges(verified: _VerifiedStore, *, with_heads: bool) -> None:
                     "cli_audit.head_purged" if inside else "cli_audit.chain_purged",
                     writer=mark.writer,
                     records=mark.number,
-                    at=utc_timestamp(mark.at),
+                    at=iso_time(mark.at) or "",
                     by=visible_text(mark.by),
                 )
             )
@@ -166,16 +190,6 @@ def _records(settings: Settings, since: float) -> Iterator[dict[str, Any]]:
     with state.open_audit_stores(settings) as stores:
         streams = (store.audit_log.iterate_records(since) for store in stores)
         yield from heapq.merge(*streams, key=lambda record: record["at"])
-
-
-def _record_line(record: dict[str, Any]) -> str:
-    names, shown = _SHOWN_FIELDS[record["event"]].split(), {**record, "action": action_of(record)}
-    facts = (f"{name}={_value_text(shown[name])}" for name in names if shown.get(name) not in (None, ""))
-    return f"{utc_timestamp(record['at'])} {record['call'][:8]} {record['event']:<7} {' '.join(facts)}"
-
-
-def _value_text(value: Any) -> str:
-    return quote_name(value) if isinstance(value, str) else one_line(format_json(value, indent=None), MAX_LENGTH)
 
 
 def _read_heads(file: Path) -> list[ChainHead]:

@@ -1,0 +1,134 @@
+"""The audit log as people search it: one entry for each call, refusal and decision."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from saasus_mcp.catalog import Catalogue, UnknownTool
+from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.cli.terminal import format_json
+from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.text import one_line
+from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
+
+RESULTS = ("done", "applied", "failed", "unknown", "unfinished", "refused", "decided", "altered")
+"""What became of a call. `done` changed nothing, `unfinished` has no end in the log, `decided` is a person's decision, and
+`altered` is a record that cannot be read."""
+_LANGUAGES: tuple[Language, ...] = ("en", "ja")
+_ACTIONS = frozenset({*ActionKind, "key_change", "purge"})
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """A call with its end, a refusal, or a decision.
+
+    Attributes:
+        record: the fields of its records, the later ones first.
+        events: the kinds of its records.
+        tool: name of the tool; empty if the records name none.
+        title: of the tool; empty if it is unknown.
+    """
+
+    at: float
+    call: str
+    events: tuple[str, ...]
+    record: Mapping[str, Any]
+    tool: str
+    title: Text
+
+    @cached_property
+    def result(self) -> str:
+        """One of RESULTS."""
+        if "unreadable" in self.record:
+            return "altered"
+        kind = self.events[-1]
+        if kind != "ended":
+            return "unfinished" if kind == "begun" else kind
+        if self.record.get("applied") == "unknown":
+            return "unknown"
+        if self.record.get("applied") == "applied":
+            return "applied"
+        return "done" if self.record.get("ok") else "failed"
+
+    @property
+    def action(self) -> str:
+        """The kind of a decision."""
+        return action_of(self.record)
+
+    def action_text(self, language: Language) -> str:
+        """Return what a person decided, by its name if another version recorded it."""
+        known = self.action in _ACTIONS
+        return one_of("cli_audit.action", self.action).text(language) if known else one_line(self.action)
+
+    @cached_property
+    def words(self) -> str:
+        """Everything by which the entry can be found, in both languages."""
+        shown = [self.call, self.tool, format_json(dict(self.record), indent=None)]
+        for language in _LANGUAGES:
+            shown += [self.title.text(language), one_of("cli_audit.result", self.result).text(language)]
+            shown.append(self.action_text(language))
+        return fold(" ".join(shown))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry for programs."""
+        names = ("operation", "principal", "profile", "saas_id", "decision", "rule", "refused", "applied", "status")
+        return {
+            "call": self.call,
+            "result": self.result,
+            "tool": self.tool,
+            **{name: self.record.get(name) for name in names},
+            "action": self.action or None,
+            "arguments": self.record.get("arguments"),
+            "record": dict(self.record),
+        }
+
+
+def fold(text: str) -> str:
+    """Return a text in the form that is compared: without differences of case and of width."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+class EntryReader:
+    """Joins the records of a call, and names its tool."""
+
+    def __init__(self, catalogue: Catalogue, jobs: Iterable[JobSpec]) -> None:
+        self._catalogue = catalogue
+        self._jobs = {job.name: job for job in jobs}
+
+    def read(self, records: Iterable[Mapping[str, Any]]) -> Iterator[AuditEntry]:
+        """Yield the entries of one store's records, which come oldest first; calls without an end come last.
+
+        An end whose beginning is missing is left out: its call began before the records.
+        """
+        begun: dict[str, Mapping[str, Any]] = {}
+        for record in records:
+            event, call = record["event"], record["call"]
+            if event == "begun":
+                begun[call] = record
+            elif event != "ended":
+                yield self._entry(record)
+            elif call in begun:
+                yield self._entry(begun.pop(call), record)
+        yield from map(self._entry, begun.values())
+
+    def _entry(self, first: Mapping[str, Any], *later: Mapping[str, Any]) -> AuditEntry:
+        fields = {name: value for each in (*later, first) for name, value in each.items()}
+        events = tuple(str(each["event"]) for each in (first, *later))
+        fields = {name: value for name, value in fields.items() if name not in ("at", "call", "event")}
+        name = str(fields.get("operation") or fields.get("tool") or "")
+        tool, title = self._name(name)
+        return AuditEntry(first["at"], first["call"], events, fields, tool, title)
+
+    def _name(self, name: str) -> tuple[str, Text]:
+        if name in self._jobs:
+            return name, self._jobs[name].title
+        with suppress(UnknownTool):
+            operation = self._catalogue.find(name)
+            return operation.tool, operation.title
+        return name, Text("", "")

@@ -1,0 +1,216 @@
+"""`saasus-mcp audit search`: find calls and decisions, one a line, by tool and by words of either language."""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+import click
+
+from saasus_mcp.catalog import UnknownTool, load_catalogue
+from saasus_mcp.catalog.jobs import load_jobs
+from saasus_mcp.cli import state
+from saasus_mcp.cli.audit.audit_entries import RESULTS, AuditEntry, EntryReader, fold
+from saasus_mcp.cli.call import find_operation
+from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.completion import complete_tools
+from saasus_mcp.cli.options import json_array_option, parse_since, settings_options
+from saasus_mcp.cli.output import has_screen, print_json, print_list
+from saasus_mcp.cli.question_view import terminal_reader
+from saasus_mcp.cli.terminal import format_json, say
+from saasus_mcp.cli.text_layout import cut_text
+from saasus_mcp.cli.times import days_ago, iso_time
+from saasus_mcp.common import timezones
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.text import display_width, one_line, quote_name, visible_text
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.settings import Settings
+from saasus_mcp.store import Store
+from saasus_mcp.store.audit.log import EVENTS
+from saasus_mcp.store.records import DAY
+
+COLOURS = {
+    "applied": "green",
+    "failed": "red",
+    "unknown": "red",
+    "altered": "red",
+    "unfinished": "yellow",
+    "refused": "yellow",
+    "decided": "cyan",
+}
+DEFAULT_DAYS = 7.0
+MAX_DETAILS = 200
+"""Characters of the arguments, or of what was decided, that a line shows."""
+_SHORT_CALL = 8
+_DECISION_FIELDS = ("via", "subject", "code", "from_call", "handle", "records", "key", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """The entries to list. What is empty admits every entry.
+
+    Attributes:
+        children: also the reads that a call made to check itself.
+    """
+
+    tool: str = ""
+    principal: str = ""
+    result: str = ""
+    event: str = ""
+    children: bool = False
+    words: tuple[str, ...] = field(default=())
+
+    def matches(self, entry: AuditEntry) -> bool:
+        wanted = (
+            (self.tool, (entry.tool,)),
+            (self.principal, (entry.record.get("principal"),)),
+            (self.result, (entry.result,)),
+            (self.event, entry.events),
+        )
+        if "parent" in entry.record and not self.children:
+            return False
+        fits = all(not value or value in found for value, found in wanted)
+        return fits and all(word in entry.words for word in self.words)
+
+
+@command(help="cli_help.command.audit_search")
+@argument("words", nargs=-1)
+@option(
+    "--tool",
+    "--operation",
+    "tool",
+    default="",
+    metavar="NAME",
+    shell_complete=complete_tools,
+    help="cli_help.option.audit_tool",
+)
+@option("--principal", default="", metavar="ID", help="cli_help.option.audit_principal")
+@option("--result", type=click.Choice(RESULTS), help="cli_help.option.audit_result")
+@option("--event", type=click.Choice(sorted(EVENTS)), help="cli_help.option.audit_event")
+@option("--all", "children", is_flag=True, help="cli_help.option.audit_all")
+@option("--since", default="", metavar="TIME", help="cli_help.option.audit_since")
+@option("--days", type=click.FloatRange(0), help="cli_help.option.audit_days_back")
+@option("--limit", default=100, show_default=True, type=click.IntRange(1), help="cli_help.option.audit_limit")
+@json_array_option
+@settings_options("lang", "time_zone")
+def search(
+    settings: Settings,
+    *,
+    words: tuple[str, ...],
+    tool: str,
+    principal: str,
+    result: str | None,
+    event: str | None,
+    children: bool,
+    since: str,
+    days: float | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print the newest matching entries, newest first."""
+    reader = terminal_reader(settings)
+    now = time.time()
+    start = parse_since(since, reader.zone) if since else now - (DEFAULT_DAYS if days is None else days) * DAY
+    folded = tuple(fold(" ".join(words)).split())
+    wanted = _Filter(_tool_name(tool), principal, result or "", event or "", children, folded)
+    with state.open_audit_stores(settings) as stores:
+        found = _newest(stores, wanted, start, limit)
+    if as_json:
+        print_json([{"at": iso_time(entry.at), **entry.as_json()} for entry in found])
+    elif found:
+        print_list(_lines(found, now, reader))
+    else:
+        say(message("cli_audit.no_records"))
+    if len(found) == limit and not as_json:
+        say(message("cli_audit.limit_reached", limit=limit), err=True)
+
+
+def _tool_name(name: str) -> str:
+    """Return the present name of a tool or job, or an unknown name as it is: a client may have called it.
+
+    Raises:
+        SaasusMcpError: no tool has this name, but others have nearly the same.
+    """
+    if not name or any(job.name == name for job in load_jobs(for_people=True)):
+        return name
+    with suppress(UnknownTool):
+        return load_catalogue().find(name).tool
+    return find_operation(load_catalogue(), name).tool
+
+
+def _newest(stores: Iterable[Store], wanted: _Filter, start: float, limit: int) -> Sequence[AuditEntry]:
+    """Return the newest entries of all stores, newest first. No more than these are in memory."""
+    reader = EntryReader(load_catalogue(), load_jobs(for_people=True))
+    entries = (entry for store in stores for entry in reader.read(store.audit_log.iterate_records(start)))
+    return heapq.nlargest(limit, filter(wanted.matches, entries), key=lambda entry: entry.at)
+
+
+def _lines(entries: Iterable[AuditEntry], now: float, reader: Reader) -> Iterator[str]:
+    """Yield a line for each entry: on a screen in one row under the day, elsewhere whole, with the date."""
+    if not has_screen():
+        for entry in entries:
+            yield _line(entry, timezones.format_instant(entry.at, reader.zone), reader)
+        return
+    columns, blank = shutil.get_terminal_size().columns, ""
+    for day, members in groupby(entries, key=lambda entry: _local(entry.at, reader).date()):
+        yield blank + click.style(_day(day, now, reader), bold=True)
+        blank = "\n"
+        for entry in members:
+            yield _line(entry, f"{_local(entry.at, reader):%H:%M:%S}", reader, columns)
+
+
+def _day(day: date, now: float, reader: Reader) -> str:
+    days = (_local(now, reader).date() - day).days
+    ago = one_of("cli_audit.day", "yesterday" if days else "today") if days in (0, 1) else days_ago(days)
+    return f"{day:%Y-%m-%d} {_local(now, reader):%Z} ({ago.text(reader.language)})"
+
+
+def _local(at: float, reader: Reader) -> datetime:
+    return datetime.fromtimestamp(at, reader.zone)
+
+
+def _line(entry: AuditEntry, at: str, reader: Reader, columns: int = 0) -> str:
+    """Return when, which call, what became of it, the tool, the principal and the arguments.
+
+    Args:
+        columns: of the screen, to which the line is cut; 0 for the whole line, with the name of the tool.
+    """
+    language = reader.language
+    results = {each: one_of("cli_audit.result", each).text(language) for each in RESULTS}
+    blank = " " * (max(map(display_width, results.values())) - display_width(results[entry.result]))
+    begin = f"{at}  {entry.call[:_SHORT_CALL]}  "
+    principal = quote_name(str(entry.record.get("principal") or "-"), language)
+    parts = (_subject(entry, language, with_tool=not columns), principal, _details(entry))
+    rest = f"{blank}  {'  '.join(filter(None, parts))}"
+    if columns:
+        rest = cut_text(rest, columns - display_width(begin + results[entry.result]))
+    return begin + click.style(results[entry.result], fg=COLOURS.get(entry.result)) + rest
+
+
+def _subject(entry: AuditEntry, language: Language, *, with_tool: bool) -> str:
+    """Return the title of the tool, or its name if it has none; of a decision, also what was decided."""
+    title, name = visible_text(entry.title.text(language)), quote_name(entry.tool, language) if entry.tool else ""
+    tool = f"{title} ({name})" if title and with_tool else title or name
+    return ": ".join(filter(None, (entry.action_text(language), tool)))
+
+
+def _details(entry: AuditEntry) -> str:
+    """Return what a line says of the call besides its tool: why it was refused, and its arguments."""
+    record, arguments = entry.record, entry.record.get("arguments")
+    shown = {name: record.get(name) for name in ("refused", *(_DECISION_FIELDS if entry.action else ()))}
+    facts = [f"{name}={_value_text(value)}" for name, value in shown.items() if value not in (None, "")]
+    if isinstance(arguments, dict):
+        facts += [f"{visible_text(name)}={_value_text(value)}" for name, value in arguments.items()]
+    return one_line(" ".join(facts), MAX_DETAILS)
+
+
+def _value_text(value: Any) -> str:
+    return quote_name(value) if isinstance(value, str) else format_json(value, indent=None)

@@ -1,0 +1,120 @@
+"""The delivery of notices by a server: the channels of the configuration file, the stores, and the console's address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING
+
+import anyio
+
+from saasus_mcp.cli import server_log, state
+from saasus_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from saasus_mcp.notices.channels import Channel, NoticeAudience
+    from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+
+STARTUP_DELAY = 2.0
+"""Seconds before the first look into the outbox. They belong to the client that has just connected."""
+
+
+def load_channels(settings: Settings) -> tuple[Channel, ...]:
+    """Return the channels of the configuration file. Without a file or channels, nothing of notices is imported.
+
+    Raises:
+        SettingsError: the file has a fault, or a secret of a channel is missing or has another form.
+    """
+    try:
+        settings.config_file.stat()
+    except FileNotFoundError:
+        return ()
+    except OSError:
+        pass  # load_config explains it
+    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - see above
+
+    table = load_config(settings.config_file).notices
+    if not table.channels():
+        return ()
+    from saasus_mcp.notices import channels  # noqa: PLC0415 - see above
+
+    loaded = channels.load_channels(table)
+    server_log.redact_in_log(*(secret for channel in loaded for secret in channel.secrets.values()))
+    return loaded
+
+
+@asynccontextmanager
+async def deliver_notices(
+    settings: Settings, pipelines: Mapping[str, Pipeline], console: Callable[[], str]
+) -> AsyncIterator[None]:
+    """Deliver notices while the context lasts, if the configuration file has channels.
+
+    Args:
+        pipelines: by profile. Their stores have the events.
+        console: returns the address of the console, or an empty text.
+
+    Raises:
+        SettingsError: see `load_channels`.
+        StoreError: the store of decisions cannot be used.
+    """
+    channels = load_channels(settings)
+    if not channels:
+        yield
+        return
+    from saasus_mcp.notices.rendering import NoticeRenderer  # noqa: PLC0415 - only where channels are configured
+    from saasus_mcp.notices.sending import NoticeSender  # noqa: PLC0415 - as above
+    from saasus_mcp.notices.worker import NoticeSource, NoticeWorker  # noqa: PLC0415 - as above
+    from saasus_mcp.server.scheduling.store_executor import run_in_thread  # noqa: PLC0415 - as above
+
+    with state.open_state(settings) as stores, closing(await run_in_thread(stores.open_decisions)) as decisions:
+        sources = [
+            NoticeSource(lambda pipeline=pipeline: pipeline.store, frozenset({name}))  # type: ignore[misc]
+            for name, pipeline in pipelines.items()
+        ]
+        sources.append(NoticeSource(lambda: decisions, frozenset(pipelines)))
+        sender = NoticeSender(time.time)
+        worker = NoticeWorker(
+            channels,
+            notice_audience(settings, pipelines),
+            sources,
+            decisions=lambda: decisions,
+            renderer=NoticeRenderer(console, server_log.without_secrets),
+            sender=sender,
+            clock=time.time,
+            run=run_in_thread,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_run_later, worker.run)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await sender.aclose()
+
+
+async def _run_later(run: Callable[[], object]) -> None:
+    await anyio.sleep(STARTUP_DELAY)
+    await run()  # type: ignore[misc]
+
+
+def notice_audience(settings: Settings, pipelines: Mapping[str, Pipeline]) -> NoticeAudience:
+    """Return the profiles of the pipelines, with the groups whose approvers decide on them."""
+    from saasus_mcp.notices.channels import NoticeAudience  # noqa: PLC0415 - only where channels are configured
+    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - as above
+
+    tables = load_config(settings.config_file).profiles
+    groups = {name: tables[name].groups if name in tables else frozenset[str]() for name in pipelines}
+    return NoticeAudience(groups, frozenset(name for name, each in pipelines.items() if each.destination.sandbox))
+
+
+def console_address(settings: Settings) -> str:
+    """Return the address of the console for the link of a test: of the hosted server, or the one that runs on this computer."""
+    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only for a test
+    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - as above
+
+    http = load_http_settings(settings)
+    if http.authenticated and http.console.enabled:
+        return f"{http.public_url}/console"
+    return presence.find_console(settings.state_folder, time.time())

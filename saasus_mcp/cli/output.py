@@ -1,0 +1,56 @@
+"""What a command prints: JSON, and lists that may be longer than the screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from saasus_mcp.cli.terminal import format_json, is_terminal
+from saasus_mcp.common.text import display_width
+
+LESS_OPTIONS = "FRX"
+"""Options of `less` if the person has set none: colours, no paging of a short list, and the list stays on the screen."""
+
+
+def colour_preference() -> bool | None:
+    """Return what NO_COLOR (https://no-color.org), FORCE_COLOR or TERM say about colours, or None: as the stream can."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return False if os.environ.get("TERM") == "dumb" else None
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON value to standard output: indented on a terminal, and on one line elsewhere."""
+    click.echo(format_json(value, indent=2 if has_screen() else None))
+
+
+def has_screen() -> bool:
+    """Return True if a person reads the output on a screen."""
+    return is_terminal(sys.stdout)
+
+
+def print_list(lines: Iterable[str]) -> None:
+    """Print lines: through the person's pager if they do not fit on their screen, and as they are without a screen."""
+    if not is_terminal(sys.stdin, sys.stdout) or os.environ.get("PAGER") in ("", "cat"):
+        for line in lines:
+            click.echo(line)
+        return
+    listed = list(lines)
+    columns, rows = shutil.get_terminal_size()
+    if sum(_count_rows(line, columns) for line in listed) < rows:
+        click.echo("\n".join(listed))
+        return
+    os.environ.setdefault("LESS", LESS_OPTIONS)
+    click.echo_via_pager(f"{line}\n" for line in listed)
+
+
+def _count_rows(text: str, columns: int) -> int:
+    """Return how many rows of the screen a text takes."""
+    return sum(1 + max(0, display_width(line) - 1) // columns for line in click.unstyle(text).split("\n"))

@@ -1,0 +1,35 @@
+"""Times for people at a terminal: in their zone, and how long ago."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.permissions.question.formatting import Reader
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def iso_time(at: float | None) -> str | None:
+    """Return epoch seconds for programs, as `2026-01-31T09:00:00Z`."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def relative_time(at: float, now: float) -> Message:
+    """Return how long ago a time is, or how far ahead, in its largest unit."""
+    seconds = abs(now - at)
+    if seconds < MINUTE:
+        return message("cli.just_now" if at <= now else "cli.in_a_moment")
+    unit, size = ("minute", MINUTE) if seconds < HOUR else ("hour", HOUR) if seconds < DAY else ("day", DAY)
+    return one_of("cli.ago" if at <= now else "cli.ahead", unit, number=int(seconds // size))
+
+
+def days_ago(days: int) -> Message:
+    """Return a number of days as a relative time."""
+    return one_of("cli.ago", "day", number=days)
+
+
+def format_time(at: float, now: float, reader: Reader) -> str:
+    """Return a time to the minute, in the reader's zone, with how long ago it is."""
+    shown = f"{datetime.fromtimestamp(at, reader.zone):%Y-%m-%d %H:%M %Z}"
+    return f"{shown} ({relative_time(at, now).text(reader.language)})"

@@ -1,0 +1,140 @@
+"""The search in the audit log of one context: calls with their end, refusals and decisions, newest first."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
+from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.store.audit.log import RecordPosition
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
+
+PAGE_SIZE, SCAN_LIMIT, BATCH_SIZE = 50, 5_000, 500
+"""Entries on a page, how many records are searched for one page, and how many are read at once."""
+PAGE_BYTES = 256 * 1024
+"""The size at which a page of entries ends."""
+END_SECONDS = 24 * 3600.0
+"""How long after its begin the end of a call is looked for, if it was not passed on the way."""
+OUTCOMES = ("applied", "not_applied", "unknown", "refused", "open")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """The wanted entries. Empty texts fit everything.
+
+    Attributes:
+        since, until: the time of the begin, in epoch seconds.
+        tool, principal: parts of the name of a tool or operation, and of a person who called, approved or decided.
+        outcome: one of OUTCOMES: `open` for a call without an end.
+        own_reads: also the reads that the server itself made for a call, such as those for a question.
+    """
+
+    words: WordSearch
+    since: float
+    until: float = math.inf
+    tool: str = ""
+    principal: str = ""
+    event: str = ""
+    outcome: str = ""
+    own_reads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A record of the audit log, and of a call the record of its end."""
+
+    position: RecordPosition
+    record: Mapping[str, Any]
+    end: Mapping[str, Any] | None
+
+    @property
+    def outcome(self) -> str:
+        """Return one of OUTCOMES, or an empty string for a decision."""
+        if self.record["event"] == "begun":
+            return str(self.end.get("applied") or "unknown") if self.end else "open"
+        return "refused" if self.record["event"] == "refused" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Entries, newest first. `next_cursor` is where older ones begin; None if all were searched."""
+
+    entries: list[AuditEntry]
+    next_cursor: RecordPosition | None
+
+
+def search_page(
+    service: ConsoleService, context: ProfileContext, wanted: AuditFilter, before: RecordPosition | None
+) -> AuditPage:
+    """Return the newest matching entries, those before a position if one is given."""
+    matches: list[AuditEntry] = []
+    last, size = before, 0
+    for count, entry in enumerate(_read_entries(context.store(), wanted, before)):
+        if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
+            return AuditPage(matches, last)
+        last = entry.position
+        if _matches(service, context, entry, wanted):
+            matches.append(entry)
+            size += len(json.dumps(entry.record, default=str))
+    return AuditPage(matches, None)
+
+
+def iterate_entries(service: ConsoleService, context: ProfileContext, wanted: AuditFilter) -> Iterator[AuditEntry]:
+    """Yield every matching entry, newest first, with a batch of records in memory at a time."""
+    for entry in _read_entries(context.store(), wanted, None):
+        if _matches(service, context, entry, wanted):
+            yield entry
+
+
+def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | None) -> Iterator[AuditEntry]:
+    """Yield the entries between two times, newest first."""
+    ends: dict[str, Mapping[str, Any]] = {}
+    if before is None and wanted.until < math.inf:
+        before = RecordPosition(wanted.until, "", 0)
+    while True:
+        batch = store.audit_log.newest_records(BATCH_SIZE, before)
+        ends |= {record["call"]: record for _, record in batch if record["event"] == "ended"}
+        begun = [record for _, record in batch if record["event"] == "begun" and record["call"] not in ends]
+        if begun:
+            ends |= store.audit_log.find_ends([record["call"] for record in begun], begun[-1]["at"], END_SECONDS)
+        for position, record in batch:
+            if record["at"] < wanted.since:
+                return
+            if record["event"] != "ended":
+                yield AuditEntry(position, record, ends.pop(record["call"], None))
+        if len(batch) < BATCH_SIZE:
+            return
+        before = batch[-1][0]
+
+
+def _matches(service: ConsoleService, context: ProfileContext, entry: AuditEntry, wanted: AuditFilter) -> bool:
+    record, operation = entry.record, operation_of(entry.record)
+    if context.profile not in (None, record.get("profile")) or not _fits_fields(service, entry, wanted):
+        return False
+    if not wanted.words:
+        return True
+    names = service.operation_names(operation)
+    return wanted.words.matches([json.dumps(record, ensure_ascii=False, default=str), *names])
+
+
+def _fits_fields(service: ConsoleService, entry: AuditEntry, wanted: AuditFilter) -> bool:
+    record, key = entry.record, operation_of(entry.record)
+    operation = service.find_operation(key)
+    if not wanted.own_reads and record.get("parent") and operation is not None and operation.reads:
+        return False
+    if wanted.event not in ("", record["event"]) or wanted.outcome not in ("", entry.outcome):
+        return False
+    people = f"{record.get('principal', '')}\n{record.get('by', '')}"
+    names = f"{key}\n{operation.tool if operation is not None else ''}"
+    return wanted.principal.casefold() in people.casefold() and wanted.tool.casefold() in names.casefold()
+
+
+def operation_of(record: Mapping[str, Any]) -> str:
+    """Return the operation, job or tool of a record."""
+    return str(record.get("operation") or record.get("tool", ""))

@@ -1,0 +1,94 @@
+"""The pages of the undo log: what was changed, how far it can be undone, and how."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from saasus_mcp.catalog import UnknownTool
+from saasus_mcp.common.messages import one_of
+from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
+from saasus_mcp.hosting.console.views import PageContent, PageRequest
+from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.permissions.question.content import Timestamp
+from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.server.pipeline.undo import UndoPreview, preview_undo
+from saasus_mcp.store import UndoEntry
+
+PAGE_SIZE = 50
+
+
+def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
+    """Return the newest changes, those of one job, or those that match a search."""
+    search = WordSearch(page.filter_text("q"))
+    job = page.filter_text("job")
+    found = [
+        each
+        for each in service.list_changes(page.session.approver)
+        if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each))
+    ]
+    values = {
+        "rows": [_change_row(service, each, page.reader) for each in found[:PAGE_SIZE]],
+        "more": len(found) - PAGE_SIZE,
+        "q": search.text,
+        "job": job,
+        "here": "changes",
+    }
+    return PageContent("changes", values)
+
+
+def view_change(service: ConsoleService, page: PageRequest) -> PageContent | None:
+    """Return one change: its call, the state before, and how to undo it."""
+    listed = service.find_change(page.session.approver, page.path["call"])
+    if listed is None:
+        return None
+    entry = listed.entry
+    values = {
+        "row": _change_row(service, listed, page.reader),
+        "arguments": _indented(entry.arguments),
+        "before": _indented(entry.before) if entry.before is not None else "",
+        "undone_by": sorted(set(entry.undone.values())),
+        "here": "changes",
+    }
+    return PageContent("change", values)
+
+
+def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader) -> dict[str, Any]:
+    entry, preview = listed.entry, _preview(service, listed.entry)
+    needs = preview is not None and preview.needs_approval
+    group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
+    note = preview.note.text(reader.language) if preview is not None and preview.note is not None else ""
+    return {
+        "call": entry.call,
+        "title": service.operation_title(entry.operation, reader.language),
+        "tool": service.tool_name(entry.operation),
+        "subject": preview.subject if preview is not None else "",
+        "extent": preview.extent if preview is not None else "",
+        "extent_label": one_of(group, preview.extent) if preview is not None else None,
+        "note": note if preview is not None and preview.extent not in ("undone", "begun") else "",
+        "who": entry.principal,
+        "profile": entry.profile,
+        "saas_id": listed.context.saas_id,
+        "sandbox": listed.context.sandbox,
+        "at": format_value(Timestamp(entry.at), reader),
+        "job": entry.job,
+        "job_title": service.operation_title(entry.job_name, reader.language) if entry.job else "",
+    }
+
+
+def _searched_texts(service: ConsoleService, listed: ListedChange) -> list[str]:
+    entry, preview = listed.entry, _preview(service, listed.entry)
+    subject = preview.subject if preview is not None else ""
+    return [subject, entry.call, entry.principal, entry.job, *service.operation_names(entry.operation)]
+
+
+def _preview(service: ConsoleService, entry: UndoEntry) -> UndoPreview | None:
+    """Return how far an entry can be undone, or None if another version made the call."""
+    with suppress(UnknownTool):
+        return preview_undo(service.catalogue, entry)
+    return None
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)

@@ -1,0 +1,189 @@
+// Live pages, countdowns, notifications and keyboard shortcuts. Every page works without this script.
+"use strict";
+(() => {
+  const body = document.body;
+  const texts = body.dataset;
+  const stored = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
+  const store = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private windows */ } };
+  const announce = (text) => { document.getElementById("announcement").textContent = text; };
+
+  // -- countdowns: the server's clock counts, not this computer's ---------------------------------------------------
+
+  const loadedAt = Date.now();
+  function showCountdowns() {
+    for (const each of document.querySelectorAll("[data-left]")) {
+      each.dataset.end ??= String(Date.now() + Number(each.dataset.left) * 1000);
+      const left = Math.max(0, Math.ceil((Number(each.dataset.end) - Date.now()) / 1000));
+      const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+      each.textContent = each.dataset.text.replace("{time}", time);
+      each.classList.toggle("soon", left <= 180);
+      if (left === 0 && !each.dataset.over && Date.now() - loadedAt > 1500) {
+        each.dataset.over = "1";
+        refresh();
+      }
+    }
+  }
+
+  // -- live parts: replaced by those of the page as it is now -------------------------------------------------------
+
+  let refreshing = false;
+  let again = false;
+  async function refresh() {
+    if (refreshing) { again = true; return; }
+    refreshing = true;
+    try {
+      do {
+        again = false;
+        const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+        if (answer.redirected || !answer.ok) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const part of document.querySelectorAll("[data-live]")) replacePart(part, page.getElementById(part.id));
+        showCountdowns();
+      } while (again);
+    } catch { /* the connection is lost: the next event comes when it is back */ } finally { refreshing = false; }
+  }
+
+  function replacePart(part, fresh) {
+    if (fresh === null) return;
+    // What a person is typing stays, unless the form itself is gone.
+    const typing = part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+    const same = part.dataset.state !== undefined && part.dataset.state === fresh.dataset.state;
+    part.dataset.version = fresh.dataset.version;
+    if (same || (typing && part.dataset.state === undefined)) return;
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    part.replaceWith(document.adoptNode(fresh));
+    if (focused) (document.getElementById(focused) ?? document.getElementById("content")).focus();
+    if (fresh.dataset.said) announce(fresh.dataset.said);
+  }
+
+  const sign = document.getElementById("live-sign");
+  function onState(state) {
+    sign.hidden = false;
+    const count = state.waiting ? `(${state.waiting}) ` : "";
+    document.title = count + document.title.replace(/^\(\d+\) /, "");
+    for (const badge of document.querySelectorAll("[data-count]")) {
+      badge.textContent = state.waiting || "";
+      badge.hidden = !state.waiting;
+    }
+    const old = [...document.querySelectorAll("[data-live]")];
+    if (old.some((part) => part.dataset.version !== state[part.dataset.live])) refresh();
+  }
+
+  // -- the stream: one for all tabs. The tab that has the lock listens and tells the others ---------------------------
+
+  const others = "BroadcastChannel" in window ? new BroadcastChannel("saasus-console") : null;
+  let latest = null;
+  if (others) {
+    others.onmessage = ({ data }) => {
+      if (data === "hello") { if (latest) others.postMessage(latest); } else if (data === "lost") sign.hidden = true; else onState(data);
+    };
+  }
+
+  function listen() {
+    return new Promise((release) => {
+      const source = new EventSource(`${texts.base}/events`);
+      let known = null;
+      const end = () => { latest = null; release(); };
+      const lost = () => { sign.hidden = true; others?.postMessage("lost"); };
+      source.addEventListener("state", ({ data }) => {
+        latest = JSON.parse(data);
+        notify(latest.pending, known);
+        known = new Set([...(known ?? []), ...latest.pending.map((each) => each.code)]);
+        onState(latest);
+        others?.postMessage(latest);
+      });
+      source.addEventListener("end", ({ data }) => {
+        source.close();
+        lost();
+        if (data === "session") showSignedOut();
+        setTimeout(end, data === "session" ? 1e9 : 60_000);
+      });
+      source.onerror = () => {
+        lost();
+        if (source.readyState === EventSource.CLOSED) setTimeout(end, 30_000);
+      };
+    });
+  }
+
+  async function follow() {
+    for (;;) {
+      if (navigator.locks) await navigator.locks.request("saasus-console", listen);
+      else await listen();
+    }
+  }
+
+  function showSignedOut() {
+    const note = document.getElementById("signed-out");
+    note.hidden = false;
+    announce(note.textContent);
+  }
+
+  // -- notifications of this computer -------------------------------------------------------------------------------
+
+  const button = document.getElementById("notify");
+  const mayNotify = () => "Notification" in window && Notification.permission === "granted" && stored("notify") === "1";
+  function notify(pending, known) {
+    if (known === null || !mayNotify()) return;
+    for (const { code, headline } of pending.filter((each) => !known.has(each.code))) {
+      const shown = new Notification(texts.notice, { body: headline, tag: code, lang: document.documentElement.lang });
+      shown.onclick = () => { window.focus(); location.href = `${texts.base}/approvals/${code}`; };
+    }
+  }
+  function showButton() {
+    if (!button || !("Notification" in window)) return;
+    button.hidden = false;
+    button.setAttribute("aria-pressed", String(mayNotify()));
+    button.disabled = Notification.permission === "denied";
+    if (button.disabled) button.textContent = button.dataset.denied;
+  }
+  button?.addEventListener("click", async () => {
+    const granted = !mayNotify() && (await Notification.requestPermission()) === "granted";
+    store("notify", granted ? "1" : "0");
+    showButton();
+  });
+
+  // -- keyboard shortcuts, which a person can turn off --------------------------------------------------------------
+
+  const dialog = document.getElementById("shortcuts");
+  const toggle = document.getElementById("shortcuts-on");
+  const focusOn = (id) => { document.getElementById(id)?.focus(); };
+  function move(step) {
+    const links = [...document.querySelectorAll("[data-row]")];
+    const at = links.indexOf(document.activeElement);
+    links[Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
+  }
+  const keys = {
+    j: () => move(1),
+    k: () => move(-1),
+    a: () => focusOn("name"),
+    r: () => focusOn("reason"),
+    "/": () => document.querySelector("input[type=search]")?.focus(),
+    "?": () => dialog.showModal(),
+  };
+  const places = { a: "", l: "/audit", j: "/jobs", u: "/changes", t: "/tools" };
+  let going = 0;
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, dialog");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (stored("shortcuts") === "0" && event.key !== "?") return;
+    const place = Date.now() - going < 1500 ? places[event.key] : undefined;
+    const act = place !== undefined ? () => { location.href = texts.base + place; } : keys[event.key];
+    going = event.key === "g" ? Date.now() : 0;
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  if (dialog) {
+    const opener = document.getElementById("shortcuts-open");
+    opener.hidden = false;
+    opener.addEventListener("click", () => dialog.showModal());
+    toggle.checked = stored("shortcuts") !== "0";
+    toggle.addEventListener("change", () => store("shortcuts", toggle.checked ? "1" : "0"));
+    showButton();
+    others?.postMessage("hello");
+    follow();
+  }
+  showCountdowns();
+  setInterval(showCountdowns, 1000);
+})();

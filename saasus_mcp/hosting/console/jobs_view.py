@@ -1,0 +1,90 @@
+"""The pages of jobs: all that an approver may see, and one with its progress, rows and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.common.messages import one_of
+from saasus_mcp.hosting.console.service import ConsoleService, ListedJob
+from saasus_mcp.hosting.console.views import PageContent, PageRequest
+from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.permissions.question.content import Timestamp
+from saasus_mcp.permissions.question.formatting import Reader, format_value
+
+MAX_JOBS = 100
+ROW_FIELDS = ("row", "target", "tool", "outcome", "why")
+OUTCOMES = frozenset(
+    {"applied", "not_applied", "unknown", "refused", "failed", "skipped", "left_out", "not_begun", "planned", "unread"}
+)
+FILES = ("result", "all_rows", "chart", "kept_secrets")
+"""The members of a report that are URIs of stored results."""
+
+
+def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
+    """Return the newest jobs, with words to search for the matching ones."""
+    search = WordSearch(page.filter_text("q"))
+    rows = [
+        _job_row(service, each, page.reader)
+        for each in service.list_jobs(page.session.approver, MAX_JOBS)
+        if search.matches([*service.operation_names(each.job.name), each.job.principal, each.job.id, each.job.by])
+    ]
+    values = {"rows": rows, "q": search.text, "reload_seconds": 30, "here": "jobs"}
+    return PageContent("jobs", values)
+
+
+def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
+    """Return one job with its report."""
+    listed = service.find_job(page.session.approver, page.path["job"])
+    if listed is None:
+        return None
+    report = listed.job.report
+    counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.job.id)
+    values = {
+        "row": _job_row(service, listed, page.reader),
+        "counts": [(_outcome_text(str(name), page.reader), count) for name, count in counts.items()],
+        "notes": [str(each) for each in report.get("notes", ())],
+        "why": str(report.get("why", "")),
+        "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
+        "more_rows": "all_rows" in report,
+        "files": [(one_of("console_jobs.file", name), str(report[name])) for name in FILES if report.get(name)],
+        "reload_seconds": 10 if listed.job.status == "running" else 0,
+        "here": "jobs",
+    }
+    return PageContent("job", values)
+
+
+def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict[str, Any]:
+    job, waiting = listed.job, str(listed.job.report.get("waiting", ""))
+    status = "stopping" if job.status == "running" and job.cancelling else job.status
+    return {
+        "id": job.id,
+        "title": service.operation_title(job.name, reader.language),
+        "name": job.name,
+        "who": job.principal,
+        "profile": job.profile,
+        "saas_id": listed.context.saas_id,
+        "sandbox": listed.context.sandbox,
+        "status": job.status,
+        "status_label": one_of("console_jobs.status", status),
+        "cancelling": job.cancelling,
+        "given": one_of("console_jobs.given", job.given or "none"),
+        "by": job.by,
+        "at": format_value(Timestamp(job.at), reader),
+        "ended_at": format_value(Timestamp(job.ended_at), reader) if job.ended_at else "",
+        "done": job.done,
+        "total": job.total,
+        "waiting": waiting if job.status == "running" else "",
+    }
+
+
+def _outcome_text(outcome: str, reader: Reader) -> str:
+    """Return the name of an outcome. A kind of job may have others, which are shown as they are."""
+    return one_of("console_jobs.outcome", outcome).text(reader.language) if outcome in OUTCOMES else outcome
+
+
+def _report_row(row: Mapping[str, Any], reader: Reader) -> dict[str, str]:
+    """Return a row of the report. Fields beyond the usual ones belong to its kind of job, and are shown as text."""
+    usual = {name: str(row.get(name, "")) for name in ROW_FIELDS}
+    others = ", ".join(f"{name}: {value}" for name, value in row.items() if name not in ROW_FIELDS)
+    return {**usual, "outcome": _outcome_text(usual["outcome"], reader), "others": others}

@@ -1,0 +1,158 @@
+"""The live updates of open pages: one stream of server-sent events for each session, bounded in number and in time.
+
+A stream carries only counts, digests and the headlines of new approvals. A page that sees another digest than its own requests
+itself again, with all checks of a page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import anyio
+from anyio.to_thread import run_sync
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
+from saasus_mcp.permissions.question import stored_question
+from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+
+POLL_SECONDS, HEARTBEAT_SECONDS, MAX_SECONDS = 1.0, 15.0, 15 * 60.0
+"""How often the stores are read, the pause after which a comment keeps the connection alive, and the length of a stream: the
+browser then opens the next one."""
+RETRY_MILLISECONDS = 3_000
+MAX_STREAMS, MAX_STREAMS_EACH = 16, 3
+"""Streams at once: in total, half of the console's places; and of one approver, who may use several browsers."""
+MAX_HEADLINES, LISTED_JOBS = 5, 20
+MAX_HEADLINE_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What the pages of an approver depend on.
+
+    Attributes:
+        pending: the code and the headline of the newest pending approvals.
+        approvals, jobs: digests, which differ whenever the pages would.
+    """
+
+    waiting: int
+    pending: tuple[tuple[str, str], ...]
+    approvals: str
+    jobs: str
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the content of the event."""
+        pending = [{"code": code, "headline": headline} for code, headline in self.pending]
+        return {"waiting": self.waiting, "pending": pending, "approvals": self.approvals, "jobs": self.jobs}
+
+
+def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveState:
+    """Read the present state."""
+    now = service.clock()
+    listed = [each.approval for each in service.list_approvals(approver, since=now)]
+    waiting = [each for each in listed if each.status == "pending"]
+    pending = []
+    for approval in waiting[:MAX_HEADLINES]:
+        question = stored_question.load_question(approval)
+        headline = format_sentence(question.headline, reader) if question else approval.operation
+        pending.append((approval.code, headline[:MAX_HEADLINE_LENGTH]))
+    jobs = [
+        (each.job.id, each.job.status, each.job.done, each.job.total, each.job.cancelling, bool(each.job.report))
+        for each in service.list_jobs(approver, LISTED_JOBS)
+    ]
+    approvals = _digest([(each.code, each.status) for each in listed])
+    return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
+
+
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """An open stream, its owner, and the event that ends it."""
+
+    approver: str
+    session: str
+    replaced: anyio.Event = field(default_factory=anyio.Event)
+
+
+class LiveStreams:
+    """The open streams. A new stream ends the older one of its session, and the oldest one of an approver with too many."""
+
+    def __init__(self) -> None:
+        self._open: list[_Stream] = []
+
+    def open(self, session: ConsoleSession) -> _Stream | None:
+        """Return a new stream, or None if too many are open."""
+        own = [each for each in self._open if each.approver == session.approver.id]
+        same = [each for each in own if each.session == session.csrf]
+        for each in same or own[: len(own) - MAX_STREAMS_EACH + 1]:
+            each.replaced.set()
+            self._open.remove(each)
+        if len(self._open) >= MAX_STREAMS:
+            return None
+        stream = _Stream(session.approver.id, session.csrf)
+        self._open.append(stream)
+        return stream
+
+    def close(self, stream: _Stream) -> None:
+        """Forget a stream."""
+        if stream in self._open:
+            self._open.remove(stream)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+async def stream_events(
+    service: ConsoleService,
+    streams: LiveStreams,
+    stream: _Stream,
+    find_session: Callable[[], ConsoleSession | None],
+    reader: Reader,
+) -> AsyncGenerator[str]:
+    """Yield an event for each change, and a comment after a while without one.
+
+    The session is checked at each reading. The event `end` tells the page not to come back: the session has ended, or another page
+    of it has a stream.
+    """
+    last: LiveState | None = None
+    quiet, end = 0.0, anyio.current_time() + MAX_SECONDS
+    try:
+        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        while anyio.current_time() < end:
+            state = await run_sync(partial(_read_with_session, service, find_session, reader))
+            if state is None:
+                yield "event: end\ndata: session\n\n"
+                return
+            if state != last:
+                last, quiet = state, 0.0
+                yield f"event: state\ndata: {json.dumps(state.to_event(), ensure_ascii=False)}\n\n"
+            elif quiet >= HEARTBEAT_SECONDS:
+                quiet = 0.0
+                yield ": \n\n"
+            with anyio.move_on_after(POLL_SECONDS):
+                await stream.replaced.wait()
+            quiet += POLL_SECONDS
+            if stream.replaced.is_set():
+                yield "event: end\ndata: replaced\n\n"
+                return
+    except SaasusMcpError:  # a store cannot be read: the browser asks again, and gets the page that says so
+        return
+    finally:
+        streams.close(stream)
+
+
+def _read_with_session(
+    service: ConsoleService, find_session: Callable[[], ConsoleSession | None], reader: Reader
+) -> LiveState | None:
+    """Return the present state, or None if the session has ended."""
+    session = find_session()
+    return None if session is None else read_live_state(service, session.approver, reader)

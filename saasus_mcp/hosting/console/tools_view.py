@@ -1,0 +1,148 @@
+"""The pages of tools: all of them with their effects and decisions, and one with its arguments and rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
+from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
+from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.permissions.policy.model import Decision
+from saasus_mcp.permissions.policy.presets import Principal
+
+OUTCOMES = ("allow", "confirm", "approve", "deny")
+LIKELIHOOD = {"yes": "yes", "conditional": "maybe", "indirect": "maybe"}
+MAX_FOUND = 20
+"""The tools that the catalogue's search adds to those whose texts contain the words."""
+MAX_DEPTH = 6
+"""The depth to which the fields of arguments are listed. The schema itself is shown below."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRow:
+    """One argument, or a field inside one, for the template."""
+
+    path: str
+    kind: str
+    required: bool
+    description: str
+    choices: tuple[str, ...]
+
+
+def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
+    """Return every operation with its effects and the decision for a principal."""
+    asked = _read_asked(service, page)
+    search = WordSearch(page.filter_text("q"))
+    # The catalogue also knows other words for what a tool does, and corrects misspelt ones.
+    hits = service.catalogue.index.search(search.text, MAX_FOUND) if search else []
+    found = {hit.operation.key for hit in hits}
+    outcome = page.filter_text("outcome")
+    decided = list(service.list_decisions(asked.principal, asked.context))
+    rows = [
+        _tool_row(operation, decision, page, depends=depends)
+        for operation, decision, depends in decided
+        if outcome in ("", decision.outcome)
+        and (operation.key in found or search.matches([*service.operation_names(operation.key), operation.level]))
+    ]
+    values = {
+        **asked.values(),
+        "q": search.text,
+        "outcome": outcome,
+        "outcomes": [(each, one_of("console.decision_value", each)) for each in OUTCOMES],
+        "rows": rows,
+        "total": len(decided),
+        "local": service.freeze_all is not None,
+        "here": "tools",
+    }
+    return PageContent("tools", values)
+
+
+def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
+    """Return one tool: what it does, its effects, its arguments, and who may call it by which rule."""
+    operation = service.find_operation(page.path["tool"])
+    if operation is None or operation.tool != page.path["tool"]:
+        return None
+    asked = _read_asked(service, page)
+    decision, depends, traces = service.explain_decision(operation, asked.principal, asked.context)
+    values = {
+        **asked.values(),
+        "row": _tool_row(operation, decision, page, depends=depends),
+        "reason": decision.reason,
+        "description": operation.description.text(page.language),
+        "http": f"{operation.method} {operation.path}",
+        "traces": [(trace, one_of("console.decision_value", trace.outcome)) for trace in traces],
+        "arguments": list(_argument_rows(operation.input_schema)),
+        "schema": json.dumps(operation.input_schema, ensure_ascii=False, indent=2),
+        "local": service.freeze_all is not None,
+        "here": "tools",
+    }
+    return PageContent("tool", values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The person and the profile for which decisions are shown."""
+
+    contexts: list[ProfileContext]
+    context: ProfileContext | None
+    principal: Principal
+    groups: str
+
+    def values(self) -> dict[str, Any]:
+        who = self.principal.id
+        return {"contexts": self.contexts, "context": self.context, "who": who, "groups": self.groups}
+
+
+def _read_asked(service: ConsoleService, page: PageRequest) -> _Asked:
+    contexts = service.contexts_of(page.session.approver)
+    who, groups = page.filter_text("who"), page.filter_text("groups")
+    names = frozenset(name for part in groups.split(",") if (name := part.strip()))
+    principal = Principal(who or page.session.approver.id, names)
+    return _Asked(contexts, select_context(contexts, page), principal, groups)
+
+
+def _tool_row(operation: Operation, decision: Decision, page: PageRequest, *, depends: bool) -> dict[str, Any]:
+    return {
+        "tool": operation.tool,
+        "title": operation.title.text(page.language),
+        "level": operation.level,
+        "level_label": one_of("console.level_name", operation.level),
+        "facts": _effect_facts(operation),
+        "outcome": decision.outcome,
+        "outcome_label": one_of("console.decision_value", decision.outcome),
+        "rule": decision.rule,
+        "depends": depends,
+    }
+
+
+def _effect_facts(operation: Operation) -> list[Message]:
+    """Return the effects of an operation in a few words each, the most serious first."""
+    effects = operation.effects
+    money, email = LIKELIHOOD.get(effects.money), LIKELIHOOD.get(effects.email)
+    facts = {
+        effects.undo.kind if effects.undo else "": not operation.reads,
+        f"money_{money}": money,
+        f"email_{email}": email,
+        "outside": effects.outside,
+        "secrets": operation.secret_outputs,
+        "personal": effects.personal_data,
+    }
+    return [one_of("console.effect", name) for name, holds in facts.items() if name and holds]
+
+
+def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[ArgumentRow]:
+    """Yield the arguments of a schema, each followed by its fields."""
+    required = schema.get("required", ())
+    for name, member in schema.get("properties", {}).items():
+        items = member.get("items", {}) if member.get("type") == "array" else {}
+        path, kind = f"{prefix}{name}", str(member.get("type", ""))
+        kind = f"{items.get('type', '')}[]" if items else kind
+        choices = tuple(str(each) for each in member.get("enum", items.get("enum", ())))
+        yield ArgumentRow(path, kind, name in required, str(member.get("description", "")), choices)
+        if depth < MAX_DEPTH:
+            yield from _argument_rows(items or member, f"{path}{'[]' if items else ''}.", depth + 1)

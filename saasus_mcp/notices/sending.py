@@ -1,0 +1,161 @@
+"""Send one notice to one channel: bounded in time and size, without redirects, and without the address in any error."""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import anyio
+import httpx2
+
+from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.notices.channels import Channel
+from saasus_mcp.notices.mail import MailRefused, send_mail
+from saasus_mcp.notices.notice import Notice
+from saasus_mcp.notices.payloads import OutgoingRequest, build_request, message_id
+
+SEND_SECONDS = 10.0
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_RETRY_AFTER = 3600.0
+"""The longest time that a provider can make its notices wait."""
+REPEATABLE_STATUSES = frozenset({408, 425, 429})
+"""Client errors that end by themselves. After any other, the same request would fail again."""
+REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 600)
+
+Cause = Literal["status", "redirect", "timeout", "answer", "certificate", "proxy", "connection", "mail"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """Why a notice was not delivered.
+
+    Attributes:
+        detail: the status of HTTP or SMTP.
+        repeatable: whether another attempt can succeed.
+        retry_after: seconds after which the provider accepts another attempt; None if it names none.
+    """
+
+    cause: Cause
+    detail: str = ""
+    repeatable: bool = True
+    retry_after: float | None = None
+
+    @property
+    def message(self) -> Message:
+        """What happened, for people."""
+        if self.cause in ("status", "mail"):
+            return one_of("notices.failed_status", self.cause, detail=self.detail)
+        return one_of("notices.failure", self.cause)
+
+    @property
+    def code(self) -> str:
+        """The cause as one word, as it is stored."""
+        return f"{self.cause} {self.detail}".strip()
+
+    @classmethod
+    def from_code(cls, code: str) -> SendFailure | None:
+        """Return the failure of a stored code."""
+        cause, _, detail = code.partition(" ")
+        return (
+            cls(next(each for each in get_args(Cause) if each == cause), detail) if cause in get_args(Cause) else None
+        )
+
+
+class NoticeSender:
+    """Sends notices. It has one HTTP client, which honours the proxy and the certificate authorities of the environment.
+
+    Args:
+        transport: replaces the network in tests.
+        clock: the time of signatures.
+        seconds: the time limit of one attempt.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        transport: httpx2.AsyncBaseTransport | None = None,
+        seconds: float = SEND_SECONDS,
+    ) -> None:
+        self._clock = clock
+        self._transport = transport
+        self._seconds = seconds
+        self._client: httpx2.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+        """Send a notice once. Return None, or why it was not delivered."""
+        try:
+            with anyio.fail_after(self._seconds):
+                if channel.kind == "email":
+                    await send_mail(channel, notice, message_id(channel, notice), self._seconds)
+                    return None
+                return await self._post(build_request(channel, notice, self._clock()))
+        except MailRefused as error:
+            return SendFailure("mail", error.status, repeatable=error.repeatable)
+        except (TimeoutError, httpx2.TimeoutException):
+            return SendFailure("timeout")
+        except httpx2.ProxyError:
+            return SendFailure("proxy")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            return SendFailure("certificate" if _is_certificate_error(error) else "connection")
+
+    async def _post(self, request: OutgoingRequest) -> SendFailure | None:
+        client = self._http_client()
+        async with client.stream("POST", request.url, content=request.content, headers=request.headers) as answer:
+            try:
+                await read_limited(answer, MAX_ANSWER_BYTES)
+            except ResponseTooLarge:
+                return None if answer.is_success else SendFailure("answer")
+            return _failure_of(answer)
+
+    def _http_client(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                transport=self._transport, timeout=self._seconds, follow_redirects=False, max_redirects=0
+            )
+        self._client.cookies.clear()
+        return self._client
+
+
+def _failure_of(answer: httpx2.Response) -> SendFailure | None:
+    status = answer.status_code
+    if answer.is_success:
+        return None
+    if status in REDIRECTS:
+        return SendFailure("redirect", repeatable=False)
+    repeatable = status in REPEATABLE_STATUSES or status in SERVER_ERRORS
+    return SendFailure("status", str(status), repeatable=repeatable, retry_after=_retry_after(answer))
+
+
+def _retry_after(answer: httpx2.Response) -> float | None:
+    """Return the seconds of `Retry-After`, bounded. Its form with a date is not used by these providers."""
+    try:
+        seconds = float(answer.headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None
+
+
+def _is_certificate_error(error: BaseException) -> bool:
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, ssl.SSLError):
+            return True
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def describe_failure(code: str) -> Message:
+    """Return a stored failure for people."""
+    failure = SendFailure.from_code(code)
+    return failure.message if failure is not None else message("notices.failure.connection")

@@ -1,0 +1,219 @@
+"""Deliver the notices of a server in the background: once for each event and channel, with retries, never in the way of a call."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from saasus_mcp.notices.channels import Channel, NoticeAudience
+from saasus_mcp.notices.notice import Notice
+from saasus_mcp.notices.rendering import NoticeRenderer
+from saasus_mcp.notices.sending import SendFailure
+from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store.notice_records import Delivery, NoticeEvent
+from saasus_mcp.store.records import DAY, HOUR
+
+log = logging.getLogger(__name__)
+
+MUTED, OUTDATED = "muted", "outdated"
+"""Why a delivery was dropped."""
+T = TypeVar("T")
+
+
+class Sender(Protocol):
+    """Sends one notice to one channel."""
+
+    async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+        """Return None, or why it was not delivered."""
+        ...
+
+
+class QueryExecutor(Protocol):
+    """Runs a query of the store, outside the event loop unless a test has a store in memory."""
+
+    async def __call__(self, query: Callable[[], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """The pace of the worker, in seconds.
+
+    Attributes:
+        interval: between two looks into the outbox.
+        spacing: between two notices of one channel. Providers accept about one a second.
+        claim: after which another process delivers what this one has claimed. Longer than one attempt.
+        delays: before each further attempt. The last one repeats.
+        lifetime: after which a notice is given up.
+    """
+
+    interval: float = 1.0
+    spacing: float = 1.0
+    claim: float = 30.0
+    delays: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+    lifetime: float = DAY
+    expiry_interval: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSource:
+    """One store, and the profiles whose events this process sends from it."""
+
+    open_store: Callable[[], Store]
+    profiles: frozenset[str]
+
+
+class NoticeWorker:
+    """Delivers the events of some stores to the channels.
+
+    Args:
+        decisions: opens the store that has the mutes.
+        run: executes queries of the stores.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        audience: NoticeAudience,
+        sources: Sequence[NoticeSource],
+        *,
+        decisions: Callable[[], Store],
+        renderer: NoticeRenderer,
+        sender: Sender,
+        clock: Callable[[], float],
+        run: QueryExecutor,
+        config: WorkerConfig | None = None,
+    ) -> None:
+        self._channels = {channel.name: channel for channel in channels}
+        self._audience = audience
+        self._sources = tuple(sources)
+        self._decisions = decisions
+        self._renderer = renderer
+        self._sender = sender
+        self._clock = clock
+        self._run = run
+        self._config = config or WorkerConfig()
+        self._busy: set[str] = set()
+        self._failing: set[str] = set()
+        self._expired_at = 0.0
+        self._store_failed = False
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await self.look(tasks)
+                await anyio.sleep(self._config.interval)
+
+    async def look(self, tasks: TaskGroup) -> None:
+        """Create the deliveries of new events, and start to send what is due on the channels that are idle."""
+        now = self._clock()
+        with_expired, self._expired_at = self._is_time_for_expiries(now)
+        for source in self._sources:
+            try:
+                due = await self._run(lambda source=source: self._route(source, now, with_expired=with_expired))  # type: ignore[misc]
+            except StoreError as error:
+                self._log_store(error)
+                continue
+            self._log_store(None)
+            for name in due - self._busy:
+                self._busy.add(name)
+                tasks.start_soon(self._deliver_due, source, self._channels[name])
+
+    def _is_time_for_expiries(self, now: float) -> tuple[bool, float]:
+        due = now - self._expired_at >= self._config.expiry_interval
+        return due, now if due else self._expired_at
+
+    def _route(self, source: NoticeSource, now: float, *, with_expired: bool) -> set[str]:
+        outbox = source.open_store().notices
+        if with_expired:
+            outbox.add_expired_approvals(now - HOUR, now)
+        outbox.route(source.profiles, self._choose, now)
+        return outbox.due_channels(self._channels, now)
+
+    def _choose(self, event: NoticeEvent) -> list[str]:
+        """Return the channels of an event; none for one that is too old to be news."""
+        if self._clock() - event.at > self._config.lifetime:
+            return []
+        wanting = (each for each in self._channels.values() if each.wants(event.kind, event.profile, self._audience))
+        return [channel.name for channel in wanting]
+
+    async def _deliver_due(self, source: NoticeSource, channel: Channel) -> None:
+        try:
+            more = True
+            while more:
+                more = await self._deliver_next(source, channel)
+                await anyio.sleep(self._config.spacing)
+        except StoreError as error:
+            self._log_store(error)
+        finally:
+            self._busy.discard(channel.name)
+
+    async def _deliver_next(self, source: NoticeSource, channel: Channel) -> bool:
+        """Send the next delivery of a channel. Return False if the channel has nothing to send."""
+        outbox, now = source.open_store().notices, self._clock()
+        delivery = await self._run(lambda: outbox.claim(channel.name, now, self._config.claim))
+        if delivery is None:
+            return False
+        dropped = await self._reason_to_drop(delivery, now)
+        notice = None if dropped else await self._render(source, channel, delivery)
+        if notice is None:
+            reason = dropped or OUTDATED
+            await self._run(lambda: outbox.finish(delivery, "dropped", now, reason))
+            return True
+        failure = await self._sender.send(channel, notice)
+        self._log_channel(channel, failure)
+        await self._run(lambda: self._record(source, delivery, failure))
+        return True
+
+    async def _reason_to_drop(self, delivery: Delivery, now: float) -> str:
+        mutes = await self._run(lambda: self._decisions().notices.active_mutes(now))
+        profile = delivery.event.profile
+        silent = any(mute.channel == delivery.channel and mute.profile in ("", profile) for mute in mutes)
+        return MUTED if silent else ""
+
+    async def _render(self, source: NoticeSource, channel: Channel, delivery: Delivery) -> Notice | None:
+        def render() -> Notice | None:
+            return self._renderer.render(delivery.event, source.open_store(), channel.reader, self._clock())
+
+        try:
+            return await self._run(render)
+        except StoreError:
+            raise
+        except Exception:
+            # One event that cannot be shown must end neither the server nor the other notices.
+            log.exception("the notice %s cannot be shown", delivery.event.id)
+            return None
+
+    def _record(self, source: NoticeSource, delivery: Delivery, failure: SendFailure | None) -> None:
+        outbox, now = source.open_store().notices, self._clock()
+        if failure is None:
+            outbox.finish(delivery, "sent", now)
+            return
+        delays = self._config.delays
+        delay = delays[min(delivery.attempts, len(delays)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 - only spreads attempts
+        due_at = now + max(delay, failure.retry_after or 0.0)
+        if not failure.repeatable or due_at - delivery.event.at > self._config.lifetime:
+            outbox.finish(delivery, "failed", now, failure.code)
+        else:
+            outbox.postpone(delivery, due_at, failure.code)
+
+    def _log_channel(self, channel: Channel, failure: SendFailure | None) -> None:
+        """Log when a channel begins to fail and when it works again, not every attempt in between."""
+        if failure is None:
+            if channel.name in self._failing:
+                log.warning("notices: channel %s works again", channel.name)
+            self._failing.discard(channel.name)
+        elif channel.name not in self._failing:
+            self._failing.add(channel.name)
+            log.warning("notices: channel %s: %s", channel.name, failure.message)
+
+    def _log_store(self, error: StoreError | None) -> None:
+        if error is not None and not self._store_failed:
+            log.warning("notices wait: %s", error.message)
+        self._store_failed = error is not None

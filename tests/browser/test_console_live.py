@@ -1,0 +1,185 @@
+"""The console with its script: what arrives while a page is open, two people at once, and the keyboard."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.browser_server import BrowserServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
+expect = playwright.expect
+
+SignIn = Callable[..., "Page"]
+
+
+@pytest.fixture
+def name(stage: BrowserServer) -> str:
+    """Of a tenant that is there."""
+    return stage.names()[0]
+
+
+@pytest.fixture
+def live(stage: BrowserServer, signed_in: SignIn) -> Callable[..., Page]:
+    """Return a function that opens the console with scripts, once its stream is open."""
+
+    def sign_in(person: str = "boss", path: str = "", **given: object) -> Page:
+        page = signed_in(stage, person, scripts=True, **given)
+        if path:
+            page.goto(f"{stage.url}/console{path}")
+        page.get_by_text("Updates by itself").wait_for()
+        return page
+
+    return sign_in
+
+
+def test_an_approval_arrives_without_reloading(stage: BrowserServer, live: Callable[..., Page], name: str) -> None:
+    page = live()
+    assert "No pending approvals" in page.locator("main").inner_text()
+    page.evaluate("window.kept = true")
+    stage.asks_to_delete(name)
+    page.get_by_role("link", name="Review").wait_for(timeout=5_000)
+    assert page.title().startswith("(1) ")
+    assert page.locator("[data-count]").inner_text() == "1"
+    assert page.evaluate("window.kept"), "the page was not loaded again"
+
+
+def test_the_count_is_in_the_title_of_every_page(stage: BrowserServer, live: Callable[..., Page], name: str) -> None:
+    page = live(path="/policy")
+    stage.asks_to_delete(name)
+    expect(page).to_have_title(re.compile(r"^\(1\) "), timeout=5_000)
+
+
+def test_of_two_people_the_second_sees_at_once_what_the_first_decided(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    first = live("boss", f"/approvals/{approval.code}")
+    second = live("deputy", f"/approvals/{approval.code}")
+    second.locator("#name").fill(name)
+    first.get_by_label("Comment").fill("Not before Friday")
+    first.get_by_role("button", name="Reject").click()
+    second.get_by_text("Rejected.").first.wait_for(timeout=5_000)
+    assert "by token:boss" in second.locator("main").inner_text()
+    assert "Not before Friday" in second.locator("main").inner_text()
+    assert second.get_by_role("button", name="Approve once").count() == 0
+
+
+def test_what_a_person_types_stays_when_something_else_arrives(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live(path=f"/approvals/{approval.code}")
+    page.locator("#name").fill("half a na")
+    page.get_by_label("Comment").fill("why")
+    stage.asks_to_delete(stage.names()[1])
+    expect(page).to_have_title(re.compile(r"^\(2\) "), timeout=5_000)
+    assert page.locator("#name").input_value() == "half a na"
+    assert page.get_by_label("Comment").input_value() == "why"
+
+
+def test_a_comment_on_an_approval_is_kept_and_recorded(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live(path=f"/approvals/{approval.code}")
+    page.locator("#name").fill(name)
+    page.get_by_label("Comment").fill("Contract ended in May")
+    page.get_by_role("button", name="Approve once").click()
+    page.get_by_text("Contract ended in May").wait_for()
+    page.get_by_role("link", name="Audit records of this approval").click()
+    page.locator("summary").first.click()
+    assert "Contract ended in May" in page.locator("main").inner_text()
+
+
+def test_the_time_left_counts_down_and_its_end_is_shown(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live(path=f"/approvals/{approval.code}")
+    expect(page.locator("#decide [data-left]")).to_have_text(re.compile("^14:5[0-9] left$"))
+    stage.lets_expire(approval.code)
+    page.get_by_text("The approval request has expired.").first.wait_for(timeout=5_000)
+    assert page.locator("#decide").count() == 0
+
+
+def test_a_session_that_ends_is_told_and_signing_in_leads_back(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live("boss", f"/approvals/{approval.code}")
+    assert stage.accounts.revoke("boss", time.time())
+    page.get_by_text("Your session has ended.").first.wait_for(timeout=5_000)
+    page.get_by_role("link", name="Sign in and return to this page").click()
+    page.wait_for_url("**/sign-in?why=ended")
+    page.locator("#token").fill(stage.token("deputy"))
+    page.locator("#token").press("Enter")
+    page.wait_for_url(f"**/approvals/{approval.code}")
+
+
+def test_several_tabs_share_one_stream(stage: BrowserServer, live: Callable[..., Page], name: str) -> None:
+    page = live()
+    other = page.context.new_page()
+    other.goto(f"{stage.url}/console/policy")
+    stage.asks_to_delete(name)
+    for each in (page, other):
+        expect(each).to_have_title(re.compile(r"^\(1\) "), timeout=5_000)
+    assert len(stage.console.streams) == 1
+    page.close()
+    stage.asks_to_delete(stage.names()[1])
+    expect(other).to_have_title(re.compile(r"^\(2\) "), timeout=10_000)
+
+
+def test_new_approvals_are_notified_if_the_person_wants_it(stage: BrowserServer, signed_in: SignIn, name: str) -> None:
+    page = signed_in(stage, scripts=True, permissions=["notifications"])
+    # A headless browser shows no notification: what the page asks for is recorded in its place.
+    page.add_init_script("""
+        window.shown = [];
+        window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted";
+            constructor(title, options) { window.shown.push([title, options.body]); } };
+    """)
+    page.goto(f"{stage.url}/console")
+    page.get_by_role("button", name="Notify me on this computer").click()
+    expect(page.get_by_role("button", name="Notify me")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    page.get_by_text("Updates by itself").wait_for()
+    stage.asks_to_delete(name)
+    page.get_by_role("link", name="Review").wait_for(timeout=5_000)
+    [[title, body]] = page.evaluate("window.shown")
+    assert title == "An approval is pending"
+    assert name in body
+
+
+def test_the_keyboard_goes_through_the_list_and_can_be_turned_off(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/approvals/{approval.code}")
+    page.keyboard.press("a")
+    page.keyboard.type("jr?")
+    assert page.locator("#name").input_value() == "jr?"
+    page.locator("#name").blur()
+    page.keyboard.press("r")
+    assert page.locator(":focus").get_attribute("id") == "reason"
+    page.locator("#reason").blur()
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    page.wait_for_url("**/tools")
+    page.keyboard.press("?")
+    page.get_by_label("Use keyboard shortcuts in this browser").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.url.endswith("/tools")
+    assert page.locator("[data-row]:focus").count() == 0

@@ -1,0 +1,114 @@
+"""The page Session, and the way back after signing in: sessions, tokens, and return addresses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+
+from saasus_mcp.hosting.console.rendering import return_path, safe_return
+from saasus_mcp.store.tokens import Token
+from tests.support.approvals import NOW
+from tests.support.console import TOKEN, ConsoleSession, csrf_token
+
+
+def token_of(name: str = "hanako", group: str = "operators") -> Token:
+    return Token(name, "caller", frozenset({group}), "local:me", NOW, NOW + 60)
+
+
+async def test_one_of_several_sessions_is_ended(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as one, stage.signed_in() as other:
+        page = await one.get("/console/session")
+        assert page.text.count('action="/console/end-session"') == 1
+        identifier = page.text.partition('name="session" value="')[2].partition('"')[0]
+        fields = {"csrf": csrf_token(page), "session": identifier}
+        assert (await one.post("/console/end-session", data=fields)).headers["location"] == "/console/session"
+        assert (await other.get("/console")).status_code == 303
+        assert (await one.get("/console")).status_code == 200
+        assert 'action="/console/end-session"' not in (await one.get("/console/session")).text
+
+
+async def test_a_form_without_the_token_of_the_session_ends_none(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as one, stage.signed_in() as other:
+        page = await one.get("/console/session")
+        identifier = page.text.partition('name="session" value="')[2].partition('"')[0]
+        assert (await one.post("/console/end-session", data={"csrf": "x", "session": identifier})).status_code == 403
+        assert (await other.get("/console")).status_code == 200
+
+
+async def test_the_tokens_of_the_persons_groups_are_listed_and_no_others(stage: ConsoleSession) -> None:
+    known = [token_of(), token_of("mallory", "testers"), replace(token_of("old"), revoked_at=NOW)]
+    stage.console = replace(stage.console, service=replace(stage.console.service, read_tokens=lambda: known))
+    stage.serve()
+    async with stage.signed_in() as client:
+        page = (await client.get("/console/session")).text
+    assert "hanako" in page
+    assert "revoked" in page
+    assert "mallory" not in page
+
+
+async def test_a_page_with_its_filters_is_returned_to(stage: ConsoleSession) -> None:
+    async with stage.browser() as client:
+        await client.get("/console/audit?q=%E6%A5%AD&from=2026-09-01")
+        answer = await client.post("/console/sign-in", data={"token": TOKEN})
+    assert answer.headers["location"] == "/console/audit?q=%E6%A5%AD&from=2026-09-01"
+
+
+async def test_a_decision_after_the_session_leads_back_to_the_approval(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    async with stage.signed_in() as client:
+        page = await client.get("/console/approvals/ABCD-2345")
+        stage.now += 9 * 3600
+        fields = {"csrf": csrf_token(page), "code": "ABCD-2345", "name": "株式会社青空"}
+        referer = {"referer": "http://127.0.0.1:8000/console/approvals/ABCD-2345"}
+        refused = await client.post("/console/approve", data=fields, headers=referer)
+        assert refused.headers["location"] == "/console/sign-in?why=form"
+        assert "nothing was changed" in (await client.get("/console/sign-in?why=form")).text
+        answer = await client.post("/console/sign-in", data={"token": TOKEN})
+    assert answer.headers["location"] == "/console/approvals/ABCD-2345"
+
+
+@pytest.mark.parametrize(
+    "referer", ["https://evil.example/console/approvals/ABCD-2345", "http://127.0.0.1:8000/mcp", "x", ""]
+)
+async def test_the_page_of_another_site_is_not_returned_to(stage: ConsoleSession, referer: str) -> None:
+    async with stage.browser() as client:
+        await client.post("/console/approve", data={}, headers={"referer": referer})
+        answer = await client.post("/console/sign-in", data={"token": TOKEN})
+    assert answer.headers["location"] == "/console"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/a//b",
+        "/../mcp",
+        "/audit\r\nx: y",
+        "@evil.example",
+    ],
+)
+async def test_no_cookie_leads_out_of_the_console(stage: ConsoleSession, wanted: str) -> None:
+    assert safe_return(wanted) == ""
+    assert safe_return(f"{wanted}?q=1") == ""
+    async with stage.browser() as client:
+        client.cookies.set("saasus_return", quote(wanted))
+        answer = await client.post("/console/sign-in", data={"token": TOKEN})
+    assert answer.headers["location"] == "/console"
+
+
+def test_a_strange_query_is_left_out() -> None:
+    assert return_path("/audit", "q=a\r\nSet-Cookie: x") == "/audit"
+    assert return_path("/audit", "q=" + "a" * 2000) == "/audit"
+    assert return_path("/audit", "q=a%0Ab&from=2026-01-01") == "/audit?q=a%0Ab&from=2026-01-01"
+
+
+@pytest.mark.parametrize("why", ["ended", "form", "nonsense", ""])
+async def test_a_made_up_reason_says_nothing(stage: ConsoleSession, why: str) -> None:
+    async with stage.browser() as client:
+        page = await client.get("/console/sign-in", params={"why": why})
+    assert page.status_code == 200
+    assert ("Your session" in page.text) == (why in ("ended", "form"))

@@ -1,0 +1,164 @@
+"""The page of the audit log: filters, outcomes and downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from saasus_mcp.common.language import Language
+from saasus_mcp.hosting.console import audit_export, audit_search, audit_view
+from saasus_mcp.permissions.question.formatting import Reader
+from tests.support.approvals import NOW
+from tests.support.console import CALL, ConsoleSession
+
+DAY = 86_400.0
+
+
+def record_call(stage: ConsoleSession, call: str, operation: str, at: float = NOW, **outcome: Any) -> None:
+    record = {"operation": operation, "principal": "bob", "profile": "production", "decision": "allow"}
+    stage.store.commit(call, record, at)
+    if outcome:
+        stage.store.finish_call(call, outcome, at + 1)
+
+
+async def search(stage: ConsoleSession, path: str = "/audit", **query: str) -> httpx2.Response:
+    async with stage.signed_in() as client:
+        return await client.get(f"/console{path}", params=query)
+
+
+def calls_of(page: httpx2.Response) -> list[str]:
+    """Return the calls of the table."""
+    return [part[:8] for part in page.text.split('<summary class="code" data-row>')[1:]]
+
+
+@pytest.fixture
+def filled(stage: ConsoleSession) -> ConsoleSession:
+    record_call(stage, "aaaaaaaa", "auth.CreateRole", applied="applied", ok=True, status=201)
+    record_call(stage, "bbbbbbbb", "auth.GetRoles", NOW + 10, applied="not_applied", ok=True, status=200)
+    record_call(stage, "cccccccc", "auth.DeleteRole", NOW + 20, applied="unknown", ok=False, status=504)
+    record_call(stage, "dddddddd", "auth.DeleteRole", NOW + 30)
+    refusal = {"operation": "auth.DeleteTenant", "principal": "eve", "profile": "production", "refused": "denied"}
+    stage.store.record_refusal("eeeeeeee", refusal, NOW + 40)
+    record_call(stage, "ffffffff", "auth.CreateRole", NOW - 3 * DAY, applied="applied", ok=True, status=201)
+    stage.now = NOW + 60
+    return stage
+
+
+ALL = ["eeeeeeee", "dddddddd", "cccccccc", "bbbbbbbb", "aaaaaaaa", "ffffffff"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, ALL),
+        ({"outcome": "applied"}, ["aaaaaaaa", "ffffffff"]),
+        ({"outcome": "unknown"}, ["cccccccc"]),
+        ({"outcome": "open"}, ["dddddddd"]),
+        ({"outcome": "refused"}, ["eeeeeeee"]),
+        ({"operation": "auth_delete_role"}, ["dddddddd", "cccccccc"]),
+        ({"operation": "auth.DeleteRole", "outcome": "unknown"}, ["cccccccc"]),
+        ({"principal": "EVE"}, ["eeeeeeee"]),
+        ({"event": "refused"}, ["eeeeeeee"]),
+        ({"q": "delete tenant"}, ["eeeeeeee"]),
+        ({"from": "2026-09-20"}, ALL[:-1]),
+        ({"to": "2026-09-20"}, ALL[-1:]),
+        ({"from": "2026-09-18", "to": "2026-09-18"}, ALL[-1:]),
+        ({"q": "no such thing at all"}, []),
+    ],
+)
+async def test_each_filter_shows_what_it_says(filled: ConsoleSession, query: dict[str, str], found: list[str]) -> None:
+    page = await search(filled, **query)
+    assert calls_of(page) == found
+
+
+async def test_a_call_and_its_end_are_one_row(filled: ConsoleSession) -> None:
+    page = (await search(filled, operation="auth_get_roles")).text
+    assert page.count("<summary") == 1
+    assert "answered" in page
+    assert "HTTP 200" in page
+
+
+async def test_the_end_of_a_call_is_found_across_pages(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_search, "PAGE_SIZE", 1)
+    monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
+    shown, query = [], {"outcome": "applied"}
+    while True:
+        page = await search(filled, **query)
+        shown += calls_of(page)
+        older = page.text.partition("before=")[2].partition('"')[0]
+        if not older:
+            break
+        query["before"] = older
+    assert shown == ["aaaaaaaa", "ffffffff"]
+
+
+async def test_the_download_as_csv_has_the_same_records_and_no_formula(filled: ConsoleSession) -> None:
+    record_call(filled, "=HYPERLI", "auth.CreateRole", NOW + 50, applied="applied", ok=True)
+    answer = await search(filled, "/audit.csv", outcome="applied")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    heading, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert heading == [*audit_export.COLUMNS, "details"]
+    assert [row[heading.index("call")] for row in rows] == ["'=HYPERLI", "aaaaaaaa", "ffffffff"]
+    assert [row[heading.index("tool")] for row in rows] == ["auth_create_role"] * 3
+    assert rows[1][heading.index("outcome")] == "applied"
+
+
+async def test_the_download_as_json_has_the_whole_records(filled: ConsoleSession) -> None:
+    rows = (await search(filled, "/audit.json")).json()
+    assert [row["call"] for row in rows] == ALL
+    assert rows[2]["end"]["status"] == 504
+    assert (await search(filled, "/audit.json", q="no such thing at all")).json() == []
+
+
+async def test_a_long_download_is_cut_and_says_so(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_export, "MAX_ROWS", 2)
+    rows = (await search(filled, "/audit.json")).json()
+    assert [row.get("call") for row in rows] == [*ALL[:2], None]
+    assert "Only the newest 2 records" in rows[-1]["cut"]
+    assert "Only the newest 2 records" in (await search(filled, "/audit.csv")).text
+
+
+@pytest.mark.parametrize("path", ["/audit.csv", "/audit.json"])
+async def test_nobody_downloads_the_records_of_others(filled: ConsoleSession, path: str) -> None:
+    filled.store.record_refusal(CALL, {"principal": "mallory", "profile": "staging"}, NOW + 5)
+    assert "mallory" not in (await search(filled, path, profile="staging")).text
+    async with filled.browser() as client:
+        answer = await client.get(f"/console{path}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+    async with filled.signed_in() as client:
+        filled.now += 9 * 3600
+        assert (await client.get(f"/console{path}")).status_code == 303
+
+
+async def test_only_the_two_formats_exist(filled: ConsoleSession) -> None:
+    assert (await search(filled, "/audit.xml")).status_code == 404
+    assert json.loads((await search(filled, "/audit.json")).text)
+
+
+async def test_the_servers_own_reads_are_shown_on_request(filled: ConsoleSession) -> None:
+    own = {"operation": "auth.GetTenant", "principal": "bob", "profile": "production", "parent": "aaaaaaaa"}
+    filled.store.commit("99999999", own, NOW + 55)
+    assert calls_of(await search(filled)) == ALL
+    assert calls_of(await search(filled, reads="1")) == ["99999999", *ALL]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_reason_and_action_has_a_name(language: Language) -> None:
+    reader = Reader.of(language)
+    for reason in audit_view.REASONS:
+        assert audit_view.decision_text({"refused": reason}, reader) != reason
+    for action in audit_view.ACTIONS:
+        assert audit_view.decision_text({"action": action}, reader) != action
+
+
+def test_what_another_version_recorded_is_shown_as_it_is() -> None:
+    for record in ({"refused": "of 3.0"}, {"decision": "of 3.0"}, {"action": "of 3.0"}):
+        assert audit_view.decision_text(record, Reader.of("ja")) == "of 3.0"

@@ -1,0 +1,149 @@
+"""The pages of jobs and of changes: what they show, to whom, and how a job is stopped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from saasus_mcp.hosting.console.service import ProfileContext
+from saasus_mcp.permissions.refusal import CallRefused
+from tests.support.console import ALICE, CALL, JOB, ConsoleSession, csrf_token
+
+REPORT = {
+    "counts": {"applied": 1, "failed": 1},
+    "rows": [{"row": 2, "target": "<b>ken</b>@example.jp", "outcome": "failed", "why": "Not an address", "email": "x"}],
+    "notes": ["One row was left out."],
+    "result": "saasus://results/abc",
+}
+
+
+async def page_of(stage: ConsoleSession, path: str, lang: str = "en") -> httpx2.Response:
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        return await client.get(f"/console{path}")
+
+
+async def test_a_running_job_shows_its_progress_and_can_be_stopped(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.store.jobs.report_progress(JOB, 40, 1200)
+    async with stage.signed_in() as client:
+        listed = await client.get("/console/jobs")
+        page = await client.get(f"/console/jobs/{JOB}")
+        assert f'href="/console/jobs/{JOB}"' in listed.text
+        assert '<progress max="1200" value="40"' in page.text
+        assert "40 of 1,200" in page.text
+        answer = await client.post("/console/cancel-job", data={"csrf": csrf_token(page), "job": JOB})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/console/jobs/{JOB}")
+        stopping = await client.get(f"/console/jobs/{JOB}")
+    assert "stopping" in stopping.text
+    assert 'action="/console/cancel-job"' not in stopping.text
+    job = stage.store.jobs.get(JOB)
+    assert job is not None
+    assert job.cancelling
+    recorded = stage.store.audit_records()[-1]
+    assert (recorded["action"], recorded["principal"], recorded["from_call"]) == ("job_cancel", "alice", JOB)
+
+
+async def test_a_finished_job_shows_its_rows_notes_and_files(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.store.finish_job(JOB, "done", REPORT, record={"ok": True}, at=stage.now)
+    page = (await page_of(stage, f"/jobs/{JOB}", "ja")).text
+    for text in ("ユーザー", "&lt;b&gt;ken&lt;/b&gt;@example.jp", "Not an address", "email: x", "saasus://results/abc"):
+        assert text in page
+    assert "One row was left out." in page
+    assert 'action="/console/cancel-job"' not in page
+
+
+async def test_a_form_of_another_session_stops_no_job(stage: ConsoleSession) -> None:
+    stage.start_job()
+    async with stage.signed_in() as client:
+        answer = await client.post("/console/cancel-job", data={"csrf": "made up", "job": JOB})
+    assert answer.status_code == 403
+    job = stage.store.jobs.get(JOB)
+    assert job is not None
+    assert not job.cancelling
+
+
+async def test_a_job_that_has_ended_is_not_stopped(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.store.finish_job(JOB, "done", {}, record={"ok": True}, at=stage.now)
+    before = len(stage.store.audit_records())
+    async with stage.signed_in() as client:
+        token = csrf_token(await client.get("/console"))
+        answer = await client.post("/console/cancel-job", data={"csrf": token, "job": JOB})
+    assert answer.status_code == 409
+    assert len(stage.store.audit_records()) == before
+
+
+async def test_a_change_shows_how_far_it_can_be_undone_and_how(stage: ConsoleSession) -> None:
+    stage.change_role()
+    async with stage.signed_in() as client:
+        listed = await client.get("/console/changes")
+        page = await client.get(f"/console/changes/{CALL}")
+    assert f'href="/console/changes/{CALL}"' in listed.text
+    assert "監査担当" in page.text
+    assert f"saasus-mcp undo {CALL[:12]}" in page.text
+    assert f"q={CALL}" in page.text
+
+
+async def test_pages_lead_from_the_audit_to_the_job_and_the_change(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.change_role()
+    page = (await page_of(stage, "/audit")).text
+    for path in (f"/jobs/{JOB}", f"/changes/{CALL}"):
+        assert f'href="/console{path}"' in page
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "found"),
+    [
+        ("/changes", "ロール 作成", True),
+        ("/changes", "create role", True),
+        ("/changes", "監査担当", True),
+        ("/changes", "BOB", True),
+        ("/changes", "billing", False),
+        ("/jobs", "import users", True),
+        ("/jobs", "一括 ユーザー", True),
+        ("/jobs", JOB[:8], True),
+        ("/jobs", "nobody", False),
+        ("/audit", "ロール", True),
+        ("/audit", "nobody", False),
+    ],
+)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_words_of_either_language_find_it(
+    stage: ConsoleSession, path: str, words: str, found: bool, lang: str
+) -> None:
+    stage.start_job()
+    stage.change_role()
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        page = await client.get(f"/console{path}", params={"q": words})
+    assert (re.search(f"{JOB[:8]}|{CALL[:8]}", page.text.partition("<table>")[2]) is not None) == found
+
+
+@pytest.mark.parametrize("path", ["/jobs", f"/jobs/{JOB}", "/changes", f"/changes/{CALL}", "/audit"])
+async def test_nothing_of_another_profile_is_shown(stage: ConsoleSession, path: str) -> None:
+    stage.start_job(principal="mallory", profile="staging")
+    stage.change_role(principal="mallory", profile="staging")
+    page = await page_of(stage, path)
+    assert page.status_code == (404 if JOB in path or CALL in path else 200)
+    assert not re.search(f"mallory|{JOB}|{CALL}", page.text)
+
+
+def test_a_job_of_another_profile_is_not_stopped(stage: ConsoleSession) -> None:
+    stage.start_job(principal="mallory", profile="staging")
+    with pytest.raises(CallRefused):
+        stage.console.service.cancel_job(ALICE, JOB)
+    job = stage.store.jobs.get(JOB)
+    assert job is not None
+    assert not job.cancelling
+
+
+async def test_the_owner_of_the_machine_sees_the_jobs_of_every_profile(stage: ConsoleSession) -> None:
+    stage.start_job(principal="mallory", profile="staging")
+    every = ProfileContext("saas", frozenset({"operators"}), lambda: stage.store)
+    stage.console = replace(stage.console, service=replace(stage.console.service, list_contexts=lambda: [every]))
+    stage.serve()
+    assert "mallory" in (await page_of(stage, f"/jobs/{JOB}")).text

@@ -1,0 +1,277 @@
+"""Each event is reported once, in the reader's language, with the reason and the link; and a broken channel delays nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from saasus_mcp.notices.channels import Channel
+from saasus_mcp.notices.notice import Notice
+from saasus_mcp.notices.sending import SendFailure
+from saasus_mcp.notices.worker import NoticeWorker
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.store import Commitment, JobGrant, Store
+from saasus_mcp.store.notice_records import Mute
+from saasus_mcp.store.records import DAY
+from tests.support.approvals import NOW, pending_approval
+from tests.support.notices import FAST, RecordingSender, channel, worker
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = NOW + 1
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def deliver(each: NoticeWorker) -> None:
+    """Let the worker look once, and wait until what it has started has ended."""
+    async with anyio.create_task_group() as tasks:
+        await each.look(tasks)
+
+
+@asynccontextmanager
+async def running(*workers: NoticeWorker) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        for each in workers:
+            tasks.start_soon(each.run)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in a store
+            await anyio.sleep(0.01)
+
+
+def ask(store: Store, **other: str) -> None:
+    store.request_approval(pending_approval(**other), 5)
+
+
+def titles(sender: RecordingSender) -> list[str]:
+    return [notice.title for _, notice in sender.sent]
+
+
+async def test_a_pending_approval_is_told_with_whom_it_concerns_and_where_to_decide(store: Store) -> None:
+    sender = RecordingSender()
+    ask(store)
+    await deliver(worker(store, [channel()], sender, clock=Clock()))
+    [(name, notice)] = sender.sent
+    assert (name, notice.kind, notice.reference) == ("ops", "approval_requested", "ABCD-2345")
+    assert notice.link == "https://mcp.example.com/console/approvals/ABCD-2345"
+    assert "auth.DeleteTenant" in notice.title, "the name of the tool, where another version stored the question"
+    assert any("local:me" in line for line in notice.lines)
+
+
+async def test_without_a_console_the_command_is_told(store: Store) -> None:
+    sender = RecordingSender()
+    ask(store)
+    await deliver(worker(store, [channel()], sender, clock=Clock(), console=""))
+    [(_, notice)] = sender.sent
+    assert notice.link == ""
+    assert any("saasus-mcp approve ABCD-2345" in line for line in notice.lines)
+
+
+@pytest.mark.parametrize("status", ["approved", "rejected"])
+async def test_the_outcome_is_told_with_the_person_and_the_reason(store: Store, status: str) -> None:
+    sender, clock = RecordingSender(), Clock()
+    ask(store)
+    store.decide_approval("ABCD-2345", status, by="oidc:https://idp|sato", at=NOW + 1, reason="今はだめ <!channel>")  # type: ignore[arg-type]
+    await deliver(worker(store, [channel(lang="ja")], sender, clock=clock))
+    [(_, notice)] = sender.sent
+    assert notice.kind == f"approval_{status}", "and the request itself is not news any more"
+    assert any("sato" in line for line in notice.lines)
+    assert any("今はだめ ‹!channel›" in line for line in notice.lines) is (status == "rejected")
+
+
+async def test_an_approval_that_nobody_decided_is_told_when_it_expires(store: Store) -> None:
+    sender, clock = RecordingSender(), Clock()
+    ask(store)
+    each = worker(store, [channel()], sender, clock=clock)
+    await deliver(each)
+    clock.now = NOW + 901
+    await deliver(each)
+    await deliver(each)
+    assert [notice.kind for _, notice in sender.sent] == ["approval_requested", "approval_expired"]
+
+
+async def test_the_end_of_a_job_a_freeze_and_its_end_are_told(store: Store) -> None:
+    sender = RecordingSender()
+    grant = JobGrant("job_export_users", "local:me", "default", "p" * 64, "none", "", False, {})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant, profile="default"))
+    store.finish_job("job-1", "failed", {"counts": {"applied": 3, "unknown": 1}}, record={"status": "failed"}, at=NOW)
+    for kind in (ActionKind.FREEZE, ActionKind.UNFREEZE):
+        record_action(store, ActionRecord(kind, "local:me", "terminal", reason="@all stop"), NOW)
+    await deliver(worker(store, [channel()], sender, clock=Clock()))
+    kinds = {notice.kind: notice for _, notice in sender.sent}
+    assert set(kinds) == {"job_failed", "frozen", "unfrozen"}
+    assert "Export" in kinds["job_failed"].title, "the title of the job, not its id"
+    assert any("3" in line for line in kinds["job_failed"].lines)
+    assert any("＠all stop" in line for line in kinds["frozen"].lines)
+
+
+async def test_each_event_is_sent_once_to_each_channel_that_wants_it(store: Store) -> None:
+    sender = RecordingSender()
+    channels = [
+        channel(),
+        channel(name="jobs-only", topics=["job"]),
+        channel(name="other-profile", profiles=["staging"]),
+        channel(name="their-group", groups=["support"]),
+        channel(name="other-group", groups=["billing"]),
+    ]
+    each = worker(store, channels, sender, clock=Clock())
+    ask(store)
+    await deliver(each)
+    await deliver(each)
+    assert sorted(name for name, _ in sender.sent) == ["ops", "their-group"]
+
+
+async def test_events_of_other_profiles_are_left_to_their_servers(store: Store) -> None:
+    mine, theirs = RecordingSender(), RecordingSender()
+    ask(store, profile="staging")
+    await deliver(worker(store, [channel()], mine, clock=Clock()))
+    await deliver(worker(store, [channel()], theirs, clock=Clock(), profile="staging"))
+    assert (len(mine.sent), len(theirs.sent)) == (0, 1)
+
+
+async def test_a_failed_attempt_is_repeated_later_and_a_permanent_failure_is_not(store: Store) -> None:
+    clock = Clock()
+    sender = RecordingSender([SendFailure("status", "500"), SendFailure("timeout"), None])
+    each = worker(store, [channel()], sender, clock=clock, config=replace(FAST, delays=(5.0, 15.0)))
+    ask(store)
+    for wait, attempts in ((0, 1), (1, 1), (6, 2), (6, 2), (19, 3), (900, 3)):
+        clock.now = clock.now + wait
+        await deliver(each)
+        assert len([1 for _, notice in sender.sent if notice.kind == "approval_requested"]) == attempts
+    [state] = store.notices.channel_states()
+    assert state.counts["sent"] >= 1
+    ask(store, code="WXYZ-2345", binding="c" * 64, requested_at=clock.now, expires_at=clock.now + 900)  # type: ignore[arg-type]
+    sender.failures.append(SendFailure("status", "404", repeatable=False))
+    before = len(sender.sent)
+    await deliver(each)
+    clock.now += 60
+    await deliver(each)
+    assert len(sender.sent) == before + 1
+
+
+async def test_a_provider_decides_how_long_to_wait(store: Store) -> None:
+    clock, sender = Clock(), RecordingSender([SendFailure("status", "429", retry_after=120.0)])
+    each = worker(store, [channel()], sender, clock=clock)
+    ask(store)
+    for wait, attempts in ((0, 1), (60, 1), (61, 2)):
+        clock.now += wait
+        await deliver(each)
+        assert len(sender.sent) == attempts
+
+
+async def test_what_is_no_news_any_more_is_given_up(store: Store) -> None:
+    clock, sender = Clock(), RecordingSender()
+    record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal"), NOW)
+    clock.now = NOW + DAY + 1
+    await deliver(worker(store, [channel()], sender, clock=clock))
+    assert sender.sent == []
+
+
+async def test_a_muted_channel_gets_nothing_even_later(store: Store) -> None:
+    clock, sender = Clock(), RecordingSender()
+    store.notices.mute(Mute("ops", "", NOW + 60, "local:me"))
+    store.notices.mute(Mute("other", "staging", NOW + 60, "local:me"))
+    each = worker(store, [channel(), channel(name="other")], sender, clock=clock)
+    ask(store)
+    await deliver(each)
+    clock.now = NOW + 61
+    await deliver(each)
+    assert [name for name, _ in sender.sent] == ["other"], "a mute of another profile does not count"
+
+
+async def test_a_slow_channel_delays_no_other(store: Store) -> None:
+    release = anyio.Event()
+
+    class SlowSender(RecordingSender):
+        async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+            if channel.name == "slow":
+                await release.wait()
+            return await super().send(channel, notice)
+
+    sender = SlowSender()
+    ask(store)
+    async with running(worker(store, [channel(name="slow"), channel(name="fast")], sender, clock=Clock())):
+        await until(lambda: bool(sender.sent))
+        assert [name for name, _ in sender.sent] == ["fast"]
+        ask(store, code="WXYZ-2345", binding="c" * 64)
+        await until(lambda: len(sender.sent) == 2)
+        assert {name for name, _ in sender.sent} == {"fast"}
+        release.set()
+        await until(lambda: len(sender.sent) == 4)
+
+
+async def test_another_process_delivers_what_a_killed_one_had_claimed(store: Store) -> None:
+    """The first worker dies while it sends: the claim ends, and the second one sends with the same id."""
+    clock, sent = Clock(), RecordingSender()
+
+    class DyingSender(RecordingSender):
+        async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+            await super().send(channel, notice)
+            raise Killed
+
+    dying = DyingSender()
+    ask(store)
+    with pytest.raises(BaseExceptionGroup) as ended:
+        await deliver(worker(store, [channel()], dying, clock=clock))
+    assert ended.group_contains(Killed)
+    other = worker(store, [channel()], sent, clock=clock)
+    await deliver(other)
+    assert sent.sent == [], "the claim of the first is valid"
+    clock.now += FAST.claim + 0.1
+    await deliver(other)
+    assert [notice.id for _, notice in sent.sent] == [notice.id for _, notice in dying.sent]
+
+
+async def test_two_processes_send_each_notice_once(store: Store) -> None:
+    one, two = RecordingSender(), RecordingSender()
+    for number in range(5):
+        ask(store, code=f"ABC{number}-2345", binding=f"{number}" * 64, principal=f"local:{number}")
+    async with running(*(worker(store, [channel()], each, clock=Clock()) for each in (one, two))):
+        await until(lambda: len(one.sent) + len(two.sent) >= 5)
+        await anyio.wait_all_tasks_blocked()
+    ids = [notice.id for _, notice in (*one.sent, *two.sent)]
+    assert len(ids) == len(set(ids)) == 5
+
+
+async def test_no_secret_of_the_server_is_in_a_notice(store: Store) -> None:
+    sender = RecordingSender()
+    record_action(
+        store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal", reason="secret-key-under-test leaked"), NOW
+    )
+    await deliver(worker(store, [channel()], sender, clock=Clock()))
+    assert "secret-key-under-test" not in str(sender.sent)
+    assert "leaked" in str(sender.sent)
+
+
+async def test_an_event_that_cannot_be_shown_stops_neither_the_server_nor_the_others(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def label_or_fail(principal: str) -> str:
+        if "broken" in principal:
+            raise ZeroDivisionError
+        return principal
+
+    sender = RecordingSender()
+    each = worker(store, [channel()], sender, clock=Clock())
+    each._renderer = replace(each._renderer, label_person=label_or_fail)
+    ask(store, principal="local:broken")
+    ask(store, code="WXYZ-2345", binding="c" * 64)
+    await deliver(each)
+    assert [notice.reference for _, notice in sender.sent] == ["WXYZ-2345"]
+    assert "cannot be shown" in caplog.text
