@@ -177,7 +177,7 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
     return BuiltinTool(
         name="job_status",
         title=bilingual(message("jobs.status_title")),
-        description="A job and its report; without an id, your jobs.",
+        description="A job's report, or your jobs.",
         input_schema=object_schema((), job=JOB_ID_SCHEMA, wait=wait),
         run=run,
         hints=LOOKUP_HINTS,
