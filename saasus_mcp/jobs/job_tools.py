@@ -173,7 +173,7 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
         ]
         return structured_answer({"jobs": listed})
 
-    wait = {"type": "integer", "minimum": 0, "maximum": int(MAX_WAIT_SECONDS), "description": "seconds"}
+    wait = {"type": "integer", "minimum": 0, "maximum": int(MAX_WAIT_SECONDS)}
     return BuiltinTool(
         name="job_status",
         title=bilingual(message("jobs.status_title")),

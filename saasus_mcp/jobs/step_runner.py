@@ -70,7 +70,7 @@ class StepRunner:
         self._resume_at = 0.0
         self._resume_text = ""
 
-    async def run_step(self, step: PlanStep, *, begins_row: bool) -> tuple[JobStep, str]:
+    async def run_step(self, step: PlanStep, *, begins_row: bool = True) -> tuple[JobStep, str]:
         """Run a step. Return its record, and the reason if it was refused.
 
         Args:

@@ -16,6 +16,7 @@ from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS, Principal
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job
@@ -222,7 +223,7 @@ async def test_a_freeze_pauses_a_list_and_only_a_person_lets_it_go_on_after_the_
         assert (told["paused"]["by"], told["paused"]["side"]) == ("local:person", "freeze")
         made = on.count_requests(CHANGE)
         assert 0 < made < 30
-        with pytest.raises(job_control.CallRefused, match="frozen by local:person"):
+        with pytest.raises(CallRefused, match="frozen by local:person"):
             resume_in_terminal(on, job)
         store.unfreeze(on.pipeline.destination.profile)
         assert "froze the writes" in await refusal(on, job, "resume")
