@@ -17,7 +17,6 @@ from saasus_mcp.catalog.compile.messages import MessageTexts, read_messages
 ROOT = Path(__file__).resolve().parents[1]
 ERROR = ".of"
 """`SettingsError.of("id", …)` uses the message and its hint."""
-ERROR_CLASSES = ("Error", "UnknownCode", "InvalidDocument", "UneditableConfig")
 CALLS = frozenset({"message", "one_of", "t", ERROR})
 _TEMPLATE_USE = re.compile(r"""\bt\(\s*["']([\w.]+)["']([^()]*)""")
 
@@ -42,7 +41,7 @@ def find_uses(folder: Path) -> Iterator[Use]:
     """Yield the uses in every Python file and template under `folder`."""
     for file in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and (called := _name(node.func)) in CALLS:
+            if isinstance(node, ast.Call) and node.args and (called := _name(node)) in CALLS:
                 place, names = f"{file}:{node.lineno}", [keyword.arg for keyword in node.keywords]
                 params = None if None in names else frozenset(name for name in names if name)
                 for key in _literals(node.args[0]):
@@ -94,10 +93,11 @@ def _literals(node: ast.expr) -> Iterator[str]:
         yield from _literals(node.orelse)
 
 
-def _name(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute) and f".{node.attr}" == ERROR and ast.unparse(node.value).endswith(ERROR_CLASSES):
-        return ERROR
-    return node.id if isinstance(node, ast.Name) else ""
+def _name(call: ast.Call) -> str:
+    """Return the name of what is called. An `of` is that of an error if it gets an id, which has a dot."""
+    if isinstance(call.func, ast.Attribute) and f".{call.func.attr}" == ERROR:
+        return ERROR if any("." in key for key in _literals(call.args[0])) else ""
+    return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def main() -> None:

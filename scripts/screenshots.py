@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from playwright.sync_api import sync_playwright
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.permissions.policy.presets import Principal
 from scripts import question_pictures
 from tests.support.browser_server import CHROMIUM, FLAGS, BrowserServer, start_browser_server
+from tests.support.console_data import fill_console
 from tests.support.openid_provider import SECRET
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZE = {"width": 900, "height": 640}
 NARROW = {"width": 390, "height": 760}
 OTHER = {"en": "audit", "ja": "tools"}
-TANAKA = Principal("token:tanaka", frozenset({"support"}))
 
 
 def main() -> None:
@@ -37,29 +36,11 @@ def main() -> None:
         sync_playwright() as driver,
     ):
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-        code = _play(stage)
+        code = fill_console(stage)["pending"]
         for lang in ("en", "ja"):
             _take(browser, stage, lang, code)
         question_pictures.take(browser, stage, load_catalogue())
         browser.close()
-
-
-def _play(stage: BrowserServer) -> str:
-    """Let an assistant do something, and ask for what it may not; gives the code of what then waits."""
-    names = stage.names()
-    stage.asks_to_delete(names[-1], TANAKA)
-    [approval] = stage.approvals()
-    stage.console.service.reject(_boss(), approval.code, "契約の終了日を確認してください")
-    stage.calls("auth_create_role", {"role_name": "inspector", "display_name": "監査担当"})
-    waiting = stage.asks_to_delete(names[0])
-    stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(names[1])}, TANAKA)
-    return waiting.code
-
-
-def _boss() -> Any:
-    from saasus_mcp.hosting.console.signin_sessions import Approver  # noqa: PLC0415 - beside its only use
-
-    return Approver("token:sato", frozenset({"operators"}))
 
 
 def _take(browser: Browser, stage: BrowserServer, lang: str, code: str) -> None:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,8 @@ def ratios(found: Results) -> Iterator[tuple[str, float, str]]:
 
 def tables(found: Results) -> str:
     """Return the measurements for the page and the terminal."""
-    said = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, other work beside it: see the ratios."]  # fmt: skip
+    today = datetime.now(UTC).date()
+    said = [f"{today}, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, other work beside it: see the ratios."]  # fmt: skip
     said.append(
         _table(("spawn to tools/list", "median ms", "least", "most"), found["start"], ("median", "least", "most"))
     )

@@ -48,7 +48,7 @@ async def ask(
         for before, given in first:
             await send(before, given)
         operation = catalogue.find(key)
-        args = arguments.parse_arguments(operation, dict(values)).values
+        args = arguments.parse_arguments(operation, dict(values))
         cached = cache_reads(read)
         seen = await inspect_call(operation, args, PLACE.saas_id, cached, today=NOW.date())
         typed = operation.level in TYPED_LEVELS

@@ -56,6 +56,11 @@ def evaluate_over(text: str, variables: Mapping[str, Any]) -> Any:
     return None if result.type().name() == "ERROR" else _sort_keys(result.plain_value())
 
 
+def evaluate_each(texts: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of named expressions, such as the arguments of a recipe, over the same variables."""
+    return {name: evaluate_over(text, variables) for name, text in texts.items()}
+
+
 def _sort_keys(value: Any) -> Any:
     """Sort the keys of every map. CEL has no order of keys, and people compare a question in two places."""
     if isinstance(value, dict):

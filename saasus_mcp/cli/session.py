@@ -114,9 +114,7 @@ def parse_json(text: str | bytes) -> Any:
         line, column, reason = 1, error.start + 1, message("cli.not_utf8")
     except RecursionError:
         line, column, reason = 1, 1, message("cli.nested_too_deeply")
-    raise InvalidJson(
-        message("cli.invalid_json", line=line, column=column, reason=reason), message("cli.invalid_json_hint")
-    )
+    raise InvalidJson.of("cli.invalid_json", line=line, column=column, reason=reason)
 
 
 def read_json_argument(text: str) -> Any:

@@ -16,6 +16,10 @@ MAX_LENGTH = 2000
 MAX_QUOTED = 200
 MAX_COMPARED = 80
 """Characters of a name that are compared with others: the time grows with their square."""
+SWITCH_WORDS: Mapping[str, bool] = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of invisible characters: control, format (bidirectional marks, tags, zero widths), surrogates, line
 and paragraph separators."""
@@ -56,6 +60,16 @@ def _json_escape(character: str) -> str:
 
 def _is_invisible(character: str) -> bool:
     return character not in "\n\t" and (character in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES)
+
+
+def read_switch(text: str) -> bool | None:
+    """Return the value of a switch: 1, true, yes, on or their opposites, in any letter case; None for any other text."""
+    return SWITCH_WORDS.get(text.strip().lower())
+
+
+def fold_name(name: str) -> str:
+    """Return one form for all spellings of a name that readers take for the same: case, width and forms of characters."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3, similarity: float = 0.6) -> tuple[str, ...]:

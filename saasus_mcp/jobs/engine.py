@@ -148,9 +148,7 @@ class JobEngine:
                 self._workflow = await self._launch()
             except Exception as error:
                 log.exception("the job engine cannot be started")
-                raise EngineError(
-                    message("jobs.engine_not_started"), message("jobs.engine_not_started_hint")
-                ) from error
+                raise EngineError.of("jobs.engine_not_started") from error
             self._group.start_soon(self._keep_alive)
 
     async def _launch(self) -> RunJob:

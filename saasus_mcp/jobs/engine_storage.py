@@ -83,7 +83,7 @@ def create_serializer(encryptor: Encryptor) -> Serializer:
         def deserialize(self, serialized_data: str) -> Any:
             content = encryptor.decrypt_token(serialized_data, PURPOSE)
             if content is None:
-                raise EngineError(message("jobs.foreign_record"), message("jobs.foreign_record_hint"))
+                raise EngineError.of("jobs.foreign_record")
             if "value" in content:
                 return content["value"]
             return EngineError(message("jobs.stored_error", error=content["error"]))

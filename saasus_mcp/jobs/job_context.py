@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_reader import Checkpoint, JobReader, run_concurrently
 from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import Plan, StepGroup
@@ -73,7 +72,7 @@ class JobContext(JobReader):
         if begun or self._job.critical or "critical" not in levels:
             return
         if not await self._step_runner.wait_for_room() and await self._should_continue():
-            raise SaasusMcpError(message("jobs.approvals_full"), message("jobs.approvals_full_hint"))
+            raise SaasusMcpError.of("jobs.approvals_full")
 
     async def report_progress(self, done: int, total: int | None = None) -> None:
         """Store the progress of the job, and wait while it is paused.

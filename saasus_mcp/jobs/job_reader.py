@@ -18,10 +18,11 @@ from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
 from saasus_mcp.jobs.read_log import ReadLog
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
-from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.deadline import Deadline
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, RateLimitHandler
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.call_review import CallReview, review_call
@@ -151,7 +152,7 @@ class JobReader:
         Raises:
             InvalidArguments: the operation does not take them.
         """
-        return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args).values)
+        return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args))
 
     @property
     def bulk_limits(self) -> BulkLimits:
@@ -199,9 +200,9 @@ class JobReader:
     def reader_for(self, call: PreparedCall) -> ApiReader:
         """Return a reader for the inspection of a call. Calls without secrets share one, which makes each read once."""
         if call.operation.secret_inputs:
-            return cache_reads(self._pipeline.reader_for(call))
+            return cache_reads(self._pipeline.internal_reads.reader_for(call))
         if self._shared_reader is None:
-            self._shared_reader = cache_reads(self._pipeline.reader_for(replace(call, id=self._job.job)))
+            self._shared_reader = cache_reads(self._pipeline.internal_reads.reader_for(replace(call, id=self._job.job)))
         return self._shared_reader
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
@@ -222,7 +223,7 @@ class JobReader:
         self._record_read(key, args or {})
         found = await self._checkpoint(key, make)
         if "why" in found:
-            raise ReadFailed(message("jobs.read_failed", reason=found["why"]), message("jobs.read_failed_hint"))
+            raise ReadFailed.of("jobs.read_failed", reason=found["why"])
         return cast("T", found["given"])
 
     async def read_many(
@@ -263,7 +264,7 @@ class JobReader:
             read = partial(self._read_some_pages, key, {**args, "limit": size}, cursor, take, some)
             for page, cursor, reason in await self._checkpoint(key, read):
                 if reason:
-                    raise ReadFailed(message("jobs.read_failed", reason=reason), message("jobs.read_failed_hint"))
+                    raise ReadFailed.of("jobs.read_failed", reason=reason)
                 yield page
                 if not cursor:
                     return

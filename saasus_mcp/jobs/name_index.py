@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import fold_name, quote_text
 
 MAX_LISTED = 10
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -101,11 +100,6 @@ def resolve_names(argument: str, wanted: Iterable[Any], kind: str, names: Mappin
 def names_by_id(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:
     """Return the names of the records in a list of an answer, by id."""
     return {each[key]: [each[name] for name in NAME_FIELDS if each.get(name)] for each in answer.get(items, [])}
-
-
-def fold_name(text: str) -> str:
-    """Return one form for all spellings of a name."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 def _with_names(key: str, names: Sequence[str]) -> str:

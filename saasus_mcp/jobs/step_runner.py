@@ -175,7 +175,7 @@ class StepRunner:
     async def _is_still_allowed(self, call: PreparedCall) -> bool:
         """Return whether a call that was committed before the wait would be committed now."""
         pipeline = self._pipeline
-        return await pipeline.policy_evaluator.decide(call, pipeline.reader_for(call)) == call.decision
+        return await pipeline.policy_evaluator.decide(call, pipeline.internal_reads.reader_for(call)) == call.decision
 
     async def _wait_for_api(self) -> bool:
         """Wait until the time that the API named. Return False if the job was cancelled."""

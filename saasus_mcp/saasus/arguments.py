@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NewType
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema, format_schema_path
@@ -13,47 +12,43 @@ from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.saasus import validation
 from saasus_mcp.saasus.argument_values import Coercion, JsonCopier, empty_meaning
+from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME
 
-HANDLE_SCHEME = "secret://"
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The valid arguments of one call. Secret handles in them are not yet resolved."""
-
-    values: Mapping[str, Any]
-
-    def handles(self) -> tuple[str, ...]:
-        """Return every `secret://…` in the values."""
-        scalars = iterate_scalars(dict(self.values))
-        return tuple(each for each in scalars if isinstance(each, str) and each.startswith(HANDLE_SCHEME))
+Arguments = NewType("Arguments", Mapping[str, Any])
+"""The valid arguments of one call. Secret handles in them are not yet resolved."""
 
 
-def check_arguments(operation: Operation, raw: object) -> Arguments:
+def secret_handles(arguments: Arguments) -> tuple[str, ...]:
+    """Return every `secret://…` in the arguments."""
+    scalars = iterate_scalars(dict(arguments))
+    return tuple(each for each in scalars if isinstance(each, str) and each.startswith(HANDLE_SCHEME))
+
+
+def check_arguments(operation: Operation, arguments: object) -> Arguments:
     """Check the arguments as they are. Whole numbers written as floats become integers.
 
     Raises:
         InvalidArguments: a value does not fit. The error names the field and what was expected.
     """
-    return _check(operation, raw, None)
+    return _check(operation, arguments, None)
 
 
-def parse_arguments(operation: Operation, raw: object) -> Arguments:
+def parse_arguments(operation: Operation, arguments: object) -> Arguments:
     """Coerce a client's arguments (saasus.argument_values), then check them. Valid values stay unchanged.
 
     Raises:
         InvalidArguments: a value does not fit, or could be read in two ways.
     """
-    return _check(operation, raw, _coercion(operation))
+    return _check(operation, arguments, _coercion(operation))
 
 
-def parse_plain_arguments(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
+def parse_plain_arguments(tool: str, schema: Schema, arguments: object) -> dict[str, Any]:
     """Coerce the arguments of a built-in tool. Their values are not yet checked.
 
     Raises:
         InvalidArguments: an argument is not declared, cannot be represented in JSON, or is too large.
     """
-    return _copy(tool, schema, raw, Coercion(schema, forwards=True))[0]
+    return _copy(tool, schema, arguments, Coercion(schema, forwards=True))[0]
 
 
 @lru_cache(maxsize=512)
@@ -68,8 +63,8 @@ def _coercion(operation: Operation) -> Coercion:
     )
 
 
-def _check(operation: Operation, raw: object, coercion: Coercion | None) -> Arguments:
-    values, handles = _copy(operation.tool, operation.input_schema, raw, coercion)
+def _check(operation: Operation, arguments: object, coercion: Coercion | None) -> Arguments:
+    values, handles = _copy(operation.tool, operation.input_schema, arguments, coercion)
     for path in handles:
         _check_handle(operation, path)
     validation.validate_arguments(operation, values)
@@ -88,21 +83,23 @@ def _require_body_field(operation: Operation, values: Mapping[str, Any]) -> None
         raise InvalidArguments((), fault, message("arguments.no_field_hint", names=tuple(fields)))
 
 
-def _copy(tool: str, schema: Schema, raw: object, coercion: Coercion | None) -> tuple[dict[str, Any], list[JsonPath]]:
+def _copy(
+    tool: str, schema: Schema, arguments: object, coercion: Coercion | None
+) -> tuple[dict[str, Any], list[JsonPath]]:
     """Return the arguments as plain JSON, and the paths of the secret handles in them."""
-    if isinstance(raw, Mapping):
-        _require_declared(tool, schema, raw)
+    if isinstance(arguments, Mapping):
+        _require_declared(tool, schema, arguments)
     copier = JsonCopier(HANDLE_SCHEME, coercion)
-    values = copier.copy(raw)
+    values = copier.copy(arguments)
     if not isinstance(values, dict):
         raise InvalidArguments((), message("arguments.not_object"), message("arguments.not_object_hint"))
     _require_declared(tool, schema, values)
     return values, copier.prefixed
 
 
-def _require_declared(tool: str, schema: Schema, values: Mapping[Any, Any]) -> None:
+def _require_declared(tool: str, schema: Schema, arguments: Mapping[Any, Any]) -> None:
     declared = schema.get("properties", {})
-    for name in values:
+    for name in arguments:
         if name not in declared:
             hint = (
                 message("arguments.accepted_hint", names=tuple(declared))

@@ -6,9 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from saasus_mcp.catalog.model import Method, Operation
@@ -46,23 +44,22 @@ def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
         InvalidArguments: a path value or a required query value is empty, or a path value is a dot segment, contains
             control characters, or would make the request match another operation's route.
     """
-    values = arguments.values
     for name in operation.path_parameters:
-        _check_path_value(name, str(values[name]))
+        _check_path_value(name, str(arguments[name]))
     for name in operation.query_parameters:
         if name in operation.input_schema.get("required", ()):
-            _check_query_value(name, values[name])
-    _check_route(operation, values)
+            _check_query_value(name, arguments[name])
+    _check_route(operation, arguments)
     path = operation.path
     for name in operation.path_parameters:
-        path = path.replace("{" + name + "}", _encode(values[name]))
-    pairs = [pair for name in operation.query_parameters if name in values for pair in _pairs(name, values[name])]
+        path = path.replace("{" + name + "}", _encode(arguments[name]))
+    pairs = [pair for name in operation.query_parameters if name in arguments for pair in _pairs(name, arguments[name])]
     query = "?" + "&".join(pairs) if pairs else ""
     if len(path + query) > MAX_TARGET_LENGTH:
-        longest = max(operation.addressing, key=lambda name: len(str(values.get(name))))
+        longest = max(operation.addressing, key=lambda name: len(str(arguments.get(name))))
         fault = message("arguments.url_too_long", limit=MAX_TARGET_LENGTH)
         raise InvalidArguments((longest,), fault, message("arguments.url_too_long_hint"))
-    return ApiRequest(operation.key, operation.method, path + query, _body(operation, values))
+    return ApiRequest(operation.key, operation.method, path + query, _body(operation, arguments))
 
 
 def _check_path_value(name: str, value: str) -> None:
@@ -80,9 +77,9 @@ def _check_query_value(name: str, value: object) -> None:
         raise InvalidArguments((name,), message("arguments.empty_query"), message("arguments.empty_query_hint"))
 
 
-def _check_route(operation: Operation, values: Mapping[str, Any]) -> None:
+def _check_route(operation: Operation, arguments: Arguments) -> None:
     for collision in operation.ambiguous:
-        if all(str(values[name]) == literal for name, literal in collision.items()):
+        if all(str(arguments[name]) == literal for name, literal in collision.items()):
             name, literal = next(iter(collision.items()))
             fault = message("arguments.other_route", value=repr(literal))
             raise InvalidArguments((name,), fault, message("arguments.other_route_hint"))
@@ -98,8 +95,8 @@ def _pairs(name: str, value: object) -> list[str]:
     return [f"{_encode(name)}={_encode(item)}" for item in items]
 
 
-def _body(operation: Operation, values: Mapping[str, Any]) -> bytes | None:
+def _body(operation: Operation, arguments: Arguments) -> bytes | None:
     if not operation.body:
         return None
-    fields = {name: value for name, value in values.items() if name not in operation.addressing}
+    fields = {name: value for name, value in arguments.items() if name not in operation.addressing}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -8,7 +8,7 @@ from typing import Any
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import JSON_TYPES, Schema, main_branch
 from saasus_mcp.saasus.secret_masking import mask_secrets
-from saasus_mcp.saasus.secret_names import Hide
+from saasus_mcp.saasus.secret_paths import Hide
 
 MAX_DRIFTS = 8
 _NOTHING: Any = object()

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from saasus_mcp.common.json_path import JSON_TYPES
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED
 
 DeviationKind = Literal["missing", "undocumented_field", "type", "undocumented_value"]
 Frequency = Literal["always", "sometimes"]

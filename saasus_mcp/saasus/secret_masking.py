@@ -9,15 +9,8 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import JSON_TYPES, Schema
-from saasus_mcp.saasus.secret_names import (
-    Hide,
-    Mask,
-    compile_mask,
-    hide_all_values,
-    is_revealing,
-    redact,
-    scrub_text,
-)
+from saasus_mcp.saasus.secret_names import is_revealing, scrub_text
+from saasus_mcp.saasus.secret_paths import Hide, Mask, compile_mask, hide_all_values, redact
 
 _CACHE_SIZE = 512
 """More than the number of operations."""

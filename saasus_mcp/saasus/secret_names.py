@@ -1,18 +1,13 @@
-"""Find and hide secrets in the API's answers: by paths of the schema and, where no schema applies, by names."""
+"""Find and hide secrets by the names of their fields, where no schema applies."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
-from saasus_mcp.common.json_tree import map_scalars
+from saasus_mcp.saasus.secret_paths import REMOVED, hide_all_values, redact
 
-Hide = Callable[[str], str]
-"""Takes a secret and returns what to show in its place."""
-
-REMOVED = "[redacted]"
 SECRET_NAMES = re.compile(
     r"pass(word|wd|code|phrase)|secret|token|api[-_]?key|credential|authorization|signature|private[-_]?key|verifier"
     r"|session$|invitation_url|challenge_(parameters|responses)|(verification|confirmation|auth|mfa|otp)[-_]?code"
@@ -50,41 +45,10 @@ _JAPANESE_PROSE = re.compile(
 )
 """A Japanese sentence, recognised by its ending, without a run of more than two Latin letters or digits."""
 
-Mask = dict[str, Any]
-
 
 def is_revealing(text: str) -> bool:
     """Return whether a text, such as a field name, contains the name of a secret, in any case."""
     return SECRET_NAMES.search(_lower(text)) is not None
-
-
-def compile_mask(paths: tuple[str, ...]) -> Mask:
-    """Return paths as a tree to walk beside a value: `keys[].secret` is `{"keys": {"[]": {"secret": {}}}}`.
-
-    An empty subtree marks everything below it.
-    """
-    tree: Mask = {}
-    for path in paths:
-        node = tree
-        for step in path.replace("[]", ".[]").replace("{}", ".{}").strip(".").split("."):
-            node = node.setdefault(step, {})
-    return tree
-
-
-def hide_all_values(value: Any, hide: Hide) -> Any:
-    """Hide every text and number inside a value and keep its structure. Empty texts and booleans reveal nothing."""
-
-    def convert(item: Any) -> Any:
-        if item in ("", REMOVED) or item is None or isinstance(item, bool):
-            return item
-        return hide(item if isinstance(item, str) else json.dumps(item))
-
-    return map_scalars(value, convert)
-
-
-def redact(_: str) -> str:
-    """Return the mark of a removed secret."""
-    return REMOVED
 
 
 def hide_named_values(value: Any) -> Any:

@@ -19,7 +19,8 @@ from saasus_mcp.saasus import response_body
 from saasus_mcp.saasus.client import ApiResponse, SendFailed
 from saasus_mcp.saasus.redaction import NO_SECRETS, KnownSecrets
 from saasus_mcp.saasus.response_schema import shape_response
-from saasus_mcp.saasus.secret_names import Hide, hide_named_values, scrub_text
+from saasus_mcp.saasus.secret_names import hide_named_values, scrub_text
+from saasus_mcp.saasus.secret_paths import Hide
 
 _CACHE_SIZE = 512
 """More than the number of operations."""

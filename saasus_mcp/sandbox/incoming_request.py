@@ -88,7 +88,7 @@ def validate_request(operation: Operation, segments: tuple[str, ...], incoming: 
         if name in operation.path_parameters or name in operation.query_parameters or name not in fields:
             raise invalid(f"{name}: there is no such field in the body.")
     try:
-        checked = arguments.check_arguments(operation, {**path, **query, **body}).values
+        checked = arguments.check_arguments(operation, {**path, **query, **body})
     except InvalidArguments as error:
         raise invalid(str(error.message)) from None
     return RequestValues(

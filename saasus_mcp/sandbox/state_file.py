@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.sandbox.behaviours import logs
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import Record, State

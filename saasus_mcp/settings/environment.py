@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language, locale_language
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import read_switch
 from saasus_mcp.settings.addresses import HIGHEST_PORT, ApiOrigin, HostName, PublicUrl
 from saasus_mcp.settings.paths import AbsolutePath, user_folder
 from saasus_mcp.settings.shared_database import DatabaseUrl, SealingKeys, read_key_file
@@ -26,15 +27,15 @@ from saasus_mcp.settings.unknown_variables import (
 from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel, describe_first_error
 
 DEFAULT_API_ORIGIN = "https://api.saasus.io"
-YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 
 
 def parse_switch(value: Any) -> bool:
-    """Return the value of a switch: 1, true, yes, on or their opposites, in any letter case."""
-    text = str(value).strip().lower()
-    if text not in YES | NO:
+    """Return the value of a switch: 1, true, yes, on or their opposites, in any letter case. An empty text is off."""
+    text = str(value).strip()
+    switch = read_switch(text) if text else False
+    if switch is None:
         raise InvalidValue(message("settings.value.boolean"))
-    return text in YES
+    return switch
 
 
 def parse_time_zone(value: Any) -> str:

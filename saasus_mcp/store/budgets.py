@@ -38,16 +38,13 @@ def reserve_budget(
         used = _USED.execute(connection, {"principal": charge.principal, "kind": charge.kind, "since": since})
         total = int(used.scalar_one()) + charge.amount
         if total > charge.ceiling:
-            raise BudgetExceeded(
-                message(
-                    "store.budget_exceeded",
-                    total=total,
-                    kind=one_of("store.budget", charge.kind),
-                    period=_period(charge.window),
-                    ceiling=charge.ceiling,
-                    principal=charge.principal,
-                ),
-                message("store.budget_exceeded_hint"),
+            raise BudgetExceeded.of(
+                "store.budget_exceeded",
+                total=total,
+                kind=one_of("store.budget", charge.kind),
+                period=_period(charge.window),
+                ceiling=charge.ceiling,
+                principal=charge.principal,
             )
         row = {"principal": charge.principal, "profile": profile, "kind": charge.kind, "amount": charge.amount}
         _INSERT.run(connection, {"call": call, "at": at, **row})

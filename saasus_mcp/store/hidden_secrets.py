@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.audit.log import AuditLog
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import delete_skip_locked
@@ -36,10 +35,7 @@ class SecretStore:
             delete_skip_locked(connection, secrets, secrets.c.expires_at <= now)
             own = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
             if connection.execute(own).scalar_one() + len(hidden) > MAX_HIDDEN_SECRETS:
-                raise StoreError(
-                    message("store.too_many_secrets", principal=hidden[0].principal, limit=MAX_HIDDEN_SECRETS),
-                    message("store.too_many_secrets_hint"),
-                )
+                raise StoreError.of("store.too_many_secrets", principal=hidden[0].principal, limit=MAX_HIDDEN_SECRETS)
             rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
             connection.execute(insert(secrets), rows)
 

@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -51,8 +50,9 @@ _STEP = PreparedStatement(
 _CLAIM_STEP = PreparedStatement(
     update(job_steps)
     .where(
-        job_steps.c.job.in_(select(jobs.c.id).where(jobs.c.id == bindparam("of"), jobs.c.status == _RUNNING)),
+        job_steps.c.job == bindparam("of"),  # compared here too: SQLite would otherwise look through every unused step
         job_steps.c.step == bindparam("name"),
+        exists().where(jobs.c.id == bindparam("of"), jobs.c.status == _RUNNING),
         job_steps.c.digest == bindparam("granted"),
         job_steps.c.call.is_(None),
     )
@@ -101,11 +101,10 @@ class JobStore:
         """
         consented = (jobs.c.id == claim.job, jobs.c.given != "none", jobs.c.at < at - GRANT_SECONDS)
         if connection.execute(select(jobs.c.id).where(*consented)).first() is not None:
-            hours = GRANT_SECONDS // 3600
-            raise GrantExpired(message("store.grant_expired", hours=hours), message("store.grant_expired_hint"))
+            raise GrantExpired.of("store.grant_expired", hours=GRANT_SECONDS // 3600)
         values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
         if _CLAIM_STEP.run(connection, values) != 1:
-            raise AlreadyUsed(message("store.step_used", step=claim.step), message("store.step_used_hint"))
+            raise AlreadyUsed.of("store.step_used", step=claim.step)
 
     @staticmethod
     def finish_step(connection: Connection, call: str, outcome: StepOutcome) -> None:
@@ -173,6 +172,14 @@ class JobStore:
         with self._database.read_transaction() as connection:
             rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
             return [_job(row) for row in rows]
+
+    def list_states(self, profile: str | None, most: int) -> list[tuple[Any, ...]]:
+        """Return what changes of the newest jobs, without their reports: a value that differs whenever their pages would."""
+        state = (jobs.c.status, jobs.c.cancelling, jobs.c.done, jobs.c.total, func.length(jobs.c.report))
+        query = select(jobs.c.id, *state).order_by(jobs.c.at.desc()).limit(most)
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
+            return [tuple(row) for row in rows]
 
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop."""
@@ -286,9 +293,7 @@ def _require_capacity(connection: Connection, principal: str, most: int) -> None
     own = (jobs.c.principal == principal, jobs.c.status == "running")
     running = int(connection.execute(select(func.count()).select_from(jobs).where(*own)).scalar_one())
     if running >= most:
-        raise TooManyJobs(
-            message("store.too_many_jobs", running=running, limit=most), message("store.too_many_jobs_hint")
-        )
+        raise TooManyJobs.of("store.too_many_jobs", running=running, limit=most)
 
 
 def _is_running(state: Sequence[Any] | None) -> bool:

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 
 from sqlalchemy import Column, Integer, MetaData, Table, inspect
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store import tokens
 from saasus_mcp.store.audit.hash_chain import MacKeys
 from saasus_mcp.store.database.engine import Database
@@ -48,7 +47,7 @@ class SharedStores:
 
     def __init__(self, url: str, keys: Callable[[], MacKeys]) -> None:
         if find_spec("psycopg") is None:
-            raise StoreError(message("store.no_driver"), message("store.no_driver_hint"))
+            raise StoreError.of("store.no_driver")
         from saasus_mcp.store.database import postgres  # noqa: PLC0415 - in an optional extra
 
         self._engine = postgres.create_postgres_engine(url)

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from saasus_mcp.common import private_files
-from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.store.errors import StoreError
 
@@ -89,9 +88,7 @@ def unusable_folder(error: UnsafeFile | OSError) -> StoreError:
     """Return the error for a state folder or a file in it that cannot be used."""
     if isinstance(error, UnsafeFile):
         return StoreError(error.message, error.hint)
-    return StoreError(
-        message("store.state_folder_unusable", reason=str(error)), message("store.state_folder_unusable_hint")
-    )
+    return StoreError.of("store.state_folder_unusable", reason=str(error))
 
 
 def list_store_files(folder: Path) -> list[Path]:

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, insert, select, update
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.write_probe import probe_write
@@ -120,9 +119,7 @@ class TokenStore:
         with self._database.transaction() as connection:
             acquire_lock(connection, "tokens", wanted.name)
             if any(token.is_valid(wanted.made_at) for token in _read(connection.execute(_named(wanted.name)))):
-                raise TokenNameTaken(
-                    message("store.token_exists", name=wanted.name), message("store.token_exists_hint")
-                )
+                raise TokenNameTaken.of("store.token_exists", name=wanted.name)
             values = {name: getattr(wanted, name) for name in Token.__slots__}
             values["groups"] = json.dumps(sorted(wanted.groups))
             connection.execute(insert(tokens).values(hash=hash_token(token), **values))

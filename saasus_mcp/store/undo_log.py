@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -54,7 +53,7 @@ class UndoLog:
         try:
             connection.execute(insert(undone).values(call=call, part=part, by=by))
         except IntegrityError:
-            raise AlreadyUsed(message("store.already_undone"), message("store.already_undone_hint")) from None
+            raise AlreadyUsed.of("store.already_undone") from None
 
     @staticmethod
     def save_result(connection: Connection, call: str, result: Any) -> None:

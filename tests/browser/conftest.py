@@ -62,7 +62,8 @@ def opened(browser: Browser) -> Iterator[Open]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("console", lambda told: complaints.append(told.text) if blocked(told.text) else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if scripts:
+            page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(url)
         return page
 

@@ -307,5 +307,5 @@ async def large_page(ground: AttackContext) -> str:
     page = '<p class="a">[1, 2, {3}]</p>\n' * 100_000
     args = {"sign_in_page": {"html_contents": page, "is_terms_of_service": False, "is_privacy_policy": False}}
     assert find_excess(message("auth_update_customize_pages", json.dumps(args))) is None
-    assert arguments.check_arguments(ground.catalogue.find("auth.UpdateCustomizePages"), args).values == args
+    assert arguments.check_arguments(ground.catalogue.find("auth.UpdateCustomizePages"), args) == args
     return "accepted: text is counted as one value"

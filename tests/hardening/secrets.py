@@ -30,7 +30,8 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.redaction import KnownSecrets
-from saasus_mcp.saasus.secret_names import REMOVED, scrub_text
+from saasus_mcp.saasus.secret_names import scrub_text
+from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.settings import read_settings
 from saasus_mcp.store import Store
 from tests.support.attack_corpus import AttackContext, attack

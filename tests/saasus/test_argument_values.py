@@ -12,7 +12,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_bounds import MAX_VALUES
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
-from saasus_mcp.saasus.arguments import parse_arguments
+from saasus_mcp.saasus.arguments import parse_arguments, secret_handles
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
@@ -133,7 +133,7 @@ def test_what_is_in_doubt_is_refused_by_its_field(kind: str, given: Any) -> None
 
 def test_all_the_arguments_may_be_text(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.GetTenant")
-    assert parse_arguments(operation, '{"tenant_id": "t"}').values == {"tenant_id": "t"}
+    assert parse_arguments(operation, '{"tenant_id": "t"}') == {"tenant_id": "t"}
     assert refusal(operation, '{"tenant_id": "t", "force": true}').field == "force"
     for raw in ('"{}"', "[]", "t", ""):
         assert refusal(operation, raw).message.id == "arguments.not_object"
@@ -156,7 +156,7 @@ def test_of_two_arguments_one_may_be_sent_empty(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.CreateSaasUser")
     for empty in ("", None):
         given = {"email": "a@example.com", "sign_in_id": empty, "password": None}
-        assert parse_arguments(operation, given).values == {"email": "a@example.com"}
+        assert parse_arguments(operation, given) == {"email": "a@example.com"}
         assert refusal(operation, {"email": empty, "sign_in_id": empty}).fault.id == "arguments.exactly_one"
 
 
@@ -186,9 +186,9 @@ def test_null_is_left_out_of_a_call_only_where_that_changes_nothing(catalogue: C
             keeps = diff is not None and diff.omitted == "keeps"
             creates = diff is None and operation.effects.effect != "update"
             if is_nullable(operation, name):
-                assert parse_arguments(operation, {**base, name: None}).values[name] is None
+                assert parse_arguments(operation, {**base, name: None})[name] is None
             elif operation.reads or keeps or creates:
-                assert parse_arguments(operation, {**base, name: None}).values == base, (operation.key, name)
+                assert parse_arguments(operation, {**base, name: None}) == base, (operation.key, name)
             else:
                 seen.add(operation.key)
                 error = refusal(operation, {**base, name: None})
@@ -199,16 +199,13 @@ def test_null_is_left_out_of_a_call_only_where_that_changes_nothing(catalogue: C
 def test_empty_text_that_a_write_takes_is_sent(catalogue: Catalogue) -> None:
     for key in ("auth.UpdateEnv", "auth.CreateEnv"):
         operation = catalogue.find(key)
-        assert (
-            parse_arguments(operation, {**minimal_arguments(operation), "display_name": ""}).values["display_name"]
-            == ""
-        )
+        assert parse_arguments(operation, {**minimal_arguments(operation), "display_name": ""})["display_name"] == ""
 
 
 def test_null_within_an_argument_is_kept_where_only_the_top_level_is_known_to_keep(catalogue: Catalogue) -> None:
     operation = catalogue.find("apigateway.UpdateTenant")
     base = minimal_arguments(operation)
-    assert parse_arguments(operation, {**base, "routing": None}).values == base
+    assert parse_arguments(operation, {**base, "routing": None}) == base
     inner = next(iter(operation.input_schema["properties"]["routing"]["properties"]))
     assert refusal(operation, {**base, "routing": {inner: None}}).field == f"routing.{inner}"
 
@@ -234,7 +231,7 @@ def test_a_secret_inside_json_text_is_as_secret(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.SignIn")
     base = minimal_arguments(operation)
     text = json.dumps({"PASSWORD": "secret://r/abc"})
-    assert parse_arguments(operation, {**base, "sign_in_parameters": text}).handles() == ("secret://r/abc",)
+    assert secret_handles(parse_arguments(operation, {**base, "sign_in_parameters": text})) == ("secret://r/abc",)
     error = refusal(operation, {**base, "sign_in_parameters": json.dumps({"PASSWORD": 80431377})})
     assert (error.field, "80431377" in str(error)) == ("sign_in_parameters.PASSWORD", False)
 

@@ -12,7 +12,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.saasus.arguments import check_arguments
+from saasus_mcp.saasus.arguments import check_arguments, secret_handles
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
 
 VALUES: dict[str, Any] = {
@@ -51,7 +51,7 @@ def test_complete_and_minimal_arguments_pass_unchanged(catalogue: Catalogue) -> 
     for operation in catalogue:
         for shape in body_variants(operation):
             for arguments in (complete_arguments(operation, shape), minimal_arguments(operation, shape)):
-                assert check_arguments(operation, arguments).values == arguments, operation.key
+                assert check_arguments(operation, arguments) == arguments, operation.key
 
 
 def test_every_wrong_type_at_every_field_is_refused_by_the_fields_name(catalogue: Catalogue) -> None:
@@ -163,7 +163,7 @@ def test_a_number_beyond_64_bits_is_refused(catalogue: Catalogue, number: float)
 @pytest.mark.parametrize("number", [2**63 - 1, 2**53 + 1, 0, -1])
 def test_a_number_of_64_bits_keeps_every_digit(catalogue: Catalogue, number: int) -> None:
     operation = catalogue.find("auth.UpdateTenantPlan")
-    values = check_arguments(operation, {**minimal_arguments(operation), "using_next_plan_from": number}).values
+    values = check_arguments(operation, {**minimal_arguments(operation), "using_next_plan_from": number})
     assert values["using_next_plan_from"] == number
 
 
@@ -176,7 +176,7 @@ def test_a_number_that_is_none_is_refused(catalogue: Catalogue, number: float) -
 
 def test_a_whole_number_written_as_a_float_is_an_integer(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.GetEnv")
-    value = check_arguments(operation, {"env_id": 3.0}).values["env_id"]
+    value = check_arguments(operation, {"env_id": 3.0})["env_id"]
     assert (value, type(value)) == (3, int)
     assert refusal(operation, {"env_id": 3.5}).field == "env_id"
     assert refusal(operation, {"env_id": True}).field == "env_id"
@@ -211,7 +211,7 @@ def test_arguments_that_are_no_object_are_refused(catalogue: Catalogue, raw: Any
 @pytest.mark.parametrize("date", ["2026-02-30", "2026-1-1", "yesterday", "2026-01-31T00:00:00Z", "", "2026-01-31 "])
 def test_a_date_is_a_day_of_the_calendar(catalogue: Catalogue, date: str) -> None:
     operation = catalogue.find("apilog.GetLogs")
-    assert check_arguments(operation, {"created_date": "2024-02-29"}).values
+    assert check_arguments(operation, {"created_date": "2024-02-29"})
     assert refusal(operation, {"created_date": date}).field == "created_date"
 
 
@@ -221,14 +221,14 @@ def test_a_date_is_a_day_of_the_calendar(catalogue: Catalogue, date: str) -> Non
 def test_a_moment_has_a_time_and_an_offset(catalogue: Catalogue, moment: str) -> None:
     operation = catalogue.find("apilog.GetLogs")
     for good in ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00.5+09:00"):
-        assert check_arguments(operation, {"created_at": good}).values
+        assert check_arguments(operation, {"created_at": good})
     assert refusal(operation, {"created_at": moment}).field == "created_at"
 
 
 @pytest.mark.parametrize("country", ["jp", "JPN", "J", "", "JP\n", "\nJP", "\uff2a\uff30"])
 def test_a_country_is_two_capital_letters_and_nothing_more(catalogue: Catalogue, country: str) -> None:
     operation = catalogue.find("pricing.CreateTaxRate")
-    assert check_arguments(operation, complete_arguments(operation) | {"country": "JP"}).values
+    assert check_arguments(operation, complete_arguments(operation) | {"country": "JP"})
     assert refusal(operation, complete_arguments(operation) | {"country": country}).field == "country"
 
 
@@ -253,7 +253,7 @@ def test_handles_are_found_wherever_they_stand(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.UpdateIdentityProvider")
     given = complete_arguments(operation)
     given["identity_provider_props"]["application_secret"] = "secret://r/abc"
-    assert check_arguments(operation, given).handles() == ("secret://r/abc",)
+    assert secret_handles(check_arguments(operation, given)) == ("secret://r/abc",)
     given["identity_provider_props"]["approval_scope"] = "secret://r/abc"
     error = refusal(operation, given)
     assert error.field == "identity_provider_props.approval_scope"
@@ -263,7 +263,7 @@ def test_handles_are_found_wherever_they_stand(catalogue: Catalogue) -> None:
 def test_a_handle_is_accepted_everywhere_in_a_secret_map(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.RespondToSignInChallenge")
     given = {**complete_arguments(operation), "challenge_responses": {"NEW_PASSWORD": "secret://r/abc"}}
-    assert check_arguments(operation, given).handles() == ("secret://r/abc",)
+    assert secret_handles(check_arguments(operation, given)) == ("secret://r/abc",)
 
 
 def test_a_field_whose_name_begins_like_a_secrets_takes_no_handle(catalogue: Catalogue) -> None:

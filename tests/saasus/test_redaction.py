@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from saasus_mcp.saasus.redaction import LOCATED, MAX_LOCATED_TOTAL, NO_SECRETS, KnownSecrets
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.encoded_secrets import LOCATED
+from saasus_mcp.saasus.redaction import MAX_LOCATED_TOTAL, NO_SECRETS, KnownSecrets
+from saasus_mcp.saasus.secret_paths import REMOVED
 
 SECRET = 'S3cr"et-&/Wört パス+x'
 KNOWN = KnownSecrets((SECRET,))

@@ -80,9 +80,9 @@ def test_path_and_query_values_are_not_in_the_body(catalogue: Catalogue) -> None
 def test_building_changes_nothing_and_gives_the_same_again(catalogue: Catalogue) -> None:
     for operation in catalogue:
         arguments = check_arguments(operation, complete_arguments(operation))
-        before = json.dumps(arguments.values)
+        before = json.dumps(arguments)
         assert build_request(operation, arguments) == build_request(operation, arguments), operation.key
-        assert json.dumps(arguments.values) == before
+        assert json.dumps(arguments) == before
 
 
 @pytest.mark.parametrize("value", ["", " ", ".", "..", "a/../b", "a\\..", "a\nb", "a\x00", "\x9f"])

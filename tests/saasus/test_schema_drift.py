@@ -9,7 +9,7 @@ import pytest
 
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.saasus.schema_drift import MAX_DEVIATIONS, SchemaComparison
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED
 
 ROWS: dict[str, Any] = json.loads(FACTS.read_bytes())
 USER = {

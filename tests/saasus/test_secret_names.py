@@ -10,7 +10,8 @@ import time
 import pytest
 
 from saasus_mcp.saasus.redaction import KnownSecrets
-from saasus_mcp.saasus.secret_names import REMOVED, compile_mask, hide_all_values, hide_named_values, scrub_text
+from saasus_mcp.saasus.secret_names import hide_named_values, scrub_text
+from saasus_mcp.saasus.secret_paths import REMOVED, compile_mask, hide_all_values
 
 HUSH = "hush-hush"
 

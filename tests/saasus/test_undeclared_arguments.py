@@ -96,4 +96,4 @@ def test_a_map_keeps_the_type_of_its_values_though_it_is_listed_as_open(catalogu
 
 def test_null_is_still_understood_where_it_is_no_longer_listed(catalogue: Catalogue) -> None:
     given = {"tenant_id": "t", "provider_type": "SAML", "identity_provider_props": None}
-    assert arguments.check_arguments(catalogue.find("auth_update_tenant_identity_provider"), given).values == given
+    assert arguments.check_arguments(catalogue.find("auth_update_tenant_identity_provider"), given) == given

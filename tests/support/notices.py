@@ -21,6 +21,7 @@ from saasus_mcp.store import Store
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONSOLE = "https://mcp.example.com/console"
 SOURCE = {"env": "NOTICES_TEST"}
+PATIENCE = 30.0
 FAST = WorkerConfig(interval=0.02, spacing=0.0, claim=0.5, delays=(0.05,), expiry_interval=0.0)
 
 
@@ -102,7 +103,12 @@ class HttpReceiver:
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     holds: bool = False
-    arrived: threading.Event = field(default_factory=threading.Event)
+    arrival: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many requests have arrived."""
+        with self.arrival:
+            assert self.arrival.wait_for(lambda: len(self.requests) >= count, PATIENCE), f"{len(self.requests)} arrived"
 
 
 @contextmanager
@@ -113,8 +119,10 @@ def http_receiver() -> Iterator[HttpReceiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            receiver.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            receiver.arrived.set()
+            with receiver.arrival:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.requests.append((self.path, headers, body))
+                receiver.arrival.notify_all()
             if receiver.holds:
                 receiver.release.wait(30)
             status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"ok")
@@ -150,6 +158,12 @@ class MailReceiver:
     messages: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     silent: bool = False
+    arrival: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many messages have arrived."""
+        with self.arrival:
+            assert self.arrival.wait_for(lambda: len(self.messages) >= count, PATIENCE), f"{len(self.messages)} arrived"
 
 
 @contextmanager
@@ -173,7 +187,10 @@ def mail_receiver() -> Iterator[MailReceiver]:
                         self.say(receiver.refusals.pop(0))
                     case "DATA":
                         self.say("354 go on")
-                        receiver.messages.append(self.read_message())
+                        text = self.read_message()
+                        with receiver.arrival:
+                            receiver.messages.append(text)
+                            receiver.arrival.notify_all()
                         self.say("250 accepted")
                     case "QUIT":
                         self.say("221 bye")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import httpx2
@@ -141,14 +141,19 @@ class StubApi:
 
 def match_operation(catalogue: Catalogue, request: httpx2.Request) -> Operation:
     """Return the operation of a request, as a router finds it: literal segments before parameters."""
-    segments = request.url.raw_path.decode().split("?")[0].split("/")
-    candidates = _routes(catalogue).get((request.method, len(segments)), [])
+    return _match(catalogue, request.method, request.url.raw_path.decode().split("?")[0])
+
+
+@lru_cache(10_000)
+def _match(catalogue: Catalogue, method: str, path: str) -> Operation:
+    segments = path.split("/")
+    candidates = _routes(catalogue).get((method, len(segments)), [])
     found = [
         operation
         for own, operation in candidates
         if all(mine == theirs or mine.startswith("{") for mine, theirs in zip(own, segments, strict=True))
     ]
-    assert found, f"no route for {request.method} {request.url}"
+    assert found, f"no route for {method} {path}"
     return min(found, key=lambda operation: operation.path.count("{"))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.saasus.response_schema import MAX_DRIFTS, ShapedResponse
-from saasus_mcp.saasus.secret_names import REMOVED, Hide, compile_mask, hide_all_values, is_revealing, scrub_text
+from saasus_mcp.saasus.secret_names import is_revealing, scrub_text
+from saasus_mcp.saasus.secret_paths import REMOVED, Hide, compile_mask, hide_all_values
 
 GONE: Any = object()
 KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}

@@ -89,7 +89,7 @@ def principal_groups(policy: Policy, principal: Principal) -> frozenset[str]:
 def _parse_arguments(operation: Operation, given: dict[str, Any]) -> tuple[dict[str, Any], Message | None]:
     """Return the arguments as the policy sees them, and a warning if they are not valid."""
     try:
-        return dict(parse_arguments(operation, given).values), None
+        return dict(parse_arguments(operation, given)), None
     except SaasusMcpError as error:
         return given, message("cli_policy.ends_before_policy", reason=error)
 

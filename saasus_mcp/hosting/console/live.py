@@ -28,7 +28,7 @@ browser then opens the next one."""
 RETRY_MILLISECONDS = 3_000
 MAX_STREAMS, MAX_STREAMS_EACH = 16, 3
 """Streams at once: in total, half of the console's places; and of one approver, who may use several browsers."""
-MAX_HEADLINES, LISTED_JOBS = 5, 20
+MAX_HEADLINES, LISTED_JOBS = 5, 100
 MAX_HEADLINE_LENGTH = 200
 
 
@@ -62,10 +62,7 @@ def read_live_state(service: ConsoleService, approver: Approver, reader: Reader)
         question = stored_question.load_question(approval)
         headline = format_sentence(question.headline, reader) if question else approval.operation
         pending.append((approval.code, headline[:MAX_HEADLINE_LENGTH]))
-    jobs = [
-        (each.job.id, each.job.status, each.job.done, each.job.total, each.job.cancelling, bool(each.job.report))
-        for each in service.list_jobs(approver, LISTED_JOBS)
-    ]
+    jobs = [each.store().jobs.list_states(each.profile, LISTED_JOBS) for each in service.contexts_of(approver)]
     approvals = _digest([(each.code, each.status) for each in listed])
     return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs))
 
@@ -89,11 +86,13 @@ class LiveStreams:
     def __init__(self) -> None:
         self._open: list[_Stream] = []
 
+    def has_place(self, session: ConsoleSession) -> bool:
+        """Return True if a stream of this session could be opened now."""
+        return len(self._open) - len(self._replaced_by(session)) < MAX_STREAMS
+
     def open(self, session: ConsoleSession) -> _Stream | None:
         """Return a new stream, or None if too many are open."""
-        own = [each for each in self._open if each.approver == session.approver.id]
-        same = [each for each in own if each.session == session.csrf]
-        for each in same or own[: len(own) - MAX_STREAMS_EACH + 1]:
+        for each in self._replaced_by(session):
             each.replaced.set()
             self._open.remove(each)
         if len(self._open) >= MAX_STREAMS:
@@ -101,6 +100,11 @@ class LiveStreams:
         stream = _Stream(session.approver.id, session.csrf)
         self._open.append(stream)
         return stream
+
+    def _replaced_by(self, session: ConsoleSession) -> list[_Stream]:
+        own = [each for each in self._open if each.approver == session.approver.id]
+        same = [each for each in own if each.session == session.csrf]
+        return same or own[: max(0, len(own) - MAX_STREAMS_EACH + 1)]
 
     def close(self, stream: _Stream) -> None:
         """Forget a stream."""
@@ -114,7 +118,7 @@ class LiveStreams:
 async def stream_events(
     service: ConsoleService,
     streams: LiveStreams,
-    stream: _Stream,
+    session: ConsoleSession,
     find_session: Callable[[], ConsoleSession | None],
     reader: Reader,
 ) -> AsyncGenerator[str]:
@@ -123,6 +127,9 @@ async def stream_events(
     The session is checked at each reading. The event `end` tells the page not to come back: the session has ended, or another page
     of it has a stream.
     """
+    stream = streams.open(session)  # here, and so closed below even if the client goes before the first event
+    if stream is None:
+        return
     last: LiveState | None = None
     quiet, end = 0.0, anyio.current_time() + MAX_SECONDS
     try:

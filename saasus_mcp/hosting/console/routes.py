@@ -153,11 +153,10 @@ class Console:
         session = await self.signin.find_session(request)
         if session is None or is_cross_site(request):
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers=CONSOLE_HEADERS)
-        stream = self.streams.open(session)
-        if stream is None:
+        if not self.streams.has_place(session):
             return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers=CONSOLE_HEADERS)
         reader, find = self._page_request(request, session).reader, self.signin.session_finder(request)
-        events = live.stream_events(self.service, self.streams, stream, find, reader)
+        events = live.stream_events(self.service, self.streams, session, find, reader)
         headers = {**CONSOLE_HEADERS, "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 

@@ -12,7 +12,6 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
 from saasus_mcp.jobs.question_values import name_text, value_list
-from saasus_mcp.permissions.inspection.target import redact_arguments
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
     Detail,
@@ -28,6 +27,7 @@ from saasus_mcp.permissions.question.content import (
     Value,
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import compact_json
 
 MAX_ITEMS = 500

@@ -14,7 +14,7 @@ from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED
 
 FORMAT, VERSION = "saasus-settings", 1
 MAX_ITEMS = 1_000

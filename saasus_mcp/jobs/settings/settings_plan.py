@@ -15,7 +15,7 @@ from saasus_mcp.jobs.settings.settings_diff import changed_settings
 from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
 from saasus_mcp.jobs.settings.settings_operations import RESOURCES, TEXT_OPERATIONS, ResourceSpec
 from saasus_mcp.jobs.settings.settings_question import SettingChange
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.saasus.tool_answer import compact_json
 
 PLACEHOLDER = "later"

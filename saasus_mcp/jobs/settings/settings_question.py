@@ -13,7 +13,7 @@ from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.question_values import name_text, value_list
-from saasus_mcp.permissions.question import difference
+from saasus_mcp.permissions.inspection.difference import differing_values
 from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId, Value
 from saasus_mcp.permissions.question.values import ValueFactory
 from saasus_mcp.saasus.tool_answer import compact_json
@@ -86,7 +86,7 @@ def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
         field = texts.field("", each.field)
         before, after = (
             values.make(value, field, each.field, each.siblings)
-            for value in difference.differing_values(each.before, each.after, field)
+            for value in differing_values(each.before, each.after, field)
         )
         lead = len(changes) <= MAX_LEADING_CHANGES
         yield Change(f"{each.kind}.{each.field}", _change_label(each, field), before, after, lead=lead)

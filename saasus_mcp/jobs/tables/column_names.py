@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from saasus_mcp.common.text import nearest_names
-from saasus_mcp.jobs.name_index import fold_name
+from saasus_mcp.common.text import fold_name, nearest_names
 
 MAX_HEADING = 100
 

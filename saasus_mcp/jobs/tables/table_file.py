@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.tables import workbook
 from saasus_mcp.jobs.tables.decoding import UTF8, DecodedText, decode_table
 from saasus_mcp.jobs.tables.table_reading import XLSX
@@ -29,7 +28,7 @@ def decode_table_file(raw: bytes, name: str) -> DecodedText:
         return DecodedText(workbook.read_workbook(raw), XLSX)
     decoded = decode_table(raw)
     if decoded is None:
-        raise SaasusMcpError(message("cli.file_not_utf8", file=name), message("cli.file_not_utf8_hint"))
+        raise SaasusMcpError.of("cli.file_not_utf8", file=name)
     return decoded
 
 

@@ -14,7 +14,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.tables.cells import is_filled
-from saasus_mcp.jobs.tables.table_reading import SEPARATORS, TableReading
+from saasus_mcp.jobs.tables.table_reading import SEPARATORS, XLSX, TableReading
 
 MAX_ROWS = 5_000
 MAX_COLUMNS = 500
@@ -67,7 +67,7 @@ def read_table(
     if isinstance(content, str):
         text = content.removeprefix("\ufeff")
         separator = _find_separator(text, argument)
-        numbered = _numbered_rows(text, separator, argument)
+        numbered = _numbered_rows(text, separator, argument, counts_rows=encoding == XLSX)
         before, headings = _find_headings(numbered)
         columns = _name_columns(headings, column_of, argument)
         rows = (_split_row(number, cells, columns) if is_filled(cells) else None for number, cells in numbered)
@@ -129,14 +129,20 @@ def _reader(text: str, mark: str) -> Any:
     return csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
 
 
-def _numbered_rows(text: str, separator: str, argument: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """Yield the rows with their numbers."""
+def _numbered_rows(
+    text: str, separator: str, argument: str, *, counts_rows: bool
+) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield the rows with their numbers.
+
+    Args:
+        counts_rows: a number is that of the row, as a spreadsheet shows it, and not that of its last line.
+    """
     reader = _reader(text, separator)
     try:
         if SEPARATOR_LINE.match(text):
             next(reader)
-        for cells in reader:
-            yield reader.line_num, cells
+        for number, cells in enumerate(reader, reader.line_num + 1):
+            yield number if counts_rows else reader.line_num, cells
     except csv.Error as error:
         problem = message("jobs_tables.line_not_csv", line=reader.line_num, error=str(error))
         raise InvalidArguments((argument,), problem, message("jobs_tables.no_table_hint")) from None

@@ -86,7 +86,7 @@ def _load_library() -> ModuleType:
         import openpyxl  # noqa: PLC0415 - in an optional extra
         import openpyxl.cell  # noqa: PLC0415
     except ImportError:
-        raise SaasusMcpError(message("jobs_tables.no_xlsx"), message("jobs_tables.no_xlsx_hint")) from None
+        raise SaasusMcpError.of("jobs_tables.no_xlsx") from None
     module: ModuleType = openpyxl
     return module
 

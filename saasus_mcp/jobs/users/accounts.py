@@ -9,8 +9,9 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import fold_name, names_by_id, resolve_names
+from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.reports.period import Period
 
 ACCOUNTS_OPERATION = "auth.SearchSaasUsers"

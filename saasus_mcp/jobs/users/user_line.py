@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.name_index import UnknownName, fold_name
+from saasus_mcp.common.text import fold_name, quote_text
+from saasus_mcp.jobs.name_index import UnknownName
 from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, narrow
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 

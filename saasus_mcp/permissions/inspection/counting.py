@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each
 from saasus_mcp.catalog.model import ImpactMetric
 from saasus_mcp.saasus.tool_answer import compact_json
 
 
-def count_rows(measure: ImpactMetric, given: Mapping[str, Any]) -> int | None:
+def count_rows(measure: ImpactMetric, variables: Mapping[str, Any]) -> int | None:
     """Return the number of matching rows of a list, or of their different values; None without such a list."""
-    rows = given["result"]
+    rows = variables["result"]
     for step in measure.of.split("."):
         rows = rows.get(step) if isinstance(rows, dict) else None
     if not isinstance(rows, list):
         return None
-    where = {path: evaluate_over(text, given) for path, text in measure.where.items()}
+    where = evaluate_each(measure.where, variables)
     if None in where.values():
         return None
     matching: list[Any] = []

@@ -8,11 +8,16 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.text import strip_nul
 
 CONTEXT_LENGTH = 20
-"""Characters shown before the place where two long texts part."""
+"""Characters of context on each side of a difference between two long texts."""
 LONG_TEXT = 120
+MAX_WHOLE_LIST = 8
+"""Up to this number of items, a question shows a list whole on both sides."""
+WHOLE_KINDS = frozenset({"tiers", "prices"})
+"""Kinds of value that are never cut: a tier left out because it is equal would look like a removed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +38,17 @@ class FieldChange:
     effect: Literal["change", "resets", "unknown", "unshown"] = "change"
 
 
-def compare_fields(operation: Operation, args: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
+def compare_fields(operation: Operation, arguments: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
     """Return the changes that a call would make, without secrets; None if there is no comparison."""
     recipe = operation.effects.diff
     if recipe is None or not recipe.now or before is None:
         return None
-    given = {"args": dict(args), "result": strip_nul(before)}
+    variables = {"args": dict(arguments), "result": strip_nul(before)}
     changes: list[FieldChange] = []
     for name, text in recipe.now.items():
-        present = evaluate_over(text, given)
-        if name in args:
-            changes += _between(name, present, args[name])
+        present = evaluate_over(text, variables)
+        if name in arguments:
+            changes += _between(name, present, arguments[name])
         elif recipe.omitted != "keeps" and present not in (None, "", [], {}):
             changes.append(FieldChange(name, _open(present, name, operation), None, recipe.omitted))
     return [change for change in changes if change.field not in operation.secret_inputs]
@@ -63,18 +68,42 @@ def _between(place: str, before: Any, after: Any) -> Iterator[FieldChange]:
         yield FieldChange(place, before, after)
 
 
-def differing_parts(before: Any, after: Any) -> tuple[Any, Any]:
-    """Return the parts of two values that differ, so that a difference late in a long text is visible."""
-    if isinstance(before, list) and isinstance(after, list):
+def differing_values(before: Any, after: Any, field: FieldText) -> tuple[Any, Any]:
+    """Return the parts of two values of a field that differ. Short lists are shown whole."""
+    return (before, after) if field.kind in WHOLE_KINDS else differing_parts(before, after, MAX_WHOLE_LIST)
+
+
+def differing_parts(before: Any, after: Any, whole_list: int = 0) -> tuple[Any, Any]:
+    """Return the parts of two values that differ, so that a difference late in a long text is visible.
+
+    Args:
+        whole_list: up to this number of items, a list is returned whole.
+    """
+    if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > whole_list:
         gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
         return (gone, come) if gone or come else (before, after)
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG_TEXT:
-        pairs = enumerate(zip(before, after, strict=False))
-        start = (
-            next((at for at, (mine, other) in pairs if mine != other), min(len(before), len(after))) - CONTEXT_LENGTH
-        )
-        return (f"…{before[start:]}", f"…{after[start:]}") if start > 0 else (before, after)
+        return _differing_text(before, after)
     return before, after
+
+
+def _differing_text(before: str, after: str) -> tuple[str, str]:
+    """Return the parts of two texts from their first to their last difference, with context."""
+    start = _common(before, after)
+    rest = min(len(before), len(after)) - start
+    end = min(_common(before[::-1], after[::-1]), rest)
+    return _part(before, start, end), _part(after, start, end)
+
+
+def _common(one: str, other: str) -> int:
+    """Return the length of the common beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
+
+
+def _part(text: str, start: int, end: int) -> str:
+    first, last = max(0, start - CONTEXT_LENGTH), min(len(text), len(text) - end + CONTEXT_LENGTH)
+    return ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")
 
 
 def _open(present: Any, name: str, operation: Operation) -> Any:

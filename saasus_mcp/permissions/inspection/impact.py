@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import ImpactMetric, Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
@@ -77,16 +77,19 @@ class Impact:
 
 
 async def assess_impact(
-    operation: Operation, args: Mapping[str, Any], target: Any, read: ApiReader, *, today: date | None = None
+    operation: Operation, arguments: Mapping[str, Any], target: Any, read: ApiReader, *, today: date | None = None
 ) -> Impact:
     """Make the reads of the impact, each once and all in parallel, and return the findings."""
     measures = operation.effects.impact
     month = (today or datetime.now(UTC).date()).strftime("%Y-%m")
-    wanted = {measure.name: _wanted(measure, args, target, month) for measure in measures}
+    wanted = {measure.name: _wanted(measure, arguments, target, month) for measure in measures}
     answers = await _read(wanted.values(), read)
     findings = tuple(
-        _found(measure, args, target, given if isinstance(given, ReadResult) else answers.get(given.id, READ_TIMED_OUT))
-        for measure, given in ((measure, wanted[measure.name]) for measure in measures)
+        _found(
+            measure, arguments, target, each if isinstance(each, ReadResult) else answers.get(each.id, READ_TIMED_OUT)
+        )
+        for measure in measures
+        for each in (wanted[measure.name],)
     )
     affected = operation.effects.affects_users
     if isinstance(affected, str):
@@ -106,14 +109,14 @@ class _Wanted:
         return json_digest({"read": self.key, "args": dict(self.args)})
 
 
-def _wanted(measure: ImpactMetric, args: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
+def _wanted(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
     """Return the read that a metric needs, or its result if no read is needed."""
     if target is None and "target." in measure.count + measure.show:
         return TARGET_UNREADABLE
     if measure.read is None:
         return ReadResult(answer={})
-    given = {"args": dict(args), "month": month, "target": target}
-    wanted = {name: evaluate_over(text, given) for name, text in measure.args.items()}
+    variables = {"args": dict(arguments), "month": month, "target": target}
+    wanted = evaluate_each(measure.args, variables)
     for name, text in measure.args.items():
         if wanted[name] in (None, ""):
             return TARGET_UNREADABLE if target is None and "target." in text else NOTHING_TO_READ
@@ -138,13 +141,13 @@ async def _read(wanted: Iterable[_Wanted | ReadResult], read: ApiReader) -> dict
     return answers
 
 
-def _found(measure: ImpactMetric, args: Mapping[str, Any], target: Any, seen: ReadResult) -> ImpactFinding:
+def _found(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, seen: ReadResult) -> ImpactFinding:
     if seen.read_error:
         return ImpactFinding(measure.name, measure.label, read_error=seen.read_error)
     if seen is NOTHING_TO_READ:
         return ImpactFinding(measure.name, measure.label)
-    given = {"args": dict(args), "result": seen.answer, "target": target}
-    found = count_rows(measure, given) if measure.of else evaluate_over(measure.count or measure.show, given)
+    variables = {"args": dict(arguments), "result": seen.answer, "target": target}
+    found = count_rows(measure, variables) if measure.of else evaluate_over(measure.count or measure.show, variables)
     if found is None or (not measure.show and not _counted(found)):
         return ImpactFinding(measure.name, measure.label, read_error=ReadFailure.NOT_IN_ANSWER)
     return ImpactFinding(

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import Operation, UndoRecipe
-from saasus_mcp.permissions.inspection.target import HANDLE_SCHEME, HIDDEN_SECRET, pick_item
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.permissions.inspection.inspect import pick_result
+from saasus_mcp.permissions.inspection.target import STATUS_NOT_FOUND, ReadResult
+from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, HIDDEN_SECRET, REMOVED
 
-STATUS_CLASS_SUCCESS, STATUS_NOT_FOUND = 2, 404
+STATUS_CLASS_SUCCESS = 2
 RESULT_REFERENCE = re.compile(r"(?<![\w.])result\.")
 
 
@@ -31,17 +32,17 @@ class InverseCall:
     supply: tuple[str, ...] = ()
 
 
-def verification_read(operation: Operation, args: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+def verification_read(operation: Operation, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     """Return the read that shows whether a call was applied, with its arguments; None if no read does."""
     recipe = operation.effects.verify
     if recipe is None:
         return None
-    wanted = {name: evaluate_over(text, {"args": dict(args)}) for name, text in recipe.args.items()}
+    wanted = evaluate_each(recipe.args, {"args": dict(arguments)})
     return recipe.read, {name: item for name, item in wanted.items() if item is not None}
 
 
 def was_applied(
-    operation: Operation, args: Mapping[str, Any], status: int, result: Any, *, before: Any = None
+    operation: Operation, arguments: Mapping[str, Any], status: int, result: Any, *, before: Any = None
 ) -> bool | None:
     """Return whether a call was applied, by the answer of its verification read; None if the answer does not tell.
 
@@ -52,15 +53,18 @@ def was_applied(
     if recipe is None or (status // 100 != STATUS_CLASS_SUCCESS and status != STATUS_NOT_FOUND):
         return None
     if recipe.pick is not None and status != STATUS_NOT_FOUND:
-        result, why_not = pick_item(result, recipe.pick, args)
-        if why_not:
+        seen = pick_result(ReadResult(result), recipe.pick, arguments)
+        if seen.read_error:
             return None
-    given = {"args": dict(args), "before": before, "result": result, "status": status}
-    found = evaluate_over(recipe.applied, given)
+        result = seen.answer
+    variables = {"args": dict(arguments), "before": before, "result": result, "status": status}
+    found = evaluate_over(recipe.applied, variables)
     return found if isinstance(found, bool) else None
 
 
-def find_inverse_calls(operation: Operation, args: Mapping[str, Any], before: Any, result: Any) -> list[InverseCall]:
+def find_inverse_calls(
+    operation: Operation, arguments: Mapping[str, Any], before: Any, result: Any
+) -> list[InverseCall]:
     """Return the calls that undo a call, in order; empty if none exist, or their arguments are unknown.
 
     Args:
@@ -70,25 +74,25 @@ def find_inverse_calls(operation: Operation, args: Mapping[str, Any], before: An
     undo = operation.effects.undo
     if undo is None or undo.call is None:
         return []
-    given = {"args": dict(args), "before": before, "result": result}
-    return [inverse for recipe in (undo, *undo.also) for inverse in _made(operation, recipe, given)]
+    variables = {"args": dict(arguments), "before": before, "result": result}
+    return [inverse for recipe in (undo, *undo.also) for inverse in _made(operation, recipe, variables)]
 
 
-def _made(operation: Operation, recipe: UndoRecipe, given: Mapping[str, Any]) -> Iterator[InverseCall]:
-    if recipe.call is None or (recipe.when and evaluate_over(recipe.when, given) is not True):
+def _made(operation: Operation, recipe: UndoRecipe, variables: Mapping[str, Any]) -> Iterator[InverseCall]:
+    if recipe.call is None or (recipe.when and evaluate_over(recipe.when, variables) is not True):
         return
-    rounds = [given]
+    rounds = [variables]
     if recipe.each:
-        rounds = [{**given, "item": item} for item in evaluate_over(recipe.each, given) or ()]
+        rounds = [{**variables, "item": item} for item in evaluate_over(recipe.each, variables) or ()]
     for names in rounds:
-        named = {name: evaluate_over(text, names) for name, text in recipe.args.items()}
+        named = evaluate_each(recipe.args, names)
         known = {name: item for name, item in named.items() if item is not None}
         if all(name in known for name in recipe.needs):
-            yield InverseCall(recipe.call, known, _supplied(operation, recipe, given["args"], known))
+            yield InverseCall(recipe.call, known, _supplied(operation, recipe, variables["args"], known))
 
 
 def _supplied(
-    operation: Operation, recipe: UndoRecipe, args: Mapping[str, Any], known: Mapping[str, Any]
+    operation: Operation, recipe: UndoRecipe, arguments: Mapping[str, Any], known: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return the arguments that a person must enter again: not those that the call left unchanged, nor parts of an omitted one."""
     again = recipe.call == operation.key
@@ -96,23 +100,25 @@ def _supplied(
 
     def wanted(path: str) -> bool:
         root, _, below = path.partition(".")
-        return root in known if below else not again or root in required or root in args
+        return root in known if below else not again or root in required or root in arguments
 
     return tuple(path for path in recipe.supply if wanted(path))
 
 
-def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+def can_undo(operation: Operation, arguments: Mapping[str, Any], before: Any) -> bool:
     """Return whether a call could be undone after it: by its class, or because a conditional way applies."""
     undo = operation.effects.undo
     if undo is None or undo.kind == "undoable":
         return undo is not None
-    given = {"args": dict(args), "before": before, "result": None}
-    return any(each.when and evaluate_over(each.when, given) is True for each in (undo, *undo.also))
+    variables = {"args": dict(arguments), "before": before, "result": None}
+    return any(each.when and evaluate_over(each.when, variables) is True for each in (undo, *undo.also))
 
 
-def is_state_unchanged(undo: UndoRecipe, args: Mapping[str, Any], before: Any, *, result: Any, now: Any) -> bool | None:
+def is_state_unchanged(
+    undo: UndoRecipe, arguments: Mapping[str, Any], before: Any, *, result: Any, now: Any
+) -> bool | None:
     """Return whether the present state is the one that a call left, by the row of effects; None if it does not tell."""
-    found = evaluate_over(undo.left, {"args": dict(args), "before": before, "now": now, "result": result})
+    found = evaluate_over(undo.left, {"args": dict(arguments), "before": before, "now": now, "result": result})
     return found if isinstance(found, bool) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import Operation, Requirement
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
@@ -17,9 +17,9 @@ from saasus_mcp.permissions.inspection.target import (
     ApiReader,
     ReadResult,
     TargetSnapshot,
-    redact_arguments,
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.saasus.secret_paths import redact_arguments
 
 
 class NoChange(CallRefused):
@@ -29,7 +29,7 @@ class NoChange(CallRefused):
         super().__init__(Reason.NO_CHANGE, message("permissions.no_change"))
 
 
-def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float) -> None:
+def check_argument_requirements(operation: Operation, arguments: Mapping[str, Any], now: float) -> None:
     """Check the requirements that concern arguments only.
 
     Raises:
@@ -37,7 +37,7 @@ def check_argument_requirements(operation: Operation, args: Mapping[str, Any], n
     """
     required = operation.input_schema.get("required", ())
     for name in operation.secret_inputs:
-        if name in required and args.get(name) == "":
+        if name in required and arguments.get(name) == "":
             raise CallRefused(
                 Reason.PRECONDITION,
                 message("permissions.empty_secret", name=name),
@@ -45,7 +45,7 @@ def check_argument_requirements(operation: Operation, args: Mapping[str, Any], n
             )
     for requirement in operation.effects.requires:
         if not requirement.live:
-            _hold(requirement, _given(args, now))
+            _hold(requirement, _variables(arguments, now))
 
 
 def _empty_secret_hint(operation: Operation) -> Message:
@@ -57,7 +57,7 @@ def _empty_secret_hint(operation: Operation) -> Message:
 
 async def check_target_requirements(
     operation: Operation,
-    args: Mapping[str, Any],
+    arguments: Mapping[str, Any],
     seen: CallInspection,
     read: ApiReader,
     *,
@@ -69,17 +69,17 @@ async def check_target_requirements(
         CallRefused: the target does not exist, or a requirement is not met.
         NoChange: the call would change nothing.
     """
-    require_target_exists(operation, args, seen.snapshot)
+    require_target_exists(operation, arguments, seen.snapshot)
     for requirement in operation.effects.requires:
-        given = _given(args, now, seen.snapshot)
-        if requirement.live and _applies(requirement, given):
-            found = await _look(requirement, given, read)
-            _hold(requirement, {**given, "result": found.answer, "status": found.status})
-    if changes_nothing(operation, args, seen.before):
+        variables = _variables(arguments, now, seen.snapshot)
+        if requirement.live and _applies(requirement, variables):
+            found = await _look(requirement, variables, read)
+            _hold(requirement, {**variables, "result": found.answer, "status": found.status})
+    if changes_nothing(operation, arguments, seen.before):
         raise NoChange
 
 
-def require_target_exists(operation: Operation, args: Mapping[str, Any], snapshot: TargetSnapshot) -> None:
+def require_target_exists(operation: Operation, arguments: Mapping[str, Any], snapshot: TargetSnapshot) -> None:
     """Check that the target of a call exists.
 
     Raises:
@@ -87,9 +87,9 @@ def require_target_exists(operation: Operation, args: Mapping[str, Any], snapsho
     """
     if not snapshot.missing or not _must_exist(operation):
         return
-    shown = redact_arguments(operation, args)
+    shown = redact_arguments(operation, arguments)
     identifying = _identifying(operation) or frozenset(operation.path_parameters)
-    wanted = [name for name in args if name in identifying]
+    wanted = [name for name in arguments if name in identifying]
     ids = tuple(
         message("permissions.id", name=Quoted(name, bare=True), value=Quoted(str(shown.get(name)))) for name in wanted
     )
@@ -98,16 +98,16 @@ def require_target_exists(operation: Operation, args: Mapping[str, Any], snapsho
     )
 
 
-def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+def changes_nothing(operation: Operation, arguments: Mapping[str, Any], before: Any) -> bool:
     """Return whether an update would store exactly the present values, as far as a read shows all sent and omitted fields."""
     effects = operation.effects
     if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
         return False
     secret = {path.split(".")[0].rstrip("[]{}") for path in operation.secret_inputs}
-    sent = args.keys() - set(operation.addressing) - _identifying(operation)
+    sent = arguments.keys() - set(operation.addressing) - _identifying(operation)
     if not sent or sent & secret or not sent <= effects.diff.now.keys():
         return False
-    return compare_fields(operation, args, before) == []
+    return compare_fields(operation, arguments, before) == []
 
 
 def _must_exist(operation: Operation) -> bool:
@@ -130,34 +130,34 @@ def _identifying(operation: Operation) -> frozenset[str]:
     return frozenset(name for text in texts for name in ARGUMENT_REFERENCE.findall(text))
 
 
-def _given(args: Mapping[str, Any], now: float, snapshot: TargetSnapshot | None = None) -> dict[str, Any]:
+def _variables(arguments: Mapping[str, Any], now: float, snapshot: TargetSnapshot | None = None) -> dict[str, Any]:
     """Return the values that the expressions of a requirement can use, before its own read."""
     target, status = (snapshot.target, snapshot.status) if snapshot is not None else (None, None)
-    return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
+    return {"args": dict(arguments), "now": int(now), "result": None, "status": status, "target": target}
 
 
-def _applies(requirement: Requirement, given: Mapping[str, Any]) -> bool:
-    return not requirement.when or evaluate_over(requirement.when, given) is True
+def _applies(requirement: Requirement, variables: Mapping[str, Any]) -> bool:
+    return not requirement.when or evaluate_over(requirement.when, variables) is True
 
 
-async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiReader) -> ReadResult:
+async def _look(requirement: Requirement, variables: Mapping[str, Any], read: ApiReader) -> ReadResult:
     """Make the read of a requirement. Without one, the result is empty."""
     if requirement.read is None:
-        return ReadResult(status=given["status"])
-    known = {"args": given["args"], "target": given["target"]}
-    wanted = {name: evaluate_over(text, known) for name, text in requirement.args.items()}
+        return ReadResult(status=variables["status"])
+    known = {"args": variables["args"], "target": variables["target"]}
+    wanted = evaluate_each(requirement.args, known)
     if any(each in (None, "") for each in wanted.values()):
         return ReadResult()
     return await read(requirement.read, wanted)
 
 
-def _hold(requirement: Requirement, given: Mapping[str, Any]) -> None:
+def _hold(requirement: Requirement, variables: Mapping[str, Any]) -> None:
     """Check one requirement. If it cannot be evaluated, the person and the API decide.
 
     Raises:
         CallRefused: it is not met.
     """
-    if _applies(requirement, given) and evaluate_over(requirement.that, given) is False:
+    if _applies(requirement, variables) and evaluate_over(requirement.that, variables) is False:
         cause = (
             message("permissions.field_requirement", field=requirement.field, text=requirement.text)
             if requirement.field

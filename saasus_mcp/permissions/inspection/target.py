@@ -9,18 +9,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_expression
-from saasus_mcp.catalog.model import ListSelector, Operation
-from saasus_mcp.common.text import escape_quotes, strip_nul, visible_text
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.text import escape_quotes, fold_name, visible_text
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
-from saasus_mcp.saasus.secret_names import Hide, Mask, compile_mask, hide_all_values
 from saasus_mcp.saasus.tool_answer import compact_json
 
 ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
-HIDDEN_SECRET = "[secret]"  # noqa: S105 - a name, not a secret
-HANDLE_SCHEME = "secret://"
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
 STATUS_NOT_FOUND = 404
@@ -79,62 +75,17 @@ class TargetSnapshot:
         return encode_snapshot(self.fields, seen=not self.read_error)
 
 
-async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader) -> TargetSnapshot:
-    """Read the target of a call, by the recipe in its row of effects."""
-    recipe = operation.effects.target
-    if recipe is None:
-        return TargetSnapshot(_fallback(operation, args, saas_id))
-    target, why_not, status = None, "", None
-    if recipe.read is not None:
-        wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
-        seen = await read(recipe.read, wanted)
-        target, why_not, status = strip_nul(seen.answer), seen.read_error, seen.status
-        if recipe.pick is not None and not why_not:
-            target, why_not = pick_item(target, recipe.pick, args)
-    fields = {text: evaluate_expression(text, args, target) for text in operation.effects.bind}
-    name = evaluate_expression(recipe.name, args, target) if recipe.name else saas_id
-    gone = status == STATUS_NOT_FOUND or why_not == ReadFailure.NOT_FOUND
-    return TargetSnapshot(
-        clean_name(name) or _fallback(operation, args, saas_id), fields, why_not, target, status, gone
-    )
-
-
-async def read_current_state(
-    operation: Operation, args: Mapping[str, Any], snapshot: TargetSnapshot, read: ApiReader
-) -> ReadResult:
-    """Read the state before a call, for a difference and the undo log: by the row's diff, or the target."""
-    recipe = operation.effects.diff
-    if recipe is None or recipe.read is None:
-        return ReadResult(snapshot.target, snapshot.read_error)
-    wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
-    seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
-    if recipe.pick is None or seen.read_error:
-        return seen
-    return ReadResult(*pick_item(seen.answer, recipe.pick, args))
-
-
-def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the one matching item of a list, or why it is missing."""
-    items = answer
-    for step in pick.source.split("."):
-        items = items.get(step) if isinstance(items, dict) else None
-    if not isinstance(items, list):
-        return None, ReadFailure.NOT_IN_ANSWER
-    wanted = {name: evaluate_expression(text, args) for name, text in pick.where.items()}
-    found = [
-        item
-        for item in items
-        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
-    ]
-    if len(found) == 1:
-        return found[0], ""
-    return None, ReadFailure.NOT_FOUND if not found else f"{len(found)} items match"
-
-
 def clean_name(name: object) -> str:
     """Return a name as it is shown and compared: NFC, trimmed, one line, bounded, without invisible characters."""
     text = unicodedata.normalize("NFC", visible_text(str(name if name is not None else "")[:MAX_NAME_LENGTH], mark=" "))
     return " ".join(text.split())[:200].strip()
+
+
+def target_name(operation: Operation, arguments: Mapping[str, Any], saas_id: str, name: object) -> str:
+    """Return the text to type for a target: its name; without one, its id; without a single target, the SaaS id."""
+    shown = [argument for argument in operation.path_parameters if argument not in operation.secret_inputs]
+    ids = [clean_name(arguments[argument]) for argument in shown if argument in arguments]
+    return clean_name(name) or next((text for text in reversed(ids) if text), "") or clean_name(saas_id)
 
 
 def names_match(typed: str, name: str) -> bool:
@@ -142,66 +93,15 @@ def names_match(typed: str, name: str) -> bool:
     return escape_quotes(clean_name(typed)) == escape_quotes(name)
 
 
-def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
+def target_identity(operation: Operation, arguments: Mapping[str, Any]) -> str:
     """Return a text that is equal for all variations of a call.
 
     It consists of the path arguments, or without any, of the owner arguments, and of the name of a created item. Without all of them,
     the whole SaaS is the target. Case and character forms do not matter.
     """
     about = operation.path_parameters or OWNER_ARGUMENTS
-    named = {name: _folded(args[name]) for name in about if args.get(name) is not None}
+    named = {name: fold_name(str(arguments[name])) for name in about if arguments.get(name) is not None}
     if operation.effects.effect == "create":
-        created = next((name for name in NAME_ARGUMENTS if name not in named and args.get(name) is not None), None)
-        named |= {created: _folded(args[created])} if created is not None else {}
+        created = next((name for name in NAME_ARGUMENTS if name not in named and arguments.get(name) is not None), None)
+        named |= {created: fold_name(str(arguments[created]))} if created is not None else {}
     return compact_json(named)
-
-
-def redact_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for people, the store and the audit log: secrets hidden, secret handles unchanged.
-
-    An equal text in another argument stays, since a caller could otherwise hide the target by repeating it as a secret.
-    """
-    tree = compile_mask(operation.secret_inputs)
-    return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
-
-
-def secret_values(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the secrets among the arguments, so that answers can be redacted."""
-    found: list[str] = []
-
-    def note(text: str) -> str:
-        found.append(text)
-        return HIDDEN_SECRET
-
-    tree = compile_mask(operation.secret_inputs)
-    for name, value in args.items():
-        _replaced(value, tree.get(name), note)
-    return tuple(found)
-
-
-def _folded(value: object) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(value)).casefold()).strip()
-
-
-def _hidden(text: str) -> str:
-    return text if text.startswith(HANDLE_SCHEME) else HIDDEN_SECRET
-
-
-def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
-    """Return the value with the marked parts replaced."""
-    if tree is None:
-        return value
-    if not tree:
-        return hide_all_values(value, hide)
-    if isinstance(value, dict):
-        return {name: _replaced(item, tree.get(name, tree.get("{}")), hide) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_replaced(item, tree.get("[]"), hide) for item in value]
-    return value
-
-
-def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:
-    """Return the text to type if the target has no name: its id, or the SaaS id without a single target."""
-    shown = [name for name in operation.path_parameters if name not in operation.secret_inputs]
-    ids = [clean_name(args[name]) for name in shown if name in args]
-    return next((text for text in reversed(ids) if text), "") or clean_name(saas_id)

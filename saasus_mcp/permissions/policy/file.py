@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from saasus_mcp.common.messages import Message, Sentences, message
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import (
-    BulkLimits,
-    Ceiling,
     Decision,
     LiveState,
     Policy,
@@ -27,6 +25,7 @@ from saasus_mcp.permissions.policy.model import (
     RuleTrace,
 )
 from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.wrappers import PolicyWrapper
 
 __all__ = [
     "PolicyError",
@@ -88,10 +87,11 @@ class ReloadResult:
     message: Text
 
 
-class ReloadablePolicy:
+class ReloadablePolicy(PolicyWrapper):
     """The policy of a file that can be read again while it is in force.
 
     Attributes:
+        inner: the policy in force.
         file: the policy file.
         generation: number of accepted policies; cached results of another generation are stale.
         read_at: start of the last read, in nanoseconds since the epoch.
@@ -108,7 +108,7 @@ class ReloadablePolicy:
         self._catalogue = catalogue
         self._lock = threading.RLock()
         self.read_at = time.time_ns()
-        self._policy = load_policy(file, catalogue)
+        self.inner = load_policy(file, catalogue)
         self._check: PolicyCheck = lambda _: None
         self.generation = 0
         self.last_result = self._in_force()
@@ -122,7 +122,7 @@ class ReloadablePolicy:
             SaasusMcpError: the present policy does not.
         """
         with self._lock:
-            fits(self._policy)
+            fits(self.inner)
             self._check = fits
 
     def reload(self) -> ReloadResult:
@@ -132,7 +132,7 @@ class ReloadablePolicy:
             try:
                 policy = load_policy(self.file, self._catalogue)
                 self._check(policy)
-                self._policy = policy
+                self.inner = policy
             except SaasusMcpError as error:
                 kept = message("policy.still_in_force", name=self.name, why=error)
                 self.last_result = ReloadResult(accepted=False, message=kept.both())
@@ -149,44 +149,24 @@ class ReloadablePolicy:
 
     def _closed(self) -> Iterator[Message]:
         """Yield the note about groups whose members only the file lists."""
-        if names := tuple(getattr(self._policy, "groups", ())):
+        if names := tuple(getattr(self.inner, "groups", ())):
             yield message("policy.closed_groups", groups=names)
-
-    @property
-    def name(self) -> str:
-        return self._policy.name
-
-    @property
-    def announcement(self) -> str:
-        return self._policy.announcement
-
-    @property
-    def two_person(self) -> bool:
-        return self._policy.two_person
-
-    @property
-    def ceilings(self) -> Mapping[Ceiling, int] | None:
-        return self._policy.ceilings
-
-    @property
-    def bulk(self) -> BulkLimits:
-        return self._policy.bulk
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Delegate to the policy in force."""
-        return self._policy.required_state(operation, principal, profile)
+        return self.inner.required_state(operation, principal, profile)
 
     def decide(self, case: PolicyInput) -> Decision:
         """Delegate to the policy in force."""
-        return self._policy.decide(case)
+        return self.inner.decide(case)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Delegate to the policy in force."""
-        return self._policy.could_allow(operation, principal, profile)
+        return self.inner.could_allow(operation, principal, profile)
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
         """Delegate to the policy in force."""
-        return self._policy.explain(case)
+        return self.inner.explain(case)
 
 
 def log_reload(ended: ReloadResult) -> None:

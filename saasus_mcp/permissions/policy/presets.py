@@ -23,7 +23,7 @@ from saasus_mcp.permissions.policy.model import (
     Principal,
     RuleTrace,
 )
-from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
+from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, PolicyWrapper
 
 __all__ = [
     "PRESETS",
@@ -119,8 +119,8 @@ class UnsafeAllowAllPolicy:
         return _only(self.decide(case))
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOnlyPolicy:
+@dataclass(frozen=True)
+class ReadOnlyPolicy(PolicyWrapper):
     """Another policy, limited to reads."""
 
     inner: Policy
@@ -128,22 +128,6 @@ class ReadOnlyPolicy:
     @property
     def name(self) -> str:
         return f"read-only over {self.inner.name}"
-
-    @property
-    def announcement(self) -> str:
-        return self.inner.announcement
-
-    @property
-    def two_person(self) -> bool:
-        return self.inner.two_person
-
-    @property
-    def ceilings(self) -> Mapping[Ceiling, int] | None:
-        return self.inner.ceilings
-
-    @property
-    def bulk(self) -> BulkLimits:
-        return self.inner.bulk
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return what the inner policy needs for reads."""

@@ -7,7 +7,6 @@ in the file with the final outcome makes the decision. Everything here is pure.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
@@ -16,6 +15,7 @@ from typing import Literal
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Effects, Operation
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import fold_name
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.conditions import ConditionResult
 from saasus_mcp.permissions.policy.model import (
@@ -237,11 +237,6 @@ def effect_words(effects: Effects) -> frozenset[str]:
         "personal_data": effects.personal_data,
     }
     return frozenset(found | {word for word, does in touched.items() if does})
-
-
-def fold_name(name: str) -> str:
-    """Return a group's name without differences that readers overlook: case, and forms of characters."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def matches_glob(pattern: str, text: str) -> bool:

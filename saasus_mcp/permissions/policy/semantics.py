@@ -9,10 +9,11 @@ from typing import Any
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.common.messages import Parameter
+from saasus_mcp.common.text import fold_name
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.errors import PolicyFault
 from saasus_mcp.permissions.policy.model import DEFAULT_BULK, BulkLimits, LiveState
-from saasus_mcp.permissions.policy.rules import NO_RULE, Rule, RulePolicy, fold_name, matches_glob
+from saasus_mcp.permissions.policy.rules import NO_RULE, Rule, RulePolicy, matches_glob
 from saasus_mcp.permissions.policy.schema import describe_place
 from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
 

@@ -25,9 +25,8 @@ NARROWED_RULE = "narrowed"
 NARROWED_HINT = message("policy.narrowed_hint")
 
 
-@dataclass(frozen=True, slots=True)
-class NarrowedPolicy:
-    """Another policy, limited by the narrowing of the caller's connection."""
+class PolicyWrapper:
+    """Takes from the policy `inner` what does not depend on a call."""
 
     inner: Policy
 
@@ -50,6 +49,13 @@ class NarrowedPolicy:
     @property
     def bulk(self) -> BulkLimits:
         return self.inner.bulk
+
+
+@dataclass(frozen=True)
+class NarrowedPolicy(PolicyWrapper):
+    """Another policy, limited by the narrowing of the caller's connection."""
+
+    inner: Policy
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return what the inner policy needs, unless the narrowing already denies."""
@@ -88,6 +94,20 @@ def require_not_narrowed(operation: Operation, principal: Principal) -> None:
     if why:
         raise CallRefused(
             Reason.NARROWED, message("policy.not_allowed", tool=operation.tool, reason=why), NARROWED_HINT
+        )
+
+
+def require_not_denied(name: str, decision: Decision) -> None:
+    """Refuse a call that the policy, or the connection, denies.
+
+    Raises:
+        CallRefused: it is denied.
+    """
+    if decision.outcome == "deny":
+        narrowed = decision.refusal_reason == Reason.NARROWED
+        hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")
+        raise CallRefused(
+            decision.refusal_reason, message("policy.not_allowed", tool=name, reason=decision.reason), hint
         )
 
 

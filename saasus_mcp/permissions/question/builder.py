@@ -21,12 +21,11 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.difference import compare_fields
+from saasus_mcp.permissions.inspection.difference import compare_fields, differing_values
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
-from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
-from saasus_mcp.permissions.question import difference as differing
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
     Change,
@@ -45,6 +44,7 @@ from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import compact_json
 
 REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
@@ -210,7 +210,7 @@ class _Builder:
             if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
-            before, after = differing.differing_values(change.before, change.after, field)
+            before, after = differing_values(change.before, change.after, field)
             make = self._values()
             yield Change(
                 change.field,

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.question_texts import NameSource
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT
@@ -55,7 +55,7 @@ class NameResolver:
         self.unresolved.clear()
 
     async def _read(self, key: str, kind: NameSource, id_: Any, read: ApiReader) -> None:
-        args = {name: evaluate_over(text, {"args": dict(self._args), "id": id_}) for name, text in kind.args.items()}
+        args = evaluate_each(kind.args, {"args": dict(self._args), "id": id_})
         try:
             seen = await read(kind.read, args)
         except SaasusMcpError as error:

@@ -58,9 +58,7 @@ class Encryptor:
                 message("permissions.key_not_saved", why=str(error)), message("permissions.state_folder_hint")
             ) from None
         if len(key) != KEY_BYTES:
-            raise SaasusMcpError(
-                message("permissions.not_a_key", file=str(file)), message("permissions.not_a_key_hint")
-            )
+            raise SaasusMcpError.of("permissions.not_a_key", file=str(file))
         return cls(key)
 
     def derive_keys(self, purpose: str) -> tuple[bytes, ...]:

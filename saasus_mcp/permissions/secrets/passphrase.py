@@ -54,10 +54,7 @@ def save_passphrase(folder: Path, passphrase: str) -> None:
         PassphraseError: it is too short, or the file cannot be written.
     """
     if is_too_short(passphrase):
-        raise PassphraseError(
-            message("permissions.passphrase_too_short", least=MIN_LENGTH),
-            message("permissions.passphrase_too_short_hint"),
-        )
+        raise PassphraseError.of("permissions.passphrase_too_short", least=MIN_LENGTH)
     salt = secrets.token_bytes(SALT_BYTES)
     derived = Scrypt(salt=salt, length=HASH_BYTES, **COST).derive(_bytes(passphrase))
     kept = {"kdf": "scrypt", **COST, "salt": _text(salt), "hash": _text(derived)}
@@ -86,10 +83,7 @@ def verify_passphrase(folder: Path, passphrase: str) -> bool:
     except UnsafeFile as error:
         raise PassphraseError(error.message, error.hint) from error
     except (OSError, ValueError, KeyError, TypeError):
-        raise PassphraseError(
-            message("permissions.passphrase_unreadable", file=str(file)),
-            message("permissions.passphrase_unreadable_hint"),
-        ) from None
+        raise PassphraseError.of("permissions.passphrase_unreadable", file=str(file)) from None
     try:
         derivation.verify(_bytes(passphrase), expected)
     except InvalidKey:
@@ -106,10 +100,7 @@ def clear_passphrase(folder: Path) -> None:
     try:
         (folder / PASSPHRASE_FILE).unlink(missing_ok=True)
     except OSError as error:
-        raise PassphraseError(
-            message("permissions.passphrase_not_removed", why=str(error)),
-            message("permissions.passphrase_not_removed_hint"),
-        ) from None
+        raise PassphraseError.of("permissions.passphrase_not_removed", why=str(error)) from None
 
 
 def _cost(kept: dict[str, Any]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from saasus_mcp.common.json_tree import map_scalars
@@ -12,7 +12,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.action_records import Channel, reveal_action
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.saasus.arguments import Arguments, secret_handles
 from saasus_mcp.store import HiddenSecret
 
 if TYPE_CHECKING:
@@ -138,11 +138,12 @@ class SecretVault:
             CallRefused: a handle or name is unknown here, or expired.
             SaasusMcpError: a name is known, but its secret cannot be read.
         """
-        known = {handle: self._secret(handle, principal, profile) for handle in arguments.handles()}
+        known = {handle: self._secret(handle, principal, profile) for handle in secret_handles(arguments)}
         if not known:
             return arguments
-        values = map_scalars(arguments.values, lambda item: known.get(item, item) if isinstance(item, str) else item)
-        return replace(arguments, values=values)
+        return Arguments(
+            map_scalars(dict(arguments), lambda item: known.get(item, item) if isinstance(item, str) else item)
+        )
 
     def _secret(self, handle: str, principal: str, profile: str) -> str:
         if not handle.startswith(HANDLE_PREFIX):

@@ -28,7 +28,7 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.server.results.result_store import PNG_TYPE, ResultStore, png_of_result
 from saasus_mcp.server.results.result_store import RESULTS_URI as RESULTS
-from saasus_mcp.server.scheduling import worker_threads
+from saasus_mcp.server.scheduling.worker_threads import run_by_size
 from saasus_mcp.server.surface.tool_description import DEPENDS_ON_CALL
 
 CATALOG_URI = "saasus://catalog/"
@@ -113,7 +113,11 @@ class Resources:
         if png is not None:
             blob = BlobResourceContents(uri=uri, mime_type=PNG_TYPE, blob=png)
             return ReadResourceResult(contents=[blob], ttl_ms=0, cache_scope="private")
-        text, form = (value, TEXT_TYPE) if isinstance(value, str) else (await _serialize(value, principal), JSON_TYPE)
+        text, form = (
+            (value, TEXT_TYPE)
+            if isinstance(value, str)
+            else (await run_by_size(principal.id, value, lambda: compact_json(value)), JSON_TYPE)
+        )
         return ReadResourceResult(
             contents=[TextResourceContents(uri=uri, mime_type=form, text=text)], ttl_ms=0, cache_scope="private"
         )
@@ -175,10 +179,3 @@ class Resources:
         narrowing = {"narrowing": principal.narrowing.to_audit()} if principal.narrowing != NO_NARROWING else {}
         who = {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, **narrowing}
         return {**who, "tools": decided}
-
-
-async def _serialize(value: Any, principal: Principal) -> str:
-    """Serialize a value as JSON, in a worker thread if it is large."""
-    if not worker_threads.is_large(value):
-        return compact_json(value)
-    return await worker_threads.run_in_worker(principal.id, lambda: compact_json(value))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from urllib.parse import urlsplit
 
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.messages import Localized, Message, message
+from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import (
     ConfirmationPrompt,
@@ -19,9 +19,9 @@ from saasus_mcp.permissions.approval.confirmation import (
     UnattendedAnswer,
 )
 from saasus_mcp.permissions.approval.proof import Binding, Proof
-from saasus_mcp.permissions.inspection.inspect import CallInspection
+from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
 from saasus_mcp.permissions.policy.model import Decision
-from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog, render_for_model
 from saasus_mcp.permissions.question.formatting import Reader
@@ -33,8 +33,6 @@ from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inlin
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store import Approval
 
-MAX_ROUNDS = 4
-"""Questions of one call while the target keeps changing."""
 MAX_SHOWN_PAGES = 1_000
 """Approvals whose page was opened and is not opened again."""
 
@@ -48,23 +46,34 @@ class QuestionDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationRequest:
-    """A decided call or job, and the ways to ask its person.
+class ConsentRequest:
+    """A call or job that needs the consent of a person.
 
     Attributes:
         name: the tool.
         binding: what the consent is bound to.
-        draft_question: inspects the target now and builds the question.
         call: how the client can ask, and what the person has answered so far.
         two_person: whether the approver must be a person other than the requester.
     """
 
     name: str
     decision: Decision
-    binding: Callable[[], Binding]
-    draft_question: Callable[[], Awaitable[QuestionDraft]]
+    binding: Binding
     call: Call
     two_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentChannel:
+    """Where the person is asked.
+
+    Attributes:
+        in_client: whether the client asks. Otherwise, an approval is requested.
+        unattended: the client's own answer to the question. It refuses the call even if an approval exists.
+    """
+
+    in_client: bool
+    unattended: UnattendedAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,41 +82,13 @@ class Authorized:
 
     Attributes:
         proof: None if the policy allows the call without a person.
-        inspection: made when the proof was checked. None if nothing was inspected.
+        inspection: made when the proof was checked.
         changes: lines of the question that have changed since the approval. The consent is not bound to them.
     """
 
     proof: Proof | None = None
-    inspection: CallInspection | None = None
+    inspection: CallInspection = NOT_INSPECTED
     changes: tuple[str, ...] = ()
-
-
-Attempt = Callable[[Call, float], Awaitable[Authorized | PendingElicitation | ConfirmationReply]]
-"""Evaluates a call and tries to authorize it. The argument is the seconds that the person has taken to answer so far."""
-
-
-async def authorize_in_rounds(call: Call, attempt: Attempt) -> Authorized | PendingElicitation:
-    """Attempt until the person's answer holds: while the person thought, policy and target may have changed.
-
-    Raises:
-        CallRefused: the call is not authorized, or not yet.
-    """
-    call, seconds = call.with_timer()
-    rounds = 0
-    while isinstance(result := await attempt(call, seconds()), ConfirmationReply):
-        rounds += 1
-        call = replace(call, reply=result, elicitor=call.elicitor if rounds < MAX_ROUNDS else None)
-    return result
-
-
-def require_not_denied(name: str, decision: Decision) -> None:
-    """Raise CallRefused if the decision is to deny."""
-    if decision.outcome == "deny":
-        narrowed = decision.refusal_reason == Reason.NARROWED
-        hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")
-        raise CallRefused(
-            decision.refusal_reason, message("policy.not_allowed", tool=name, reason=decision.reason), hint
-        )
 
 
 class ApprovalGate:
@@ -133,44 +114,58 @@ class ApprovalGate:
         self._console_url = console_url
         self._opened: deque[str] = deque(maxlen=MAX_SHOWN_PAGES)
 
-    async def authorize(self, request: AuthorizationRequest) -> Authorized | PendingElicitation | ConfirmationReply:
-        """Return the permission, a question for the person, or the person's answer.
-
-        An answer must be brought back with a new request, because everything was read before the person was asked.
+    def require_not_declined(self, call: Call) -> None:
+        """Check that the person has not answered no.
 
         Raises:
-            CallRefused: the policy denies the call, the person refused, or the consent is not given yet.
+            UnattendedAnswer: a no that cannot be attributed to a person.
+            CallRefused: a person's no.
         """
-        require_not_denied(request.name, request.decision)
-        if request.decision.outcome == "allow":
-            self._require_not_declined(request.call)
-            return Authorized()
-        try:
-            self._require_not_declined(request.call)
-            if await self._can_confirm(request):
-                return await self._confirm(request)
-        except UnattendedAnswer as answer:
-            return await self._approve(request, answer)
-        return await self._approve(request)
-
-    def _require_not_declined(self, call: Call) -> None:
         if call.reply is not None:
             self._confirmations.require_not_declined(call.reply, self._clock())
 
-    async def _can_confirm(self, request: AuthorizationRequest) -> bool:
-        """Return whether to ask in the client. A person who has approved the call is not asked again."""
-        call, binding, now = request.call, request.binding(), self._clock()
-        if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
-            return False
-        return call.reply is not None or not await self._run(lambda: self._approvals.is_approved(binding, now))
+    async def choose_channel(self, request: ConsentRequest) -> ConsentChannel:
+        """Return where to ask. A person who has approved the call is not asked again in the client.
 
-    async def _confirm(self, request: AuthorizationRequest) -> Authorized | PendingElicitation | ConfirmationReply:
-        """Check the person's answer against the current target, and ask again if the target has changed."""
-        call, binding, typed = request.call, request.binding(), request.decision.typed
-        now, changes = self._clock(), tuple[Text, ...]()
+        Raises:
+            CallRefused: the policy denies the call, the person declined, or the client would ask what was rejected.
+        """
+        require_not_denied(request.name, request.decision)
+        call, binding, now = request.call, request.binding, self._clock()
+        try:
+            self.require_not_declined(call)
+        except UnattendedAnswer as answer:
+            return ConsentChannel(in_client=False, unattended=answer)
+        if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
+            return ConsentChannel(in_client=False)
+        if call.reply is None and await self._run(lambda: self._approvals.is_approved(binding, now)):
+            return ConsentChannel(in_client=False)
         await self._run(lambda: self._approvals.require_not_rejected(binding, now))
-        draft = await request.draft_question()
-        snapshot = draft.inspection.snapshot
+        return ConsentChannel(in_client=True)
+
+    async def obtain_consent(
+        self, request: ConsentRequest, channel: ConsentChannel, draft: QuestionDraft
+    ) -> Authorized | PendingElicitation | ConfirmationReply:
+        """Return the permission, a question for the person, or the person's answer.
+
+        An answer must be brought back with a new draft, because the target was read before the person was asked.
+
+        Raises:
+            CallRefused: the person refused, or the consent is not given yet.
+        """
+        if not channel.in_client:
+            return await self._approve(request, draft, channel.unattended)
+        try:
+            return await self._confirm(request, draft)
+        except UnattendedAnswer as answer:
+            return await self._approve(request, draft, answer)
+
+    async def _confirm(
+        self, request: ConsentRequest, draft: QuestionDraft
+    ) -> Authorized | PendingElicitation | ConfirmationReply:
+        """Check the person's answer against the current target, and ask again if the target has changed."""
+        call, binding, typed = request.call, request.binding, request.decision.typed
+        snapshot, changes = draft.inspection.snapshot, tuple[Text, ...]()
         if call.reply is not None:
             proof = self._confirmations.verify_reply(call.reply, binding, snapshot, self._clock(), typed=typed)
             if not isinstance(proof, StaleAnswer):
@@ -179,9 +174,9 @@ class ApprovalGate:
         text_to_type = (draft.question.typed or Text(snapshot.name, snapshot.name)) if typed else None
         question = fit_dialog(replace(draft.question, lead=changes, typed=text_to_type))
         if question.hidden and text_to_type is None:
-            return await self._approve(request)
+            return await self._approve(request, draft)
         if call.elicitor is None:
-            hint = message("server.target_keeps_changing_hint", changes=_Lines(changes))
+            hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
             raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
         name = question.typed.text(self._language) if question.typed is not None else None
         prompt = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
@@ -190,15 +185,10 @@ class ApprovalGate:
         return PendingElicitation(prompt, state) if answer is None else ConfirmationReply(answer, state)
 
     async def _approve(
-        self, request: AuthorizationRequest, unattended: UnattendedAnswer | None = None
+        self, request: ConsentRequest, draft: QuestionDraft, unattended: UnattendedAnswer | None = None
     ) -> Authorized | PendingElicitation:
-        """Return the permission if a person has approved the call outside the client; else request an approval.
-
-        Args:
-            unattended: the client's own answer to the question. It refuses the call even if an approval exists.
-        """
-        draft = await request.draft_question()
-        binding, snapshot, two_person = request.binding(), draft.inspection.snapshot, request.two_person
+        """Return the permission if a person has approved the call outside the client; else request an approval."""
+        binding, snapshot, two_person = request.binding, draft.inspection.snapshot, request.two_person
         proof, approval = await self._run(
             lambda: self._approvals.obtain_proof(
                 binding, snapshot, draft.question, self._clock(), two_person=two_person
@@ -218,7 +208,7 @@ class ApprovalGate:
         return await self._await_approval(request, approval, preview, is_cut=bool(draft.question.hidden))
 
     async def _await_approval(
-        self, request: AuthorizationRequest, approval: Approval, preview: str, *, is_cut: bool
+        self, request: ConsentRequest, approval: Approval, preview: str, *, is_cut: bool
     ) -> PendingElicitation:
         """Open the console's page of the approval once, if a console runs and the client can open pages.
 
@@ -254,14 +244,6 @@ class ApprovalGate:
         if is_loopback(urlsplit(base).hostname or ""):
             return message("server.decide_anywhere", code=code, url=url)
         return message("server.decide_on_console", url=url)
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    lines: tuple[Localized, ...]
-
-    def text(self, language: Language) -> str:
-        return "\n".join(line.text(language) for line in self.lines)
 
 
 def _comparable(question: Question) -> Question:

@@ -9,10 +9,10 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import Destination, Proof
-from saasus_mcp.permissions.inspection.target import redact_arguments
 from saasus_mcp.permissions.policy.model import Decision, Policy, Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
 from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
@@ -29,7 +29,7 @@ def call_record(call: PreparedCall, destination: Destination, policy: Policy) ->
         "operation": call.operation.key,
         **_caller(call.principal, destination),
         "groups": sorted(call.principal.groups),
-        "arguments": redact_arguments(call.operation, call.arguments.values),
+        "arguments": redact_arguments(call.operation, call.arguments),
         **authorization_record(call.decision, call.proof, policy),
     }
     if call.reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
@@ -18,6 +18,12 @@ from saasus_mcp.store import UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+
+
+MAX_ROUNDS = 4
+"""Questions of one call while the target keeps changing."""
+
+T = TypeVar("T")
 
 
 class Elicitor(Protocol):
@@ -188,6 +194,25 @@ class PendingElicitation:
     prompt: ConfirmationPrompt
     state: str = ""
     url_prompt: UrlPrompt | None = None
+
+
+async def ask_in_rounds(
+    call: Call, attempt: Callable[[Call, float], Awaitable[T | PendingElicitation | ConfirmationReply]]
+) -> T | PendingElicitation:
+    """Attempt until the person's answer holds: while the person thought, policy and target may have changed.
+
+    Args:
+        attempt: evaluates the call and tries to authorize it. It gets the seconds that the person has taken to answer so far.
+
+    Raises:
+        CallRefused: the call is not authorized, or not yet.
+    """
+    call, seconds = call.with_timer()
+    rounds = 0
+    while isinstance(result := await attempt(call, seconds()), ConfirmationReply):
+        rounds += 1
+        call = replace(call, reply=result, elicitor=call.elicitor if rounds < MAX_ROUNDS else None)
+    return result
 
 
 def mention_current_name(catalogue: Catalogue, name: str, answer: ToolAnswer) -> ToolAnswer:

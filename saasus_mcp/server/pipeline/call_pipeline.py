@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -17,50 +17,39 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply, ConfirmationService
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import (
-    NOT_INSPECTED,
     cache_reads,
-    inspect_call,
-    inspect_without_question,
 )
 from saasus_mcp.permissions.inspection.preconditions import NoChange
-from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult, secret_values
 from saasus_mcp.permissions.policy.model import Policy, Principal
-from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, require_not_narrowed
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
-from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_arguments
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
-from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
-from saasus_mcp.server.pipeline import job_grants, stated_reason, verification
 from saasus_mcp.server.pipeline.approval_gate import (
     ApprovalGate,
-    AuthorizationRequest,
     Authorized,
-    QuestionDraft,
-    authorize_in_rounds,
-    require_not_denied,
 )
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
-from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation, ask_in_rounds
+from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER, CallObserver
 from saasus_mcp.server.pipeline.call_sender import CallSender
+from saasus_mcp.server.pipeline.internal_reads import InternalReads
 from saasus_mcp.server.pipeline.policy_evaluator import PolicyEvaluator
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall, prepare_call, prepare_internal_call
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET, ResultOrigin, ResultStore, SourceCall
-from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
+from saasus_mcp.server.scheduling.worker_threads import run_by_size
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store, UndoEntry
+    from saasus_mcp.store import Store
 
 
 class Pipeline:
@@ -132,9 +121,35 @@ class Pipeline:
             self.recorder,
             self.destination,
             vault=lambda: self._vault,
-            reader_for=self.reader_for,
+            reader_for=lambda call: self.internal_reads.reader_for(call),  # noqa: PLW0108 - which need the sender first
             call_queue=self.call_queue,
             language=self.language,
+            clock=self.clock,
+            store_executor=self.store_executor,
+        )
+
+    @cached_property
+    def internal_reads(self) -> InternalReads:
+        """The reads that questions, decisions and verifications need."""
+        return InternalReads(
+            self.catalogue,
+            self.policy_evaluator,
+            self.recorder,
+            self.sender,
+            vault=lambda: self._vault,
+            profile=self.destination.profile,
+            store_executor=self.store_executor,
+        )
+
+    @cached_property
+    def authorizer(self) -> CallAuthorizer:
+        """The authorizer of calls that the policy has decided on."""
+        return CallAuthorizer(
+            self.catalogue,
+            self.policy,
+            self.destination,
+            gate=lambda: self.approval_gate,
+            open_store=lambda: self.store,
             clock=self.clock,
             store_executor=self.store_executor,
         )
@@ -189,12 +204,13 @@ class Pipeline:
         async def attempt(call: Call, seconds: float) -> Authorized | PendingElicitation | ConfirmationReply:
             nonlocal prepared
             prepared = replace(prepared, deadline=limit.postponed(seconds))
-            read = cache_reads(self.reader_for(replace(prepared, deadline=prepared.deadline.for_preliminary_reads())))
+            preliminary = replace(prepared, deadline=prepared.deadline.for_preliminary_reads())
+            read = cache_reads(self.internal_reads.reader_for(preliminary))
             prepared = replace(prepared, decision=await self.policy_evaluator.decide(prepared, read))
-            return await self._authorize(prepared, read, call)
+            return await self.authorizer.authorize(prepared, read, call)
 
         try:
-            authorized = await authorize_in_rounds(call, attempt)
+            authorized = await ask_in_rounds(call, attempt)
         except NoChange as refusal:
             await self.recorder.record_refusal(prepared, refusal.reason)
             return no_change_answer(prepared.operation, refusal.message)
@@ -211,9 +227,8 @@ class Pipeline:
         if isinstance(authorized, PendingElicitation):
             await self.recorder.record_refusal(prepared, "confirmation")
             return authorized
-        inspection = authorized.inspection or NOT_INSPECTED
         return await self.sender.send(
-            replace(prepared, proof=authorized.proof, inspection=inspection, changes=authorized.changes)
+            replace(prepared, proof=authorized.proof, inspection=authorized.inspection, changes=authorized.changes)
         )
 
     def deadline_for(self, call: Call) -> Deadline:
@@ -237,9 +252,9 @@ class Pipeline:
                 if not self.policy.could_allow(operation, principal, self.destination.profile):
                     return operation.tool
                 if arguments is not None:
-                    built = _build(operation, check_arguments(operation, arguments), principal)
-                    prepared = replace(built, deadline=deadline)
-                    decision = await self.policy_evaluator.decide(prepared, cache_reads(self.reader_for(prepared)))
+                    prepared = replace(prepare_internal_call(operation, arguments, principal), deadline=deadline)
+                    read = cache_reads(self.internal_reads.reader_for(prepared))
+                    decision = await self.policy_evaluator.decide(prepared, read)
                     if decision.outcome == "deny":
                         return operation.tool
             except SaasusMcpError:
@@ -256,14 +271,12 @@ class Pipeline:
         if not answer.ok or self.results.fits(answer):
             return answer
         prepared = await self._prepare(call)
-        origin = ResultOrigin.of_operation(prepared.operation, prepared.arguments.values)
+        origin = ResultOrigin.of_operation(prepared.operation, prepared.arguments)
         return await self.results.truncate(answer, call.principal, origin)
 
     async def _prepare(self, call: Call) -> PreparedCall:
         """Prepare a call, in a worker thread if its arguments are large."""
-        if not worker_threads.is_large(call.arguments):
-            return self.prepare(call)
-        return await worker_threads.run_in_worker(call.principal.id, lambda: self.prepare(call))
+        return await run_by_size(call.principal.id, call.arguments, lambda: self.prepare(call))
 
     def prepare(self, call: Call) -> PreparedCall:
         """Take steps 1 to 3: find the operation, check the arguments, build the request.
@@ -271,110 +284,5 @@ class Pipeline:
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        operation, step = self.catalogue.find(call.name), call.job_step
-        try:
-            prepared = _build(operation, parse_arguments(operation, call.arguments), call.principal)
-        except SaasusMcpError:
-            # Do not help with the arguments of a tool that the connection does not offer.
-            require_not_narrowed(operation, call.principal)
-            raise
-        reason = self._sanitize_reason(call.reason, prepared) if call.reason else ""
-        deadline = self.deadline_for(call)
-        prepared = replace(prepared, deadline=deadline, progress=call.progress, reason=reason, undo_ref=call.undo_ref)
-        if step is None:
-            return prepared
-        identifier = step.call_id if step.step else prepared.id
-        return replace(prepared, job_step=step, parent=step.job, id=identifier, on_rate_limit=call.on_rate_limit)
-
-    def _sanitize_reason(self, reason: str, call: PreparedCall) -> str:
-        secrets = secret_values(call.operation, call.arguments.values)
-        return stated_reason.sanitize_reason(reason, self._client.secrets.with_texts(secrets))
-
-    async def _authorize(
-        self, prepared: PreparedCall, read: ApiReader, call: Call
-    ) -> Authorized | PendingElicitation | ConfirmationReply:
-        """Take step 5: return the permission to send, with the inspection of the target."""
-        operation, decision, values = prepared.operation, prepared.decision, prepared.arguments.values
-        require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(operation, values, self.clock())
-        step = prepared.job_step
-        covered = step is not None and job_grants.grant_covers(prepared, step, self.policy)
-        if prepared.undo_ref is not None:
-            await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
-        if step is not None and covered:
-            answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.store.jobs))
-            job_grants.require_filled_values(prepared, step, answers)
-            return await job_grants.authorize_step(prepared, step, self.destination, read)
-        authorized = await self.approval_gate.authorize(
-            AuthorizationRequest(
-                name=operation.tool,
-                decision=decision,
-                binding=lambda: prepared.binding(self.destination),
-                draft_question=lambda: self._draft_question(prepared, read),
-                call=call,
-                two_person=self.policy.two_person,
-            )
-        )
-        if not isinstance(authorized, Authorized) or authorized.proof is not None:
-            return authorized
-        counts_users, saas_id = self.policy.ceilings is not None, self.destination.saas_id
-        inspection = await inspect_without_question(operation, values, saas_id, read, count_users=counts_users)
-        return replace(authorized, inspection=inspection)
-
-    async def _latest(self, entry: UndoEntry) -> UndoEntry:
-        """Return the entry of the undo log as it is now: another call may have undone a part of it."""
-        return await self.store_executor(lambda: self.store.undo_log.get(entry.call)) or entry
-
-    async def _draft_question(self, call: PreparedCall, read: ApiReader) -> QuestionDraft:
-        values = call.arguments.values
-        inspection = await inspect_call(call.operation, values, self.destination.saas_id, read)
-        now = self.clock()
-        await preconditions.check_target_requirements(call.operation, values, inspection, read, now=now)
-        asked = QuestionInput(
-            call.operation,
-            values,
-            self.destination,
-            call.principal.id,
-            inspection,
-            reason=call.reason,
-            typed=call.decision.typed,
-        )
-        return QuestionDraft(inspection, await build_question(asked, read))
-
-    def reader_for(self, parent: PreparedCall) -> ApiReader:
-        """Return a function for the internal reads of a call. They are decided and audited like any other call.
-
-        No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
-        """
-        principal = parent.principal.without_narrowing
-
-        async def read(key: str, args: Mapping[str, Any]) -> ReadResult:
-            try:
-                operation = self.catalogue.find(key)
-                call = replace(
-                    _build(operation, check_arguments(operation, args), principal),
-                    parent=parent.id,
-                    probe=True,
-                    deadline=parent.deadline,
-                    progress=parent.progress,
-                )
-            except SaasusMcpError as error:
-                return ReadResult(read_error=str(error.message))
-            call = replace(call, decision=await self.policy_evaluator.decide(call, read))
-            if not operation.reads or call.decision.outcome != "allow":
-                await self.recorder.record_refusal(call, "denied")
-                return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
-            answer = await self.sender.send(call)
-            if answer.ok:
-                known = await self.sender.known_secrets(parent)
-                if known.redact(answer.structured) is not answer.structured:
-                    return ReadResult(read_error=ReadFailure.REPEATS_SECRET, status=answer.status)
-                return ReadResult(answer.structured, status=answer.status)
-            failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
-            return ReadResult(read_error=failure, status=answer.status)
-
-        return read
-
-
-def _build(operation: Operation, arguments: Arguments, principal: Principal) -> PreparedCall:
-    return PreparedCall(operation, arguments, build_request(operation, arguments), principal)
+        operation = self.catalogue.find(call.name)
+        return prepare_call(operation, call, self._client.secrets)

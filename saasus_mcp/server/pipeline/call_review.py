@@ -11,10 +11,10 @@ from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import CallInspection, inspect_call
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 from saasus_mcp.permissions.policy.model import Decision
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.server.pipeline import verification
-from saasus_mcp.server.pipeline.approval_gate import require_not_denied
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
@@ -55,19 +55,19 @@ async def review_call(
         NoChange: the call would change nothing.
     """
     prepared = pipeline.prepare(call)
-    operation, values = prepared.operation, prepared.arguments.values
+    operation, arguments = prepared.operation, prepared.arguments
     read = _without_unknown(reader_for(prepared), unknown)
     decision = await pipeline.policy_evaluator.decide(prepared, read)
     require_not_denied(operation.tool, decision)
-    preconditions.check_argument_requirements(operation, values, pipeline.clock())
-    inspection = await inspect_call(operation, values, pipeline.destination.saas_id, read)
+    preconditions.check_argument_requirements(operation, arguments, pipeline.clock())
+    inspection = await inspect_call(operation, arguments, pipeline.destination.saas_id, read)
     if not state_changes:
         if prepared.undo_ref is not None:
             await verification.require_unchanged(pipeline.catalogue, prepared.undo_ref.entry, read)
         now = pipeline.clock()
-        await preconditions.check_target_requirements(operation, values, inspection, read, now=now)
-    asked = QuestionInput(operation, values, pipeline.destination, call.principal.id, inspection)
-    return CallReview(operation, values, decision, inspection, await build_question(asked, read))
+        await preconditions.check_target_requirements(operation, arguments, inspection, read, now=now)
+    asked = QuestionInput(operation, arguments, pipeline.destination, call.principal.id, inspection)
+    return CallReview(operation, arguments, decision, inspection, await build_question(asked, read))
 
 
 def _without_unknown(read: ApiReader, unknown: str) -> ApiReader:

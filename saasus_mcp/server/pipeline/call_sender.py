@@ -15,12 +15,11 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.target import ApiReader, secret_values
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
-from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
 from saasus_mcp.saasus.request import build_request
-from saasus_mcp.saasus.secret_names import REMOVED
+from saasus_mcp.saasus.secret_paths import REMOVED, secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer, not_sent_answer
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
@@ -138,13 +137,13 @@ class CallSender:
                 )
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
-        known = self._client.secrets.with_texts(secret_values(call.operation, resolved.values))
+        known = self._client.secrets.with_texts(secret_values(call.operation, resolved))
         if known.within(response.trace_id):
             response = replace(response, trace_id=call.id)
         collector = SecretCollector()
         hide = collector.add if call.is_visible else _remove
         shape = partial(build_answer, call.operation, response, hide, known)
-        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(resolved.values)
+        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(resolved)
         answer = await worker_threads.run_in_worker(principal, shape) if is_large else shape()
         if collector.collected:
             await self._store_secrets(call, collector)
@@ -169,21 +168,6 @@ class CallSender:
         heading = message("server.changed_since_approval").text(self._language)
         note = "\n".join(["", heading, *(f"  {line}" for line in call.changes[:MAX_CHANGES])])
         return replace(answer, text=answer.text + note, note=answer.note + note)
-
-    async def known_secrets(self, call: PreparedCall) -> KnownSecrets:
-        """Return the longer secrets among the arguments of a call, with those behind valid handles.
-
-        Short secrets also occur in unrelated names, so they are left out.
-        """
-        arguments = call.arguments
-        try:
-            if arguments.handles():
-                arguments = await self._run(
-                    lambda: self._vault().resolve(call.arguments, call.principal.id, self._profile)
-                )
-        except SaasusMcpError:
-            log.info("a secret handle of call %s is no longer valid", call.id)
-        return KnownSecrets(text for text in secret_values(call.operation, arguments.values) if len(text) >= STRONG)
 
     async def _acquire_slot(self, principal: str, max_wait: float) -> Slot:
         """Wait for a slot, and release the request's turn meanwhile: calls that have a slot need turns to go on."""

@@ -12,16 +12,16 @@ from saasus_mcp.permissions.inspection.impact import Impact
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, Principal
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.approval_gate import (
-    AuthorizationRequest,
     Authorized,
+    ConsentRequest,
     QuestionDraft,
-    authorize_in_rounds,
 )
 from saasus_mcp.server.pipeline.audit_records import authorization_record, job_record
-from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, ask_in_rounds
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store import Commitment, JobGrant, StoreError
 
@@ -85,12 +85,12 @@ async def authorize_job(
         nonlocal job
         job = await plan(seconds)
         try:
-            return await pipeline.approval_gate.authorize(_request(pipeline, call, job))
+            return await _authorize(pipeline, call, job)
         except CallRefused as refusal:
             await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), refusal.reason)
             raise
 
-    authorized = await authorize_in_rounds(call, attempt)
+    authorized = await ask_in_rounds(call, attempt)
     if isinstance(authorized, PendingElicitation):
         return authorized
     ref = _job_ref(job, authorized.proof)
@@ -99,19 +99,21 @@ async def authorize_job(
     return job.id
 
 
-def _request(pipeline: Pipeline, call: Call, job: JobProposal) -> AuthorizationRequest:
-    destination, decision = pipeline.destination, job.decision
+async def _authorize(
+    pipeline: Pipeline, call: Call, job: JobProposal
+) -> Authorized | PendingElicitation | ConfirmationReply:
+    destination, decision, gate = pipeline.destination, job.decision, pipeline.approval_gate
+    require_not_denied(job.name, decision)
+    if decision.outcome == "allow":
+        gate.require_not_declined(call)
+        return Authorized()
     if job.typed_count and decision.outcome == "confirm":
         decision = replace(decision, typed=True)
-
-    async def draft_question() -> QuestionDraft:
-        return QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
-
-    return AuthorizationRequest(
+    request = ConsentRequest(
         name=job.name,
         decision=decision,
         # The binding names the request. The plan is part of the snapshot, so that another plan is asked about again.
-        binding=lambda: Binding(
+        binding=Binding(
             operation=job.name,
             request=json_digest(dict(job.arguments)),
             principal=job.principal.id,
@@ -119,10 +121,11 @@ def _request(pipeline: Pipeline, call: Call, job: JobProposal) -> AuthorizationR
             saas_id=destination.saas_id,
             target=job.question.name,
         ),
-        draft_question=draft_question,
         call=call,
         two_person=pipeline.policy.two_person,
     )
+    draft = QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
+    return await gate.obtain_consent(request, await gate.choose_channel(request), draft)
 
 
 def _job_ref(job: JobProposal, proof: Proof | None) -> JobStepRef:

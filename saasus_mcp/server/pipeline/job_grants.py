@@ -85,14 +85,14 @@ async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Dest
     if not step.step:
         return Authorized()
     proof = Proof(ProofUse("grant", step.job), step.by, step.plan) if step.given != "none" else None
-    operation, values, saas_id = call.operation, call.arguments.values, destination.saas_id
+    operation, arguments, saas_id = call.operation, call.arguments, destination.saas_id
     if operation.level in TYPED_LEVELS:
-        inspection = await inspect_call(operation, values, saas_id, read)
+        inspection = await inspect_call(operation, arguments, saas_id, read)
     elif step.bound:
-        inspection = await inspect_target(operation, values, saas_id, read)
+        inspection = await inspect_target(operation, arguments, saas_id, read)
     else:
-        inspection = await inspect_without_question(operation, values, saas_id, read, count_users=False)
-    require_target_exists(operation, values, inspection.snapshot)
+        inspection = await inspect_without_question(operation, arguments, saas_id, read, count_users=False)
+    require_target_exists(operation, arguments, inspection.snapshot)
     if step.bound and step.bound != inspection.snapshot.encoded:
         raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
     return Authorized(proof, inspection)
@@ -142,14 +142,14 @@ def require_filled_values(call: PreparedCall, step: JobStepRef, answers: Mapping
     """Raise CallRefused unless each value that an earlier step gives is the value in that step's answer."""
     for argument, (earlier, field) in step.later.items():
         value = answer_value(answers.get(earlier), field)
-        if value is None or value != argument_at(call.arguments.values, argument):
+        if value is None or value != argument_at(call.arguments, argument):
             mismatch = message("server.step_value_mismatch", argument=argument, step=earlier)
             raise CallRefused(Reason.UNFOUNDED, mismatch, message("server.plan_again_hint"))
 
 
 def step_digest(call: PreparedCall, step: JobStepRef) -> str:
     """Return the digest that the grant allows: the call, with placeholders for the values of earlier steps."""
-    fixed = fill_placeholders(call.arguments.values, dict.fromkeys(step.later))
+    fixed = fill_placeholders(call.arguments, dict.fromkeys(step.later))
     later = {name: list(wanted) for name, wanted in step.later.items()}
     content: dict[str, Any] = {"operation": call.operation.key, "arguments": fixed, "later": later, "bound": step.bound}
     if call.undo_ref is not None:

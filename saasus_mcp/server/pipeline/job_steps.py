@@ -59,13 +59,13 @@ async def evaluate_step(
         SaasusMcpError: there is no such tool, the arguments do not fit it, or its target does not exist.
     """
     prepared, step = pipeline.prepare(call), call.job_step or JobStepRef("")
-    operation, values = prepared.operation, prepared.arguments.values
-    read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.reader_for(prepared))
+    operation, arguments = prepared.operation, prepared.arguments
+    read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.internal_reads.reader_for(prepared))
     decision = await pipeline.policy_evaluator.decide(prepared, read)
     if operation.level in TYPED_LEVELS and operation.effects.bind and (binds or prepared.undo_ref is None):
-        inspection = await inspect_target(operation, values, pipeline.destination.saas_id, read)
+        inspection = await inspect_target(operation, arguments, pipeline.destination.saas_id, read)
         if not step.later:  # an earlier step may create the target
-            require_target_exists(operation, values, inspection.snapshot)
+            require_target_exists(operation, arguments, inspection.snapshot)
         step = replace(step, bound=inspection.snapshot.encoded)
     return StepDecision(decision, step_digest(prepared, step), step.bound)
 
@@ -112,7 +112,7 @@ async def recover_step(pipeline: Pipeline, call: Call) -> ToolAnswer:
     """Return the answer of a step that was committed before a crash. It is verified by a read and never sent again."""
     prepared = pipeline.prepare(call)
     answer = failed_answer(message("server.stopped"), applied=Outcome.UNKNOWN, trace_id=prepared.id)
-    answer = await verification.verify_outcome(prepared, answer, pipeline.reader_for(prepared))
+    answer = await verification.verify_outcome(prepared, answer, pipeline.internal_reads.reader_for(prepared))
     await pipeline.recorder.record_end(prepared, answer, 0.0)
     return answer
 

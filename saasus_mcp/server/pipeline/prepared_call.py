@@ -1,4 +1,4 @@
-"""A call after its operation is found, its arguments are checked and its request is built."""
+"""Steps 2 and 3 of a call: check its arguments and build its request. The result is the call on its way."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import secrets
 from dataclasses import dataclass, field
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.approval.proof import Binding, Destination, Proof
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
 from saasus_mcp.permissions.inspection.target import target_identity
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal
-from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.permissions.policy.wrappers import require_not_narrowed
+from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_arguments
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
-from saasus_mcp.saasus.request import ApiRequest
-from saasus_mcp.server.pipeline.call import JobStepRef, Progress, RateLimitHandler, UndoRef, no_progress
+from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.request import ApiRequest, build_request
+from saasus_mcp.saasus.secret_paths import secret_values
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, Progress, RateLimitHandler, UndoRef, no_progress
+from saasus_mcp.server.pipeline.stated_reason import sanitize_reason
 
 UNDECIDED = Decision("deny", "none", "not decided on")
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class PreparedCall:
     progress: Progress = no_progress
     reason: str = ""
     on_rate_limit: RateLimitHandler | None = None
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    id: str = field(default_factory=_new_id)
 
     @property
     def is_visible(self) -> bool:
@@ -67,9 +76,53 @@ class PreparedCall:
             principal=self.principal.id,
             profile=destination.profile,
             saas_id=destination.saas_id,
-            target=target_identity(self.operation, self.arguments.values),
+            target=target_identity(self.operation, self.arguments),
         )
 
     def policy_input(self, destination: Destination) -> PolicyInput:
         """Return the call as a policy sees it, without live state."""
-        return PolicyInput(self.operation, self.arguments.values, self.principal, destination.profile)
+        return PolicyInput(self.operation, self.arguments, self.principal, destination.profile)
+
+
+def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> PreparedCall:
+    """Check the arguments that a client sent, and build the request.
+
+    Args:
+        secrets: the server's own, which the stated reason must not show.
+
+    Raises:
+        CallRefused: the connection does not offer this tool.
+        InvalidArguments: the arguments do not fit it.
+    """
+    try:
+        arguments = parse_arguments(operation, call.arguments)
+        request = build_request(operation, arguments)
+    except SaasusMcpError:
+        # Do not help with the arguments of a tool that the connection does not offer.
+        require_not_narrowed(operation, call.principal)
+        raise
+    step = call.job_step
+    return PreparedCall(
+        operation,
+        arguments,
+        request,
+        call.principal,
+        parent=step.job if step is not None else "",
+        undo_ref=call.undo_ref,
+        job_step=step,
+        deadline=call.deadline or NO_DEADLINE,
+        progress=call.progress,
+        reason=sanitize_reason(call.reason, secrets, secret_values(operation, arguments)),
+        on_rate_limit=call.on_rate_limit,
+        id=step.call_id if step is not None and step.step else _new_id(),
+    )
+
+
+def prepare_internal_call(operation: Operation, arguments: object, principal: Principal) -> PreparedCall:
+    """Check the arguments of a call that this program makes itself, and build its request. Nothing is coerced.
+
+    Raises:
+        InvalidArguments: the arguments do not fit.
+    """
+    checked = check_arguments(operation, arguments)
+    return PreparedCall(operation, checked, build_request(operation, checked), principal)

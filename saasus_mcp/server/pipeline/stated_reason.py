@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from saasus_mcp.catalog.model import MAX_REASON_LENGTH
@@ -28,7 +28,9 @@ def reason_from_meta(meta: Mapping[str, Any] | None) -> str:
     return reason
 
 
-def sanitize_reason(reason: str, secrets: KnownSecrets) -> str:
-    """Return the reason on one line, with every character visible, without the secrets of the call and of the server."""
-    text = scrub_text(secrets.text(" ".join(reason.split())))
+def sanitize_reason(reason: str, secrets: KnownSecrets, argument_secrets: Iterable[str]) -> str:
+    """Return the reason on one line, with every character visible, without the secrets of the server and of the call."""
+    if not reason:
+        return ""
+    text = scrub_text(secrets.with_texts(argument_secrets).text(" ".join(reason.split())))
     return " ".join(visible_text(text, mark=" ").split())[:MAX_REASON_LENGTH]

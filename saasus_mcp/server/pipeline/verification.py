@@ -7,6 +7,7 @@ from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.inspect import read_current_state, read_target
 from saasus_mcp.permissions.inspection.inverse_calls import (
     changed_fields,
     find_inverse_calls,
@@ -15,14 +16,10 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     verification_read,
     was_applied,
 )
-from saasus_mcp.permissions.inspection.target import (
-    ApiReader,
-    read_current_state,
-    read_target,
-    redact_arguments,
-)
+from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store import UndoEntry
@@ -30,15 +27,13 @@ from saasus_mcp.store import UndoEntry
 
 async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader) -> ToolAnswer:
     """Return the answer. If its outcome is unknown, the read of the operation's `verify` recipe decides, if it can."""
-    wanted = verification_read(call.operation, call.arguments.values) if answer.applied == Outcome.UNKNOWN else None
+    wanted = verification_read(call.operation, call.arguments) if answer.applied == Outcome.UNKNOWN else None
     if wanted is None:
         return answer
     seen = await read(*wanted)
     if seen.status is None:
         return answer
-    applied = was_applied(
-        call.operation, call.arguments.values, seen.status, seen.answer, before=call.inspection.before
-    )
+    applied = was_applied(call.operation, call.arguments, seen.status, seen.answer, before=call.inspection.before)
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
@@ -114,6 +109,6 @@ def undo_entry(call: PreparedCall, destination: Destination, now: float) -> Undo
         operation=call.operation.key,
         principal=call.principal.id,
         profile=destination.profile,
-        arguments=redact_arguments(call.operation, call.arguments.values),
+        arguments=redact_arguments(call.operation, call.arguments),
         before=call.inspection.before,
     )

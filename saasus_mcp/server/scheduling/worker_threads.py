@@ -63,6 +63,11 @@ async def run_in_worker(principal: str, work: Callable[[], T]) -> T:
             limits.by_principal.pop(principal, None)
 
 
+async def run_by_size(principal: str, value: object, work: Callable[[], T]) -> T:
+    """Run work on a JSON value: in a worker thread if the value is large, else here."""
+    return await run_in_worker(principal, work) if is_large(value) else work()
+
+
 def is_large(value: object) -> bool:
     """Return whether work on a JSON value is large. The check visits at most `LARGE_VALUES` values."""
     stack, values, text = [value], 0, 0

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.server.stdio.line_splitter import Line, LineSplitter
 from saasus_mcp.server.stdio.parent_process import POLL_SECONDS, ParentProcess
 
@@ -147,7 +146,7 @@ def claim_standard_streams() -> tuple[int, int]:
     try:
         reading, writing = os.dup(0), os.dup(1)
     except OSError:
-        raise SaasusMcpError(message("server.stdio_closed"), message("server.stdio_closed_hint")) from None
+        raise SaasusMcpError.of("server.stdio_closed") from None
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

@@ -47,12 +47,7 @@ class BuiltinTool:
         Raises:
             SaasusMcpError: the arguments do not fit, or the tool cannot answer.
         """
-        large = worker_threads.is_large(call.arguments)
-        values = (
-            await worker_threads.run_in_worker(call.principal.id, lambda: self._checked(call))
-            if large
-            else self._checked(call)
-        )
+        values = await worker_threads.run_by_size(call.principal.id, call.arguments, lambda: self._checked(call))
         return await self.run(replace(call, arguments=values))
 
     def _checked(self, call: Call) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.text import nearest_names, visible_text
+from saasus_mcp.common.text import nearest_names, read_switch, visible_text
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.surface.toolsets import TOOLSETS
@@ -46,7 +46,6 @@ FORMER_NAMES = {"job_cancel": "job_control"}
 """The present names of helper tools, by former name."""
 ALL_TOOLSETS = "all"
 """Stands for every toolset in a list."""
-TRUE_WORDS, FALSE_WORDS = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 MAX_LIST_LENGTH = 16_384
 """Characters of a list: enough for the names of all tools."""
 MAX_GLOBS, MAX_ASTERISKS, MAX_GLOB_LENGTH = 32, 4, 80
@@ -84,11 +83,11 @@ def parse_switch(text: str, source: str) -> bool:
     Raises:
         NarrowingError: the text is neither true nor false.
     """
-    value = text.strip().lower()
-    if value not in TRUE_WORDS | FALSE_WORDS:
+    switch = read_switch(text)
+    if switch is None:
         fault = message("server_narrowing.not_a_switch", source=source, name=_shown(text))
         raise NarrowingError(fault, message("server_narrowing.not_a_switch_hint"))
-    return value in TRUE_WORDS
+    return switch
 
 
 class ToolNames:
@@ -138,10 +137,10 @@ class ToolNames:
                 asterisks=MAX_ASTERISKS,
             )
             raise NarrowingError(fault, message("server_narrowing.simpler_globs_hint"))
-        return {current for name, current in self._current.items() if matches_glob(name, glob)}
+        return {current for name, current in self._current.items() if matches_asterisks(name, glob)}
 
 
-def matches_glob(name: str, glob: str) -> bool:
+def matches_asterisks(name: str, glob: str) -> bool:
     """Return whether a name matches a glob, in which `*` stands for any characters. It takes one pass over the name."""
     first, *between, last = glob.split("*")
     if len(name) < len(first) + len(last) or not (name.startswith(first) and name.endswith(last)):

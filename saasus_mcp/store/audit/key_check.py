@@ -27,10 +27,7 @@ def require_matching_key(ids: Collection[str], keys: MacKeys, name: str, *, used
     """
     own = [key_id(key) for key in keys]
     if ids and not set(own) & set(ids):
-        raise WrongKey(
-            message("store.wrong_key", store=name, expected=tuple(sorted(ids)), given=tuple(own)),
-            message("store.wrong_key_hint"),
-        )
+        raise WrongKey.of("store.wrong_key", store=name, expected=tuple(sorted(ids)), given=tuple(own))
     if used and not ids:
         raise WrongKey(message("store.key_id_removed", store=name), message("store.wrong_key_hint"))
 

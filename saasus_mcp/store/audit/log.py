@@ -118,7 +118,7 @@ class AuditLog:
 
     def _acquire(self) -> None:
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise StoreError(message("store.busy"), message("store.busy_hint"))
+            raise StoreError.of("store.busy")
 
     def append(self, connection: Connection, call: str, event: str, record: Record, *, at: float) -> None:
         """Add a record to this writer's chain, in a `write_transaction`.
@@ -301,7 +301,7 @@ class AuditLog:
             StoreError: the audit log fails verification, and a purge could remove the evidence.
         """
         if self.find_breaks():
-            raise StoreError(message("store.audit_purge_refused"), message("store.audit_purge_refused_hint"))
+            raise StoreError.of("store.audit_purge_refused")
         removed = 0
         with self.write_transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Engine, MetaData, PoolProxiedConnection, inse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -62,9 +61,7 @@ class Database:
             if found is None:
                 connection.execute(insert(versions).values(version=version))
             elif found != version:
-                raise StoreError(
-                    message("store.wrong_version", found=found, required=version), message("store.wrong_version_hint")
-                )
+                raise StoreError.of("store.wrong_version", found=found, required=version)
 
     @classmethod
     def in_memory(cls) -> Database:
@@ -168,6 +165,6 @@ class Database:
             cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
             reason = str(cause or type(error).__name__).partition("\n")[0]
             if not self._is_postgres:
-                raise StoreError(message("store.unusable", reason=reason), message("store.unusable_hint")) from None
+                raise StoreError.of("store.unusable", reason=reason) from None
             log.warning("database error: %s", reason)  # its address and user are not for the client
-            raise StoreError(message("store.database_failed"), message("store.database_failed_hint")) from None
+            raise StoreError.of("store.database_failed") from None

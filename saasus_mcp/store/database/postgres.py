@@ -12,7 +12,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.store.errors import StoreError
 
 CONNECT_SECONDS = 5
@@ -58,7 +57,7 @@ def create_postgres_engine(url: str, pool_size: int = POOL_SIZE, max_connections
     try:
         parameters = conninfo_to_dict(url)
     except psycopg.Error:
-        raise StoreError(message("store.database_url"), message("store.database_url_hint")) from None
+        raise StoreError.of("store.database_url") from None
     limits = {
         "statement_timeout": STATEMENT_SECONDS,
         "lock_timeout": LOCK_SECONDS,

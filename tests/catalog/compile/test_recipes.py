@@ -21,7 +21,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     verification_read,
     was_applied,
 )
-from saasus_mcp.permissions.inspection.target import HIDDEN_SECRET
+from saasus_mcp.saasus.secret_paths import HIDDEN_SECRET
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 BROKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff、。] [\u3040-\u30ff\u4e00-\u9fff]")

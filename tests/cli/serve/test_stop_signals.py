@@ -19,7 +19,7 @@ import pytest
 
 from saasus_mcp.store import Store
 from tests.support.commands import Terminal
-from tests.support.processes import TIMEOUT
+from tests.support.processes import TIMEOUT, start_module
 from tests.support.stdio_server import (
     OPENING,
     build_request,
@@ -183,7 +183,8 @@ def test_a_write_on_its_way_is_finished_and_audited(slow: type[_Slow], state: Pa
     call = build_request(
         3, "tools/call", name="auth_create_role", arguments={"role_name": "support", "display_name": "Support"}
     )
-    process = subprocess.Popen(SERVER[:-1], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    piped = subprocess.PIPE
+    process = start_module("saasus_mcp", stdin=piped, stdout=subprocess.DEVNULL, stderr=piped, preloaded="libraries")
     try:
         send_messages(process, *OPENING, call)
         assert slow.arrived.wait(TIMEOUT)

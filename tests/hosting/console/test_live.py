@@ -46,9 +46,7 @@ async def opened(
 ) -> AsyncIterator[AsyncGenerator[str]]:
     session = find()
     assert session is not None
-    stream = streams.open(session)
-    assert stream is not None
-    async with aclosing(stream_events(service, streams, stream, find, ENGLISH)) as parts:
+    async with aclosing(stream_events(service, streams, session, find, ENGLISH)) as parts:
         assert (await anext(parts)).startswith("retry: ")
         with anyio.fail_after(10):
             yield parts
@@ -108,6 +106,13 @@ async def test_a_session_has_one_stream_and_an_approver_few(service: ConsoleServ
             assert None not in others
             assert len(streams) == live.MAX_STREAMS_EACH
             assert events_of(await anext(second)) == [("end", "replaced")]
+
+
+async def test_a_client_that_goes_at_once_leaves_no_stream(service: ConsoleService) -> None:
+    streams = LiveStreams()
+    parts = stream_events(service, streams, session_of(ALICE), lambda: session_of(ALICE), ENGLISH)
+    await parts.aclose()
+    assert len(streams) == 0
 
 
 async def test_the_streams_of_all_approvers_are_bounded() -> None:

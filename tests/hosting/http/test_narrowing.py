@@ -72,13 +72,13 @@ def refusals(made: HostingServer) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("header", list(BY_HEADER)[:4])
-@pytest.mark.parametrize("way", ERAS)
+@pytest.mark.parametrize("era", ERAS)
 async def test_of_all_operations_none_outside_is_listed_or_allowed(
-    catalogue: Catalogue, way: Transport, header: str
+    catalogue: Catalogue, era: Transport, header: str
 ) -> None:
     headers, left = BY_HEADER[header]
     made, outside = build_server(catalogue), [each for each in catalogue if not left(each)]
-    async with made.serve() as url, connect_client(url, way, narrowing=headers) as client:
+    async with made.serve() as url, connect_client(url, era, narrowing=headers) as client:
         listed = operation_tools((await client.list_tools()).tools)
         assert [tool.name for tool in listed] == tools_of(catalogue, left)
         assert listed

@@ -61,6 +61,12 @@ def test_cleared_cells_far_away_are_no_part_of_the_table_and_rows_keep_their_num
     assert read == [["email", "note"], [], [], ["a@example.jp"]]
 
 
+def test_a_row_of_a_workbook_has_the_number_that_excel_shows() -> None:
+    cells = {"A1": "email", "A2": "a\nb\nc", "A5": "d"}
+    decoded = decode_table_file(make_workbook(cells), "x")
+    assert [row.number for row in read_table(decoded.text, "csv", encoding=decoded.encoding).rows] == [2, 5]
+
+
 def test_a_semicolon_in_the_cells_of_a_workbook_is_no_separator() -> None:
     cells = {"A1": "user", "B1": "roles (a;b)", "A2": "minami", "B2": "viewer;editor"}
     text = decode_table_file(make_workbook(cells), "x").text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.inspection.difference import FieldChange, compare_fields
-from saasus_mcp.permissions.inspection.target import ReadResult, read_current_state, read_target
+from saasus_mcp.permissions.inspection.inspect import read_current_state, read_target
+from saasus_mcp.permissions.inspection.target import ReadResult
 from tests.support.reads import AOZORA, TENANT, FakeApi
 
 

@@ -12,17 +12,17 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate_expression
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.permissions.inspection.inspect import read_target
 from saasus_mcp.permissions.inspection.target import (
     NAME_ARGUMENTS,
     OWNER_ARGUMENTS,
     ApiReader,
     ReadResult,
     clean_name,
-    read_target,
-    redact_arguments,
     target_identity,
 )
 from saasus_mcp.saasus.arguments import check_arguments
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from tests.support.arguments import complete_arguments
 from tests.support.gate import expected_name, target_answers
 from tests.support.pipeline import invisible_characters
@@ -158,7 +158,7 @@ async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue
     assert one != other
     creating = catalogue.find("auth.CreateSaasUser")
     with contextlib.suppress(InvalidArguments):
-        values = check_arguments(creating, {"email": "a@example.com\x00@evil.example"}).values
+        values = check_arguments(creating, {"email": "a@example.com\x00@evil.example"})
         assert evaluate_expression("args.email", values) == values["email"], "the rules see what is sent"
 
 

@@ -17,7 +17,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.surface import narrowing
-from saasus_mcp.server.surface.narrowing import NarrowingError, ToolNames, matches_glob
+from saasus_mcp.server.surface.narrowing import NarrowingError, ToolNames, matches_asterisks
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 
 OPERATIONS = list(load_catalogue())
@@ -123,7 +123,7 @@ def test_a_tool_that_there_is_not_is_named_with_the_nearest(catalogue: Catalogue
     ],
 )
 def test_an_asterisk_stands_for_any_characters(name: str, glob: str, wanted: bool) -> None:
-    assert ("*" in glob and matches_glob(name, glob)) is wanted
+    assert ("*" in glob and matches_asterisks(name, glob)) is wanted
 
 
 def test_the_cost_of_a_glob_grows_with_its_length_and_not_with_its_power() -> None:
@@ -133,7 +133,7 @@ def test_the_cost_of_a_glob_grows_with_its_length_and_not_with_its_power() -> No
         name, glob = "ab" * size + "c", "*ab*ab*ab*abd*"
         began = time.perf_counter()
         for _ in range(2_000):
-            assert not matches_glob(name, glob)
+            assert not matches_asterisks(name, glob)
         return time.perf_counter() - began
 
     few, many = (min(seconds(size) for _ in range(5)) for size in (200, 800))
@@ -146,7 +146,7 @@ def test_the_cost_of_a_glob_grows_with_its_length_and_not_with_its_power() -> No
 def test_a_list_that_would_cost_too_much_is_refused_before_anything_is_matched(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(narrowing, "matches_glob", None)
+    monkeypatch.setattr(narrowing, "matches_asterisks", None)
     with pytest.raises(NarrowingError):
         ToolNames(catalogue).resolve(text, "--tools")
 

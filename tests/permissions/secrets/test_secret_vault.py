@@ -115,8 +115,8 @@ def test_it_is_resolved_wherever_it_stands_and_as_often_as_needed(handles: Secre
     arguments = Arguments({"a": one, "b": {"c": [two, "plain", one]}, "n": 1})
     for _ in range(2):
         resolved = handles.resolve(arguments, "local:me", "default")
-        assert resolved.values == {"a": "hush-1", "b": {"c": ["hush-2", "plain", "hush-1"]}, "n": 1}
-    assert arguments.values["a"] == one, "what was bound and audited stays as it was"
+        assert resolved == {"a": "hush-1", "b": {"c": ["hush-2", "plain", "hush-1"]}, "n": 1}
+    assert arguments["a"] == one, "what was bound and audited stays as it was"
 
 
 def test_arguments_without_handles_are_the_very_same(handles: SecretVault) -> None:
@@ -130,7 +130,7 @@ def test_it_opens_for_nobody_else(handles: SecretVault, principal: str, profile:
     with pytest.raises(CallRefused) as caught:
         handles.resolve(Arguments({"password": handle}), principal, profile)
     assert "hush" not in str(caught.value)
-    assert handles.resolve(Arguments({"password": handle}), "local:me", "default").values == {"password": "hush-hush"}
+    assert handles.resolve(Arguments({"password": handle}), "local:me", "default") == {"password": "hush-hush"}
 
 
 @pytest.mark.parametrize("handle", ["secret://", "secret://r/", "secret://r/unknown", "secret://name", "secret://r/%"])

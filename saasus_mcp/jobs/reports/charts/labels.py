@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from saasus_mcp.jobs.name_index import fold_name
+from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.reports.charts.text_chart import MAX_WIDTH, truncate_text
 
 SHORT_ID = 8

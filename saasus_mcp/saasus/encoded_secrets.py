@@ -1,0 +1,249 @@
+"""Find secrets in a text in every encoding in which a service repeats them.
+
+To detect a secret, a text is decoded step by step, and each step is searched with case, normal form, white space and
+backslashes folded. To locate it, the shortest window in which it is still detected is cut out. A text whose secret cannot
+be located is withheld entirely.
+"""
+
+from __future__ import annotations
+
+import binascii
+import html
+import re
+import sys
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from unicodedata import normalize
+
+from saasus_mcp.saasus.secret_paths import REMOVED
+
+STRONG, STRONG_BYTES = 8, 12
+"""Characters, and bytes in UTF-8, from which a secret is searched for inside words and in every encoding. A shorter
+one is removed only as a separate word, in the encodings that can be listed."""
+LOCATED = 16 * 1024
+"""Characters of the longest text in which an encoded secret is located. A longer text is withheld entirely."""
+_WINDOWS = (256, 1024, 4096, LOCATED)
+"""Sizes of the windows in which a secret is located, in characters. Each size takes one pass over the text."""
+_BASE64_CHARACTER = re.compile("[A-Za-z0-9+/_-]")
+_MIN_ENCODED_LENGTH = 8
+"""Decoded texts of fewer bytes are not searched: they occur in almost any text."""
+_MAX_DEPTH = 3
+"""Nested encodings that are decoded."""
+_ESCAPE = re.compile(
+    r"(?P<percent>%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)"
+    r"|\\(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\}|x(?P<byte>[0-9A-Fa-f]{2})|(?P<other>.))"
+    r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?)",
+    re.DOTALL,
+)
+_ESCAPING = re.compile(r"[%\\&]")
+_HEX_DIGIT = r"(?:(?:(?:[:._ -]|, ?)(?:0[xX])?)?[0-9a-fA-F])"
+_HEX = re.compile(rf"[0-9a-fA-F]{_HEX_DIGIT}{{15}}{_HEX_DIGIT}*+")
+_HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
+_SOFT_BREAK = re.compile(r"=\r?\n")
+_FOLD = re.compile(r"[\r\n]+[ \t]*")
+"""A line break inside base64."""
+_BASE64_URL = str.maketrans("-_", "+/")
+_CHARACTER = rb"(?:[\t\r\n\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})"
+_TEXT = re.compile(rb"%b{4}%b*+" % (_CHARACTER, _CHARACTER))
+"""Text in decoded bytes. Bytes decoded from ordinary text, or at the wrong offset, contain hardly any."""
+SEPARATOR = "\0"
+"""Separates texts that are searched together. No match crosses it, since no form of a text drops it."""
+_WHITE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " ", "v": " "}
+_ASCII = {code: None if code in range(1, 33) or chr(code) in "\\+\x7f" else chr(code).lower() for code in range(128)}
+_IGNORED = re.compile("[\\s\\\\+\x01-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+                     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """A secret that is long enough to be searched for in every encoding.
+
+    Attributes:
+        needles: the folded form of the secret, and of its base64, which no longer decodes after its case has changed.
+    """
+
+    text: str
+    needles: tuple[str, ...]
+
+    def within(self, text: str) -> bool:
+        return any(needle in form for form in decoded_forms(text) for needle in self.needles)
+
+    def only_as_base64(self, text: str) -> bool:
+        form = fold_encoded(text)
+        return self.needles[0] not in form and any(needle in form for needle in self.needles[1:])
+
+
+class EncodedSecrets:
+    """Secrets that are long enough to be searched for in every encoding. Compiled once."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._secrets = tuple(_Secret(text, _needles(text)) for text in texts)
+        self._needles = tuple(needle for secret in self._secrets for needle in secret.needles)
+
+    def within(self, text: str) -> bool:
+        """Return whether a text contains one of the secrets."""
+        return bool(self._needles) and any(needle in form for form in decoded_forms(text) for needle in self._needles)
+
+    def remove_from(self, text: str, *, locate: bool) -> str:
+        """Remove the secrets from a text, or withhold it entirely if one cannot be located, or is not to be."""
+        if not self.within(text):
+            return text
+        rest = self.remove_plain(text)
+        if not self.within(rest):
+            return rest
+        return self._cut_out(rest) if locate and len(rest) <= LOCATED else REMOVED
+
+    def remove_plain(self, text: str) -> str:
+        """Remove the secrets in their plain form."""
+        for secret in self._secrets:
+            text = text.replace(secret.text, REMOVED)
+        return text
+
+    def _cut_out(self, text: str) -> str:
+        """Remove the windows in which secrets are detected. Withhold the text if a secret remains."""
+        for width in _WINDOWS:
+            windows = sorted(window for secret in self._secrets for window in _windows(secret, text, width))
+            parts, at = [], 0
+            for start, end in windows:
+                if start >= at:
+                    parts += [text[at:start], REMOVED]
+                at = max(at, end)
+            text = "".join([*parts, text[at:]])
+            if not self.within(text):
+                return text
+        return REMOVED
+
+
+def is_strong(text: str) -> bool:
+    """Return whether a secret is long enough to be searched for in every encoding."""
+    form = fold_encoded(text)
+    return len(form) >= STRONG or len(form.encode(errors="replace")) >= STRONG_BYTES
+
+
+def _needles(text: str) -> tuple[str, ...]:
+    raw = text.encode(errors="surrogatepass")
+    encoded = [encode(b"\0" * before + raw) for encode in (b64encode, urlsafe_b64encode) for before in range(3)]
+    # Sextets that also contain bits of the neighbouring text are left out.
+    inner = [
+        fold_encoded(code.decode()[(0, 2, 3)[at % 3] : (at % 3 + len(raw)) * 8 // 6]) for at, code in enumerate(encoded)
+    ]
+    return tuple(dict.fromkeys([fold_encoded(text), *inner]))
+
+
+def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Yield the shortest windows in which the secret is detected, none wider than `width`."""
+    at = 0
+    while at < len(text):
+        if secret.within(text[at : at + width]):
+            end = at + _least(partial(_upto, secret, text, at), min(width, len(text) - at))
+            start = end - _least(partial(_from, secret, text, end), end - at)
+            if secret.only_as_base64(text[start:end]):  # the neighbouring letters may contain bits of the secret
+                start -= int(start > at and _BASE64_CHARACTER.match(text, start - 1) is not None)
+                end += int(_BASE64_CHARACTER.match(text, end) is not None)
+            yield start, end
+            at = end
+        else:
+            at += width // 2
+
+
+def _upto(secret: _Secret, text: str, start: int, length: int) -> bool:
+    return secret.within(text[start : start + length])
+
+
+def _from(secret: _Secret, text: str, end: int, length: int) -> bool:
+    return secret.within(text[end - length : end])
+
+
+def _least(holds: Callable[[int], bool], most: int) -> int:
+    """Return the least length for which `holds` is true. It must be true for `most`."""
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def fold_encoded(text: str) -> str:
+    """Fold case and normal form, and drop white space, backslashes, plus signs and invisible characters."""
+    if "=\n" in text or "=\r" in text:
+        text = _SOFT_BREAK.sub("", text)
+    if text.isascii():
+        return text.translate(_ASCII)
+    return _IGNORED.sub("", normalize("NFKD", normalize("NFKD", text).casefold()))
+
+
+def decoded_forms(text: str) -> Iterator[str]:
+    """Yield the folded form of a text and of every text decoded from it."""
+    layer = [text]
+    for depth in range(_MAX_DEPTH + 1):
+        for each in layer:
+            yield fold_encoded(each)
+        if depth == _MAX_DEPTH:
+            return
+        layer = [decoded for each in layer for decoded in _decoded(each)]
+
+
+def _decoded(text: str) -> Iterator[str]:
+    if _ESCAPING.search(text):
+        unescaped = _ESCAPE.sub(_unescape, text)
+        if unescaped != text:
+            yield _join_surrogates(unescaped)
+    if runs := _HEX.findall(text):
+        yield from _from_hex(runs)
+    joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
+    if runs := [run for run in _BASE64.findall(joined) if not run.islower()]:
+        yield from _from_base64(runs)
+
+
+def _unescape(found: re.Match[str]) -> str:
+    kind, written = str(found.lastgroup), found[found.lastgroup or 0]
+    if kind == "percent":
+        return bytes.fromhex(written.replace("%", "")).decode(errors="replace")
+    if kind == "entity":
+        return html.unescape(written if written.endswith(";") else written + ";")
+    if kind == "other":
+        return _WHITE_ESCAPES.get(written, written)
+    code = int(written, 16)
+    return chr(code) if code <= sys.maxunicode else ""
+
+
+def _join_surrogates(text: str) -> str:
+    """Join surrogate pairs to the characters they stand for."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _from_hex(runs: list[str]) -> Iterator[str]:
+    digits = [_HEX_SEPARATORS.sub("", run) for run in runs]
+    for shift in (0, 1):
+        even = [run[shift : len(run) - (len(run) - shift) % 2] for run in digits]
+        yield from _texts_in(bytes.fromhex("00".join(even)))
+
+
+def _from_base64(runs: list[str]) -> Iterator[str]:
+    """Decode runs of base64 that may begin in the middle of a group."""
+    plain = [run.translate(_BASE64_URL) for run in runs]
+    for shift in range(4):
+        whole = [run[shift : len(run) - (len(run) - shift) % 4] for run in plain]
+        rest = [run[len(run) - (len(run) - shift) % 4 :] for run in plain]
+        padded = [run + _pad(tail) for run, tail in zip(whole, rest, strict=True)]
+        yield from _texts_in(binascii.a2b_base64("AAAA".join(padded)))
+
+
+def _pad(tail: str) -> str:
+    """Complete the last group of a run with zero bits."""
+    return tail.ljust(4, "A") if len(tail) > 1 else ""
+
+
+def _texts_in(raw: bytes) -> Iterator[str]:
+    if found := [part for part in _TEXT.findall(raw) if len(part) >= _MIN_ENCODED_LENGTH]:
+        yield SEPARATOR.join(part.decode(errors="replace") for part in found)

@@ -1,0 +1,95 @@
+"""The reads that questions, decisions and verifications need. They are decided on and audited like any other call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.secrets.secret_vault import SecretVault
+from saasus_mcp.saasus.arguments import secret_handles
+from saasus_mcp.saasus.encoded_secrets import STRONG
+from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.secret_paths import secret_values
+from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
+from saasus_mcp.server.pipeline.call_sender import CallSender
+from saasus_mcp.server.pipeline.policy_evaluator import PolicyEvaluator
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall, prepare_internal_call
+from saasus_mcp.server.scheduling.store_executor import StoreExecutor
+
+log = logging.getLogger(__name__)
+
+
+class InternalReads:
+    """Makes the internal reads of calls.
+
+    Args:
+        vault: opens the store and returns the vault with the secrets behind handles.
+        profile: the profile to which handles belong.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        policy_evaluator: PolicyEvaluator,
+        recorder: AuditRecorder,
+        sender: CallSender,
+        *,
+        vault: Callable[[], SecretVault],
+        profile: str,
+        store_executor: StoreExecutor,
+    ) -> None:
+        self._catalogue = catalogue
+        self._policy_evaluator = policy_evaluator
+        self._recorder = recorder
+        self._sender = sender
+        self._vault = vault
+        self._profile = profile
+        self._run = store_executor
+
+    def reader_for(self, parent: PreparedCall) -> ApiReader:
+        """Return a function for the internal reads of a call.
+
+        No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
+        """
+        principal = parent.principal.without_narrowing
+
+        async def read(key: str, args: Mapping[str, Any]) -> ReadResult:
+            try:
+                call = prepare_internal_call(self._catalogue.find(key), args, principal)
+            except SaasusMcpError as error:
+                return ReadResult(read_error=str(error.message))
+            call = replace(call, parent=parent.id, probe=True, deadline=parent.deadline, progress=parent.progress)
+            call = replace(call, decision=await self._policy_evaluator.decide(call, read))
+            if not call.operation.reads or call.decision.outcome != "allow":
+                await self._recorder.record_refusal(call, "denied")
+                return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
+            answer = await self._sender.send(call)
+            if answer.ok:
+                known = await self._known_secrets(parent)
+                if known.redact(answer.structured) is not answer.structured:
+                    return ReadResult(read_error=ReadFailure.REPEATS_SECRET, status=answer.status)
+                return ReadResult(answer.structured, status=answer.status)
+            failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
+            return ReadResult(read_error=failure, status=answer.status)
+
+        return read
+
+    async def _known_secrets(self, parent: PreparedCall) -> KnownSecrets:
+        """Return the longer secrets among the arguments of a call, with those behind valid handles.
+
+        Short secrets also occur in unrelated names, so they are left out.
+        """
+        arguments = parent.arguments
+        try:
+            if secret_handles(arguments):
+                arguments = await self._run(
+                    lambda: self._vault().resolve(parent.arguments, parent.principal.id, self._profile)
+                )
+        except SaasusMcpError:
+            log.info("a secret handle of call %s is no longer valid", parent.id)
+        return KnownSecrets(text for text in secret_values(parent.operation, arguments) if len(text) >= STRONG)

@@ -1,0 +1,128 @@
+"""The forms of the pages for jobs, sessions, searches and the audit log, in a real browser without JavaScript."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import Open
+from tests.support.browser_server import BrowserServer
+from tests.support.console_data import RUNNING_JOB, fill_console
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SignIn = Callable[..., "Page"]
+
+
+def said(page: Page) -> str:
+    """Return the text of the page below its head."""
+    text: str = page.locator("main").inner_text()
+    return text
+
+
+@pytest.fixture
+def codes(stage: BrowserServer) -> dict[str, str]:
+    """Fill the pages, and return the ids for their addresses."""
+    return fill_console(stage)
+
+
+@pytest.mark.usefixtures("codes")
+def test_a_running_job_is_stopped(stage: BrowserServer, signed_in: SignIn) -> None:
+    page = signed_in(stage)
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("link", name="Import users").click()
+    assert "40 of 120" in said(page)
+    page.get_by_role("button", name="Stop the job").click()
+    assert "It stops after the row that it is at." in said(page)
+    job = stage.pipeline.store.jobs.get(RUNNING_JOB)
+    assert job is not None
+    assert job.cancelling
+    page.get_by_role("link", name="Audit records of this job").click()
+    assert "stopped a job" in said(page)
+    page.get_by_role("link", name="The job").first.click()
+    assert page.url.endswith(f"/jobs/{RUNNING_JOB}")
+
+
+def test_a_change_is_found_by_words_and_leads_to_its_records(
+    stage: BrowserServer, signed_in: SignIn, codes: dict[str, str]
+) -> None:
+    page = signed_in(stage, locale="ja-JP")
+    page.get_by_role("link", name="変更履歴").click()
+    page.get_by_label("変更を検索").fill("role 監査担当")
+    page.get_by_role("button", name="検索").click()
+    page.get_by_role("link", name="ロールの作成").click()
+    assert f"saasus-mcp undo {codes['change'][:12]}" in said(page)
+    page.get_by_role("link", name="この呼び出しの監査記録").click()
+    page.get_by_role("link", name="変更内容と取り消し").click()
+    assert page.url.endswith(f"/changes/{codes['change']}")
+
+
+def test_approvals_are_searched(stage: BrowserServer, signed_in: SignIn, codes: dict[str, str]) -> None:
+    page = signed_in(stage)
+    page.get_by_label("Search approvals").fill(codes["rejected"])
+    page.get_by_role("button", name="Search").click()
+    assert codes["pending"] not in page.content()
+    assert page.locator(f'a[href="/console/approvals/{codes["rejected"]}"]').count() == 1
+    page.get_by_role("link", name="Clear").click()
+    assert codes["pending"] in page.content()
+
+
+@pytest.mark.usefixtures("codes")
+def test_the_audit_is_filtered_and_downloaded(stage: BrowserServer, signed_in: SignIn) -> None:
+    page = signed_in(stage, accept_downloads=True)
+    page.get_by_role("link", name="Audit log").click()
+    page.get_by_label("Tool", exact=True).fill("auth_create_role")
+    page.get_by_label("Outcome").select_option(label="applied")
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("tbody tr").count() == 1 + page.locator("dialog tbody tr").count()
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="CSV").click()
+    with downloading.value.path().open(encoding="utf-8-sig", newline="") as file:
+        [row] = csv.DictReader(file)
+    assert (row["tool"], row["outcome"], row["principal"]) == ("auth_create_role", "applied", "token:bob")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="JSON").click()
+    assert downloading.value.suggested_filename == "audit.json"
+
+
+def test_another_browser_is_signed_out(stage: BrowserServer, signed_in: SignIn) -> None:
+    one, other = signed_in(stage), signed_in(stage)
+    one.goto(f"{stage.url}/console/session")
+    assert "this browser" in said(one)
+    assert "Tokens of your groups" in said(one)
+    one.get_by_role("button", name="End: ").click()
+    other.reload()
+    assert "Your session has ended" in said(other)
+    one.goto(f"{stage.url}/console")
+    assert "Pending approvals" in said(one)
+
+
+def test_a_refusal_of_single_sign_on_is_no_fault_of_the_token(stage: BrowserServer, opened: Open) -> None:
+    page = opened(f"{stage.url}/console/sso")
+    page.get_by_role("link", name="taro").click()
+    assert "not in the approvers' group" in page.get_by_role("alert").inner_text()
+    assert page.locator("#token").get_attribute("aria-invalid") is None
+
+
+def test_a_filtered_page_is_returned_to_after_signing_in(stage: BrowserServer, opened: Open) -> None:
+    page = opened(f"{stage.url}/console/audit?q=%E5%89%8A%E9%99%A4&from=2026-01-01")
+    page.locator("#token").fill(stage.token("boss"))
+    page.locator("#token").press("Enter")
+    page.wait_for_url("**/audit?q=%E5%89%8A%E9%99%A4&from=2026-01-01")
+    assert page.get_by_label("Words").input_value() == "削除"
+
+
+def test_one_tool_shows_its_arguments_and_rules(stage: BrowserServer, signed_in: SignIn) -> None:
+    page = signed_in(stage)
+    page.goto(f"{stage.url}/console/tools?q=テナント 削除")
+    page.get_by_role("link", name="Delete a tenant", exact=True).click()
+    page.get_by_label("Decisions for").fill("token:carol")
+    page.get_by_role("button", name="Show").click()
+    assert "guarded/critical" in said(page)
+    assert "tenant_id" in said(page)
+    page.goto(f"{stage.url}/console/tools/no_such_tool")
+    assert "This page does not exist." in said(page)

@@ -1,0 +1,107 @@
+"""From a model's call to a person's decision: the notice arrives within seconds, by webhook and by e-mail, and delays no call."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from email import message_from_string, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import Terminal
+from tests.support.notices import HttpReceiver, MailReceiver, http_receiver, mail_receiver
+from tests.support.stdio_server import OPENING, build_request, read_answers, send_messages, start_stdio_server
+
+TENANT = "bc725811-66d9-5ed0-b358-2087b58f8c2a"
+"""Of the demonstration data."""
+
+READ = build_request(9, "tools/call", name="auth_get_tenants", arguments={})
+
+
+def configure(tmp_path: Path, http: HttpReceiver, mail: MailReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTICES_HOOK", http.url)
+    (tmp_path / "config.toml").write_text(
+        f"""
+        version = 1
+        [notices.slack.approvals]
+        url = {{ env = "NOTICES_HOOK" }}
+        profiles = ["sandbox"]
+        lang = "ja"
+        [notices.email.operators]
+        profiles = ["sandbox"]
+        host = "127.0.0.1"
+        port = {mail.port}
+        security = "none"
+        from = "mcp@example.com"
+        to = ["ops@example.jp"]
+        """,
+        encoding="utf-8",
+    )
+
+
+def call(id: int) -> dict[str, Any]:
+    return build_request(id, "tools/call", name="auth_delete_tenant", arguments={"tenant_id": TENANT})
+
+
+def kinds_of(http: HttpReceiver) -> list[str]:
+    return [json.loads(body)["text"] for _, _, body in http.requests]
+
+
+def test_a_call_is_reported_decided_and_its_outcome_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with http_receiver() as http, mail_receiver() as mail:
+        configure(tmp_path, http, mail, monkeypatch)
+        with start_stdio_server() as server:
+            send_messages(server, *OPENING, call(2))
+            asked = read_answers(server, 1, 2)[2]["result"]
+            assert asked["isError"]
+            http.wait_for(1)
+            mail.wait_for(1)
+            [text] = kinds_of(http)
+            assert "承認が必要です" in text
+            assert "株式会社青空商事" in text, "the target by its name"
+            [code] = re.findall(r"saasus-mcp approve (\S{9})", json.dumps(json.loads(http.requests[0][2])))
+            assert code in asked["content"][0]["text"]
+            [written] = [message_from_string(each, policy=policy.default) for each in mail.messages]
+            assert "Approval needed" in written["Subject"], "each channel in the language of its readers"
+            with Terminal("approve", code, "--lang", "en") as terminal:
+                terminal.wait_for("株式会社青空商事")
+                terminal.type("株式会社青空商事")
+                assert terminal.wait() == 0, terminal.output
+            http.wait_for(2)
+            assert "承認されました" in kinds_of(http)[1]
+            send_messages(server, call(3))
+            assert not read_answers(server, 3)[3]["result"].get("isError")
+
+
+def test_a_receiver_that_never_answers_delays_no_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with http_receiver() as http, mail_receiver() as mail:
+        configure(tmp_path, http, mail, monkeypatch)
+        http.holds = mail.silent = True
+        with start_stdio_server() as server:
+            send_messages(server, *OPENING, call(2))
+            read_answers(server, 1, 2)
+            http.wait_for(1)
+            started = time.monotonic()
+            for number in range(10, 20):
+                send_messages(server, READ | {"id": number})
+                assert not read_answers(server, number)[number]["result"].get("isError")
+            assert time.monotonic() - started < 5, "ten reads, while both receivers are silent"
+            assert len(http.requests) == 1
+
+
+def test_the_next_server_sends_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with http_receiver() as http, mail_receiver() as mail:
+        configure(tmp_path, http, mail, monkeypatch)
+        with start_stdio_server() as server:
+            send_messages(server, *OPENING, call(2))
+            read_answers(server, 1, 2)
+            server.kill()  # before its first look into the outbox
+        with start_stdio_server() as server:
+            send_messages(server, *OPENING, READ)
+            read_answers(server, 1, READ["id"])
+            http.wait_for(1)
+        [text] = kinds_of(http)
+        assert "承認が必要です" in text
