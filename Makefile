@@ -15,9 +15,7 @@ setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(PYTHON) scripts/setup_environment.py
 	@touch $(READY)
 
 demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox

@@ -124,7 +124,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot write Japanese must not stop a command
             stream.reconfigure(errors="backslashreplace")
     try:
-        commands()
+        commands(prog_name="saasus-mcp")
     except SaasusMcpError as error:
         warn(error)
         sys.exit(1)

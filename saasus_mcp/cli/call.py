@@ -13,9 +13,10 @@ from saasus_mcp.cli.command_line import argument, command
 from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.exit_status import status_of_answer
 from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import open_session, read_json_argument
-from saasus_mcp.cli.terminal import format_json, is_terminal, reader_language
+from saasus_mcp.cli.terminal import reader_language
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
@@ -62,7 +63,6 @@ def find_operation(catalogue: Catalogue, name: str) -> Operation:
 def _print_answer(answer: ToolAnswer) -> None:
     """Print the JSON of an answer to standard output, and its notes to standard error."""
     document, _, notes = answer.text.partition("\n")
-    text = format_json(json.loads(document), indent=None)
-    click.echo(visible_text(text) if is_terminal(sys.stdout) else text)
+    print_json(json.loads(document))
     if notes:
         click.echo(visible_text(notes), err=True)

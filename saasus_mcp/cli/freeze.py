@@ -7,10 +7,11 @@ from contextlib import closing, suppress
 
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.options import json_option, settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.settings import Settings, SettingsError
@@ -21,23 +22,33 @@ from saasus_mcp.store.stores import Stores
 @command(help="cli_help.command.freeze")
 @option("--reason", default="", help="cli_help.option.freeze_reason")
 @option("--profile", metavar="NAME", help="cli_help.option.freeze_profile")
+@json_option
 @settings_options("lang")
-def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
+def freeze(settings: Settings, *, reason: str, profile: str | None, as_json: bool) -> None:
     """Freeze everything or one profile. Needs no terminal: a freeze is safe."""
     by = composition.local_user().id
+    known, place = True, "" if settings.database_url else str(settings.state_folder)
     with state.open_state(settings) as stores:
         where = message("cli_freeze.in_database")
         if not stores.shared:
             where = message("cli_freeze.in_folder", folder=str(settings.state_folder))
         if profile is None:
             stores.set_freeze(Freeze(time.time(), by, reason))
-            say(message("cli_freeze.frozen", where=where))
+            if not as_json:
+                say(message("cli_freeze.frozen", where=where))
             # The record comes last: a failure to record must not prevent the freeze.
             state.record_decision(stores, ActionRecord(ActionKind.FREEZE, by, "terminal", reason=reason))
-            return
-        _require_profile_name(profile)
-        known = _freeze_profile(stores, Freeze(time.time(), by, reason, profile), settings)
-    name = visible_text(profile)
+        else:
+            _require_profile_name(profile)
+            known = _freeze_profile(stores, Freeze(time.time(), by, reason, profile), settings)
+    if as_json:
+        print_json({"frozen": True, "profile": profile, "known": known, "reason": reason, "folder": place or None})
+    elif profile is not None:
+        _say_frozen(visible_text(profile), where, known=known)
+
+
+def _say_frozen(name: str, where: Message, *, known: bool) -> None:
+    """Print that a profile is frozen, and if these settings do not have it."""
     if not known:
         say(message("cli_freeze.profile_unknown", profile=name), err=True)
     say(message("cli_freeze.frozen_profile", profile=name, where=where))

@@ -19,13 +19,14 @@ from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import ExitStatus, status_of_report
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.private_output import file_exists, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
 from saasus_mcp.cli.terminal import format_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import visible_text
+from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer, compact_json
@@ -100,7 +101,7 @@ def job(
     report = answer.structured or {}
     status = status_of_report(report)
     shown = {name: value for name, value in report.items() if output is None or name not in PRODUCTS}
-    click.echo(format_json(shown, indent=None))
+    print_json(shown)
     sys.exit(ExitStatus.INTERRUPTED if interrupted and status is not ExitStatus.DONE else status)
 
 
@@ -179,9 +180,9 @@ def _find_job(runner: JobRunner, name: str) -> JobSpec:
     spec = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
     if spec is None or spec.for_people:
         names = tuple(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
-        raise SaasusMcpError(
-            message("cli_job.unknown_job", name=name[:_MAX_NAME]), message("cli_job.known_jobs", names=names)
-        )
+        nearest = nearest_names(name.removeprefix(TOOL_PREFIX), names)
+        hint = message("cli.nearest_names", names=nearest) if nearest else message("cli_job.known_jobs", names=names)
+        raise SaasusMcpError(message("cli_job.unknown_job", name=name[:_MAX_NAME]), hint)
     return spec
 
 

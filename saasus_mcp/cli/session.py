@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from saasus_mcp.cli import composition, terminal
+from saasus_mcp.cli.command_line import INTERRUPTED, was_interrupted
 from saasus_mcp.cli.question_view import render_question, terminal_reader
 from saasus_mcp.cli.sandbox import sandbox_state
-from saasus_mcp.cli.terminal import announce_policy, is_terminal
+from saasus_mcp.cli.terminal import announce_policy, is_terminal, say
 from saasus_mcp.cli.text_layout import terminal_columns
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Localized, message
@@ -63,13 +64,25 @@ class TerminalSession:
         click.echo(self.destination_text, err=True)
 
     def run(self, call: Call, run: Callable[[Call], Awaitable[Result | PendingElicitation]]) -> Result:
-        """Return the result of a call, after the person has answered its questions."""
+        """Return the result of a call, after the person has answered its questions.
+
+        Raises:
+            click.exceptions.Exit: the person pressed Ctrl+C instead. The call is cancelled and recorded first.
+        """
+        interrupted = False
         call = replace(call, elicitor=_LaterElicitor() if is_terminal(sys.stdin, sys.stderr) else None)
         while True:
             result = self.portal.call(run, call)
+            if interrupted:
+                say(message("cli_usage.aborted"), err=True)
+                raise click.exceptions.Exit(INTERRUPTED)
             if not isinstance(result, PendingElicitation):
                 return result
-            call = replace(call, reply=ConfirmationReply(_ask(result.prompt, self.reader), result.state))
+            try:
+                answer = _ask(result.prompt, self.reader)
+            except click.Abort as error:
+                answer, interrupted = ClientAnswer("cancel", at_terminal=True), was_interrupted(error)
+            call = replace(call, reply=ConfirmationReply(answer, result.state))
 
 
 @contextmanager
@@ -135,7 +148,11 @@ class _LaterElicitor:
 
 
 def _ask(prompt: ConfirmationPrompt, reader: Reader) -> ClientAnswer:
-    """Ask for a name or a yes. An empty line declines; Ctrl+C and Ctrl+D cancel the call."""
+    """Ask for a name or a yes. An empty line declines.
+
+    Raises:
+        click.Abort: for Ctrl+C and Ctrl+D.
+    """
     if prompt.question is None:
         text = visible_text(prompt.message)
     else:
@@ -144,10 +161,7 @@ def _ask(prompt: ConfirmationPrompt, reader: Reader) -> ClientAnswer:
     how = message("cli.confirm_prompt")
     if prompt.name is not None:
         how = message("cli.type_name_prompt", name=quote_text(prompt.name, reader.language))
-    try:
-        typed = terminal.prompt(how, err=True)
-    except click.Abort:
-        return ClientAnswer("cancel", at_terminal=True)
+    typed = terminal.prompt(how, err=True)
     if prompt.name is None:
         agreed = typed.strip().lower() in YES_ANSWERS
         return ClientAnswer("accept", {FIELD_YES: True}) if agreed else ClientAnswer("decline", at_terminal=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.question.formatting import Reader
@@ -13,6 +15,11 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 def iso_time(at: float | None) -> str | None:
     """Return epoch seconds for programs, as `2026-01-31T09:00:00Z`."""
     return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def json_times(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record for programs, with its times as text."""
+    return {name: iso_time(value) if name == "at" or name.endswith("_at") else value for name, value in fields.items()}
 
 
 def relative_time(at: float, now: float) -> Message:

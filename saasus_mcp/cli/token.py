@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -13,11 +14,15 @@ import click
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.command_line import argument, group, option
 from saasus_mcp.cli.options import json_array_option, settings_options
-from saasus_mcp.cli.terminal import format_json, render, require_approver, require_passphrase, say
+from saasus_mcp.cli.output import print_json, print_list
+from saasus_mcp.cli.question_view import terminal_reader
+from saasus_mcp.cli.terminal import render, require_approver, require_passphrase, say
+from saasus_mcp.cli.times import format_time, json_times
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings, SettingsError, load_http_settings
 from saasus_mcp.store.errors import TokenNameTaken
 
@@ -81,18 +86,20 @@ def create(
 
 @token.command("list", help="cli_help.command.token_list")
 @json_array_option
-@settings_options("lang")
+@settings_options("lang", "time_zone")
 def list_tokens(settings: Settings, *, as_json: bool) -> None:
     """Print all tokens without their secrets."""
     now = time.time()
     with state.open_tokens(settings) as store:
         tokens = store.list_tokens()
     if as_json:
-        records = [{**asdict(each), "groups": sorted(each.groups), "live": each.is_valid(now)} for each in tokens]
-        click.echo(format_json(records))
+        records = [
+            {**json_times(asdict(each)), "groups": sorted(each.groups), "live": each.is_valid(now)} for each in tokens
+        ]
+        print_json(records)
         return
-    for each in tokens:
-        _print_token(each, now)
+    reader = terminal_reader(settings)
+    print_list(line for each in tokens for line in _token_lines(each, now, reader))
     if not tokens:
         say(message("cli_token.no_tokens"))
 
@@ -136,21 +143,23 @@ def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:
             raise SaasusMcpError.of("cli_token.invalid_group", name=visible_text(each))
 
 
-def _print_token(token: Token, now: float) -> None:
+def _token_lines(token: Token, now: float, reader: Reader) -> Iterator[str]:
+    """Yield what a token is for and whether it is valid, and who created it when."""
     used = message("cli_token.never_used")
-    if token.used_at is not None:
-        used = message("cli_token.last_used", at=datetime.fromtimestamp(token.used_at, UTC).strftime("%Y-%m-%dT%H:00Z"))
+    if token.used_at is not None:  # to the hour
+        used = message("cli_token.last_used", at=format_time(token.used_at, now, reader))
     role = one_of("cli_token.role", token.role)
-    say(message("cli_token.line", name=token.name, role=role, state=_state(token, now), used=used))
+    yield render(message("cli_token.line", name=token.name, role=role, state=_state(token, now, reader), used=used))
     groups = ", ".join(sorted(token.groups)) or "-"
-    by, at = visible_text(token.made_by), _day(token.made_at)
-    click.echo(f"    {render(message('cli_token.groups_and_creator', groups=groups, by=by, at=at))}")
+    by, at = visible_text(token.made_by), format_time(token.made_at, now, reader)
+    yield f"    {render(message('cli_token.groups_and_creator', groups=groups, by=by, at=at))}"
 
 
-def _state(token: Token, now: float) -> Message:
+def _state(token: Token, now: float, reader: Reader) -> Message:
     if token.revoked_at is not None:
-        return one_of("cli_token.state", "revoked", at=_day(token.revoked_at))
-    return one_of("cli_token.state", "until" if token.is_valid(now) else "expired", at=_day(token.expires_at))
+        return one_of("cli_token.state", "revoked", at=format_time(token.revoked_at, now, reader))
+    until = format_time(token.expires_at, now, reader)
+    return one_of("cli_token.state", "until" if token.is_valid(now) else "expired", at=until)
 
 
 def _day(at: float) -> str:

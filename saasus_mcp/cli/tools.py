@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, get_args
 
@@ -15,7 +16,9 @@ from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools, complete_toolsets
 from saasus_mcp.cli.options import parse_toolset_names, settings_options
-from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
+from saasus_mcp.cli.output import has_screen, print_json, print_list
+from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render
+from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.permissions.policy.model import STRICTNESS, Decision, Policy, PolicyInput, stricter_decision
@@ -23,6 +26,9 @@ from saasus_mcp.server.surface.tool_description import describe_operation
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 from saasus_mcp.settings import Settings
 
+COLOURS = {"confirm": "yellow", "approve": "red", "deny": "bright_black"}
+WIDE_SCREEN = 110
+"""Columns from which a row has room for the level."""
 _MAX_NAME_COLUMN = 32
 
 
@@ -56,13 +62,31 @@ def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | N
     rows = [_operation_row(each, policy) for each in operations]
     rows += [_job_row(each, catalogue, policy) for each in listed_jobs]
     if as_json:
-        click.echo(format_json(rows))
+        print_json(rows)
         return
-    for row in rows:
-        click.echo(f"{row['name']:<40}  {row['level']:<15}  {row['decision']:<7}  {row['title']}")
-    click.echo()
-    say(message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name))
+    total = render(message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name))
+    print_list([*_list_lines(rows), "", total])
     announce_policy(policy.announcement)
+
+
+def _list_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each tool: on a screen in one row, under its toolset."""
+    if not has_screen():
+        for row in rows:
+            yield f"{row['name']:<40}  {row['level']:<15}  {row['decision']:<7}  {row['title']}"
+        return
+    columns, width = shutil.get_terminal_size().columns, max((len(row["name"]) for row in rows), default=0)
+    blank = ""
+    for name, subject in TOOLSETS.items():
+        members = [row for row in rows if row["toolset"] == name]
+        if members:
+            heading = cut_text(f"{name} ({len(members)}): {render(subject)}", columns)
+            yield blank + click.style(heading, bold=True)
+            blank = "\n"
+        for row in members:
+            begin, level = f"  {row['name']:<{width}}  ", f"{row['level']:<15}  " if columns >= WIDE_SCREEN else ""
+            decision = click.style(row["decision"], fg=COLOURS.get(row["decision"])) + " " * (7 - len(row["decision"]))
+            yield begin + decision + cut_text(f"  {level}{row['title']}", columns - len(begin) - 7)
 
 
 def _decide(operation: Operation, policy: Policy) -> Decision:
@@ -115,7 +139,7 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bo
             "calls": [each.tool for each in calls],
             "inputSchema": job.input_schema,
         }
-        click.echo(format_json({**_job_row(job, catalogue, policy), **details}))
+        print_json({**_job_row(job, catalogue, policy), **details})
         return
     decision = _decide_job(job, catalogue, policy)
     click.echo(click.style(f"{job.name}: {render(job.title)}", bold=True) + "\n")
@@ -129,7 +153,7 @@ def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> N
     if as_json:
         user, lang = composition.local_user(), reader_language()
         details = describe_operation(operation, user, policy, composition.DEFAULT_PROFILE, language=lang)
-        click.echo(format_json({**details, "description": render(operation.description)}))
+        print_json({**details, "description": render(operation.description)})
         return
     decision = _decide(operation, policy)
     reason = f"{decision.outcome}: {render(decision.reason)}  ({decision.rule}; {operation.level})"

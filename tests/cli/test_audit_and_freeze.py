@@ -91,6 +91,15 @@ def test_a_profile_that_cannot_be_frozen_is_said() -> None:
         assert "--profile is empty" in str(run(command, "--profile", " ").exception)
 
 
+def test_a_program_learns_what_is_frozen_and_verified(state: Path) -> None:
+    told = json.loads(run("freeze", "--profile", "sandbox", "--reason", "an incident", "--json").output)
+    assert told == {"frozen": True, "profile": "sandbox", "known": True, "reason": "an incident", "folder": str(state)}
+    assert json.loads(run("freeze", "--json").output)["profile"] is None
+    found = json.loads(run("audit", "verify", "--json").output)
+    assert (found["ok"], found["heads_checked"], found["lost"]) == (True, False, [])
+    assert sum(store["records"] for store in found["stores"]) == 2
+
+
 def test_a_freeze_that_cannot_be_read_holds_all_the_same(state: Path) -> None:
     run("freeze")
     (state / "frozen.json").write_text("{", encoding="utf-8")

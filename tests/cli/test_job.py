@@ -9,6 +9,7 @@ import re
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,13 @@ needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-te
 def lines(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
+
+
+def report_of(screen: str) -> dict[str, Any]:
+    """Return the report that a job printed on a screen, indented."""
+    report = json.loads(screen[screen.rindex("\n{\n") :])
+    assert isinstance(report, dict)
+    return report
 
 
 def test_the_report_goes_to_standard_output_and_the_table_to_a_private_file(tmp_path: Path) -> None:
@@ -67,6 +75,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     ("args", "said"),
     [
         (("nonsense",), 'There is no job "nonsense". Jobs: export_users'),
+        (("exprot_users",), 'There is no job "exprot_users". Nearest: export_users'),
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
         (("export_users", "{"), "not valid JSON"),
@@ -175,7 +184,7 @@ def test_ctrl_c_stops_a_job_between_rows_and_the_report_says_what_was_done(tmp_p
         screen.wait_for("people, ")
         screen.interrupt()
         assert screen.wait() == 130
-        report = json.loads(next(line for line in screen.output.splitlines() if line.startswith('{"job"')))
+        report = report_of(screen.output)
     assert report["status"] == "cancelled"
     assert report["counts"]["not_begun"] > 0
     assert set(report["counts"]) <= {"applied", "not_begun"}
@@ -186,7 +195,7 @@ def test_ctrl_c_stops_a_job_between_rows_and_the_report_says_what_was_done(tmp_p
 def test_the_bar_ends_at_the_total() -> None:
     with Terminal("job", "contract_report", "--sandbox") as screen:
         assert screen.wait() == 0
-        total = json.loads(next(line for line in screen.output.splitlines() if line.startswith('{"job"')))["total"]
+        total = report_of(screen.output)["total"]
     assert f"{total}/{total}" in screen.output
 
 
@@ -201,7 +210,7 @@ def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> N
         assert screen.wait() == 0
         shown = screen.output
     assert "sandbox-password" not in shown
-    report = json.loads(next(line for line in shown.splitlines() if line.startswith('{"job"')))
+    report = report_of(shown)
     assert report["counts"] == {"applied": 2}
     with Terminal("reveal", report["job"], "--output", str(secrets)) as screen:
         assert screen.wait() == 0

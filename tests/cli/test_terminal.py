@@ -338,7 +338,7 @@ def test_a_call_asks_the_person_at_the_terminal_to_type_the_name() -> None:
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
         terminal.wait_for(f"type “{email}” without the quotation marks")
         terminal.type(email)
-        terminal.wait_for('{"applied":true}')
+        terminal.wait_for('"applied": true')
         assert terminal.wait() == 0
 
 
@@ -389,3 +389,23 @@ def _a_tenant_user() -> tuple[str, str]:
         if user["email"]
     )
     return json.dumps({"tenant_id": user["tenant_id"], "user_id": user["id"]}), str(user["email"])
+
+
+def test_ctrl_c_in_answer_to_a_question_cancels_the_call() -> None:
+    wanted, _ = _a_tenant_user()
+    with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
+        terminal.wait_for("To go ahead, type")
+        assert terminal.interrupt_question() == 130
+    found = json.loads(run_command("audit", "search", "--tool", "auth_delete_tenant_user", "--json").out)
+    assert [(entry["result"], entry["refused"]) for entry in found] == [
+        ("refused", "declined"),
+        ("asked", "confirmation"),
+    ]
+
+
+def test_an_approval_is_left_pending_with_ctrl_c(state: Path) -> None:
+    create_approval(state)
+    with Terminal("approve", "ABCD-2345") as terminal:
+        terminal.wait_for("To approve, type")
+        assert terminal.interrupt_question() == 130
+    assert approval_status(state) == ("pending", None)

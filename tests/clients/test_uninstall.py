@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -58,6 +59,15 @@ def test_what_the_text_kept_is_every_line_that_was_there(client: str, name: str,
         parse_file(CLIENTS[client], before),
         {**parse_file(CLIENTS[client], before), CLIENTS[client].servers_key: {}},
     )
+
+
+def test_a_program_learns_what_was_done_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    for flags, result in (((), "written"), ((), "unchanged"), (("--uninstall",), "removed")):
+        ran = run_command("install", "cursor", "--file", str(file), "--sandbox", "--yes", "--json", *flags)
+        assert ran.status == 0
+        assert json.loads(ran.out) == {"client": "cursor", "file": str(file), "name": "saasus", "result": result}
+        assert str(file) in ran.err
 
 
 def test_what_was_added_after_us_stays_when_we_go(file: Path) -> None:

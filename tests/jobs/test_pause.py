@@ -15,7 +15,6 @@ from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS, Principal
-from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Freeze
@@ -23,6 +22,7 @@ from saasus_mcp.store.job_records import GRANT_SECONDS, Job
 from tests.support.job_data import add_tenants, list_grants, sandbox_state
 from tests.support.job_server import JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
+from tests.support.policies import replace_policy
 
 GRANT = "auth.CreateTenantUserRoles"
 CHANGE = "auth.UpdateTenantPlan"
@@ -237,7 +237,7 @@ async def test_a_freeze_pauses_a_list_and_only_a_person_lets_it_go_on_after_the_
 async def test_a_policy_that_became_stricter_during_the_pause_decides_on_the_rest(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job, made = await paused_list(on)
-        on.pipeline.policy = NarrowedPolicy(replace(PRESETS["guarded"], bulk=BulkLimits(critical="never")))
+        replace_policy(on.pipeline, replace(PRESETS["guarded"], bulk=BulkLimits(critical="never")))
         await control(on, job, "resume")
         told = await on.wait_for_job(job)
         assert told["counts"]["applied"] == made == on.count_requests(CHANGE)
@@ -249,7 +249,7 @@ async def test_two_people_are_needed_from_the_moment_the_policy_demands_them(tmp
         await until(lambda: on.count_requests(CHANGE) >= 3)
         await control(on, job, "pause")
         made = on.count_requests(CHANGE)
-        on.pipeline.policy = NarrowedPolicy(replace(PRESETS["guarded"], two_person=True))
+        replace_policy(on.pipeline, replace(PRESETS["guarded"], two_person=True))
         await control(on, job, "resume")
         await on.wait_for_job(job)
         assert on.count_requests(CHANGE) == made, "the requester's own approval covers nothing any more"

@@ -33,6 +33,7 @@ from saasus_mcp.store import Approval
 from saasus_mcp.store.database.schema import approvals
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.openid_provider import CLIENT, OpenIdProvider
+from tests.support.policies import replace_policy
 
 BOB = Principal("token:bob", frozenset({"support"}))
 """The person behind the assistant."""
@@ -112,7 +113,7 @@ class BrowserServer:
 
     def under(self, policy: Policy) -> None:
         """Replace the policy."""
-        self.pipeline.policy = policy
+        replace_policy(self.pipeline, policy)
         object.__setattr__(self.console, "desk", replace(self.console.service, policy=policy))
 
 

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +84,9 @@ def wait_for_port(port: int) -> None:
     raise AssertionError("nobody ever listened")
 
 
+INTERRUPTS, SECONDS_TO_END = 6, 10
+
+
 class Terminal:
     """A command on a pseudo-terminal."""
 
@@ -128,6 +132,18 @@ class Terminal:
     def interrupt(self) -> None:
         """Interrupt the command as Ctrl+C does."""
         self._process.send_signal(signal.SIGINT)
+
+    def interrupt_question(self) -> int:
+        """Interrupt a command that waits for an answer, again if it does not end. Return the exit status.
+
+        An interrupt that comes just before the answer is read is lost, as it is in every program that reads a line.
+        """
+        for _ in range(INTERRUPTS):
+            self.interrupt()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(SECONDS_TO_END)
+                break
+        return self.wait()
 
     def hang_up(self) -> None:
         """Type Ctrl+D."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from saasus_mcp.cli.question_view import render_question
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_text
+from saasus_mcp.cli.times import json_times
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, Message, message, one_of
@@ -118,7 +119,7 @@ def time_left_text(approval: Approval, now: float) -> Message:
 
 def approval_json(approval: Approval) -> dict[str, Any]:
     """Return the approval for programs."""
-    fields = {name: value for name, value in asdict(approval).items() if name not in INTERNAL_FIELDS}
+    fields = json_times({name: value for name, value in asdict(approval).items() if name not in INTERNAL_FIELDS})
     try:
         return {**fields, "question": json.loads(approval.preview)}
     except ValueError:

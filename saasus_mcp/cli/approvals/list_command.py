@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import click
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view, approval_watch
-from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.command_line import INTERRUPTED, argument, command, option
 from saasus_mcp.cli.completion import complete_codes
 from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.output import print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, is_terminal, say
+from saasus_mcp.cli.times import format_time, iso_time
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Approval
 
@@ -45,17 +49,24 @@ def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
     with state.open_stores(settings) as stores:
         found = approval_view.list_approvals(stores, now, decided=decided)
     if as_json:
-        click.echo(format_json([approval_view.approval_json(approval) for approval in found]))
+        print_json([approval_view.approval_json(approval) for approval in found])
         return
     if not found:
         say(message("cli_approvals.nothing_pending"))
         return
-    for approval in found:
-        click.echo(f"{approval.code}  {click.style(approval_view.headline(approval, reader), bold=True)}")
-        click.echo(f"           {_coloured_status(approval, now, reader.language)}")
-        click.echo(f"           {approval_view.requester_text(approval, reader.language).text(reader.language)}\n")
+    print_list(line for approval in found for line in _approval_lines(approval, now, reader))
     if any(approval.status == "pending" for approval in found):
         say(message("cli_approvals.how_to_decide"))
+
+
+def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[str]:
+    """Yield the headline, the status, and who asked for it when."""
+    language, begin = reader.language, " " * 11
+    requested = message("cli_approvals.requested_at", at=format_time(approval.requested_at, now, reader))
+    yield f"{approval.code}  {click.style(approval_view.headline(approval, reader), bold=True)}"
+    yield f"{begin}{_coloured_status(approval, now, language)}, {requested.text(language)}"
+    yield f"{begin}{approval_view.requester_text(approval, language).text(language)}"
+    yield ""
 
 
 def _show(settings: Settings, code: str, *, as_json: bool) -> None:
@@ -63,7 +74,7 @@ def _show(settings: Settings, code: str, *, as_json: bool) -> None:
     with state.open_stores(settings) as stores:
         approval = approval_view.find_approval(stores, code, now)
     if as_json:
-        click.echo(format_json([approval_view.approval_json(approval)]))
+        print_json([approval_view.approval_json(approval)])
         return
     click.echo(f"{approval.code}  {_coloured_status(approval, now, reader.language)}\n")
     click.echo("\n".join(approval_view.question_lines(approval, reader, details=True)) + "\n")
@@ -88,10 +99,15 @@ def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> N
             for event in approval_watch.watch_approvals(stores, pause, decided=decided):
                 ring = "\a" if bell and has_reader and event.kind == "pending" else ""
                 if as_json:
-                    record = {"event": event.kind, "at": event.at, **approval_view.approval_json(event.approval)}
+                    record = {
+                        "event": event.kind,
+                        "at": iso_time(event.at),
+                        **approval_view.approval_json(event.approval),
+                    }
                     click.echo(format_json(record, indent=None) + ring)
                 else:
                     click.echo(approval_watch.event_line(event, reader) + ring)
     except KeyboardInterrupt:
         if has_reader:
             click.echo()
+        sys.exit(INTERRUPTED)

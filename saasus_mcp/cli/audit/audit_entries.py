@@ -17,9 +17,11 @@ from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.text import one_line
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 
-RESULTS = ("done", "applied", "failed", "unknown", "unfinished", "refused", "decided", "altered")
-"""What became of a call. `done` changed nothing, `unfinished` has no end in the log, `decided` is a person's decision, and
-`altered` is a record that cannot be read."""
+RESULTS = ("done", "applied", "failed", "unknown", "unfinished", "asked", "refused", "decided", "altered")
+"""What became of a call. `done` changed nothing, `unfinished` has no end in the log, `asked` was not sent because a person
+is asked first, `decided` is a person's decision, and `altered` is a record that cannot be read."""
+_ASKED = frozenset({"confirmation", "approval"})
+"""Reasons of a refusal for which a person is asked."""
 _LANGUAGES: tuple[Language, ...] = ("en", "ja")
 _ACTIONS = frozenset({*ActionKind, "key_change", "purge"})
 
@@ -47,6 +49,8 @@ class AuditEntry:
         """One of RESULTS."""
         if "unreadable" in self.record:
             return "altered"
+        if self.record.get("refused") in _ASKED:
+            return "asked"
         kind = self.events[-1]
         if kind != "ended":
             return "unfinished" if kind == "begun" else kind

@@ -14,7 +14,8 @@ from saasus_mcp.cli.command_line import command
 from saasus_mcp.cli.doctor import api_check, checks
 from saasus_mcp.cli.doctor.checks import Finding
 from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
-from saasus_mcp.cli.terminal import format_json, render, say
+from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.settings import Settings, SettingsError
 
@@ -40,7 +41,7 @@ def doctor(*, as_json: bool, **flags: Any) -> None:
             click.echo(_line(finding))
     problems = sum(finding.status == "problem" for finding in found)
     if as_json:
-        click.echo(format_json({"ok": not problems, "checks": [finding.as_json() for finding in found]}))
+        print_json({"ok": not problems, "checks": [finding.as_json() for finding in found]})
     else:
         click.echo()
         say(message("cli_doctor.problems", count=problems) if problems else message("cli_doctor.no_problems"))

@@ -73,6 +73,24 @@ def run_cases(file: Path) -> CaseResults:
     return CaseResults(policy.name, tuple(results))
 
 
+def results_json(results: CaseResults) -> dict[str, Any]:
+    """Return the results for programs."""
+    cases = [
+        {
+            "name": case.name,
+            "line": case.line,
+            "passed": case.passed,
+            "expected": case.expected,
+            "expected_rule": case.rule,
+            "decision": case.decision.outcome,
+            "rule": case.decision.rule,
+            "reason": str(case.decision.reason),
+        }
+        for case in results.cases
+    ]
+    return {"policy": results.policy, "ok": not results.failed, "failed": results.failed, "cases": cases}
+
+
 def result_lines(results: CaseResults) -> Iterator[Message]:
     """Yield a line for every case, and the totals."""
     for case in results.cases:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,9 +17,10 @@ from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, group, option
 from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.options import json_option, parse_since, settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.policy import policy_cases, policy_explain, policy_replay
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
+from saasus_mcp.cli.terminal import announce_policy, reader_language, render, say
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy import file as policy_file
@@ -38,24 +40,31 @@ def policy() -> None:
 
 @policy.command("check", help="cli_help.command.policy_check")
 @_file_argument
+@json_option
 @settings_options("profile", "lang")
-def check(settings: Settings, *, file: Path) -> None:
+def check(settings: Settings, *, file: Path, as_json: bool) -> None:
     """Print the errors of a policy file, or how many tools it allows to this person."""
     catalogue, user = load_catalogue(), composition.local_user()
-    checked, notes = _load_valid(file, catalogue)
+    checked, notes = _load_valid(file, catalogue, as_json=as_json)
+    outcomes, rules = _count_outcomes(checked, catalogue, user, settings.profile), getattr(checked, "rules", ())
+    groups = tuple(getattr(checked, "groups", ()))
+    if as_json:
+        facts = {"file": str(file), "rules": len(rules), "principal": user.id, "profile": settings.profile}
+        found = {"tools": outcomes, "closed_groups": list(groups), "notes": list(map(_fault_json, notes))}
+        print_json({"valid": True, **facts, **found})
+        return
     for note in notes:
         say(message("cli_policy.note", text=visible_text(note.render(file, reader_language()))))
     say(
         message(
             "cli_policy.valid",
             file=str(file),
-            rules=len(getattr(checked, "rules", ())),
+            rules=len(rules),
             principal=user.id,
             profile=settings.profile,
-            **_count_outcomes(checked, catalogue, user, settings.profile),
+            **outcomes,
         )
     )
-    groups = tuple(getattr(checked, "groups", ()))
     if groups:
         say(message("cli_policy.closed_groups", groups=groups))
     announce_policy(checked.announcement)
@@ -98,36 +107,46 @@ def explain(
     )
     if explanation.warning is not None:
         click.echo(visible_text(render(explanation.warning)), err=True)
-    click.echo(format_json(explanation.json) if as_json else visible_text(explanation.text))
+    if as_json:
+        print_json(explanation.json)
+    else:
+        click.echo(visible_text(explanation.text))
 
 
 @policy.command("test", help="cli_help.command.policy_test")
 @_file_argument
+@json_option
 @settings_options("lang")
-def test(_: Settings, *, file: Path) -> None:
+def test(_: Settings, *, file: Path, as_json: bool) -> None:
     """Print the result of every case in a file."""
     results = policy_cases.run_cases(file)
-    for line in policy_cases.result_lines(results):
-        click.echo(visible_text(render(line)))
+    if as_json:
+        print_json(policy_cases.results_json(results))
+    else:
+        for line in policy_cases.result_lines(results):
+            click.echo(visible_text(render(line)))
     sys.exit(1 if results.failed else 0)
 
 
 @policy.command("reload", help="cli_help.command.policy_reload")
+@json_option
 @settings_options("policy", "lang")
-def reload_(settings: Settings) -> None:
+def reload_(settings: Settings, *, as_json: bool) -> None:
     """Check the policy files, make the servers read them again, and print what each server did."""
     catalogue, folder = load_catalogue(), settings.state_folder
     files = [settings.policy] if settings.policy is not None else reload.running_policy_files(folder)
     for file in files:
-        announce_policy(_load_valid(file, catalogue)[0].announcement)
-    rejected = False
-    for file in files:
-        replies = reload.request_reload(folder, file, partial(time.sleep, reload.REPLY_POLL_INTERVAL))
-        _print_replies(file, replies)
-        rejected = rejected or not all(reply.taken for reply in replies.replied)
-    if not files:
-        say(message("cli_policy.no_servers"))
-    sys.exit(1 if rejected else 0)
+        announce_policy(_load_valid(file, catalogue, as_json=as_json)[0].announcement)
+    wait = partial(time.sleep, reload.REPLY_POLL_INTERVAL)
+    replied = [(file, reload.request_reload(folder, file, wait)) for file in files]
+    if as_json:
+        print_json({"files": [_replies_json(file, replies) for file, replies in replied]})
+    else:
+        for file, replies in replied:
+            _print_replies(file, replies)
+        if not files:
+            say(message("cli_policy.no_servers"))
+    sys.exit(0 if all(reply.taken for _, replies in replied for reply in replies.replied) else 1)
 
 
 @policy.command("replay", help="cli_help.command.policy_replay")
@@ -141,21 +160,28 @@ def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
         records = [record for store in stores for record in store.audit_log.list_records(after)]
     report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
     if as_json:
-        click.echo(format_json(asdict(report)))
+        print_json(asdict(report))
         return
     for line in policy_replay.report_lines(report):
         click.echo(visible_text(render(line)))
 
 
-def _load_valid(file: Path, catalogue: Catalogue) -> tuple[Policy, tuple[PolicyFault, ...]]:
+def _load_valid(file: Path, catalogue: Catalogue, *, as_json: bool) -> tuple[Policy, tuple[PolicyFault, ...]]:
     """Return the policy of a file and notes on it. If it has errors, print all of them and end the command."""
     try:
         return policy_file.load_policy_with_notes(file, catalogue)
     except PolicyError as error:
+        if as_json:
+            print_json({"valid": False, "file": str(file), "faults": list(map(_fault_json, error.faults))})
+            sys.exit(1)
         for fault in error.faults:
             click.echo(visible_text(fault.render(file, reader_language())), err=True)
         say(message("cli_policy.not_loaded", file=str(file), count=len(error.faults)), err=True)
         sys.exit(1)
+
+
+def _fault_json(fault: PolicyFault) -> dict[str, Any]:
+    return {"line": fault.line, "kind": fault.kind, "text": render(fault.message), "hint": render(fault.hint)}
 
 
 def _load_policy(settings: Settings) -> Policy:
@@ -180,6 +206,11 @@ def _count_outcomes(policy: Policy, catalogue: Catalogue, user: Principal, profi
         else:
             counts["conditional" if conditional else policy.decide(call).outcome] += 1
     return {name: counts[name] for name in ("allow", "confirm", "approve", "deny", "conditional")}
+
+
+def _replies_json(file: Path, replies: ReloadReplies) -> dict[str, Any]:
+    servers = [{"pid": each.pid, "loaded": each.taken, "reason": render(each.said)} for each in replies.replied]
+    return {"file": str(file), "servers": servers, "silent": [each.pid for each in replies.silent]}
 
 
 def _print_replies(file: Path, replies: ReloadReplies) -> None:

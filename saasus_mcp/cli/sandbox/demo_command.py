@@ -34,6 +34,7 @@ def demo(settings: Settings) -> None:
     click.echo(click.style(render(message("cli_demo.title")), bold=True) + "\n")
     say(message("cli_demo.lead"))
     _print_heading(message("cli_demo.heading", era=MODERN))
+    say(message("cli_demo.starting"))
     # On Windows a database may be held open for a moment after its process has ended.
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-demo-", ignore_cleanup_errors=True) as folder:
         lines, failures = anyio.run(_run_both, Path(folder), settings.lang)

@@ -16,7 +16,8 @@ from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.options import json_option, settings_options
-from saasus_mcp.cli.terminal import announce_policy, format_json, is_terminal, render, warn
+from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.terminal import announce_policy, is_terminal, render, warn
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import describe_destination
@@ -44,7 +45,7 @@ def probe(settings: Settings, *, seconds: float, as_json: bool) -> None:
     """Make the reads and print the report."""
     report, version = anyio.run(_run, settings, seconds)
     if as_json:
-        click.echo(format_json(_report_json(report, version, sandbox=settings.sandbox)))
+        print_json(_report_json(report, version, sandbox=settings.sandbox))
     elif report.stopped in {"", "late"}:
         for line in _report_lines(report, version):
             click.echo(visible_text(line))

@@ -16,8 +16,9 @@ from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.catalog.spec_diff import SpecDifference
 from saasus_mcp.cli.command_line import group, option
 from saasus_mcp.cli.options import json_option, settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.specs import probe_command, remote_specs
-from saasus_mcp.cli.terminal import format_json, render, say, warn
+from saasus_mcp.cli.terminal import render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import visible_text
@@ -55,7 +56,7 @@ def diff(_: Settings, *, against: str, repairs: bool, as_json: bool) -> None:
     """Print the differences, by operation."""
     intended, unintended = _compare(against)
     if as_json:
-        click.echo(format_json({"differences": [*map(asdict, unintended)], "repairs": [*map(asdict, intended)]}))
+        print_json({"differences": [*map(asdict, unintended)], "repairs": [*map(asdict, intended)]})
     else:
         every = sorted([*unintended, *intended], key=lambda one: one.operation)
         for line in _lines(every if repairs else unintended):

@@ -13,6 +13,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import parse_since, settings_options
+from saasus_mcp.cli.output import print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
 from saasus_mcp.cli.terminal import TerminalError, format_json, prompt_hidden, render, require_approver, say
@@ -85,13 +86,15 @@ def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_
         every = [entry for store in stores for entry in store.undo_log.list_entries(start)]
     entries = [entry for entry in sorted(every, key=lambda each: -each.at) if wanted.matches(entry, catalogue)]
     if as_json:
-        click.echo(undo_list.entries_json(entries, catalogue))
+        print_json(undo_list.entries_json(entries, catalogue))
         return
     groups = [[entry] for entry in entries] if wanted.job else undo_list.group_by_job(entries)
     lines = undo_list.call_lines if wanted.job else None
-    for group in groups[:limit]:
-        shown = lines(group[0], catalogue, reader) if lines else undo_list.group_lines(group, catalogue, reader)
-        click.echo("\n".join(shown))
+    print_list(
+        line
+        for group in groups[:limit]
+        for line in (lines(group[0], catalogue, reader) if lines else undo_list.group_lines(group, catalogue, reader))
+    )
     if len(groups) > limit:
         say(message("cli_undo.more", more=len(groups) - limit))
     if groups:

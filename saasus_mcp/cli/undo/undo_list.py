@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool, jobs
 from saasus_mcp.cli.terminal import format_json
+from saasus_mcp.cli.times import json_times, relative_time
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
@@ -48,9 +50,9 @@ class UndoFilter:
         return any(self.operation.lower() in name.lower() for name in names)
 
 
-def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> str:
+def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> list[dict[str, Any]]:
     """Return the entries for programs, each with how far it can be undone."""
-    return format_json([{**asdict(entry), "undo": _preview_json(entry, catalogue)} for entry in entries])
+    return [{**json_times(asdict(entry)), "undo": _preview_json(entry, catalogue)} for entry in entries]
 
 
 def _preview_json(entry: UndoEntry, catalogue: Catalogue) -> dict[str, Any] | None:
@@ -145,7 +147,9 @@ def _preview(entry: UndoEntry, catalogue: Catalogue) -> UndoPreview | None:
 
 
 def _time(entry: UndoEntry, reader: Reader) -> str:
-    return format_value(Timestamp(entry.at), reader)
+    """Return when a change was made, and how long ago."""
+    shown, ago = format_value(Timestamp(entry.at), reader), relative_time(entry.at, time.time())
+    return f"{shown} ({ago.text(reader.language)})"
 
 
 def _made_by(entry: UndoEntry) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions
@@ -24,11 +25,12 @@ def view_access(
         error: what is wrong with the entered time zone.
     """
     session, zone, now = page.session, page.reader.zone, service.clock()
+    name = getattr(zone, "key", "") or zone.tzname(None) or ""
     values = {
         "groups": sorted(session.approver.groups),
         "since": format_value(Timestamp(session.opened_at), page.reader),
         "until": format_value(Timestamp(session.expires_at), page.reader),
-        "zone": getattr(zone, "key", "") or zone.tzname(None) or "",
+        "zone": name if timezones.find_time_zone(name) is not None else "",
         "sessions": [
             {
                 "id": each.id,

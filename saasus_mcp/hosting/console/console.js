@@ -184,6 +184,8 @@
     others?.postMessage("hello");
     follow();
   }
+  // On a phone the menu scrolls sideways: the present page is in view.
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   showCountdowns();
   setInterval(showCountdowns, 1000);
 })();

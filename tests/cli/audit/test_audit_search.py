@@ -24,7 +24,8 @@ SEARCHES: list[tuple[list[str], list[str]]] = [
     (["ＲＥＶＩＥＷＥＲ"], ["auth_delete_role", "auth_create_role"]),
     (["書き込みの凍結"], [""]),
     (["incident"], [""]),
-    (["--result", "refused"], ["auth_delete_role"]),
+    (["--result", "asked"], ["auth_delete_role"]),
+    (["--result", "refused"], []),
     (["--event", "decided"], [""]),
     (["--principal", "nobody"], []),
     (["role", "nonsense"], []),
@@ -58,7 +59,7 @@ def calls() -> None:
 @pytest.mark.usefixtures("calls")
 def test_a_call_is_one_line_with_what_became_of_it() -> None:
     lines = run_command("audit", "search").out.splitlines()
-    assert [line.split()[4] for line in lines] == ["decided", "refused", "applied", "done"]
+    assert [line.split()[4] for line in lines] == ["decided", "asked", "applied", "done"]
     assert all(line.count("auth_") <= 1 for line in lines)
     assert "Create a role (auth_create_role)  " in lines[2]
     assert "role_name=reviewer display_name=“確認担当”" in lines[2]

@@ -67,6 +67,10 @@ def test_a_case_that_differs_fails(desk: Path) -> None:
     assert 'FAIL  a small tenant (line 3): expected approve by "off-board", got deny by "big"' in ran.out
     assert 'FAIL  nobody (line 10): expected deny by "reads", got deny by "none"' in ran.out
     assert "2 passed, 2 failed" in ran.out
+    ran = run_command("policy", "test", str(file), "--json")
+    found = json.loads(ran.out)
+    assert (ran.status, found["ok"], found["failed"]) == (1, False, 2)
+    assert {case["name"] for case in found["cases"] if not case["passed"]} == {"a small tenant", "nobody"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.permissions.policy.file import preset_path
 from tests.support.commands import run_command, spawn_command
 from tests.support.policies import CONSOLE_OPERATOR
@@ -50,6 +51,20 @@ def test_every_fault_is_listed_with_its_line(tmp_path: Path) -> None:
     assert f"{file}: line 5: rule 'a': then: \"dny\" is not allowed. Allowed: allow, confirm, approve, deny." in ran.err
     assert "Errors: 2." in ran.err
     assert "2行目" in run_command("policy", "check", str(file), "--lang", "ja").err
+
+
+def test_a_program_learns_whether_a_file_is_valid(desk: Path, tmp_path: Path) -> None:
+    ran = run_command("policy", "check", str(desk), "--json")
+    found = json.loads(ran.out)
+    assert (ran.status, found["valid"], found["file"]) == (0, True, str(desk))
+    assert sum(found["tools"].values()) == len(load_catalogue())
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text("version: 1\nrules: 3\n", encoding="utf-8")
+    ran = run_command("policy", "check", str(faulty), "--json")
+    found = json.loads(ran.out)
+    assert (ran.status, found["valid"], ran.err) == (1, False, "")
+    assert all(fault["line"] == 2 and fault["hint"] for fault in found["faults"])
+    assert json.loads(run_command("policy", "reload", "--json").out) == {"files": []}
 
 
 def test_what_may_surprise_is_noted(desk: Path) -> None:

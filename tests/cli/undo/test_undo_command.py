@@ -66,7 +66,7 @@ def test_nothing_was_done_where_there_is_no_state(state: Path) -> None:
 async def test_a_change_is_listed_and_put_back_once() -> None:
     identifier = await run_sync(changed)
     assert re.search(
-        rf"^{identifier[:8]}  .*UTC  Rename a role: helper\n +Can be undone\.$",
+        rf"^{identifier[:8]}  .*UTC \(just now\)  Rename a role: helper\n +Can be undone\.$",
         run_command("undo").out,
         re.MULTILINE | re.IGNORECASE,
     )
@@ -118,7 +118,7 @@ def test_what_cannot_be_undone_is_listed_and_says_so() -> None:
     assert re.search(r"Define a SaaS user attribute: Shop\n +Cannot be undone\. ", shown), shown
     assert re.search(r"Create a SaaS user: shop-9\n +Can be undone with an approval\. ", shown), shown
     assert re.search(
-        r" 日?.*JST  SaaSユーザーの作成: shop-9\n +承認を受ければ元に戻せます。",
+        r" 日?.*JST \(たった今\)  SaaSユーザーの作成: shop-9\n +承認を受ければ元に戻せます。",
         run_command("undo", "--lang", "ja").out,
     )
 
@@ -149,7 +149,7 @@ def test_a_job_is_listed_as_one_and_undone_as_one_by_one_approval(tmp_path: Path
         terminal.type("y")
         assert terminal.wait() == 0, terminal.output
     [shown] = lines()
-    found = re.match(r"job (\w{8})  .*UTC  Import users$", shown)
+    found = re.match(r"job (\w{8})  .*UTC \(just now\)  Import users$", shown)
     assert found, shown
     assert "3 can be undone (1 with an approval)" in run_command("undo").out
     assert len(lines("--job", found[1], "--list")) == 3

@@ -124,6 +124,15 @@ async def test_times_are_those_of_the_zone_that_the_server_or_the_reader_chose(s
         assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_the_time_zone_that_is_shown_can_be_saved_again(stage: ConsoleSession, lang: str) -> None:
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        page = await client.get("/console/session")
+        shown = re.search(r'name="zone" value="([^"]*)"', page.text)
+        assert shown is not None
+        assert (await zone(client, shown[1])).status_code == 303
+
+
 async def zone(client: httpx2.AsyncClient, name: str) -> httpx2.Response:
     token = csrf_token(await client.get("/console/session"))
     return await client.post("/console/time-zone", data={"csrf": token, "zone": name})
