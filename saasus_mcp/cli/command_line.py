@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.cli.text_layout import wrap_text
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import nearest_names
 
 INTERRUPTED = 130
 """The exit status after Ctrl+C, as shells report it."""
@@ -225,7 +226,10 @@ def _usage_error(error: click.UsageError) -> Message | None:
     if isinstance(error, click.NoSuchOption):
         return _with_nearest(message("cli_usage.no_such_option", name=error.option_name), error.possibilities)
     if isinstance(error, click.NoSuchCommand):
-        return _with_nearest(message("cli_usage.no_such_command", name=error.command_name), error.possibilities)
+        group = error.ctx.command if error.ctx else None
+        known = group.list_commands(error.ctx) if isinstance(group, click.Group) and error.ctx else ()
+        names = nearest_names(error.command_name, known)
+        return _with_nearest(message("cli_usage.no_such_command", name=error.command_name), names)
     if isinstance(error, click.MissingParameter) and error.param is not None:
         name = error.param.get_error_hint(error.ctx)
         if isinstance(error.param, click.Argument):

@@ -26,7 +26,7 @@ from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, re
 from saasus_mcp.cli.terminal import format_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import visible_text
+from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer, compact_json
@@ -176,9 +176,9 @@ def _find_job(runner: JobRunner, name: str) -> JobSpec:
     spec = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
     if spec is None or spec.for_people:
         names = tuple(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
-        raise SaasusMcpError(
-            message("cli_job.unknown_job", name=name[:_MAX_NAME]), message("cli_job.known_jobs", names=names)
-        )
+        nearest = nearest_names(name.removeprefix(TOOL_PREFIX), names)
+        hint = message("cli.nearest_names", names=nearest) if nearest else message("cli_job.known_jobs", names=names)
+        raise SaasusMcpError(message("cli_job.unknown_job", name=name[:_MAX_NAME]), hint)
     return spec
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from saasus_mcp.cli import COMMANDS, commands
 from saasus_mcp.cli.terminal import choose_language, reader_language
+from saasus_mcp.common.text import display_width
 from tests.support.commands import run_command
 
 
@@ -24,12 +25,14 @@ def every_command() -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
 def test_every_command_has_help_in_both_languages(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     for language, heading in (("en", "Usage:"), ("ja", "使い方:")):
         monkeypatch.setenv("SAASUS_MCP_LANG", language)
         ran = run_command(*words, "--help")
         assert ran.status == 0
         assert ran.out.startswith(heading)
         assert "cli_" not in ran.out
+        assert all(display_width(line) <= 80 for line in ran.out.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,8 @@ def test_every_command_has_help_in_both_languages(words: tuple[str, ...], monkey
     [
         (("tools", "--no-such"), "No such option --no-such.", "--no-such というオプションはありません。"),
         (("nonsense",), "No such command nonsense.", "nonsense というコマンドはありません。"),
+        (("audti",), "No such command audti. Did you mean audit?", "近い名前: audit"),
+        (("audit", "serach"), "No such command serach. Did you mean search?", "近い名前: search"),
         (("reject",), "Missing argument 'CODE'.", "引数 'CODE' を指定してください。"),
         (("tools", "--level", "x"), '"x" is not one of read,', "「x」は指定できません。指定できる値: read、"),
         (("undo", "--limit", "0"), "0 is out of range. Allowed: at least 1.", "0 は範囲外です。"),

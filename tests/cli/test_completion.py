@@ -66,7 +66,7 @@ def test_descriptions_are_in_the_readers_language_and_cannot_command_the_termina
     assert out.startswith("plain\nABCD-2345\n")
     assert all(line.isprintable() for line in out.splitlines())
     env = {**env, "COMP_WORDS": "saasus-mcp audit search --re", "COMP_CWORD": "3", "SAASUS_MCP_LANG": "ja"}
-    assert "この結果のもの" in CliRunner().invoke(commands, [], prog_name="saasus-mcp", env=env).stdout
+    assert "この結果の呼び出し" in CliRunner().invoke(commands, [], prog_name="saasus-mcp", env=env).stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -75,6 +75,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     ("args", "said"),
     [
         (("nonsense",), 'There is no job "nonsense". Jobs: export_users'),
+        (("exprot_users",), 'There is no job "exprot_users". Nearest: export_users'),
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
         (("export_users", "{"), "not valid JSON"),

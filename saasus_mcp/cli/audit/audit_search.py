@@ -94,7 +94,7 @@ class _Filter:
     help="cli_help.option.audit_tool",
 )
 @option("--principal", default="", metavar="ID", help="cli_help.option.audit_principal")
-@option("--result", type=click.Choice(RESULTS), help="cli_help.option.audit_result")
+@option("--result", metavar="RESULT", type=click.Choice(RESULTS), help="cli_help.option.audit_result")
 @option("--event", type=click.Choice(sorted(EVENTS)), help="cli_help.option.audit_event")
 @option("--all", "children", is_flag=True, help="cli_help.option.audit_all")
 @option("--since", default="", metavar="TIME", help="cli_help.option.audit_since")
