@@ -11,7 +11,6 @@ from typing import Any
 from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.job_data import AOZORA, add_tenants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
@@ -159,12 +158,14 @@ async def stricter_policy(ground: AttackContext) -> str:
         async with start_job_server(folder) as on:
             calls = _changes(on, add_tenants(on.sandbox, 2))
             await _approve(on, calls)
-            submit, stricter = on.runner._engine.submit, NarrowedPolicy(replace(PRESETS["guarded"], bulk=bulk))
+            submit, stricter = on.runner._engine.submit, replace(PRESETS["guarded"], bulk=bulk)
 
             async def changed(
                 job: str, submitted: dict[str, Any], on: JobServer = on, submit: Any = submit, stricter: Any = stricter
             ) -> None:
-                on.pipeline.policy = stricter
+                object.__setattr__(
+                    on.pipeline.policy, "inner", stricter
+                )  # every part of the pipeline holds the wrapper
                 await submit(job, submitted)
 
             ground.monkeypatch.setattr(on.runner._engine, "submit", changed)
