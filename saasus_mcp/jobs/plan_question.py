@@ -11,6 +11,7 @@ from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.language import Text
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.question.builder import effect_warnings
 from saasus_mcp.permissions.question.content import Detail, Fact, NoValue, Question, QuestionWarning
 from saasus_mcp.permissions.question.dialog import render_body
@@ -19,7 +20,7 @@ from saasus_mcp.permissions.question.layout import hidden_labels
 
 
 def build_job_question(
-    spec: JobSpec, plan: Plan, place: Destination, requester: str, *, catalogue: Catalogue, reason: str = ""
+    spec: JobSpec, plan: Plan, place: Destination, requester: Principal, *, catalogue: Catalogue, reason: str = ""
 ) -> Question:
     """Return the question of a job. Its warnings include the effects of the operations in the plan."""
     name = plan.target or place.saas_id
@@ -28,7 +29,8 @@ def build_job_question(
         headline=plan.headline or spec.title,
         name=name,
         place=place,
-        requester=requester,
+        requester=requester.id,
+        requester_name=requester.person.label,
         facts=tuple(fact for fact in (*plan.volatile_facts, *plan.facts) if not isinstance(fact.value, NoValue)),
         changes=plan.changes,
         reach=plan.impact,

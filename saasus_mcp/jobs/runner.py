@@ -215,7 +215,7 @@ class JobRunner:
         decision, critical = self._shared_consent(plan, decisions)
         digest = await worker_threads.run_in_worker(call.principal.id, plan.digest)
         question = build_job_question(
-            spec, plan, self.pipeline.destination, call.principal.id, catalogue=self.pipeline.catalogue, reason=reason
+            spec, plan, self.pipeline.destination, call.principal, catalogue=self.pipeline.catalogue, reason=reason
         )
         typed = question.typed.en if question.typed is not None else question.name
         proposal = JobProposal(

@@ -64,15 +64,16 @@ class NoticeRenderer:
         question = stored_question.load_question(approval)
         headline = format_sentence(question.headline, reader) if question else approval.operation
         lines: list[Message] = [_place(approval.profile, sandbox=question is not None and question.place.sandbox)]
-        lines += [self._person("notices.requested_by", approval.principal)]
+        lines += [self._person("notices.requested_by", approval.principal, question.requester_name if question else "")]
         if pending:
             lines += [_fact(fact, reader) for fact in (question.reach if question else ())[:MAX_REACH]]
             until = format_value(Timestamp(approval.expires_at), reader)
             lines += [message("notices.until", time=until), *self._how_to_decide(approval)]
         else:
             if approval.decided_by and event.kind != "approval_expired":
-                lines.append(self._person("notices.decided_by", approval.decided_by))
-            if approval.reason and event.kind == "approval_rejected":
+                name = str(event.data.get("by_name") or "")
+                lines.append(self._person("notices.decided_by", approval.decided_by, name))
+            if approval.reason:
                 lines.append(message("notices.reason", reason=Quoted(approval.reason)))
         title = one_of("notices.approval_title", event.kind, headline=headline)
         page = f"/approvals/{approval.code}"
@@ -100,8 +101,10 @@ class NoticeRenderer:
             lines.append(message("notices.reason", reason=Quoted(reason)))
         return lines
 
-    def _person(self, id: str, principal: str) -> Message:
-        return message(id, person=self.label_person(principal))
+    def _person(self, id: str, principal: str, name: str = "") -> Message:
+        """Return a line with a person. The id stands beside a name, which people can choose for themselves."""
+        label = self.label_person(principal)
+        return message(id, person=message("question.person", name=name, id=label) if name else label)
 
     def _notice(
         self,

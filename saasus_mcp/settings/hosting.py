@@ -71,6 +71,7 @@ class JwtTable(StrictModel):
         audience: accepted values of `aud`; by default the URL of this server's /mcp.
         subject_claim: claim with the caller's user id, the same in every client.
         groups_claim: claim with the caller's groups, a name or a dotted path.
+        name_claim, email_claim: claims with the display name and the address, for people.
         scopes: scopes that every token must have.
         leeway: accepted clock difference in seconds.
     """
@@ -81,6 +82,8 @@ class JwtTable(StrictModel):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
     subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
+    name_claim: str = Field(default="name", min_length=1, max_length=200)
+    email_claim: str = Field(default="email", min_length=1, max_length=200)
     scopes: tuple[_Scope, ...] = ()
     leeway: int = Field(default=30, ge=0, le=300)
 
@@ -106,6 +109,7 @@ class OidcTable(StrictModel):
         subject_claim: claim with the user id. It must equal `[auth.jwt].subject_claim`; otherwise one person counts as two and
             could approve their own calls.
         groups_claim: claim of the ID token with the groups, a name or a dotted path.
+        name_claim, email_claim: claims with the display name and the address, for people.
         leeway: accepted clock difference in seconds.
     """
 
@@ -115,6 +119,8 @@ class OidcTable(StrictModel):
     approver_group: str = Field(min_length=1, max_length=200)
     subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
+    name_claim: str = Field(default="name", min_length=1, max_length=200)
+    email_claim: str = Field(default="email", min_length=1, max_length=200)
     scopes: tuple[_Scope, ...] = ("openid",)
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
     leeway: int = Field(default=30, ge=0, le=300)

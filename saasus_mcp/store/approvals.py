@@ -109,7 +109,9 @@ class ApprovalStore:
             if record is not None:
                 self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
             profile = connection.execute(select(approvals.c.profile).where(approvals.c.code == code)).scalar_one()
-            if (event := decision_event(code, profile, status, at)) is not None:
+            if (
+                event := decision_event(code, profile, status, at, str((record or {}).get("principal_name", "")))
+            ) is not None:
                 add_event(connection, event)
             return True
 

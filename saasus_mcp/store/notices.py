@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
@@ -43,10 +44,17 @@ def request_event(approval: Approval) -> NoticeEvent:
     return _approval_event(approval.code, approval.profile, "approval_requested", approval.requested_at)
 
 
-def decision_event(code: str, profile: str, status: str, at: float) -> NoticeEvent | None:
-    """Return the event of a decision on an approval; None for a status that no person sets."""
+def decision_event(code: str, profile: str, status: str, at: float, by_name: str = "") -> NoticeEvent | None:
+    """Return the event of a decision on an approval; None for a status that no person sets.
+
+    Args:
+        by_name: display name of the person who decided; may be empty.
+    """
     kind = _DECISIONS.get(status)
-    return _approval_event(code, profile, kind, at) if kind else None
+    if kind is None:
+        return None
+    event = _approval_event(code, profile, kind, at)
+    return replace(event, data={**event.data, "by_name": by_name}) if by_name else event
 
 
 class NoticeOutbox:

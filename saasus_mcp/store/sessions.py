@@ -10,10 +10,14 @@ from sqlalchemy import delete, exists, func, insert, or_, select
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import delete_skip_locked
-from saasus_mcp.store.tokens import hash_token, sessions, tokens
+from saasus_mcp.store.tokens import hash_token, session_people, sessions, tokens
 
 ID_LENGTH = 12
 """Characters of the hash that name a session. They are too few to be the hash, and say nothing about the cookie."""
+
+_SELECT = select(sessions, session_people.c.name, session_people.c.email).select_from(
+    sessions.outerjoin(session_people, session_people.c.hash == sessions.c.hash)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class ConsoleSessionRecord:
     opened_at: float
     expires_at: float
     id: str = ""
+    name: str = ""
+    email: str = ""
 
 
 class SessionStore:
@@ -51,6 +57,10 @@ class SessionStore:
         with self._database.transaction() as connection:
             delete_skip_locked(connection, sessions, sessions.c.expires_at <= session.opened_at)
             connection.execute(insert(sessions).values(**values))
+            delete_skip_locked(connection, session_people, session_people.c.hash.not_in(select(sessions.c.hash)))
+            if session.name or session.email:
+                person = {"hash": values["hash"], "name": session.name, "email": session.email}
+                connection.execute(insert(session_people).values(**person))
             own = sessions.c.principal == session.principal
             newest = select(sessions.c.hash).where(own).order_by(sessions.c.opened_at.desc()).limit(most)
             delete_skip_locked(connection, sessions, own, sessions.c.hash.not_in(newest))
@@ -62,7 +72,7 @@ class SessionStore:
         )
         same = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
         with self._database.read_transaction(long_running=False) as connection:
-            query = select(sessions).where(*same, or_(sessions.c.token.is_(None), token_valid))
+            query = _SELECT.where(*same, or_(sessions.c.token.is_(None), token_valid))
             row = connection.execute(query).first()
         return _record(row) if row is not None else None
 
@@ -70,7 +80,7 @@ class SessionStore:
         """Return the sessions of a person, newest first."""
         own = (sessions.c.principal == principal, sessions.c.expires_at > now)
         with self._database.read_transaction(long_running=False) as connection:
-            rows = connection.execute(select(sessions).where(*own).order_by(sessions.c.opened_at.desc()))
+            rows = connection.execute(_SELECT.where(*own).order_by(sessions.c.opened_at.desc()))
             return [_record(row) for row in rows]
 
     def delete(self, cookie: str) -> None:
@@ -92,4 +102,6 @@ class SessionStore:
 
 def _record(row: Any) -> ConsoleSessionRecord:
     groups = frozenset(json.loads(row.groups))
-    return ConsoleSessionRecord(row.principal, groups, row.opened_at, row.expires_at, row.hash[:ID_LENGTH])
+    return ConsoleSessionRecord(
+        row.principal, groups, row.opened_at, row.expires_at, row.hash[:ID_LENGTH], row.name or "", row.email or ""
+    )

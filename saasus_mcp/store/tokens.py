@@ -17,6 +17,7 @@ from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, T
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
+from saasus_mcp.store.database.schema import ADDED
 from saasus_mcp.store.database.write_probe import probe_write
 from saasus_mcp.store.errors import StoreError, TokenNameTaken
 from saasus_mcp.store.state_files import create_database_file
@@ -62,6 +63,15 @@ sessions = Table(
     Column("expires_at", Float, nullable=False),
 )
 Index("sessions_by_principal", sessions.c.principal)
+
+session_people = Table(
+    "session_people",
+    token_metadata,
+    Column("hash", String(64), primary_key=True, comment="of the session"),
+    Column("name", Text, nullable=False, comment="as the identity provider states it"),
+    Column("email", Text, nullable=False),
+    info=ADDED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,19 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from saasus_mcp.common.person import Person
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.notice import Notice
 from saasus_mcp.notices.sending import SendFailure
 from saasus_mcp.notices.worker import NoticeWorker
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.store import Commitment, JobGrant, Store
 from saasus_mcp.store.notice_records import Mute
 from saasus_mcp.store.records import DAY
 from tests.support.approvals import NOW, pending_approval
 from tests.support.notices import FAST, RecordingSender, channel, worker
+from tests.support.questions import deletion
 
 
 class Killed(BaseException):
@@ -92,7 +95,23 @@ async def test_the_outcome_is_told_with_the_person_and_the_reason(store: Store, 
     [(_, notice)] = sender.sent
     assert notice.kind == f"approval_{status}", "and the request itself is not news any more"
     assert any("sato" in line for line in notice.lines)
-    assert any("今はだめ ‹!channel›" in line for line in notice.lines) is (status == "rejected")
+    assert any("今はだめ ‹!channel›" in line for line in notice.lines)
+
+
+async def test_people_are_shown_by_name_beside_their_id(store: Store) -> None:
+    sender, clock = RecordingSender(), Clock()
+    asked = replace(deletion("Acme"), requester="oidc:https://idp|42", requester_name="佐藤 花子 (sato@example.jp)")
+    store.request_approval(pending_approval(preview=asked.to_json(), principal="oidc:https://idp|42"), 5)
+    each = worker(store, [channel(lang="ja")], sender, clock=clock)
+    await deliver(each)
+    [approval] = store.list_approvals(NOW)
+    ApprovalService(store).reject(approval, "oidc:https://idp|7", NOW + 2, person=Person("鈴木 一郎"))
+    await deliver(each)
+    requested, rejected = (notice.text for _, notice in sender.sent)
+    assert "佐藤 花子 (sato@example.jp)" in requested
+    assert "42" in requested
+    assert "鈴木 一郎" in rejected
+    assert store.audit_records()[-1]["principal_name"] == "鈴木 一郎"
 
 
 async def test_an_approval_that_nobody_decided_is_told_when_it_expires(store: Store) -> None:

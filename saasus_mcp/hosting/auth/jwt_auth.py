@@ -9,6 +9,7 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
+from saasus_mcp.common.person import read_person
 from saasus_mcp.hosting.auth.authentication import (
     ASYMMETRIC_ALGORITHMS,
     AuthUnavailable,
@@ -121,8 +122,9 @@ class JwtAuthenticator:
         identity = read_principal_id(claims, settings.subject_claim, settings.issuer)
         scopes = _read_scopes(claims.get("scope", claims.get("scp", "")))
         groups = principal_groups(read_groups(claims, settings.groups_claim), scopes)
+        person = read_person(claims, settings.name_claim, settings.email_claim)
         return Caller(
-            principal=Principal(identity, groups, claims),
+            principal=Principal(identity, groups, claims, person=person),
             role="caller",
             expires_at=float(claims["exp"]) + settings.leeway,
             client_id=str(claims.get("azp") or claims.get("client_id") or ""),

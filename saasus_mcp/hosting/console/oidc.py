@@ -12,6 +12,7 @@ from typing import Any, Literal
 import anyio
 import httpx2
 
+from saasus_mcp.common.person import read_person
 from saasus_mcp.hosting.auth.authentication import (
     ASYMMETRIC_ALGORITHMS,
     AuthUnavailable,
@@ -144,7 +145,8 @@ class OidcProvider:
         if settings.approver_group not in groups:
             log.info("console sign-in: the person is not in the approvers' group")
             raise SignInFailed("no_group", settings.approver_group)
-        return VerifiedApprover(Approver(identity, groups))
+        person = read_person(claims, settings.name_claim, settings.email_claim)
+        return VerifiedApprover(Approver(identity, groups, person=person))
 
     async def _provider(self) -> _Provider:
         """Return the provider, with metadata that is fetched again now and then.

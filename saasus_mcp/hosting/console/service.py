@@ -150,7 +150,9 @@ class ConsoleService:
                 message("hosting.unreadable_question_hint"),
             )
         service = ApprovalService(listed.context.store())
-        service.approve(listed.approval, typed, approver.id, self.clock(), comment or None, via="console")
+        service.approve(
+            listed.approval, typed, approver.id, self.clock(), comment or None, via="console", person=approver.person
+        )
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:
         """Reject a call, with an optional reason.
@@ -160,7 +162,9 @@ class ConsoleService:
         """
         listed = self._find_pending(approver, code)
         service = ApprovalService(listed.context.store())
-        service.reject(listed.approval, approver.id, self.clock(), reason or None, via="console")
+        service.reject(
+            listed.approval, approver.id, self.clock(), reason or None, via="console", person=approver.person
+        )
 
     def reveal(self, approver: Approver, handle: str) -> str:
         """Return the secret behind a handle, once, and record that it was revealed.
@@ -271,7 +275,9 @@ class ConsoleService:
         if listed is None or listed.job.status != "running":
             raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_job"), message("hosting.unknown_job_hint"))
         place = {"profile": listed.job.profile, "saas_id": listed.context.saas_id}
-        action = ActionRecord(ActionKind.JOB_CANCEL, approver.id, "console", operation=listed.job.name, **place)
+        action = ActionRecord(
+            ActionKind.JOB_CANCEL, approver.id, "console", operation=listed.job.name, person=approver.person, **place
+        )
         store = listed.context.store()
         record_action(store, replace(action, from_call=identifier), self.clock())
         store.jobs.request_cancellation(identifier)
@@ -347,7 +353,11 @@ class ConsoleService:
     def _record_for_all(self, approver: Approver, kind: ActionKind, reason: str = "") -> None:
         """Record an action on all SaaS: in the common store if there is one, else in each context."""
         if self.common_store is not None:
-            record_action(self.common_store(), ActionRecord(kind, approver.id, "console", reason=reason), self.clock())
+            record_action(
+                self.common_store(),
+                ActionRecord(kind, approver.id, "console", reason=reason, person=approver.person),
+                self.clock(),
+            )
             return
         for context in self.contexts_of(approver):
             self._record(context, approver, kind, reason=reason)
@@ -357,5 +367,5 @@ class ConsoleService:
     ) -> None:
         """Record an action in the audit log of a context."""
         target = {"profile": profile or context.profile or "", "saas_id": context.saas_id}
-        action = ActionRecord(kind, approver.id, "console", reason=reason, **target)
+        action = ActionRecord(kind, approver.id, "console", reason=reason, person=approver.person, **target)
         record_action(context.store(), action, self.clock())

@@ -11,8 +11,10 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from saasus_mcp.common.person import NOBODY, Person
 
 if TYPE_CHECKING:
     from saasus_mcp.store.sessions import SessionStore
@@ -34,6 +36,7 @@ class Approver:
     id: str
     groups: frozenset[str] = frozenset()
     is_owner: bool = False
+    person: Person = field(default=NOBODY, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,9 @@ class StoredSessions:
 
         cookie, approver = secrets.token_urlsafe(32), verified.approver
         until = min(now + SESSION_SECONDS, verified.valid_until)
-        record = ConsoleSessionRecord(approver.id, approver.groups, now, until)
+        record = ConsoleSessionRecord(
+            approver.id, approver.groups, now, until, name=approver.person.name, email=approver.person.email
+        )
         self._store.create(cookie, record, verified.token, most=MAX_SESSIONS_PER_APPROVER)
         return cookie
 
@@ -158,7 +163,7 @@ class StoredSessions:
         record = self._store.get(cookie, now)
         if record is None:
             return None
-        approver = Approver(record.principal, record.groups)
+        approver = Approver(record.principal, record.groups, person=Person(record.name, record.email))
         return ConsoleSession(approver, _csrf_token(cookie), record.opened_at, record.expires_at, record.id)
 
     def close(self, cookie: str) -> None:

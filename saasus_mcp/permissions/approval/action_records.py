@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.store import HiddenSecret
 
 if TYPE_CHECKING:
@@ -61,12 +62,13 @@ class ActionRecord:
     handle: str = ""
     subject: str = ""
     reason: str = ""
+    person: Person = NOBODY
 
     def to_audit(self) -> dict[str, Any]:
         """Return the fields for the audit log."""
         fields = ("principal", "via", "profile", "saas_id", "code", "operation", "from_call", "handle", "subject")
         found = {name: value for name in (*fields, "reason") if (value := getattr(self, name))}
-        return {"action": self.kind.value, **found}
+        return {"action": self.kind.value, **found, **self.person.to_audit()}
 
 
 def action_of(record: Mapping[str, Any]) -> str:
@@ -83,13 +85,22 @@ def record_action(store: Store, decision: ActionRecord, at: float) -> None:
     store.record_decision(decision.to_audit(), at)
 
 
-def approval_action(approval: Approval, kind: ActionKind, *, by: str, via: Channel, reason: str = "") -> ActionRecord:
+def approval_action(
+    approval: Approval, kind: ActionKind, *, by: str, via: Channel, reason: str = "", person: Person = NOBODY
+) -> ActionRecord:
     """Return the record of a decision on an approval."""
     place = {"profile": approval.profile, "saas_id": approval.saas_id, "code": approval.code}
-    return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, **place)
+    return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, person=person, **place)
 
 
 def reveal_action(hidden: HiddenSecret, *, by: str, via: Channel) -> ActionRecord:
     """Return the record of a revealed secret."""
-    came = {"operation": hidden.operation, "from_call": hidden.call}
-    return ActionRecord(ActionKind.REVEAL, by, via, profile=hidden.profile, handle=hidden.id, **came)
+    return ActionRecord(
+        ActionKind.REVEAL,
+        by,
+        via,
+        profile=hidden.profile,
+        handle=hidden.id,
+        operation=hidden.operation,
+        from_call=hidden.call,
+    )

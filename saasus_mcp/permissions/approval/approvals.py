@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Lines, Message, message, one_of
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted, quote_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, approval_action
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
@@ -184,6 +185,7 @@ class ApprovalService:
         comment: str | None = None,
         *,
         via: Channel = "terminal",
+        person: Person = NOBODY,
     ) -> None:
         """Approve the call that the approval shows, with the typed name of its target. The comment is stored and recorded.
 
@@ -198,19 +200,28 @@ class ApprovalService:
             raise CallRefused(
                 Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
             )
-        record = approval_action(approval, ActionKind.APPROVE, by=by, via=via, reason=comment or "").to_audit()
+        action = approval_action(approval, ActionKind.APPROVE, by=by, via=via, reason=comment or "", person=person)
+        record = action.to_audit()
         until = now + APPROVAL_LIFETIME
         self._decide(approval, "approved", by=by, at=now, reason=comment, expires_at=until, record=record)
 
     def reject(
-        self, approval: Approval, by: str, now: float, reason: str | None = None, *, via: Channel = "terminal"
+        self,
+        approval: Approval,
+        by: str,
+        now: float,
+        reason: str | None = None,
+        *,
+        via: Channel = "terminal",
+        person: Person = NOBODY,
     ) -> None:
         """Reject the call. It and its variations can be requested again after ten minutes.
 
         Raises:
             CallRefused: the approval is no longer pending.
         """
-        record = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
+        action = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "", person=person)
+        record = action.to_audit()
         until = now + WAIT_AFTER_REJECTION
         self._decide(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=record)
 

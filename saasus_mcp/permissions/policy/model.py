@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.messages import Message
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.refusal import Reason
 
@@ -25,12 +26,14 @@ class Principal:
         claims: claims of the token, for conditions. Part of equality, not of the hash, so that two callers with one name and
             different claims are never confused.
         narrowing: the limits of the connection.
+        person: how people see the caller. No decision depends on it.
     """
 
     id: str
     groups: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
     narrowing: Narrowing = field(default=NO_NARROWING, hash=False)
+    person: Person = field(default=NOBODY, compare=False)
 
     @property
     def without_narrowing(self) -> Principal:

@@ -60,6 +60,7 @@ class QuestionInput:
     Attributes:
         args: the validated arguments.
         requester: id of the principal.
+        requester_name: name and address of the requester; may be empty.
         reason: of the requester, in their own words.
         typed: whether the person must type the target's name.
     """
@@ -71,6 +72,7 @@ class QuestionInput:
     inspection: CallInspection
     reason: str = ""
     typed: bool = False
+    requester_name: str = ""
 
 
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
@@ -136,6 +138,7 @@ class _Builder:
             name=inspection.snapshot.name,
             place=self.asked.destination,
             requester=self.asked.requester,
+            requester_name=self.asked.requester_name,
             facts=tuple(replace(facts[name], lead=name in lead) for name in ordered if name not in reach),
             changes=self._led(changes, MAX_LEAD - len(lead)),
             reach=tuple(facts[name] for name in ordered if name in reach),

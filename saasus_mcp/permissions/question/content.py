@@ -300,6 +300,7 @@ class Question:
         reach: affected people and tenants.
         undo: what can be undone; None if nothing can, which is then a warning.
         requester: id of the principal.
+        requester_name: name and address of the requester, as their identity provider states them; may be empty.
         reason: of the requester, in their own words; may be empty.
         typed: the text to type, in both languages; None if a plain yes is enough.
         hidden: labels of parts that are not shown whole.
@@ -322,6 +323,7 @@ class Question:
     hidden: tuple[Text, ...] = ()
     details: tuple[Detail, ...] = ()
     lead: tuple[Text, ...] = field(default=())
+    requester_name: str = ""
 
     def to_json(self) -> str:
         """Return the question as JSON text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.text import Quoted, one_line
 from saasus_mcp.permissions.question.content import MARKS, Change, Fact, Question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value, join_sentences
@@ -51,7 +51,9 @@ def _closing(line: DialogLine, question: Question, language: Language) -> str:
     text = message("question.confirm")
     if line.role == "requester":
         profile, saas = one_line(question.place.profile), one_line(question.place.saas_id)
-        requester = Quoted(question.requester, bare=True)
+        requester: Localized = Quoted(question.requester, bare=True)
+        if question.requester_name:
+            requester = message("question.person", name=Quoted(question.requester_name), id=requester)
         text = message("question.requester", who=requester, profile=profile, saas=saas)
     elif line.role == "reason":
         text = message("question.reason", reason=Quoted(question.reason))

@@ -248,7 +248,7 @@ class ApprovalGate:
 
 def _comparable(question: Question) -> Question:
     """Return the question without the parts that differ between two questions about the same call."""
-    return fit_dialog(replace(question, reason="", lead=(), typed=None))
+    return fit_dialog(replace(question, reason="", lead=(), typed=None, requester_name=""))
 
 
 def _unattended_refusal(answer: UnattendedAnswer, approval: Approval, preview: str, where: Message) -> CallRefused:

@@ -97,6 +97,7 @@ def outcome_record(answer: ToolAnswer, seconds: float) -> dict[str, Any]:
 def _caller(principal: Principal, destination: Destination) -> dict[str, Any]:
     record: dict[str, Any] = {
         "principal": principal.id,
+        **principal.person.to_audit(),
         "profile": destination.profile,
         "saas_id": destination.saas_id,
     }

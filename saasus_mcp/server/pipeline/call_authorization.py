@@ -114,6 +114,7 @@ class CallAuthorizer:
             inspection,
             reason=prepared.reason,
             typed=prepared.decision.typed,
+            requester_name=prepared.principal.person.label,
         )
         return QuestionDraft(inspection, await build_question(asked, read))
 

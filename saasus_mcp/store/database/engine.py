@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateSchema
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import ADDED_TABLES, SCHEMA_VERSION, metadata
+from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
 from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,8 @@ class Database:
                 if schema is not None:
                     connection.execute(CreateSchema(schema, if_not_exists=True))
                 tables.create_all(connection)
-            elif tables is metadata and not inspect(connection).has_table(ADDED_TABLES[-1].name, schema):
-                for table in ADDED_TABLES:
-                    table.create(connection, checkfirst=True)
+            else:
+                _create_added_tables(connection, tables, schema)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
                 connection.execute(insert(versions).values(version=version))
@@ -168,3 +167,11 @@ class Database:
                 raise StoreError.of("store.unusable", reason=reason) from None
             log.warning("database error: %s", reason)  # its address and user are not for the client
             raise StoreError.of("store.database_failed") from None
+
+
+def _create_added_tables(connection: Connection, tables: MetaData, schema: str | None) -> None:
+    """Create the tables that an earlier release of the same version did not have."""
+    added = [table for table in tables.sorted_tables if table.info.get("added")]
+    if added and not all(inspect(connection).has_table(table.name, schema) for table in added):
+        for table in added:
+            table.create(connection, checkfirst=True)

@@ -12,6 +12,9 @@ SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
+ADDED = {"added": True}
+"""Marks a table that a database of this version may lack, because an earlier release created it. It is created when the database is opened."""
+
 versions = Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 approvals = Table(
@@ -228,6 +231,7 @@ notices = Table(
     Column("at", Float, nullable=False),
     Column("data", Text, nullable=False, comment="JSON: references to what happened, no texts"),
     Column("routed", Boolean, nullable=False, comment="its deliveries were created"),
+    info=ADDED,
 )
 Index("notices_by_state", notices.c.routed, notices.c.at)
 
@@ -242,6 +246,7 @@ notice_deliveries = Table(
     Column("lease", String(16), nullable=False, comment="of the process that sends it now"),
     Column("error", Text, nullable=False, comment="of the last attempt, without addresses"),
     Column("ended_at", Float),
+    info=ADDED,
 )
 Index("notice_deliveries_by_state", notice_deliveries.c.status, notice_deliveries.c.due_at)
 
@@ -252,7 +257,5 @@ mutes = Table(
     Column("profile", String(80), primary_key=True, comment="empty for every profile"),
     Column("until", Float, nullable=False),
     Column("by", Text, nullable=False),
+    info=ADDED,
 )
-
-ADDED_TABLES = (notices, notice_deliveries, mutes)
-"""Tables that a store of `SCHEMA_VERSION` may lack, because an earlier release created it. They are created when it is opened."""
