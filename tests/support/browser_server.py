@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +111,8 @@ class BrowserServer:
         return console_composition.signin_link(self.console, f"{self.url}/console")
 
     def under(self, policy: Policy) -> None:
-        """Replace the policy."""
-        self.pipeline.policy = policy
-        object.__setattr__(self.console, "desk", replace(self.console.service, policy=policy))
+        """Replace the policy inside its wrapper, which every part of the server holds."""
+        object.__setattr__(self.pipeline.policy, "inner", policy)
 
 
 @contextmanager
