@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,6 @@ class BrowserServer:
     def under(self, policy: Policy) -> None:
         """Replace the policy."""
         replace_policy(self.pipeline, policy)
-        object.__setattr__(self.console, "desk", replace(self.console.service, policy=policy))
 
 
 @contextmanager
