@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
-from saasus_mcp.cli import composition
+from saasus_mcp.cli import composition, job_switch
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import ExitStatus, status_of_report
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from saasus_mcp.jobs.tables.table_file import DecodedText
 
 TOOL_PREFIX = "job_"
+NO_ARGUMENTS = "{}"
 FOLLOW_SECONDS = 3600.0
 PRODUCTS = ("csv", "records", "document")
 """Fields of a report that --output writes to the file instead."""
@@ -57,7 +58,7 @@ class _JobCommand(Command):
 @settings_options()
 @fresh_option
 @argument("name", shell_complete=complete_jobs)
-@argument("given", metavar="[JSON]", default="{}")
+@argument("given", metavar="[JSON]", default=NO_ARGUMENTS)
 @option("--csv", "listed", type=_PATH, help="cli_help.option.csv")
 @option("--document", type=_PATH, help="cli_help.option.document")
 @option("--other", type=_PATH, help="cli_help.option.other_document")
@@ -74,6 +75,9 @@ def job(
     **files: Path | None,
 ) -> None:
     """Run a job to its end, and print its report."""
+    if name in job_switch.ACTIONS:
+        job_switch.switch_job(settings, name, "" if given == NO_ARGUMENTS else given)
+        return
     for file in (output, chart):
         if file is not None and file.exists():
             raise file_exists(file)
@@ -147,7 +151,7 @@ def run_to_end(
         job_id = session.run(call, partial(runner.start, spec))
         waiting = ""
         while True:
-            follow = partial(follow_job, runner, job_id, call, FOLLOW_SECONDS, _is_news(waiting))
+            follow = partial(follow_job, runner, job_id, call, FOLLOW_SECONDS, _is_news(waiting), until_paused=False)
             following = session.portal.start_task_soon(follow)
             try:
                 answer = following.result()
@@ -158,7 +162,7 @@ def run_to_end(
                 runner.pipeline.store.jobs.request_cancellation(job_id)
                 continue
             state = answer.structured or {}
-            if state.get("status") != "running":
+            if state.get("status") not in ("running", "paused"):
                 return answer, interrupted
             waiting = state.get("waiting", "")
             if waiting:

@@ -16,8 +16,10 @@ import click
 from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.command_line import argument, group, option
 from saasus_mcp.cli.options import json_array_option, parse_until, settings_options
+from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import format_json, render, require_approver, say
+from saasus_mcp.cli.terminal import render, require_approver, say
+from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import nearest_names, visible_text
@@ -49,7 +51,7 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
         states = [each for store in stores for each in store.notices.channel_states()]
         mutes = [each for store in stores for each in store.notices.active_mutes(now)]
     if as_json:
-        click.echo(format_json([_as_json(channel, states, mutes) for channel in channels]))
+        print_json([_as_json(channel, states, mutes) for channel in channels])
         return
     if not channels:
         say(message("cli_notify.none"))
@@ -196,7 +198,7 @@ def _as_json(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[M
         "dropped": sum(each.counts.get("dropped", 0) for each in own),
         "error": next((each.error for each in own if each.error), ""),
         "muted": [
-            {"profile": each.profile, "until": each.until, "by": each.by}
+            {"profile": each.profile, "until": iso_time(each.until), "by": each.by}
             for each in mutes
             if each.channel == channel.name
         ],

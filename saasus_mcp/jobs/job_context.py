@@ -9,6 +9,7 @@ from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.jobs.job_reader import Checkpoint, JobReader, run_concurrently
+from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import Plan, StepGroup
 from saasus_mcp.jobs.step_runner import CANCELLED_REASON, RATE_LIMITED_REASON, StepRunner
 from saasus_mcp.jobs.store_retry import query_jobs
@@ -18,7 +19,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 BATCH_SIZE = 100
 """Groups between two checkpoints. The store knows the outcome of each step at any time; a checkpoint only saves queries."""
-STOPPING_REASONS = frozenset({"frozen", "overbudget", CANCELLED_REASON, RATE_LIMITED_REASON})
+STOPPING_REASONS = frozenset({"grantexpired", "overbudget", CANCELLED_REASON, RATE_LIMITED_REASON})
 """Reasons that would refuse every other group, too."""
 
 
@@ -49,13 +50,15 @@ class JobContext(JobReader):
 
     Attributes:
         cancelled: whether it was cancelled before all groups were done.
+        gate: holds rows back while the job is paused.
     """
 
     cancelled = False
 
     def __init__(self, pipeline: Pipeline, principal: Principal, job: JobStepRef, checkpoint: Checkpoint) -> None:
         super().__init__(pipeline, principal, job, checkpoint)
-        self._step_runner = StepRunner(pipeline, principal, job, self.fetch)
+        self.gate = PauseGate(pipeline, job.job)
+        self._step_runner = StepRunner(pipeline, principal, job, self.fetch, self.gate)
         self._on_rate_limit = self._step_runner.wait_after_rate_limit
 
     async def wait_for_approvals(self, plan: Plan) -> None:
@@ -72,12 +75,12 @@ class JobContext(JobReader):
             raise SaasusMcpError.of("jobs.approvals_full")
 
     async def report_progress(self, done: int, total: int | None = None) -> None:
-        """Store the progress of the job.
+        """Store the progress of the job, and wait while it is paused.
 
         Raises:
             JobCancelled: the job was cancelled.
         """
-        if not await self._save_progress(done, total):
+        if not await self._save_progress(done, total) or not await self.gate.wait():
             raise JobCancelled
 
     async def _should_continue(self) -> bool:
@@ -119,24 +122,38 @@ class JobContext(JobReader):
         self, batch: Sequence[StepGroup], completed: int, total: int, *, stop_at_failure: bool
     ) -> list[dict[str, Any]]:
         results: dict[str, GroupResult] = {}
-        stopped = not await self._should_continue()
+        ended = await self._find_ended(batch)
 
         async def run(group: StepGroup) -> None:
-            nonlocal stopped
-            if stopped:
+            if group.name not in ended and not await self.gate.begin_row():
                 return
-            results[group.name] = result = await self._run_group(group)
-            running = await self._save_progress(completed + len(results), total)
-            if not running or _must_stop([result], stop_at_failure=stop_at_failure):
-                stopped = True
+            try:
+                if _must_stop(results.values(), stop_at_failure=stop_at_failure):
+                    return
+                results[group.name] = await self._run_group(group)
+                await self._save_progress(completed + len(results), total)
+            finally:
+                if group.name not in ended:
+                    self.gate.end_row()
 
         await run_concurrently([partial(run, group) for group in batch])
         return [asdict(results[group.name]) for group in batch if group.name in results]
 
+    async def _find_ended(self, batch: Sequence[StepGroup]) -> set[str]:
+        """Return the groups that ended before a crash. They need not wait for the end of a pause, since nothing is sent."""
+        names = [step.step for group in batch for step in group.steps]
+        records = await query_jobs(self._pipeline, lambda jobs: jobs.get_steps(self._job.job, names))
+
+        def has_ended(group: StepGroup) -> bool:
+            outcomes = [records[step.step].outcome for step in group.steps if step.step in records]
+            return all(outcomes) or any(each not in (None, "applied") for each in outcomes)
+
+        return {group.name for group in batch if has_ended(group)}
+
     async def _run_group(self, group: StepGroup) -> GroupResult:
         answers: dict[str, Any] = {}
         for step in group.steps:
-            record, reason = await self._step_runner.run_step(step)
+            record, reason = await self._step_runner.run_step(step, begins_row=step is group.steps[0])
             if record.outcome != "applied":
                 outcome = record.outcome or "not_applied"
                 return GroupResult(group.name, outcome, step.step, record.error, reason, answers)

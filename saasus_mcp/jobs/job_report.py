@@ -8,6 +8,7 @@ from typing import Any
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.job_control import PAUSED_KEY
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.saasus.tool_answer import AnswerImage, compact_json
 from saasus_mcp.server.results.result_store import RESULTS_URI, SourceCall, png_of_result, result_of_png
@@ -19,12 +20,17 @@ MAX_ROWS = 20
 """Rows in the answer. Rows that were not applied come first."""
 SaveResult = Callable[[Any], str]
 """Stores a value for the caller for a day. Returns its id, or an empty string if it cannot be stored."""
-RUNNING_HINT = "It continues by itself: do not start it again. job_status follows it, job_cancel stops it."
+RUNNING_HINT = "It continues by itself: do not start it again. job_status follows it, job_control pauses or cancels it."
 WAITING_HINT = (
     "It waits for a person and continues by itself when they have decided: do not start it again. Tell them what it waits for; "
-    "job_status with wait follows it, job_cancel stops it."
+    "job_status with wait follows it, job_control cancels it."
 )
-WAITING_FOR_API_HINT = "It waits for the API and continues by itself: do not start it again. job_status with wait follows it, job_cancel stops it."
+WAITING_FOR_API_HINT = "It waits for the API and continues by itself: do not start it again. job_status with wait follows it, job_control cancels it."
+PAUSING_HINT = "It pauses as soon as the rows in progress have ended. job_status with wait follows it."
+PAUSED_HINT = "Do not start it again: job_control resumes it."
+PAUSED_BY_PERSON_HINT = (
+    "Do not start it again. Only a person can resume it: tell them to run `saasus-mcp job resume {job}` in a terminal."
+)
 READS_KEY = "calls"
 """In a stored report: the reads that it is based on. No answer shows it."""
 OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}
@@ -33,12 +39,13 @@ OUTPUT_SCHEMA: dict[str, Any] = {
     "properties": {
         "job": {"type": "string"},
         "name": {"type": "string"},
-        "status": {"type": "string", "enum": ["running", "done", "failed", "cancelled"]},
+        "status": {"type": "string", "enum": ["running", "paused", "done", "failed", "cancelled"]},
         "done": {"type": "integer"},
         "total": {"type": "integer"},
         "counts": OBJECT_SCHEMA,
         "steps": OBJECT_SCHEMA,
         "why": {"type": "string"},
+        "paused": OBJECT_SCHEMA,
         "waiting": {"type": "string"},
         "approval": {"type": "string"},
         "until": {"type": "string"},
@@ -92,7 +99,7 @@ def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dic
         steps: the number of its steps by outcome.
         forbidden: a tool that its report is based on and that the principal may no longer call. The report is withheld.
     """
-    answer: dict[str, Any] = {"job": job.id, "name": job.name, "status": job.status, "done": job.done}
+    answer: dict[str, Any] = {"job": job.id, "name": job.name, "status": shown_status(job), "done": job.done}
     if job.total is not None:
         answer["total"] = job.total
     if steps:
@@ -101,10 +108,22 @@ def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dic
         answer["hint"] = _running_hint(job)
     if forbidden:
         return {**answer, "hint": str(message("jobs.withheld", tool=forbidden))}
-    return {**answer, **{name: value for name, value in job.report.items() if name != READS_KEY}}
+    was_paused = PAUSED_KEY in job.report and shown_status(job) == "running"
+    left_out = {READS_KEY, *((PAUSED_KEY, "waiting") if was_paused else ())}
+    return {**answer, **{name: value for name, value in job.report.items() if name not in left_out}}
+
+
+def shown_status(job: Job) -> str:
+    """Return the status of a job as a reader sees it: `paused` once no row is in progress."""
+    is_paused = job.status == "running" and job.pause is not None and not job.cancelling and PAUSED_KEY in job.report
+    return "paused" if is_paused else job.status
 
 
 def _running_hint(job: Job) -> str:
+    if job.pause is not None and not job.cancelling:
+        if PAUSED_KEY not in job.report:
+            return PAUSING_HINT
+        return PAUSED_HINT if job.pause.side == "model" else PAUSED_BY_PERSON_HINT.format(job=job.id)
     if "until" in job.report:
         return WAITING_FOR_API_HINT
     return WAITING_HINT if job.report.get("waiting") else RUNNING_HINT

@@ -1,4 +1,4 @@
-"""The tools of jobs: one for each kind of job, one to follow a job, and one to cancel it."""
+"""The tools of jobs: one for each kind of job, one to follow a job, and one to pause, resume or cancel it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import anyio
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
 from saasus_mcp.common.messages import bilingual, message
-from saasus_mcp.jobs import job_report
+from saasus_mcp.jobs import job_control, job_report
+from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.jobs.runner import JobRunner, acting_principal
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json, failed_answer
@@ -34,7 +35,8 @@ JOB_ID_SCHEMA = {"type": "string", "maxLength": 40}
 def build_job_tools(runner: JobRunner, kind: SurfaceKind = "full") -> tuple[BuiltinTool, ...]:
     """Return all tools of jobs. The compact surface does not list the kinds of job, and has one more tool to run them."""
     jobs = tuple(_job_tool(runner, spec) for spec in _listed_specs(runner))
-    helpers = (_status_tool(runner), _cancel_tool(runner))
+    control = _control_tool(runner)
+    helpers = (_status_tool(runner), control, _former_cancel_tool(control))
     if kind == "full":
         return (*jobs, *(replace(tool, toolset=JOBS_TOOLSET) for tool in helpers))
     return (*jobs, _run_tool(runner, jobs), *helpers)
@@ -95,15 +97,24 @@ def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
 
 
 async def follow_job(
-    runner: JobRunner, job: str, call: Call, wait_seconds: float, stops_waiting: Callable[[str], bool] = bool
+    runner: JobRunner,
+    job: str,
+    call: Call,
+    wait_seconds: float,
+    stops_waiting: Callable[[str], bool] = bool,
+    *,
+    until_paused: bool = True,
 ) -> ToolAnswer:
-    """Return the answer about a job when it is over, waits for a person, or the time is over. Reports progress meanwhile.
+    """Return the answer about a job when it is over or paused, waits for a person, or the time is over.
+
+    Progress is reported meanwhile.
 
     If the client cancels the call, the job is cancelled. If the connection is lost, it is not.
 
     Args:
         wait_seconds: how long to wait, less if the call's deadline is earlier.
         stops_waiting: decides whether to return for the thing that the job waits for.
+        until_paused: whether to return when the job is paused.
     """
     if call.deadline is not None:
         wait_seconds = min(wait_seconds, call.deadline.seconds_left() * WAIT_SHARE)
@@ -125,8 +136,10 @@ async def follow_job(
             if waiting != reported_wait:
                 reported_wait = waiting
                 await call.progress(None, None, waiting or found.name)
+            status = job_report.shown_status(found)
             if (
-                found.status != "running"
+                status not in ("running", "paused")
+                or (until_paused and status == "paused")
                 or left <= 0
                 or (stops_waiting(waiting) and await _is_pending(runner, waiting))
             ):
@@ -154,17 +167,17 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
         principal, profile = call.principal, runner.pipeline.destination.profile
         jobs = await with_jobs(runner.pipeline, lambda jobs: jobs.list_jobs(principal.id, profile, MAX_JOBS_LISTED))
         listed = [
-            {"job": each.id, "name": each.name, "status": each.status, "at": each.at}
+            {"job": each.id, "name": each.name, "status": job_report.shown_status(each), "at": each.at}
             for each in jobs
             if not principal.narrowing.exclusion_reason_by_name(each.name, JOBS_TOOLSET)
         ]
         return structured_answer({"jobs": listed})
 
-    wait = {"type": "integer", "minimum": 0, "maximum": int(MAX_WAIT_SECONDS), "description": "seconds"}
+    wait = {"type": "integer", "minimum": 0, "maximum": int(MAX_WAIT_SECONDS)}
     return BuiltinTool(
         name="job_status",
         title=bilingual(message("jobs.status_title")),
-        description="How a job stands, and its report; without an id, your jobs.",
+        description="A job's report, or your jobs.",
         input_schema=object_schema((), job=JOB_ID_SCHEMA, wait=wait),
         run=run,
         hints=LOOKUP_HINTS,
@@ -172,23 +185,44 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
     )
 
 
-def _cancel_tool(runner: JobRunner) -> BuiltinTool:
+def _control_tool(runner: JobRunner) -> BuiltinTool:
     async def run(call: Call) -> ToolAnswer:
-        job = call.arguments["job"]
-        if await _find_job(runner, job, call) is None:
+        job, pipeline = await _find_job(runner, call.arguments["job"], call), runner.pipeline
+        if job is None:
             return _unknown_job()
-        await with_jobs(runner.pipeline, lambda jobs: jobs.request_cancellation(job))
-        return await follow_job(runner, job, call, MAX_WAIT_SECONDS, stops_waiting=lambda _: False)
+        action, store, now = call.arguments["action"], pipeline.store, pipeline.clock()
+        who = Controller(call.principal.id, "model", "client")
+        if action == "pause":
+            await pipeline.store_executor(lambda: job_control.pause_job(store, job, who, now))
+        elif action == "resume":
+            writes = runner.require_startable(job.name, call.principal)
+            await pipeline.store_executor(lambda: job_control.resume_job(store, job, who, now, writes=writes))
+        else:
+            await with_jobs(pipeline, lambda jobs: jobs.request_cancellation(job.id))
+        wait = 0.0 if action == "resume" else MAX_WAIT_SECONDS
+        return await follow_job(runner, job.id, call, wait, stops_waiting=lambda _: action == "pause")
 
     return BuiltinTool(
-        name="job_cancel",
-        title=bilingual(message("jobs.cancel_title")),
-        description="Stop a job between rows; says what was done.",
-        input_schema=object_schema(("job",), job=JOB_ID_SCHEMA),
+        name="job_control",
+        title=bilingual(message("jobs.control_title")),
+        description="Control a job between rows.",
+        input_schema=object_schema(
+            ("job", "action"), job=JOB_ID_SCHEMA, action={"type": "string", "enum": ["pause", "resume", "cancel"]}
+        ),
         run=run,
         hints=ToolHints(read_only=False, destructive=False, idempotent=True, open_world=False),
         could_allow=lambda principal: _could_allow_any(runner, principal),
     )
+
+
+def _former_cancel_tool(control: BuiltinTool) -> BuiltinTool:
+    """Return the former tool that could only cancel. Calls of it work, and it is not listed."""
+
+    async def run(call: Call) -> ToolAnswer | PendingElicitation:
+        return await control.run(replace(call, arguments={**call.arguments, "action": "cancel"}))
+
+    schema = object_schema(("job",), job=JOB_ID_SCHEMA)
+    return replace(control, name="job_cancel", input_schema=schema, run=run, present_name=control.name)
 
 
 def _could_allow_any(runner: JobRunner, principal: Principal) -> bool:

@@ -23,6 +23,7 @@ from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
 from saasus_mcp.jobs.job_kind import JobResult, load_kind
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.pause_gate import describe_expired
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.store_retry import query_jobs, retry
@@ -163,6 +164,8 @@ class JobRunner:
         except Exception:
             log.exception("job %s failed inside the server", ref.job)
             status, report = "failed", {"why": message("jobs.server_failed").text(self.pipeline.language)}
+        if work.gate.expired:
+            report = {"why": describe_expired().text(self.pipeline.language), **report}
         await self._finish(ref.job, status, report)
 
     async def _build_report(self, result: JobResult, principal: Principal, origin: ResultOrigin) -> dict[str, Any]:
@@ -255,6 +258,18 @@ class JobRunner:
         ):
             return decision, []
         return replace(decision, outcome="approve", typed=True) if decision.outcome == "confirm" else decision, critical
+
+    def require_startable(self, name: str, principal: Principal) -> bool:
+        """Return whether a kind of job may write. The connection that resumes such a job must be able to start one.
+
+        Raises:
+            CallRefused: the connection excludes the job, or an operation that it may call.
+        """
+        spec = self.specs.get(name)
+        if spec is None:  # of a later version
+            return True
+        self._require_not_narrowed(spec, principal)
+        return spec.writes_any or bool(spec.writes)
 
     def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
         """Raise CallRefused if the connection excludes the job, or an operation that it may call."""

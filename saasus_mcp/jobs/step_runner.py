@@ -13,6 +13,7 @@ import anyio
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
+from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING
@@ -29,10 +30,13 @@ from saasus_mcp.server.pipeline.job_steps import (
     withdraw_approvals,
 )
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.store import WritesFrozen
 from saasus_mcp.store.job_records import JobStep
 
 CANCELLED_REASON = "cancelled"
 """The reason of a step that was not sent because its job was cancelled while it waited."""
+FROZEN_REASON = WritesFrozen.reason
+"""The reason of a call that was not sent because writes are frozen. The job pauses."""
 RATE_LIMITED_REASON = "rate_limited"
 """The reason of a call that the API keeps refusing with 429. The job ends there, since every other call would be refused."""
 MAX_API_WAIT = 900.0
@@ -55,20 +59,32 @@ GetObstacle = Callable[[], Awaitable[tuple[Message | None, Mapping[str, Any]]]]
 class StepRunner:
     """Runs the steps of one job."""
 
-    def __init__(self, pipeline: Pipeline, principal: Principal, job: JobStepRef, fetch: FetchAnswer) -> None:
+    def __init__(
+        self, pipeline: Pipeline, principal: Principal, job: JobStepRef, fetch: FetchAnswer, gate: PauseGate
+    ) -> None:
         self._pipeline = pipeline
         self._principal = principal
         self._job = job
         self._fetch = fetch
+        self._gate = gate
         self._resume_at = 0.0
         self._resume_text = ""
 
-    async def run_step(self, step: PlanStep) -> tuple[JobStep, str]:
-        """Run a step. Return its record, and the reason if it was refused."""
+    async def run_step(self, step: PlanStep, *, begins_row: bool = True) -> tuple[JobStep, str]:
+        """Run a step. Return its record, and the reason if it was refused.
+
+        Args:
+            begins_row: whether no earlier step of the row was sent, so that a pause holds this one back.
+        """
         record, reason = await self._read_record(step), ""
         while record.outcome is None:
             call = await self._build_call(step)
-            answer = await (self._send(call) if record.call is None else recover_step(self._pipeline, call))
+            sends = record.call is None
+            answer = await (self._send(call, begins_row=begins_row) if sends else recover_step(self._pipeline, call))
+            if answer.why == FROZEN_REASON:
+                if not await self._gate.hold_row_for_freeze():
+                    return replace(record, error=answer.text), CANCELLED_REASON
+                continue
             if answer.why != "store":
                 error = "" if answer.ok else answer.text
                 record, reason = JobStep(step.step, record.call, answer.applied, error, answer.structured), answer.why
@@ -96,11 +112,16 @@ class StepRunner:
         call = Call(tool, args, self._principal, job_step=ref, on_rate_limit=self.wait_after_rate_limit)
         return replace(call, undo_ref=undo_ref)
 
-    async def _send(self, call: Call) -> ToolAnswer:
+    async def _send(self, call: Call, *, begins_row: bool) -> ToolAnswer:
         """Send a call, when the API accepts calls, and after an approval if it needs one."""
         if not await self._wait_for_api():
             return replace(failed_answer(message("jobs.cancelled_while_waiting_for_api")), why=CANCELLED_REASON)
+        first = True
         for rounds_left in reversed(range(MAX_APPROVAL_ROUNDS)):
+            if begins_row and not first and not await self._gate.hold_row():
+                await retry(lambda: withdraw_approvals(self._pipeline, call))
+                return replace(failed_answer(message("jobs.cancelled_while_paused")), why=CANCELLED_REASON)
+            first = False
             answer = await self._pipeline.run(call)
             if isinstance(answer, PendingElicitation):
                 raise TypeError("a step of a job has no client to ask")
@@ -142,14 +163,18 @@ class StepRunner:
             self._resume_at, self._resume_text = resume_at, format_instant(self._pipeline.clock() + seconds, UTC)
         if not await self._wait_for_api():
             return replace(answer, why=CANCELLED_REASON)
+        while not call.operation.reads and await self._is_frozen():
+            if not await self._gate.hold_row_for_freeze():
+                return replace(answer, why=CANCELLED_REASON)
         return None if await self._is_still_allowed(call) else answer
+
+    async def _is_frozen(self) -> bool:
+        store, profile = self._pipeline.store, self._pipeline.destination.profile
+        return await self._pipeline.store_executor(lambda: store.active_freeze(profile)) is not None
 
     async def _is_still_allowed(self, call: PreparedCall) -> bool:
         """Return whether a call that was committed before the wait would be committed now."""
         pipeline = self._pipeline
-        store, profile = pipeline.store, pipeline.destination.profile
-        if not call.operation.reads and await pipeline.store_executor(lambda: store.active_freeze(profile)) is not None:
-            return False
         return await pipeline.policy_evaluator.decide(call, pipeline.internal_reads.reader_for(call)) == call.decision
 
     async def _wait_for_api(self) -> bool:

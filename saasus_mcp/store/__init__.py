@@ -8,6 +8,7 @@ from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.errors import (
     AlreadyUsed,
     BudgetExceeded,
+    GrantExpired,
     JobAlreadyRunning,
     StoreError,
     TooManyJobs,
@@ -41,6 +42,7 @@ __all__ = [
     "ChainHead",
     "Commitment",
     "Freeze",
+    "GrantExpired",
     "HiddenSecret",
     "JobAlreadyRunning",
     "JobGrant",

@@ -29,6 +29,12 @@ class WritesFrozen(StoreError):
     reason: ClassVar[str] = "frozen"
 
 
+class GrantExpired(StoreError):
+    """The consent to a job was given too long ago for the call. It was not sent."""
+
+    reason: ClassVar[str] = "grantexpired"
+
+
 class BudgetExceeded(StoreError):
     """The call would exceed a budget of its principal. It was not sent."""
 

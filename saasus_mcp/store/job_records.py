@@ -10,7 +10,21 @@ if TYPE_CHECKING:
     from saasus_mcp.common.outcome import Outcome
 
 
+GRANT_SECONDS = 24 * 3600
+"""For which a consent to a job lasts. Afterwards no step begins, whether the job ran, waited or was paused."""
 JobStatus = Literal["running", "done", "failed", "cancelled"]
+PauseSide = Literal["model", "person", "freeze"]
+"""Who paused a job. What a person or a freeze stopped, only a person lets go on."""
+PauseResult = Literal["paused", "unchanged", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobPause:
+    """A pause of a job: since when, by whom, and from which side."""
+
+    at: float
+    by: str
+    side: PauseSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,7 @@ class Job:
         done: progress, in the unit of the job.
         total: the end of the progress; None if unknown.
         report: the results; empty while the job runs.
+        pause: the pause that was requested. It takes effect between rows.
     """
 
     id: str
@@ -42,6 +57,7 @@ class Job:
     done: int = 0
     total: int | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
+    pause: JobPause | None = None
 
 
 @dataclass(frozen=True, slots=True)

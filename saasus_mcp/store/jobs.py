@@ -13,12 +13,27 @@ from sqlalchemy.sql.elements import ColumnElement
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import job_steps, jobs, workers
-from saasus_mcp.store.errors import AlreadyUsed, JobAlreadyRunning, TooManyJobs
-from saasus_mcp.store.job_records import Job, JobGrant, JobStatus, JobStep, StepClaim, StepOutcome
+from saasus_mcp.store.database.schema import job_pauses, job_steps, jobs, workers
+from saasus_mcp.store.errors import AlreadyUsed, GrantExpired, JobAlreadyRunning, TooManyJobs
+from saasus_mcp.store.job_records import (
+    GRANT_SECONDS,
+    Job,
+    JobGrant,
+    JobPause,
+    JobStatus,
+    JobStep,
+    PauseResult,
+    PauseSide,
+    StepClaim,
+    StepOutcome,
+)
 
 REQUEST_KEY_LENGTH = 12
 """The first characters of a job's id: equal for equal requests, random for jobs that only read. The others are random."""
+_PAUSE_FIELDS = ("paused_at", "paused_by", "paused_side")
+_JOBS = select(
+    jobs, *(column.label(name) for column, name in zip(list(job_pauses.c)[1:], _PAUSE_FIELDS, strict=True))
+).outerjoin_from(jobs, job_pauses, jobs.c.id == job_pauses.c.job)
 _GRANT_FIELDS = ("name", "principal", "profile", "plan", "given", "typed", "by")
 
 _RUNNING: ColumnElement[str] = literal_column("'running'")
@@ -77,12 +92,16 @@ class JobStore:
             connection.execute(insert(job_steps), rows)
 
     @staticmethod
-    def claim_step(connection: Connection, claim: StepClaim, call: str) -> None:
+    def claim_step(connection: Connection, claim: StepClaim, call: str, at: float) -> None:
         """Use up a step of a job, in the transaction that lets the call be sent.
 
         Raises:
             AlreadyUsed: the step was used before or is not part of the grant, or the job has ended.
+            GrantExpired: the consent to the job was given too long ago.
         """
+        consented = (jobs.c.id == claim.job, jobs.c.given != "none", jobs.c.at < at - GRANT_SECONDS)
+        if connection.execute(select(jobs.c.id).where(*consented)).first() is not None:
+            raise GrantExpired.of("store.grant_expired", hours=GRANT_SECONDS // 3600)
         values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
         if _CLAIM_STEP.run(connection, values) != 1:
             raise AlreadyUsed.of("store.step_used", step=claim.step)
@@ -98,7 +117,34 @@ class JobStore:
     def finish(connection: Connection, job: str, status: JobStatus, *, report: Mapping[str, Any], at: float) -> bool:
         """Save the end of a job. False if it had ended before."""
         values = {"status": status, "report": json.dumps(report), "ended_at": at}
+        connection.execute(delete(job_pauses).where(job_pauses.c.job == job))
         return _update_running(connection, job, **values)
+
+    @staticmethod
+    def pause(connection: Connection, job: str, pause: JobPause) -> PauseResult:
+        """Ask a job to pause between rows. A pause of the model becomes one of the person who pauses, too.
+
+        Returns:
+            `unchanged` if it was paused already, `ended` if it has ended or is being cancelled.
+        """
+        if not _update_running(connection, job, jobs.c.cancelling.is_(False), cancelling=False):  # locks the row
+            return "ended"
+        found = connection.execute(select(job_pauses.c.side).where(job_pauses.c.job == job)).first()
+        if found is None:
+            connection.execute(insert(job_pauses).values(job=job, at=pause.at, by=pause.by, side=pause.side))
+            return "paused"
+        if found.side != "model" or pause.side == "model":
+            return "unchanged"
+        connection.execute(
+            update(job_pauses).where(job_pauses.c.job == job).values(at=pause.at, by=pause.by, side=pause.side)
+        )
+        return "paused"
+
+    @staticmethod
+    def resume(connection: Connection, job: str, side: PauseSide) -> bool:
+        """Let a paused job go on. False if it is not paused, or this side may not resume it."""
+        allowed = () if side == "person" else (job_pauses.c.side == side,)
+        return connection.execute(delete(job_pauses).where(job_pauses.c.job == job, *allowed)).rowcount == 1
 
     @staticmethod
     def profile_of(connection: Connection, job: str) -> str:
@@ -110,19 +156,19 @@ class JobStore:
     def get(self, job: str) -> Job | None:
         """Return a job of any principal."""
         with self._database.read_transaction() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job)).first()
+            row = connection.execute(_JOBS.where(jobs.c.id == job)).first()
             return _job(row) if row is not None else None
 
     def list_jobs(self, principal: str, profile: str, most: int) -> list[Job]:
         """Return the newest jobs of a principal in a profile."""
         own = (jobs.c.principal == principal, jobs.c.profile == profile)
         with self._database.read_transaction() as connection:
-            rows = connection.execute(select(jobs).where(*own).order_by(jobs.c.at.desc()).limit(most))
+            rows = connection.execute(_JOBS.where(*own).order_by(jobs.c.at.desc()).limit(most))
             return [_job(row) for row in rows]
 
     def list_recent(self, profile: str | None, most: int) -> list[Job]:
         """Return the newest jobs of all principals in a profile; of None, in every profile."""
-        query = select(jobs).order_by(jobs.c.at.desc()).limit(most)
+        query = _JOBS.order_by(jobs.c.at.desc()).limit(most)
         with self._database.read_transaction() as connection:
             rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
             return [_job(row) for row in rows]
@@ -153,6 +199,12 @@ class JobStore:
         """Return True if a job of any principal is running."""
         with self._database.read_transaction() as connection:
             return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
+
+    def list_active(self) -> list[Job]:
+        """Return the running and paused jobs of every principal, oldest first."""
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(_JOBS.where(jobs.c.status == "running").order_by(jobs.c.at))
+            return [_job(row) for row in rows]
 
     def should_continue(self, job: str) -> bool:
         """Return True if a job is running and was not cancelled."""
@@ -251,13 +303,15 @@ def _is_running(state: Sequence[Any] | None) -> bool:
     return not cancelling and bool(status == "running")
 
 
-def _update_running(connection: Connection, job: str, **values: Any) -> bool:
-    running = (jobs.c.id == job, jobs.c.status == "running")
+def _update_running(connection: Connection, job: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
+    running = (jobs.c.id == job, jobs.c.status == "running", *conditions)
     return connection.execute(update(jobs).where(*running).values(**values)).rowcount == 1
 
 
 def _job(row: Any) -> Job:
-    return Job(**{**row._asdict(), "report": json.loads(row.report or "{}")})
+    values = {**row._asdict(), "report": json.loads(row.report or "{}")}
+    at, by, side = (values.pop(name) for name in _PAUSE_FIELDS)
+    return Job(**values, pause=None if at is None else JobPause(at, by, side))
 
 
 def _step(row: Sequence[Any]) -> JobStep:

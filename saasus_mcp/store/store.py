@@ -24,7 +24,7 @@ from saasus_mcp.store.database.write_probe import probe_write
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.folder_freeze import read_folder_freeze
 from saasus_mcp.store.hidden_secrets import SecretStore
-from saasus_mcp.store.job_records import JobStatus
+from saasus_mcp.store.job_records import JobPause, JobStatus, PauseResult, PauseSide
 from saasus_mcp.store.jobs import JobStore
 from saasus_mcp.store.notice_records import NoticeEvent, NoticeKind
 from saasus_mcp.store.notices import NoticeOutbox, add_event
@@ -120,6 +120,7 @@ class Store(ApprovalStore, SecretStore):
             BudgetExceeded: a charge would exceed its ceiling.
             TooManyJobs: the call starts a job, and too many jobs of its principal are running.
             AlreadyUsed: the proof cannot be used any more.
+            GrantExpired: the call is a step of a job whose consent was given too long ago.
         """
         if proof is None and commitment == replace(NO_COMMITMENT, profile=commitment.profile):
             self.audit_log.append_alone(call, "begun", record, at)
@@ -131,7 +132,7 @@ class Store(ApprovalStore, SecretStore):
             if proof is not None and (proof.kind != "grant" or commitment.claim is None):
                 use_proof(connection, proof, at)
             if commitment.claim is not None:
-                self.jobs.claim_step(connection, commitment.claim, call)
+                self.jobs.claim_step(connection, commitment.claim, call, at)
             if commitment.undo_entry is not None:
                 self.undo_log.add(connection, commitment.undo_entry)
             if commitment.undoes is not None:
@@ -172,6 +173,22 @@ class Store(ApprovalStore, SecretStore):
                 self.audit_log.append(connection, job, "ended", record, at=at)
                 profile = self.jobs.profile_of(connection, job)
                 add_event(connection, NoticeEvent(f"job:{job}", _JOB_NOTICES[status], profile, at, {"job": job}))
+
+    def pause_job(self, job: str, pause: JobPause, record: Record) -> PauseResult:
+        """Ask a job to pause, and record who asked (`JobStore.pause`)."""
+        with self.audit_log.write_transaction() as connection:
+            result = self.jobs.pause(connection, job, pause)
+            if result == "paused":
+                self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=pause.at)
+            return result
+
+    def resume_job(self, job: str, side: PauseSide, record: Record, at: float) -> bool:
+        """Let a paused job go on, and record who did. False if it is not paused, or this side may not resume it."""
+        with self.audit_log.write_transaction() as connection:
+            resumed = self.jobs.resume(connection, job, side)
+            if resumed:
+                self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
+            return resumed
 
     def record_refusal(self, call: str, record: Record, at: float) -> None:
         """Record a call that was not sent, with the reason."""

@@ -11,11 +11,11 @@ from typing import Any
 from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.job_data import AOZORA, add_tenants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
+from tests.support.policies import replace_policy
 
 AREA = "Lists of calls"
 NAME = "job_run_plan"
@@ -159,12 +159,12 @@ async def stricter_policy(ground: AttackContext) -> str:
         async with start_job_server(folder) as on:
             calls = _changes(on, add_tenants(on.sandbox, 2))
             await _approve(on, calls)
-            submit, stricter = on.runner._engine.submit, NarrowedPolicy(replace(PRESETS["guarded"], bulk=bulk))
+            submit, stricter = on.runner._engine.submit, replace(PRESETS["guarded"], bulk=bulk)
 
             async def changed(
                 job: str, submitted: dict[str, Any], on: JobServer = on, submit: Any = submit, stricter: Any = stricter
             ) -> None:
-                on.pipeline.policy = stricter
+                replace_policy(on.pipeline, stricter)
                 await submit(job, submitted)
 
             ground.monkeypatch.setattr(on.runner._engine, "submit", changed)

@@ -7,6 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from saasus_mcp.jobs import job_control
+from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.job_data import HEADER, list_grants, tenant_id
@@ -93,3 +95,25 @@ async def test_a_server_that_stops_orderly_leaves_its_job_to_the_next(tmp_path: 
         assert told["job"] == job
         assert told["counts"] == {"applied": PEOPLE}
         assert max(on.writes().values()) == 1
+
+
+async def test_a_server_that_is_killed_while_a_job_is_paused_keeps_it_paused_until_a_person_resumes_it(
+    tmp_path: Path,
+) -> None:
+    async with serve_sandbox() as on:
+        assert (await on.run_job(tmp_path, "paused", FATAL, people(on)))[0] == EXIT_KILLED
+        sent = on.writes()
+        _, told = await on.run_job(tmp_path, "never")
+        assert (told["status"], told["paused"]["by"]) == ("paused", "local:person")
+        assert told["done"] == there(on), "what was done before is still counted"
+        assert on.writes() == sent, "another server sends nothing"
+
+        async with start_job_server(tmp_path, url=on.url) as again:
+            job, store = again.pipeline.store.jobs.get(told["job"]), again.pipeline.store
+            assert job is not None
+            who = Controller("local:person", "person", "terminal")
+            job_control.resume_job(store, job, who, again.pipeline.clock(), writes=True)
+            report = await again.wait_for_job(job.id)
+        assert (report["status"], report["counts"]) == ("done", {"applied": PEOPLE})
+        assert there(on) == PEOPLE
+        assert max(on.writes().values()) == 1, "nothing was sent twice"

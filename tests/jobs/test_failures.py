@@ -115,10 +115,10 @@ async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> Non
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", profile))
         told = await on.call_json("job_status", {"job": job, "wait": 30})
-        sent = on.count_requests("auth.CreateSaasUser")
-        assert told["counts"]["not_begun"] > 0
-        assert sent < 60
-        assert any("frozen by local:person" in row.get("why", "") for row in told["rows"])
+        assert (told["status"], told["paused"]["by"]) == ("paused", "local:person")
+        assert on.count_requests("auth.CreateSaasUser") < 60
+        cancelled = await on.call_json("job_cancel", {"job": job})
+        assert cancelled["counts"]["not_begun"] > 0
 
 
 async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
         grant = JobGrant(
             "job_x", PRINCIPAL.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest}
         )
-        on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
+        on.pipeline.store.commit(job, {"operation": "job_x"}, on.pipeline.clock(), commitment=Commitment(grant=grant))
         other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, job_step=part)
         assert "not part of the plan" in other.text
         agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, job_step=part)

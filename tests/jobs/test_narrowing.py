@@ -40,7 +40,7 @@ async def test_a_job_that_is_selected_calls_what_it_needs_and_its_result_can_be_
 ) -> None:
     who = narrowed(**given)
     async with start_job_server(tmp_path) as on:
-        assert {"job_export_users", "job_status", "job_cancel"} <= listed(on, who)
+        assert {"job_export_users", "job_status", "job_control"} <= listed(on, who)
         told = await on.call_json("job_export_users", {}, who=who)
         assert told["status"] == "done"
         assert await on.call_json("job_status", {"job": told["job"]}, who=who) == told
@@ -83,7 +83,7 @@ async def test_a_read_only_connection_exports_and_neither_imports_nor_stops(tmp_
     async with start_job_server(tmp_path) as on:
         names = listed(on, who)
         assert "job_export_users" in names
-        assert not {"job_import_users", "job_offboard_tenant", "job_cancel"} & names
+        assert not {"job_import_users", "job_offboard_tenant", "job_control"} & names
         assert (await on.call_json("job_export_users", {}, who=who))["status"] == "done"
         sent = len(on.sandbox.requests)
         for name, args in (("job_import_users", {"csv": one_user(on)}), ("job_cancel", {"job": "x"})):

@@ -76,8 +76,9 @@ async def test_nothing_is_sent_again_if_writes_were_frozen_meanwhile(tmp_path: P
         await wait_until_waiting(on, job)
         sent = on.count_requests(CREATE)
         on.pipeline.store.freeze(Freeze(0.0, "someone", "", on.pipeline.destination.profile))
-        told = await on.wait_for_job(job)
+        assert (await on.wait_for_job(job))["status"] == "paused"
         assert on.count_requests(CREATE) == sent
+        told = await on.call_json("job_cancel", {"job": job})
         assert "applied" not in told["counts"]
 
 

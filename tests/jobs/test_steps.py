@@ -14,6 +14,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT, JobReader, no_checkpoint, run_concurrently
+from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
@@ -45,7 +46,7 @@ async def test_what_a_step_made_is_known_again_only_where_one_thing_can_be_it(
     weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
-    stepper = StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch)
+    stepper = StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch, PauseGate(behind, JOB))
     made, _ = await stepper.run_step(ENTRY)
     assert (made.outcome, made.answer) == ("applied", found)
     assert len(api.writes) == 1
@@ -108,6 +109,8 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
         raise StoreError("The connection was lost.")
 
     monkeypatch.setattr(store, "commit", unheard)
-    made, why = await StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch).run_step(ENTRY)
+    made, why = await StepRunner(
+        behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch, PauseGate(behind, JOB)
+    ).run_step(ENTRY)
     assert (made.outcome, why) == ("applied", "")
     assert api.writes == [], "what may have been sent is never sent again"

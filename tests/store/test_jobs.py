@@ -24,7 +24,7 @@ def count_instructions(steps: int) -> int:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.set_progress_handler(count, 1)
-        store.jobs.claim_step(connection, StepClaim("job-1", f"step {steps - 1}", "digest"), "call")
+        store.jobs.claim_step(connection, StepClaim("job-1", f"step {steps - 1}", "digest"), "call", NOW)
         driver.set_progress_handler(None, 1)
     store.close()
     return counted

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from saasus_mcp.store import Approval
 from saasus_mcp.store.database.schema import approvals
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.openid_provider import CLIENT, OpenIdProvider
+from tests.support.policies import replace_policy
 
 BOB = Principal("token:bob", frozenset({"support"}))
 """The person behind the assistant."""
@@ -112,8 +113,7 @@ class BrowserServer:
 
     def under(self, policy: Policy) -> None:
         """Replace the policy."""
-        self.pipeline.policy = policy
-        object.__setattr__(self.console, "desk", replace(self.console.service, policy=policy))
+        replace_policy(self.pipeline, policy)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 Usage: `python -m tests.support.crashing_job FOLDER URL MOMENT NUMBER < LIST`. The process ends at the NUMBER-th account. With the
 moment `never` it continues the import that is there. A list that is JSON holds the arguments of `job_run_plan`: then the process
 ends at the NUMBER-th write of any kind. With the keys `job`, `arguments` and `counted` it is another job, whose process ends at the
-NUMBER-th call of the operation `counted`.
+NUMBER-th call of the operation `counted`. With the moment `paused`, the job is paused at that account, and the process ends when
+the pause is in effect.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from typing import Any
 import anyio
 
 from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.jobs import job_control
+from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.store import Store
@@ -27,6 +31,7 @@ from tests.support.pipeline import PRINCIPAL
 MOMENTS = ("before send", "before end", "before checkpoint", "never")
 OPERATION = "auth.CreateSaasUser"
 PATIENCE = 600.0
+PAUSED = "paused"
 AGAIN = "again "
 """Before a moment: continue the job that is there, and end the process again."""
 
@@ -47,6 +52,8 @@ class CrashPoint:
             commit(store, call, record, *given, **named)
             if self._counted(record["operation"]):
                 self._left -= 1
+                if self._left == 0 and self._moment == PAUSED:
+                    pause_newest(store)
                 if self._left == 0:
                     self._doomed = call
                     self._at("before send")
@@ -74,6 +81,12 @@ class CrashPoint:
             os._exit(9)
 
 
+def pause_newest(store: Store) -> None:
+    """Pause the job that was started last, as a person in a terminal does."""
+    [job] = store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 1)
+    job_control.pause_job(store, job, Controller("local:person", "person", "terminal"), time.time())
+
+
 async def main(folder: Path, url: str, moment: str, number: int) -> None:
     starts = moment != "never" and not moment.startswith(AGAIN)
     listed = sys.stdin.read() if starts else ""
@@ -89,6 +102,9 @@ async def main(folder: Path, url: str, moment: str, number: int) -> None:
         if starts:
             answer = await on.surface.run(Call(name, args, PRINCIPAL, elicitor=AcceptingPerson()))
             assert not isinstance(answer, PendingElicitation)
+            if moment == PAUSED:
+                assert '"status":"paused"' in answer.text
+                os._exit(9)
         [job] = on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 1)
         await follow_job(on, job.id)
 

@@ -7,9 +7,15 @@ from typing import Any
 from saasus_mcp.catalog import Operation
 from saasus_mcp.permissions.policy.presets import DecisionOutcome, Policy, Principal
 from saasus_mcp.permissions.policy.rules import PolicyInput, Rule, RulePolicy
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 PRINCIPAL = Principal("local:me", frozenset({"support"}), {"tenants": ["t1", "t2"], "nested": {"set": {"b", "a"}}})
 EVERYTHING = ("*",)
+
+
+def replace_policy(pipeline: Pipeline, policy: Policy) -> None:
+    """Replace the policy of a pipeline for all its parts, as the reload of a policy file does."""
+    object.__setattr__(pipeline.policy, "inner", policy)
 
 
 def build_rule(name: str = "r", then: DecisionOutcome = "allow", **given: Any) -> Rule:

@@ -13,7 +13,7 @@ from saasus_mcp.store import HiddenSecret
 if TYPE_CHECKING:
     from saasus_mcp.store import Approval, Store
 
-Channel = Literal["terminal", "console", "server"]
+Channel = Literal["terminal", "console", "server", "client"]
 
 
 class ActionKind(StrEnum):
@@ -25,6 +25,8 @@ class ActionKind(StrEnum):
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     UNDO = "undo"
+    PAUSE = "pause"
+    RESUME = "resume"
     TOKEN_CREATE = "token_create"  # noqa: S105 - the name of a kind
     TOKEN_REVOKE = "token_revoke"  # noqa: S105 - the name of a kind
     SIGN_OUT = "sign_out"
@@ -43,7 +45,7 @@ class ActionRecord:
 
     Attributes:
         principal: the person who decided.
-        via: the channel; `server` if a server applied a change of its operator.
+        via: the channel; `server` if a server applied a change of its operator, `client` if the model decided for the person.
         saas_id: of the SaaS, if known.
         code: of the approval.
         operation, from_call: the operation, and the call whose record mentions it.

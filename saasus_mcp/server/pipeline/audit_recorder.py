@@ -21,7 +21,16 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_observer import CallObserver
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
-from saasus_mcp.store import AlreadyUsed, BudgetExceeded, CallOutcome, Commitment, StoreError, WritesFrozen, WrongKey
+from saasus_mcp.store import (
+    AlreadyUsed,
+    BudgetExceeded,
+    CallOutcome,
+    Commitment,
+    GrantExpired,
+    StoreError,
+    WritesFrozen,
+    WrongKey,
+)
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
@@ -83,7 +92,7 @@ class AuditRecorder:
         )
         try:
             await self.commit(call.id, call_record(call, self._destination, self._policy), call.proof, commitment)
-        except (AlreadyUsed, WritesFrozen, BudgetExceeded) as error:
+        except (AlreadyUsed, GrantExpired, WritesFrozen, BudgetExceeded) as error:
             await self.record_refusal(call, error.reason)
             return replace(failed_answer(error.message, error.hint), why=error.reason)
         except StoreError as error:

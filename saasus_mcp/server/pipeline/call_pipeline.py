@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -86,7 +86,7 @@ class Pipeline:
         call_seconds: float = CALL_SECONDS,
     ) -> None:
         self.catalogue = catalogue
-        self.policy: Policy = NarrowedPolicy(policy)
+        self.policy: Final[Policy] = NarrowedPolicy(policy)
         self.destination = destination
         self.language: Language = language
         self.zone = zone

@@ -27,6 +27,7 @@ class BuiltinTool:
         could_allow: returns whether the policy allows this principal any call. If not, the tool is not listed.
         output_schema: of the structured answer. None if it may be anything.
         toolset: the tool is listed with the operations of this toolset. Empty if it is always listed.
+        present_name: the name of the tool that replaced this one, which is then not listed. Empty for any other tool.
     """
 
     name: str
@@ -38,6 +39,7 @@ class BuiltinTool:
     hints: ToolHints = LOOKUP_HINTS
     could_allow: Callable[[Principal], bool] = lambda _: True
     toolset: str = ""
+    present_name: str = ""
 
     async def handle(self, call: Call) -> ToolAnswer | PendingElicitation:
         """Check the arguments that a client sent, and run the tool.

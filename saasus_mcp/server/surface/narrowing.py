@@ -30,7 +30,7 @@ HELPER_TOOLS = frozenset(
         "call_destructive",
         "job_run",
         "job_status",
-        "job_cancel",
+        "job_control",
         "select_from_result",
         "read_and_select",
         "time_now",
@@ -38,10 +38,12 @@ HELPER_TOOLS = frozenset(
     }
 )
 """Built-in tools that give no access of their own. They are listed unless they are excluded by name."""
-JOB_HELPER_TOOLS = frozenset({"job_run", "job_status", "job_cancel"})
+JOB_HELPER_TOOLS = frozenset({"job_run", "job_status", "job_control"})
 """Helper tools that are listed only with a job."""
-CHANGING_TOOLS = frozenset({"job_cancel"})
+CHANGING_TOOLS = frozenset({"job_control"})
 """Helper tools that change something."""
+FORMER_NAMES = {"job_cancel": "job_control"}
+"""The present names of helper tools, by former name."""
 ALL_TOOLSETS = "all"
 """Stands for every toolset in a list."""
 MAX_LIST_LENGTH = 16_384
@@ -95,7 +97,7 @@ class ToolNames:
         jobs = {spec.name for spec in load_jobs()}
         present = {operation.tool for operation in catalogue} | jobs | HELPER_TOOLS
         self._catalogue = catalogue
-        self._current = {**catalogue.former_names, **{name: name for name in sorted(present)}}
+        self._current = {**catalogue.former_names, **FORMER_NAMES, **{name: name for name in sorted(present)}}
         self._cached = lru_cache(CACHE_SIZE)(self._resolve)
 
     def resolve(self, text: str, source: str) -> frozenset[str]:
@@ -154,10 +156,10 @@ def matches_asterisks(name: str, glob: str) -> bool:
 
 def exclusion_reason(tool: BuiltinTool, principal: Principal) -> Message | None:
     """Return why the connection does not offer a built-in tool, or None."""
-    narrowing = principal.narrowing
-    if narrowing.read_only and tool.name in CHANGING_TOOLS:
+    narrowing, name = principal.narrowing, tool.present_name or tool.name
+    if narrowing.read_only and name in CHANGING_TOOLS:
         return message("policy.narrowed.read_only")
-    return narrowing.exclusion_reason_by_name(tool.name, "" if tool.name in HELPER_TOOLS else JOBS)
+    return narrowing.exclusion_reason_by_name(name, "" if name in HELPER_TOOLS else JOBS)
 
 
 def require_not_excluded(tool: BuiltinTool, principal: Principal) -> None:

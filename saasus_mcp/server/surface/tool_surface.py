@@ -54,7 +54,7 @@ class ToolSurface:
         self.toolsets = toolsets
         self._pipeline = pipeline
         listed = (*compact, *common) if kind == "compact" else (*common, read_and_select)
-        self._listed = (*listed, *extra_tools)
+        self._listed = (*listed, *(tool for tool in extra_tools if not tool.present_name))
         self._builtin = {tool.name: tool for tool in (*compact, *common, read_and_select, *extra_tools)}
 
     def list_tools(self, principal: Principal) -> list[BuiltinTool | Operation]:

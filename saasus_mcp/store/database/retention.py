@@ -9,6 +9,7 @@ from saasus_mcp.store.database.schema import (
     approvals,
     charges,
     confirmations,
+    job_pauses,
     job_steps,
     jobs,
     journal,
@@ -41,5 +42,6 @@ def purge_expired(connection: Connection, now: float) -> None:
     for table, column, seconds in _RETENTION:
         delete_skip_locked(connection, table, table.c[column] < now - seconds)
     delete_skip_locked(connection, job_steps, job_steps.c.job.not_in(select(jobs.c.id)))
+    delete_skip_locked(connection, job_pauses, job_pauses.c.job.not_in(select(jobs.c.id)))
     delete_skip_locked(connection, undone, undone.c.call.not_in(select(journal.c.call)))
     delete_skip_locked(connection, notice_deliveries, notice_deliveries.c.notice.not_in(select(notices.c.id)))

@@ -215,6 +215,16 @@ job_steps = Table(
 )
 Index("job_steps_by_call", job_steps.c.call)
 
+job_pauses = Table(
+    "job_pauses",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("by", Text, nullable=False, comment="who paused it, or froze the writes"),
+    Column("side", String(8), nullable=False, comment="who may resume it: see store.job_records.PauseSide"),
+    info=ADDED,
+)
+
 workers = Table(
     "workers",
     metadata,

@@ -146,7 +146,7 @@ async def test_nothing_else_that_the_server_offers_reaches_what_is_left_out(
     assert made.apis["default"].sent == []
 
 
-@pytest.mark.parametrize("name", sorted(HELPER_TOOLS - {"job_run", "job_status", "job_cancel"}))
+@pytest.mark.parametrize("name", sorted(HELPER_TOOLS - {"job_run", "job_status", "job_control"}))
 async def test_a_tool_of_our_own_is_excluded_by_its_name(catalogue: Catalogue, name: str) -> None:
     made = build_server(catalogue)
     async with (

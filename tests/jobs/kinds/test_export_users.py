@@ -120,7 +120,7 @@ async def test_the_compact_surface_has_one_tool_that_describes_and_runs_them_all
         ) as client,
     ):
         names = {tool.name for tool in (await client.list_tools()).tools}
-        assert {"job_run", "job_status", "job_cancel"} <= names
+        assert {"job_run", "job_status", "job_control"} <= names
         assert "job_export_users" not in names
         described = await client.call_tool("job_run", {"name": "job_export_users"})
         assert described.structured_content is not None

@@ -109,4 +109,4 @@ async def test_own_tools_are_as_many_as_the_names_that_can_be_excluded(
 
     surface = ToolSurface(build_pipeline(StubApi(catalogue), store), "en", kind)
     own = set(surface._builtin)
-    assert own == HELPER_TOOLS - {"job_run", "job_status", "job_cancel"}
+    assert own == HELPER_TOOLS - {"job_run", "job_status", "job_control"}

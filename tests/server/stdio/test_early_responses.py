@@ -115,7 +115,7 @@ NARROWINGS = (
     Narrowing(tools=frozenset({"auth_get_roles", "auth_delete_tenant", "job_export_users"})),
     Narrowing(tools=frozenset({"auth_create_role"}), exclude=frozenset({"time_now", "call_write"})),
     Narrowing(exclude=frozenset({"auth_search_tenant_users", "auth_get_saas_users", "auth_delete_tenant"})),
-    Narrowing(exclude=frozenset({"job_cancel", "auth_get_tenants"}), read_only=True),
+    Narrowing(exclude=frozenset({"job_control", "auth_get_tenants"}), read_only=True),
     Narrowing(toolsets=frozenset({"jobs", "logs"})),
     Narrowing(tools=frozenset()),
 )

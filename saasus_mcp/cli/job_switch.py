@@ -1,0 +1,54 @@
+"""`saasus-mcp job pause` and `job resume`: hold a job of any server that uses these stores back, and let it go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from saasus_mcp.catalog.jobs import load_jobs
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.terminal import require_approver, say
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
+from saasus_mcp.jobs import job_control
+from saasus_mcp.jobs.job_control import Controller
+from saasus_mcp.settings import Settings
+from saasus_mcp.store import Store
+
+ACTIONS = ("pause", "resume")
+MAX_LISTED = 20
+
+
+def switch_job(settings: Settings, action: str, job_id: str) -> None:
+    """Pause a job, or resume it. A pause needs no terminal, because it is safe; a resumption needs a person at one.
+
+    Raises:
+        SaasusMcpError: there is no such job, or it cannot be paused or resumed now.
+    """
+    if action == "resume":
+        require_approver("job resume", settings.state_folder)
+    who, now = Controller(composition.local_user().id, "person", "terminal"), time.time()
+    with state.open_stores(settings) as stores:
+        for store in stores:
+            job = store.jobs.get(job_id)
+            if job is None:
+                continue
+            if action == "pause":
+                job_control.pause_job(store, job, who, now)
+                say(message("cli_job.pausing", job=job.id))
+                return
+            spec = next((each for each in load_jobs(for_people=True) if each.name == job.name), None)
+            writes = spec is None or spec.writes_any or bool(spec.writes)
+            job_control.resume_job(store, job, who, now, writes=writes)
+            say(message("cli_job.resumed", job=job.id))
+            return
+        raise _unknown_job(stores)
+
+
+def _unknown_job(stores: Sequence[Store]) -> SaasusMcpError:
+    active = [f"{job.id} ({job.name})" for store in stores for job in store.jobs.list_active()]
+    if not active:
+        return SaasusMcpError(message("cli_job.no_active_job"))
+    return SaasusMcpError(
+        message("cli_job.job_id_needed"), message("cli_job.active_jobs", jobs=tuple(active[:MAX_LISTED]))
+    )
