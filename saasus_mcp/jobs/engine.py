@@ -205,6 +205,20 @@ class JobEngine:
         with SetWorkflowID(job):
             await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
 
+    async def find_submitted(self, job: str) -> dict[str, Any]:
+        """Return what a job was submitted with.
+
+        Raises:
+            EngineError: DBOS does not know the job, or cannot be started.
+        """
+        await self.start()
+        from dbos import DBOS  # noqa: PLC0415 - as above
+
+        found = await run_sync(lambda: DBOS.list_workflows(workflow_ids=[job], load_output=False))
+        if not found or found[0].input is None:
+            raise EngineError.of("jobs.unknown_job")
+        return cast("dict[str, Any]", found[0].input["args"][0])
+
     async def checkpoint(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a part of the current job and remember its result. If the job runs again, return the remembered result."""
         from dbos import DBOS  # noqa: PLC0415 - as above

@@ -80,14 +80,16 @@ class JobContext(JobReader):
         Raises:
             JobCancelled: the job was cancelled.
         """
-        if not await self._save_progress(done, total) or not await self.gate.wait():
+        await self._save_progress(done, total)
+        if not await self.gate.wait():
             raise JobCancelled
 
     async def _should_continue(self) -> bool:
         return await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job))
 
-    async def _save_progress(self, done: int, total: int | None) -> bool:
-        return await query_jobs(self._pipeline, lambda jobs: jobs.report_progress(self._job.job, done, total))
+    async def _save_progress(self, done: int, total: int | None) -> None:
+        if not await query_jobs(self._pipeline, lambda jobs: jobs.report_progress(self._job.job, done, total)):
+            self.gate.recheck()
 
     async def run_groups(
         self,

@@ -81,7 +81,7 @@ def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
         if isinstance(started, PendingElicitation):
             return started
         deadline = runner.pipeline.deadline_for(call).postponed(asked())
-        return await follow_job(runner, started, replace(call, deadline=deadline), MAX_WAIT_SECONDS)
+        return await follow_job(runner, started, replace(call, deadline=deadline), MAX_WAIT_SECONDS, owns_job=True)
 
     return BuiltinTool(
         name=spec.name,
@@ -104,17 +104,19 @@ async def follow_job(
     stops_waiting: Callable[[str], bool] = bool,
     *,
     until_paused: bool = True,
+    owns_job: bool = False,
 ) -> ToolAnswer:
     """Return the answer about a job when it is over or paused, waits for a person, or the time is over.
 
     Progress is reported meanwhile.
 
-    If the client cancels the call, the job is cancelled. If the connection is lost, it is not.
+    If the client cancels the call that began the job, the job is cancelled. If the connection is lost, it is not.
 
     Args:
         wait_seconds: how long to wait, less if the call's deadline is earlier.
         stops_waiting: decides whether to return for the thing that the job waits for.
         until_paused: whether to return when the job is paused.
+        owns_job: whether the call began the job. One that only looks, or pauses, must not end it.
     """
     if call.deadline is not None:
         wait_seconds = min(wait_seconds, call.deadline.seconds_left() * WAIT_SHARE)
@@ -147,7 +149,7 @@ async def follow_job(
             await anyio.sleep(min(pause, left))
             pause = min(pause * 1.5, MAX_POLL_SECONDS)
     except anyio.get_cancelled_exc_class():
-        if call.is_cancelled():
+        if owns_job and call.is_cancelled():
             await with_jobs(runner.pipeline, lambda jobs: jobs.request_cancellation(job))
         raise
 
@@ -195,7 +197,7 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
         if action == "pause":
             await pipeline.store_executor(lambda: job_control.pause_job(store, job, who, now))
         elif action == "resume":
-            writes = runner.require_startable(job.name, call.principal)
+            writes = await runner.require_startable(job, call.principal)
             await pipeline.store_executor(lambda: job_control.resume_job(store, job, who, now, writes=writes))
         else:
             await with_jobs(pipeline, lambda jobs: jobs.request_cancellation(job.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC
 from functools import partial
 
@@ -18,6 +19,8 @@ from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause
 
 POLL_SECONDS = 1.0
 """Between two queries whether the job was resumed."""
+TRUST_SECONDS = 0.5
+"""For which an open gate is not asked for again. The end of a row looks, too, and the commit of each call refuses a frozen write."""
 
 
 class PauseGate:
@@ -32,7 +35,12 @@ class PauseGate:
         self._pipeline = pipeline
         self._job = job
         self._in_progress = 0
+        self._open_until = 0.0
         self._lock = anyio.Lock()  # of the rows that wait, only one asks the store
+
+    def recheck(self) -> None:
+        """Ask the store before the next row begins, because the job must pause or stop."""
+        self._open_until = 0.0
 
     async def begin_row(self) -> bool:
         """Wait while the job is paused, and count a row as in progress. Return False if the job must stop."""
@@ -48,6 +56,7 @@ class PauseGate:
 
     async def hold_row(self) -> bool:
         """Wait while the job is paused, within a row of which no call is in progress. Return False if the job must stop."""
+        self.recheck()  # the row may have waited for long
         self._in_progress -= 1
         try:
             return await self.wait()
@@ -68,6 +77,8 @@ class PauseGate:
 
     async def _wait(self) -> bool:
         reported: JobPause | None = None
+        if time.monotonic() < self._open_until:
+            return True
         while True:
             job = await query_jobs(self._pipeline, lambda jobs: jobs.get(self._job))
             if job is None or job.status != "running" or job.cancelling:
@@ -75,6 +86,7 @@ class PauseGate:
             if job.pause is None:
                 if PAUSED_KEY in job.report:
                     await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job, {}))
+                self._open_until = time.monotonic() + TRUST_SECONDS
                 return True
             if self._pipeline.clock() > job.at + GRANT_SECONDS:
                 self.expired = True

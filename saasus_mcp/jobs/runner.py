@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
@@ -30,7 +30,7 @@ from saasus_mcp.jobs.store_retry import query_jobs, retry
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
-from saasus_mcp.permissions.policy.narrowing import Narrowing
+from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.question.staleness import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
@@ -42,7 +42,7 @@ from saasus_mcp.server.pipeline.job_steps import evaluate_step, undo_ref_of, wit
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store import JobAlreadyRunning
-from saasus_mcp.store.job_records import JobStatus
+from saasus_mcp.store.job_records import Job, JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -259,16 +259,21 @@ class JobRunner:
             return decision, []
         return replace(decision, outcome="approve", typed=True) if decision.outcome == "confirm" else decision, critical
 
-    def require_startable(self, name: str, principal: Principal) -> bool:
-        """Return whether a kind of job may write. The connection that resumes such a job must be able to start one.
+    async def require_startable(self, job: Job, principal: Principal) -> bool:
+        """Return whether a job may write. The connection that resumes a job must be able to start it.
 
         Raises:
             CallRefused: the connection excludes the job, or an operation that it may call.
         """
-        spec = self.specs.get(name)
+        spec = self.specs.get(job.name)
         if spec is None:  # of a later version
             return True
         self._require_not_narrowed(spec, principal)
+        if spec.writes_any and principal.narrowing != NO_NARROWING:
+            # The calls go on under the narrowing of the connection that began the job, which may be wider than this one.
+            submitted = await self._engine.find_submitted(job.id)
+            keys = [step["operation"] for group in submitted["plan"]["groups"] for step in group["steps"]]
+            self._require_calls_not_narrowed(spec, set(keys), principal)
         return spec.writes_any or bool(spec.writes)
 
     def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
@@ -278,9 +283,11 @@ class JobRunner:
             raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
         if spec.writes_any:
             return  # each call is decided on under the narrowing of the connection
-        narrowing = principal.for_job(spec.name).narrowing
-        for operation in map(self.pipeline.catalogue.find, (*spec.reads, *spec.writes)):
-            if excluded := narrowing.exclusion_reason(operation):
+        self._require_calls_not_narrowed(spec, (*spec.reads, *spec.writes), principal.for_job(spec.name))
+
+    def _require_calls_not_narrowed(self, spec: JobSpec, keys: Collection[str], principal: Principal) -> None:
+        for operation in map(self.pipeline.catalogue.find, keys):
+            if excluded := principal.narrowing.exclusion_reason(operation):
                 error = message("jobs.operation_excluded", job=spec.name, tool=operation.tool, reason=excluded)
                 raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
 

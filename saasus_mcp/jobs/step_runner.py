@@ -18,6 +18,7 @@ from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING
 from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import job_grants
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
@@ -166,16 +167,23 @@ class StepRunner:
         while not call.operation.reads and await self._is_frozen():
             if not await self._gate.hold_row_for_freeze():
                 return replace(answer, why=CANCELLED_REASON)
-        return None if await self._is_still_allowed(call) else answer
+        return await self._decide_again(call, answer)
 
     async def _is_frozen(self) -> bool:
         store, profile = self._pipeline.store, self._pipeline.destination.profile
         return await self._pipeline.store_executor(lambda: store.active_freeze(profile)) is not None
 
-    async def _is_still_allowed(self, call: PreparedCall) -> bool:
-        """Return whether a call that was committed before the wait would be committed now."""
+    async def _decide_again(self, call: PreparedCall, answer: ToolAnswer) -> ToolAnswer | None:
+        """Return None if a call that was committed before the wait would be committed now, else why it is not sent."""
         pipeline = self._pipeline
-        return await pipeline.policy_evaluator.decide(call, pipeline.internal_reads.reader_for(call)) == call.decision
+        read = pipeline.internal_reads.reader_for(call)
+        if await pipeline.policy_evaluator.decide(call, read) != call.decision:
+            return answer
+        try:
+            await pipeline.authorizer.require_still_covered(call, read)
+        except CallRefused as refusal:
+            return replace(failed_answer(refusal.message, refusal.hint, trace_id=call.id), why=refusal.reason)
+        return None
 
     async def _wait_for_api(self) -> bool:
         """Wait until the time that the API named. Return False if the job was cancelled."""

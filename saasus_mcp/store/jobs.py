@@ -38,7 +38,11 @@ _GRANT_FIELDS = ("name", "principal", "profile", "plan", "given", "typed", "by")
 
 _RUNNING: ColumnElement[str] = literal_column("'running'")
 """A literal, because a prepared statement binds only named values."""
-_STATE = PreparedStatement(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == bindparam("job")))
+_STATE = PreparedStatement(
+    select(jobs.c.cancelling, jobs.c.status, exists().where(job_pauses.c.job == jobs.c.id).label("paused")).where(
+        jobs.c.id == bindparam("job")
+    )
+)
 _REPORT_PROGRESS = PreparedStatement(
     update(jobs).where(jobs.c.id == bindparam("job")).values(done=bindparam("finished"), total=bindparam("all"))
 )
@@ -182,9 +186,10 @@ class JobStore:
             return [tuple(row) for row in rows]
 
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
-        """Save the progress of a job. False if it must stop."""
+        """Save the progress of a job. False if it must stop or pause."""
         self._database.execute_alone(_REPORT_PROGRESS, {"job": job, "finished": done, "all": total})
-        return self.should_continue(job)
+        state = self._database.read_alone(_STATE, {"job": job})
+        return _is_running(state) and not _is_paused(state)
 
     def require_capacity(self, principal: str, most: int) -> None:
         """Check early whether one more job of a principal could start. `start` checks again.
@@ -299,8 +304,12 @@ def _require_capacity(connection: Connection, principal: str, most: int) -> None
 def _is_running(state: Sequence[Any] | None) -> bool:
     if state is None:
         return False
-    cancelling, status = state
+    cancelling, status, _ = state
     return not cancelling and bool(status == "running")
+
+
+def _is_paused(state: Sequence[Any] | None) -> bool:
+    return state is not None and bool(state[2])
 
 
 def _update_running(connection: Connection, job: str, *conditions: ColumnElement[bool], **values: Any) -> bool:

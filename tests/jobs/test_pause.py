@@ -20,7 +20,7 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job
 from tests.support.job_data import add_tenants, list_grants, sandbox_state
-from tests.support.job_server import JobServer, start_job_server
+from tests.support.job_server import JobServer, hold_calls, start_job_server
 from tests.support.pipeline import PRINCIPAL
 from tests.support.policies import replace_policy
 
@@ -53,6 +53,11 @@ async def gate_asked_again(on: JobServer) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "get", counted)
         await until(lambda: asked >= 3)
+
+
+def is_pausing(on: JobServer, job: str) -> bool:
+    found = on.pipeline.store.jobs.get(job)
+    return found is not None and found.pause is not None
 
 
 async def control(on: JobServer, job: str, action: str, **more: Any) -> dict[str, Any]:
@@ -307,3 +312,111 @@ async def test_a_restart_keeps_a_job_paused(tmp_path: Path) -> None:
         await control(on, job, "resume")
         assert (await on.wait_for_job(job))["counts"] == {"applied": 80}
         assert on.count_requests("auth.CreateSaasUser") == 40, "no call was sent twice"
+
+
+async def test_a_connection_resumes_a_list_only_if_it_could_begin_each_of_its_calls(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        job, made = await paused_list(on)
+        narrow = [
+            Narrowing(exclude=frozenset({"auth_update_tenant_plan"})),
+            Narrowing(toolsets=frozenset({"jobs", "roles"})),
+            Narrowing(tools=frozenset({"job_run_plan", "job_control"})),
+        ]
+        for each in narrow:
+            who = replace(PRINCIPAL, narrowing=each)
+            answer = await on.call("job_control", {"job": job, "action": "resume"}, who=who)
+            assert not answer.ok
+            assert "auth_update_tenant_plan" in answer.text
+            assert (await on.call_json("job_status", {"job": job}))["status"] == "paused"
+        await gate_asked_again(on)
+        assert on.count_requests(CHANGE) == made
+        wide = replace(PRINCIPAL, narrowing=Narrowing(exclude=frozenset({"auth_delete_tenant"})))
+        assert (await control(on, job, "resume", who=wide))["status"] == "running"
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 30}
+
+
+@pytest.mark.parametrize("name", ["job_control", "job_status"])
+async def test_who_stops_waiting_for_a_pause_or_a_report_does_not_cancel_the_job(tmp_path: Path, name: str) -> None:
+    async with start_job_server(tmp_path) as on:
+        job = await on.start_import(40)
+        with hold_calls(on, GRANT):
+            await until(lambda: on.count_requests("auth.CreateSaasUser") >= 1)
+            args: dict[str, Any] = {"action": "pause"} if name == "job_control" else {"wait": 45}
+            async with anyio.create_task_group() as group:
+
+                async def wait() -> None:
+                    await on.call(name, {"job": job, **args}, is_cancelled=lambda: True)
+
+                group.start_soon(wait)
+                await (until(lambda: is_pausing(on, job)) if name == "job_control" else gate_asked_again(on))
+                group.cancel_scope.cancel()
+            found = on.pipeline.store.jobs.get(job)
+            assert found is not None
+            assert not found.cancelling
+        if name == "job_control":
+            await status_of(on, job, "paused")
+            await control(on, job, "resume")
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 80}
+
+
+async def test_an_open_gate_asks_the_store_far_less_often_than_once_a_row(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        jobs, asked = on.pipeline.store.jobs, 0
+        get, wait = jobs.get, pause_gate.PauseGate._wait
+        inside = False
+
+        async def counted(gate: pause_gate.PauseGate) -> bool:
+            nonlocal inside
+            inside = True
+            try:
+                return await wait(gate)
+            finally:
+                inside = False
+
+        def get_counted(job: str) -> Job | None:
+            nonlocal asked
+            asked += inside
+            return get(job)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pause_gate, "TRUST_SECONDS", 60.0)
+            patch.setattr(pause_gate.PauseGate, "_wait", counted)
+            patch.setattr(jobs, "get", get_counted)
+            job = await on.start_import(60)
+            assert (await on.wait_for_job(job))["counts"] == {"applied": 120}
+        assert asked <= 5
+
+
+async def test_a_job_whose_gate_was_open_a_moment_ago_still_pauses_at_the_end_of_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pause_gate, "TRUST_SECONDS", 60.0)
+    async with start_job_server(tmp_path) as on:
+        job = await on.start_import(60)
+        await until(lambda: on.count_requests(GRANT) >= 5)
+        pause_in_terminal(on, job)
+        told = await status_of(on, job, "paused")
+        assert told["done"] < 60
+        resume_in_terminal(on, job)
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 120}
+
+
+@pytest.mark.parametrize("changed", ["tenant", "two_person"])
+async def test_a_call_that_the_api_refused_for_now_is_decided_on_again_before_it_is_repeated(
+    tmp_path: Path, changed: str
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on=CHANGE, times=1, status=429, retry_after=2)
+        job = await approved_list(on, await changes(on, 1), by=PRINCIPAL.id)
+        with anyio.fail_after(20):
+            while "until" not in await on.call_json("job_status", {"job": job, "wait": 1}):
+                pass
+        if changed == "tenant":
+            state = sandbox_state(on.sandbox)
+            [tenant] = (row for row in state.rows("tenants") if row["name"] == "Test 1")
+            state.put("tenants", (tenant["id"],), {**tenant, "name": "Renamed"})
+        else:
+            replace_policy(on.pipeline, replace(PRESETS["guarded"], two_person=True))
+        told = await on.wait_for_job(job)
+        assert told["counts"] == {"not_applied": 1}
+        assert on.count_requests(CHANGE) == 1, "the request is not sent again"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
@@ -14,6 +15,7 @@ from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.approval_gate import (
     ApprovalGate,
@@ -86,6 +88,23 @@ class CallAuthorizer:
         channel = await self._gate().choose_channel(request)
         draft = await self._draft_question(prepared, read)
         return await self._gate().obtain_consent(request, channel, draft)
+
+    async def require_still_covered(self, prepared: PreparedCall, read: ApiReader) -> None:
+        """Check a committed step again after a wait: the grant still covers it, and its target is as the person saw it.
+
+        Raises:
+            CallRefused: the policy or the target has changed.
+        """
+        step = prepared.job_step
+        if step is None:
+            return
+        if job_grants.grant_covers(prepared, step, self._policy):
+            await self._authorize_step(prepared, step, read)
+            return
+        operation, saas_id = prepared.operation, self._destination.saas_id
+        snapshot = (await inspect_call(operation, prepared.arguments, saas_id, read)).snapshot
+        if snapshot.encoded != prepared.inspection.snapshot.encoded:
+            raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
 
     async def _authorize_step(self, prepared: PreparedCall, step: JobStepRef, read: ApiReader) -> Authorized:
         answers = await self._run(lambda: job_grants.earlier_answers(step, self._open_store().jobs))
