@@ -44,7 +44,7 @@ load: $(READY)  ## 32 clients at once, before one server and two, on both databa
 
 test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest --numprocesses auto --dist worksteal tests/browser
 
 screenshots: $(READY)  ## write docs/images again
 	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from saasus_mcp.catalog.jobs import load_jobs
+from saasus_mcp.catalog.jobs import may_write
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
@@ -37,9 +37,7 @@ def switch_job(settings: Settings, action: str, job_id: str) -> None:
                 job_control.pause_job(store, job, who, now)
                 say(message("cli_job.pausing", job=job.id))
                 return
-            spec = next((each for each in load_jobs(for_people=True) if each.name == job.name), None)
-            writes = spec is None or spec.writes_any or bool(spec.writes)
-            job_control.resume_job(store, job, who, now, writes=writes)
+            job_control.resume_job(store, job, who, now, writes=may_write(job.name))
             say(message("cli_job.resumed", job=job.id))
             return
         raise _unknown_job(stores)

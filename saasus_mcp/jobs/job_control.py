@@ -1,4 +1,4 @@
-"""Who may pause, resume and cancel a job. The tool of the model and the command of the terminal ask here alike."""
+"""Who may pause and resume a job. The tool of the model, the command of the terminal and the console ask here alike."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, Channel
@@ -21,11 +22,13 @@ PAUSED_KEY = "paused"
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """Who controls a job: a person at a terminal, or the model for its caller."""
+    """Who controls a job: a person in a terminal or on the console, or the model for its caller."""
 
     principal: str
     side: PauseSide
     via: Channel
+    saas_id: str = ""
+    person: Person = NOBODY
 
 
 def pause_job(store: Store, job: Job, who: Controller, now: float) -> None:
@@ -88,5 +91,14 @@ def _require_active(job: Job) -> None:
 
 
 def _record(kind: ActionKind, job: Job, who: Controller) -> dict[str, object]:
-    action = ActionRecord(kind, who.principal, who.via, profile=job.profile, operation=job.name, from_call=job.id)
+    action = ActionRecord(
+        kind,
+        who.principal,
+        who.via,
+        profile=job.profile,
+        saas_id=who.saas_id,
+        operation=job.name,
+        from_call=job.id,
+        person=who.person,
+    )
     return action.to_audit()

@@ -28,9 +28,7 @@ WAITING_HINT = (
 WAITING_FOR_API_HINT = "It waits for the API and continues by itself: do not start it again. job_status with wait follows it, job_control cancels it."
 PAUSING_HINT = "It pauses as soon as the rows in progress have ended. job_status with wait follows it."
 PAUSED_HINT = "Do not start it again: job_control resumes it."
-PAUSED_BY_PERSON_HINT = (
-    "Do not start it again. Only a person can resume it: tell them to run `saasus-mcp job resume {job}` in a terminal."
-)
+PAUSED_BY_PERSON_HINT = "Do not start it again. Only a person can resume it: on the console, or with `saasus-mcp job resume {job}` in a terminal."
 READS_KEY = "calls"
 """In a stored report: the reads that it is based on. No answer shows it."""
 OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}

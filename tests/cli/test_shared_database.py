@@ -72,7 +72,7 @@ def test_approvals_are_watched(asked: Store, where: str) -> None:
 
 
 def test_the_audit_is_searched_verified_and_exported() -> None:
-    assert "auth.UpdateRole" in run_command("audit", "search").out
+    assert "auth_update_role" in run_command("audit", "search").out
     assert "Records verified: 1. No tampering found." in run_command("audit", "verify").out
     assert [head["number"] for head in json.loads(run_command("audit", "heads").out)] == [1]
     assert len(run_command("audit", "export").out.splitlines()) == 1

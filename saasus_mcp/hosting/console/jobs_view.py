@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.common.messages import one_of
-from saasus_mcp.hosting.console.service import ConsoleService, ListedJob
+from saasus_mcp.hosting.console import job_actions
+from saasus_mcp.hosting.console.job_actions import ListedJob
+from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.jobs.job_report import shown_status
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.store.job_records import Job
 
 MAX_JOBS = 100
 ROW_FIELDS = ("row", "target", "tool", "outcome", "why")
@@ -26,7 +30,7 @@ def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     search = WordSearch(page.filter_text("q"))
     rows = [
         _job_row(service, each, page.reader)
-        for each in service.list_jobs(page.session.approver, MAX_JOBS)
+        for each in job_actions.list_jobs(service, page.session.approver, MAX_JOBS)
         if search.matches([*service.operation_names(each.job.name), each.job.principal, each.job.id, each.job.by])
     ]
     values = {"rows": rows, "q": search.text, "reload_seconds": 30, "here": "jobs"}
@@ -35,7 +39,7 @@ def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
 
 def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
     """Return one job with its report."""
-    listed = service.find_job(page.session.approver, page.path["job"])
+    listed = job_actions.find_job(service, page.session.approver, page.path["job"])
     if listed is None:
         return None
     report = listed.job.report
@@ -56,7 +60,7 @@ def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
 
 def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict[str, Any]:
     job, waiting = listed.job, str(listed.job.report.get("waiting", ""))
-    status = "stopping" if job.status == "running" and job.cancelling else job.status
+    status = _shown_status(job)
     return {
         "id": job.id,
         "title": service.operation_title(job.name, reader.language),
@@ -65,8 +69,10 @@ def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict
         "profile": job.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
-        "status": job.status,
+        "status": status,
         "status_label": one_of("console_jobs.status", status),
+        "running": job.status == "running",
+        "paused": job.pause is not None,
         "cancelling": job.cancelling,
         "given": one_of("console_jobs.given", job.given or "none"),
         "by": job.by,
@@ -76,6 +82,14 @@ def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict
         "total": job.total,
         "waiting": waiting if job.status == "running" else "",
     }
+
+
+def _shown_status(job: Job) -> str:
+    if job.status != "running" or not (job.cancelling or job.pause):
+        return job.status
+    if job.cancelling:
+        return "stopping"
+    return "paused" if shown_status(job) == "paused" else "pausing"
 
 
 def _outcome_text(outcome: str, reader: Reader) -> str:

@@ -24,6 +24,7 @@ from saasus_mcp.hosting.console import (
     audit_export,
     audit_view,
     changes_view,
+    job_actions,
     jobs_view,
     live,
     tools_view,
@@ -43,7 +44,7 @@ from saasus_mcp.hosting.console.rendering import (
 )
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 
@@ -54,6 +55,8 @@ MAX_TYPED_LENGTH = 400
 Endpoint = Callable[[Request], Awaitable[Response]]
 FormAction = Callable[[ConsoleSession, Mapping[str, str]], str]
 """Performs the action of a form, in a thread, and returns the path to go to."""
+JobAction = Callable[[ConsoleService, Approver, str], None]
+"""Pauses, resumes or cancels the job with this id."""
 
 
 class NotSignedIn(Exception):
@@ -93,7 +96,9 @@ class Console:
             "/reject": self._reject,
             "/freeze": self._freeze,
             "/unfreeze": self._unfreeze,
-            "/cancel-job": self._cancel_job,
+            "/pause-job": partial(self._control_job, job_actions.pause_job),
+            "/resume-job": partial(self._control_job, job_actions.resume_job),
+            "/cancel-job": partial(self._control_job, job_actions.cancel_job),
             "/end-session": self._end_session,
         }
         routes = [
@@ -186,7 +191,8 @@ class Console:
         self, refused: CallRefused, fields: Mapping[str, str], session: ConsoleSession, request: Request
     ) -> Response:
         status = HTTPStatus.CONFLICT if refused.reason == Reason.UNKNOWN else HTTPStatus.UNPROCESSABLE_ENTITY
-        error, code = one_of("console.refused", refused.reason), fields.get("code", "")
+        code = fields.get("code", "")
+        error = refused.message if "job" in fields else one_of("console.refused", refused.reason)
         if code:
             page = replace(self._page_request(request, session), query={}, path={"code": code})
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
@@ -212,9 +218,9 @@ class Console:
         self.service.unfreeze(session.approver, fields.get("profile", ""), fields.get("of", ""))
         return "/limits"
 
-    def _cancel_job(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+    def _control_job(self, control: JobAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
         job = fields.get("job", "")
-        self.service.cancel_job(session.approver, job)
+        control(self.service, session.approver, job)
         return f"/jobs/{job}"
 
     def _end_session(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:

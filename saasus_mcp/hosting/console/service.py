@@ -25,7 +25,6 @@ from saasus_mcp.store import Approval, Freeze, UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
-    from saasus_mcp.store.job_records import Job
     from saasus_mcp.store.tokens import Token
 
 DAY_SECONDS = 24 * 3600
@@ -60,14 +59,6 @@ class ListedApproval:
 
     context: ProfileContext
     approval: Approval
-
-
-@dataclass(frozen=True, slots=True)
-class ListedJob:
-    """A job and its context."""
-
-    context: ProfileContext
-    job: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,40 +238,6 @@ class ConsoleService:
         traces = list(self.policy.explain(given))
         applied = [each for each in traces if each.skipped_by is None]
         return self.policy.decide(given), is_conditional(traces), applied
-
-    def list_jobs(self, approver: Approver, most: int) -> list[ListedJob]:
-        """Return the newest jobs that the approver may see."""
-        listed = [
-            ListedJob(context, each)
-            for context in self.contexts_of(approver)
-            for each in context.store().jobs.list_recent(context.profile, most)
-        ]
-        return sorted(listed, key=lambda each: each.job.at, reverse=True)[:most]
-
-    def find_job(self, approver: Approver, identifier: str) -> ListedJob | None:
-        """Return a job that the approver may see."""
-        for context in self.contexts_of(approver):
-            job = context.store().jobs.get(identifier)
-            if job is not None and context.profile in (None, job.profile):
-                return ListedJob(context, job)
-        return None
-
-    def cancel_job(self, approver: Approver, identifier: str) -> None:
-        """Ask a job to stop after the row that it is at. The record comes first.
-
-        Raises:
-            CallRefused: there is no such job for this approver, or it is not running.
-        """
-        listed = self.find_job(approver, identifier)
-        if listed is None or listed.job.status != "running":
-            raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_job"), message("hosting.unknown_job_hint"))
-        place = {"profile": listed.job.profile, "saas_id": listed.context.saas_id}
-        action = ActionRecord(
-            ActionKind.JOB_CANCEL, approver.id, "console", operation=listed.job.name, person=approver.person, **place
-        )
-        store = listed.context.store()
-        record_action(store, replace(action, from_call=identifier), self.clock())
-        store.jobs.request_cancellation(identifier)
 
     def list_changes(self, approver: Approver) -> list[ListedChange]:
         """Return the changes of the retention period that the approver may see, newest first."""

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from saasus_mcp.cli import state as cli_state
+from saasus_mcp.cli.audit.audit_entries import AuditEntry, fold
+from saasus_mcp.common.language import Language, Text
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.settings import read_settings
 from saasus_mcp.store import Store
 from tests.support.commands import Terminal, run_command
@@ -145,3 +148,11 @@ def test_on_a_screen_each_line_has_one_row_under_its_day() -> None:
         assert len(lines) == 4
         assert applied in lines[2]
         assert lines[1].endswith("…")
+
+
+@pytest.mark.parametrize("action", [*ActionKind, "key_change", "purge"])
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_decision_has_a_text(action: str, language: Language) -> None:
+    entry = AuditEntry(0.0, "c" * 32, ("decided",), {"event": "decided", "action": action}, "", Text("", ""))
+    assert entry.action_text(language) not in ("", action)
+    assert fold(entry.action_text(language)) in entry.words

@@ -8,8 +8,11 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from saasus_mcp.hosting.console import job_actions
 from saasus_mcp.hosting.console.service import ProfileContext
+from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.store import Freeze
 from tests.support.console import ALICE, CALL, JOB, ConsoleSession, csrf_token
 
 REPORT = {
@@ -46,6 +49,51 @@ async def test_a_running_job_shows_its_progress_and_can_be_stopped(stage: Consol
     assert (recorded["action"], recorded["principal"], recorded["from_call"]) == ("job_cancel", "alice", JOB)
 
 
+async def test_a_running_job_is_paused_and_resumed(stage: ConsoleSession) -> None:
+    stage.start_job()
+    async with stage.signed_in() as client:
+        page = await client.get(f"/console/jobs/{JOB}")
+        await client.post("/console/pause-job", data={"csrf": csrf_token(page), "job": JOB})
+        paused = await client.get(f"/console/jobs/{JOB}")
+        assert "pausing" in paused.text
+        assert 'action="/console/pause-job"' not in paused.text
+        job = stage.store.jobs.get(JOB)
+        assert job is not None
+        assert job.pause is not None
+        assert (job.pause.by, job.pause.side) == ("alice", "person")
+        answer = await client.post("/console/resume-job", data={"csrf": csrf_token(paused), "job": JOB})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/console/jobs/{JOB}")
+        audit = (await client.get("/console/audit")).text
+    job = stage.store.jobs.get(JOB)
+    assert job is not None
+    assert job.pause is None
+    for text in ("paused a job", "resumed a job", f'href="/console/jobs/{JOB}"'):
+        assert text in audit
+    last = stage.store.audit_records()[-1]
+    assert (last["action"], last["principal"], last["via"], last["profile"]) == (
+        "resume",
+        "alice",
+        "console",
+        "production",
+    )
+
+
+async def test_a_person_resumes_after_the_freeze_that_paused_the_job(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.store.freeze(Freeze(stage.now, "bob", "", "production"))
+    job_control.pause_for_freeze(stage.store, JOB, now=stage.now)
+    async with stage.signed_in() as client:
+        form = {"csrf": csrf_token(await client.get(f"/console/jobs/{JOB}")), "job": JOB}
+        refused = await client.post("/console/resume-job", data=form)
+        assert refused.status_code == 422
+        assert "The writes are frozen by bob" in refused.text
+        stage.store.unfreeze("production")
+        assert (await client.post("/console/resume-job", data=form)).status_code == 303
+    job = stage.store.jobs.get(JOB)
+    assert job is not None
+    assert job.pause is None
+
+
 async def test_a_finished_job_shows_its_rows_notes_and_files(stage: ConsoleSession) -> None:
     stage.start_job()
     stage.store.finish_job(JOB, "done", REPORT, record={"ok": True}, at=stage.now)
@@ -56,23 +104,26 @@ async def test_a_finished_job_shows_its_rows_notes_and_files(stage: ConsoleSessi
     assert 'action="/console/cancel-job"' not in page
 
 
-async def test_a_form_of_another_session_stops_no_job(stage: ConsoleSession) -> None:
+@pytest.mark.parametrize("action", ["cancel", "pause"])
+async def test_a_form_of_another_session_stops_no_job(stage: ConsoleSession, action: str) -> None:
     stage.start_job()
     async with stage.signed_in() as client:
-        answer = await client.post("/console/cancel-job", data={"csrf": "made up", "job": JOB})
+        answer = await client.post(f"/console/{action}-job", data={"csrf": "made up", "job": JOB})
     assert answer.status_code == 403
     job = stage.store.jobs.get(JOB)
     assert job is not None
     assert not job.cancelling
+    assert job.pause is None
 
 
-async def test_a_job_that_has_ended_is_not_stopped(stage: ConsoleSession) -> None:
+@pytest.mark.parametrize("action", ["cancel", "pause", "resume"])
+async def test_a_job_that_has_ended_is_not_stopped(stage: ConsoleSession, action: str) -> None:
     stage.start_job()
     stage.store.finish_job(JOB, "done", {}, record={"ok": True}, at=stage.now)
     before = len(stage.store.audit_records())
     async with stage.signed_in() as client:
         token = csrf_token(await client.get("/console"))
-        answer = await client.post("/console/cancel-job", data={"csrf": token, "job": JOB})
+        answer = await client.post(f"/console/{action}-job", data={"csrf": token, "job": JOB})
     assert answer.status_code == 409
     assert len(stage.store.audit_records()) == before
 
@@ -134,11 +185,13 @@ async def test_nothing_of_another_profile_is_shown(stage: ConsoleSession, path: 
 
 def test_a_job_of_another_profile_is_not_stopped(stage: ConsoleSession) -> None:
     stage.start_job(principal="mallory", profile="staging")
-    with pytest.raises(CallRefused):
-        stage.console.service.cancel_job(ALICE, JOB)
+    for control in (job_actions.cancel_job, job_actions.pause_job, job_actions.resume_job):
+        with pytest.raises(CallRefused):
+            control(stage.console.service, ALICE, JOB)
     job = stage.store.jobs.get(JOB)
     assert job is not None
     assert not job.cancelling
+    assert job.pause is None
 
 
 async def test_the_owner_of_the_machine_sees_the_jobs_of_every_profile(stage: ConsoleSession) -> None:

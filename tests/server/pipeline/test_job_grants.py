@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +44,7 @@ async def make_step(
     weighed = await evaluate_step(behind, Call(*step, PRINCIPAL, job_step=part))
     steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", given, "local:person", typed, steps)
-    store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
+    store.commit(JOB, {"operation": "job_x"}, time.time(), commitment=Commitment(grant=grant))
     answer = await behind.run(
         Call(*step, PRINCIPAL, job_step=replace(part, **{"bound": weighed.snapshot, **(other or {})}))
     )

@@ -1,0 +1,90 @@
+"""What an approver can see and do with jobs on the console, independent of HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from saasus_mcp.catalog.jobs import may_write
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
+from saasus_mcp.hosting.console.signin_sessions import Approver
+from saasus_mcp.jobs import job_control
+from saasus_mcp.jobs.job_control import Controller
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.store.job_records import Job
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job and its context."""
+
+    context: ProfileContext
+    job: Job
+
+
+def list_jobs(service: ConsoleService, approver: Approver, most: int) -> list[ListedJob]:
+    """Return the newest jobs that the approver may see."""
+    listed = [
+        ListedJob(context, each)
+        for context in service.contexts_of(approver)
+        for each in context.store().jobs.list_recent(context.profile, most)
+    ]
+    return sorted(listed, key=lambda each: each.job.at, reverse=True)[:most]
+
+
+def find_job(service: ConsoleService, approver: Approver, identifier: str) -> ListedJob | None:
+    """Return a job that the approver may see."""
+    for context in service.contexts_of(approver):
+        job = context.store().jobs.get(identifier)
+        if job is not None and context.profile in (None, job.profile):
+            return ListedJob(context, job)
+    return None
+
+
+def pause_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
+    """Ask a job to pause between rows.
+
+    Raises:
+        CallRefused: there is no such job for this approver, or it is not running.
+    """
+    listed = _running_job(service, approver, identifier)
+    job_control.pause_job(listed.context.store(), listed.job, _controller(approver, listed), service.clock())
+
+
+def resume_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
+    """Let a paused job go on. Each of its calls is decided on again.
+
+    Raises:
+        CallRefused: there is no such job for this approver, it is not running, writes are frozen, or the consent is too old.
+    """
+    listed = _running_job(service, approver, identifier)
+    who, writes = _controller(approver, listed), may_write(listed.job.name)
+    job_control.resume_job(listed.context.store(), listed.job, who, service.clock(), writes=writes)
+
+
+def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
+    """Ask a job to stop after the row that it is at. The record comes first.
+
+    Raises:
+        CallRefused: there is no such job for this approver, or it is not running.
+    """
+    listed = _running_job(service, approver, identifier)
+    place = {"profile": listed.job.profile, "saas_id": listed.context.saas_id}
+    action = ActionRecord(
+        ActionKind.JOB_CANCEL, approver.id, "console", operation=listed.job.name, person=approver.person, **place
+    )
+    store = listed.context.store()
+    record_action(store, replace(action, from_call=identifier), service.clock())
+    store.jobs.request_cancellation(identifier)
+
+
+def _running_job(service: ConsoleService, approver: Approver, identifier: str) -> ListedJob:
+    listed = find_job(service, approver, identifier)
+    if listed is None or listed.job.status != "running":
+        raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_job"), message("hosting.unknown_job_hint"))
+    return listed
+
+
+def _controller(approver: Approver, listed: ListedJob) -> Controller:
+    return Controller(approver.id, "person", "console", listed.context.saas_id, approver.person)
