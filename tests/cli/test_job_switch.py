@@ -13,7 +13,7 @@ import pytest
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Commitment, Freeze, JobGrant, Store
-from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause
+from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, JobStatus, PauseSide
 from tests.support.commands import CommandResult, Terminal, run_command, spawn_command
 
 JOB = "feedfacecafe00112233445566778899"
@@ -35,7 +35,9 @@ def store(state: Path) -> Iterator[Store]:
 
 
 def start_job(store: Store, job: str, at: float | None = None) -> None:
-    grant = JobGrant("job_import_users", "token:bob", PROFILE, "plan", "confirmation", "token:bob", False, {"s": "d"}, 9)
+    grant = JobGrant(
+        "job_import_users", "token:bob", PROFILE, "plan", "confirmation", "token:bob", False, {"s": "d"}, 9
+    )
     commitment = Commitment(writes=True, profile=PROFILE, grant=grant)
     store.commit(job, {"operation": "job_import_users"}, time.time() if at is None else at, commitment=commitment)
 
@@ -46,8 +48,8 @@ def found(store: Store) -> Job:
     return job
 
 
-def pause(store: Store, side: str = "person") -> None:
-    assert store.pause_job(JOB, JobPause(time.time(), "local:boss", side), {"action": "pause"}) == "paused"  # type: ignore[arg-type] - one of the literals
+def pause(store: Store, side: PauseSide = "person") -> None:
+    assert store.pause_job(JOB, JobPause(time.time(), "local:boss", side), {"action": "pause"}) == "paused"
 
 
 def resume_in_terminal(*options: str, job: str = JOB) -> CommandResult:
@@ -91,7 +93,7 @@ def test_a_script_cannot_resume_a_job(store: Store) -> None:
 
 @needs_terminal
 @pytest.mark.parametrize("side", ["person", "model", "freeze"])
-def test_a_person_at_a_terminal_resumes_a_job_whoever_paused_it(store: Store, side: str) -> None:
+def test_a_person_at_a_terminal_resumes_a_job_whoever_paused_it(store: Store, side: PauseSide) -> None:
     pause(store, side)
     ran = resume_in_terminal()
     assert ran.status == 0, ran.out
@@ -122,8 +124,8 @@ def test_a_job_that_began_too_long_ago_does_not_go_on(state: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
-def test_a_job_that_has_ended_is_not_paused(store: Store, status: str) -> None:
-    store.finish_job(JOB, status, {}, record={"status": status}, at=time.time())  # type: ignore[arg-type] - as above
+def test_a_job_that_has_ended_is_not_paused(store: Store, status: JobStatus) -> None:
+    store.finish_job(JOB, status, {}, record={"status": status}, at=time.time())
     ran = run_command("job", "pause", JOB)
     assert ran.status == 1
     assert "can no longer be paused" in ran.err
