@@ -63,9 +63,34 @@ def explain_call(
         "decision": {**asdict(decision), "reason": str(decision.reason)},
         "rules": [{**asdict(rule), "error": rule.error and str(rule.error)} for rule in rules],
         "missing_state": missing,
+        "in_list": _in_list(policy, operation, decision),
     }
     lines = [*_heading(call, policy.name, groups), "", *_rule_lines(rules), "", *_result(decision, rules, missing)]
+    if not operation.reads and decision.outcome != "deny":
+        lines.append(render(_list_text(policy, operation)))
     return Explanation("\n".join(lines), document, warning)
+
+
+def _in_list(policy: Policy, operation: Operation, decision: Decision) -> dict[str, Any] | None:
+    """Return what a list of calls may cover of this operation, or None if it may have none of its calls."""
+    bulk = policy.bulk
+    if operation.reads or decision.outcome == "deny" or not bulk.allows(operation.level):
+        return None
+    if operation.level != "critical":
+        return {"consent": "once", "max_calls": bulk.max_calls}
+    limit = bulk.critical_limit if bulk.critical == "once" else bulk.max_calls
+    return {"consent": bulk.critical, "max_calls": min(limit, bulk.max_calls)}
+
+
+def _list_text(policy: Policy, operation: Operation) -> Message:
+    bulk = policy.bulk
+    if not bulk.allows(operation.level):
+        return message("cli_policy.in_list.never", level=operation.level)
+    if operation.level != "critical":
+        return message("cli_policy.in_list.write", count=bulk.max_calls)
+    if bulk.critical == "each":
+        return message("cli_policy.in_list.each")
+    return message("cli_policy.in_list.once", count=min(bulk.critical_limit, bulk.max_calls))
 
 
 def parse_object(option: str, text: str) -> dict[str, Any]:

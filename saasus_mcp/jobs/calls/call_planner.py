@@ -84,7 +84,7 @@ class CallPlanner:
     _unchanged_rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add_fault(self, fault: RowFault) -> None:
-        """Add the fault of a row from which no call can be made."""
+        """Add a fault of a row from which no call can be made."""
         self._faults.append(fault)
 
     def add_unchanged(self, row: int, target: str) -> None:
@@ -119,17 +119,23 @@ class CallPlanner:
         created, known = set[str](), set[str]()
         found: list[_Candidate] = []
         for number, entry in enumerate(entries, 1):
+            faults: list[SaasusMcpError] = []
             try:
                 operation = self.reader.find_operation(entry.tool)
                 self._require_listable(operation)
                 args, places = references.replace(operation, _split_lists(operation, entry))
                 if entry.undoes is None:
-                    args = await names.resolve(operation, args, created)
+                    args, unknown = await names.resolve(operation, args, created)
+                    faults += unknown
                 step = PlanStep(f"c{number}", operation.key, args, places, undoes=entry.undoes)
                 step = replace(step, args=self._validate(operation, step))
-                references.add(entry, EarlierCall(step.step, operation))
+                if not faults:
+                    references.add(entry, EarlierCall(step.step, operation))
             except SaasusMcpError as error:
-                self._faults.append(fault_of(entry.row, entry.tool, error))
+                if not _is_about(error, faults):
+                    faults.append(error)
+            if faults:
+                self._faults += [fault_of(entry.row, entry.tool, fault) for fault in faults]
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
             earlier_targets = {each.target for each in found}
@@ -294,6 +300,14 @@ def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:
 def _family(operation: Operation) -> str:
     """Return the kind of record that an operation is about, so that calls about one record are recognized."""
     return ",".join(operation.path_parameters) or operation.key
+
+
+def _is_about(error: SaasusMcpError, faults: Sequence[SaasusMcpError]) -> bool:
+    """Return whether an error is about an argument that one of the faults is about."""
+    if not isinstance(error, InvalidArguments):
+        return False
+    argument = error.field.partition("[")[0]
+    return any(isinstance(fault, InvalidArguments) and fault.field == argument for fault in faults)
 
 
 def _order(

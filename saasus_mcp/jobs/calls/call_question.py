@@ -160,6 +160,8 @@ class CallsQuestion:
                 if name != "target" and not isinstance(value, NoValue)
             ]
         for change in question.changes:
+            if change.name == "next_plan_id" and call.step.step in self._totals.complete:
+                continue  # the line with the prices names both plans
             if change.effect == "change":
                 parts.append(LabelledValue(change.label, Transition(change.before, change.after)))
             else:

@@ -32,11 +32,13 @@ class PriceTotals:
     """The prices behind the plan changes of a list.
 
     Attributes:
-        by_step: old and new fixed price of each plan change.
+        by_step: old and new plan of each plan change, with its fixed price.
+        complete: the steps for which both plans are known and differ. No other line needs to name them.
         facts: the sums.
     """
 
     by_step: Mapping[str, Value] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
     facts: tuple[Fact, ...] = ()
 
 
@@ -52,6 +54,7 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
         return PriceTotals(facts=(Fact("price_sums", label, UnreadableValue("no_answer"), lead=True),))
     before, after = defaultdict[tuple[str, str], int](int), defaultdict[tuple[str, str], int](int)
     by_step: dict[str, Value] = {}
+    complete = set[str]()
     for each in changes:
         tenant = each.review.inspection.snapshot.target or {}
         now = plans.get(str(tenant.get("plan_id") or ""))
@@ -59,12 +62,14 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
         by_step[each.step.step] = LabelledValue(
             bilingual(message("jobs_calls.fixed_price")), Transition(_priced(now), _priced(then))
         )
+        if now is not None and then is not None and now is not then:
+            complete.add(each.step.step)
         for plan, sums in ((now, before), (then, after)):
             if plan is not None:
                 sums[plan.currency, plan.interval] += plan.fixed_price
     keys = dict.fromkeys((*before, *after))
     items: list[Value] = [Transition(_money(before[key], *key), _money(after[key], *key)) for key in keys]
-    return PriceTotals(by_step, (Fact("price_sums", label, value_list(items), lead=True),))
+    return PriceTotals(by_step, frozenset(complete), (Fact("price_sums", label, value_list(items), lead=True),))
 
 
 def _next_plan(call: ListedCall, now: PricingPlan | None, plans: Mapping[str, PricingPlan]) -> PricingPlan | None:

@@ -13,7 +13,7 @@ from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_table import CallTable, read_call_table
 from saasus_mcp.jobs.calls.entries import CallEntry
-from saasus_mcp.jobs.calls.row_faults import fault_of
+from saasus_mcp.jobs.calls.row_faults import faults_of
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
@@ -75,7 +75,8 @@ async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable
         try:
             calls = await make(row)
         except SaasusMcpError as error:
-            planner.add_fault(fault_of(row.number, _first_cell(row), error))
+            for fault in faults_of(row.number, _first_cell(row), error):
+                planner.add_fault(fault)
             continue
         if not calls:
             planner.add_unchanged(row.number, _first_cell(row))

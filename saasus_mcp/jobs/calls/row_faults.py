@@ -28,6 +28,40 @@ class RowFault:
     text: Localized
 
 
+class FaultyRow(SaasusMcpError):
+    """Several faults of one row."""
+
+    def __init__(self, errors: Sequence[InvalidArguments]) -> None:
+        super().__init__(errors[0].message, errors[0].hint)
+        self.errors = tuple(errors)
+
+
+class FaultCollector:
+    """Collects the faults of one row: `with faults:` goes on after an error in a cell."""
+
+    def __init__(self) -> None:
+        self._errors: list[InvalidArguments] = []
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, InvalidArguments):
+            return False
+        self._errors.append(error)
+        return True
+
+    def raise_collected(self) -> None:
+        """Raise FaultyRow if there are faults."""
+        if self._errors:
+            raise FaultyRow(self._errors)
+
+
+def faults_of(row: int, tool: str, error: SaasusMcpError) -> list[RowFault]:
+    """Return the faults that an error of one row stands for."""
+    errors = error.errors if isinstance(error, FaultyRow) else (error,)
+    return [fault_of(row, tool, each) for each in errors]
+
+
 def fault_of(row: int, tool: str, error: SaasusMcpError) -> RowFault:
     """Return the fault that an error of one call is."""
     return RowFault(row, tool, error)

@@ -57,30 +57,41 @@ class NameResolver:
         self._indexes: dict[str, NameIndex[Any] | None] = {}
         self._users: dict[str, str] = {}
 
-    async def resolve(self, operation: Operation, arguments: Mapping[str, Any], created: set[str]) -> dict[str, Any]:
-        """Return the arguments with ids.
+    async def resolve(
+        self, operation: Operation, arguments: Mapping[str, Any], created: set[str]
+    ) -> tuple[dict[str, Any], list[InvalidArguments]]:
+        """Return the arguments with ids, and a fault for each name that no record, or several, have.
 
         Args:
             created: names that earlier calls of the list create.
-
-        Raises:
-            InvalidArguments: no record, or several, have a name.
         """
-        resolved = dict(arguments)
+        resolved, faults = dict(arguments), list[InvalidArguments]()
         for name, value in arguments.items():
             if CREATED_NAMES.get(operation.key) == name:
                 continue
-            kind = ARGUMENTS.get(name)
-            if kind is not None and isinstance(value, list):
-                resolved[name] = [await self.find(name, kind, item, created) for item in value]
-            elif kind is not None:
-                resolved[name] = await self.find(name, kind, value, created)
-            elif name == "user_id" and isinstance(value, str) and "@" in value:
-                resolved[name] = await self.find_user(value)
-        return resolved
+            found: list[Any] = []
+            for item in value if isinstance(value, list) else [value]:
+                try:
+                    found.append(await self._find_value(name, item, created))
+                except InvalidArguments as fault:
+                    faults.append(fault)
+                    found.append(item)
+            resolved[name] = found if isinstance(value, list) else found[0]
+        return resolved, faults
+
+    async def _find_value(self, argument: str, value: Any, created: Container[str]) -> Any:
+        if argument in ARGUMENTS:
+            return await self.find(argument, ARGUMENTS[argument], value, created)
+        if argument == "user_id" and isinstance(value, str) and "@" in value:
+            return await self.find_user(value)
+        return value
 
     async def find(self, argument: str, kind: NameKind, value: Any, created: Container[str] = ()) -> Any:
-        """Return the id of a record. A value that is an id already, is no text, or is not known yet stays as it is."""
+        """Return the id of a record. A value that is an id already, is no text, or is not known yet stays as it is.
+
+        Raises:
+            InvalidArguments: no record, or several, have the name.
+        """
         if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value) or value in created:
             return value
         if kind.kind == "environment" and value.strip().isdecimal():

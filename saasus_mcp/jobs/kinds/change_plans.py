@@ -7,6 +7,8 @@ from typing import Any
 
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text
+from saasus_mcp.jobs.calls.row_faults import FaultCollector
+from saasus_mcp.jobs.calls.target_names import PLAN, TENANT, NameResolver
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
@@ -19,15 +21,20 @@ AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one change for each row. A row says when: a moment, or `now`."""
     table = await read_rows(reader, args, ("tenant", "plan", "when"))
+    names = NameResolver(reader)
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
-        arguments: dict[str, Any] = {
-            "tenant_id": required_text(row, "tenant"),
-            "next_plan_id": required_text(row, "plan"),
-        }
-        when = required_text(row, "when")
-        if when.casefold() not in AT_ONCE:
-            arguments["using_next_plan_from"] = parse_moment(when, args, "when")
+        arguments: dict[str, Any] = {}
+        faults = FaultCollector()
+        with faults:
+            arguments["tenant_id"] = await names.find("tenant", TENANT, required_text(row, "tenant"))
+        with faults:
+            arguments["next_plan_id"] = await names.find("plan", PLAN, required_text(row, "plan"))
+        with faults:
+            when = required_text(row, "when")
+            if when.casefold() not in AT_ONCE:
+                arguments["using_next_plan_from"] = parse_moment(when, args, "when")
+        faults.raise_collected()
         return [{"tool": "auth_update_tenant_plan", "arguments": arguments}]
 
     return await plan_rows(reader, args, table, make)

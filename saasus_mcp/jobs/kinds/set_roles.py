@@ -12,6 +12,7 @@ from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
+from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import ENVIRONMENT, ROLE, NameResolver
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -27,17 +28,23 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     seen: dict[tuple[str, str, int], int] = {}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
-        member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
-        env_id = int(await names.find("env", ENVIRONMENT, required_text(row, "env")))
+        faults = FaultCollector()
+        with faults:
+            member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
+        with faults:
+            env_id = int(await names.find("env", ENVIRONMENT, required_text(row, "env")))
+        wanted: dict[str, str] = {}
+        for text in (part.strip() for part in text_of(row, "roles").split(LIST_SEPARATOR) if part.strip()):
+            with faults:
+                role = str(await names.find("roles", ROLE, text))
+                if not await names.exists(ROLE, role):
+                    raise InvalidArguments(("roles",), message("jobs_calls.unknown_role", role=quote_text(role)))
+                wanted[role] = text
+        faults.raise_collected()
         key = (member.user_id, member.tenant_id, env_id)
         if key in seen:
             raise InvalidArguments((), message("jobs_calls.same_target", row=seen[key]))
         seen[key] = row.number
-        texts = [part.strip() for part in text_of(row, "roles").split(LIST_SEPARATOR) if part.strip()]
-        wanted = {str(await names.find("roles", ROLE, text)): text for text in texts}
-        for role in wanted:
-            if not await names.exists(ROLE, role):
-                raise InvalidArguments(("roles",), message("jobs_calls.unknown_role", role=quote_text(role)))
         present = member.roles(env_id)
         place = {"tenant_id": member.tenant_id, "user_id": member.user_id, "env_id": env_id}
         missing = [role for role in wanted if role not in present]

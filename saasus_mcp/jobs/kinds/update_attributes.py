@@ -11,6 +11,7 @@ from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
+from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -37,14 +38,19 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     names, members = NameResolver(reader), Members(reader)
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
-        changed = _values(row, types)
+        faults = FaultCollector()
+        changed = _values(row, types, faults)
         if of == "users":
-            member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
+            with faults:
+                member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
+            faults.raise_collected()
             place = {"tenant_id": member.tenant_id, "user_id": member.user_id}
             present: Record = member.attributes
             tool, others = "auth_update_tenant_user", place
         else:
-            tenant_id = await names.find("tenant", TENANT, required_text(row, "tenant"))
+            with faults:
+                tenant_id = await names.find("tenant", TENANT, required_text(row, "tenant"))
+            faults.raise_collected()
             tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
             present = tenant.get("attributes") or {}
             kept = {name: tenant.get(name) or "" for name in ("name", "back_office_staff_email")}
@@ -64,19 +70,24 @@ def _types(answer: Record, items: str) -> list[tuple[str, str]]:
     return [(str(each["attribute_name"]), str(each.get("attribute_type") or "")) for each in answer.get(items, [])]
 
 
-def _values(row: TableRow, types: Mapping[str, str]) -> dict[str, Any]:
+def _values(row: TableRow, types: Mapping[str, str], faults: FaultCollector) -> dict[str, Any]:
     """Return the new values of a row by attribute."""
     values: dict[str, Any] = {}
     for column in row.cells:
         if not column.startswith(ATTRIBUTE_PREFIX) or not text_of(row, column):
             continue
-        name = column.removeprefix(ATTRIBUTE_PREFIX)
-        if name not in types:
-            hint = message("jobs_calls.columns_hint", columns=tuple(ATTRIBUTE_PREFIX + each for each in types))
-            raise InvalidArguments((column,), message("jobs_calls.other_column", column=quote_text(column)), hint)
-        try:
-            values[name] = PARSERS.get(types[name], str)(text_of(row, column))
-        except ValueError:
-            fault = message("jobs_calls.attribute_type", text=quote_text(text_of(row, column)), type=types[name])
-            raise InvalidArguments((column,), fault) from None
+        with faults:
+            name = column.removeprefix(ATTRIBUTE_PREFIX)
+            values[name] = _value(column, text_of(row, column), types, name)
     return values
+
+
+def _value(column: str, text: str, types: Mapping[str, str], name: str) -> Any:
+    if name not in types:
+        hint = message("jobs_calls.columns_hint", columns=tuple(ATTRIBUTE_PREFIX + each for each in types))
+        raise InvalidArguments((column,), message("jobs_calls.other_column", column=quote_text(column)), hint)
+    try:
+        return PARSERS.get(types[name], str)(text)
+    except ValueError:
+        fault = message("jobs_calls.attribute_type", text=quote_text(text), type=types[name])
+        raise InvalidArguments((column,), fault) from None

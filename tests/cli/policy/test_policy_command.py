@@ -88,6 +88,27 @@ def test_the_shipped_presets_are_sound(mode: Any) -> None:
     assert run_command("policy", "check", str(preset_path(mode))).status == 0
 
 
+@pytest.mark.parametrize(
+    ("bulk", "tool", "text", "in_list"),
+    [
+        ("{max_calls: 500}", "auth_delete_tenant", "up to 50 with one approval", {"consent": "once", "max_calls": 50}),
+        ("{critical: each}", "auth_delete_tenant", "approval of its own", {"consent": "each", "max_calls": 500}),
+        ("{critical: never}", "auth_delete_tenant", "not possible", None),
+        ("{levels: [write]}", "auth_delete_tenant", "leaves out calls of the level critical", None),
+        ("{max_calls: 20}", "auth_create_role", "up to 20 with one consent", {"consent": "once", "max_calls": 20}),
+    ],
+)
+def test_what_a_list_of_calls_may_cover_is_explained(
+    tmp_path: Path, bulk: str, tool: str, text: str, in_list: dict[str, Any] | None
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"version: 1\nbulk: {bulk}\nrules:\n  - name: all\n    then: approve\n    tools: ['*']\n")
+    given = {"auth_delete_tenant": {"tenant_id": "t1"}, "auth_create_role": {"role_name": "a", "display_name": "A"}}
+    call = ("policy", "explain", tool, json.dumps(given[tool]), "--policy", str(file))
+    assert text in run_command(*call).out
+    assert json.loads(run_command(*call, "--json").out)["in_list"] == in_list
+
+
 # -- explain -----------------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +126,7 @@ def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
         "staging allow does not match this profile",
         "",
         "=> approve (the target's name must be typed): a second look",
+        "In a list of calls (job_run_plan): up to 50 with one approval.",
     ]
 
 

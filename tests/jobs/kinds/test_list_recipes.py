@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.permissions.question.dialog import render_dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.stored_question import load_question
 from saasus_mcp.sandbox.state import uid
 from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
@@ -54,6 +57,56 @@ async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobSe
     csv = f"tenant_id;テナント名;プラン;適用日\n{AOZORA};Other;{STARTER};2027/1/1\n"
     said = await refused(on, "job_change_plans", {"csv": csv})
     assert "the headings “tenant_id” and “テナント名” both mean the column tenant" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "faults"),
+    [
+        ("job_change_plans", {"tenant": "Nowhere", "plan": "gold", "when": "soon"}, ("Nowhere", "gold", "no moment")),
+        ("job_change_plans", {"tenant": " ", "plan": "gold", "when": " "}, ("tenant:", "gold", "when:")),
+        (
+            "job_set_roles",
+            {"user": " ", "tenant": AOZORA, "env": "moon", "roles": "emperor;king"},
+            ("user:", "moon", "emperor", "king"),
+        ),
+        (
+            "job_run_plan",
+            {"tool": "auth_update_tenant_plan", "arguments": {"tenant_id": "Nowhere", "next_plan_id": "gold", "x": 1}},
+            ("Nowhere", "gold", "x:"),
+        ),
+        (
+            "job_run_plan",
+            {
+                "tool": "auth_create_tenant_user_roles",
+                "arguments": {
+                    "tenant_id": "Nowhere",
+                    "user_id": USER,
+                    "env_id": "moon",
+                    "role_names": ["duke", "earl"],
+                },
+            },
+            ("Nowhere", "moon", "duke", "earl"),
+        ),
+    ],
+)
+async def test_every_fault_of_a_row_is_reported(
+    on: JobServer, name: str, row: dict[str, Any], faults: tuple[str, ...]
+) -> None:
+    said = await refused(on, name, {"calls" if name == "job_run_plan" else "rows": [row]})
+    assert [fault for fault in faults if fault not in said] == [], said
+    assert on.count_requests("auth.UpdateTenantPlan") == 0
+
+
+async def test_the_question_names_the_plans_of_a_change_once(on: JobServer) -> None:
+    add_tenants(on.sandbox, 2)
+    rows = [{"tenant": f"Test {number}", "plan": STARTER, "when": "2027/1/1"} for number in (1, 2)]
+    await on.call("job_change_plans", {"rows": rows}, elicitor=AcceptingPerson())
+    [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
+    question = load_question(approval)
+    assert question is not None
+    shown = render_dialog(question, Reader.of("ja"))
+    assert shown.count(STARTER) == 1
+    assert "「ビジネスプラン」(49,800円/月) → 「スタータープラン」(9,800円/月)" in shown
 
 
 @pytest.mark.parametrize(
