@@ -207,7 +207,7 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
     return BuiltinTool(
         name="job_control",
         title=bilingual(message("jobs.control_title")),
-        description="Only people resume a person's or freeze's pause.",
+        description="Only people resume what people or freezes paused.",
         input_schema=object_schema(
             ("job", "action"), job=JOB_ID_SCHEMA, action={"type": "string", "enum": ["pause", "resume", "cancel"]}
         ),

@@ -64,7 +64,7 @@ def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
         BuiltinTool(
             name="time_now",
             title=one_of("server.tool_title", "time_now"),
-            description="Now, as in time_convert.",
+            description="Now, as time_convert tells it.",
             input_schema=object_schema(),
             output_schema=TIME_OUTPUT_SCHEMA,
             run=time_now,
