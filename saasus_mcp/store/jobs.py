@@ -180,7 +180,9 @@ class JobStore:
     def list_states(self, profile: str | None, most: int) -> list[tuple[Any, ...]]:
         """Return what changes of the newest jobs, without their reports: a value that differs whenever their pages would."""
         state = (jobs.c.status, jobs.c.cancelling, jobs.c.done, jobs.c.total, func.length(jobs.c.report))
-        query = select(jobs.c.id, *state).order_by(jobs.c.at.desc()).limit(most)
+        paused = (job_pauses.c.at, job_pauses.c.side)
+        states = select(jobs.c.id, *state, *paused).outerjoin_from(jobs, job_pauses, jobs.c.id == job_pauses.c.job)
+        query = states.order_by(jobs.c.at.desc()).limit(most)
         with self._database.read_transaction() as connection:
             rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
             return [tuple(row) for row in rows]

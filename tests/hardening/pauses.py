@@ -49,7 +49,7 @@ class PausedList:
     made: int
 
     async def control(self, action: str, who: Principal = PRINCIPAL, job: str = "") -> tuple[bool, str]:
-        """Return whether the model may do this to the job, and what it is told."""
+        """Return whether the model may do this to the job, and the answer."""
         answer = await self.on.call("job_control", {"job": job or self.job, "action": action}, who=who)
         return answer.ok, answer.text
 
@@ -109,7 +109,7 @@ async def other_principal(ground: AttackContext) -> str:
             assert not ok
             assert "no such job" in text
         await paused.require_still_paused()
-    return "each is told what an id of no job is told"
+    return "each gets the answer for an id that no job has"
 
 
 @attack(AREA, "A model pauses or resumes an id that is no job of its own: of nothing, of a path, of a pattern")

@@ -17,6 +17,7 @@ from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.store.job_records import JobPause, PauseSide
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, JOB, REQUESTED_AT, ConsoleSession
 
@@ -80,6 +81,19 @@ async def test_nothing_of_another_profile_is_told(stage: ConsoleSession, service
     stage.store.jobs.report_progress(JOB, 3, 9)
     assert read_live_state(service, EVE, ENGLISH) == nothing
     assert read_live_state(service, ALICE, ENGLISH).jobs != seen.jobs
+
+
+async def test_a_pause_and_its_end_are_told(stage: ConsoleSession, service: ConsoleService) -> None:
+    stage.start_job()
+    states = [read_live_state(service, ALICE, ENGLISH).jobs]
+    sides: tuple[PauseSide, ...] = ("model", "person")
+    for side in sides:
+        stage.store.pause_job(JOB, JobPause(stage.now, "alice", side), {"action": "pause"})
+        states.append(read_live_state(service, ALICE, ENGLISH).jobs)
+    stage.store.resume_job(JOB, "person", {"action": "resume"}, stage.now)
+    states.append(read_live_state(service, ALICE, ENGLISH).jobs)
+    assert states[3] == states[0]
+    assert len(set(states)) == 3
 
 
 async def test_the_stream_ends_with_the_session(stage: ConsoleSession, service: ConsoleService) -> None:
