@@ -13,6 +13,7 @@ BYTE_ORDER_MARK = "\ufeff"
 """Without it, Excel reads a CSV in the encoding of the system."""
 WORKBOOK_SUFFIX = ".xlsx"
 CSV_SUFFIX = ".csv"
+REPLACEMENT = "\ufffd"
 
 
 def decode_table_file(raw: bytes, name: str) -> DecodedText:
@@ -35,10 +36,12 @@ def decode_table_file(raw: bytes, name: str) -> DecodedText:
 def encode_table_file(text: str, suffix: str) -> bytes:
     """Return a CSV text as the bytes of a file with this suffix. A `.csv` opens in Excel as it is.
 
+    NUL is replaced, since it makes a text look like UTF-16.
+
     Raises:
         SaasusMcpError: the suffix is `.xlsx`, and the extra `xlsx` is not installed.
     """
     if suffix.lower() == WORKBOOK_SUFFIX:
         return workbook.write_workbook(text)
     mark = BYTE_ORDER_MARK if suffix.lower() == CSV_SUFFIX else ""
-    return (mark + text).encode()
+    return (mark + text.replace("\0", REPLACEMENT)).encode()

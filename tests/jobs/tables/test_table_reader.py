@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saasus_mcp.common.json_path import InvalidArguments
@@ -123,14 +123,18 @@ def _strip(rows: list[list[str]]) -> list[list[str]]:
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8), st.sampled_from([".csv", ".txt"]))
-def test_hostile_cells_are_the_same_after_an_export_and_an_import(rows: list[tuple[str, str]], suffix: str) -> None:
+@example([("\0", "\0")], ".txt")
+@example([("", "\0")], ".txt")
+def test_hostile_cells_are_the_same_after_an_export_and_an_import_but_for_nul(
+    rows: list[tuple[str, str]], suffix: str
+) -> None:
     table = Table(("login", "note"), "csv", ("ログインID", "部署"))
     table.add_rows(rows)
     decoded = decode_table_file(encode_table_file(str(table.content()), suffix), "x")
     found = read_table(decoded.text, "csv", ColumnNames({"login": ("ログインID",)}).find)
     read = [[cell_text(cell) for cell in row.cells.values()] for row in found.rows]
     assert found.columns == ("login", "部署")
-    assert _strip(read) == _strip([list(row) for row in rows])
+    assert _strip(read) == _strip([[cell.replace("\0", "\ufffd") for cell in row] for row in rows])
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4))
