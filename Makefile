@@ -34,7 +34,7 @@ coverage: $(READY)  ## every test in both eras, with branch coverage, every exam
 	$(BIN)/coverage report
 
 test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there only for this
-	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -m postgresql
+	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest --numprocesses auto --dist worksteal -m postgresql
 
 test-pythons: $(READY)  ## the core tests on each Python 3.11 to 3.14 of this computer, with a table of the results
 	@$(BIN)/python scripts/pythons.py
