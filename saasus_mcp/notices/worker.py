@@ -101,7 +101,7 @@ class NoticeWorker:
         self._busy: set[str] = set()
         self._failing: set[str] = set()
         self._expired_at = 0.0
-        self._store_failed = False
+        self._failed_sources = set[NoticeSource]()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -118,9 +118,9 @@ class NoticeWorker:
             try:
                 due = await self._run(lambda source=source: self._route(source, now, with_expired=with_expired))  # type: ignore[misc]
             except StoreError as error:
-                self._log_store(error)
+                self._log_store(source, error)
                 continue
-            self._log_store(None)
+            self._log_store(source, None)
             for name in due - self._busy:
                 self._busy.add(name)
                 tasks.start_soon(self._deliver_due, source, self._channels[name])
@@ -150,7 +150,7 @@ class NoticeWorker:
                 more = await self._deliver_next(source, channel)
                 await anyio.sleep(self._config.spacing)
         except StoreError as error:
-            self._log_store(error)
+            self._log_store(source, error)
         finally:
             self._busy.discard(channel.name)
 
@@ -213,7 +213,10 @@ class NoticeWorker:
             self._failing.add(channel.name)
             log.warning("notices: channel %s: %s", channel.name, failure.message)
 
-    def _log_store(self, error: StoreError | None) -> None:
-        if error is not None and not self._store_failed:
+    def _log_store(self, source: NoticeSource, error: StoreError | None) -> None:
+        """Log the error of a store once, until the store works again."""
+        if error is None:
+            self._failed_sources.discard(source)
+        elif source not in self._failed_sources:
+            self._failed_sources.add(source)
             log.warning("notices wait: %s", error.message)
-        self._store_failed = error is not None

@@ -155,7 +155,11 @@ class NoticeOutbox:
             for row in connection.execute(query):
                 counts.setdefault(row.channel, {})[row.status] = row[2]
                 ended[row.channel, row.status] = row.last
-            errors = select(table.c.channel, table.c.error).where(table.c.error != "").order_by(table.c.due_at)
+            errors = (
+                select(table.c.channel, table.c.error)
+                .where(table.c.error != "", table.c.status != "dropped")
+                .order_by(table.c.due_at)
+            )
             last_error = {row.channel: row.error for row in connection.execute(errors)}
         return [
             ChannelState(

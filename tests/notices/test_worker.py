@@ -13,10 +13,11 @@ from saasus_mcp.common.person import Person
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.notice import Notice
 from saasus_mcp.notices.sending import SendFailure
-from saasus_mcp.notices.worker import NoticeWorker
+from saasus_mcp.notices.worker import NoticeSource, NoticeWorker
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.store import Commitment, JobGrant, Store
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.notice_records import Mute
 from saasus_mcp.store.records import DAY
 from tests.support.approvals import NOW, pending_approval
@@ -294,3 +295,16 @@ async def test_an_event_that_cannot_be_shown_stops_neither_the_server_nor_the_ot
     await deliver(each)
     assert [notice.reference for _, notice in sender.sent] == ["WXYZ-2345"]
     assert "cannot be shown" in caplog.text
+
+
+async def test_a_store_that_fails_is_logged_once_beside_others_that_work(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> Store:
+        raise StoreError.of("store.unusable", reason="disk")
+
+    each = worker(store, [channel()], RecordingSender(), clock=Clock())
+    each._sources = (NoticeSource(fail, frozenset({"other"})), *each._sources)
+    for _ in range(3):
+        await deliver(each)
+    assert caplog.text.count("notices wait") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from starlette.requests import Request
 
@@ -59,4 +59,12 @@ def _is_same_origin(request: Request) -> bool:
     if site is not None:
         return site == "same-origin"
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")
+    return origin is not None and split_address(origin).netloc == request.headers.get("host", "")
+
+
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address that a browser sent, all empty if it is not valid."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

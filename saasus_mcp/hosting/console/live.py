@@ -17,6 +17,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.question import stored_question
@@ -61,7 +62,7 @@ def read_live_state(service: ConsoleService, approver: Approver, reader: Reader)
     for approval in waiting[:MAX_HEADLINES]:
         question = stored_question.load_question(approval)
         headline = format_sentence(question.headline, reader) if question else approval.operation
-        pending.append((approval.code, headline[:MAX_HEADLINE_LENGTH]))
+        pending.append((approval.code, visible_text(headline)[:MAX_HEADLINE_LENGTH]))
     jobs = [each.store().jobs.list_states(each.profile, LISTED_JOBS) for each in service.contexts_of(approver)]
     approvals = _digest([(each.code, each.status) for each in listed])
     return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs))

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Literal
-from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -15,7 +14,7 @@ from starlette.routing import Route
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, read_form
+from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, read_form, split_address
 from saasus_mcp.hosting.console.oidc import OidcProvider, SignInFailed
 from saasus_mcp.hosting.console.oidc_protocol import PendingSignIn
 from saasus_mcp.hosting.console.rendering import (
@@ -115,7 +114,7 @@ class SigninRoutes:
 
     def refuse_form(self, request: Request) -> Response:
         """Return a redirect to the sign-in page for a form without a session. It leads back to the page of the form."""
-        page = urlsplit(request.headers.get("referer", ""))
+        page = split_address(request.headers.get("referer", ""))
         same_site = page.netloc == request.headers.get("host", "") and page.path.startswith(BASE_PATH)
         wanted = return_path(page.path.removeprefix(BASE_PATH), page.query) if same_site else ""
         return self._redirect_back(wanted, "form" if self._has_cookie(request) else "")
@@ -282,7 +281,7 @@ class SigninRoutes:
             fields = await read_form(request)
         except InvalidForm:
             fields = {}
-        response = redirect_to(safe_path(urlsplit(fields.get("back", "")).path))
+        response = redirect_to(safe_path(split_address(fields.get("back", "")).path))
         self._set_cookie(response, LANGUAGE_COOKIE, other, YEAR_SECONDS)
         return response
 

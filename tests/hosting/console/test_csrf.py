@@ -11,6 +11,7 @@ from tests.support.console import ALICE, REQUESTED_AT, TOKEN, ConsoleSession, cs
 FORGED: list[dict[str, str]] = [
     {"origin": "https://evil.example"},
     {"origin": "null"},
+    {"origin": "http://["},
     {"origin": "http://127.0.0.1:8001"},
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "same-site"},
@@ -57,6 +58,14 @@ async def test_a_form_of_who_is_not_signed_in_any_more_does_nothing(stage: Conso
         for action in ("approve", "reveal"):
             answer = await client.post(f"/console/{action}", data={"csrf": token, "code": REQUESTED_AT.code})
             assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in?why=form")
+
+
+async def test_an_invalid_address_from_a_browser_is_no_address(stage: ConsoleSession) -> None:
+    async with stage.browser(referer="http://[") as client:
+        answer = await client.post("/console/approve", data={"code": "ABCD-2345"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+        answer = await client.post("/console/language", data={"back": "//["})
+        assert answer.status_code in (303, 403)
 
 
 async def test_a_link_of_another_site_is_followed_once_more_from_here(stage: ConsoleSession) -> None:
