@@ -73,4 +73,4 @@ def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
 def may_write(name: str) -> bool:
     """Return whether a kind of job may write. A kind that this version does not know may."""
     spec = next((each for each in load_jobs(for_people=True) if each.name == name), None)
-    return spec is None or spec.writes_any or bool(spec.writes)
+    return spec is None or bool(spec.writes)

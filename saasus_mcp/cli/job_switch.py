@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from saasus_mcp.catalog.jobs import may_write
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
@@ -37,7 +36,7 @@ def switch_job(settings: Settings, action: str, job_id: str) -> None:
                 job_control.pause_job(store, job, who, now)
                 say(message("cli_job.pausing", job=job.id))
                 return
-            job_control.resume_job(store, job, who, now, writes=may_write(job.name))
+            job_control.resume_job(store, job, who, now)
             say(message("cli_job.resumed", job=job.id))
             return
         raise _unknown_job(stores)

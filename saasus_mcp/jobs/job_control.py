@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from saasus_mcp.catalog.jobs import may_write
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted
@@ -43,11 +44,8 @@ def pause_job(store: Store, job: Job, who: Controller, now: float) -> None:
         _require_active(store.jobs.get(job.id) or job)
 
 
-def resume_job(store: Store, job: Job, who: Controller, now: float, *, writes: bool) -> None:
+def resume_job(store: Store, job: Job, who: Controller, now: float) -> None:
     """Let a paused job go on. Nothing happens to one that is not paused. Each of its calls is decided on again.
-
-    Args:
-        writes: whether such a job may write.
 
     Raises:
         CallRefused: it has ended or is being cancelled, writes are frozen, the consent is too old, or a person paused it and
@@ -60,7 +58,7 @@ def resume_job(store: Store, job: Job, who: Controller, now: float, *, writes: b
         by, since = Quoted(job.pause.by, bare=True), format_instant(job.pause.at, UTC)
         refused = one_of("jobs.resume_refused", job.pause.side, by=by, since=since)
         raise CallRefused(Reason.DENIED, refused, message("jobs.resume_refused_hint", job=job.id))
-    freeze = store.active_freeze(job.profile) if writes else None
+    freeze = store.active_freeze(job.profile) if may_write(job.name) else None
     if freeze is not None:
         frozen = message("jobs.resume_frozen", by=Quoted(freeze.by, bare=True))
         raise CallRefused(Reason.DENIED, frozen, message("jobs.resume_frozen_hint"))
@@ -70,7 +68,7 @@ def resume_job(store: Store, job: Job, who: Controller, now: float, *, writes: b
     if not store.resume_job(job.id, who.side, _record(ActionKind.RESUME, job, who), now):
         found = store.jobs.get(job.id) or job  # a person has paused it, or it ended, at the same moment
         if found.pause is not None or found.status != "running":
-            resume_job(store, found, who, now, writes=writes)
+            resume_job(store, found, who, now)
 
 
 def pause_for_freeze(store: Store, job: str, *, now: float) -> None:

@@ -197,8 +197,8 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
         if action == "pause":
             await pipeline.store_executor(lambda: job_control.pause_job(store, job, who, now))
         elif action == "resume":
-            writes = await runner.require_startable(job, call.principal)
-            await pipeline.store_executor(lambda: job_control.resume_job(store, job, who, now, writes=writes))
+            await runner.require_startable(job, call.principal)
+            await pipeline.store_executor(lambda: job_control.resume_job(store, job, who, now))
         else:
             await with_jobs(pipeline, lambda jobs: jobs.request_cancellation(job.id))
         wait = 0.0 if action == "resume" else MAX_WAIT_SECONDS

@@ -259,22 +259,21 @@ class JobRunner:
             return decision, []
         return replace(decision, outcome="approve", typed=True) if decision.outcome == "confirm" else decision, critical
 
-    async def require_startable(self, job: Job, principal: Principal) -> bool:
-        """Return whether a job may write. The connection that resumes a job must be able to start it.
+    async def require_startable(self, job: Job, principal: Principal) -> None:
+        """Require that the connection that resumes a job could start it.
 
         Raises:
             CallRefused: the connection excludes the job, or an operation that it may call.
         """
         spec = self.specs.get(job.name)
         if spec is None:  # of a later version
-            return True
+            return
         self._require_not_narrowed(spec, principal)
         if spec.writes_any and principal.narrowing != NO_NARROWING:
             # The calls go on under the narrowing of the connection that began the job, which may be wider than this one.
             submitted = await self._engine.find_submitted(job.id)
             keys = [step["operation"] for group in submitted["plan"]["groups"] for step in group["steps"]]
             self._require_calls_not_narrowed(spec, set(keys), principal)
-        return spec.writes_any or bool(spec.writes)
 
     def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
         """Raise CallRefused if the connection excludes the job, or an operation that it may call."""

@@ -112,7 +112,7 @@ async def test_a_server_that_is_killed_while_a_job_is_paused_keeps_it_paused_unt
             job, store = again.pipeline.store.jobs.get(told["job"]), again.pipeline.store
             assert job is not None
             who = Controller("local:person", "person", "terminal")
-            job_control.resume_job(store, job, who, again.pipeline.clock(), writes=True)
+            job_control.resume_job(store, job, who, again.pipeline.clock())
             report = await again.wait_for_job(job.id)
         assert (report["status"], report["counts"]) == ("done", {"applied": PEOPLE})
         assert there(on) == PEOPLE

@@ -79,7 +79,7 @@ def pause_in_terminal(on: JobServer, job: str) -> None:
 def resume_in_terminal(on: JobServer, job: str) -> None:
     found = on.pipeline.store.jobs.get(job)
     assert found is not None
-    job_control.resume_job(on.pipeline.store, found, PERSON, on.pipeline.clock(), writes=True)
+    job_control.resume_job(on.pipeline.store, found, PERSON, on.pipeline.clock())
 
 
 async def paused_import(on: JobServer, people: int = 40) -> tuple[str, dict[str, Any]]:

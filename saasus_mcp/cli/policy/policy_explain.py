@@ -53,6 +53,7 @@ def explain_call(
     decision, rules, groups = policy.decide(call), policy.explain(call), principal_groups(policy, principal)
     required = policy.required_state(operation, principal, profile)
     missing = [name for name in sorted(required) if getattr(call, name) is None]
+    in_list = _in_list(policy, operation, decision)
     document = {
         "tool": operation.tool,
         "operation": operation.key,
@@ -63,11 +64,11 @@ def explain_call(
         "decision": {**asdict(decision), "reason": str(decision.reason)},
         "rules": [{**asdict(rule), "error": rule.error and str(rule.error)} for rule in rules],
         "missing_state": missing,
-        "in_list": _in_list(policy, operation, decision),
+        "in_list": in_list,
     }
     lines = [*_heading(call, policy.name, groups), "", *_rule_lines(rules), "", *_result(decision, rules, missing)]
     if not operation.reads and decision.outcome != "deny":
-        lines.append(render(_list_text(policy, operation)))
+        lines.append(render(_list_text(in_list, operation.level)))
     return Explanation("\n".join(lines), document, warning)
 
 
@@ -82,15 +83,14 @@ def _in_list(policy: Policy, operation: Operation, decision: Decision) -> dict[s
     return {"consent": bulk.critical, "max_calls": min(limit, bulk.max_calls)}
 
 
-def _list_text(policy: Policy, operation: Operation) -> Message:
-    bulk = policy.bulk
-    if not bulk.allows(operation.level):
-        return message("cli_policy.in_list.never", level=operation.level)
-    if operation.level != "critical":
-        return message("cli_policy.in_list.write", count=bulk.max_calls)
-    if bulk.critical == "each":
+def _list_text(in_list: dict[str, Any] | None, level: str) -> Message:
+    if in_list is None:
+        return message("cli_policy.in_list.never", level=level)
+    if in_list["consent"] == "each":
         return message("cli_policy.in_list.each")
-    return message("cli_policy.in_list.once", count=min(bulk.critical_limit, bulk.max_calls))
+    if level == "critical":
+        return message("cli_policy.in_list.once", count=in_list["max_calls"])
+    return message("cli_policy.in_list.write", count=in_list["max_calls"])
 
 
 def parse_object(option: str, text: str) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from saasus_mcp.catalog.jobs import may_write
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver
@@ -59,8 +58,7 @@ def resume_job(service: ConsoleService, approver: Approver, identifier: str) -> 
         CallRefused: there is no such job for this approver, it is not running, writes are frozen, or the consent is too old.
     """
     listed = _running_job(service, approver, identifier)
-    who, writes = _controller(approver, listed), may_write(listed.job.name)
-    job_control.resume_job(listed.context.store(), listed.job, who, service.clock(), writes=writes)
+    job_control.resume_job(listed.context.store(), listed.job, _controller(approver, listed), service.clock())
 
 
 def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
@@ -70,12 +68,18 @@ def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> 
         CallRefused: there is no such job for this approver, or it is not running.
     """
     listed = _running_job(service, approver, identifier)
-    place = {"profile": listed.job.profile, "saas_id": listed.context.saas_id}
     action = ActionRecord(
-        ActionKind.JOB_CANCEL, approver.id, "console", operation=listed.job.name, person=approver.person, **place
+        ActionKind.JOB_CANCEL,
+        approver.id,
+        "console",
+        profile=listed.job.profile,
+        saas_id=listed.context.saas_id,
+        operation=listed.job.name,
+        from_call=identifier,
+        person=approver.person,
     )
     store = listed.context.store()
-    record_action(store, replace(action, from_call=identifier), service.clock())
+    record_action(store, action, service.clock())
     store.jobs.request_cancellation(identifier)
 
 
