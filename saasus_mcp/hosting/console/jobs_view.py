@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console import job_actions
@@ -14,13 +14,11 @@ from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.jobs.job_report import shown_status
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.job_records import Job, RowOutcome
 
 MAX_JOBS = 100
 ROW_FIELDS = ("row", "target", "tool", "outcome", "why")
-OUTCOMES = frozenset(
-    {"applied", "not_applied", "unknown", "refused", "failed", "skipped", "left_out", "not_begun", "planned", "unread"}
-)
+OUTCOMES = frozenset(get_args(RowOutcome))
 FILES = ("result", "all_rows", "chart", "kept_secrets")
 """The members of a report that are URIs of stored results."""
 
