@@ -100,7 +100,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        self._transport = cast("asyncio.Transport", transport)  # those of uvloop are none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop has classes of its own
         self.usable = True
 
     def data_received(self, data: bytes) -> None:

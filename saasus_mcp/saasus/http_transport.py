@@ -102,7 +102,7 @@ def encode_request(request: httpx2.Request) -> bytes:
     """Return a request as HTTP/1.1 writes it.
 
     Raises:
-        httpx2.LocalProtocolError: the value of a header is none.
+        httpx2.LocalProtocolError: HTTP does not allow the value of a header.
     """
     lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
     for name, value in request.headers.raw:
