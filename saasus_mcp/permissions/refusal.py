@@ -70,6 +70,6 @@ class Reason(StrEnum):
 class CallRefused(SaasusMcpError):
     """The call may not happen, or not yet. Nothing was sent."""
 
-    def __init__(self, reason: Reason, message: Message | str, hint: Message | str = "") -> None:
+    def __init__(self, reason: Reason, message: Message, hint: Message | None = None) -> None:
         super().__init__(message, hint)
         self.reason = reason
