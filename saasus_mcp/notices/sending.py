@@ -26,7 +26,9 @@ REPEATABLE_STATUSES = frozenset({408, 425, 429})
 """Client errors that end by themselves. After any other, the same request would fail again."""
 REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 600)
 
-Cause = Literal["status", "redirect", "timeout", "answer", "certificate", "proxy", "connection", "mail"]
+Cause = Literal[
+    "status", "redirect", "timeout", "answer", "certificate", "proxy", "connection", "mail", "too_old", "interrupted"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class SendFailure:
     """Why a notice was not delivered.
 
     Attributes:
+        cause: `too_old` and `interrupted` are causes of the worker, which gives a notice up without another attempt.
         detail: the status of HTTP or SMTP.
         repeatable: whether another attempt can succeed.
         retry_after: seconds after which the provider accepts another attempt; None if it names none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -76,6 +76,7 @@ class ToolAnswer:
         why: the reason of a refusal before anything was sent (permissions.refusal), or empty.
         figure: an image beside the answer.
         failure: what went wrong, for a reader in any language. None on success.
+        app_data: what an app shows beside the answer. The model does not get it, and clients without apps neither.
     """
 
     ok: bool
@@ -89,6 +90,7 @@ class ToolAnswer:
     figure: AnswerImage | None = None
     failure: Failure | None = None
     retry_after: float | None = None
+    app_data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_rate_limited(self) -> bool:
