@@ -1,6 +1,7 @@
 """Check the uses of messages: every id exists and is used, and gets the parameters that its texts name.
 
-Uses are `message("id", …)`, `one_of("group", …)` and `AnError.of("id", …)` in Python, `t("id", …)` in templates, and ids in tables of Python.
+Uses are `message("id", …)`, `one_of("group", …)` and `AnError.of("id", …)` in Python, `t("id", …)` in templates, `t("id", {…})` and
+`oneOf("group.", …)` in scripts, and ids in tables of Python.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ERROR = ".of"
 """`SettingsError.of("id", …)` uses the message and its hint."""
 CALLS = frozenset({"message", "one_of", "t", ERROR})
+_SCRIPT_USE = re.compile(r'\b(?:t|oneOf)\("(apps\.[\w.]+)"(?:, (?:\{([^{}]*)\})?)?')
 _TEMPLATE_USE = re.compile(r"""\bt\(\s*["']([\w.]+)["']([^()]*)""")
 
 
@@ -48,6 +50,11 @@ def find_uses(folder: Path) -> Iterator[Use]:
                     yield Use(place, key, called == "one_of", params)
                     if called == ERROR:
                         yield Use(place, f"{key}_hint", group=False, params=frozenset())
+    for file in sorted(folder.rglob("*.js")):
+        for found in _SCRIPT_USE.finditer(file.read_text(encoding="utf-8")):
+            is_group = found[1].endswith(".")
+            given = None if is_group else frozenset[str](re.findall(r"(?:^|,)\s*(\w+)\s*(?=[:,]|$)", found[2] or ""))
+            yield Use(str(file), found[1].rstrip("."), is_group, given)
     for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.j2")]):
         for found in _TEMPLATE_USE.finditer(file.read_text(encoding="utf-8")):
             yield Use(str(file), found[1], group=False, params=frozenset(re.findall(r"(\w+)\s*=", found[2])))

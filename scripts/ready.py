@@ -22,6 +22,7 @@ from saasus_mcp.cli.serve import serve_command
 from saasus_mcp.common.language import Language
 from saasus_mcp.jobs import job_tools as jobs
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.stdio.early import precomputed
 from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL
 from saasus_mcp.server.surface.instructions import server_instructions
@@ -32,19 +33,28 @@ KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 NEWEST_BEFORE = HANDSHAKE_PROTOCOL_VERSIONS[-1]
 ME = {"name": "ready", "version": "1"}
-ENVELOPE = {
-    "_meta": {
-        META_KEY_PREFIX + "protocolVersion": STATELESS_PROTOCOL,
-        META_KEY_PREFIX + "clientCapabilities": {},
-        META_KEY_PREFIX + "clientInfo": ME,
+SHOWS_APPS = {"extensions": {EXTENSION_ID: {"mimeTypes": [APP_MIME_TYPE]}}}
+"""The capabilities of a client that shows apps."""
+
+
+def envelope(capabilities: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a request of protocol 2026-07-28."""
+    return {
+        "_meta": {
+            META_KEY_PREFIX + "protocolVersion": STATELESS_PROTOCOL,
+            META_KEY_PREFIX + "clientCapabilities": capabilities,
+            META_KEY_PREFIX + "clientInfo": ME,
+        }
     }
-}
+
+
+ENVELOPE = envelope({})
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
-def initialize(protocol: str) -> dict[str, Any]:
+def initialize(protocol: str, capabilities: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the handshake."""
-    return request("initialize", {"protocolVersion": protocol, "capabilities": {}, "clientInfo": ME})
+    return request("initialize", {"protocolVersion": protocol, "capabilities": capabilities or {}, "clientInfo": ME})
 
 
 def request(method: str, params: dict[str, Any], number: int = 1) -> dict[str, Any]:
@@ -109,6 +119,9 @@ class Making:
             self.orders.setdefault(kind, names)
             toolsets = {operation.tool: operation.toolset for operation in pipeline.catalogue}
             toolsets |= {tool.name: tool.toolset for tool in jobs.build_job_tools(runner, kind)}
+            with_apps = [request(each, envelope(SHOWS_APPS)) for each in ("server/discover", "tools/list")]
+            _, listed_with_apps = await said(broad, with_apps)
+            uis = {tool["name"]: tool["_meta"]["ui"] for tool in json.loads(listed_with_apps)["result"]["tools"]}
             told = precomputed.sdk_json(server_instructions(pipeline.destination, PRESETS[mode], kind))
         tools = json.loads(listed)["result"]["tools"]
         version = f'"protocolVersion":"{NEWEST_BEFORE}"'
@@ -125,7 +138,8 @@ class Making:
             {precomputed.sdk_json([precomputed.earlier_protocol_tool(tool) for tool in tools]): precomputed.TOOLS_MARK},
         )
         for tool in tools:
-            self._tool(tool, mode, kind, language, toolsets.get(tool["name"], ""))
+            toolset = toolsets.get(tool["name"], "")
+            self._tool({"toolsets": {kind: toolset}, "ui": uis[tool["name"]], "tool": tool}, mode, kind, language)
 
     def _template(self, name: str, answer: str, parts: dict[str, str]) -> None:
         text = result(answer)
@@ -135,15 +149,16 @@ class Making:
         same = self.templates.setdefault(name, text) == text
         _hold(same, f"{name}: servers differ in more than what is filled in")
 
-    def _tool(self, tool: dict[str, Any], mode: Mode, kind: SurfaceKind, language: Language, toolset: str) -> None:
+    def _tool(self, seen: dict[str, Any], mode: Mode, kind: SurfaceKind, language: Language) -> None:
+        tool = seen["tool"]
         title = tool["title"]
         tool["title"] = tool["annotations"]["title"] = ""
-        new = {"toolsets": {}, "modes": [], "kinds": [], "titles": {}, "tool": tool}
+        new = {"toolsets": {}, "modes": [], "kinds": [], "titles": {}, "ui": seen["ui"], "tool": tool}
         row = self.rows.setdefault(tool["name"], new)
-        same = precomputed.sdk_json(row["tool"]) == precomputed.sdk_json(tool)
+        same = all(precomputed.sdk_json(row[part]) == precomputed.sdk_json(seen[part]) for part in ("ui", "tool"))
         _hold(same, f"{tool['name']}: servers differ in more than its title")
         row["titles"][language] = title
-        row["toolsets"][kind] = toolset
+        row["toolsets"] |= seen["toolsets"]
         row["modes"] += [mode] * (mode not in row["modes"])
         row["kinds"] += [kind] * (kind not in row["kinds"])
 

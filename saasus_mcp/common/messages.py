@@ -95,6 +95,11 @@ def one_of(group: str, value: str, /, **params: Parameter) -> Message:
     return Message(f"{group}.{value}", params)
 
 
+def templates_of(group: str, language: Language) -> dict[str, str | list[str]]:
+    """Return the texts of every message whose id begins with `group`, with their placeholders, for a page that fills them in itself."""
+    return {key: text for key, text in _templates(language).items() if key.startswith(group)}
+
+
 @cache
 def _templates(language: Language) -> Mapping[str, str | list[str]]:
     texts: dict[str, str | list[str]] = json.loads((FOLDER / f"messages.{language}.json").read_text(encoding="utf-8"))

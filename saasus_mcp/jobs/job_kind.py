@@ -25,6 +25,7 @@ class JobResult:
         secrets: handles of new secrets, by owner. Only a person can take them out.
         notes: what the reader must know.
         chart: a chart of the product, if one was requested.
+        chart_data: the chart as data (reports.charts.chart_data), for clients that draw it themselves.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class JobResult:
     secrets: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Localized, ...] = ()
     chart: AnswerImage | None = None
+    chart_data: Mapping[str, Any] | None = None
 
 
 class JobKind(Protocol):

@@ -31,6 +31,8 @@ PAUSED_HINT = "Do not start it again: job_control resumes it."
 PAUSED_BY_PERSON_HINT = "Do not start it again. Only a person can resume it: on the console, or with `saasus-mcp job resume {job}` in a terminal."
 READS_KEY = "calls"
 """In a stored report: the reads that it is based on. No answer shows it."""
+CHART_DATA_KEY = "chart_data"
+"""In a stored report: its chart as data. Only an app gets it."""
 OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}
 OUTPUT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -72,6 +74,8 @@ def build_report(result: JobResult, store_result: SaveResult, language: Language
         report |= _product(result.product, store_result)
     if result.chart is not None:
         report["chart"] = _uri(result_of_png(result.chart.png) if result.chart.png else result.chart.text, store_result)
+    if result.chart_data is not None:
+        report[CHART_DATA_KEY] = result.chart_data
     if result.secrets:
         report["secrets"] = len(result.secrets)
         report["kept_secrets"] = _uri(dict(result.secrets), store_result)
@@ -107,8 +111,15 @@ def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dic
     if forbidden:
         return {**answer, "hint": str(message("jobs.withheld", tool=forbidden))}
     was_paused = PAUSED_KEY in job.report and shown_status(job) == "running"
-    left_out = {READS_KEY, *((PAUSED_KEY, "waiting") if was_paused else ())}
+    left_out = {READS_KEY, CHART_DATA_KEY, *((PAUSED_KEY, "waiting") if was_paused else ())}
     return {**answer, **{name: value for name, value in job.report.items() if name not in left_out}}
+
+
+def app_report(job: Job, spec: JobSpec, forbidden: str = "") -> dict[str, Any]:
+    """Return what an app gets beside the answer about a job: its title, and its chart unless the report is withheld."""
+    title = {"title": {"en": spec.title.en, "ja": spec.title.ja}}
+    chart = job.report.get(CHART_DATA_KEY)
+    return title if forbidden or chart is None else {**title, "chart": chart}
 
 
 def shown_status(job: Job) -> str:

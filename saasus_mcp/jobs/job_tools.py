@@ -63,6 +63,7 @@ def _run_tool(runner: JobRunner, jobs: tuple[BuiltinTool, ...]) -> BuiltinTool:
         run=run,
         hints=_hints(runner, _listed_specs(runner)),
         could_allow=lambda principal: any(tool.could_allow(principal) for tool in jobs),
+        app="job",
     )
 
 
@@ -93,6 +94,7 @@ def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
         hints=_hints(runner, [spec]),
         could_allow=lambda principal: runner.could_allow(spec, principal),
         toolset=JOBS_TOOLSET,
+        app="job",
     )
 
 
@@ -184,6 +186,8 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
         run=run,
         hints=LOOKUP_HINTS,
         could_allow=lambda principal: _could_allow_any(runner, principal),
+        app="job",
+        for_apps=True,
     )
 
 
@@ -214,6 +218,7 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
         run=run,
         hints=ToolHints(read_only=False, destructive=False, idempotent=True, open_world=False),
         could_allow=lambda principal: _could_allow_any(runner, principal),
+        app="job",
     )
 
 
@@ -259,7 +264,8 @@ async def _answer(runner: JobRunner, job: Job, call: Call) -> ToolAnswer:
     description = job_report.describe_job(job, steps, forbidden)
     if job.status == "failed":
         return ToolAnswer(False, compact_json(description))
-    answer = await pipeline.results.truncate(structured_answer(description), principal, ResultOrigin(job.name, reads))
+    described = replace(structured_answer(description), app_data=job_report.app_report(job, spec, forbidden))
+    answer = await pipeline.results.truncate(described, principal, ResultOrigin(job.name, reads))
     if "chart" not in description:
         return answer
     chart = await pipeline.store_executor(lambda: pipeline.results.find_result(description["chart"], job.principal))

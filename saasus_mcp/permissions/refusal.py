@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message
+
+if TYPE_CHECKING:
+    from saasus_mcp.permissions.approval.awaited import AwaitedApproval
 
 
 class Reason(StrEnum):
@@ -70,6 +74,19 @@ class Reason(StrEnum):
 class CallRefused(SaasusMcpError):
     """The call may not happen, or not yet. Nothing was sent."""
 
-    def __init__(self, reason: Reason, message: Message | str, hint: Message | str = "") -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: Message,
+        hint: Message | None = None,
+        *,
+        awaited: AwaitedApproval | None = None,
+    ) -> None:
         super().__init__(message, hint)
         self.reason = reason
+        self.awaited = awaited
+
+    @property
+    def app_data(self) -> dict[str, Any]:
+        """What an app shows of the refusal: the approval that the call waits for."""
+        return {} if self.awaited is None else {"approval": self.awaited.to_json()}

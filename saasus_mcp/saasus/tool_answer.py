@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -56,8 +56,8 @@ class AnswerImage:
 class Failure:
     """What happened, what to do next, and the sentence about the outcome unless it is the usual one."""
 
-    message: Message | str
-    hint: Message | str = ""
+    message: Message
+    hint: Message | None = None
     outcome: Message | None = None
 
 
@@ -76,6 +76,7 @@ class ToolAnswer:
         why: the reason of a refusal before anything was sent (permissions.refusal), or empty.
         figure: an image beside the answer.
         failure: what went wrong, for a reader in any language. None on success.
+        app_data: what an app shows beside the answer. The model does not get it, and clients without apps neither.
     """
 
     ok: bool
@@ -89,6 +90,7 @@ class ToolAnswer:
     figure: AnswerImage | None = None
     failure: Failure | None = None
     retry_after: float | None = None
+    app_data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_rate_limited(self) -> bool:
@@ -149,15 +151,15 @@ def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
     return failed_answer(failure.message, failure.hint, applied=failure.applied, trace_id=trace_id)
 
 
-def no_change_answer(operation: Operation, reason: Message | str) -> ToolAnswer:
+def no_change_answer(operation: Operation, reason: Message) -> ToolAnswer:
     """Return the answer of a call that was not sent because it would change nothing."""
     structured = {} if operation.answers else {"applied": False}
     return ToolAnswer(True, f"{reason} {_OUTCOMES[Outcome.NOT_APPLIED]}", structured, why="no_change")
 
 
 def failed_answer(
-    message: Message | str,
-    hint: Message | str = "",
+    message: Message,
+    hint: Message | None = None,
     *,
     applied: Outcome = Outcome.NOT_APPLIED,
     status: int | None = None,

@@ -26,6 +26,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.apps.app_resources import AppResources, shows_apps
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.offers import prompts
 from saasus_mcp.server.offers.completion import MAX_VALUES, CompletionValues
@@ -55,6 +56,7 @@ class McpHandlers:
             ),
             language=language,
         )
+        self._apps = AppResources(lambda: pipeline.store, pipeline.store_executor, pipeline.destination, pipeline.clock)
 
         async def read(key: str, arguments: Mapping[str, Any], principal: Principal) -> ToolAnswer:
             answer = await pipeline.run(Call(pipeline.catalogue.find(key).tool, arguments, principal))
@@ -85,7 +87,10 @@ class McpHandlers:
         return ListResourceTemplatesResult(resource_templates=self._resources.list_templates(), cache_scope="private")
 
     async def _read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return await self._resources.read(str(params.uri), self._resolve_principal(context))
+        uri, principal = str(params.uri), self._resolve_principal(context)
+        if shows_apps(context) and self._apps.has(uri):
+            return await self._apps.read(uri, principal)
+        return await self._resources.read(uri, principal)
 
     async def _list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=prompts.list_prompts(self._language), cache_scope="private")

@@ -31,6 +31,9 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination, describe_destination
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server import elicitation
+from saasus_mcp.server.apps.app_data import app_data
+from saasus_mcp.server.apps.app_resources import shows_apps
+from saasus_mcp.server.apps.extension import with_extension
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.mcp_handlers import McpHandlers, ResolvePrincipal
 from saasus_mcp.server.param_errors import explain_missing_handshake, explain_validation_error
@@ -85,12 +88,12 @@ def build_server(
         try:
             call = replace(call, reason=stated_reason.reason_from_meta(params.meta))
         except InvalidArguments as error:
-            return call_tool_result(await pipeline.reject(call, error), pipeline.destination)
+            return call_tool_result(await pipeline.reject(call, error), pipeline.destination, apps=shows_apps(context))
         answer = await surface.run(call)
         return (
             elicitation.input_required_result(answer, language)
             if isinstance(answer, PendingElicitation)
-            else call_tool_result(answer, pipeline.destination)
+            else call_tool_result(answer, pipeline.destination, apps=shows_apps(context))
         )
 
     server = Server[Any](
@@ -106,6 +109,7 @@ def build_server(
     )
     server.middleware.append(_hide_exceptions)
     server.middleware.append(_limit_requests(pipeline, resolve_principal))
+    server.middleware.append(_name_extension)
     server.middleware.append(
         _insert_tools(lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language))
     )
@@ -151,10 +155,18 @@ def _insert_tools(
     async def insert(ctx: Context, call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
         if ctx.method == LIST_TOOLS_METHOD and isinstance(result, dict):
-            return {**result, "tools": tools.serialize(listed(ctx), ctx.protocol_version)}
+            return {**result, "tools": tools.serialize(listed(ctx), ctx.protocol_version, apps=shows_apps(ctx))}
         return result
 
     return insert
+
+
+async def _name_extension(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Name the extension among the capabilities of the server, to a client that declares it. Others get what they always got."""
+    result = await call_next(ctx)
+    if ctx.method not in ("initialize", "server/discover") or not isinstance(result, dict):
+        return result
+    return {**result, "capabilities": with_extension(result["capabilities"])} if shows_apps(ctx) else result
 
 
 def _is_cancelled(context: Context) -> bool:
@@ -163,8 +175,12 @@ def _is_cancelled(context: Context) -> bool:
     return cancelled is not None and cancelled.is_set()
 
 
-def call_tool_result(answer: ToolAnswer, destination: Destination) -> CallToolResult:
-    """Return an answer as MCP content: the text, the destination, and the picture if there is one."""
+def call_tool_result(answer: ToolAnswer, destination: Destination, *, apps: bool = False) -> CallToolResult:
+    """Return an answer as MCP content: the text, the destination, and the picture if there is one.
+
+    Args:
+        apps: whether the client shows apps, which get data of their own in `_meta`.
+    """
     origin = describe_destination(destination, "en") + (f", trace id: {answer.trace_id}" if answer.trace_id else "")
     content: list[ContentBlock] = [TextContent(text=answer.text), TextContent(text=f"[{origin}]")]
     if answer.figure is not None:
@@ -182,5 +198,6 @@ def call_tool_result(answer: ToolAnswer, destination: Destination) -> CallToolRe
             META_PREFIX + "profile": destination.profile,
             META_PREFIX + "trace_id": answer.trace_id,
             META_PREFIX + "applied": answer.applied,
+            **({META_PREFIX + "app": app_data(answer)} if apps else {}),
         },
     )

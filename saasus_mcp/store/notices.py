@@ -104,14 +104,17 @@ class NoticeOutbox:
             return set(connection.execute(select(notice_deliveries.c.channel).where(*due, own).distinct()).scalars())
 
     def claim(self, channel: str, now: float, seconds: float) -> Delivery | None:
-        """Claim the next delivery of a channel for some seconds. Other processes do not get it during that time."""
+        """Claim the next delivery of a channel for some seconds. Other processes do not get it during that time.
+
+        The attempt is counted here, before it is made. A request for an approval comes first: it is worth something for minutes only.
+        """
         table = notice_deliveries
         due = (table.c.channel == channel, table.c.status == "pending", table.c.due_at <= now)
         query = (
-            select(table.c.channel, table.c.attempts, notices)
+            select(table.c.channel, table.c.attempts, table.c.error, notices)
             .join(notices, notices.c.id == table.c.notice)
             .where(*due)
-            .order_by(table.c.due_at, notices.c.at)
+            .order_by(notices.c.kind != "approval_requested", table.c.due_at, notices.c.at)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -122,7 +125,7 @@ class NoticeOutbox:
             lease, attempts = secrets.token_hex(8), row.attempts + 1
             values = {"attempts": attempts, "due_at": now + seconds, "lease": lease}
             connection.execute(update(table).where(table.c.notice == row.id, table.c.channel == channel).values(values))
-            return Delivery(_event(row), channel, attempts, lease)
+            return Delivery(_event(row), channel, attempts, lease, row.error)
 
     def finish(self, delivery: Delivery, status: DeliveryStatus, at: float, error: str = "") -> None:
         """End a claimed delivery, unless another process has claimed it in the meantime."""

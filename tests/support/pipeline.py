@@ -13,6 +13,7 @@ from typing import Any, Literal
 import httpx2
 from mcp import Client as McpClient
 from mcp import types
+from mcp.client import advertise
 from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue, Operation
@@ -22,6 +23,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.signature import Credentials
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.mcp_server import ResolvePrincipal, build_server
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
@@ -190,9 +192,16 @@ async def connect_client(
     answering: Responder | None = None,
     language: Language = "en",
     who: ResolvePrincipal = lambda _: PRINCIPAL,
+    *,
+    apps: bool = False,
     **shown: Any,
 ) -> AsyncIterator[McpClient]:
-    """Connect the SDK's client in memory. Without `answering` it cannot ask a person. `shown` are arguments of ToolSurface."""
+    """Connect the SDK's client in memory. Without `answering` it cannot ask a person.
+
+    Args:
+        apps: whether it declares that it shows apps.
+        shown: arguments of ToolSurface.
+    """
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
@@ -202,7 +211,10 @@ async def connect_client(
     callback = elicited if answering else None
     surface = ToolSurface(pipeline, language, **shown)
     async with McpClient(
-        build_server(pipeline, who, language, surface), mode=era, elicitation_callback=callback
+        build_server(pipeline, who, language, surface),
+        mode=era,
+        elicitation_callback=callback,
+        extensions=[advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})] if apps else None,
     ) as client:
         yield client
 

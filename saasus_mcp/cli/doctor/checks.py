@@ -55,7 +55,7 @@ class Finding:
 
 def problem(check: str, error: SaasusMcpError) -> Finding:
     """Return the finding of an error."""
-    return Finding(check, "problem", error.message, error.hint)
+    return Finding(check, "problem", error.message, error.hint or "")
 
 
 def check_program() -> Finding:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 from saasus_mcp.common.language import Language
@@ -149,13 +150,14 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         notes.append(message("jobs_reports.usd_amounts"))
     payments = Counter(contracts.payment(tenant) for tenant in tenants)
     counts = {"tenants": len(tenants), "with_plan": sum(bool(tenant.get("plan_id")) for tenant in tenants)}
-    chart = _build_chart(tenants, contracts, args.get("language", "en"))
-    image, chart_notes = await charts.render_chart(chart, args.get("chart", "none"))
+    build_chart = partial(_build_chart, tenants, contracts)
+    image, chart_notes = await charts.render_chart(build_chart(args.get("language", "en")), args.get("chart", "none"))
     return JobResult(
         {**counts, **{f"payment_{name}": count for name, count in sorted(payments.items())}},
         product=table.content(),
         notes=(*notes, *chart_notes),
         chart=image,
+        chart_data=charts.chart_data(build_chart),
     )
 
 

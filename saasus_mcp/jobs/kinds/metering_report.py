@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
@@ -84,8 +85,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         table.add_rows(_rows(usage, granularity, work.language))
     bounds = {"first": str(period.first), "last": str(period.last), "zone": args.get("zone", "UTC")}
     running = period.running_part(args["today"])
-    chart = build_usage_chart(usages, granularity, bounds, args.get("language", "en"), running)
-    image, chart_notes = await charts.render_chart(chart, args.get("chart", "none"))
+    build_chart = partial(build_usage_chart, usages, granularity, bounds, running=running)
+    image, chart_notes = await charts.render_chart(build_chart(args.get("language", "en")), args.get("chart", "none"))
     notes = [message("jobs_reports.usage_bounds", **bounds), message("jobs_reports.current_limits")]
     if running is not None:
         notes.append(running)
@@ -98,6 +99,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         product=table.content(),
         notes=(*notes, *chart_notes),
         chart=image,
+        chart_data=charts.chart_data(build_chart),
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.approval.awaited import AwaitedApproval
 from saasus_mcp.permissions.approval.confirmation import (
     ConfirmationPrompt,
     ConfirmationReply,
@@ -33,6 +34,7 @@ from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inlin
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store import Approval
 
+LANGUAGES: tuple[Language, Language] = ("en", "ja")
 MAX_SHOWN_PAGES = 1_000
 """Approvals whose page was opened and is not opened again."""
 
@@ -108,6 +110,7 @@ class ApprovalGate:
         self._confirmations = confirmations
         self._approvals = approvals
         self._language = language
+        self._zone = zone
         self._reader = Reader.of(language, zone)
         self._clock = clock
         self._run = store_executor
@@ -198,28 +201,28 @@ class ApprovalGate:
         before, after = _comparable(approved), _comparable(draft.question)
         text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
         if unattended is not None:
-            raise _unattended_refusal(unattended, approval, text_after, self._where_to_decide(approval))
+            awaited = self._awaited(approval, after)
+            raise _unattended_refusal(unattended, awaited, text_after, self._where_to_decide(approval))
         if proof is not None:
             return Authorized(proof, draft.inspection, added_lines(text_before, text_after))
         # The question of an earlier request may show fields that this caller may no longer read.
-        preview = (
-            render_for_model(fit_dialog(replace(approved, reason="")), self._reader) if before == after else text_after
-        )
-        return await self._await_approval(request, approval, preview, is_cut=bool(draft.question.hidden))
+        shown = fit_dialog(replace(approved, reason="")) if before == after else after
+        return await self._await_approval(request, self._awaited(approval, shown), shown, draft)
 
     async def _await_approval(
-        self, request: ConsentRequest, approval: Approval, preview: str, *, is_cut: bool
+        self, request: ConsentRequest, awaited: AwaitedApproval, shown: Question, draft: QuestionDraft
     ) -> PendingElicitation:
         """Open the console's page of the approval once, if a console runs and the client can open pages.
 
         Args:
-            preview: the question, for the model.
-            is_cut: whether a dialog cannot show all of the question.
+            shown: the question, as the model and this caller may read it.
+            draft: the question as it was made, of which a dialog may not show all.
 
         Raises:
             CallRefused: the approval is not given yet.
         """
-        code, elicitor = approval.code, request.call.url_elicitor
+        approval, elicitor = awaited.approval, request.call.url_elicitor
+        code = approval.code
         opened = request.call.url_answers.get(code)
         # If another person must approve, the page is of no use to this one.
         is_new = opened is None and code not in self._opened and not approval.two_person
@@ -231,9 +234,18 @@ class ApprovalGate:
             self._opened.append(code)
             if opened is None:
                 return PendingElicitation(ConfirmationPrompt(text, None), url_prompt=prompt)
-        too_long = is_cut and request.decision.outcome == "confirm" and not request.decision.typed
+        too_long = bool(draft.question.hidden) and request.decision.outcome == "confirm" and not request.decision.typed
         where = self._where_to_decide(approval)
-        raise _pending_refusal(approval, preview, where, opened=bool(opened), too_long=too_long)
+        preview = render_for_model(shown, self._reader)
+        raise _pending_refusal(awaited, preview, where, opened=bool(opened), too_long=too_long)
+
+    def _awaited(self, approval: Approval, shown: Question) -> AwaitedApproval:
+        """Return the approval with the question as this caller may read it, for an app."""
+        base = self._console_url()
+        en, ja = (render_for_model(shown, Reader.of(language, self._zone)) for language in LANGUAGES)
+        url = f"{base}/approvals/{approval.code}" if base else ""
+        in_terminal = not base or is_loopback(urlsplit(base).hostname or "")
+        return AwaitedApproval(approval, Text(en, ja), url, in_terminal)
 
     def _where_to_decide(self, approval: Approval) -> Message:
         """Return what to ask the approver to do: a hosted server's approvers have a console and no terminal with its store."""
@@ -251,15 +263,21 @@ def _comparable(question: Question) -> Question:
     return fit_dialog(replace(question, reason="", lead=(), typed=None, requester_name=""))
 
 
-def _unattended_refusal(answer: UnattendedAnswer, approval: Approval, preview: str, where: Message) -> CallRefused:
+def _unattended_refusal(
+    answer: UnattendedAnswer, awaited: AwaitedApproval, preview: str, where: Message
+) -> CallRefused:
     return CallRefused(
         answer.reason,
-        message("server.client_declined", cause=answer.message, code=approval.code),
+        message("server.client_declined", cause=answer.message, code=awaited.approval.code),
         message("server.client_declined_hint", decide=where, preview=preview),
+        awaited=awaited,
     )
 
 
-def _pending_refusal(approval: Approval, preview: str, where: Message, *, opened: bool, too_long: bool) -> CallRefused:
+def _pending_refusal(
+    awaited: AwaitedApproval, preview: str, where: Message, *, opened: bool, too_long: bool
+) -> CallRefused:
+    approval = awaited.approval
     needed = message(
         "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
     )
@@ -269,4 +287,5 @@ def _pending_refusal(approval: Approval, preview: str, where: Message, *, opened
         Reason.APPROVAL,
         needed,
         message("server.approval_page_hint" if opened else "server.approval_hint", decide=where, preview=preview),
+        awaited=awaited,
     )

@@ -216,7 +216,8 @@ class Pipeline:
             return no_change_answer(prepared.operation, refusal.message)
         except CallRefused as refusal:
             await self.recorder.record_refusal(prepared, refusal.reason)
-            return replace(failed_answer(refusal.message, refusal.hint), why=refusal.reason)
+            answer = failed_answer(refusal.message, refusal.hint)
+            return replace(answer, why=refusal.reason, app_data=refusal.app_data)
         except SaasusMcpError as error:
             await self.recorder.record_refusal(prepared, "failed")
             reason = "store" if isinstance(error, StoreError) else ""
@@ -264,7 +265,8 @@ class Pipeline:
     async def reject(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """Record a call that cannot be prepared, and return its answer."""
         await self.recorder.record_rejected_call(call, error)
-        return failed_answer(error.message, error.hint)
+        answer = failed_answer(error.message, error.hint)
+        return replace(answer, app_data=error.app_data) if isinstance(error, CallRefused) else answer
 
     async def truncate(self, call: Call, answer: ToolAnswer) -> ToolAnswer:
         """Return the answer within its budget. If it is truncated, the full answer is stored with the prepared call."""

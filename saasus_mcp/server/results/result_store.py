@@ -172,7 +172,14 @@ class ResultStore:
         )
         text = shown if isinstance(shown, str) else compact_json(shown)
         note = f"{answer.note}\n[Truncated. {_list_truncations(truncations)}. {address}.]"
-        return replace(answer, text=text + note, structured=shown if answer.structured is not None else None)
+        kept = {"result": RESULTS_URI + identifier} if identifier else {}
+        totals = {each.path: each.total for each in truncations[:MAX_REPORTED_TRUNCATIONS] if each.unit == "items"}
+        return replace(
+            answer,
+            text=text + note,
+            structured=shown if answer.structured is not None else None,
+            app_data={**answer.app_data, **kept, "totals": totals},
+        )
 
 
 def open_result(

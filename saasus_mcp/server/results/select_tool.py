@@ -52,6 +52,7 @@ def select_tool(results: ResultStore) -> BuiltinTool:
             format={"type": "string", "enum": ["json", "csv"]},
         ),
         run=run,
+        app="table",
     )
 
 

@@ -11,6 +11,7 @@ from saasus_mcp.common.messages import Localized
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json
+from saasus_mcp.server.apps.extension import AppName
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.server.surface.annotations import LOOKUP_HINTS, ToolHints
@@ -28,6 +29,8 @@ class BuiltinTool:
         output_schema: of the structured answer. None if it may be anything.
         toolset: the tool is listed with the operations of this toolset. Empty if it is always listed.
         present_name: the name of the tool that replaced this one, which is then not listed. Empty for any other tool.
+        app: the MCP app that shows the answers.
+        for_apps: whether apps may call the tool.
     """
 
     name: str
@@ -40,6 +43,8 @@ class BuiltinTool:
     could_allow: Callable[[Principal], bool] = lambda _: True
     toolset: str = ""
     present_name: str = ""
+    app: AppName | None = None
+    for_apps: bool = False
 
     async def handle(self, call: Call) -> ToolAnswer | PendingElicitation:
         """Check the arguments that a client sent, and run the tool.

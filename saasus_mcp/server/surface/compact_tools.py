@@ -116,6 +116,7 @@ class CompactTools:
             run=self._runner(levels),
             hints=ToolHints.of_operations(operations),
             could_allow=lambda principal: any(self._allowed(operation, principal) for operation in operations),
+            app="table" if name == "call_read" else "approval",
         )
 
     def read_and_select(self) -> BuiltinTool:

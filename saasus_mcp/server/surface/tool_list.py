@@ -13,6 +13,7 @@ from saasus_mcp.catalog.jobs import JOBS_TOOLSET
 from saasus_mcp.catalog.model import REASON_ARGUMENT
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
+from saasus_mcp.server.apps.extension import app_of_operation, tool_ui, with_ui
 from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.provider_schema import provider_input_schema, provider_output_schema
@@ -87,8 +88,15 @@ def _annotations(hints: ToolHints, title: str) -> ToolAnnotations:
     )
 
 
+def ui_of(tool: BuiltinTool | Operation) -> dict[str, Any]:
+    """Return `_meta.ui` of a tool, for clients that show apps."""
+    if isinstance(tool, BuiltinTool):
+        return tool_ui(tool.app, for_apps=tool.for_apps)
+    return tool_ui(app_of_operation(tool))
+
+
 class ToolListCache:
-    """Serialized tools, by protocol version and name, for every caller.
+    """Serialized tools, by protocol version, name and whether the client shows apps, for every caller.
 
     The SDK would serialize and validate some two hundred tools for each request. That takes about 70 ms of processor time,
     during which every other caller waits.
@@ -99,14 +107,22 @@ class ToolListCache:
 
     def __init__(self, language: Language) -> None:
         self._language = language
-        self._serialized: dict[tuple[str, str], dict[str, Any]] = {}
+        self._serialized: dict[tuple[str, str, bool], dict[str, Any]] = {}
 
-    def serialize(self, tools: Iterable[BuiltinTool | Operation], version: str) -> list[dict[str, Any]]:
-        """Return the tools as the SDK sends them in a protocol version. Do not change the result: it is shared."""
-        return [self._serialize(tool, version) for tool in tools]
+    def serialize(
+        self, tools: Iterable[BuiltinTool | Operation], version: str, *, apps: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return the tools as the SDK sends them in a protocol version. Do not change the result: it is shared.
 
-    def _serialize(self, tool: BuiltinTool | Operation, version: str) -> dict[str, Any]:
-        key = version, tool.name if isinstance(tool, BuiltinTool) else tool.tool
+        Args:
+            apps: whether the client shows apps.
+        """
+        return [self._serialize(tool, version, apps=apps) for tool in tools]
+
+    def _serialize(self, tool: BuiltinTool | Operation, version: str, *, apps: bool) -> dict[str, Any]:
+        key = version, tool.name if isinstance(tool, BuiltinTool) else tool.tool, apps
+        if key not in self._serialized and apps:
+            self._serialized[key] = with_ui(self._serialize(tool, version, apps=False), ui_of(tool))
         if key not in self._serialized:
             mcp_tool = (
                 builtin_tool(tool, self._language)

@@ -23,12 +23,13 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.server.apps.extension import EXTENSION_ID
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.stdio.early import precomputed
 from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL, EarlyResponder
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 from saasus_mcp.settings import Settings, read_settings
-from scripts.ready import ENVELOPE, INITIALIZED, initialize, made, request, said
+from scripts.ready import ENVELOPE, INITIALIZED, SHOWS_APPS, envelope, initialize, made, request, said
 
 KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -42,11 +43,11 @@ def early_responder(place: Destination = PLACE, mode: Mode = "guarded", kind: Su
     return EarlyResponder(known)
 
 
-def conversation(version: str) -> list[dict[str, Any]]:
+def conversation(version: str, capabilities: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """Return the first messages of a client of this version."""
     if version in MODERN_PROTOCOL_VERSIONS:
-        return [request(method, ENVELOPE) for method in ("server/discover", "tools/list")]
-    return [initialize(version), INITIALIZED, request("ping", {}), request("tools/list", {})]
+        return [request(method, envelope(capabilities or {})) for method in ("server/discover", "tools/list")]
+    return [initialize(version, capabilities), INITIALIZED, request("ping", {}), request("tools/list", {})]
 
 
 async def compare_with_sdk(
@@ -56,6 +57,7 @@ async def compare_with_sdk(
     toolsets: frozenset[str],
     version: str,
     narrowing: Narrowing = NO_NARROWING,
+    capabilities: dict[str, Any] | None = None,
 ) -> None:
     """Compare the precomputed answers of one server with those of the SDK."""
     known = precomputed.load_precomputed(
@@ -67,7 +69,7 @@ async def compare_with_sdk(
         narrowing=narrowing,
     )
     assert known is not None
-    before, messages = EarlyResponder(known), conversation(version)
+    before, messages = EarlyResponder(known), conversation(version, capabilities)
     answered = [before.respond(json.dumps(message).encode()) for message in messages]
     async with composition.open_job_runners(chosen, {"": pipeline}) as runners:
         wanted = await said(
@@ -109,6 +111,22 @@ async def test_ready_answers_are_the_sdks_own_in_every_version_of_the_protocol(v
     chosen = read_settings(sandbox=True, state_dir=tmp_path)
     async with composition.open_pipeline(chosen) as pipeline:
         await compare_with_sdk(pipeline, chosen, "full", frozenset(), version)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_ready_answers_to_a_client_that_shows_apps_are_the_sdks_own(kind: SurfaceKind, tmp_path: Path) -> None:
+    chosen = read_settings(sandbox=True, state_dir=tmp_path)
+    async with composition.open_pipeline(chosen) as pipeline:
+        for version in (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS):
+            await compare_with_sdk(pipeline, chosen, kind, TOOLSETS[0], version, capabilities=SHOWS_APPS)
+
+
+@pytest.mark.parametrize("version", [HANDSHAKE_PROTOCOL_VERSIONS[-1], STATELESS_PROTOCOL])
+def test_the_extension_is_named_to_clients_that_declare_it(version: str) -> None:
+    for capabilities, named in (({}, None), (SHOWS_APPS, {EXTENSION_ID: {}})):
+        answer = early_responder().respond(json.dumps(conversation(version, capabilities)[0]).encode())
+        assert answer is not None
+        assert json.loads(answer)["result"]["capabilities"].get("extensions") == named
 
 
 NARROWINGS = (

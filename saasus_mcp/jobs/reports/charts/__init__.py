@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
 from anyio.to_thread import run_sync
 
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.reports.charts.chart_model import Chart
 from saasus_mcp.jobs.reports.charts.text_chart import render_text
-from saasus_mcp.saasus.tool_answer import AnswerImage
+from saasus_mcp.saasus.tool_answer import AnswerImage, compact_json
+
+MAX_DATA_BYTES = 64 * 1024
+"""Bytes of a chart as data. A larger one is not offered: the table has its figures."""
+
+
+def chart_data(build: Callable[[Language], Chart]) -> dict[str, Any] | None:
+    """Return a chart as data. A text that differs between the languages is an object with both. None if it is too large."""
+    data = _both(asdict(build("en")), asdict(build("ja")))
+    return data if len(compact_json(data).encode()) <= MAX_DATA_BYTES else None
+
+
+def _both(en: Any, ja: Any) -> Any:
+    if isinstance(en, dict):
+        return {name: _both(value, ja[name]) for name, value in en.items()}
+    if isinstance(en, list | tuple):
+        return [_both(*pair) for pair in zip(en, ja, strict=True)]
+    return en if en == ja else {"en": en, "ja": ja}
 
 
 async def render_chart(chart: Chart, form: str) -> tuple[AnswerImage | None, tuple[Message, ...]]:

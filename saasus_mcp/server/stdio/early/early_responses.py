@@ -10,6 +10,7 @@ import json
 import secrets
 from typing import Any
 
+from saasus_mcp.server.apps.extension import declares_apps
 from saasus_mcp.server.stdio.early.precomputed import PrecomputedResponses
 from saasus_mcp.server.stdio.jsonrpc_parser import UnparsableLine, parse_json
 from saasus_mcp.server.stdio.line_splitter import Line, OversizedLine
@@ -34,7 +35,7 @@ class EarlyResponder:
 
     def __init__(self, responses: PrecomputedResponses) -> None:
         self._responses = responses
-        self._is_earlier = self._is_stateless = False
+        self._is_earlier = self._is_stateless = self._apps = False
         self.replayed_lines: list[Line] = []
         self.is_finished = False
 
@@ -68,20 +69,24 @@ class EarlyResponder:
                 _line({"jsonrpc": "2.0", "id": REPLAY_ID, "method": "server/discover", "params": params})
             )
         self.is_finished = method == "tools/list"
-        return self._responses.list_result if self.is_finished else self._responses.discover_result
+        apps = _declares_apps(params["_meta"][META_KEY_PREFIX + "clientCapabilities"])
+        return (
+            self._responses.list_result(apps=apps) if self.is_finished else self._responses.discover_result(apps=apps)
+        )
 
     def _initialize_result(self, message: dict[str, Any], params: dict[str, Any]) -> str | None:
         if self._is_earlier or self._is_stateless or not _is_handshake(params, self._responses):
             return None
         self._is_earlier = True
         self.replayed_lines.append(_line({**message, "id": REPLAY_ID}))
-        return self._responses.initialize_result(params["protocolVersion"])
+        self._apps = _declares_apps(params["capabilities"])
+        return self._responses.initialize_result(params["protocolVersion"], apps=self._apps)
 
     def _earlier_result(self, method: str, params: dict[str, Any]) -> str | None:
         if method not in ("tools/list", "ping") or not _is_plain(params):
             return None
         self.is_finished = method == "tools/list"
-        return self._responses.earlier_list_result if self.is_finished else "{}"
+        return self._responses.list_result(earlier=True, apps=self._apps) if self.is_finished else "{}"
 
 
 def respond_early(transport: PipeTransport, responses: PrecomputedResponses) -> bool:
@@ -182,6 +187,10 @@ def _are_capabilities(value: Any) -> bool:
         and isinstance(roots.get("listChanged", True), bool)
         and all(isinstance(each, dict) and all(isinstance(item, dict) for item in each.values()) for each in maps)
     )
+
+
+def _declares_apps(capabilities: dict[str, Any]) -> bool:
+    return declares_apps(capabilities.get("extensions"))
 
 
 def _is_implementation(value: Any) -> bool:

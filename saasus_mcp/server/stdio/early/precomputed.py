@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.server.apps.extension import with_extension, with_ui
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.narrowing import CHANGING_TOOLS, HELPER_TOOLS, JOB_HELPER_TOOLS
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, READ_AND_SELECT, SurfaceKind
@@ -31,23 +32,37 @@ SCHEMA_KEYS, FIRST_SCHEMA_KEYS = frozenset({"inputSchema", "outputSchema"}), ("p
 
 @dataclass(frozen=True, slots=True)
 class PrecomputedResponses:
-    """The results of one server, as JSON text.
+    """The results of one server, as JSON text, with additions for clients that show apps.
 
     Attributes:
         versions: the protocol versions with an answer to `initialize`.
-        discover_result, list_result: of `server/discover` and `tools/list` in protocol 2026-07-28.
-        earlier_list_result: of `tools/list` in earlier protocols.
+        initialize_template, discover_template: of `initialize`, and of `server/discover` in protocol 2026-07-28.
+        list_template, earlier_list_template: of `tools/list` in protocol 2026-07-28, and in earlier ones.
+        tools: the listed tools in protocol 2026-07-28.
+        uis: `_meta.ui` of each listed tool, by name.
     """
 
     versions: frozenset[str]
     initialize_template: str
-    discover_result: str
-    list_result: str
-    earlier_list_result: str
+    discover_template: str
+    list_template: str
+    earlier_list_template: str
+    tools: Sequence[dict[str, Any]]
+    uis: Mapping[str, dict[str, Any]]
 
-    def initialize_result(self, protocol: str) -> str:
+    def initialize_result(self, protocol: str, *, apps: bool = False) -> str:
         """Return the result of `initialize` in a protocol version."""
-        return self.initialize_template.replace(VERSION_MARK, json.dumps(protocol))
+        return _named(self.initialize_template.replace(VERSION_MARK, json.dumps(protocol)), apps=apps)
+
+    def discover_result(self, *, apps: bool = False) -> str:
+        """Return the result of `server/discover`."""
+        return _named(self.discover_template, apps=apps)
+
+    def list_result(self, *, earlier: bool = False, apps: bool = False) -> str:
+        """Return the result of `tools/list`."""
+        tools = self.tools if not earlier else [earlier_protocol_tool(tool) for tool in self.tools]
+        shown = tools if not apps else [with_ui(tool, self.uis[tool["name"]]) for tool in tools]
+        return (self.earlier_list_template if earlier else self.list_template).replace(TOOLS_MARK, sdk_json(shown))
 
 
 def precomputed_key() -> list[str]:
@@ -84,9 +99,19 @@ def load_precomputed(
         frozenset(data["versions"]),
         data["initialized"].replace(INSTRUCTIONS_MARK, text),
         data["discovered"].replace(INSTRUCTIONS_MARK, text),
-        data["listed"].replace(TOOLS_MARK, sdk_json(tools)),
-        data["listed_before"].replace(TOOLS_MARK, sdk_json([earlier_protocol_tool(tool) for tool in tools])),
+        data["listed"],
+        data["listed_before"],
+        tools,
+        {row["tool"]["name"]: row["ui"] for row in shown},
     )
+
+
+def _named(result: str, *, apps: bool) -> str:
+    """Return a result that names the capabilities of the server, with the extension for clients that declare it."""
+    if not apps:
+        return result
+    value = json.loads(result)
+    return sdk_json({**value, "capabilities": with_extension(value["capabilities"])})
 
 
 def sdk_json(value: Any) -> str:

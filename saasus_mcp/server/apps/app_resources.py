@@ -1,0 +1,76 @@
+"""The resources of clients that show apps: the documents of the apps, and the state of an approval of the caller.
+
+Both are read by the client, on behalf of an app too. Neither is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, ReadResourceResult, TextResourceContents
+
+from saasus_mcp.permissions.approval.awaited import approval_state
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.saasus.tool_answer import compact_json
+from saasus_mcp.server.apps.documents import APPS, build_document
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, APPS_URI, declares_apps
+from saasus_mcp.server.elicitation import Context
+from saasus_mcp.server.scheduling.store_executor import StoreExecutor
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
+
+APPROVALS_URI = "saasus://approvals/"
+DOCUMENT_TTL_MS = 3_600_000
+MAX_CODE_LENGTH = 20
+
+
+def shows_apps(context: Context) -> bool:
+    """Return whether the client of a request shows apps, as it declared in the handshake or in the request."""
+    if context.method == "initialize":
+        capabilities = (context.params or {}).get("capabilities")
+        return isinstance(capabilities, dict) and declares_apps(capabilities.get("extensions"))
+    declared = context.session.client_capabilities
+    return declared is not None and declares_apps(declared.extensions)
+
+
+class AppResources:
+    """The resources for apps of one server."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        store_executor: StoreExecutor,
+        destination: Destination,
+        clock: Callable[[], float],
+    ) -> None:
+        self._open_store = open_store
+        self._run_query = store_executor
+        self._profile = destination.profile
+        self._clock = clock
+
+    def has(self, uri: str) -> bool:
+        """Return whether a URI is one of these resources, if it exists."""
+        return uri.startswith((APPS_URI, APPROVALS_URI))
+
+    async def read(self, uri: str, principal: Principal) -> ReadResourceResult:
+        """Return the document of an app, or the state of an approval that this caller requested.
+
+        Raises:
+            MCPError: there is no such resource for this caller.
+        """
+        name = uri.removeprefix(APPS_URI)
+        if name in APPS:
+            document = TextResourceContents(
+                uri=uri, mime_type=APP_MIME_TYPE, text=build_document(name), _meta={"ui": {"prefersBorder": True}}
+            )
+            return ReadResourceResult(contents=[document], ttl_ms=DOCUMENT_TTL_MS, cache_scope="private")
+        code, now = uri.removeprefix(APPROVALS_URI)[:MAX_CODE_LENGTH], self._clock()
+        approval = await self._run_query(lambda: self._open_store().find_approval(code, now))
+        if approval is None or (approval.principal, approval.profile) != (principal.id, self._profile):
+            raise MCPError(INVALID_PARAMS, "Unknown resource.", {"uri": uri[:200]})
+        state = TextResourceContents(uri=uri, mime_type="application/json", text=compact_json(approval_state(approval)))
+        return ReadResourceResult(contents=[state], ttl_ms=0, cache_scope="private")

@@ -1,0 +1,7 @@
+// The app of approvals: what a call waits for, or in a line what became of it.
+
+start((result) => {
+  if (isObject(result.data.approval)) return approvalView(result.data.approval);
+  if (result.failed) return failureView(result);
+  return el("section", {}, head(t("apps.finished"), badge("good", t("apps.done_badge"))));
+});
