@@ -77,7 +77,7 @@ class MailboxStore:
             return list(connection.execute(select(mailboxes.c.id).where(*conditions)).scalars())
 
     def post(self, message: MailboxMessage, session: str) -> bool:
-        """Put a message into a mailbox of this session. Return False if there is none whose replica is alive."""
+        """Put a message into a mailbox of this session. Return False if no replica that is alive has it."""
         with self._database.transaction() as connection:
             now = shared_time(connection)
             same = (mailboxes.c.id == message.mailbox, mailboxes.c.session == session, mailboxes.c.alive_until > now)

@@ -21,7 +21,7 @@ MAX_CHECKED = 10_000
 class EndedSessions:
     """Knows which sessions have ended, through whichever replica.
 
-    Without the store a session counts as open: it authorizes nothing, and whoever uses it is authenticated.
+    Without the store a session counts as open: it authorizes nothing, and each of its requests is authenticated.
     """
 
     def __init__(self, profile: ServedProfile, clock: Callable[[], float] = time.monotonic) -> None:

@@ -125,7 +125,7 @@ class SessionServer:
     async def _open_session(self, request: JSONRPCRequest, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             params = InitializeRequestParams.model_validate(request.params or {}, by_name=False)
-        except ValidationError:  # which the SDK's server explains; the session is none that a client could use
+        except ValidationError:  # which the SDK's server explains to the client
             params = InitializeRequestParams.model_validate(_NO_CLIENT, by_name=False)
         try:
             session = self._ids.issue(scope[CALLER_KEY], params, scope[NARROWING_KEY])
