@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from saasus_mcp import __version__
 from saasus_mcp.cli.command_line import Group, Option, localized_errors
 from saasus_mcp.cli.output import colour_preference
-from saasus_mcp.cli.terminal import choose_language, render, warn
+from saasus_mcp.cli.terminal import choose_language, render, use_output_for_json, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import one_of
 
@@ -71,6 +71,7 @@ class _RootGroup(Group):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         choose_language(args)
+        use_output_for_json(False)
         with localized_errors():
             return super().make_context(info_name, args, parent, **{"color": colour_preference(), **extra})
 

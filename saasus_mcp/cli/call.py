@@ -11,12 +11,11 @@ from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
 from saasus_mcp.cli.completion import complete_operations
-from saasus_mcp.cli.exit_status import status_of_answer
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.exit_status import print_failure, status_of_answer
+from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import open_session, read_json_argument
-from saasus_mcp.cli.terminal import reader_language
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
@@ -30,6 +29,7 @@ _MAX_NAME = 80
 @command(help="cli_help.command.call")
 @settings_options()
 @fresh_option
+@json_failure_option
 @argument("name", shell_complete=complete_operations)
 @argument("arguments", metavar="[JSON]", default="{}")
 def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
@@ -40,7 +40,7 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
         session.announce()
         answer = session.run(Call(name, given, composition.local_user()), session.pipeline.run)
     if not answer.ok:
-        click.echo(visible_text(answer.explain(reader_language())), err=True)
+        print_failure(answer)
         sys.exit(status_of_answer(answer))
     _print_answer(answer)
 

@@ -1,4 +1,4 @@
-"""The exit status of `call` and `job`, by which a script knows what became of them."""
+"""The exit status and the failure of `call` and `job`, by which a script knows what became of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from enum import IntEnum
 from typing import Any
 
 from saasus_mcp.cli.command_line import INTERRUPTED
+from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.terminal import prints_json, reader_language, say
 from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 
 INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
@@ -36,6 +39,16 @@ def status_of_answer(answer: ToolAnswer) -> ExitStatus:
     if answer.applied is Outcome.UNKNOWN:
         return ExitStatus.INCOMPLETE
     return ExitStatus.REFUSED if answer.why and answer.why not in BREAKDOWNS else ExitStatus.FAILED
+
+
+def print_failure(answer: ToolAnswer) -> None:
+    """Print why a call failed: as JSON with --json, and as text to standard error without it."""
+    text = answer.explain(reader_language())
+    if not prints_json():
+        say(visible_text(text), err=True)
+        return
+    fields = {"outcome": answer.applied.value, "reason": answer.why or None, "status": answer.status}
+    print_json({"ok": False, **fields, "trace_id": answer.trace_id or None, "text": text})
 
 
 def status_of_report(report: Mapping[str, Any]) -> ExitStatus:

@@ -7,8 +7,8 @@ from contextlib import closing, suppress
 
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.options import json_option, settings_options
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
@@ -22,40 +22,32 @@ from saasus_mcp.store.stores import Stores
 @command(help="cli_help.command.freeze")
 @option("--reason", default="", help="cli_help.option.freeze_reason")
 @option("--profile", metavar="NAME", help="cli_help.option.freeze_profile")
-@json_option
+@json_outcome_option
 @settings_options("lang")
-def freeze(settings: Settings, *, reason: str, profile: str | None, as_json: bool) -> None:
+def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
     """Freeze everything or one profile. Needs no terminal: a freeze is safe."""
     by = composition.local_user().id
-    known, place = True, "" if settings.database_url else str(settings.state_folder)
+    folder = None if settings.database_url else str(settings.state_folder)
+    where = message("cli_freeze.in_folder", folder=folder) if folder else message("cli_freeze.in_database")
+    fields = {"frozen": True, "profile": profile, "known": True, "reason": reason, "folder": folder}
     with state.open_state(settings) as stores:
-        where = message("cli_freeze.in_database")
-        if not stores.shared:
-            where = message("cli_freeze.in_folder", folder=str(settings.state_folder))
         if profile is None:
             stores.set_freeze(Freeze(time.time(), by, reason))
-            if not as_json:
-                say(message("cli_freeze.frozen", where=where))
+            print_outcome(fields, message("cli_freeze.frozen", where=where))
             # The record comes last: a failure to record must not prevent the freeze.
             state.record_decision(stores, ActionRecord(ActionKind.FREEZE, by, "terminal", reason=reason))
-        else:
-            _require_profile_name(profile)
-            known = _freeze_profile(stores, Freeze(time.time(), by, reason, profile), settings)
-    if as_json:
-        print_json({"frozen": True, "profile": profile, "known": known, "reason": reason, "folder": place or None})
-    elif profile is not None:
-        _say_frozen(visible_text(profile), where, known=known)
-
-
-def _say_frozen(name: str, where: Message, *, known: bool) -> None:
-    """Print that a profile is frozen, and if these settings do not have it."""
+            return
+        _require_profile_name(profile)
+        known = _freeze_profile(stores, Freeze(time.time(), by, reason, profile), settings)
+    name = visible_text(profile)
     if not known:
         say(message("cli_freeze.profile_unknown", profile=name), err=True)
-    say(message("cli_freeze.frozen_profile", profile=name, where=where))
+    print_outcome({**fields, "known": known}, message("cli_freeze.frozen_profile", profile=name, where=where))
 
 
 @command(help="cli_help.command.unfreeze")
 @option("--profile", metavar="NAME", help="cli_help.option.unfreeze_profile")
+@json_outcome_option
 @settings_options("lang")
 def unfreeze(settings: Settings, *, profile: str | None) -> None:
     """Lift the freeze of everything or of one profile. Only a person at a terminal can."""
@@ -73,16 +65,22 @@ def unfreeze(settings: Settings, *, profile: str | None) -> None:
         if profile is None:
             stores.set_freeze(None)
         left = {each.profile: each for store in opened for each in store.active_freezes()}
-    if profile is None:
-        say(message("cli_freeze.unfrozen"))
-    else:
-        say(message("cli_freeze.unfrozen_profile", profile=visible_text(profile)))
-    for name, each in sorted(left.items()):
-        by = visible_text(each.by)
-        if name:
-            say(message("cli_freeze.still_frozen_profile", profile=visible_text(name), by=by))
-        else:
-            say(message("cli_freeze.still_frozen", by=by))
+    still = [left[name] for name in sorted(left)]
+    texts = [
+        message("cli_freeze.unfrozen")
+        if profile is None
+        else message("cli_freeze.unfrozen_profile", profile=visible_text(profile))
+    ]
+    texts += map(_still_frozen_text, still)
+    fields = [{"profile": each.profile or None, "by": each.by} for each in still]
+    print_outcome({"frozen": False, "profile": profile, "still_frozen": fields}, *texts)
+
+
+def _still_frozen_text(freeze: Freeze) -> Message:
+    by = visible_text(freeze.by)
+    if freeze.profile:
+        return message("cli_freeze.still_frozen_profile", profile=visible_text(freeze.profile), by=by)
+    return message("cli_freeze.still_frozen", by=by)
 
 
 def _require_profile_name(profile: str) -> None:

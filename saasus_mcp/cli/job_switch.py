@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from saasus_mcp.cli import composition, state
-from saasus_mcp.cli.terminal import require_approver, say
+from saasus_mcp.cli.output import print_outcome
+from saasus_mcp.cli.terminal import require_approver
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs import job_control
@@ -34,10 +35,10 @@ def switch_job(settings: Settings, action: str, job_id: str) -> None:
                 continue
             if action == "pause":
                 job_control.pause_job(store, job, who, now)
-                say(message("cli_job.pausing", job=job.id))
+                print_outcome({"job": job.id, "status": "paused"}, message("cli_job.pausing", job=job.id))
                 return
             job_control.resume_job(store, job, who, now)
-            say(message("cli_job.resumed", job=job.id))
+            print_outcome({"job": job.id, "status": "running"}, message("cli_job.resumed", job=job.id))
             return
         raise _unknown_job(stores)
 

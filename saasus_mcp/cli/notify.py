@@ -15,8 +15,8 @@ import click
 
 from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.command_line import argument, group, option
-from saasus_mcp.cli.options import json_array_option, parse_until, settings_options
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.options import json_array_option, json_outcome_option, parse_until, settings_options
+from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import render, require_approver, say
 from saasus_mcp.cli.times import iso_time
@@ -65,16 +65,19 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
 
 @notify.command("test", help="cli_help.command.notify_test")
 @argument("name", required=False, metavar="[CHANNEL]")
+@json_array_option
 @settings_options("lang")
-def test_channels(settings: Settings, *, name: str | None) -> None:
+def test_channels(settings: Settings, *, name: str | None, as_json: bool) -> None:
     """Send a test notice to one channel or to every channel, and print whether it was accepted."""
     channels = notice_delivery.load_channels(settings)
     chosen = channels if name is None else (_find(channels, name),)
     if not chosen:
-        say(message("cli_notify.none"))
+        say(message("cli_notify.none"), err=True)
         click.get_current_context().exit(1)
     results = anyio.run(_send_tests, chosen, partial(notice_delivery.console_address, settings))
-    for channel, failure, seconds in results:
+    if as_json:
+        print_json([_test_json(*result) for result in results])
+    for channel, failure, seconds in () if as_json else results:
         if failure is None:
             say(message("cli_notify.accepted", name=channel.name, seconds=f"{seconds:.1f}"))
         else:
@@ -87,6 +90,7 @@ def test_channels(settings: Settings, *, name: str | None) -> None:
 @argument("name", metavar="CHANNEL")
 @option("--until", required=True, metavar="TIME", help="cli_help.option.mute_until")
 @option("--profile", default="", metavar="NAME", help="cli_help.option.mute_profile")
+@json_outcome_option
 @settings_options("lang", "time_zone")
 def mute(settings: Settings, *, name: str, until: str, profile: str) -> None:
     """Silence a channel. Only a person at a terminal can, since people would not hear of approvals any more."""
@@ -96,19 +100,22 @@ def mute(settings: Settings, *, name: str, until: str, profile: str) -> None:
     _require_profile_name(profile)
     require_approver("notify mute", settings.state_folder)
     _save_mute(settings, ActionKind.MUTE, Mute(channel.name, profile, end, composition.local_user().id))
-    say(message("cli_notify.muted", name=channel.name, until=format_value(Timestamp(end), reader)))
+    muted = message("cli_notify.muted", name=channel.name, until=format_value(Timestamp(end), reader))
+    print_outcome({"name": channel.name, "profile": profile or None, "muted_until": iso_time(end)}, muted)
 
 
 @notify.command("unmute", help="cli_help.command.notify_unmute")
 @argument("name", metavar="CHANNEL")
 @option("--profile", default="", metavar="NAME", help="cli_help.option.mute_profile")
+@json_outcome_option
 @settings_options("lang")
 def unmute(settings: Settings, *, name: str, profile: str) -> None:
     """Let a channel get notices again. Needs no terminal: it is safe."""
     channel = _find(notice_delivery.load_channels(settings), name)
     _require_profile_name(profile)
     _save_mute(settings, ActionKind.UNMUTE, Mute(channel.name, profile, 0.0, composition.local_user().id))
-    say(message("cli_notify.unmuted", name=channel.name))
+    fields = {"name": channel.name, "profile": profile or None, "muted_until": None}
+    print_outcome(fields, message("cli_notify.unmuted", name=channel.name))
 
 
 async def _send_tests(
@@ -182,6 +189,11 @@ def _describe(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[
             else:
                 lines.append(message("cli_notify.muted_all", until=until, by=by))
     return [render(line) for line in lines]
+
+
+def _test_json(channel: Channel, failure: SendFailure | None, seconds: float) -> dict[str, object]:
+    reason = None if failure is None else render(failure.message)
+    return {"name": channel.name, "accepted": failure is None, "reason": reason, "seconds": round(seconds, 3)}
 
 
 def _as_json(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[Mute]) -> dict[str, object]:

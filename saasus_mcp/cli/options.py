@@ -17,7 +17,7 @@ import click
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
 from saasus_mcp.cli.command_line import option
-from saasus_mcp.cli.terminal import reader_language
+from saasus_mcp.cli.terminal import reader_language, use_output_for_json
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import nearest_names, visible_text
@@ -49,8 +49,23 @@ CALL_SETTINGS = ("sandbox", "mode", "policy", "lang", "time_zone", "profile")
 _DURATION = re.compile(r"(\d{1,6})([mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
-json_option = option("--json", "as_json", is_flag=True, help="cli_help.option.json_object")
-json_array_option = option("--json", "as_json", is_flag=True, help="cli_help.option.json_array")
+
+def make_json_option(help_id: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Return a `--json` option whose help is this message."""
+
+    def choose(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - called by click
+        use_output_for_json(wanted)
+        return wanted
+
+    return option("--json", "as_json", is_flag=True, callback=choose, help=help_id, **attributes)
+
+
+json_option = make_json_option("cli_help.option.json_object")
+json_array_option = make_json_option("cli_help.option.json_array")
+json_failure_option = make_json_option("cli_help.option.json_failure", expose_value=False)
+"""For commands whose answer is JSON anyway."""
+json_outcome_option = make_json_option("cli_help.option.json_outcome", expose_value=False)
+"""For commands that end with `print_outcome`. A person still reads and answers questions, on standard error."""
 surface_option = option(
     "--surface",
     type=click.Choice(["full", "compact"]),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from saasus_mcp.cli.terminal import format_json, is_terminal
+from saasus_mcp.cli.terminal import format_json, is_terminal, prints_json, say
+from saasus_mcp.common.messages import Message
 from saasus_mcp.common.text import display_width
 
 LESS_OPTIONS = "FRX"
@@ -29,6 +30,15 @@ def colour_preference() -> bool | None:
 def print_json(value: Any) -> None:
     """Print a JSON value to standard output: indented on a terminal, and on one line elsewhere."""
     click.echo(format_json(value, indent=2 if has_screen() else None))
+
+
+def print_outcome(fields: Mapping[str, Any] | None, *texts: Message | str) -> None:
+    """Print what a command did: as JSON with --json, and as texts without it."""
+    if prints_json():
+        print_json(fields)
+        return
+    for text in texts:
+        say(text)
 
 
 def has_screen() -> bool:

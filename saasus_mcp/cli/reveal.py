@@ -14,9 +14,10 @@ import click
 
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.private_output import reserve_private_file
-from saasus_mcp.cli.terminal import render, require_approver, say
+from saasus_mcp.cli.terminal import prints_json, render, require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.refusal import CallRefused
@@ -30,6 +31,7 @@ from saasus_mcp.store import Store
 @command(help="cli_help.command.reveal")
 @argument("handle", metavar="ID")
 @option("--output", type=click.Path(path_type=Path), help="cli_help.option.secrets_output")
+@json_outcome_option
 @settings_options("lang")
 def reveal(settings: Settings, *, handle: str, output: Path | None) -> None:
     """Print one secret, or write those of a job to a file."""
@@ -39,6 +41,9 @@ def reveal(settings: Settings, *, handle: str, output: Path | None) -> None:
         return
     with state.open_stores(settings) as stores:
         secret = _reveal_secret(stores, state.load_encryptor(settings), handle)
+    if prints_json():
+        print_json({"secret": secret})
+        return
     if not secret.isprintable():
         say(message("cli_secrets.escaped"))
         secret = json.dumps(secret)
@@ -75,7 +80,8 @@ def _move_secrets(vault: SecretVault, handles: Mapping[str, str], file: Path) ->
         revealed = vault.reveal_all(handles.values(), by=composition.local_user().id, via="terminal")
         secrets = {login: revealed[handle] for login, handle in handles.items() if handle in revealed}
         write(_csv(secrets).encode())
-    say(message("cli_secrets.secrets_written", count=len(secrets), file=str(file)))
+    written = message("cli_secrets.secrets_written", count=len(secrets), file=str(file))
+    print_outcome({"file": str(file), "secrets": len(secrets)}, written)
     return True
 
 

@@ -22,6 +22,7 @@ from saasus_mcp.common.text import escape_invisible, visible_text
 MAX_ATTEMPTS = 3
 _LANGUAGES = ("en", "ja")
 _language: ContextVar[Language] = ContextVar("language", default="en")
+_prints_json: ContextVar[bool] = ContextVar("prints_json", default=False)
 
 
 class TerminalError(SaasusMcpError):
@@ -37,6 +38,16 @@ def choose_language(args: Sequence[str]) -> None:
     _language.set(known[0] if known else locale_language(os.environ))
 
 
+def use_output_for_json(wanted: bool) -> None:  # noqa: FBT001 - the value of a flag
+    """Choose whether standard output is for JSON alone. What people read and answer is then on standard error."""
+    _prints_json.set(wanted)
+
+
+def prints_json() -> bool:
+    """Return True if standard output is for JSON alone."""
+    return _prints_json.get()
+
+
 def reader_language() -> Language:
     """Return the language of the person at the terminal."""
     return _language.get()
@@ -47,9 +58,9 @@ def render(text: Localized | str) -> str:
     return text if isinstance(text, str) else text.text(_language.get())
 
 
-def say(text: Localized | str, *, err: bool = False) -> None:
-    """Print a text in the language of the person at the terminal."""
-    click.echo(render(text), err=err)
+def say(text: Localized | str = "", *, err: bool = False) -> None:
+    """Print a text in the language of the person at the terminal: to standard error if the output is JSON."""
+    click.echo(render(text), err=err or _prints_json.get())
 
 
 def warn(text: Localized | str) -> None:
@@ -70,8 +81,8 @@ def is_terminal(*streams: TextIO | None) -> bool:
 
 
 def require_person(command: str) -> None:
-    """Raise TerminalError unless standard input and output are a terminal."""
-    if not is_terminal(sys.stdin, sys.stdout):
+    """Raise TerminalError unless standard input, and the stream on which the person is asked, are a terminal."""
+    if not is_terminal(sys.stdin, sys.stderr if _prints_json.get() else sys.stdout):
         raise TerminalError.of("cli.not_a_terminal", command=command)
 
 
@@ -114,15 +125,16 @@ def prompt(text: Localized | str, *, err: bool = False) -> str:
         click.Abort: for Ctrl+C and Ctrl+D.
     """
     try:
-        return str(click.prompt(render(text), default="", show_default=False, err=err))
+        return str(click.prompt(render(text), default="", show_default=False, err=err or _prints_json.get()))
     except click.Abort:
-        click.echo(err=err)  # the next text begins a line
+        say(err=err)  # the next text begins a line
         raise
 
 
 def prompt_hidden(text: Localized | str) -> str:
     """Return one line that the person types without seeing it."""
-    return str(click.prompt(render(text), default="", show_default=False, hide_input=True))
+    asked: Any = click.prompt(render(text), default="", show_default=False, hide_input=True, err=_prints_json.get())
+    return str(asked)
 
 
 def utc_timestamp(at: float) -> str:

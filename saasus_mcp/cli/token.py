@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.command_line import argument, group, option
-from saasus_mcp.cli.options import json_array_option, settings_options
-from saasus_mcp.cli.output import print_json, print_list
+from saasus_mcp.cli.options import json_array_option, json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import render, require_approver, require_passphrase, say
+from saasus_mcp.cli.terminal import prints_json, render, require_approver, require_passphrase, say
 from saasus_mcp.cli.times import format_time, json_times
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
@@ -50,6 +50,7 @@ def token() -> None:
     show_default=True,
     help="cli_help.option.token_days",
 )
+@json_outcome_option
 @settings_options("lang")
 def create(
     settings: Settings, *, name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int
@@ -62,9 +63,10 @@ def create(
     require_passphrase(settings.state_folder)
     now = time.time()
     until = now + days * _SECONDS_A_DAY
+    added = Token(name, role, frozenset(groups), composition.local_user().id, now, until)
     with state.open_tokens(settings) as tokens:
         try:
-            secret = tokens.add(Token(name, role, frozenset(groups), composition.local_user().id, now, until))
+            secret = tokens.add(added)
         except TokenNameTaken:
             raise SaasusMcpError.of("cli_token.name_taken", name=name) from None
         try:
@@ -73,14 +75,21 @@ def create(
         except SaasusMcpError:
             tokens.revoke(name, now)
             raise
+    if prints_json():
+        print_json({**_token_json(added, now), "token": secret})
+        return
     say(message("cli_token.created", name=name, until=_day(until)))
     click.echo(f"\n{secret}\n")
+    _say_how_to_use(settings, added)
+
+
+def _say_how_to_use(settings: Settings, token: Token) -> None:
     try:
         url = f"{load_http_settings(settings).public_url}/mcp"
     except SettingsError:  # `serve` reports what is wrong with these settings
         url = "/mcp"
-    say(message("cli_token.use_caller", at=url) if role == "caller" else message("cli_token.use_approver"))
-    if not groups and role == "caller":
+    say(message("cli_token.use_caller", at=url) if token.role == "caller" else message("cli_token.use_approver"))
+    if not token.groups and token.role == "caller":
         say(message("cli_token.no_groups"))
 
 
@@ -93,10 +102,7 @@ def list_tokens(settings: Settings, *, as_json: bool) -> None:
     with state.open_tokens(settings) as store:
         tokens = store.list_tokens()
     if as_json:
-        records = [
-            {**json_times(asdict(each)), "groups": sorted(each.groups), "live": each.is_valid(now)} for each in tokens
-        ]
-        print_json(records)
+        print_json([_token_json(each, now) for each in tokens])
         return
     reader = terminal_reader(settings)
     print_list(line for each in tokens for line in _token_lines(each, now, reader))
@@ -106,6 +112,7 @@ def list_tokens(settings: Settings, *, as_json: bool) -> None:
 
 @token.command("revoke", help="cli_help.command.token_revoke")
 @argument("name")
+@json_outcome_option
 @settings_options("lang")
 def revoke(settings: Settings, *, name: str) -> None:
     """Revoke a token on every replica."""
@@ -115,11 +122,12 @@ def revoke(settings: Settings, *, name: str) -> None:
     if not revoked:
         raise SaasusMcpError.of("cli_token.unknown_name", name=visible_text(name))
     composition.record_decision(settings, ActionKind.TOKEN_REVOKE, name)
-    say(message("cli_token.revoked", name=name))
+    print_outcome({"name": name, "revoked": True}, message("cli_token.revoked", name=name))
 
 
 @token.command("sign-out", help="cli_help.command.token_sign_out")
 @argument("principal", metavar="ID")
+@json_outcome_option
 @settings_options("lang")
 def sign_out(settings: Settings, *, principal: str) -> None:
     """End all console sessions of a principal on every replica."""
@@ -129,7 +137,12 @@ def sign_out(settings: Settings, *, principal: str) -> None:
     with state.open_tokens(settings) as tokens:
         ended = SessionStore(tokens.database).delete_all(principal)
     composition.record_decision(settings, ActionKind.SIGN_OUT, principal)
-    say(message("cli_token.signed_out", name=visible_text(principal), count=ended))
+    signed_out = message("cli_token.signed_out", name=visible_text(principal), count=ended)
+    print_outcome({"principal": principal, "sessions": ended}, signed_out)
+
+
+def _token_json(token: Token, now: float) -> dict[str, Any]:
+    return {**json_times(asdict(token)), "groups": sorted(token.groups), "live": token.is_valid(now)}
 
 
 def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:

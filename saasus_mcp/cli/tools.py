@@ -15,7 +15,7 @@ from saasus_mcp.cli import composition
 from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools, complete_toolsets
-from saasus_mcp.cli.options import parse_toolset_names, settings_options
+from saasus_mcp.cli.options import make_json_option, parse_toolset_names, settings_options
 from saasus_mcp.cli.output import has_screen, print_json, print_list
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render
 from saasus_mcp.cli.text_layout import cut_text
@@ -45,7 +45,7 @@ _MAX_NAME_COLUMN = 32
     help="cli_help.option.toolset_filter",
 )
 @option("--level", type=click.Choice(get_args(Level)), help="cli_help.option.level_filter")
-@option("--json", "as_json", is_flag=True, help="cli_help.option.tools_json")
+@make_json_option("cli_help.option.tools_json")
 def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | None, as_json: bool) -> None:
     """Print the list, or the details of one tool."""
     catalogue, policy = load_catalogue(), composition.resolve_policy(settings)

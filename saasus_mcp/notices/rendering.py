@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import get_args
 
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.language import Text
@@ -15,7 +16,7 @@ from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Fact, Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
 from saasus_mcp.store import Approval, Store
-from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.job_records import Job, RowOutcome
 from saasus_mcp.store.notice_records import NoticeEvent
 
 MAX_REACH = 3
@@ -130,7 +131,7 @@ class NoticeRenderer:
         )
 
 
-_OUTCOMES = ("applied", "not_applied", "unknown", "skipped")
+_OUTCOMES = get_args(RowOutcome)
 
 
 def _place(profile: str, *, sandbox: bool = False) -> Message:

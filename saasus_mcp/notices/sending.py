@@ -14,9 +14,9 @@ import httpx2
 from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.notices.channels import Channel
-from saasus_mcp.notices.mail import MailRefused, send_mail
+from saasus_mcp.notices.mail import MailRefused, check_mail, send_mail
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.payloads import OutgoingRequest, build_request, message_id
+from saasus_mcp.notices.payloads import OutgoingRequest, build_request, message_id, origin_of
 
 SEND_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
@@ -26,7 +26,9 @@ REPEATABLE_STATUSES = frozenset({408, 425, 429})
 """Client errors that end by themselves. After any other, the same request would fail again."""
 REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 600)
 
-Cause = Literal["status", "redirect", "timeout", "answer", "certificate", "proxy", "connection", "mail"]
+Cause = Literal[
+    "status", "redirect", "timeout", "answer", "certificate", "proxy", "connection", "mail", "too_old", "interrupted"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class SendFailure:
     """Why a notice was not delivered.
 
     Attributes:
+        cause: `too_old` and `interrupted` are causes of the worker, which gives a notice up without another attempt.
         detail: the status of HTTP or SMTP.
         repeatable: whether another attempt can succeed.
         retry_after: seconds after which the provider accepts another attempt; None if it names none.
@@ -63,6 +66,10 @@ class SendFailure:
         return (
             cls(next(each for each in get_args(Cause) if each == cause), detail) if cause in get_args(Cause) else None
         )
+
+
+EXPECTED = (MailRefused, OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError)
+"""What sending raises where the network, the receiver or an address is the cause."""
 
 
 class NoticeSender:
@@ -98,14 +105,20 @@ class NoticeSender:
                     await send_mail(channel, notice, message_id(channel, notice), self._seconds)
                     return None
                 return await self._post(build_request(channel, notice, self._clock()))
-        except MailRefused as error:
-            return SendFailure("mail", error.status, repeatable=error.repeatable)
-        except (TimeoutError, httpx2.TimeoutException):
-            return SendFailure("timeout")
-        except httpx2.ProxyError:
-            return SendFailure("proxy")
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            return SendFailure("certificate" if _is_certificate_error(error) else "connection")
+        except EXPECTED as error:
+            return failure_of(error)
+
+    async def connect(self, channel: Channel) -> SendFailure | None:
+        """Connect to a receiver without sending anything: to a mail server with the login, to others without their secret address."""
+        try:
+            with anyio.fail_after(self._seconds):
+                if channel.kind == "email":
+                    await check_mail(channel, self._seconds)
+                    return None
+                async with self._http_client().stream("HEAD", origin_of(channel)):
+                    return None  # any answer shows that the way is free
+        except EXPECTED as error:
+            return failure_of(error)
 
     async def _post(self, request: OutgoingRequest) -> SendFailure | None:
         client = self._http_client()
@@ -123,6 +136,22 @@ class NoticeSender:
             )
         self._client.cookies.clear()
         return self._client
+
+
+def failure_of(error: Exception) -> SendFailure:
+    """Return an error of the network as a cause, without its text, which can have an address."""
+    match error:
+        case MailRefused():
+            return SendFailure("mail", error.status, repeatable=error.repeatable)
+        case httpx2.HTTPStatusError():
+            return _failure_of(error.response) or SendFailure("answer")
+        case TimeoutError() | httpx2.TimeoutException():
+            return SendFailure("timeout")
+        case httpx2.ProxyError():
+            return SendFailure("proxy")
+        case ResponseTooLarge():
+            return SendFailure("answer")
+    return SendFailure("certificate" if _is_certificate_error(error) else "connection")
 
 
 def _failure_of(answer: httpx2.Response) -> SendFailure | None:

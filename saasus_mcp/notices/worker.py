@@ -1,4 +1,8 @@
-"""Deliver the notices of a server in the background: once for each event and channel, with retries, never in the way of a call."""
+"""Deliver the notices of a server in the background, never in the way of a call.
+
+Each event reaches each channel at least once, or is given up and counted. It is sent once, unless the process ends or the store fails between
+the send and its record. A repeated notice has the id of the first one, so that a receiver can recognise it.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MUTED, OUTDATED = "muted", "outdated"
 """Why a delivery was dropped."""
+TOO_OLD, INTERRUPTED = "too_old", "interrupted"
+"""Why a delivery was given up before another attempt: causes of `SendFailure`."""
 T = TypeVar("T")
 
 
@@ -50,6 +56,8 @@ class WorkerConfig:
         claim: after which another process delivers what this one has claimed. Longer than one attempt.
         delays: before each further attempt. The last one repeats.
         lifetime: after which a notice is given up.
+        grace: how long the end of the server waits for a notice that is being sent, and for its record.
+        attempts: after which a notice is given up. Failures reach the lifetime first; this ends a notice whose sender dies each time.
     """
 
     interval: float = 1.0
@@ -57,6 +65,8 @@ class WorkerConfig:
     claim: float = 30.0
     delays: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
     lifetime: float = DAY
+    grace: float = 2.0
+    attempts: int = 40
     expiry_interval: float = 15.0
 
 
@@ -98,7 +108,8 @@ class NoticeWorker:
         self._clock = clock
         self._run = run
         self._config = config or WorkerConfig()
-        self._busy: set[str] = set()
+        self._sending = set[anyio.CancelScope]()
+        self._due: dict[str, dict[NoticeSource, None]] = {}
         self._failing: set[str] = set()
         self._expired_at = 0.0
         self._failed_sources = set[NoticeSource]()
@@ -106,9 +117,13 @@ class NoticeWorker:
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with anyio.create_task_group() as tasks:
-            while True:
-                await self.look(tasks)
-                await anyio.sleep(self._config.interval)
+            try:
+                while True:
+                    await self.look(tasks)
+                    await anyio.sleep(self._config.interval)
+            finally:
+                for scope in self._sending:
+                    scope.deadline = anyio.current_time() + self._config.grace
 
     async def look(self, tasks: TaskGroup) -> None:
         """Create the deliveries of new events, and start to send what is due on the channels that are idle."""
@@ -121,9 +136,16 @@ class NoticeWorker:
                 self._log_store(source, error)
                 continue
             self._log_store(source, None)
-            for name in due - self._busy:
-                self._busy.add(name)
-                tasks.start_soon(self._deliver_due, source, self._channels[name])
+            for name in due:
+                self._begin(name, source, tasks)
+
+    def _begin(self, channel: str, source: NoticeSource, tasks: TaskGroup) -> None:
+        """Add a store to those that a channel has something to send from, and start to send unless it does already."""
+        if channel in self._due:
+            self._due[channel].setdefault(source)
+        else:
+            self._due[channel] = {source: None}
+            tasks.start_soon(self._deliver_due, self._channels[channel], self._due[channel])
 
     def _is_time_for_expiries(self, now: float) -> tuple[bool, float]:
         due = now - self._expired_at >= self._config.expiry_interval
@@ -143,16 +165,24 @@ class NoticeWorker:
         wanting = (each for each in self._channels.values() if each.wants(event.kind, event.profile, self._audience))
         return [channel.name for channel in wanting]
 
-    async def _deliver_due(self, source: NoticeSource, channel: Channel) -> None:
+    async def _deliver_due(self, channel: Channel, due: dict[NoticeSource, None]) -> None:
+        """Send what is due on a channel: one notice of each store in turn, so that no store's backlog delays another."""
         try:
-            more = True
-            while more:
-                more = await self._deliver_next(source, channel)
+            while due:
+                source = next(iter(due))
+                del due[source]
+                if await self._try_next(source, channel):
+                    due[source] = None
                 await anyio.sleep(self._config.spacing)
+        finally:
+            del self._due[channel.name]
+
+    async def _try_next(self, source: NoticeSource, channel: Channel) -> bool:
+        try:
+            return await self._deliver_next(source, channel)
         except StoreError as error:
             self._log_store(source, error)
-        finally:
-            self._busy.discard(channel.name)
+            return False
 
     async def _deliver_next(self, source: NoticeSource, channel: Channel) -> bool:
         """Send the next delivery of a channel. Return False if the channel has nothing to send."""
@@ -160,16 +190,30 @@ class NoticeWorker:
         delivery = await self._run(lambda: outbox.claim(channel.name, now, self._config.claim))
         if delivery is None:
             return False
+        if given_up := self._reason_to_give_up(delivery, now):
+            await self._run(lambda: outbox.finish(delivery, "failed", now, given_up))
+            return True
         dropped = await self._reason_to_drop(delivery, now)
         notice = None if dropped else await self._render(source, channel, delivery)
         if notice is None:
             reason = dropped or OUTDATED
             await self._run(lambda: outbox.finish(delivery, "dropped", now, reason))
             return True
-        failure = await self._sender.send(channel, notice)
-        self._log_channel(channel, failure)
-        await self._run(lambda: self._record(source, delivery, failure))
+        with anyio.CancelScope(shield=True) as scope:
+            self._sending.add(scope)
+            try:
+                failure = await self._sender.send(channel, notice)
+                await self._run(lambda: self._record(source, delivery, failure))
+                self._log_channel(channel, failure)
+            finally:
+                self._sending.discard(scope)
         return True
+
+    def _reason_to_give_up(self, delivery: Delivery, now: float) -> str:
+        """Return the cause that is stored; empty if another attempt is due. Attempts are counted before they are made."""
+        if now - delivery.event.at > self._config.lifetime:
+            return delivery.error or TOO_OLD
+        return INTERRUPTED if delivery.attempts > self._config.attempts else ""
 
     async def _reason_to_drop(self, delivery: Delivery, now: float) -> str:
         mutes = await self._run(lambda: self._decisions().notices.active_mutes(now))

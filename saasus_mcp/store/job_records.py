@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 GRANT_SECONDS = 24 * 3600
 """For which a consent to a job lasts. Afterwards no step begins, whether the job ran, waited or was paused."""
 JobStatus = Literal["running", "done", "failed", "cancelled"]
+RowOutcome = Literal[
+    "applied", "not_applied", "unknown", "refused", "failed", "skipped", "left_out", "not_begun", "planned", "unread"
+]
+"""The outcome of one row in the report of a job."""
 PauseSide = Literal["model", "person", "freeze"]
 """Who paused a job. What a person or a freeze stopped, only a person lets go on."""
 PauseResult = Literal["paused", "unchanged", "ended"]

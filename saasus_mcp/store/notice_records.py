@@ -46,12 +46,14 @@ class Delivery:
     Attributes:
         attempts: how often it was claimed, this time included.
         lease: identifies the claim. Only its holder can end it.
+        error: of the attempt before; empty for the first one.
     """
 
     event: NoticeEvent
     channel: str
     attempts: int
     lease: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

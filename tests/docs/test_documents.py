@@ -253,6 +253,15 @@ def test_every_page_is_in_the_index() -> None:
         assert listed, name
 
 
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    """A page that is not there is built, and found by nobody."""
+    site = read("mkdocs.yml")
+    english = {
+        page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.parent != ROOT and ".ja." not in page.name
+    }
+    assert {name for name in english - {"README.md"} if f" {name}\n" not in site} == set()
+
+
 def test_ci_runs_exactly_what_the_readme_tells() -> None:
     commands = [line for line in read(".ci/run").splitlines() if line.startswith("make ")]
     assert commands[:2] == ["make check", "make coverage"]

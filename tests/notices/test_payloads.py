@@ -9,6 +9,8 @@ import base64
 import hashlib
 import hmac
 import json
+import re
+import time
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -42,7 +44,13 @@ HOSTILE = [
     "@all @channel @here @everyone",
     "line\r\nBcc: victim@example.com\u202e\u200b\x1b[31m",
     "http://evil.example javascript://x",
+    "www.evil.example evil.example/path?a=1 evil.みんな ＥＶＩＬ．ｅｘａｍｐｌｅ evil｡example evil。example",
+    "mailto:x@evil.example tel:0312345678 //evil.example \\\\evil\\share 192.0.2.7:80",
+    "x@evil.example/path user:pw@evil.example",
 ]
+
+LINKED = re.compile(r"(?i)://|(mailto|tel|sms|file):|\w[.．｡]\w*[^\W\d_]|[a-z]。[a-z]|\d\.\d+\.\d+\.\d")
+"""What a chat or mail client makes a link of."""
 
 
 def payload(kind: ChannelKind, notice: Notice = NOTICE) -> Any:
@@ -127,13 +135,37 @@ def test_each_attempt_has_the_same_id_and_each_channel_another() -> None:
 def test_text_from_outside_is_inert(text: str) -> None:
     shown = inert_text(text, MAX_TITLE)
     assert not set("<>[]`*|\r\n\x1b\u202e\u200b") & set(shown)
-    assert "://" not in shown
+    assert not set("\\") & set(shown)
+    without_addresses = re.sub(r"[\w.]+@[\w.-]+(?![\w/:])", "", shown)
+    assert not LINKED.search(without_addresses), shown
     assert not any(word.startswith("@") for word in shown.split())
     assert shown == inert_text(shown, MAX_TITLE), "and stays as it is"
 
 
-def test_an_e_mail_address_stays_readable() -> None:
-    assert inert_text("akane@example.jp", MAX_TITLE) == "akane@example.jp"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "佐藤 花子 (sato@example.co.jp)",
+        "akane@example.jp.",
+        "oidc:abc | 1,234.50 USD".replace("|", "/"),
+        "v1.2.3 10.5% 2026-11-29 10:15 UTC+9:00",
+        "終わりました。次へ",
+    ],
+)
+def test_names_addresses_of_people_and_numbers_stay_as_they_are(text: str) -> None:
+    assert inert_text(text, MAX_TITLE) == text
+
+
+def test_a_name_that_looks_like_a_domain_stays_readable() -> None:
+    assert inert_text("Booking.com 株式会社", MAX_TITLE) == "Booking·com 株式会社"
+
+
+def test_long_text_takes_no_long_time() -> None:
+    """A search for addresses must not take the square of the length."""
+    started = time.perf_counter()
+    for text in ("a." * 50_000, "a@" * 50_000, "1." * 50_000, "a-" * 50_000):
+        inert_text(text, 100_000)
+    assert time.perf_counter() - started < 5
 
 
 def test_a_text_is_bounded() -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
 
 import anyio
 import pytest
 
+from saasus_mcp import jobs
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.person import Person
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.sending import SendFailure
+from saasus_mcp.notices.sending import SendFailure, describe_failure
 from saasus_mcp.notices.worker import NoticeSource, NoticeWorker
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.store import Commitment, JobGrant, Store
 from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.job_records import RowOutcome
 from saasus_mcp.store.notice_records import Mute
 from saasus_mcp.store.records import DAY
 from tests.support.approvals import NOW, pending_approval
@@ -27,6 +34,27 @@ from tests.support.questions import deletion
 
 class Killed(BaseException):
     """The process ends here."""
+
+
+class DyingSender(RecordingSender):
+    """A process that ends after its notice was received."""
+
+    async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+        await super().send(channel, notice)
+        raise Killed
+
+
+@dataclass
+class StoppingSender:
+    """A server that gets the signal to stop while a notice is sent."""
+
+    inner: RecordingSender
+    scope: anyio.CancelScope
+
+    async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+        failure = await self.inner.send(channel, notice)
+        self.scope.cancel()
+        return failure
 
 
 class Clock:
@@ -74,7 +102,7 @@ async def test_a_pending_approval_is_told_with_whom_it_concerns_and_where_to_dec
     [(name, notice)] = sender.sent
     assert (name, notice.kind, notice.reference) == ("ops", "approval_requested", "ABCD-2345")
     assert notice.link == "https://mcp.example.com/console/approvals/ABCD-2345"
-    assert "auth.DeleteTenant" in notice.title, "the name of the tool, where another version stored the question"
+    assert "auth·DeleteTenant" in notice.title, "the name of the tool, where another version stored the question"
     assert any("local:me" in line for line in notice.lines)
 
 
@@ -141,6 +169,27 @@ async def test_the_end_of_a_job_a_freeze_and_its_end_are_told(store: Store) -> N
     assert any("＠all stop" in line for line in kinds["frozen"].lines)
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("outcome", get_args(RowOutcome))
+async def test_every_outcome_of_rows_is_told_with_its_number(store: Store, outcome: str, lang: Language) -> None:
+    sender = RecordingSender()
+    grant = JobGrant("job_export_users", "local:me", "default", "p" * 64, "none", "", False, {})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant, profile="default"))
+    store.finish_job("job-1", "done", {"counts": {outcome: 417}}, record={"status": "done"}, at=NOW)
+    await deliver(worker(store, [channel(lang=lang)], sender, clock=Clock()))
+    [(_, notice)] = sender.sent
+    assert one_of("notices.rows", outcome, count=417).text(lang) in notice.lines
+
+
+def test_jobs_report_no_other_outcome() -> None:
+    """A new outcome of a job must be added to the list, or notices and the console would not tell of it."""
+    written = re.compile(r'"outcome": "([a-z_]+)"')
+    sources = [path.read_text() for path in Path(jobs.__path__[0]).rglob("*.py")]
+    found = {outcome for source in sources for outcome in written.findall(source)}
+    assert "skipped" in found
+    assert found <= set(get_args(RowOutcome))
+
+
 async def test_each_event_is_sent_once_to_each_channel_that_wants_it(store: Store) -> None:
     sender = RecordingSender()
     channels = [
@@ -195,6 +244,85 @@ async def test_a_provider_decides_how_long_to_wait(store: Store) -> None:
         assert len(sender.sent) == attempts
 
 
+async def test_a_notice_whose_sender_dies_each_time_is_given_up(store: Store) -> None:
+    """Each death counts as an attempt, since it is counted before the notice is sent."""
+    clock = Clock()
+    record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal"), NOW)
+    config = replace(FAST, attempts=3)
+    deaths = 0
+    for _ in range(5):
+        try:
+            await deliver(worker(store, [channel()], DyingSender(), clock=clock, config=config))
+        except BaseExceptionGroup:
+            deaths += 1
+        clock.now += FAST.claim + 0.1
+    assert deaths == 3
+    [state] = store.notices.channel_states()
+    assert (state.counts, state.error) == ({"failed": 1}, "interrupted")
+    assert describe_failure(state.error) == message("notices.failure.interrupted")
+
+
+async def test_a_notice_older_than_a_day_is_not_sent_and_keeps_its_reason(store: Store) -> None:
+    clock, sender = Clock(), RecordingSender([SendFailure("status", "500")])
+    record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal"), NOW)
+    each = worker(store, [channel()], sender, clock=clock)
+    await deliver(each)
+    clock.now = NOW + DAY + 1
+    await deliver(each)
+    [state] = store.notices.channel_states()
+    assert (len(sender.sent), state.counts, state.error) == (1, {"failed": 1}, "status 500")
+
+
+async def test_a_server_that_stops_after_sending_records_that_it_has_sent(store: Store) -> None:
+    """The notice is out: the end of the server must not make the next server send it again."""
+    clock, sender = Clock(), RecordingSender()
+    ask(store)
+    each = worker(store, [channel()], sender, clock=clock)
+    async with anyio.create_task_group() as tasks:
+        each._sender = StoppingSender(sender, tasks.cancel_scope)
+        await each.look(tasks)
+    [state] = store.notices.channel_states()
+    assert state.counts == {"sent": 1}
+
+
+async def test_a_receiver_that_does_not_answer_delays_the_end_of_the_server_for_a_moment_only(store: Store) -> None:
+    class SilentSender(RecordingSender):
+        async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
+            await super().send(channel, notice)
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    sender = SilentSender()
+    ask(store)
+    with anyio.fail_after(5):
+        async with running(worker(store, [channel()], sender, clock=Clock(), config=replace(FAST, grace=0.05))):
+            await until(lambda: bool(sender.sent))
+    [state] = store.notices.channel_states()
+    assert state.counts == {"pending": 1}, "another server sends it"
+
+
+async def test_one_stores_backlog_delays_no_other_store(store: Store) -> None:
+    other, sender = Store.in_memory(), RecordingSender()
+    for number in range(5):
+        ask(store, code=f"ABC{number}-2345", binding=f"{number}" * 64, principal=f"local:{number}")
+    ask(other, code="WXYZ-2345")
+    each = worker(store, [channel()], sender, clock=Clock())
+    each._sources = (*each._sources, NoticeSource(lambda: other, frozenset({"default"})))
+    await deliver(each)
+    assert [notice.reference for _, notice in sender.sent].index("WXYZ-2345") <= 1
+    assert len(sender.sent) == 6
+    other.close()
+
+
+async def test_an_approval_does_not_wait_behind_other_notices(store: Store) -> None:
+    sender = RecordingSender()
+    for number in range(3):
+        record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal", reason=str(number)), NOW + number)
+    ask(store)
+    await deliver(worker(store, [channel()], sender, clock=Clock()))
+    assert [notice.kind for _, notice in sender.sent] == ["approval_requested", "frozen", "frozen", "frozen"]
+
+
 async def test_what_is_no_news_any_more_is_given_up(store: Store) -> None:
     clock, sender = Clock(), RecordingSender()
     record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal"), NOW)
@@ -239,11 +367,6 @@ async def test_a_slow_channel_delays_no_other(store: Store) -> None:
 async def test_another_process_delivers_what_a_killed_one_had_claimed(store: Store) -> None:
     """The first worker dies while it sends: the claim ends, and the second one sends with the same id."""
     clock, sent = Clock(), RecordingSender()
-
-    class DyingSender(RecordingSender):
-        async def send(self, channel: Channel, notice: Notice) -> SendFailure | None:
-            await super().send(channel, notice)
-            raise Killed
 
     dying = DyingSender()
     ask(store)

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -88,21 +88,22 @@ INTERRUPTS, SECONDS_TO_END = 6, 10
 
 
 class Terminal:
-    """A command on a pseudo-terminal."""
+    """A command on a pseudo-terminal; with `redirected`, its standard output goes to this file."""
 
-    def __init__(self, *args: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *args: str, env: Mapping[str, str] | None = None, redirected: Path | None = None) -> None:
         import pty  # noqa: PLC0415 - not on every system
 
         self._screen, inside = pty.openpty()
-        self._process = start_module(
-            "saasus_mcp",
-            *args,
-            stdin=inside,
-            stdout=inside,
-            stderr=inside,
-            start_new_session=True,
-            env={**os.environ, "TERM": "dumb", "PYTHONUTF8": "1", **(env or {})},
-        )
+        with nullcontext(inside) if redirected is None else redirected.open("wb") as output:
+            self._process = start_module(
+                "saasus_mcp",
+                *args,
+                stdin=inside,
+                stdout=output,
+                stderr=inside,
+                start_new_session=True,
+                env={**os.environ, "TERM": "dumb", "PYTHONUTF8": "1", **(env or {})},
+            )
         os.close(inside)
         self.output = ""
         self._read = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import group
-from saasus_mcp.cli.options import settings_options
-from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person, say
+from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_outcome
+from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.secrets import passphrase
@@ -18,6 +19,7 @@ def approver() -> None:
 
 
 @approver.command("set", help="cli_help.command.approver_set")
+@json_outcome_option
 @settings_options("lang")
 def set_passphrase(settings: Settings) -> None:
     """Ask for the current passphrase, then twice for the new one, and set it."""
@@ -31,19 +33,19 @@ def set_passphrase(settings: Settings) -> None:
         raise TerminalError(message("cli_approvals.passphrases_differ"))
     composition.record_decision(settings, ActionKind.PASSPHRASE_SET)
     passphrase.save_passphrase(settings.state_folder, new)
-    say(message("cli_approvals.passphrase_set"))
-    say(message("cli.local_boundary"))
+    print_outcome({"passphrase": True}, message("cli_approvals.passphrase_set"), message("cli.local_boundary"))
 
 
 @approver.command("clear", help="cli_help.command.approver_clear")
+@json_outcome_option
 @settings_options("lang")
 def clear_passphrase(settings: Settings) -> None:
     """Ask for the passphrase and remove it."""
     require_person("approver clear")
     if not passphrase.is_passphrase_set(settings.state_folder):
-        say(message("cli_approvals.no_passphrase"))
+        print_outcome({"passphrase": False}, message("cli_approvals.no_passphrase"))
         return
     require_passphrase(settings.state_folder, message("cli_approvals.current_passphrase"))
     composition.record_decision(settings, ActionKind.PASSPHRASE_CLEARED)
     passphrase.clear_passphrase(settings.state_folder)
-    say(message("cli_approvals.passphrase_cleared"))
+    print_outcome({"passphrase": False}, message("cli_approvals.passphrase_cleared"))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import click
-
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_codes
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import (
     MAX_ATTEMPTS,
@@ -41,6 +40,7 @@ from saasus_mcp.store import Approval, Store
 @command(help="cli_help.command.approve")
 @argument("code", required=False, shell_complete=complete_codes)
 @option("--details", is_flag=True, help="cli_help.option.details")
+@json_outcome_option
 @settings_options("lang", "time_zone")
 def approve(settings: Settings, *, code: str | None, details: bool) -> None:
     """Show the question, check the person, and approve once they type the target's name."""
@@ -49,7 +49,7 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
     with state.open_stores(settings) as stores:
         code = code or _pick_code(stores, reader)
         if code is None:
-            say(message("cli_approvals.nothing_pending"))
+            print_outcome(None, message("cli_approvals.nothing_pending"))
             return
         approvals, approval = approval_view.find_pending(stores, code, time.time())
         _show(approval, reader, details=details)
@@ -58,12 +58,15 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
         _require_permitted(approval, reader.language)
         require_passphrase(settings.state_folder)
         _approve(approvals, approval, reader.language)
-    say(message("cli_approvals.approved", minutes=APPROVAL_LIFETIME // 60))
+        decided = approval_view.find_approval(stores, approval.code, time.time())
+    text = message("cli_approvals.approved", minutes=APPROVAL_LIFETIME // 60)
+    print_outcome(approval_view.approval_json(decided), text)
 
 
 @command(help="cli_help.command.reject")
 @argument("code", shell_complete=complete_codes)
 @option("--reason", metavar="TEXT", help="cli_help.option.reject_reason")
+@json_outcome_option
 @settings_options("lang")
 def reject(settings: Settings, *, code: str, reason: str | None) -> None:
     """Reject the approval. Needs no terminal: to refuse is safe."""
@@ -71,7 +74,9 @@ def reject(settings: Settings, *, code: str, reason: str | None) -> None:
     with state.open_stores(settings) as stores:
         approvals, approval = approval_view.find_pending(stores, code, now)
         approvals.reject(approval, composition.local_user().id, now, reason)
-    say(message("cli_approvals.rejected", minutes=WAIT_AFTER_REJECTION // 60))
+        decided = approval_view.find_approval(stores, approval.code, now)
+    text = message("cli_approvals.rejected", minutes=WAIT_AFTER_REJECTION // 60)
+    print_outcome(approval_view.approval_json(decided), text)
 
 
 def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
@@ -86,7 +91,7 @@ def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
         return pending[0].code if pending else None
     for number, approval in enumerate(pending, 1):
         left = approval_view.time_left_text(approval, now).text(reader.language)
-        click.echo(f"{number:>3}  {approval.code}  {approval_view.headline(approval, reader)}  ({left})")
+        say(f"{number:>3}  {approval.code}  {approval_view.headline(approval, reader)}  ({left})")
     for _ in range(MAX_ATTEMPTS):
         typed = terminal.prompt(message("cli_approvals.pick_prompt", last=len(pending))).strip()
         if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(pending):
@@ -101,7 +106,7 @@ def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
 def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
     """Print the question, and what an approval on this computer is worth."""
     now = time.time()
-    click.echo("\n" + "\n".join(approval_view.question_lines(approval, reader, details=details)) + "\n")
+    say("\n" + "\n".join(approval_view.question_lines(approval, reader, details=details)) + "\n")
     say(
         message(
             "cli_approvals.requested",
@@ -111,7 +116,7 @@ def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
         )
     )
     say(message("cli.local_boundary"))
-    click.echo()
+    say()
 
 
 def _require_permitted(approval: Approval, language: Language) -> None:
@@ -121,7 +126,7 @@ def _require_permitted(approval: Approval, language: Language) -> None:
         raise TerminalError.of("cli_approvals.own_request", principal=quote_name(user, language))
     if approval.two_person:
         say(message("cli_approvals.two_person"))
-        click.echo()
+        say()
 
 
 def _approve(approvals: ApprovalService, approval: Approval, language: Language) -> None:

@@ -13,7 +13,7 @@ from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view, approval_watch
 from saasus_mcp.cli.command_line import INTERRUPTED, argument, command, option
 from saasus_mcp.cli.completion import complete_codes
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.options import make_json_option, settings_options
 from saasus_mcp.cli.output import print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, is_terminal, say
@@ -29,7 +29,7 @@ COLOURS = {"pending": "yellow", "approved": "green", "rejected": "red", "used": 
 
 @command(help="cli_help.command.approvals")
 @argument("code", required=False, shell_complete=complete_codes)
-@option("--json", "as_json", is_flag=True, help="cli_help.option.approvals_json")
+@make_json_option("cli_help.option.approvals_json")
 @option("--all", "decided", is_flag=True, help="cli_help.option.approvals_all")
 @option("--watch", is_flag=True, help="cli_help.option.watch")
 @option("--bell", is_flag=True, help="cli_help.option.bell")

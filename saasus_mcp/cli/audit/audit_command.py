@@ -15,8 +15,8 @@ import click
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.audit import audit_search
 from saasus_mcp.cli.command_line import group, option
-from saasus_mcp.cli.options import json_option, settings_options
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
 from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.messages import message
@@ -75,6 +75,7 @@ def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
 @audit.command(help="cli_help.command.audit_purge")
 @option("--audit-days", default=AUDIT_DAYS, show_default=True, help="cli_help.option.audit_days")
 @option("--journal-days", default=UNDO_LOG_DAYS, show_default=True, help="cli_help.option.undo_days")
+@json_outcome_option
 @settings_options("lang")
 def purge(settings: Settings, *, audit_days: int, journal_days: int) -> None:
     """Remove records past their retention period from every store."""
@@ -83,7 +84,8 @@ def purge(settings: Settings, *, audit_days: int, journal_days: int) -> None:
     with state.open_audit_stores(settings) as stores:
         removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now, by=by) for store in stores]
     audit_records, undo_entries = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
-    say(message("cli_audit.purged", audit=audit_records, undo=undo_entries))
+    purged = message("cli_audit.purged", audit=audit_records, undo=undo_entries)
+    print_outcome({"audit_records": audit_records, "undo_entries": undo_entries}, purged)
 
 
 @dataclass(frozen=True, slots=True)

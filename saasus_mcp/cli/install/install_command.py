@@ -20,19 +20,19 @@ from saasus_mcp.cli.install.server_command import LaunchOptions, build_server_co
 from saasus_mcp.cli.options import (
     client_surface_option,
     client_toolsets_option,
-    json_option,
+    json_outcome_option,
     parse_toolset_names,
     settings_options,
 )
-from saasus_mcp.cli.output import print_json
-from saasus_mcp.cli.terminal import is_terminal, prompt_hidden, render, say
+from saasus_mcp.cli.output import print_outcome
+from saasus_mcp.cli.terminal import is_terminal, prints_json, prompt_hidden, render, say
 from saasus_mcp.clients import config_files, entry_editing
 from saasus_mcp.clients.config_diff import diff_config
 from saasus_mcp.clients.config_files import ConfigBackup, ConfigFile
 from saasus_mcp.clients.known_clients import CLIENTS, GENERIC_CLIENT, KnownClient, Machine
 from saasus_mcp.clients.server_entry import PLACEHOLDER, LocalServer, RemoteServer, ServerEntry, build_entry
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import Localized, Message, message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 from saasus_mcp.settings import Settings, credential_variables, parse_endpoint, require_valid_credentials
 from saasus_mcp.settings.validation import InvalidValue
@@ -53,7 +53,6 @@ class InstallRequest:
         url: of a hosted server, or None for one that the client starts.
         token: the variable that holds the bearer token of a hosted server.
         print_only: print the entry, with placeholders for credentials.
-        as_json: print what was done as JSON, and everything else to standard error.
     """
 
     client: KnownClient
@@ -65,11 +64,6 @@ class InstallRequest:
     write_secrets: bool
     yes: bool
     print_only: bool
-    as_json: bool
-
-    def tell(self, text: Localized | str) -> None:
-        """Print a text for people."""
-        say(text, err=self.as_json)
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -101,7 +95,7 @@ class _InstallCommand(Command):
 @option("--print", "print_only", is_flag=True, help="cli_help.option.print_entry")
 @option("--uninstall", is_flag=True, help="cli_help.option.uninstall")
 @option("--yes", is_flag=True, help="cli_help.option.yes")
-@json_option
+@json_outcome_option
 def install(
     settings: Settings,
     *,
@@ -123,12 +117,11 @@ def install(
     path = file or request.client.file(Machine(platform.system(), Path.home(), os.environ))
     config = config_files.read_config_file(path)
     backup = ConfigBackup(settings.state_folder, request.client, config.file, request.name)
-    request.tell(f"{request.client.title}: {config.file}")
+    say(f"{request.client.title}: {config.file}")
     if config.link is not None:
-        request.tell(message("cli_install.symbolic_link", link=str(config.link)))
+        say(message("cli_install.symbolic_link", link=str(config.link)))
     done = (_remove if uninstall else _add)(request, backup, config)
-    if request.as_json:
-        print_json({"client": request.client.key, "file": str(config.file), "name": request.name, "result": done})
+    print_outcome({"client": request.client.key, "file": str(config.file), "name": request.name, "result": done})
 
 
 def _parse_request(
@@ -166,18 +159,18 @@ def _add(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -> L
         composition.resolve_policy(request.settings)  # a faulty policy is found now, not when the client starts
     new = entry_editing.put_entry(backup.base_text(config), request.client, request.name, _build_entry(request))
     if new == config.text:
-        request.tell(message("cli_install.up_to_date"))
+        say(message("cli_install.up_to_date"))
         return "unchanged"
-    request.tell(_coloured(diff_config(request.client, request.name, config.text, new)))
+    say(_coloured(diff_config(request.client, request.name, config.text, new)))
     notes = list(_notes(request))
     private = request.writes_plain_text and bool(request.credentials) and config.mode & config_files.OTHERS != 0
     if private:
         notes.append(message("cli_install.made_private", mode=f"{config.mode:04o}"))
     for note in notes:
-        request.tell(f"\n{render(note)}")
+        say(f"\n{render(note)}")
     _require_consent(request, message("cli_install.ask_write"))
     backup.write(config, new, private=private)
-    request.tell(message("cli_install.written", client=request.client.title, folder=str(backup.folder)))
+    say(message("cli_install.written", client=request.client.title, folder=str(backup.folder)))
     return "written"
 
 
@@ -185,12 +178,12 @@ def _remove(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -
     """Remove the entry, if it is there. Return what was done."""
     original = backup.original(config)
     if original == config.raw:
-        request.tell(message("cli_install.not_there", name=request.name))
+        say(message("cli_install.not_there", name=request.name))
         return "unchanged"
-    request.tell(_coloured(diff_config(request.client, request.name, config.text, (original or b"").decode())))
+    say(_coloured(diff_config(request.client, request.name, config.text, (original or b"").decode())))
     _require_consent(request, message("cli_install.ask_remove"))
     backup.restore(config)
-    request.tell(message("cli_install.removed", client=request.client.title))
+    say(message("cli_install.removed", client=request.client.title))
     return "removed"
 
 
@@ -221,8 +214,8 @@ def _plain_text_credentials(request: InstallRequest) -> dict[str, str]:
         error = InstallError(warning, message("cli_install.plain_text_hint"))
         if not is_terminal(sys.stdin):
             raise error
-        request.tell(error)
-        if not click.confirm(render(message("cli_install.ask_plain_text")), err=request.as_json):
+        say(error)
+        if not click.confirm(render(message("cli_install.ask_plain_text")), err=prints_json()):
             raise InstallError(message("cli_install.nothing_written"))
     for name, value in needed.items():
         if not value and not is_terminal(sys.stdin):
@@ -281,7 +274,7 @@ def _require_consent(request: InstallRequest, question: Message) -> None:
         return
     if not is_terminal(sys.stdin):
         raise InstallError.of("cli_install.no_terminal")
-    if not click.confirm(f"\n{render(question)}", err=request.as_json):
+    if not click.confirm(f"\n{render(question)}", err=prints_json()):
         raise InstallError(message("cli_install.nothing_written"))
 
 

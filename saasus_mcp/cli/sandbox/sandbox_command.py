@@ -15,7 +15,8 @@ import click
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.sandbox import sandbox_state
 from saasus_mcp.cli.terminal import say
 from saasus_mcp.common.errors import SaasusMcpError
@@ -43,6 +44,7 @@ _SIGNAL_EXIT_BASE = 128
     help="cli_help.option.fault",
 )
 @option("--state", type=click.Path(path_type=Path), metavar="FILE", help="cli_help.option.sandbox_state")
+@json_outcome_option
 @settings_options("lang")
 def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Path | None) -> None:
     """Print the settings for clients, and serve until a signal ends the process."""
@@ -68,12 +70,19 @@ def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Pa
 def _print_settings(url: str) -> None:
     from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - imports the web server
 
-    say(message("cli_sandbox.listening", url=url))
-    say(message("cli_sandbox.environment"))
-    click.echo(f"\n  SAASUS_API_URL_BASE={url}")
-    click.echo(f"  SAASUS_SAAS_ID={CREDENTIALS.saas_id}")
-    click.echo(f"  SAASUS_API_KEY={CREDENTIALS.api_key}")
-    click.echo(f"  SAASUS_SECRET_KEY={CREDENTIALS.secret_key}\n")
+    variables = {
+        "SAASUS_API_URL_BASE": url,
+        "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
+        "SAASUS_API_KEY": CREDENTIALS.api_key,
+        "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
+    }
+    listed = "".join(f"\n  {name}={value}" for name, value in variables.items())
+    print_outcome(
+        {"url": url, "environment": variables},
+        message("cli_sandbox.listening", url=url),
+        message("cli_sandbox.environment"),
+        f"{listed}\n",
+    )
 
 
 @contextmanager

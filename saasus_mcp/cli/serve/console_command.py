@@ -10,7 +10,8 @@ import click
 
 from saasus_mcp.cli import server_log
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_person, say
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings import HIGHEST_PORT, Settings
@@ -22,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 @settings_options()
 @option("--port", type=click.IntRange(0, HIGHEST_PORT), default=0, help="cli_help.option.console_port")
 @option("--open", "open_browser", is_flag=True, help="cli_help.option.open_browser")
+@json_outcome_option
 def console(settings: Settings, *, port: int, open_browser: bool) -> None:
     """Print a one-time link and serve until Ctrl+C."""
     require_person("console")
@@ -54,8 +56,7 @@ async def _serve(settings: Settings, port: int, open_browser: bool) -> None:  # 
 
 
 def _introduce(link: str, *, asks_passphrase: bool) -> None:
-    say(message("cli_serve.console_open"))
-    click.echo(f"\n  {link}\n")
+    print_outcome({"url": link}, message("cli_serve.console_open"), f"\n  {link}\n")
     if asks_passphrase:
         say(message("cli_serve.console_passphrase"))
     say(message("cli_serve.console_running"))

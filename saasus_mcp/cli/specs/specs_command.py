@@ -15,8 +15,8 @@ from saasus_mcp.catalog import load_catalogue, spec_diff
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.catalog.spec_diff import SpecDifference
 from saasus_mcp.cli.command_line import group, option
-from saasus_mcp.cli.options import json_option, settings_options
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
+from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.specs import probe_command, remote_specs
 from saasus_mcp.cli.terminal import render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
@@ -39,11 +39,13 @@ specs.add_command(probe_command.probe, "probe")
 
 @specs.command("check", help="cli_help.command.specs_check")
 @AGAINST_OPTION
+@json_outcome_option
 @settings_options("lang")
 def check(_: Settings, *, against: str) -> None:
     """Print whether the definitions match."""
     intended, unintended = _compare(against)
-    say(_summary(intended, unintended))
+    fields = {"match": not unintended, "differences": len(unintended), "repairs": len(intended)}
+    print_outcome(fields, _summary(intended, unintended))
     sys.exit(DRIFTED if unintended else 0)
 
 

@@ -12,8 +12,8 @@ import click
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
-from saasus_mcp.cli.options import parse_since, settings_options
-from saasus_mcp.cli.output import print_json, print_list
+from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
+from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
 from saasus_mcp.cli.terminal import TerminalError, format_json, prompt_hidden, render, require_approver, say
@@ -54,7 +54,7 @@ _MAX_ID = 40
 @option("--operation", default="", metavar="NAME", help="cli_help.option.undo_operation")
 @option("--since", default="", metavar="TIME", help="cli_help.option.undo_since")
 @option("--limit", default=20, show_default=True, type=click.IntRange(1), help="cli_help.option.undo_limit")
-@option("--json", "as_json", is_flag=True, help="cli_help.option.undo_json")
+@make_json_option("cli_help.option.undo_json")
 def undo(
     settings: Settings,
     *,
@@ -70,7 +70,7 @@ def undo(
     if identifier is not None and job:
         raise TerminalError(message("cli_undo.call_and_job"), message("cli_undo.unknown_id_hint"))
     job = job.strip().lower()
-    if only_list or as_json or (identifier is None and not job):
+    if only_list or (identifier is None and not job):
         _list(settings, UndoFilter(job, operation), since, limit=limit, as_json=as_json)
         return
     require_approver("undo", settings.state_folder)
@@ -145,17 +145,18 @@ class _Undoing:
     def undo_call(self, entry: UndoEntry) -> bool:
         """Undo one call. Return True if all of its steps are done."""
         plan = self._plan(entry)
-        click.echo(self._session.destination_text)
+        say(self._session.destination_text)
         _show_plan(plan)
         self._record(entry.operation, entry.call)
         refused = self._run(plan)
         done = len(plan.steps) - self._count_left(entry)
         if refused is None:
-            say(message("cli_undo.all_done"))
+            text = message("cli_undo.all_done")
         elif done:
-            say(message("cli_undo.partly_done", done=done, all=len(plan.steps)))
+            text = message("cli_undo.partly_done", done=done, all=len(plan.steps))
         else:
-            say(message("cli_undo.none_done"))
+            text = message("cli_undo.none_done")
+        print_outcome({"call": entry.call, "undone": refused is None, "done": done, "steps": len(plan.steps)}, text)
         return refused is None
 
     def undo_job(self, settings: Settings, entries: Sequence[UndoEntry]) -> bool:
@@ -164,9 +165,9 @@ class _Undoing:
 
         session, profile = self._session, self._pipeline.destination.profile
         session.announce()
-        click.echo("\n".join(undo_list.group_lines(entries, self._pipeline.catalogue, session.reader)))
+        say("\n".join(undo_list.group_lines(entries, self._pipeline.catalogue, session.reader)))
         if not any(self._can_undo(entry) for entry in entries):
-            say(message("cli_undo.job_nothing"))
+            print_outcome(_job_json(entries[0].job, 0, 0, len(entries)), message("cli_undo.job_nothing"))
             return True
         self._record(entries[0].job_name, entries[0].job)
         open_runners = composition.open_job_runners(settings, {profile: self._pipeline})
@@ -180,11 +181,12 @@ class _Undoing:
         report = answer.structured or {}
         for row in report.get("rows", []):
             if row.get("why"):
-                click.echo(visible_text(f"{row['row']} {row.get('target') or row.get('tool', '')}: {row['why']}"))
+                say(visible_text(f"{row['row']} {row.get('target') or row.get('tool', '')}: {row['why']}"))
         counts = report.get("counts", {})
         done, never = counts.get("applied", 0), counts.get("left_out", 0)
         left = sum(counts.values()) - done - never - counts.get("skipped", 0)
-        say(message("cli_undo.job_summary", done=done, left=left, never=never))
+        summary = message("cli_undo.job_summary", done=done, left=left, never=never)
+        print_outcome(_job_json(entries[0].job, done, left, never), summary)
         return report.get("status") == "done" and not left
 
     def _can_undo(self, entry: UndoEntry) -> bool:
@@ -254,6 +256,10 @@ class _Undoing:
         return None
 
 
+def _job_json(job: str, done: int, left: int, never: int) -> dict[str, Any]:
+    return {"job": job, "undone": not left, "done": done, "left": left, "never": never}
+
+
 def _ask_missing(step: UndoStep) -> Mapping[str, Any]:
     """Return the values that were never stored, as the person enters them again.
 
@@ -276,10 +282,10 @@ def _show_plan(plan: UndoPlan) -> None:
     """Print what was done, the calls that undo it, and what does not come back."""
     recipe = plan.operation.effects.undo
     arguments = visible_text(format_json(plan.entry.arguments, indent=None))
-    click.echo(f"\n{render(message('cli_undo.changed_by_call'))}:\n  {render(plan.operation.title)}  {arguments}")
-    click.echo(f"\n{render(message('cli_undo.inverse_calls'))}:")
+    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n  {render(plan.operation.title)}  {arguments}")
+    say(f"\n{render(message('cli_undo.inverse_calls'))}:")
     for step in plan.steps:
         note = f"  ({render(message('cli_undo.already_done'))})" if step.is_done else ""
-        click.echo(f"  {_step_text(step)}{note}")
+        say(f"  {_step_text(step)}{note}")
     lost = recipe.note if recipe and recipe.note else message("cli_undo.all_restored")
-    click.echo(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(lost)}\n")
+    say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(lost)}\n")

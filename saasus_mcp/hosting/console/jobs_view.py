@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console import job_actions
 from saasus_mcp.hosting.console.job_actions import ListedJob
 from saasus_mcp.hosting.console.service import ConsoleService
@@ -14,13 +14,11 @@ from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.jobs.job_report import shown_status
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.job_records import Job, RowOutcome
 
 MAX_JOBS = 100
 ROW_FIELDS = ("row", "target", "tool", "outcome", "why")
-OUTCOMES = frozenset(
-    {"applied", "not_applied", "unknown", "refused", "failed", "skipped", "left_out", "not_begun", "planned", "unread"}
-)
+OUTCOMES = frozenset(get_args(RowOutcome))
 FILES = ("result", "all_rows", "chart", "kept_secrets")
 """The members of a report that are URIs of stored results."""
 
@@ -37,8 +35,12 @@ def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     return PageContent("jobs", values)
 
 
-def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
-    """Return one job with its report."""
+def view_job(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent | None:
+    """Return one job with its report.
+
+    Args:
+        error: why the last form was refused.
+    """
     listed = job_actions.find_job(service, page.session.approver, page.path["job"])
     if listed is None:
         return None
@@ -52,6 +54,7 @@ def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
         "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
         "more_rows": "all_rows" in report,
         "files": [(one_of("console_jobs.file", name), str(report[name])) for name in FILES if report.get(name)],
+        "error": error,
         "reload_seconds": 10 if listed.job.status == "running" else 0,
         "here": "jobs",
     }
