@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,8 +58,10 @@ def worker(
     config: WorkerConfig = FAST,
     console: str = CONSOLE,
     profile: str = "default",
+    others: Sequence[NoticeSource] = (),
 ) -> NoticeWorker:
-    """Return a worker over one store, which has the mutes as well."""
+    """Return a worker over a store, which has the mutes as well, and over other stores."""
+    sources = [NoticeSource(lambda: store, frozenset({profile})), *others]
 
     async def run(query: Any) -> Any:
         return query()
@@ -67,7 +69,7 @@ def worker(
     return NoticeWorker(
         channels,
         NoticeAudience({profile: frozenset({"support"})}),
-        [NoticeSource(lambda: store, frozenset({profile}))],
+        lambda: sources,
         decisions=lambda: store,
         renderer=NoticeRenderer(lambda: console, lambda text: text.replace("secret-key-under-test", "***")),
         sender=sender,
