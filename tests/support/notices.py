@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,12 +98,14 @@ class HttpReceiver:
 
     Attributes:
         answers: the next answers, as status, headers and body; then 200.
-        delay: seconds before each answer.
+        times: when each request arrived.
+        holds: no request is answered before `release`.
     """
 
     url: str = ""
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     holds: bool = False
     arrival: threading.Condition = field(default_factory=threading.Condition)
@@ -124,6 +127,7 @@ def http_receiver() -> Iterator[HttpReceiver]:
             with receiver.arrival:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append((self.path, headers, body))
+                receiver.times.append(time.time())
                 receiver.arrival.notify_all()
             if receiver.holds:
                 receiver.release.wait(30)
@@ -158,6 +162,7 @@ class MailReceiver:
 
     port: int = 0
     messages: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     silent: bool = False
     arrival: threading.Condition = field(default_factory=threading.Condition)
@@ -192,6 +197,7 @@ def mail_receiver() -> Iterator[MailReceiver]:
                         text = self.read_message()
                         with receiver.arrival:
                             receiver.messages.append(text)
+                            receiver.times.append(time.time())
                             receiver.arrival.notify_all()
                         self.say("250 accepted")
                     case "QUIT":
