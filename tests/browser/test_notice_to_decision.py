@@ -35,7 +35,7 @@ TENANT, NAME = "bc725811-66d9-5ed0-b358-2087b58f8c2a", "株式会社青空商事
 """Of the demonstration data."""
 TokenRole = Literal["caller", "approver"]
 SECONDS = 10.0
-"""In which people are told, also on a busy machine. It takes one to two seconds on an idle one."""
+"""In which people are notified, also on a busy machine. It takes one to two seconds on an idle one."""
 CONFIG = """
 version = 1
 [http]
