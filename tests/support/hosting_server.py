@@ -130,19 +130,23 @@ def build_server(
     jwt: JwtTable | None = None,
     extra: Iterable[BaseRoute] = (),
     through: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda transport: transport,
+    replica_of: HostingServer | None = None,
     **table: Any,
 ) -> HostingServer:
     """Build a server for these profiles and their groups. By default it knows the token of alice only.
 
     Args:
         through: wraps the transport to the stub.
+        replica_of: a server whose stubs, stores and key this one shares.
     """
     http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), public_url=PUBLIC)
     metrics, apis, served = Metrics(), {}, {}
     for name, groups in profiles.items():
-        apis[name] = StubApi(catalogue)
+        twin = replica_of.served[name].pipeline if replica_of else None
+        apis[name] = replica_of.apis[name] if replica_of else StubApi(catalogue)
         transport = through(apis[name].transport())
-        served[name] = ServedProfile(_pipeline(apis[name], transport, name, policy, metrics, http), frozenset(groups))
+        pipeline = _pipeline(apis[name], transport, name, policy, metrics, http, twin)
+        served[name] = ServedProfile(pipeline, frozenset(groups))
     hosted = build_app(
         http,
         served,
@@ -165,14 +169,15 @@ def _pipeline(
     policy: Policy,
     metrics: Metrics,
     http: HttpSettings,
+    twin: Pipeline | None,
 ) -> Pipeline:
-    store = Store.in_memory()
+    store = twin.store if twin else Store.in_memory()
     return Pipeline(
         catalogue=api.catalogue,
         policy=policy,
         client=ApiClient(CREDENTIALS, transport=transport),
         open_store=lambda: store,
-        encryptor=Encryptor.ephemeral(),
+        encryptor=twin.encryptor if twin else Encryptor.ephemeral(),
         destination=Destination(profile, CREDENTIALS.saas_id),
         observer=MetricsObserver(metrics, profile, api.catalogue),
         call_queue=FairQueue(per_principal=http.table.calls_per_caller),
