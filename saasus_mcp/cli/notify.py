@@ -60,7 +60,7 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
     for channel in channels:
         click.echo(f"{click.style(channel.name, bold=True)}  {channel.kind}")
         for line in _describe(channel, states, mutes, reader):
-            click.echo(f"    {line}")
+            say(f"    {line}")
 
 
 @notify.command("test", help="cli_help.command.notify_test")

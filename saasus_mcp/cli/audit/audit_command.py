@@ -151,11 +151,9 @@ def _report(found: _Verification) -> None:
     if breaks or found.lost:
         say(message("cli_audit.tampering"))
     for name, fault in breaks:
-        click.echo(visible_text(f"  {name} {fault.writer} {fault.number}: {render(fault.fault)}"))
+        say(visible_text(f"  {name} {fault.writer} {fault.number}: {render(fault.fault)}"))
     for head in found.lost:
-        click.echo(
-            "  " + visible_text(render(message("cli_audit.chain_missing", writer=head.writer, number=head.number)))
-        )
+        say("  " + visible_text(render(message("cli_audit.chain_missing", writer=head.writer, number=head.number))))
     missing = sorted({key for each in own.values() for key in each.report.other_keys})
     if breaks and missing:
         say(message("cli_audit.missing_keys", keys=tuple(missing)))
