@@ -52,6 +52,7 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
         mutes = [each for store in stores for each in store.notices.active_mutes(now)]
     if as_json:
         print_json([_as_json(channel, states, mutes) for channel in channels])
+        stores.require_all()
         return
     if not channels:
         say(message("cli_notify.none"))

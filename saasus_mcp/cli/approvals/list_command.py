@@ -50,13 +50,13 @@ def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
         found = approval_view.list_approvals(stores, now, decided=decided)
     if as_json:
         print_json([approval_view.approval_json(approval) for approval in found])
-        return
-    if not found:
+    elif not found:
         say(message("cli_approvals.nothing_pending"))
-        return
-    print_list(line for approval in found for line in _approval_lines(approval, now, reader))
-    if any(approval.status == "pending" for approval in found):
-        say(message("cli_approvals.how_to_decide"))
+    else:
+        print_list(line for approval in found for line in _approval_lines(approval, now, reader))
+        if any(approval.status == "pending" for approval in found):
+            say(message("cli_approvals.how_to_decide"))
+    stores.require_all()
 
 
 def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[str]:

@@ -161,9 +161,9 @@ def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
     report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
     if as_json:
         print_json(asdict(report))
-        return
-    for line in policy_replay.report_lines(report):
+    for line in () if as_json else policy_replay.report_lines(report):
         say(visible_text(render(line)))
+    stores.require_all()
 
 
 def _load_valid(file: Path, catalogue: Catalogue, *, as_json: bool) -> tuple[Policy, tuple[PolicyFault, ...]]:
