@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from saasus_mcp.hosting.console.signin_sessions import Approver
 from tests.support.browser_server import BrowserServer
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def live(stage: BrowserServer, signed_in: SignIn) -> Callable[..., Page]:
         page = signed_in(stage, person, scripts=True, **given)
         if path:
             page.goto(f"{stage.url}/console{path}")
-        page.get_by_text("Updates by itself").wait_for()
+        page.locator("#live-sign:not(.lost)").wait_for()
         return page
 
     return sign_in
@@ -124,6 +125,38 @@ def test_a_session_that_ends_is_told_and_signing_in_leads_back(
     page.wait_for_url(f"**/approvals/{approval.code}")
 
 
+def test_a_session_that_ended_before_the_stream_is_opened_is_told_in_every_tab(
+    stage: BrowserServer, signed_in: SignIn, name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = signed_in(stage, scripts=True)
+    tabs = [page, page.context.new_page()]
+    page.context.route(
+        "**/console/events", lambda route: (stage.accounts.revoke("boss", time.time()), route.continue_())
+    )
+    for each in tabs:
+        each.goto(f"{stage.url}/console/approvals/{approval.code}")
+        each.get_by_text("Your session has ended.").first.wait_for(timeout=5_000)
+
+
+def test_the_page_of_a_refused_form_is_live_under_its_own_address(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live("boss", f"/approvals/{approval.code}")
+    page.locator("#name").fill("Another name")
+    page.get_by_label("Comment").fill("As agreed")
+    page.get_by_role("button", name="Approve once").click()
+    page.get_by_text("The name does not match.").wait_for()
+    assert page.url.endswith(f"/approvals/{approval.code}")
+    assert page.get_by_label("Comment").input_value() == "As agreed"
+    page.locator("#live-sign:not(.lost)").wait_for()
+    stage.console.service.reject(Approver("token:deputy", frozenset({"operators"})), approval.code, "")
+    page.get_by_text("Rejected.").first.wait_for(timeout=5_000)
+    page.reload()
+    assert "Rejected." in page.locator("main").inner_text()
+
+
 def test_several_tabs_share_one_stream(stage: BrowserServer, live: Callable[..., Page], name: str) -> None:
     page = live()
     other = page.context.new_page()
@@ -149,7 +182,7 @@ def test_new_approvals_are_notified_if_the_person_wants_it(stage: BrowserServer,
     page.get_by_role("button", name="Notify me on this computer").click()
     expect(page.get_by_role("button", name="Notify me")).to_have_attribute("aria-pressed", "true")
     page.reload()
-    page.get_by_text("Updates by itself").wait_for()
+    page.locator("#live-sign:not(.lost)").wait_for()
     stage.asks_to_delete(name)
     page.get_by_role("link", name="Review").wait_for(timeout=5_000)
     [[title, body]] = page.evaluate("window.shown")

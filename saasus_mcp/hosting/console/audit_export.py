@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Literal
 
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.hosting.console.audit_search import AuditEntry, iterate_entries, operation_of
 from saasus_mcp.hosting.console.audit_view import decision_text, outcome_text, read_filter
@@ -23,7 +23,8 @@ MEDIA_TYPES: Mapping[str, tuple[ExportFormat, str]] = {
     "csv": ("csv", "text/csv"),
     "json": ("json", "application/json"),
 }
-MAX_ROWS = 50_000
+MAX_ROWS, MAX_SEARCHED = 50_000, 500_000
+"""Entries in a file, and entries that are searched for them."""
 ROWS_PER_CHUNK = 200
 COLUMNS = (
     "time",
@@ -41,22 +42,61 @@ COLUMNS = (
 )
 
 
-def export_audit(service: ConsoleService, page: PageRequest, form: ExportFormat) -> Iterator[bytes]:
-    """Yield the matching entries of one context, newest first, in chunks. The last row says if there are more."""
-    context = select_context(service.audit_contexts(page.session.approver), page)
-    entries = iterate_entries(service, context, read_filter(service, page)) if context else iter(())
-    rows = _csv_rows(service, entries, page.reader) if form == "csv" else _json_rows(entries, page.reader)
+class _ExportEnded(Exception):
+    """The export ends before all entries were searched.
+
+    Attributes:
+        why: what the last row of the file says.
+    """
+
+    def __init__(self, why: Message) -> None:
+        super().__init__()
+        self.why = why
+
+
+def export_audit(
+    service: ConsoleService, page: PageRequest, form: ExportFormat, is_signed_in: Callable[[], bool]
+) -> Iterator[bytes]:
+    """Yield the matching entries of one context, newest first, in chunks. The last row says if there may be more.
+
+    Args:
+        is_signed_in: asked once for each batch of searched entries, since a long download may outlast the session.
+    """
+    items = _export_items(service, page, is_signed_in)
+    rows = _csv_rows(service, items, page.reader) if form == "csv" else _json_rows(items, page.reader)
     while chunk := "".join(islice(rows, ROWS_PER_CHUNK)):
         yield chunk.encode()
 
 
-def _csv_rows(service: ConsoleService, entries: Iterator[AuditEntry], reader: Reader) -> Iterator[str]:
+def _export_items(
+    service: ConsoleService, page: PageRequest, is_signed_in: Callable[[], bool]
+) -> Iterator[AuditEntry | Message]:
+    """Yield the matching entries, and last why there may be more, if so."""
+
+    def check(searched: int) -> None:
+        if searched >= MAX_SEARCHED:
+            raise _ExportEnded(message("console_audit.search_cut", count=MAX_SEARCHED))
+        if not is_signed_in():
+            raise _ExportEnded(message("console_audit.session_cut"))
+
+    context = select_context(service.audit_contexts(page.session.approver), page)
+    if context is None:
+        return
+    entries = iterate_entries(service, context, read_filter(service, page), check)
+    try:
+        yield from islice(entries, MAX_ROWS)
+        if next(entries, None) is not None:
+            yield message("console_audit.cut", count=MAX_ROWS)
+    except _ExportEnded as ended:
+        yield ended.why
+
+
+def _csv_rows(service: ConsoleService, items: Iterator[AuditEntry | Message], reader: Reader) -> Iterator[str]:
     # The byte order mark tells a spreadsheet that the file is UTF-8.
     yield "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv_line([*COLUMNS, "details"])
-    for entry in islice(entries, MAX_ROWS):
-        yield _csv_line(_cells(service, entry, reader))
-    if next(entries, None) is not None:
-        yield _csv_line([message("console_audit.cut", count=MAX_ROWS).text(reader.language)])
+    for item in items:
+        cells = [item.text(reader.language)] if isinstance(item, Message) else _cells(service, item, reader)
+        yield _csv_line(cells)
 
 
 def _cells(service: ConsoleService, entry: AuditEntry, reader: Reader) -> list[str]:
@@ -75,14 +115,12 @@ def _cells(service: ConsoleService, entry: AuditEntry, reader: Reader) -> list[s
     return [csv_cell(values.get(name, "")) for name in COLUMNS] + [csv_cell(details)]
 
 
-def _json_rows(entries: Iterator[AuditEntry], reader: Reader) -> Iterator[str]:
+def _json_rows(items: Iterator[AuditEntry | Message], reader: Reader) -> Iterator[str]:
     """Yield the lines of a JSON array."""
     separator = "["
-    for entry in islice(entries, MAX_ROWS):
-        yield separator + json.dumps({**entry.record, "end": entry.end}, ensure_ascii=False, default=str)
-        separator = ",\n"
-    if next(entries, None) is not None:
-        yield separator + json.dumps({"cut": message("console_audit.cut", count=MAX_ROWS).text(reader.language)})
+    for item in items:
+        row = {"cut": item.text(reader.language)} if isinstance(item, Message) else {**item.record, "end": item.end}
+        yield separator + json.dumps(row, ensure_ascii=False, default=str)
         separator = ",\n"
     yield "[]\n" if separator == "[" else "]\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +85,17 @@ def search_page(
     return AuditPage(matches, None)
 
 
-def iterate_entries(service: ConsoleService, context: ProfileContext, wanted: AuditFilter) -> Iterator[AuditEntry]:
-    """Yield every matching entry, newest first, with a batch of records in memory at a time."""
-    for entry in _read_entries(context.store(), wanted, None):
+def iterate_entries(
+    service: ConsoleService, context: ProfileContext, wanted: AuditFilter, on_batch: Callable[[int], None]
+) -> Iterator[AuditEntry]:
+    """Yield every matching entry, newest first, with a batch of records in memory at a time.
+
+    Args:
+        on_batch: called with the number of searched entries, once in a batch. What it raises ends the search.
+    """
+    for count, entry in enumerate(_read_entries(context.store(), wanted, None)):
+        if count % BATCH_SIZE == 0:
+            on_batch(count)
         if _matches(service, context, entry, wanted):
             yield entry
 

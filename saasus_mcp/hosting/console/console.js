@@ -5,6 +5,8 @@
   const texts = body.dataset;
   const stored = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
   const store = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private windows */ } };
+  // The page that answers a refused form goes by the address at which it can be requested again.
+  if (texts.address) history.replaceState(null, "", texts.address);
   const announce = (text) => { document.getElementById("announcement").textContent = text; };
 
   // -- countdowns: the server's clock counts, not this computer's ---------------------------------------------------
@@ -35,7 +37,8 @@
       do {
         again = false;
         const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-        if (answer.redirected || !answer.ok) return;
+        if (answer.redirected) { showSignedOut(); return; }
+        if (!answer.ok) return;
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const part of document.querySelectorAll("[data-live]")) replacePart(part, page.getElementById(part.id));
         showCountdowns();
@@ -57,8 +60,13 @@
   }
 
   const sign = document.getElementById("live-sign");
-  function onState(state) {
+  function showSign(live) {
     sign.hidden = false;
+    sign.classList.toggle("lost", !live);
+    sign.textContent = live ? sign.dataset.liveText : sign.dataset.lostText;
+  }
+  function onState(state) {
+    showSign(true);
     const count = state.waiting ? `(${state.waiting}) ` : "";
     document.title = count + document.title.replace(/^\(\d+\) /, "");
     for (const badge of document.querySelectorAll("[data-count]")) {
@@ -75,16 +83,17 @@
   let latest = null;
   if (others) {
     others.onmessage = ({ data }) => {
-      if (data === "hello") { if (latest) others.postMessage(latest); } else if (data === "lost") sign.hidden = true; else onState(data);
+      if (data === "hello") { if (latest) others.postMessage(latest); } else if (data === "lost") showSign(false); else onState(data);
     };
   }
 
+  // Resolves when another tab may listen: to false if this page has nothing to listen to any more.
   function listen() {
     return new Promise((release) => {
       const source = new EventSource(`${texts.base}/events`);
       let known = null;
-      const end = () => { latest = null; release(); };
-      const lost = () => { sign.hidden = true; others?.postMessage("lost"); };
+      const lost = () => { latest = null; showSign(false); others?.postMessage("lost"); };
+      const signedOut = () => { showSignedOut(); release(false); };
       source.addEventListener("state", ({ data }) => {
         latest = JSON.parse(data);
         notify(latest.pending, known);
@@ -95,26 +104,33 @@
       source.addEventListener("end", ({ data }) => {
         source.close();
         lost();
-        if (data === "session") showSignedOut();
-        setTimeout(end, data === "session" ? 1e9 : 60_000);
+        if (data === "session") signedOut(); else setTimeout(release, 60_000, true);
       });
-      source.onerror = () => {
+      source.onerror = async () => {
         lost();
-        if (source.readyState === EventSource.CLOSED) setTimeout(end, 30_000);
+        if (source.readyState !== EventSource.CLOSED) return;
+        // The browser does not tell the status: a page tells whether the session has ended, or the server has no place.
+        if (await hasSession()) setTimeout(release, 30_000, true); else signedOut();
       };
     });
   }
 
+  async function hasSession() {
+    try {
+      return (await fetch(`${texts.base}/session`, { redirect: "manual" })).type !== "opaqueredirect";
+    } catch { return true; /* the connection is lost: the next attempt tells */ }
+  }
+
   async function follow() {
-    for (;;) {
-      if (navigator.locks) await navigator.locks.request("saasus-console", listen);
-      else await listen();
-    }
+    let more = true;
+    while (more) more = await (navigator.locks ? navigator.locks.request("saasus-console", listen) : listen());
   }
 
   function showSignedOut() {
     const note = document.getElementById("signed-out");
+    if (!note.hidden) return;
     note.hidden = false;
+    sign.hidden = true;
     announce(note.textContent);
   }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console import job_actions
 from saasus_mcp.hosting.console.job_actions import ListedJob
 from saasus_mcp.hosting.console.service import ConsoleService
@@ -35,8 +35,12 @@ def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     return PageContent("jobs", values)
 
 
-def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
-    """Return one job with its report."""
+def view_job(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent | None:
+    """Return one job with its report.
+
+    Args:
+        error: why the last form was refused.
+    """
     listed = job_actions.find_job(service, page.session.approver, page.path["job"])
     if listed is None:
         return None
@@ -50,6 +54,7 @@ def view_job(service: ConsoleService, page: PageRequest) -> PageContent | None:
         "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
         "more_rows": "all_rows" in report,
         "files": [(one_of("console_jobs.file", name), str(report[name])) for name in FILES if report.get(name)],
+        "error": error,
         "reload_seconds": 10 if listed.job.status == "running" else 0,
         "here": "jobs",
     }

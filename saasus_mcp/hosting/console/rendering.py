@@ -96,7 +96,15 @@ def render_page(
     def t(text: Message | str, **params: Any) -> str:
         return (message(text, **params) if isinstance(text, str) else text).text(language)
 
-    defaults = {"sandbox": False, "refresh": "", "here": "", "back": "", "state": None, "reload_seconds": 0}
+    defaults = {
+        "sandbox": False,
+        "refresh": "",
+        "here": "",
+        "back": "",
+        "address": "",
+        "state": None,
+        "reload_seconds": 0,
+    }
     defaults["version"] = static_version()
     variables = {**defaults, "t": t, "lang": language, "session": session, "base": BASE_PATH, **values}
     text = template_environment().get_template(f"{template}.html").render(variables)

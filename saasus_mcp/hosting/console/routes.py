@@ -63,6 +63,15 @@ class NotSignedIn(Exception):
     """The browser has no valid session."""
 
 
+@dataclass(frozen=True, slots=True)
+class _FormPage:
+    """The page of a form: its view, the parameters in its path, and its address below /console."""
+
+    view: views.View
+    path: Mapping[str, str]
+    address: str
+
+
 @dataclass(frozen=True)
 class Console:
     """The console: pages and actions for approvers who have signed in."""
@@ -149,7 +158,9 @@ class Console:
         if known is None:
             return self._render(None, session, request)
         form, media_type = known
-        content = audit_export.export_audit(self.service, self._page_request(request, session), form)
+        find = self.signin.session_finder(request)
+        page = self._page_request(request, session)
+        content = audit_export.export_audit(self.service, page, form, lambda: find() is not None)
         headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="audit.{form}"'}
         return StreamingResponse(content, media_type=media_type, headers=headers)
 
@@ -190,17 +201,32 @@ class Console:
     async def _show_refusal(
         self, refused: CallRefused, fields: Mapping[str, str], session: ConsoleSession, request: Request
     ) -> Response:
+        """Answer with the page of the form, which says why it was refused and keeps what was typed."""
         status = HTTPStatus.CONFLICT if refused.reason == Reason.UNKNOWN else HTTPStatus.UNPROCESSABLE_ENTITY
-        code = fields.get("code", "")
-        error = refused.message if "job" in fields else one_of("console.refused", refused.reason)
+        code, job = fields.get("code", ""), fields.get("job", "")
+        error = refused.message if job else one_of("console.refused", refused.reason)
+        language, form = request_language(request, self.language), None
         if code:
-            page = replace(self._page_request(request, session), query={}, path={"code": code})
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
             view = partial(approvals_view.view_approval, error=error, typed=typed, comment=_reason(fields))
-            content = await run_sync(view, self.service, page)
-            if content is not None:
-                return await run_sync(self._render, content, session, request, status)
-        return render_message(error, request_language(request, self.language), session, status)
+            form = _FormPage(view, {"code": code}, _approval_path(fields))
+        elif job:
+            form = _FormPage(partial(jobs_view.view_job, error=error), {"job": job}, f"/jobs/{job}")
+        shown = await self._show_again(form, session, request, status) if form is not None else None
+        return shown or render_message(error, language, session, status)
+
+    async def _show_again(
+        self, form: _FormPage, session: ConsoleSession, request: Request, status: int
+    ) -> Response | None:
+        """Return the page of a form as it is now, live and under its own address; None if it does not exist."""
+        page = replace(self._page_request(request, session), query={}, path=form.path)
+        state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
+        content = await run_sync(form.view, self.service, page)
+        if content is None:
+            return None
+        return await run_sync(
+            partial(self._render, content, session, request, status, state=state, address=form.address)
+        )
 
     def _approve(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
         self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""), _reason(fields))
@@ -242,7 +268,7 @@ class Console:
             error = message("console.unknown_secret")
         content = views.PageContent("secrets", {"secret": secret, "error": error, "here": "secrets"})
         status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
-        return await run_sync(self._render, content, session, request, status)
+        return await run_sync(partial(self._render, content, session, request, status, address="/secrets"))
 
     async def _choose_time_zone(self, request: Request) -> Response:
         """Set the time zone of this browser. Nothing else changes."""
@@ -252,7 +278,8 @@ class Console:
             page = self._page_request(request, session)
             view = partial(access_view.view_access, error=message("console.time_zone_wrong"))
             content = await run_sync(view, self.service, self.signin.sessions, page)
-            return await run_sync(self._render, content, session, request, HTTPStatus.UNPROCESSABLE_ENTITY)
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            return await run_sync(partial(self._render, content, session, request, status, address="/session"))
         response = redirect_to("/session")
         self.signin.set_time_zone(response, name)
         return response
@@ -266,16 +293,22 @@ class Console:
         session: ConsoleSession | None,
         request: Request,
         status: int = HTTPStatus.OK,
+        *,
         state: live.LiveState | None = None,
+        address: str = "",
     ) -> Response:
-        """Return a page, marked if the approver sees nothing but the sandbox; "not found" without content."""
+        """Return a page, marked if the approver sees nothing but the sandbox; "not found" without content.
+
+        Args:
+            address: of the page that answers a form, below /console: under it the page reloads and is returned to.
+        """
         language = request_language(request, self.language)
         if content is None or session is None:
             return render_message(message("console.not_found"), language, session, HTTPStatus.NOT_FOUND)
         contexts = self.service.contexts_of(session.approver)
         sandbox = bool(contexts) and all(context.sandbox for context in contexts)
-        back = request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else ""
-        values = {"sandbox": sandbox, "back": back, "state": state, **content.values}
+        back = request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else address
+        values = {"sandbox": sandbox, "back": back, "address": address, "state": state, **content.values}
         return render_page(content.template, language, session, status=status, **values)
 
     def _redirect_to_signin(self, request: Request) -> Response:

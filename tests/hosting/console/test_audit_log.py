@@ -11,12 +11,15 @@ import httpx2
 import pytest
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.hosting.console import audit_export, audit_search, audit_view
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.console import audit_export, audit_search, audit_view, signin_sessions
+from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.question.formatting import Reader
 from tests.support.approvals import NOW
-from tests.support.console import CALL, ConsoleSession
+from tests.support.console import ALICE, CALL, ConsoleSession
 
 DAY = 86_400.0
+SESSION = signin_sessions.ConsoleSession(ALICE, "csrf", NOW, NOW + DAY)
 
 
 def record_call(stage: ConsoleSession, call: str, operation: str, at: float = NOW, **outcome: Any) -> None:
@@ -124,6 +127,25 @@ async def test_a_long_download_is_cut_and_says_so(filled: ConsoleSession, monkey
     assert [row.get("call") for row in rows] == [*ALL[:2], None]
     assert "Only the newest 2 records" in rows[-1]["cut"]
     assert "Only the newest 2 records" in (await search(filled, "/audit.csv")).text
+
+
+async def test_a_download_searches_a_limited_number_of_records_and_says_so(
+    filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
+    monkeypatch.setattr(audit_export, "MAX_SEARCHED", 4)
+    *records, end = (await search(filled, "/audit.json", outcome="applied")).json()
+    assert (records, end) == ([], {"cut": message("console_audit.search_cut", count=4).text("en")})
+
+
+async def test_a_download_ends_with_the_session(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
+    page = PageRequest({"profile": "production"}, {}, SESSION, Reader.of("en"))
+    answers = iter([True, False])
+    content = audit_export.export_audit(filled.console.service, page, "json", lambda: next(answers))
+    *records, end = json.loads(b"".join(content))
+    assert [each["call"] for each in records] == ALL[:2]
+    assert end == {"cut": message("console_audit.session_cut").text("en")}
 
 
 @pytest.mark.parametrize("path", ["/audit.csv", "/audit.json"])
