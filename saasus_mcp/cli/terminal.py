@@ -131,8 +131,9 @@ def prompt(text: Localized | str, *, err: bool = False) -> str:
     Raises:
         click.Abort: for Ctrl+C and Ctrl+D.
     """
+    asked = wrap_prose(render(text), terminal_columns())
     try:
-        return str(click.prompt(render(text), default="", show_default=False, err=err or _prints_json.get()))
+        return str(click.prompt(asked, default="", show_default=False, err=err or _prints_json.get()))
     except click.Abort:
         say(err=err)  # the next text begins a line
         raise

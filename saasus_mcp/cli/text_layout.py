@@ -41,7 +41,7 @@ def wrap_prose(text: str, columns: int) -> str:
 
 
 def _wrap_line(line: str, columns: int) -> Iterator[str]:
-    if display_width(line) <= columns:
+    if "\x1b" in line or display_width(line) <= columns:  # what is coloured is laid out already
         yield line
         return
     found = BEGINNING.match(line)

@@ -64,7 +64,8 @@ def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[
     language, begin = reader.language, " " * 11
     requested = message("cli_approvals.requested_at", at=format_time(approval.requested_at, now, reader))
     yield f"{approval.code}  {click.style(approval_view.headline(approval, reader), bold=True)}"
-    yield f"{begin}{_coloured_status(approval, now, language)}, {requested.text(language)}"
+    status = _coloured_status(approval, now, language)
+    yield begin + message("cli_approvals.status_and_time", status=status, requested=requested).text(language)
     yield f"{begin}{approval_view.requester_text(approval, language).text(language)}"
     yield ""
 
@@ -106,7 +107,7 @@ def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> N
                     }
                     click.echo(format_json(record, indent=None) + ring)
                 else:
-                    click.echo(approval_watch.event_line(event, reader) + ring)
+                    click.echo(approval_watch.event_line(event, reader, "\n    " if has_reader else "  ") + ring)
     except KeyboardInterrupt:
         if has_reader:
             click.echo()

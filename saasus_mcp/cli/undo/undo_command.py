@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.catalog import Operation, load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
@@ -271,7 +271,7 @@ class _Undoing:
                 else:
                     say(visible_text(answer.explain(self._session.reader.language)), err=True)
                 return answer
-            say(message("cli_undo.done", title=_step_text(step)))
+            say(message("cli_undo.done", title=step.operation.title))
         return None
 
 
@@ -293,18 +293,19 @@ def _ask_missing(step: UndoStep) -> Mapping[str, Any]:
     return values
 
 
-def _step_text(step: UndoStep) -> str:
-    return f"{render(step.operation.title)}  {visible_text(format_json(step.args, indent=None))}"
+def _call_lines(operation: Operation, arguments: Mapping[str, Any], note: str = "") -> str:
+    """Return the title of a call, and a line for each argument."""
+    values = (f"    {name}: {visible_text(format_json(value, indent=None))}" for name, value in arguments.items())
+    return "\n".join((f"  {render(operation.title)}{note}", *values))
 
 
 def _show_plan(plan: UndoPlan) -> None:
     """Print what was done, the calls that undo it, and what does not come back."""
     recipe = plan.operation.effects.undo
-    arguments = visible_text(format_json(plan.entry.arguments, indent=None))
-    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n  {render(plan.operation.title)}  {arguments}")
+    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n{_call_lines(plan.operation, plan.entry.arguments)}")
     say(f"\n{render(message('cli_undo.inverse_calls'))}:")
     for step in plan.steps:
         note = f"  ({render(message('cli_undo.already_done'))})" if step.is_done else ""
-        say(f"  {_step_text(step)}{note}")
+        say(_call_lines(step.operation, step.args, note))
     lost = recipe.note if recipe and recipe.note else message("cli_undo.all_restored")
     say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(lost)}\n")
