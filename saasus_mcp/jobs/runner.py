@@ -310,7 +310,12 @@ class JobRunner:
     async def _evaluate(
         self, spec: JobSpec, plan: Plan, caller: Call, reader: JobReader, job: str
     ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
-        """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls."""
+        """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls.
+
+        The calls of a list were decided on in their review, too, from the same reads, which the reader makes once. The review
+        words the question, and only a list has one. This decision authorizes, for every kind of job alike, and takes nothing
+        from a kind's plan but its steps: so no kind can bring a milder decision, or one on other arguments.
+        """
         decisions: list[DecidedStep] = []
         digests: dict[str, str] = {}
         groups = []

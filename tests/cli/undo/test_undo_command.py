@@ -87,7 +87,7 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     status, shown = await run_sync(undo, identifier[:8])
     assert status == 0, shown
     assert "元に戻しました。" in shown
-    assert re.search(r"元に戻すために行う操作:\n.*Helper", shown)
+    assert re.search(r"元に戻すために行う操作:\n.*\n.*\n.*Helper", shown)
     assert (await run_sync(names))["helper"] == "Helper"
     assert re.search(rf"^{identifier[:8]}  .*\n +Undone\.$", run_command("undo").out, re.MULTILINE | re.IGNORECASE)
     decided = [json.loads(line) for line in run_command("audit", "export").out.splitlines() if '"decided"' in line]
