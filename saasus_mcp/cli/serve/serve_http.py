@@ -219,7 +219,7 @@ class _Address:
 
 
 def _teller(settings: Settings) -> Tell:
-    """Return how the operator is told: in a line of text, or of the log if programs read it."""
+    """Return what writes a line for the operator: as text, or in the log if programs read it."""
     if settings.log_format == "text":
         return warn
     return lambda text: logging.getLogger("saasus_mcp.hosting").info(visible_text(render(text)))
