@@ -21,7 +21,9 @@ _FLOWCHART_PICTURES = {
 _FENCE = re.compile(r"(^ *```.*?^ *```[^\S\n]*$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\()(?!\w+:|#)([^)\s#]+)((?:#[^)\s]*)?\))")
 _IMAGE = re.compile(r'(<img src=")(?!\w+:)([^"]+)(")')
-_OTHER_LANGUAGE = re.compile(r"^(?:\[日本語\]|\[English\])\([^)]*\)\n|[^\S\n]*(?:· |; )?(?:\[日本語\]|\[English\])\([^)]*\)", re.MULTILINE)
+_OTHER_LANGUAGE = re.compile(
+    r"^(?:\[日本語\]|\[English\])\([^)]*\)\n|[^\S\n]*(?:· |; )?(?:\[日本語\]|\[English\])\([^)]*\)", re.MULTILINE
+)
 _BUTTONS = re.compile(r"<!-- buttons:.*?<!-- end of buttons -->\n", re.DOTALL)
 _FLOWCHART = re.compile(r"^```mermaid\n.*?^```\n", re.MULTILINE | re.DOTALL)
 _WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uff60"
@@ -95,7 +97,12 @@ def _spaced_lists(text: str) -> str:
     lines: list[str] = []
     for line in text.split("\n"):
         before = lines[-1] if lines else ""
-        if _ITEM.match(line) and before and not before.startswith((" ", "-", "*", "|", "#")) and not _ITEM.match(before):
+        if (
+            _ITEM.match(line)
+            and before
+            and not before.startswith((" ", "-", "*", "|", "#"))
+            and not _ITEM.match(before)
+        ):
             lines.append("")
         lines.append(line)
     return "\n".join(lines)
