@@ -14,7 +14,7 @@ Any other exception is a defect of this program, and its text never reaches a cl
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, Parameter, message
@@ -23,10 +23,10 @@ from saasus_mcp.common.messages import Message, Parameter, message
 class SaasusMcpError(Exception):
     """An error with a message for the reader and a hint how to fix it. Neither contains a secret."""
 
-    def __init__(self, message: Message | str, hint: Message | str = "") -> None:
+    def __init__(self, message: Message, hint: Message | None = None) -> None:
         super().__init__(message)
-        self.message: Any = message  # Message, or the text of a library
-        self.hint: Any = hint
+        self.message = message
+        self.hint = hint
 
     @classmethod
     def of(cls, id: str, /, **params: Parameter) -> Self:
@@ -35,11 +35,10 @@ class SaasusMcpError(Exception):
 
     def text(self, language: Language) -> str:
         """Return message and hint in `language`."""
-        message, hint = (
-            part.text(language) if isinstance(part, Message) else part for part in (self.message, self.hint)
-        )
-        space = "" if message.endswith("。") else " "
-        return f"{message}{space}{hint}".rstrip()
+        text = self.message.text(language)
+        if self.hint is None:
+            return text
+        return f"{text}{'' if text.endswith('。') else ' '}{self.hint.text(language)}"
 
     def __str__(self) -> str:
         return self.text("en")

@@ -67,7 +67,7 @@ class InvalidArguments(SaasusMcpError):
         fault: what is wrong with it; `message` names the field, too.
     """
 
-    def __init__(self, path: JsonPath, fault: Message | str, hint: Message | str = "") -> None:
+    def __init__(self, path: JsonPath, fault: Message, hint: Message | None = None) -> None:
         self.field = format_path(path)
-        self.fault: Any = fault
+        self.fault = fault
         super().__init__(message("arguments.at", field=self.field, fault=fault) if self.field else fault, hint)

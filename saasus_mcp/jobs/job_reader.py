@@ -54,7 +54,7 @@ class ReadFailed(SaasusMcpError):
     """The job cannot read what it needs."""
 
 
-def require_one_of(args: Mapping[str, Any], *names: str, hint: Message | str = "") -> str:
+def require_one_of(args: Mapping[str, Any], *names: str, hint: Message | None = None) -> str:
     """Return the one of some arguments that is given.
 
     Raises:

@@ -94,7 +94,7 @@ def resolve_names(argument: str, wanted: Iterable[Any], kind: str, names: Mappin
     try:
         return list(dict.fromkeys(index.resolve(str(value)) for value in wanted))
     except UnknownName as error:
-        raise InvalidArguments((argument,), message("jobs.sentence", text=error.problem), error.hint or "") from None
+        raise InvalidArguments((argument,), message("jobs.sentence", text=error.problem), error.hint) from None
 
 
 def names_by_id(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:

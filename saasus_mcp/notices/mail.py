@@ -6,6 +6,7 @@ import contextlib
 import smtplib
 import socket
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -44,10 +45,21 @@ async def send_mail(channel: Channel, notice: Notice, id: str, seconds: float) -
         OSError: the server cannot be reached.
     """
     assert isinstance(channel.table, EmailTable)  # noqa: S101 - by its kind
-    connection = _Connection(channel.table, channel.secrets.get("password", ""), seconds)
-    message = mail_message(channel.table, notice, id)
+    await _use_connection(channel.table, channel.secrets, mail_message(channel.table, notice, id), seconds)
+
+
+async def check_mail(channel: Channel, seconds: float) -> None:
+    """Connect and log in, and send nothing. Raise what `send_mail` does."""
+    assert isinstance(channel.table, EmailTable)  # noqa: S101 - by its kind
+    await _use_connection(channel.table, channel.secrets, None, seconds)
+
+
+async def _use_connection(
+    table: EmailTable, secrets: Mapping[str, str], message: EmailMessage | None, seconds: float
+) -> None:
+    connection = _Connection(table, secrets.get("password", ""), seconds)
     try:
-        await to_thread.run_sync(connection.send, message, abandon_on_cancel=True)
+        await to_thread.run_sync(connection.use, message, abandon_on_cancel=True)
     except smtplib.SMTPRecipientsRefused as error:
         statuses = [code for code, _ in error.recipients.values()]
         status = max(statuses, default=550)
@@ -83,7 +95,8 @@ class _Connection:
         self._seconds = seconds
         self._client: smtplib.SMTP | None = None
 
-    def send(self, message: EmailMessage) -> None:
+    def use(self, message: EmailMessage | None) -> None:
+        """Connect, log in, and send a message if there is one."""
         table, tls = self._table, ssl.create_default_context()
         port = table.port or PORTS[table.security]
         if table.security == "tls":
@@ -98,7 +111,8 @@ class _Connection:
                 client.starttls(context=tls)
             if table.username is not None:
                 client.login(table.username, self._password)
-            client.send_message(message)
+            if message is not None:
+                client.send_message(message)
             with contextlib.suppress(smtplib.SMTPException, OSError):  # the message is accepted
                 client.quit()
         finally:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from saasus_mcp import __version__
 from saasus_mcp.notices.channels import Channel, signing_key
@@ -141,6 +141,13 @@ def _chatwork(channel: Channel, notice: Notice) -> OutgoingRequest:
     url = f"{channel.table.url.rstrip('/')}/rooms/{channel.table.room}/messages"
     form = urlencode({"body": chatwork_message(notice), "self_unread": "1"}).encode()
     return OutgoingRequest(url, form, {**_headers(FORM_TYPE), "x-chatworktoken": channel.secrets["token"]})
+
+
+def origin_of(channel: Channel) -> str:
+    """Return the address of a provider without the path, which is a secret of most."""
+    url = channel.table.url if isinstance(channel.table, ChatworkTable) else channel.secrets["url"]
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
 
 
 def _headers(content_type: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ import httpx2
 from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.notices.channels import Channel
-from saasus_mcp.notices.mail import MailRefused, send_mail
+from saasus_mcp.notices.mail import MailRefused, check_mail, send_mail
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.payloads import OutgoingRequest, build_request, message_id
+from saasus_mcp.notices.payloads import OutgoingRequest, build_request, message_id, origin_of
 
 SEND_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
@@ -68,6 +68,10 @@ class SendFailure:
         )
 
 
+EXPECTED = (MailRefused, OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError)
+"""What sending raises where the network, the receiver or an address is the cause."""
+
+
 class NoticeSender:
     """Sends notices. It has one HTTP client, which honours the proxy and the certificate authorities of the environment.
 
@@ -101,14 +105,20 @@ class NoticeSender:
                     await send_mail(channel, notice, message_id(channel, notice), self._seconds)
                     return None
                 return await self._post(build_request(channel, notice, self._clock()))
-        except MailRefused as error:
-            return SendFailure("mail", error.status, repeatable=error.repeatable)
-        except (TimeoutError, httpx2.TimeoutException):
-            return SendFailure("timeout")
-        except httpx2.ProxyError:
-            return SendFailure("proxy")
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            return SendFailure("certificate" if _is_certificate_error(error) else "connection")
+        except EXPECTED as error:
+            return failure_of(error)
+
+    async def connect(self, channel: Channel) -> SendFailure | None:
+        """Connect to a receiver without sending anything: to a mail server with the login, to others without their secret address."""
+        try:
+            with anyio.fail_after(self._seconds):
+                if channel.kind == "email":
+                    await check_mail(channel, self._seconds)
+                    return None
+                async with self._http_client().stream("HEAD", origin_of(channel)):
+                    return None  # any answer shows that the way is free
+        except EXPECTED as error:
+            return failure_of(error)
 
     async def _post(self, request: OutgoingRequest) -> SendFailure | None:
         client = self._http_client()
@@ -126,6 +136,22 @@ class NoticeSender:
             )
         self._client.cookies.clear()
         return self._client
+
+
+def failure_of(error: Exception) -> SendFailure:
+    """Return an error of the network as a cause, without its text, which can have an address."""
+    match error:
+        case MailRefused():
+            return SendFailure("mail", error.status, repeatable=error.repeatable)
+        case httpx2.HTTPStatusError():
+            return _failure_of(error.response) or SendFailure("answer")
+        case TimeoutError() | httpx2.TimeoutException():
+            return SendFailure("timeout")
+        case httpx2.ProxyError():
+            return SendFailure("proxy")
+        case ResponseTooLarge():
+            return SendFailure("answer")
+    return SendFailure("certificate" if _is_certificate_error(error) else "connection")
 
 
 def _failure_of(answer: httpx2.Response) -> SendFailure | None:

@@ -77,8 +77,8 @@ class CallRefused(SaasusMcpError):
     def __init__(
         self,
         reason: Reason,
-        message: Message | str,
-        hint: Message | str = "",
+        message: Message,
+        hint: Message | None = None,
         *,
         awaited: AwaitedApproval | None = None,
     ) -> None:

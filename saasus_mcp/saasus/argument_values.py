@@ -214,7 +214,7 @@ class JsonCopier:
         return (*self._path,) if step is None else (*self._path, step)
 
     def _invalid(self, step: str | int | None, fault: Message, hint: str = "") -> InvalidArguments:
-        return InvalidArguments(self._path_to(step), fault, message(hint) if hint else "")
+        return InvalidArguments(self._path_to(step), fault, message(hint) if hint else None)
 
 
 def coerce_value(schema: Schema, value: Any) -> Any:

@@ -56,8 +56,8 @@ class AnswerImage:
 class Failure:
     """What happened, what to do next, and the sentence about the outcome unless it is the usual one."""
 
-    message: Message | str
-    hint: Message | str = ""
+    message: Message
+    hint: Message | None = None
     outcome: Message | None = None
 
 
@@ -151,15 +151,15 @@ def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
     return failed_answer(failure.message, failure.hint, applied=failure.applied, trace_id=trace_id)
 
 
-def no_change_answer(operation: Operation, reason: Message | str) -> ToolAnswer:
+def no_change_answer(operation: Operation, reason: Message) -> ToolAnswer:
     """Return the answer of a call that was not sent because it would change nothing."""
     structured = {} if operation.answers else {"applied": False}
     return ToolAnswer(True, f"{reason} {_OUTCOMES[Outcome.NOT_APPLIED]}", structured, why="no_change")
 
 
 def failed_answer(
-    message: Message | str,
-    hint: Message | str = "",
+    message: Message,
+    hint: Message | None = None,
     *,
     applied: Outcome = Outcome.NOT_APPLIED,
     status: int | None = None,

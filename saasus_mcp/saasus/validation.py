@@ -170,7 +170,7 @@ def _wrong_type(path: JsonPath, types: list[str], actual: Any) -> InvalidArgumen
     return InvalidArguments(path, fault, _type_hint(types[0], actual))
 
 
-def _type_hint(wanted: str, actual: Any) -> Message | str:
+def _type_hint(wanted: str, actual: Any) -> Message | None:
     """Return what to send instead of a value of the wrong type."""
     if actual is None or actual == "":
         return message("arguments.type_hint.blank")
@@ -181,7 +181,7 @@ def _type_hint(wanted: str, actual: Any) -> Message | str:
     if wanted == "boolean":
         return message("arguments.type_hint.boolean")
     is_number = wanted in ("integer", "number") and isinstance(actual, str)
-    return message("arguments.type_hint.number") if is_number else ""
+    return message("arguments.type_hint.number") if is_number else None
 
 
 def _describe(value: Any, rule: str) -> Message | str:

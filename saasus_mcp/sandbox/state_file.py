@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.sandbox.behaviours import logs
 from saasus_mcp.sandbox.routes import Routes
@@ -28,7 +29,10 @@ class UnusableState(SaasusMcpError):
 
     def __init__(self, file: Path, why: Why) -> None:
         self.file, self.why = file, why
-        super().__init__(f"{file} does not hold a state of the sandbox: {why}.", "Name another file.")
+        reason = one_of("sandbox.state", why)
+        super().__init__(
+            message("sandbox.state_unusable", file=str(file), reason=reason), message("sandbox.state_hint")
+        )
 
 
 def load_state(file: Path) -> State | None:

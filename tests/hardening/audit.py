@@ -297,7 +297,7 @@ async def unrecorded_reveal(ground: AttackContext) -> str:
 
 
 def raise_error(*_: Any, **__: Any) -> None:
-    raise StoreError("The disk is full.", "Make room.")
+    raise StoreError.of("store.unusable", reason="The disk is full")
 
 
 @attack(AREA, "An approval is given while nothing can be recorded")

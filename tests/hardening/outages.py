@@ -132,7 +132,7 @@ class _ReadOnly:
         self.read_transaction = database_behind(kept).read_transaction
 
     def transaction(self) -> Any:
-        raise StoreError("database or disk is full")
+        raise StoreError.of("store.unusable", reason="database or disk is full")
 
 
 @attack(AREA, "Made-up tokens are shown at once while the database of tokens hangs")

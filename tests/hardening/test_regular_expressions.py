@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from itertools import islice, product
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.support.regex_complexity import METHOD, Mode, alphabet, sample_prefixes, superlinear
 from tests.support.regular_expressions import PRODUCT, Expression, find_expressions
+from tests.support.timing import cpu_seconds
 
 ALL = find_expressions()
 FEWEST = 80
@@ -109,12 +109,7 @@ def growth(expression: Expression, before: str, repeated: str, after: str) -> fl
 
     def seconds(size: int) -> float:
         text = before + repeated * (size // len(repeated)) + after
-        best = float("inf")
-        for _ in range(3):
-            begun = time.process_time()
-            use(text)
-            best = min(best, time.process_time() - begun)
-        return best
+        return cpu_seconds(lambda: use(text))
 
     size = SMALLEST
     while (short := seconds(size)) < MEASURABLE:

@@ -100,7 +100,7 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
     made, health = looked_after(catalogue, Network(), Clock())
 
     def broken(*_: object, **__: object) -> None:
-        raise StoreError("no space left on secret-disk")
+        raise StoreError.of("store.unusable", reason="no space left on secret-disk")
 
     store = made.served["staging"].pipeline.store
     monkeypatch.setattr(store, "check_writable", broken)

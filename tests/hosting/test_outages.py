@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import Authenticator, AuthenticatorChain, AuthUnavailable, Caller
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.http import health
@@ -51,7 +52,7 @@ class CannotTell:
     """An authenticator that is cut off from what it asks."""
 
     async def authenticate(self, token: str) -> Caller | None:
-        raise AuthUnavailable("The token cannot be checked.", "Try again.")
+        raise AuthUnavailable(message("hosting.accounts_unavailable"), message("hosting.keep_token"))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -61,7 +62,7 @@ async def test_a_token_that_cannot_be_checked_is_never_called_invalid(catalogue:
         answer = await asked
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert "www-authenticate" not in answer.headers
-    assert error_message(answer) == "The token cannot be checked. Try again."
+    assert error_message(answer).startswith("The token cannot be checked: ")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT, JobReader, no_checkpoint, run_concurrently
 from saasus_mcp.jobs.pause_gate import PauseGate
@@ -84,7 +85,7 @@ async def test_after_the_first_thing_that_cannot_be_made_no_other_is_begun() -> 
     async def make(number: int) -> None:
         begun.append(number)
         if number == 1:
-            raise SaasusMcpError("It cannot be read.")
+            raise SaasusMcpError(message("store.unusable", reason="cannot be read"))
         await anyio.lowlevel.checkpoint()
 
     with pytest.raises(SaasusMcpError, match="cannot be read"):
@@ -106,7 +107,7 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
     def unheard(*given: Any, **named: Any) -> None:
         monkeypatch.setattr(store, "commit", commit)
         commit(*given, **named)
-        raise StoreError("The connection was lost.")
+        raise StoreError.of("store.unusable", reason="The connection was lost")
 
     monkeypatch.setattr(store, "commit", unheard)
     made, why = await StepRunner(

@@ -12,6 +12,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_bounds import MAX_VALUES
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 from saasus_mcp.saasus.arguments import parse_arguments, secret_handles
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -192,7 +193,7 @@ def test_null_is_left_out_of_a_call_only_where_that_changes_nothing(catalogue: C
             else:
                 seen.add(operation.key)
                 error = refusal(operation, {**base, name: None})
-                assert (error.field, error.hint.id) == (name, "arguments.type_hint.blank"), operation.key
+                assert (error.field, error.hint) == (name, message("arguments.type_hint.blank")), operation.key
     assert {"auth.UpdateTenantPlan", "auth.UpdateEnv", "auth.UpdateSaasUserPassword"} <= seen
 
 
@@ -223,7 +224,7 @@ def test_a_secret_sent_as_a_number_is_refused_and_not_repeated(catalogue: Catalo
             error = refusal(operation, {**minimal_arguments(operation), name: 80431377})
             assert error.field == name
             assert "80431377" not in str(error)
-            assert error.hint.id == "arguments.type_hint.string"
+            assert error.hint == message("arguments.type_hint.string")
     assert tried > 10
 
 

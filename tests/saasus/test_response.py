@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus.client import ApiResponse
@@ -17,6 +17,7 @@ from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, compact_json, failed_answer
 from tests.support.pipeline import invisible_characters, sample_value
 
+HAPPENED, NEXT = message("store.busy"), message("store.busy_hint")
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
@@ -185,11 +186,11 @@ def test_the_trace_id_of_the_api_hides_and_reorders_nothing(catalogue: Catalogue
 
 
 def test_failures_say_their_parts_in_order() -> None:
-    given = failed_answer("What happened.", "What to do.", applied=Outcome.UNKNOWN, status=500, trace_id="t-1")
+    given = failed_answer(HAPPENED, NEXT, applied=Outcome.UNKNOWN, status=500, trace_id="t-1")
     assert given.text == (
-        "What happened. Outcome: unknown, the change may or may not have been made. Trace id: t-1. What to do."
+        f"{HAPPENED} Outcome: unknown, the change may or may not have been made. Trace id: t-1. {NEXT}"
     )
-    assert failed_answer("What happened.").text == "What happened. Outcome: not_applied, nothing was changed."
+    assert failed_answer(HAPPENED).text == f"{HAPPENED} Outcome: not_applied, nothing was changed."
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_a_failure_is_explained_in_the_readers_language(catalogue: Catalogue) ->
 
 
 def test_a_verified_outcome_replaces_the_unknown_one() -> None:
-    failure = failed_answer("What happened.", "What to do.", applied=Outcome.UNKNOWN)
+    failure = failed_answer(HAPPENED, NEXT, applied=Outcome.UNKNOWN)
     verified = failure.with_outcome(Outcome.APPLIED, one_of("server.verified", Outcome.APPLIED))
     assert verified.applied == Outcome.APPLIED
-    assert verified.text == f"What happened. {one_of('server.verified', Outcome.APPLIED)} What to do."
+    assert verified.text == f"{HAPPENED} {one_of('server.verified', Outcome.APPLIED)} {NEXT}"

@@ -185,7 +185,7 @@ def test_a_state_that_could_not_be_loaded_again_is_not_written(
     catalogue: Catalogue, sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_file, "LARGEST", 1000)
-    with pytest.raises(state_file.UnusableState, match="large"):
+    with pytest.raises(state_file.UnusableState, match="larger"):
         save(file, sandbox, catalogue)
     assert not file.exists()
     file.write_text(" " * 1001, encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.common.messages import Message
 from saasus_mcp.settings import SettingsError, read_settings
 from saasus_mcp.settings.config import load_config
 
@@ -35,13 +36,20 @@ INVALID_FILES = {
 }
 
 
+def problem_of(error: SettingsError) -> Message:
+    """Return what is wrong with the value."""
+    problem = error.message.params["problem"]
+    assert isinstance(problem, Message)
+    return problem
+
+
 @pytest.mark.parametrize("case", INVALID)
 def test_an_invalid_option_is_explained_in_both_languages(case: str) -> None:
     options, kind = INVALID[case]
     with pytest.raises(SettingsError) as caught:
         read_settings(**options)
     assert caught.value.message.id == "settings.invalid"
-    assert caught.value.message.params["problem"].id == f"settings.value.{kind}"
+    assert problem_of(caught.value).id == f"settings.value.{kind}"
     assert caught.value.text("en").isascii()
     assert "処理を中止しました。" in caught.value.text("ja")
 
@@ -52,5 +60,5 @@ def test_an_invalid_value_of_the_file_is_explained_in_both_languages(text: str, 
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_config(file)
-    assert caught.value.message.params["problem"].id == INVALID_FILES[text]
+    assert problem_of(caught.value).id == INVALID_FILES[text]
     assert not caught.value.text("ja").isascii()

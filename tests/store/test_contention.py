@@ -113,14 +113,14 @@ def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
 
 
 def test_of_jobs_started_on_several_servers_at_once_no_more_start_than_may(several: list[Store]) -> None:
-    refused: list[str] = []
+    refused: list[TooManyJobs] = []
 
     def start(store: Store, turn: str) -> None:
         grant = JobGrant("job_x", "local:me", "default", "p", "none", "", False, {}, most_running=3)
         try:
             store.commit(f"job-{turn}", RECORD, NOW, commitment=Commitment(grant=grant))
         except TooManyJobs as held:
-            refused.append(held.message)
+            refused.append(held)
 
     assert together(several, [start]) == []
     assert len([record for record in several[0].audit_records() if record["event"] == "begun"]) == 3

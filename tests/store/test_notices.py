@@ -26,7 +26,7 @@ def test_an_event_and_its_approval_are_stored_together_or_not_at_all(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise StoreError("full", "")
+        raise StoreError.of("store.unusable", reason="full")
 
     monkeypatch.setattr("saasus_mcp.store.approvals.add_event", fail)
     with pytest.raises(StoreError):

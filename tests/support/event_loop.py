@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import anyio
 
+from tests.support.timing import cpu_seconds
+
 BEAT = 0.001
 
 
@@ -54,9 +56,4 @@ async def measure_delays() -> AsyncIterator[LoopDelays]:
 def time_unit() -> float:
     """Seconds of the CPU that parsing 60,000 small values takes on this machine now: a measure for what a stall may be."""
     text = json.dumps([["a", 1]] * 20_000)
-    best = float("inf")
-    for _ in range(3):
-        begun = time.thread_time()
-        json.loads(text)
-        best = min(best, time.thread_time() - begun)
-    return best
+    return cpu_seconds(lambda: json.loads(text))

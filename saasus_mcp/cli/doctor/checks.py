@@ -55,7 +55,7 @@ class Finding:
 
 def problem(check: str, error: SaasusMcpError) -> Finding:
     """Return the finding of an error."""
-    return Finding(check, "problem", error.message, error.hint)
+    return Finding(check, "problem", error.message, error.hint or "")
 
 
 def check_program() -> Finding:
@@ -179,7 +179,7 @@ def _api_url(settings: Settings) -> str:
 
 def check_network(settings: Settings) -> Finding:
     """Report the proxy and the certificate authorities."""
-    from saasus_mcp.saasus.network_errors import proxy_for  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.saasus.route import proxy_for  # noqa: PLC0415 - imports the HTTP client
 
     if settings.sandbox:
         return Finding("network", "ok", message("cli_doctor.url_sandbox"))

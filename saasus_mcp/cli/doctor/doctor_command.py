@@ -1,31 +1,33 @@
-"""`saasus-mcp doctor`: diagnose credentials, clock, connection, policy and clients."""
+"""`saasus-mcp doctor`: diagnose credentials, clock, connection, policy, channels of notices and clients, or a hosted server."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import anyio
 import click
 
-from saasus_mcp.cli.command_line import command
-from saasus_mcp.cli.doctor import api_check, checks
+from saasus_mcp.cli.command_line import command, option
+from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hosting_checks
 from saasus_mcp.cli.doctor.checks import Finding
 from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings import HttpSettings, Settings, SettingsError
 
 COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright_black"}
 
 
 @command(help="cli_help.command.doctor")
 @setting_flags(*CALL_SETTINGS)
+@option("--connect", is_flag=True, help="cli_help.option.doctor_connect")
 @json_option
-def doctor(*, as_json: bool, **flags: Any) -> None:
+def doctor(*, as_json: bool, connect: bool, **flags: Any) -> None:
     """Print every finding as soon as it is known. Settings that are not valid are a finding too."""
     try:
         settings = load_settings(**flags)
@@ -33,7 +35,7 @@ def doctor(*, as_json: bool, **flags: Any) -> None:
         hint = message("cli_doctor.settings_hint")
         findings = iter([checks.check_program(), Finding("settings", "problem", error.message, hint)])
     else:
-        findings = _findings(settings)
+        findings = _findings(settings, connect=connect)
     found: list[Finding] = []
     for finding in findings:
         found.append(finding)
@@ -48,26 +50,65 @@ def doctor(*, as_json: bool, **flags: Any) -> None:
     sys.exit(1 if problems else 0)
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
+def _findings(settings: Settings, *, connect: bool) -> Iterator[Finding]:
     yield checks.check_program()
     yield from _run("settings", partial(checks.check_settings, settings))
     yield from _run("policy", partial(checks.check_policy, settings))
     yield from _run("state", partial(checks.check_state_folder, settings))
     yield from _run("approvals", partial(checks.check_approvals, settings))
     yield from _run("jobs", partial(checks.check_jobs, settings))
-    required = [
-        *_run("catalogue", checks.check_catalogue),
-        *_run("credentials", partial(checks.check_credentials, settings)),
-    ]
-    yield from required
+    catalogue = _run("catalogue", checks.check_catalogue)
+    yield from catalogue
+    http = _hosting(settings)
+    profiles = [settings] if http is None else _served_profiles(settings)
+    for each in profiles:
+        yield from (_of_profile(each, found, len(profiles)) for found in _api_findings(each, catalogue))
+    yield from _run("network", partial(checks.check_network, profiles[0]))
+    yield from _run("notices", partial(channel_checks.check_channels, settings))
+    if connect:
+        yield from _run("notices", partial(anyio.run, channel_checks.connect_channels, settings))
+    if http is not None:
+        yield from _hosting_findings(settings, http)
+        return
+    yield from _run("clients", checks.check_clients)
+    yield from _run("boundary", partial(checks.check_boundary, settings))
+
+
+def _api_findings(settings: Settings, catalogue: list[Finding]) -> Iterator[Finding]:
+    credentials = _run("credentials", partial(checks.check_credentials, settings))
+    yield from credentials
     yield from _run("url", partial(checks.check_url, settings))
-    yield from _run("network", partial(checks.check_network, settings))
-    if any(finding.status == "problem" for finding in required):
+    if any(finding.status == "problem" for finding in (*catalogue, *credentials)):
         yield Finding("signature", "skipped", message("cli_doctor.signature_skipped"))
     else:
         yield from _run("signature", partial(anyio.run, api_check.check_api, settings))
-    yield from _run("clients", checks.check_clients)
-    yield from _run("boundary", partial(checks.check_boundary, settings))
+
+
+def _hosting(settings: Settings) -> HttpSettings | None:
+    try:
+        return hosting_checks.load_hosting(settings)
+    except SettingsError:  # the checks of the credentials and of the notices read the same file, and report it
+        return None
+
+
+def _served_profiles(settings: Settings) -> list[Settings]:
+    return [settings.model_copy(update={"profile": name}) for name in hosting_checks.served_profiles(settings)]
+
+
+def _of_profile(settings: Settings, finding: Finding, profiles: int) -> Finding:
+    """Name the profile in a finding, if there are several."""
+    if profiles == 1:
+        return finding
+    text = message("cli_doctor.of_profile", profile=settings.profile, text=render(finding.text))
+    return replace(finding, text=text)
+
+
+def _hosting_findings(settings: Settings, http: HttpSettings) -> Iterator[Finding]:
+    yield from _run("database", partial(hosting_checks.check_database, settings))
+    yield from _run("keys", partial(hosting_checks.check_keys, settings))
+    yield from _run("limits", partial(hosting_checks.check_limits, settings, http))
+    for name, check in hosting_checks.network_checks(http).items():
+        yield from _run(name, partial(anyio.run, check))
 
 
 def _run(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Finding]:

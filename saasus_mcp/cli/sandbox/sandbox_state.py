@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli.command_line import option
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import message
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.state_files import create_database_file, safe_name
 
@@ -77,10 +77,9 @@ def _file_errors(settings: Settings, file: Path) -> Iterator[None]:
     try:
         yield
     except UnusableState as error:
-        own = file == settings.state_folder / STATE_FILE
-        hint = message("cli_sandbox.own_state_hint", file=str(file)) if own else message("cli_sandbox.state_hint")
-        reason = one_of("cli_sandbox.state", error.why)
-        raise SaasusMcpError(message("cli_sandbox.state_unusable", file=str(file), reason=reason), hint) from None
+        if file != settings.state_folder / STATE_FILE:
+            raise
+        raise SaasusMcpError(error.message, message("cli_sandbox.own_state_hint", file=str(file))) from None
     except OSError as error:
         raise SaasusMcpError.of(
             "cli_sandbox.state_unwritable", file=str(file), reason=error.strerror or type(error).__name__

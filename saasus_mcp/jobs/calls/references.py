@@ -88,7 +88,8 @@ class ReferenceResolver:
         source, fields = _field_schema(earlier.operation, field)
         if source is None:
             fault = message("jobs_calls.unknown_field", field=quote_text(field), tool=earlier.operation.tool)
-            raise InvalidArguments((place,), fault, message("jobs_calls.fields_hint", fields=fields) if fields else "")
+            hint = message("jobs_calls.fields_hint", fields=fields) if fields else None
+            raise InvalidArguments((place,), fault, hint)
         kind = schema.get("type", "string")
         if kind not in _SAMPLES or source.get("type", kind) != kind:
             raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))

@@ -102,9 +102,7 @@ class NameResolver:
         try:
             return index.resolve(value)
         except UnknownName as error:
-            raise InvalidArguments(
-                (argument,), message("jobs.sentence", text=error.problem), error.hint or ""
-            ) from None
+            raise InvalidArguments((argument,), message("jobs.sentence", text=error.problem), error.hint) from None
 
     async def _index(self, kind: NameKind) -> NameIndex[Any] | None:
         """Return the names of a kind, or None if its list cannot be read."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message
 from saasus_mcp.saasus.tool_answer import Failure, ToolAnswer
 
 MAX_FAILURE_LENGTH = 1_000
@@ -17,8 +16,4 @@ def app_data(answer: ToolAnswer) -> dict[str, Any]:
 
 
 def _failure_texts(failure: Failure) -> dict[str, str]:
-    cause = failure.message
-    return {
-        language: (cause.text(language) if isinstance(cause, Message) else str(cause))[:MAX_FAILURE_LENGTH]
-        for language in get_args(Language)
-    }
+    return {language: failure.message.text(language)[:MAX_FAILURE_LENGTH] for language in get_args(Language)}

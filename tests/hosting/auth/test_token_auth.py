@@ -113,7 +113,7 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
     token = accounts.add(wanted())
 
     def broken(*_: object) -> None:
-        raise StoreError("The disk is full.")
+        raise StoreError.of("store.unusable", reason="The disk is full")
 
     monkeypatch.setattr(accounts, "authenticate", broken)
     callers = TokenAuthenticator(accounts, Clock())
@@ -121,7 +121,7 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
         with pytest.raises(AuthUnavailable) as caught:
             await callers.authenticate(token)
         assert caught.value.message.id == "hosting.accounts_unavailable"
-    assert caplog.text.count("The disk is full.") == 1, "an outage is logged once, not for each request"
+    assert caplog.text.count("The disk is full") == 1, "an outage is logged once, not for each request"
     monkeypatch.undo()
     assert await callers.authenticate(token) is not None
     assert "can be checked again" in caplog.text

@@ -107,7 +107,7 @@ def test_what_cannot_be_recorded_stays_frozen(
     service: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise StoreError("The disk is full.", "Make context.")
+        raise StoreError.of("store.unusable", reason="The disk is full")
 
     monkeypatch.setattr(store, "record_decision", full)
     with pytest.raises(StoreError):

@@ -203,7 +203,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
     stage: ConsoleSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> list[Approval]:
-        raise StoreError("The store cannot be used: disk I/O error.")
+        raise StoreError.of("store.unusable", reason="disk I/O error")
 
     async with stage.signed_in() as client:
         token = csrf_token(await client.get("/console"))
@@ -222,7 +222,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
 async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: ConsoleSession) -> None:
     class Away(LocalSessions):
         def find(self, cookie: str, now: float) -> SignedIn | None:
-            raise StoreError("The database rejected the operation.")
+            raise StoreError.of("store.unusable", reason="The database rejected the operation")
 
     async with stage.signed_in() as client:
         known = client.cookies

@@ -13,6 +13,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import ImpactMetric
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.inspection import impact as module
 from saasus_mcp.permissions.inspection.counting import count_rows
 from saasus_mcp.permissions.inspection.impact import assess_impact
@@ -90,9 +91,12 @@ async def test_a_change_of_plan_reads_what_this_very_call_concerns(
 
 
 async def test_a_read_that_is_refused_inside_the_server_is_said_too(catalogue: Catalogue) -> None:
-    answers = {**WHOLE, "auth.GetStripeCustomer": SaasusMcpError("The store is locked.")}
+    answers = {
+        **WHOLE,
+        "auth.GetStripeCustomer": SaasusMcpError(message("store.unusable", reason="The store is locked")),
+    }
     found = await assess_impact(catalogue.find("auth.DeleteTenant"), TENANT, AOZORA, FakeApi(answers), today=MARCH)
-    assert found.unreadable == {"stripe_customer": "The store is locked."}
+    assert found.unreadable == {"stripe_customer": "The store cannot be used: The store is locked."}
 
 
 async def test_an_answer_without_the_field_is_no_zero(catalogue: Catalogue) -> None:

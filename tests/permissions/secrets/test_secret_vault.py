@@ -78,7 +78,7 @@ def test_a_secret_is_not_shown_where_that_cannot_be_recorded(
     shown = given(handles, "hush-1", "hush-2")
 
     def full(*_: object, **__: object) -> None:
-        raise StoreError("The disk is full.", "Make room.")
+        raise StoreError.of("store.unusable", reason="The disk is full")
 
     with monkeypatch.context() as broken:
         broken.setattr(store.audit_log, "append", full)

@@ -72,7 +72,7 @@ async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*_: object, **__: object) -> None:
-        raise StoreError("The store cannot be used: disk is full.")
+        raise StoreError.of("store.unusable", reason="disk is full")
 
     monkeypatch.setattr(store, "commit", full)
     api = StubApi(catalogue)
@@ -91,7 +91,7 @@ async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*_: object) -> None:
-        raise StoreError("The store cannot be used: disk is full.")
+        raise StoreError.of("store.unusable", reason="disk is full")
 
     monkeypatch.setattr(store, "finish_call", full)
     given = await build_pipeline(StubApi(catalogue), store).run(
@@ -262,7 +262,7 @@ async def test_a_call_for_which_nobody_could_be_asked_is_audited_as_refused(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise StoreError("The store cannot be used: disk is full.")
+        raise StoreError.of("store.unusable", reason="disk is full")
 
     monkeypatch.setattr(store, "request_approval", full)
     api = StubApi(catalogue)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from saasus_mcp.server.stdio.jsonrpc_envelope import MAX_TOKENS, scan_envelopes
 from saasus_mcp.server.stdio.jsonrpc_parser import InvalidMessage, parse_line
 from saasus_mcp.server.stdio.line_splitter import EDGE_BYTES, MAX_LINE_BYTES, Line, LineSplitter, OversizedLine
+from tests.support.timing import cpu_seconds
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -262,11 +263,5 @@ def test_the_time_for_a_line_that_is_no_json_grows_with_its_length() -> None:
         seconds = []
         for size in (2**20, 2**22):
             line = b'{"a":' + part * (size // len(part))
-            seconds.append(min(_timed(line) for _ in range(3)))
+            seconds.append(cpu_seconds(partial(parse_line, line, None)))
         assert seconds[1] < 10 * seconds[0] + 0.05, part
-
-
-def _timed(line: bytes) -> float:
-    before = time.process_time()
-    parse_line(line, None)
-    return time.process_time() - before

@@ -179,7 +179,7 @@ def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
 
         def added_unheard(statement: PreparedStatement, values: Mapping[str, Any]) -> None:
             add(statement, values)
-            raise StoreError("the connection was lost", "")
+            raise StoreError.of("store.unusable", reason="the connection was lost")
 
         monkeypatch.setattr(store._database, "execute_alone", added_unheard)
         with pytest.raises(StoreError):

@@ -1,0 +1,63 @@
+"""`doctor` checks the channels of notices: their settings and secrets always, and their receivers on request, without sending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.doctor import findings, list_findings
+from tests.support.notices import http_receiver, mail_receiver
+
+CONFIG = """
+version = 1
+[notices.slack.approvals]
+url = {{ env = "NOTICES_HOOK" }}
+[notices.email.operators]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "mcp@example.com"
+to = ["ops@example.jp"]
+"""
+
+
+def configure(tmp_path: Path, port: int = 9) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG.format(port=port), encoding="utf-8")
+
+
+def test_without_channels_nothing_is_wrong() -> None:
+    assert findings("--sandbox")["notices"]["status"] == "ok"
+
+
+def test_a_missing_secret_is_a_problem_that_names_the_variable(tmp_path: Path) -> None:
+    configure(tmp_path)
+    found = findings("--sandbox")["notices"]
+    assert found["status"] == "problem"
+    assert "NOTICES_HOOK" in found["said"] + found["hint"]
+
+
+def test_channels_are_named_without_their_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(tmp_path)
+    monkeypatch.setenv("NOTICES_HOOK", "https://hooks.example.com/T/B/key")
+    found = findings("--sandbox")["notices"]
+    assert found["status"] == "ok"
+    assert "approvals (slack)" in found["said"]
+    assert "/T/B/key" not in str(found)
+
+
+def test_receivers_are_reached_on_request_and_get_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with http_receiver() as http, mail_receiver() as mail:
+        configure(tmp_path, mail.port)
+        monkeypatch.setenv("NOTICES_HOOK", http.url)
+        found = [one for one in list_findings("--sandbox", "--connect") if one["check"] == "notices"]
+        assert [one["status"] for one in found] == ["ok", "ok", "ok"]
+        assert (http.requests, mail.messages) == ([], [])
+
+
+def test_a_receiver_that_cannot_be_reached_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(tmp_path)
+    monkeypatch.setenv("NOTICES_HOOK", "http://127.0.0.1:9/T/B/key")
+    found = [one for one in list_findings("--sandbox", "--connect") if one["check"] == "notices"]
+    assert [one["status"] for one in found] == ["ok", "problem", "problem"]
+    assert "/T/B/key" not in str(found)
