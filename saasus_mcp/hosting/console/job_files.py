@@ -1,4 +1,4 @@
-"""The files of a job on the console. Whoever started the job may download them, while the policy lets that person read what is in them."""
+"""The files of a job on the console. The person who started the job may download them, while the policy lets them read the content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOWNLOADS = ("result", "all_rows", "chart")
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """The content of a file, and what a browser is told about it."""
+    """The content of a file, and its name and type for a browser."""
 
     name: str
     media_type: str
