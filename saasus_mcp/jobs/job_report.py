@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_control import PAUSED_KEY
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.saasus.tool_answer import AnswerImage, compact_json
+from saasus_mcp.saasus.tool_answer import AnswerImage
 from saasus_mcp.server.results.result_store import RESULTS_URI, SourceCall, png_of_result, result_of_png
 from saasus_mcp.store.job_records import Job
 

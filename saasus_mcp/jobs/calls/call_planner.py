@@ -11,6 +11,7 @@ from typing import Any
 from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import Localized, message
@@ -27,7 +28,6 @@ from saasus_mcp.jobs.tables.table_reading import TableReading
 from saasus_mcp.jobs.told_reading import reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
-from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 
 
