@@ -1,18 +1,29 @@
-# One image for a company's server. It writes nothing but to /state, which may be a volume or, with PostgreSQL, empty memory.
-FROM python:3.13-slim AS build
+# One image for a company's server. It writes only to /state, which may be a volume or, with PostgreSQL, empty memory.
+#
+# The image is reproducible: everything is installed from locks with hashes, bytecode does not contain times, and BuildKit sets the times
+# of files. Name the base image by its digest to build the same image later:
+#   docker buildx build --build-arg PYTHON=python:3.13-slim@sha256:... --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) \
+#     --output type=image,name=saasus-mcp,rewrite-timestamp=true .
+ARG PYTHON=python:3.13-slim
+
+FROM ${PYTHON} AS build
+ARG SOURCE_DATE_EPOCH=0
 WORKDIR /source
 COPY requirements.lock requirements.hosted.lock ./
-# What builds the wheel stays behind here; what runs is pinned by hash as well.
+# The tools that build the wheel stay in this stage. They are pinned by hash as well.
 RUN python -m venv /tools && /tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock \
- && python -m venv /app && /app/bin/pip install --no-cache-dir --require-hashes --requirement requirements.hosted.lock
+ && python -m venv /app && /app/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements.hosted.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY saasus_mcp saasus_mcp
-RUN /tools/bin/hatchling build --target wheel --directory /wheel && /app/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
+# A server without bytecode would compile 2,000 modules at each start. Bytecode that names the hash of its source is the same in each build.
+RUN /tools/bin/hatchling build --target wheel --directory /wheel \
+ && /app/bin/pip install --no-cache-dir --no-compile --no-deps /wheel/*.whl \
+ && find /app -name __pycache__ -prune -exec rm -r {} + \
+ && PYTHONHASHSEED=0 /app/bin/python -m compileall -q --invalidation-mode unchecked-hash /app/lib
 
-FROM python:3.13-slim
-# TLS is verified against the system's store, which a slim image may lack.
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin saasus \
+FROM ${PYTHON}
+ARG SOURCE_DATE_EPOCH=0
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin saasus \
  && install --directory --mode 0700 --owner saasus /state
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SAASUS_MCP_STATE_DIR=/state

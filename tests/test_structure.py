@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 OF_SEVERAL_ROOMS = {
-    "attacks", "browser", "conformance", "docs", "evaluation", "hardening", "properties", "questions", "schemas", "scripts", "snapshots",
+    "attacks", "browser", "conformance", "deploy", "docs", "evaluation", "hardening", "properties", "questions", "schemas", "scripts", "snapshots",
     "support",
 }  # fmt: skip
 """Folders of tests whose subject is in several rooms or outside the product."""

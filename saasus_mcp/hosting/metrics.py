@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -12,10 +13,12 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.model import Level
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 NO_OPERATION = "none"
+CALL_OUTCOMES = ("ok", "failed", "unknown")
 
 
 class InFlightCounter:
@@ -116,6 +119,12 @@ class MetricsObserver:
     metrics: Metrics
     profile: str
     catalogue: Catalogue
+
+    def __post_init__(self) -> None:
+        """Export zeros before the first call: `increase` in Prometheus does not see the first value of a new series."""
+        for level in get_args(Level):
+            for outcome in CALL_OUTCOMES:
+                self.metrics.calls.labels(self.profile, level, outcome)
 
     def call_refused(self, operation: str, why: str) -> None:
         level = self.catalogue.find(operation).level if operation else NO_OPERATION

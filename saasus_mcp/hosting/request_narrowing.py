@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import reduce
 from itertools import islice
 from operator import and_
-from typing import Any
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
@@ -127,15 +126,10 @@ class SseNarrowings:
 
 
 def narrowing_of_context(context: Context) -> Narrowing:
-    """Return the narrowing of an MCP request: its own and that of its session.
-
-    The narrowing of a session is that of its first request, `initialize`, and does not change.
-    """
+    """Return the narrowing of an MCP request, which includes that of its session or connection."""
     scope: Scope = context.request.scope if context.request is not None else {}
-    own: Narrowing = scope.get(NARROWING_KEY, EXCLUDE_ALL)
-    state: dict[str, Any] = context.session._connection.state  # noqa: SLF001 - the SDK has no public access to it
-    first: Narrowing = state.setdefault(NARROWING_KEY, own)
-    return first & own
+    narrowing: Narrowing = scope.get(NARROWING_KEY, EXCLUDE_ALL)
+    return narrowing
 
 
 def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import anyio
 import httpx2
@@ -26,13 +25,19 @@ from saasus_mcp.saasus import network_errors
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import ApiRequest
+from saasus_mcp.saasus.route import Route
 from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
 from saasus_mcp.saasus.tracing import attempt_span, record_status
 
 DEFAULT_API = "https://api.saasus.io"
 TRACE_HEADER = "X-Saasus-Trace-Id"
 TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
-USER_AGENT = "saasus-mcp"
+HEADERS = {
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+    "User-Agent": "saasus-mcp",
+    "Accept": "application/json",
+}
 ATTEMPTS = 3
 FIRST_WAIT = 0.2
 """Seconds before the second attempt. Each further wait is twice as long, less a random part."""
@@ -43,8 +48,6 @@ MIN_ATTEMPT_SECONDS = 1.0
 MAX_CONNECT_SECONDS = 10.0
 NO_TIME = message("api.no_time")
 NO_TIME_HINT = message("api.no_time_hint")
-CONNECTIONS = 100
-"""The limit of open connections. All stay open for later calls: a TLS handshake takes longer than most answers."""
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 RETRIABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
@@ -124,23 +127,14 @@ class ApiClient:
         self._base = base_url.rstrip("/")
         self._timeout = timeout
         self._signature = SaasusSignature(credentials, clock)
-        self._transport = transport
+        self._replaced = transport
         self._sleep = sleep
         self.secrets = KnownSecrets((credentials.api_key, credentials.secret_key))
 
     @cached_property
-    def _http(self) -> httpx2.AsyncClient:
-        """Create the connection pool at the first call: reading the system's certificates takes longer than listing tools."""
-        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        return httpx2.AsyncClient(
-            auth=self._signature,
-            cookies=no_cookies,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            follow_redirects=False,
-            transport=self._transport,
-            trust_env=self._transport is None,
-        )
+    def _route(self) -> Route:
+        """Open the route at the first call: reading the system's certificates takes longer than listing tools."""
+        return Route(self._replaced) if self._replaced is not None else Route.open(httpx2.URL(self._base))
 
     async def __aenter__(self) -> Self:
         return self
@@ -148,8 +142,8 @@ class ApiClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if "_http" in self.__dict__:
-            await self._http.aclose()
+        if "_route" in self.__dict__:
+            await self._route.transport.aclose()
 
     async def send(
         self,
@@ -192,41 +186,42 @@ class ApiClient:
         if seconds <= 0:
             return SendFailed(NO_TIME, NO_TIME_HINT, Outcome.NOT_APPLIED)
         try:
-            http = self._http
+            route = self._route
         except network_errors.UNUSABLE as error:
             return _not_sent(network_errors.configuration_fault(error))
         url = httpx2.URL(self._base + request.target)
-        responded = False
+        response = None
         try:
             with attempt_span(operation, trace_id) as span, anyio.fail_after(seconds):
-                async with http.stream(request.method, url, **_options(request, trace_id, seconds, trace)) as response:
-                    responded = True
+                signed = self._signed(request, url, trace_id)
+                signed.extensions = {"timeout": _timeouts(seconds), "trace": trace}
+                response = await route.transport.handle_async_request(signed)
+                try:
                     body = await read_limited(response, MAX_RESPONSE_BYTES)
+                finally:
+                    await response.aclose()
                 record_status(span, response.status_code)
         except Exception as error:
-            # A transport in place of the network sends no events, so the kind of error decides. On the way to a proxy,
-            # libraries raise errors of many kinds.
-            if isinstance(error, network_errors.NOT_SENT) or (self._transport is None and not trace.sent):
+            # Only the way through a proxy reports what it sent: there, libraries raise errors of many kinds.
+            if isinstance(error, network_errors.NOT_SENT) or (route.proxy and not trace.sent):
                 return _not_sent(network_errors.classify_error(error, url, trace))
             if not isinstance(error, (httpx2.HTTPError, TimeoutError, ResponseTooLarge)):
                 raise
-            return _lost(operation, error, seconds, responded=responded)
+            return _lost(operation, error, seconds, responded=response is not None)
         return _response(response, body, trace_id)
 
+    def _signed(self, request: ApiRequest, url: httpx2.URL, trace_id: str) -> httpx2.Request:
+        """Return the request of one attempt."""
+        headers = {**HEADERS, TRACE_HEADER: trace_id}
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        built = httpx2.Request(request.method, url, headers=headers, content=request.body)
+        return next(self._signature.auth_flow(built))
 
-def _options(
-    request: ApiRequest, trace_id: str, seconds: float, trace: network_errors.ConnectionTrace
-) -> dict[str, Any]:
-    """Return the arguments of one attempt for the HTTP client."""
-    headers = {TRACE_HEADER: trace_id}
-    if request.body is not None:
-        headers["Content-Type"] = "application/json"
-    return {
-        "content": request.body,
-        "headers": headers,
-        "timeout": httpx2.Timeout(seconds, connect=min(MAX_CONNECT_SECONDS, seconds / 2)),
-        "extensions": {"trace": trace},
-    }
+
+def _timeouts(seconds: float) -> dict[str, float]:
+    """Return the time limits of one attempt, as transports read them."""
+    return {"pool": seconds, "connect": min(MAX_CONNECT_SECONDS, seconds / 2), "read": seconds, "write": seconds}
 
 
 def _wait(ended: ApiResponse | SendFailed, number: int) -> float | None:

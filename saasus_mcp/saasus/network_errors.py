@@ -9,12 +9,13 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.request import getproxies, getproxies_environment, proxy_bypass
+from urllib.request import getproxies_environment
 
 import httpx2
 
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import one_line
+from saasus_mcp.saasus.route import format_address
 
 Cause = Literal[
     "ca_file",
@@ -91,7 +92,7 @@ class ConnectionTrace:
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Record an event."""
         if event.endswith(".connect_tcp.started"):
-            self.peer = _format_address(str(info["host"]), info["port"])
+            self.peer = format_address(str(info["host"]), info["port"])
         elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
             self.sent = True
 
@@ -109,7 +110,7 @@ def configuration_fault(error: Exception) -> NetworkFault:
 
 def classify_error(error: Exception, url: httpx2.URL, trace: ConnectionTrace) -> NetworkFault:
     """Return why a request to `url` was not sent."""
-    host = _format_address(url.host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0))
+    host = format_address(url.host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0))
     proxy = trace.peer if trace.peer not in ("", host) else ""
     if isinstance(error, httpx2.PoolTimeout):
         return NetworkFault("busy")
@@ -167,21 +168,3 @@ def _proxy_variables() -> str | Message:
     """Return the names of the environment variables that set a proxy."""
     names = [f"{scheme.upper()}_PROXY" for scheme in ("http", "https", "all") if getproxies_environment().get(scheme)]
     return ", ".join(names) or message("network.system_settings")
-
-
-def proxy_for(url: str) -> str:
-    """Return the proxy that the environment or the system sets for a URL, without user and password, or an empty text."""
-    proxies, scheme = getproxies(), httpx2.URL(url).scheme
-    if proxy_bypass(httpx2.URL(url).host):
-        return ""
-    setting = proxies.get(scheme) or proxies.get("all") or ""
-    try:
-        proxy = httpx2.URL(setting if "://" in setting else f"http://{setting}") if setting else None
-    except httpx2.InvalidURL:
-        return ""
-    return f"{proxy.scheme}://{_format_address(proxy.host, proxy.port or 0)}" if proxy and proxy.host else ""
-
-
-def _format_address(host: str, port: int) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{port}" if port else shown

@@ -40,7 +40,6 @@ class HttpTable(StrictModel):
         connections: maximum number of concurrent requests, open streams included.
         connections_per_caller: maximum for one principal; by default a fifth, or all without authentication.
         calls_per_caller: calls of one principal that wait for the API at the same time. Further calls queue.
-        sessions_per_caller: open sessions of older protocol versions for one principal.
         metrics: /metrics needs no token. Otherwise it needs one wherever authentication is on.
     """
 
@@ -53,7 +52,6 @@ class HttpTable(StrictModel):
     connections: int = Field(default=1000, ge=1, le=100_000)
     connections_per_caller: int | None = Field(default=None, ge=1, le=100_000)
     calls_per_caller: int = Field(default=20, ge=1, le=100)
-    sessions_per_caller: int = Field(default=100, ge=1, le=10_000)
     metrics: bool = False
 
     @field_validator("connections_per_caller")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import job_pauses, job_steps, jobs, workers
+from saasus_mcp.store.database.shared_clock import shared_time
 from saasus_mcp.store.errors import AlreadyUsed, GrantExpired, JobAlreadyRunning, TooManyJobs
 from saasus_mcp.store.job_records import (
     GRANT_SECONDS,
@@ -254,7 +254,7 @@ class JobStore:
     def heartbeat(self, worker: str) -> None:
         """Record that a process that runs jobs is alive."""
         with self._database.transaction() as connection:
-            at = _now(connection)
+            at = shared_time(connection)
             if connection.execute(update(workers).where(workers.c.id == worker).values(at=at)).rowcount == 0:
                 connection.execute(insert(workers).values(id=worker, at=at))
 
@@ -266,20 +266,13 @@ class JobStore:
     def stale_workers(self, seconds: float) -> list[str]:
         """Return the processes without a heartbeat for so many seconds."""
         with self._database.read_transaction() as connection:
-            silent = workers.c.at < _now(connection) - seconds
+            silent = workers.c.at < shared_time(connection) - seconds
             return list(connection.execute(select(workers.c.id).where(silent)).scalars())
 
     def remove_workers(self, stale: Iterable[str]) -> None:
         """Delete processes whose jobs were resumed elsewhere."""
         with self._database.transaction() as connection:
             connection.execute(delete(workers).where(workers.c.id.in_(list(stale))))
-
-
-def _now(connection: Connection) -> float:
-    """Return the time of the clock that replicas share: a fast clock of one of them would make all others stale."""
-    if connection.dialect.name != "postgresql":
-        return time.time()
-    return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
 
 def _require_not_running(connection: Connection, job: str, grant: JobGrant) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.insert_once import insert_once
 from saasus_mcp.store.database.schema import approvals, mutes, notice_deliveries, notices
 from saasus_mcp.store.notice_records import ChannelState, Delivery, DeliveryStatus, Mute, NoticeEvent, NoticeKind
 from saasus_mcp.store.records import Approval
@@ -33,7 +33,7 @@ _unrouted = notices.c.routed.is_(False)
 def add_event(connection: Connection, event: NoticeEvent) -> None:
     """Add an event, in the transaction in which it happens. The same event is added once."""
     values = {"id": event.id, "kind": event.kind, "profile": event.profile, "at": event.at, "routed": False}
-    _insert_once(connection, notices, {**values, "data": json.dumps(event.data)})
+    insert_once(connection, notices, {**values, "data": json.dumps(event.data)})
     if connection.execute(select(func.count()).select_from(notices).where(_unrouted)).scalar_one() > MAX_UNROUTED:
         newest = select(notices.c.id).where(_unrouted).order_by(notices.c.at.desc()).limit(MAX_UNROUTED)
         connection.execute(delete(notices).where(_unrouted, notices.c.id.not_in(newest)))
@@ -193,13 +193,7 @@ def _add_delivery(connection: Connection, notice: str, channel: str, now: float)
     count = connection.execute(select(func.count()).select_from(notice_deliveries).where(*waiting)).scalar_one()
     status = "pending" if count < MAX_PENDING else "dropped"
     values = {"notice": notice, "channel": channel, "status": status, "attempts": 0, "due_at": now}
-    _insert_once(connection, notice_deliveries, {**values, "lease": "", "error": ""})
-
-
-def _insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, unless one with its key exists. A conflict must not end the transaction of the event."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).on_conflict_do_nothing().values(**values))
+    insert_once(connection, notice_deliveries, {**values, "lease": "", "error": ""})
 
 
 def _approval_event(code: str, profile: str, kind: NoticeKind, at: float) -> NoticeEvent:

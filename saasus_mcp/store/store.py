@@ -26,6 +26,7 @@ from saasus_mcp.store.folder_freeze import read_folder_freeze
 from saasus_mcp.store.hidden_secrets import SecretStore
 from saasus_mcp.store.job_records import JobPause, JobStatus, PauseResult, PauseSide
 from saasus_mcp.store.jobs import JobStore
+from saasus_mcp.store.mailboxes import MailboxStore
 from saasus_mcp.store.notice_records import NoticeEvent, NoticeKind
 from saasus_mcp.store.notices import NoticeOutbox, add_event
 from saasus_mcp.store.records import (
@@ -69,6 +70,7 @@ class Store(ApprovalStore, SecretStore):
         self.undo_log = UndoLog(database)
         self.results = StoredResults(database)
         self.jobs = JobStore(database)
+        self.mailboxes = MailboxStore(database)
         self.notices = NoticeOutbox(database)
 
     @classmethod

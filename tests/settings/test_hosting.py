@@ -57,7 +57,6 @@ body_limit = 2048
 connections = 10
 connections_per_caller = 4
 calls_per_caller = 5
-sessions_per_caller = 6
 metrics = true
 """
         + JWT
@@ -75,8 +74,7 @@ leeway = 5
         frozenset({"https://app.example.com"}),
     )
     assert (found.table.body_limit, found.table.connections, found.table.metrics) == (2048, 10, True)
-    shares = (found.table.connections_per_caller, found.table.calls_per_caller, found.table.sessions_per_caller)
-    assert shares == (4, 5, 6)
+    assert (found.table.connections_per_caller, found.table.calls_per_caller) == (4, 5)
     assert found.jwt is not None
     assert (found.jwt.audience, found.jwt.algorithms) == (("api://saasus",), ("ES256",))
     assert (found.jwt.groups_claim, found.jwt.scopes, found.jwt.leeway) == ("realm_access.roles", ("mcp:tools",), 5)
@@ -176,7 +174,6 @@ WRONG = {
     "[http]\nconnections = 10\nconnections_per_caller = 11": "http.connections_per_caller",
     "[http]\nconnections_per_caller = 0": "http.connections_per_caller",
     "[http]\ncalls_per_caller = 101": "http.calls_per_caller",
-    "[http]\nsessions_per_caller = 0": "http.sessions_per_caller",
     "[http]\nports = 1": "http.ports",
     "[auth]\ntoken = true": "auth.token",
     '[auth.jwt]\nissuer = "https://a.example.com"': "auth.jwt.jwks_url",

@@ -12,6 +12,7 @@ import httpx2
 from anyio.abc import SocketStream
 from mcp import Client as McpClient
 from mcp import types
+from mcp.client import advertise
 from mcp.client.context import ClientRequestContext
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -29,6 +30,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.server import mcp_server
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.settings import HttpSettings, JwtTable
@@ -130,19 +132,23 @@ def build_server(
     jwt: JwtTable | None = None,
     extra: Iterable[BaseRoute] = (),
     through: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda transport: transport,
+    replica_of: HostingServer | None = None,
     **table: Any,
 ) -> HostingServer:
     """Build a server for these profiles and their groups. By default it knows the token of alice only.
 
     Args:
         through: wraps the transport to the stub.
+        replica_of: a server whose stubs, stores and key this one shares.
     """
     http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), public_url=PUBLIC)
     metrics, apis, served = Metrics(), {}, {}
     for name, groups in profiles.items():
-        apis[name] = StubApi(catalogue)
+        twin = replica_of.served[name].pipeline if replica_of else None
+        apis[name] = replica_of.apis[name] if replica_of else StubApi(catalogue)
         transport = through(apis[name].transport())
-        served[name] = ServedProfile(_pipeline(apis[name], transport, name, policy, metrics, http), frozenset(groups))
+        pipeline = _pipeline(apis[name], transport, name, policy, metrics, http, twin)
+        served[name] = ServedProfile(pipeline, frozenset(groups))
     hosted = build_app(
         http,
         served,
@@ -165,14 +171,15 @@ def _pipeline(
     policy: Policy,
     metrics: Metrics,
     http: HttpSettings,
+    twin: Pipeline | None,
 ) -> Pipeline:
-    store = Store.in_memory()
+    store = twin.store if twin else Store.in_memory()
     return Pipeline(
         catalogue=api.catalogue,
         policy=policy,
         client=ApiClient(CREDENTIALS, transport=transport),
         open_store=lambda: store,
-        encryptor=Encryptor.ephemeral(),
+        encryptor=twin.encryptor if twin else Encryptor.ephemeral(),
         destination=Destination(profile, CREDENTIALS.saas_id),
         observer=MetricsObserver(metrics, profile, api.catalogue),
         call_queue=FairQueue(per_principal=http.table.calls_per_caller),
@@ -206,8 +213,16 @@ async def connect_client(
     answering: Responder | None = None,
     path: str = "",
     narrowing: Mapping[str, str] = {},
+    *,
+    apps: bool = False,
 ) -> AsyncIterator[McpClient]:
-    """Connect the SDK's client to a hosted server. `path` names a profile, `narrowing` has headers that narrow the connection."""
+    """Connect the SDK's client to a hosted server.
+
+    Args:
+        path: names a profile.
+        narrowing: headers that narrow the connection.
+        apps: whether the client declares that it shows apps.
+    """
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
@@ -223,7 +238,9 @@ async def connect_client(
             transport = streamable_http_client(f"{url}/mcp{path}", http_client=http)
         callback = elicited if answering else None
         mode = "legacy" if way == "sse" else way
-        yield await until.enter_async_context(McpClient(transport, mode=mode, elicitation_callback=callback))
+        extensions = [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})] if apps else None
+        client = McpClient(transport, mode=mode, elicitation_callback=callback, extensions=extensions)
+        yield await until.enter_async_context(client)
 
 
 def error_message(answer: httpx2.Response) -> str:

@@ -1,10 +1,10 @@
-"""A reverse proxy: it sends each request to the next server, and those of a session to the same one."""
+"""A reverse proxy: it sends each request to the next server, whichever session it belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx2
 from starlette.requests import Request
@@ -13,55 +13,43 @@ from starlette.types import Receive, Scope, Send
 from tests.support.processes import TIMEOUT
 from tests.support.replicas import Replica, serve_app
 
-SESSION = "mcp-session-id"
 HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "keep-alive", "content-length"})
 BAD_GATEWAY = 502
 
 
 @dataclass
 class RoundRobin:
-    """Forwards each request once. A request that breaks off is answered with 502."""
+    """Forwards each request once. A request that breaks off before its answer begins is answered with 502."""
 
     replicas: list[Replica]
     http: httpx2.AsyncClient
-    sessions: dict[str, Replica] = field(default_factory=dict)
     turn: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         body = await request.body()
         headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP]
-        while (replica := self._next(request.headers.get(SESSION))) is not None:
+        while self.replicas:
+            self.turn += 1
+            replica = self.replicas[self.turn % len(self.replicas)]
             outgoing = self.http.build_request(
                 request.method, f"{replica.url}{request.url.path}", headers=headers, content=body
             )
             try:
-                # The answer to a call is taken whole, so that one that breaks off is a clear failure; a stream is passed on.
-                answer = await self.http.send(outgoing, stream=request.method == "GET")
+                answer = await self.http.send(outgoing, stream=True)
             except httpx2.ConnectError:  # nothing was sent: another may take it
                 self.replicas.remove(replica)
                 continue
             except httpx2.TransportError:
                 break
-            return await self._pass_on(answer, replica, send)
+            return await self._pass_on(answer, send)
         await send({"type": "http.response.start", "status": BAD_GATEWAY, "headers": []})
         await send({"type": "http.response.body"})
         return None
 
-    def _next(self, session: str | None) -> Replica | None:
-        if session is not None:
-            known = self.sessions.get(session)
-            return known if known in self.replicas else None
-        self.turn += 1
-        return self.replicas[self.turn % len(self.replicas)] if self.replicas else None
-
-    async def _pass_on(self, answer: httpx2.Response, replica: Replica, send: Send) -> None:
-        if SESSION in answer.headers:
-            self.sessions[answer.headers[SESSION]] = replica
+    async def _pass_on(self, answer: httpx2.Response, send: Send) -> None:
         headers = [(name, value) for name, value in answer.headers.raw if name.decode().lower() not in HOP_BY_HOP]
         await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-        if answer.is_stream_consumed:
-            return await send({"type": "http.response.body", "body": answer.content})
         try:
             async for piece in answer.aiter_raw():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})

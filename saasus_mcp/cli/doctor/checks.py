@@ -179,7 +179,7 @@ def _api_url(settings: Settings) -> str:
 
 def check_network(settings: Settings) -> Finding:
     """Report the proxy and the certificate authorities."""
-    from saasus_mcp.saasus.network_errors import proxy_for  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.saasus.route import proxy_for  # noqa: PLC0415 - imports the HTTP client
 
     if settings.sandbox:
         return Finding("network", "ok", message("cli_doctor.url_sandbox"))

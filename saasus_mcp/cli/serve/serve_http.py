@@ -187,7 +187,7 @@ def _is_policy_current(policy: Policy) -> bool:
 
 def _calls_per_principal(http: HttpSettings) -> int:
     """Return how many calls of one principal may be at the API at once: all of them without authentication."""
-    from saasus_mcp.saasus.client import CONNECTIONS  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.saasus.route import CONNECTIONS  # noqa: PLC0415 - imports the HTTP client
 
     return http.table.calls_per_caller if http.authenticated else CONNECTIONS
 

@@ -24,7 +24,6 @@ from saasus_mcp.hosting.http.security_middleware import LOOPBACK_ORIGIN_PATTERN,
 from saasus_mcp.hosting.limits.concurrency import LIVENESS_PATH, READINESS_PATH, ConcurrencyLimiter
 from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections_needed
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
-from saasus_mcp.hosting.limits.session_limit import SessionLimiter
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.presets import Principal
@@ -73,9 +72,8 @@ def build_app(
     jwt = http.jwt
     resource = ProtectedResource(http.public_url, jwt.issuer, jwt.scopes) if jwt else ProtectedResource(http.public_url)
     allowed = Allowlist.from_settings(http.public_url, http.table.allowed_hosts, http.table.allowed_origins)
-    sessions = SessionLimiter(http.table.sessions_per_caller)
     transports = {
-        name: ProfileTransports(create_server(each, _resolve_principal), name, http.table.body_limit, sessions)
+        name: ProfileTransports(create_server(each, _resolve_principal), each, http.table.body_limit)
         for name, each in profiles.items()
     }
     health = HealthEndpoints(
@@ -84,7 +82,7 @@ def build_app(
         checks=health_checks_of(authenticator),
         is_policy_current=is_policy_current,
         is_draining=lambda: hosted.limiter.draining,
-        has_capacity=lambda: not hosted.limiter.exhausted and not sessions.full,
+        has_capacity=lambda: not hosted.limiter.exhausted,
     )
     narrowings = request_narrowing.NarrowingReader((each.pipeline.catalogue for each in profiles.values()), narrowing)
 
@@ -110,6 +108,7 @@ def build_app(
     limits = PoolLimits.from_settings(http.table, multiple_principals=http.authenticated)
     app = Starlette(routes=routes, lifespan=lifespan)
     hosted = _with_middleware(app, http.public_url, limits=limits, metrics=metrics, allowed=allowed)
+    hosted.limiter.before_close = [each.end_questions for each in transports.values()]
     return hosted
 
 

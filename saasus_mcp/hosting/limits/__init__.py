@@ -1,1 +1,1 @@
-"""Limits of requests, connections, sessions and open files."""
+"""Limits of requests, connections and open files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from http import HTTPStatus
@@ -160,6 +160,9 @@ class ConcurrencyLimiter:
 
     Args:
         limits: the limits of MCP requests. The console and the metrics have places of their own.
+
+    Attributes:
+        before_close: called when the calls in progress have ended, before what is left open is closed.
     """
 
     def __init__(self, app: ASGIApp, limits: PoolLimits, metrics: Metrics) -> None:
@@ -174,6 +177,7 @@ class ConcurrencyLimiter:
         self._open: set[RequestLifetime] = set()
         self._posts = InFlightCounter()
         self.draining = False
+        self.before_close: Sequence[Callable[[], Awaitable[None]]] = ()
 
     @property
     def exhausted(self) -> bool:
@@ -244,6 +248,8 @@ class ConcurrencyLimiter:
         self.draining = True
         with anyio.move_on_after(seconds):
             await self._metrics.in_flight.wait_until_zero()
+        for prepare in self.before_close:
+            await prepare()
         with anyio.move_on_after(FLUSH_SECONDS):
             await anyio.sleep(SSE_FLUSH_SECONDS)  # no request stands for an answer that is sent over SSE
             await self._posts.wait_until_zero()

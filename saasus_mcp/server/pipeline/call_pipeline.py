@@ -98,7 +98,7 @@ class Pipeline:
         self.call_queue = call_queue or FairQueue()
         self._client = client
         self._open_store = open_store
-        self._encryptor = encryptor
+        self.encryptor = encryptor
         self._references = references
         self._budget = budget
         self._console_url = console_url
@@ -111,7 +111,7 @@ class Pipeline:
 
     @cached_property
     def _vault(self) -> SecretVault:
-        return SecretVault(self.store, self._encryptor, self.clock, self._references)
+        return SecretVault(self.store, self.encryptor, self.clock, self._references)
 
     @cached_property
     def sender(self) -> CallSender:
@@ -158,7 +158,7 @@ class Pipeline:
     def approval_gate(self) -> ApprovalGate:
         """The gate that obtains the consent of a person."""
         return ApprovalGate(
-            ConfirmationService(self._encryptor),
+            ConfirmationService(self.encryptor),
             ApprovalService(self.store, Reader.of(self.language, self.zone)),
             language=self.language,
             zone=self.zone,
@@ -177,7 +177,7 @@ class Pipeline:
         """The store of large answers, which the model reads truncated."""
         return ResultStore(
             lambda: self.store,
-            self._encryptor,
+            self.encryptor,
             profile=self.destination.profile,
             clock=self.clock,
             find_forbidden=self.find_forbidden,

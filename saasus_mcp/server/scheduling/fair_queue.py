@@ -14,7 +14,7 @@ import anyio
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.saasus.client import CONNECTIONS
+from saasus_mcp.saasus.route import CONNECTIONS
 
 REQUESTS_PER_SLOT = 10
 """The most requests in progress of one principal, as a multiple of its slots."""

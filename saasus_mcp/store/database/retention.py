@@ -9,10 +9,13 @@ from saasus_mcp.store.database.schema import (
     approvals,
     charges,
     confirmations,
+    ended_sessions,
     job_pauses,
     job_steps,
     jobs,
     journal,
+    mailbox_messages,
+    mailboxes,
     mutes,
     notice_deliveries,
     notices,
@@ -21,6 +24,8 @@ from saasus_mcp.store.database.schema import (
     undone,
 )
 from saasus_mcp.store.records import DAY, NOTICE_DAYS, UNDO_LOG_DAYS
+
+MAILBOX_SECONDS = 600
 
 _RETENTION: tuple[tuple[Table, str, int], ...] = (
     (journal, "at", UNDO_LOG_DAYS * DAY),
@@ -32,6 +37,9 @@ _RETENTION: tuple[tuple[Table, str, int], ...] = (
     (secrets, "expires_at", 0),
     (confirmations, "used_at", DAY),
     (charges, "at", DAY),
+    (mailboxes, "alive_until", MAILBOX_SECONDS),
+    (mailbox_messages, "at", MAILBOX_SECONDS),
+    (ended_sessions, "until", 0),
 )
 """Table, column of the time, and seconds after it. A used confirmation is needed while its question is valid (minutes), a charge
 during its window (an hour)."""

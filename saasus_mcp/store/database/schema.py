@@ -269,3 +269,33 @@ mutes = Table(
     Column("by", Text, nullable=False),
     info=ADDED,
 )
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="of a request in progress at one replica"),
+    Column("session", String(32), nullable=False, comment="the session of the request"),
+    Column("request", String(64), nullable=False, comment="digest of the request's own id in its session"),
+    Column("alive_until", Float, nullable=False, comment="the replica has stopped if it is over"),
+    info=ADDED,
+)
+Index("mailboxes_by_session", mailboxes.c.session, mailboxes.c.request)
+
+mailbox_messages = Table(
+    "mailbox_messages",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("mailbox", String(32), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("sealed", LargeBinary, nullable=False, comment="a message of the client, encrypted"),
+    info=ADDED,
+)
+Index("mailbox_messages_by_mailbox", mailbox_messages.c.mailbox, mailbox_messages.c.at)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("session", String(32), primary_key=True, comment="a session that its client ended"),
+    Column("until", Float, nullable=False, comment="when its id expires"),
+    info=ADDED,
+)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
 from tests.support.arguments import complete_arguments
 from tests.support.gate import target_answers
+from tests.support.held_network import HeldNetwork
 from tests.support.hosting_process import MODERN
 from tests.support.hosting_server import (
     MCP,
@@ -24,38 +23,15 @@ from tests.support.hosting_server import (
     build_server,
     connect_client,
 )
-from tests.support.pipeline import match_operation
 
 
-@dataclass
-class Held(httpx2.AsyncBaseTransport):
-    """A network on which one operation's request arrives, and is answered when the test says so."""
-
-    inner: httpx2.AsyncBaseTransport
-    catalogue: Catalogue
-    operation: str
-    arrived: anyio.Event = field(default_factory=anyio.Event)
-    leave: anyio.Event = field(default_factory=anyio.Event)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if match_operation(self.catalogue, request).key == self.operation:
-            self.arrived.set()
-            await self.leave.wait()
-        return await self.inner.handle_async_request(request)
-
-
-def held(catalogue: Catalogue, operation: str) -> tuple[HostingServer, Held]:
+def held(catalogue: Catalogue, operation: str) -> tuple[HostingServer, HeldNetwork]:
     """Return a server whose API delays one operation."""
-    made: list[Held] = []
-
-    def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
-        made.append(Held(inner, catalogue, operation))
-        return made[0]
-
-    return build_server(catalogue, through=through), made[0]
+    network = HeldNetwork(catalogue, operation)
+    return build_server(catalogue, through=network.wrap), network
 
 
-async def left(url: str, way: Transport, operation: Operation, network: Held) -> None:
+async def left(url: str, way: Transport, operation: Operation, network: HeldNetwork) -> None:
     """Call a tool, and disconnect before the API answers."""
     async with connect_client(url, way) as client, anyio.create_task_group() as calling:
         calling.start_soon(client.call_tool, operation.tool, complete_arguments(operation))

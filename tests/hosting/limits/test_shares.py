@@ -1,4 +1,4 @@
-"""Places for requests, sockets and sessions: who has to leave for whom, and what the settings make of it."""
+"""Places for requests and sockets: who has to leave for whom, and what the settings make of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pytest
 
 from saasus_mcp.hosting.limits.connections import ConnectionTracker
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded, PoolLimits, RequestPool
-from saasus_mcp.hosting.limits.session_limit import IDLE_SECONDS, SessionLimiter
 from saasus_mcp.settings.hosting import HttpTable
-from tests.support.jwt_issuer import Clock
 
 
 @dataclass(eq=False)
@@ -131,63 +129,3 @@ def test_a_closed_socket_counts_no_longer() -> None:
         counted.remove(one)
         counted.mark_idle(one, authenticated=False)
     assert ends == []
-
-
-async def ended(names: list[str], name: str) -> None:
-    names.append(name)
-
-
-def session(kept: SessionLimiter, name: str, owner: str, ends: list[str]) -> None:
-    with kept.reserve(owner):
-        kept.add(name, owner, lambda: ended(ends, name))
-
-
-async def test_the_owners_session_that_is_idle_longest_ends_for_a_new_one() -> None:
-    ends: list[str] = []
-    kept = SessionLimiter(2)
-    session(kept, "of bob", "bob", ends)
-    for name in ("first", "second"):
-        session(kept, name, "alice", ends)
-    with kept.track_request("first", "alice"):
-        pass
-    session(kept, "third", "alice", ends)
-    await kept.end_surplus("alice")
-    assert ends == ["second"]
-
-
-async def test_a_session_in_use_does_not_end() -> None:
-    ends: list[str] = []
-    kept = SessionLimiter(1)
-    session(kept, "one", "alice", ends)
-    with (
-        kept.track_request("one", "alice"),
-        pytest.raises(CapacityExceeded, match="sessions_per_caller"),
-        kept.reserve("alice"),
-    ):
-        pass
-    await kept.end_surplus("alice")
-    assert ends == []
-
-
-def full(kept: SessionLimiter) -> bool:
-    return kept.full
-
-
-async def test_sessions_that_ended_by_themselves_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.hosting.limits.session_limit.MAX_SESSIONS", 2)
-    clock, ends = Clock(), list[str]()
-    kept = SessionLimiter(5, clock)
-    for name in ("one", "two"):
-        session(kept, name, "alice", ends)
-    assert full(kept)
-    with pytest.raises(CapacityExceeded), kept.reserve("bob"):
-        pass
-    clock.now += IDLE_SECONDS + 1
-    assert not full(kept)
-    session(kept, "three", "bob", ends)
-    kept.remove("three", "alice")
-    assert not full(kept)
-    session(kept, "four", "bob", ends)
-    assert full(kept)
-    kept.remove("four", "bob")
-    assert not full(kept)

@@ -1,0 +1,67 @@
+"""Choose how requests reach the API: directly, or through the proxy that the environment or the system sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+
+CONNECTIONS = 100
+"""The limit of open connections. The slots of calls (`server/scheduling/`) keep the same limit without a proxy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A transport to one origin.
+
+    Attributes:
+        proxy: whether it goes through a proxy. The transport then reports by `trace` events what it has sent.
+    """
+
+    transport: httpx2.AsyncBaseTransport
+    proxy: bool = False
+
+    @classmethod
+    def open(cls, origin: httpx2.URL) -> Self:
+        """Return the route to an origin.
+
+        Raises:
+            OSError: the certificate authorities of the environment cannot be read.
+            ValueError, httpx2.InvalidURL: the proxy of the environment cannot be used.
+        """
+        setting = _proxy_setting(origin)
+        if setting:
+            # httpx2 speaks HTTP CONNECT and SOCKS. Its slowness is no matter next to the way through a proxy.
+            limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+            return cls(httpx2.AsyncHTTPTransport(proxy=httpx2.Proxy(setting), limits=limits), proxy=True)
+        from saasus_mcp.saasus.http_transport import HttpTransport  # noqa: PLC0415 - only if it is used
+
+        tls = httpx2.create_ssl_context() if origin.scheme == "https" else None
+        return cls(HttpTransport(origin, tls))
+
+
+def proxy_for(url: str) -> str:
+    """Return the address of the proxy for a URL, without user and password, or an empty text."""
+    setting = _proxy_setting(httpx2.URL(url))
+    try:
+        proxy = httpx2.URL(setting) if setting else None
+    except httpx2.InvalidURL:
+        return ""
+    return f"{proxy.scheme}://{format_address(proxy.host, proxy.port or 0)}" if proxy and proxy.host else ""
+
+
+def format_address(host: str, port: int) -> str:
+    """Return host and port as in a URL."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port}" if port else shown
+
+
+def _proxy_setting(url: httpx2.URL) -> str:
+    """Return the URL of the proxy for a URL, or an empty text."""
+    if proxy_bypass(url.host) or proxy_bypass(format_address(url.host, url.port or 0)):
+        return ""
+    proxies = getproxies()
+    setting = proxies.get(url.scheme) or proxies.get("all") or ""
+    return setting if "://" in setting or not setting else f"http://{setting}"
