@@ -174,7 +174,7 @@ def run_to_end(
             if waiting:
                 code = state.get("approval")
                 text = render(message("cli_job.waiting", code=code)) if code else visible_text(waiting)
-                click.echo(f"\n{text}", err=True)
+                say(f"\n{text}", err=True)
 
 
 def _is_news(known: str) -> Callable[[str], bool]:

@@ -84,7 +84,15 @@ def build_hosted_console(
 def _profile_context(name: str, served: ServedProfile) -> ProfileContext:
     pipeline = served.pipeline
     destination = pipeline.destination
-    return ProfileContext(name, served.groups, lambda: pipeline.store, name, destination.saas_id, destination.sandbox)
+    return ProfileContext(
+        name,
+        served.groups,
+        lambda: pipeline.store,
+        name,
+        destination.saas_id,
+        sandbox=destination.sandbox,
+        pipeline=pipeline,
+    )
 
 
 def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitStack) -> Console:

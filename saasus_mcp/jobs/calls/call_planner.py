@@ -20,7 +20,7 @@ from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
 from saasus_mcp.jobs.calls.references import EarlierCall, ReferenceResolver
-from saasus_mcp.jobs.calls.row_faults import RowFault, fault_of, invalid_rows
+from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows
 from saasus_mcp.jobs.calls.target_names import NameResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
@@ -122,20 +122,23 @@ class CallPlanner:
             faults: list[SaasusMcpError] = []
             try:
                 operation = self.reader.find_operation(entry.tool)
-                self._require_listable(operation)
-                args, places = references.replace(operation, _split_lists(operation, entry))
+                faults += self._listing_faults(operation)
+                args, places, misdirected = references.replace(operation, _split_lists(operation, entry))
+                faults += misdirected
                 if entry.undoes is None:
                     args, unknown = await names.resolve(operation, args, created)
                     faults += unknown
                 step = PlanStep(f"c{number}", operation.key, args, places, undoes=entry.undoes)
-                step = replace(step, args=self._validate(operation, step))
+                if not misdirected:  # their arguments are missing
+                    step = replace(step, args=self._validate(operation, step))
                 if not faults:
                     references.add(entry, EarlierCall(step.step, operation))
             except SaasusMcpError as error:
                 if not _is_about(error, faults):
                     faults.append(error)
             if faults:
-                self._faults += [fault_of(entry.row, entry.tool, fault) for fault in faults]
+                self._faults += [RowFault(entry.row, entry.tool, fault) for fault in faults]
+                references.add_faulty(entry)
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
             earlier_targets = {each.target for each in found}
@@ -151,11 +154,13 @@ class CallPlanner:
                 created |= {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
         return found
 
-    def _require_listable(self, operation: Operation) -> None:
+    def _listing_faults(self, operation: Operation) -> list[SaasusMcpError]:
+        """Return why a list may not have calls of this operation."""
         if operation.reads:
-            raise InvalidArguments((), message("jobs_calls.read_in_list"), message("jobs_calls.read_in_list_hint"))
+            return [InvalidArguments((), message("jobs_calls.read_in_list"), message("jobs_calls.read_in_list_hint"))]
         if not self.reader.bulk_limits.allows(operation.level):
-            raise InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))
+            return [InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))]
+        return []
 
     def _validate(self, operation: Operation, step: PlanStep) -> dict[str, Any]:
         filled = fill_placeholders(step.args, step.placeholders())
@@ -187,7 +192,7 @@ class CallPlanner:
             except NoChange:
                 self._unchanged.append(candidate)
             except SaasusMcpError as error:
-                self._faults.append(fault_of(candidate.entry.row, candidate.entry.tool, error))
+                self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, error))
             else:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 

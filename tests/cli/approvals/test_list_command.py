@@ -34,7 +34,8 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
 def test_what_waits_is_listed_in_japanese(state: Path) -> None:
     create_approval(state)
     assert (
-        "テナント「Aozora」を削除します\n           承認待ち (残り15分)" in run_command("approvals", "--lang", "ja").out
+        "テナント「Aozora」を削除します\n           承認待ち(残り15分)、"
+        in run_command("approvals", "--lang", "ja").out
     )
 
 
@@ -122,7 +123,7 @@ def test_what_only_a_person_may_do_insists_on_a_terminal(state: Path, command: t
 
 
 def test_the_terminal_is_insisted_on_in_japanese() -> None:
-    assert "端末" in run_command("approve", "ABCD-2345", "--lang", "ja").err
+    assert "ターミナル" in run_command("approve", "ABCD-2345", "--lang", "ja").err
 
 
 def test_one_approval_is_shown_whole_with_its_exact_request(state: Path) -> None:
