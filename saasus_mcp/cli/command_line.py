@@ -11,14 +11,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from saasus_mcp.cli.terminal import render, say, warn
-from saasus_mcp.cli.text_layout import wrap_text
+from saasus_mcp.cli.text_layout import MAX_COLUMNS, terminal_columns, wrap_text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import nearest_names
 
 INTERRUPTED = 130
 """The exit status after Ctrl+C, as shells report it."""
 
-_COLUMN_GAP = 2
+_COLUMN_GAP = MARGIN = 2
 _METAVARS = {"PATH": "FILE", **dict.fromkeys(("INTEGER", "INTEGER RANGE", "FLOAT", "FLOAT RANGE"), "NUMBER")}
 
 
@@ -39,6 +39,10 @@ class UsageError(click.UsageError):
 
 class _HelpFormatter(click.HelpFormatter):
     """A formatter that breaks lines by the width of letters, so that Japanese text is broken too."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        room = min(terminal_columns(), max_width or MAX_COLUMNS)  # click has at least 50 columns
+        super().__init__(indent_increment, width or room - MARGIN, max_width)
 
     def write_text(self, text: str) -> None:
         paragraphs = (wrap_text(each, self.width, " " * self.current_indent) for each in text.split("\n\n"))
