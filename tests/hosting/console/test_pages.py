@@ -75,13 +75,13 @@ async def test_what_cannot_be_undone_stands_above_the_facts(stage: ConsoleSessio
 async def test_changes_are_a_table_of_before_and_after(stage: ConsoleSession) -> None:
     stage.create_approval(preview=plan_change().to_json())
     page = text_of(await shown(stage, lang="ja"))
-    assert "変更 現在 変更後 料金プラン 「ビジネスプラン」 「スタータープラン」 基本料 49,800円/月 9,800円/月" in page
+    assert "項目 現在 変更後 料金プラン 「ビジネスプラン」 「スタータープラン」 基本料 49,800円/月 9,800円/月" in page
 
 
 async def test_a_tier_that_goes_is_seen_to_go(stage: ConsoleSession) -> None:
     stage.create_approval(preview=price_change().to_json())
     page = text_of(await shown(stage))
-    assert "Quantity Now Then up to 100 ¥0 ¥0 up to 1,000 ¥500 + ¥20 each (none) above ¥10 each ¥15 each" in page
+    assert "Quantity Current New up to 100 ¥0 ¥0 up to 1,000 ¥500 + ¥20 each (none) above ¥10 each ¥15 each" in page
 
 
 async def test_a_long_list_is_whole(stage: ConsoleSession) -> None:
@@ -166,7 +166,7 @@ async def test_the_audit_shows_what_a_person_decided(stage: ConsoleSession, key:
     stage.store.record_decision({key: "policy_taken", "principal": "bob", "profile": "production"}, NOW)
     async with stage.signed_in() as client:
         page = await client.get("/console/audit")
-    assert "policy taken over" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
+    assert "loaded a policy" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
 
 
 async def test_decisions_are_those_of_the_chosen_person(stage: ConsoleSession) -> None:
@@ -215,7 +215,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
             await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
         ):
             assert answer.status_code == 503
-            assert "This page cannot be read" in answer.text
+            assert "This page cannot be shown now" in answer.text
             assert "disk I/O" not in answer.text
 
 
@@ -231,7 +231,7 @@ async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: ConsoleSess
         client.cookies = known
         for path in ("/console", "/console/nowhere", "/console/session"):
             answer = await client.get(path)
-            assert (answer.status_code, "This page cannot be read" in answer.text) == (503, True), path
+            assert (answer.status_code, "This page cannot be shown now" in answer.text) == (503, True), path
 
 
 async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSession) -> None:
