@@ -116,7 +116,8 @@ def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitSta
 
 def signin_link(console: Console, base: str) -> str:
     """Return a one-time link for the user of this computer."""
-    approver = Approver(composition.local_user().id, is_owner=True)
+    user = composition.local_user()
+    approver = Approver(user.id, is_owner=True, person=user.person)
     return f"{base}/enter/{console.signin.links.issue(approver)}"
 
 
