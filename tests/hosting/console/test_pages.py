@@ -14,7 +14,7 @@ from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedI
 from saasus_mcp.hosting.console.signin_sessions import LocalSessions
 from saasus_mcp.store import Approval, StoreError
 from tests.support.approvals import NOW
-from tests.support.console import REQUESTED_AT, ConsoleSession, csrf_token
+from tests.support.console import CALL, JOB, REQUESTED_AT, ConsoleSession, csrf_token
 from tests.support.questions import deletion, invitation_question, long_list, plan_change, price_change
 
 NAME = "<b>株式会社青空</b>\u202e"
@@ -240,3 +240,19 @@ async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSes
     stage.serve()
     async with stage.signed_in() as client:
         assert "not in force yet" in (await client.get("/console/policy")).text
+
+
+async def test_people_have_their_name_beside_the_id(stage: ConsoleSession) -> None:
+    hanako = {"principal_name": "佐藤花子", "principal_email": "hanako@example.jp"}
+    record = {"operation": "auth.GetRoles", "principal": "bob", "profile": "production", **hanako}
+    stage.store.commit("c9" * 16, record, NOW)
+    stage.create_approval()
+    stage.start_job()
+    stage.change_role()
+    async with stage.signed_in() as client:
+        for path in ("", "/approvals/ABCD-2345", "/jobs", f"/jobs/{JOB}", "/changes", f"/changes/{CALL}", "/audit"):
+            page = (await client.get(f"/console{path}")).text
+            assert "佐藤花子 (hanako@example.jp)" in page, path
+            assert re.search(r'class="id" title="bob">bob<', page), path
+        for path in ("", "/jobs", "/changes", "/audit"):
+            assert "hanako@example.jp" in (await client.get(f"/console{path}?q=佐藤花子")).text, path
