@@ -13,6 +13,7 @@ from types import FrameType
 
 import anyio
 import uvicorn
+from anyio.lowlevel import checkpoint
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.hosting.http.application import HostedApp
@@ -38,6 +39,7 @@ class DrainingServer(uvicorn.Server):
         self._drain_seconds = drain_seconds
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await checkpoint()  # a Ctrl+C while the program was loaded ends it here, and not in uvicorn, which would log it
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         try:
