@@ -54,11 +54,11 @@ class DrainingServer(uvicorn.Server):
             sys.setswitchinterval(before)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._leaves and self._leave_seconds:
+        if self._leaves:
             self._hosted.limiter.leaving = True
             await self._wait(self._leave_seconds)
-        self._stop_accepting(sockets or [])
-        await self._wait(SETTLE_SECONDS)
+            self._stop_accepting(sockets or [])
+            await self._wait(SETTLE_SECONDS)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hosted.limiter.drain, self._drain_seconds)
             await super().shutdown(sockets)
