@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate
 PARALLEL := --numprocesses auto --dist worksteal --ignore=tests/browser
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-fast coverage test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
+.PHONY: setup demo test test-fast coverage test-postgres test-pythons test-browser screenshots recordings docs load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -39,6 +39,17 @@ test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there o
 test-pythons: $(READY)  ## the core tests on each Python 3.11 to 3.14 of this computer, with a table of the results
 	@$(BIN)/python scripts/pythons.py
 
+recordings: $(READY)  ## record the demo and the installation for docs/images
+	$(BIN)/python -m scripts.recordings
+
+docs: .venv-docs/.ready  ## build the documentation site into site/; a broken link or a page outside the navigation fails it
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+.venv-docs/.ready: requirements.docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --require-hashes --requirement requirements.docs.lock
+	@touch $@
+
 load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
 	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/replicas/test_load.py tests/hosting/limits/test_fair_shares.py
 
@@ -46,7 +57,7 @@ test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get i
 	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)
 	$(BIN)/pytest --numprocesses auto --dist worksteal tests/browser
 
-screenshots: $(READY)  ## write docs/images again
+screenshots: $(READY) recordings  ## write docs/images again
 	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
@@ -114,6 +125,7 @@ lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --group dev --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock --output-file requirements.hosted.lock
+	$(BIN)/uv pip compile --group docs --universal --generate-hashes --python-version 3.11 --quiet --no-header --constraint requirements.lock --output-file requirements.docs.lock
 
 package: $(READY)  ## the wheel and the source archive
 	$(BIN)/python -m pip install --quiet build twine
@@ -122,4 +134,4 @@ package: $(READY)  ## the wheel and the source archive
 	$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf .venv .venv-3.* dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-docs .venv-3.* site dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

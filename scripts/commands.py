@@ -1,33 +1,52 @@
-"""The reference of all commands and flags (docs/commands.md), from what they say of themselves.
+"""The reference of all commands and flags (docs/commands.md), from what they say of themselves in both languages.
 
-With --check it writes nothing and exits with 1 where the page is stale.
+With --check it writes nothing and exits with 1 where a page is stale.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from saasus_mcp.cli import COMMANDS, commands
+from saasus_mcp.cli.terminal import choose_language
+from saasus_mcp.common.language import Language
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 110
-HEAD = """\
+PAGES: Mapping[Language, str] = {"en": "commands.md", "ja": "commands.ja.md"}
+HEADS: Mapping[Language, str] = {
+    "en": """\
 # Commands
 
+[日本語](commands.ja.md)
+
 What `saasus-mcp COMMAND --help` says, for every command. Made by `scripts/commands.py`. Variables in brackets set the same as the flag.
+""",
+    "ja": """\
+# コマンド
 
-日本語での概要は [README.ja.md](../README.ja.md#コマンド) にあります。
-"""
+[English](commands.md)
+
+すべてのコマンドの `saasus-mcp コマンド --help --lang ja` の内容です。`scripts/commands.py` が生成しています。角括弧の中の環境変数でも、フラグと同じ設定ができます。
+""",
+}
 
 
-def page() -> str:
-    """Return the whole page."""
-    parts = [HEAD]
+def files() -> Iterator[tuple[Path, str]]:
+    """Every page, and what belongs into it."""
+    for language, head in HEADS.items():
+        choose_language(("--lang", language))
+        yield ROOT / "docs" / PAGES[language], _page(head)
+
+
+def _page(head: str) -> str:
+    """Return a page in the language that is chosen."""
+    parts = [head]
     for name in COMMANDS:
         for path, command in _below((name,), _command(commands, name)):
             parts.append(f"{'#' * (1 + len(path))} saasus-mcp {' '.join(path)}\n\n```\n{_help(path, command)}\n```\n")
@@ -57,11 +76,11 @@ def _help(path: tuple[str, ...], command: click.Command) -> str:
 
 def main() -> None:
     os.environ.pop("COLUMNS", None)
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        raise SystemExit("docs/commands.md is stale: run `make generated` and review its difference")
+    for file, text in files():
+        if "--check" not in sys.argv[1:]:
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"docs/{file.name} is stale: run `make generated` and review its difference")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Pictures of ten questions for the documentation: in a terminal, and on the console of a desk and of a phone.
 
 The questions are those of calls in the sandbox (scripts/stage.py), five in each language. `make screenshots` takes them and
-writes the page that shows them.
+writes the pages that show them.
 """
 
 from __future__ import annotations
@@ -98,30 +98,42 @@ CASES = (
     Case("invitation", "en", "auth.CreateTenantInvitation", {"envs": [{"id": 3, "role_names": ["admin"]}]}),
     Case("usage-correction", "en", "pricing.UpdateMeteringUnitTimestampCount", {"method": "direct", "count": 1500}),
 )
-SECTIONS = {"ja": "日本語", "en": "English"}
-HEAD = """# Questions in pictures
+PAGES: Mapping[Language, str] = {"en": "question-pictures.md", "ja": "question-pictures.ja.md"}
+HEADS: Mapping[Language, str] = {
+    "en": """# Questions in pictures
 
-The same question as plain text (a client's dialog), in a terminal (`saasus-mcp approve`) and on the console, on a desk and on a
-phone. Calls in the sandbox; made by `make screenshots`. All questions as text: [questions.md](questions.md).
+[日本語](question-pictures.ja.md)
 
-1つの質問を、テキスト(クライアントのダイアログ)、端末(`saasus-mcp approve`)、コンソール(PCとスマートフォン)で示します。
-"""
+Five questions, each as plain text (a client's dialog), in a terminal (`saasus-mcp approve`) and on the console, on a desk and on a phone. They
+are calls in the sandbox; made by `make screenshots`. All questions as text: [questions.md](questions.md).
+""",
+    "ja": """# 確認画面の例
+
+[English](question-pictures.md)
+
+5つの確認画面を、テキスト(クライアントのダイアログ)、端末(`saasus-mcp approve`)、コンソール(PCとスマートフォン)で示します。
+サンドボックスでの呼び出しから、`make screenshots` が生成しています。すべての文面: [questions.ja.md](questions.ja.md)
+""",
+}
+VIEWS: Mapping[Language, Mapping[str, str]] = {
+    "en": {"terminal": "terminal", "desk": "console", "phone": "phone"},
+    "ja": {"terminal": "端末", "desk": "コンソール", "phone": "スマートフォン"},
+}
 
 
 def take(browser: Browser, stage: BrowserServer, catalogue: Catalogue) -> None:
-    """Take every picture, and write the page."""
+    """Take every picture, and write the pages."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    parts = [HEAD]
+    parts = {lang: [head] for lang, head in HEADS.items()}
     for number, case in enumerate(CASES):
-        if number in (0, 5):
-            parts.append(f"## {SECTIONS[case.lang]}\n")
         question = _asked(stage, catalogue, case)
         code = _kept(stage, case, question, number)
         _terminal(browser, case, question, code)
         for size in ("desk", "phone"):
             _console(browser, stage, case, code, size)
-        parts.append(_section(case, question))
-    (DOCS / "question-pictures.md").write_text("\n".join(parts), encoding="utf-8")
+        parts[case.lang].append(_section(case, question))
+    for lang, told in parts.items():
+        (DOCS / PAGES[lang]).write_text("\n".join(told), encoding="utf-8")
 
 
 def _asked(stage: BrowserServer, catalogue: Catalogue, case: Case) -> Question:
@@ -197,8 +209,7 @@ def _console(browser: Browser, stage: BrowserServer, case: Case, code: str, size
 
 
 def _section(case: Case, question: Question) -> str:
-    views = {"terminal": "terminal", "desk": "console", "phone": "phone"}
     pictures = "\n".join(
-        f"![{case.name}: {said}](images/questions/{case.file}-{view}.png)" for view, said in views.items()
+        f"![{case.name}: {said}](images/questions/{case.file}-{view}.png)" for view, said in VIEWS[case.lang].items()
     )
-    return f"### {case.name}\n\n```text\n{render_dialog(question, Reader.of(case.lang))}\n```\n\n{pictures}\n"
+    return f"## {case.name}\n\n```text\n{render_dialog(question, Reader.of(case.lang))}\n```\n\n{pictures}\n"

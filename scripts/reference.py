@@ -1,4 +1,4 @@
-"""The reference of all tools (docs/tools.md, docs/tools.ja.md) and the list of toolsets in both READMEs, from the catalogue.
+"""The reference of all tools (docs/tools.md and a page for each toolset, in both languages) and the list of toolsets in both READMEs.
 
 With --check it writes nothing and exits with 1 where one of them is stale.
 """
@@ -17,19 +17,20 @@ from saasus_mcp.common.messages import one_of
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 
 ROOT = Path(__file__).resolve().parents[1]
-MIGRATING = "docs/migrating.md"
 NAMES_BEGIN, NAMES_END = "<!-- names: made by scripts/reference.py -->\n", "<!-- end of names -->\n"
 BEGIN, END = "<!-- toolsets: made by scripts/reference.py -->\n", "<!-- end of toolsets -->\n"
-PAGES: Mapping[Language, str] = {"en": "docs/tools.md", "ja": "docs/tools.ja.md"}
-JOBS: Mapping[Language, str] = {"en": "jobs.md", "ja": "jobs.ja.md"}
-READMES: Mapping[Language, str] = {"en": "README.md", "ja": "README.ja.md"}
+ENDS: Mapping[Language, str] = {"en": ".md", "ja": ".ja.md"}
+OTHER: Mapping[Language, Language] = {"en": "ja", "ja": "en"}
 SHOWN = ("level", "reversibility", "email", "money", "outside")
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "head": "# Tools\n\nAll {count} operations, by toolset. Made from the catalogue by `scripts/reference.py`; [日本語](tools.ja.md). "
-        "The same in a terminal, with schemas and what your policy decides: `saasus-mcp tools NAME`.\n\n"
-        "What each level means, and what happens by default: [README](../README.md#permissions).\n",
+        "head": "# Tools\n\nAll {count} operations and {jobs} jobs, a page for each toolset. Made from the catalogue by `scripts/reference.py`; "
+        "[日本語](tools.ja.md).\nThe same in a terminal, with schemas and what your policy decides: `saasus-mcp tools NAME`.\n\n"
+        "What each level means, and what happens by default: [README](../README.md#permissions). Which tools a client is shown: "
+        "[toolsets.md](toolsets.md).\n",
+        "page": "# Tools: {name}\n\n[日本語]({other})\n\n{about}. All toolsets: [tools.md](../tools.md).",
+        "names": "| there | here |\n| --- | --- |",
         "table": "| toolset | what it is about | tools |\n| --- | --- | ---: |",
         "argument": "| argument | type | | what it is |\n| --- | --- | --- | --- |",
         "required": "required",
@@ -37,9 +38,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "secret": "secret",
     },
     "ja": {
-        "head": "# ツール一覧\n\n全{count}件の操作をツールセット別にまとめています。`scripts/reference.py` がカタログから生成しています。[English](tools.md)\n"
+        "head": "# ツール一覧\n\n全{count}件の操作と{jobs}件のジョブを、ツールセットごとのページにまとめています。"
+        "`scripts/reference.py` がカタログから生成しています。[English](tools.md)\n"
         "スキーマや、ポリシーによる判定は `saasus-mcp tools ツール名` で確認できます。引数の説明は英語版にあります。\n\n"
-        "レベルの意味と既定の動作: [README](../README.ja.md#権限の仕組み)\n",
+        "レベルの意味と既定の動作: [README](../README.ja.md#権限の仕組み)。表示するツールの選び方: [toolsets.ja.md](toolsets.ja.md)。\n",
+        "page": "# ツール: {name}\n\n[English]({other})\n\n{about}。ほかのツールセット: [tools.ja.md](../tools.ja.md)",
+        "names": "| Node版 | このサーバー |\n| --- | --- |",
         "table": "| ツールセット | 内容 | ツール数 |\n| --- | --- | ---: |",
         "argument": "| 引数 | 型 | |\n| --- | --- | --- |",
         "required": "必須",
@@ -51,22 +55,24 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
 
 def files(catalogue: Catalogue) -> Iterator[tuple[Path, str]]:
     """Every file that is made here, and what belongs into it."""
-    for lang, name in PAGES.items():
-        yield ROOT / name, "\n".join(_page(catalogue, lang)) + "\n"
-    for lang, name in READMES.items():
-        text = (ROOT / name).read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        table = "\n".join(_toolsets(catalogue, lang, f"{PAGES[lang]}#"))
-        yield ROOT / name, f"{before}{BEGIN}{table}\n{END}{rest.partition(END)[2]}"
-    text = (ROOT / MIGRATING).read_text(encoding="utf-8")
-    before, _, rest = text.partition(NAMES_BEGIN)
-    table = "\n".join(_official(catalogue))
-    yield ROOT / MIGRATING, f"{before}{NAMES_BEGIN}{table}\n{NAMES_END}{rest.partition(NAMES_END)[2]}"
+    for lang, end in ENDS.items():
+        yield ROOT / f"docs/tools{end}", "\n".join(_index(catalogue, lang)) + "\n"
+        for name in TOOLSETS:
+            yield ROOT / f"docs/tools/{name}{end}", "\n".join(_page(catalogue, lang, name)) + "\n"
+        yield ROOT / f"README{end}", _renewed(f"README{end}", BEGIN, END, _toolsets(catalogue, lang, "docs/tools/"))
+        names = _official(catalogue, lang)
+        yield ROOT / f"docs/migrating{end}", _renewed(f"docs/migrating{end}", NAMES_BEGIN, NAMES_END, names)
 
 
-def _official(catalogue: Catalogue) -> Iterator[str]:
+def _renewed(page: str, begin: str, end: str, lines: Iterator[str]) -> str:
+    """Return a page with what stands between two marks made again."""
+    before, _, rest = (ROOT / page).read_text(encoding="utf-8").partition(begin)
+    return before + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
+
+
+def _official(catalogue: Catalogue, lang: Language) -> Iterator[str]:
     """Yield the official server's names, which are operation ids in lower case, beside ours; one of its names may be two of ours."""
-    yield "| there | here |\n| --- | --- |"
+    yield WORDS[lang]["names"]
     ours: dict[str, list[str]] = {}
     for operation in catalogue:
         ours.setdefault(operation.operation_id.lower(), []).append(f"`{operation.tool}`")
@@ -74,7 +80,7 @@ def _official(catalogue: Catalogue) -> Iterator[str]:
         yield f"| `{name}` | {', '.join(ours[name])} |"
 
 
-def _toolsets(catalogue: Catalogue, lang: Language, link: str) -> Iterator[str]:
+def _toolsets(catalogue: Catalogue, lang: Language, folder: str) -> Iterator[str]:
     yield WORDS[lang]["table"]
     for name, about in TOOLSETS.items():
         count = (
@@ -82,30 +88,34 @@ def _toolsets(catalogue: Catalogue, lang: Language, link: str) -> Iterator[str]:
             if name == jobs.JOBS_TOOLSET
             else sum(operation.toolset == name for operation in catalogue)
         )
-        yield f"| [`{name}`]({link}{name}) | {about.text(lang)} | {count} |"
+        yield f"| [`{name}`]({folder}{name}{ENDS[lang]}) | {about.text(lang)} | {count} |"
 
 
-def _page(catalogue: Catalogue, lang: Language) -> Iterator[str]:
-    yield WORDS[lang]["head"].format(count=len(catalogue))
-    yield from _toolsets(catalogue, lang, "#")
-    for name, about in TOOLSETS.items():
-        yield f"\n## {name}\n\n{about.text(lang)}"
-        if name == jobs.JOBS_TOOLSET:
-            for job in jobs.load_jobs():
-                yield from _job(job, lang)
-        for operation in catalogue:
-            if operation.toolset == name:
-                yield from _tool(operation, lang)
+def _index(catalogue: Catalogue, lang: Language) -> Iterator[str]:
+    yield WORDS[lang]["head"].format(count=len(catalogue), jobs=len(jobs.load_jobs()))
+    yield from _toolsets(catalogue, lang, "tools/")
+
+
+def _page(catalogue: Catalogue, lang: Language, toolset: str) -> Iterator[str]:
+    other = f"{toolset}{ENDS[OTHER[lang]]}"
+    yield WORDS[lang]["page"].format(name=toolset, other=other, about=TOOLSETS[toolset].text(lang))
+    if toolset == jobs.JOBS_TOOLSET:
+        for job in jobs.load_jobs():
+            yield from _job(job, lang)
+    for operation in catalogue:
+        if operation.toolset == toolset:
+            yield from _tool(operation, lang)
 
 
 def _job(job: jobs.JobSpec, lang: Language) -> Iterator[str]:
-    yield f"\n### {job.name}\n\n**{job.title.text(lang)}** · [{JOBS[lang]}]({JOBS[lang]})\n"
+    guide = f"jobs{ENDS[lang]}"
+    yield f"\n## {job.name}\n\n**{job.title.text(lang)}** · [{guide}](../{guide})\n"
     yield _prose(job.description.text(lang)) + "\n"
     yield from _arguments(job.input_schema, (), {}, lang)
 
 
 def _tool(operation: Operation, lang: Language) -> Iterator[str]:
-    yield f"\n### {operation.tool}\n\n**{operation.title.text(lang)}** · `{operation.method} {operation.path}`\n"
+    yield f"\n## {operation.tool}\n\n**{operation.title.text(lang)}** · `{operation.method} {operation.path}`\n"
     said = effect_texts(operation, lang)
     yield " · ".join(f"{one_of('cli_tools.effect', name).text(lang)}: {said[name]}" for name in SHOWN if name in said)
     yield "\n" + _prose(operation.description.text(lang)) + "\n"
@@ -149,6 +159,7 @@ def _cell(text: str) -> str:
 def main() -> None:
     for file, text in files(load_catalogue()):
         if "--check" not in sys.argv[1:]:
+            file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
         elif not file.exists() or file.read_text(encoding="utf-8") != text:
             raise SystemExit(f"{file.relative_to(ROOT)} is stale: run `make generated` and review its difference")

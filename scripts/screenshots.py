@@ -1,4 +1,4 @@
-"""Pictures of the console for the documentation, in both languages: the real server before the sandbox, in a real browser."""
+"""Pictures of the console and the apps for the documentation, in both languages: the real server before the sandbox, in a real browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from playwright.sync_api import sync_playwright
 
 from saasus_mcp.catalog import load_catalogue
-from scripts import question_pictures
+from scripts import app_pictures, question_pictures
 from tests.support.browser_server import CHROMIUM, FLAGS, BrowserServer, start_browser_server
 from tests.support.console_data import fill_console
 from tests.support.openid_provider import SECRET
@@ -40,6 +40,7 @@ def main() -> None:
         for lang in ("en", "ja"):
             _take(browser, stage, lang, code)
         question_pictures.take(browser, stage, load_catalogue())
+        app_pictures.take(browser, IMAGES)
         browser.close()
 
 

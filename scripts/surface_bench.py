@@ -1,6 +1,6 @@
-"""What each surface and toolset costs a model, in o200k tokens of name, description and inputSchema; and docs/toolsets.md.
+"""What each surface and toolset costs a model, in o200k tokens of name, description and inputSchema; and docs/toolsets.md in both languages.
 
-With --write the tables on that page are written again.
+With --write the tables on these pages are written again.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import bpe_openai
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.cli import composition
+from saasus_mcp.common.language import Language
 from saasus_mcp.jobs import job_tools as jobs
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
@@ -25,7 +26,20 @@ from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 from saasus_mcp.settings import read_settings
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "toolsets.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES: Mapping[Language, Path] = {"en": DOCS / "toolsets.md", "ja": DOCS / "toolsets.ja.md"}
+HEADS: Mapping[Language, tuple[str, str, str]] = {
+    "en": (
+        "| surface | tools | tokens |",
+        "| toolset | what it is about | tools | tokens |",
+        "always | Tools beside the operations",
+    ),
+    "ja": (
+        "| 公開範囲 | ツール数 | トークン数 |",
+        "| ツールセット | 内容 | ツール数 | トークン数 |",
+        "常に表示 | 操作以外のツール",
+    ),
+}
 BUDGETS = {"full": 16_000, "compact": 1_000}
 BEGIN, END = "<!-- made by scripts/surface_bench.py --write -->\n", "<!-- end -->\n"
 
@@ -93,25 +107,23 @@ async def _measured() -> Costs:
     )
 
 
-def table() -> str:
-    """Return the numbers of docs/toolsets.md."""
+def table(language: Language) -> str:
+    """Return the numbers of docs/toolsets.md in a language."""
     costs = measured()
-    lines = ["| surface | tools | tokens |", "| --- | ---: | ---: |"]
+    surfaces, toolsets, always = HEADS[language]
+    lines = [surfaces, "| --- | ---: | ---: |"]
     lines += [f"| `{name}` | {each.tools} | {each.tokens:,} |" for name, each in costs.surfaces.items()]
-    lines += ["", "| toolset | what it is about | 内容 | tools | tokens |", "| --- | --- | --- | ---: | ---: |"]
+    lines += ["", toolsets, "| --- | --- | ---: | ---: |"]
     for name, each in costs.toolsets.items():
-        english, japanese = (TOOLSETS[name].text(language) for language in ("en", "ja"))
-        lines.append(f"| `{name}` | {english} | {japanese} | {each.tools} | {each.tokens:,} |")
-    lines.append(
-        f"| always | Tools beside the operations | 共通ツール | {costs.always.tools} | {costs.always.tokens:,} |"
-    )
+        lines.append(f"| `{name}` | {TOOLSETS[name].text(language)} | {each.tools} | {each.tokens:,} |")
+    lines.append(f"| {always} | {costs.always.tools} | {costs.always.tokens:,} |")
     return "\n".join(lines) + "\n"
 
 
-def renewed(page: str) -> str:
+def renewed(page: str, language: Language) -> str:
     """Return the page with its tables as they are today."""
     head, _, rest = page.partition(BEGIN)
-    return head + BEGIN + table() + END + rest.partition(END)[2]
+    return head + BEGIN + table(language) + END + rest.partition(END)[2]
 
 
 def report() -> None:
@@ -126,5 +138,6 @@ def report() -> None:
 
 if __name__ == "__main__":
     if "--write" in sys.argv[1:]:
-        PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        for language, page in PAGES.items():
+            page.write_text(renewed(page.read_text(encoding="utf-8"), language), encoding="utf-8")
     report()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 
-import click
-
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
@@ -16,6 +14,7 @@ from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import open_session, read_json_argument
+from saasus_mcp.cli.terminal import say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
@@ -65,4 +64,4 @@ def _print_answer(answer: ToolAnswer) -> None:
     document, _, notes = answer.text.partition("\n")
     print_json(json.loads(document))
     if notes:
-        click.echo(visible_text(notes), err=True)
+        say(visible_text(notes), err=True)

@@ -10,7 +10,7 @@ from typing import IO, Any
 import click
 from click.shell_completion import CompletionItem
 
-from saasus_mcp.cli.terminal import render
+from saasus_mcp.cli.terminal import render, say, warn
 from saasus_mcp.cli.text_layout import wrap_text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import nearest_names
@@ -30,11 +30,11 @@ class UsageError(click.UsageError):
         self.text = text
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the usage, the way to the help, and the error to standard error."""
+        """Write the error, the usage, and the way to the help to standard error."""
+        warn(self.text)
         if self.ctx is not None:
-            hint = message("cli_usage.try_help", command=self.ctx.command_path)
-            click.echo(f"{self.ctx.get_usage()}\n{render(hint)}\n", file=file, err=True, color=self.ctx.color)
-        click.echo(render(message("cli_usage.error", text=self.text)), file=file, err=True)
+            say(f"\n{self.ctx.get_usage()}", err=True)
+            say(message("cli_usage.try_help", command=self.ctx.command_path), err=True)
 
 
 class _HelpFormatter(click.HelpFormatter):
@@ -143,9 +143,7 @@ class _LocalizedValue(click.Parameter):
             return super().type_cast_value(ctx, value)
         except click.BadParameter as error:
             reason = _invalid_value(self.type, value) or error.message
-            raise UsageError(
-                message("cli_usage.invalid_value", name=self.get_error_hint(ctx), reason=reason), ctx
-            ) from None
+            raise UsageError(message("cli_usage.invalid_value", name=_name(self, ctx), reason=reason), ctx) from None
 
 
 class Option(_LocalizedValue, click.Option):
@@ -213,7 +211,7 @@ def localized_errors() -> Iterator[None]:
     except (click.Abort, EOFError, KeyboardInterrupt) as error:
         if not isinstance(error, click.Abort):
             click.echo(err=True)  # ends the line with ^C
-        click.echo(render(message("cli_usage.aborted")), err=True)
+        say(message("cli_usage.aborted"), err=True)
         raise click.exceptions.Exit(INTERRUPTED if was_interrupted(error) else 1) from None
 
 
@@ -231,7 +229,7 @@ def _usage_error(error: click.UsageError) -> Message | None:
         names = nearest_names(error.command_name, known)
         return _with_nearest(message("cli_usage.no_such_command", name=error.command_name), names)
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        name = error.param.get_error_hint(error.ctx)
+        name = _name(error.param, error.ctx)
         if isinstance(error.param, click.Argument):
             return message("cli_usage.missing_argument", name=name)
         return message("cli_usage.missing_option", name=name)
@@ -241,6 +239,11 @@ def _usage_error(error: click.UsageError) -> Message | None:
             "cli_usage.option_with_value" if flag else "cli_usage.option_without_value", name=error.option_name
         )
     return None
+
+
+def _name(param: click.Parameter, ctx: click.Context | None) -> str:
+    """Return the name of an argument or an option as the usage has it."""
+    return param.get_error_hint(ctx).replace("'", "")
 
 
 def _with_nearest(text: Message, names: Iterable[str] | None) -> Message:

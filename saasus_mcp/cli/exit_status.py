@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.output import print_json
-from saasus_mcp.cli.terminal import prints_json, reader_language, say
+from saasus_mcp.cli.terminal import is_terminal, prints_json, reader_language, say
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -43,12 +46,27 @@ def status_of_answer(answer: ToolAnswer) -> ExitStatus:
 
 def print_failure(answer: ToolAnswer) -> None:
     """Print why a call failed: as JSON with --json, and as text to standard error without it."""
-    text = answer.explain(reader_language())
+    text = _address_person(answer).explain(reader_language())
     if not prints_json():
         say(visible_text(text), err=True)
         return
     fields = {"outcome": answer.applied.value, "reason": answer.why or None, "status": answer.status}
     print_json({"ok": False, **fields, "trace_id": answer.trace_id or None, "text": text})
+
+
+def _address_person(answer: ToolAnswer) -> ToolAnswer:
+    """Return the failure with the next step of a person at a terminal, who can approve the call themselves."""
+    failure = answer.failure
+    hint = None if failure is None else failure.hint
+    if failure is None or not isinstance(hint, Message) or hint.id != "server.approval_hint":
+        return answer
+    decide, needed = hint.params["decide"], failure.message
+    if not isinstance(decide, Message) or decide.id == "server.decide_on_console":
+        return answer
+    if not is_terminal(sys.stdin, sys.stderr) or getattr(needed, "id", "") == "server.approval_needed_two_person":
+        return answer
+    own = message("cli.approval_hint", code=decide.params["code"], preview=hint.params["preview"])
+    return replace(answer, failure=replace(failure, hint=own))
 
 
 def status_of_report(report: Mapping[str, Any]) -> ExitStatus:

@@ -13,6 +13,7 @@ from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import visible_text
+from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.settings import Settings, SettingsError
 from saasus_mcp.store import Freeze
@@ -59,6 +60,7 @@ def unfreeze(settings: Settings, *, profile: str | None) -> None:
         if profile is None:
             state.record_decision(stores, decision)
         for store in opened:
+            job_control.claim_pauses(store, time.time())
             if profile is not None:
                 record_action(store, decision, time.time())
             store.unfreeze(profile or "")
@@ -74,6 +76,7 @@ def unfreeze(settings: Settings, *, profile: str | None) -> None:
     texts += map(_still_frozen_text, still)
     fields = [{"profile": each.profile or None, "by": each.by} for each in still]
     print_outcome({"frozen": False, "profile": profile, "still_frozen": fields}, *texts)
+    opened.require_all()
 
 
 def _still_frozen_text(freeze: Freeze) -> Message:

@@ -25,12 +25,13 @@ from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
 from saasus_mcp.cli.terminal import format_json, prints_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
-from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer, compact_json
+from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
 
@@ -173,7 +174,7 @@ def run_to_end(
             if waiting:
                 code = state.get("approval")
                 text = render(message("cli_job.waiting", code=code)) if code else visible_text(waiting)
-                click.echo(f"\n{text}", err=True)
+                say(f"\n{text}", err=True)
 
 
 def _is_news(known: str) -> Callable[[str], bool]:

@@ -44,7 +44,7 @@ def show_progress(job: str) -> Iterator[Progress]:
 def _show_reason(text: str) -> None:
     """Print why the job waits. The name of the job says that it goes on."""
     if not text.startswith("job_"):
-        click.echo(f"\n{visible_text(text)}", err=True)
+        say(f"\n{visible_text(text)}", err=True)
 
 
 class _Bar:

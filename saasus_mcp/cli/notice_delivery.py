@@ -1,20 +1,26 @@
-"""The delivery of notices by a server: the channels of the configuration file, the stores, and the console's address."""
+"""The delivery of notices by a server or the console: the channels of the configuration file, the stores, and the console's address."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from saasus_mcp.cli import server_log, state
-from saasus_mcp.settings import Settings
+from saasus_mcp.cli.composition import SANDBOX_PROFILE
+from saasus_mcp.cli.terminal import warn
+from saasus_mcp.common.messages import message
+from saasus_mcp.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from saasus_mcp.notices.channels import Channel, NoticeAudience
+    from saasus_mcp.notices.worker import NoticeSource
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+    from saasus_mcp.store import Store
 
 STARTUP_DELAY = 2.0
 """Seconds before the first look into the outbox. They belong to the client that has just connected."""
@@ -48,7 +54,7 @@ def load_channels(settings: Settings) -> tuple[Channel, ...]:
 async def deliver_notices(
     settings: Settings, pipelines: Mapping[str, Pipeline], console: Callable[[], str]
 ) -> AsyncIterator[None]:
-    """Deliver notices while the context lasts, if the configuration file has channels.
+    """Deliver the notices of a server while the context lasts, if the configuration file has channels.
 
     Args:
         pipelines: by profile. Their stores have the events.
@@ -62,36 +68,92 @@ async def deliver_notices(
     if not channels:
         yield
         return
+    from saasus_mcp.notices.worker import NoticeSource  # noqa: PLC0415 - only where channels are configured
+
+    sources = [
+        NoticeSource(lambda pipeline=pipeline: pipeline.store, frozenset({name}))  # type: ignore[misc]
+        for name, pipeline in pipelines.items()
+    ]
+    sandboxes = frozenset(name for name, each in pipelines.items() if each.destination.sandbox)
+    audience = notice_audience(settings, frozenset(pipelines), sandboxes)
+    async with _deliver(settings, channels, audience, lambda: sources, console):
+        yield
+
+
+@asynccontextmanager
+async def deliver_local_notices(
+    settings: Settings, list_stores: Callable[[], Iterable[Store]], console: str
+) -> AsyncIterator[None]:
+    """Deliver the notices of every store of this computer while the context lasts.
+
+    The console does this: it is where people decide, and the server that asked may have ended. A fault of a channel is
+    reported in the terminal, and must not keep anyone from deciding.
+
+    Args:
+        list_stores: returns the stores that exist now, each time the same objects.
+        console: the address of the console.
+    """
+    try:
+        channels = load_channels(settings)
+    except SettingsError as error:
+        warn(message("cli_notify.not_sent_here", reason=error.message))
+        channels = ()
+    if not channels:
+        yield
+        return
+    from saasus_mcp.notices.worker import NoticeSource  # noqa: PLC0415 - only where channels are configured
+    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - as above
+
+    profiles = frozenset({settings.profile, SANDBOX_PROFILE, *load_config(settings.config_file).profiles})
+    known: dict[Store, NoticeSource] = {}
+
+    def list_sources() -> list[NoticeSource]:
+        return [known.setdefault(each, NoticeSource(partial(_same, each), profiles)) for each in list_stores()]
+
+    audience = notice_audience(settings, profiles, frozenset({SANDBOX_PROFILE}))
+    async with _deliver(settings, channels, audience, list_sources, lambda: console):
+        yield
+
+
+@asynccontextmanager
+async def _deliver(
+    settings: Settings,
+    channels: Sequence[Channel],
+    audience: NoticeAudience,
+    list_sources: Callable[[], list[NoticeSource]],
+    console: Callable[[], str],
+) -> AsyncIterator[None]:
     from saasus_mcp.notices.rendering import NoticeRenderer  # noqa: PLC0415 - only where channels are configured
     from saasus_mcp.notices.sending import NoticeSender  # noqa: PLC0415 - as above
     from saasus_mcp.notices.worker import NoticeSource, NoticeWorker  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.store_executor import run_in_thread  # noqa: PLC0415 - as above
 
     with state.open_state(settings) as stores, closing(await run_in_thread(stores.open_decisions)) as decisions:
-        sources = [
-            NoticeSource(lambda pipeline=pipeline: pipeline.store, frozenset({name}))  # type: ignore[misc]
-            for name, pipeline in pipelines.items()
-        ]
-        sources.append(NoticeSource(lambda: decisions, frozenset(pipelines)))
-        sender = NoticeSender(time.time)
+        common, sender = NoticeSource(lambda: decisions, frozenset(audience.groups)), NoticeSender(time.time)
         worker = NoticeWorker(
             channels,
-            notice_audience(settings, pipelines),
-            sources,
+            audience,
+            lambda: [*list_sources(), common],
             decisions=lambda: decisions,
             renderer=NoticeRenderer(console, server_log.without_secrets),
             sender=sender,
             clock=time.time,
             run=run_in_thread,
         )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_run_later, worker.run)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await sender.aclose()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_run_later, worker.run)
+                try:
+                    yield
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await sender.aclose()
+
+
+def _same(store: Store) -> Store:
+    return store
 
 
 async def _run_later(run: Callable[[], object]) -> None:
@@ -99,14 +161,14 @@ async def _run_later(run: Callable[[], object]) -> None:
     await run()  # type: ignore[misc]
 
 
-def notice_audience(settings: Settings, pipelines: Mapping[str, Pipeline]) -> NoticeAudience:
-    """Return the profiles of the pipelines, with the groups whose approvers decide on them."""
+def notice_audience(settings: Settings, profiles: frozenset[str], sandboxes: frozenset[str]) -> NoticeAudience:
+    """Return the profiles with the groups whose approvers decide on them."""
     from saasus_mcp.notices.channels import NoticeAudience  # noqa: PLC0415 - only where channels are configured
     from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - as above
 
     tables = load_config(settings.config_file).profiles
-    groups = {name: tables[name].groups if name in tables else frozenset[str]() for name in pipelines}
-    return NoticeAudience(groups, frozenset(name for name, each in pipelines.items() if each.destination.sandbox))
+    groups = {name: tables[name].groups if name in tables else frozenset[str]() for name in profiles}
+    return NoticeAudience(groups, sandboxes)
 
 
 def console_address(settings: Settings) -> str:

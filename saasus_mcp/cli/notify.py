@@ -52,6 +52,7 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
         mutes = [each for store in stores for each in store.notices.active_mutes(now)]
     if as_json:
         print_json([_as_json(channel, states, mutes) for channel in channels])
+        stores.require_all()
         return
     if not channels:
         say(message("cli_notify.none"))
@@ -60,7 +61,7 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
     for channel in channels:
         click.echo(f"{click.style(channel.name, bold=True)}  {channel.kind}")
         for line in _describe(channel, states, mutes, reader):
-            click.echo(f"    {line}")
+            say(f"    {line}")
 
 
 @notify.command("test", help="cli_help.command.notify_test")

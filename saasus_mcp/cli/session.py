@@ -61,7 +61,7 @@ class TerminalSession:
     def announce(self) -> None:
         """Print to standard error what the policy announces, and where calls go."""
         announce_policy(self.pipeline.policy.announcement)
-        click.echo(self.destination_text, err=True)
+        say(self.destination_text, err=True)
 
     def run(self, call: Call, run: Callable[[Call], Awaitable[Result | PendingElicitation]]) -> Result:
         """Return the result of a call, after the person has answered its questions.

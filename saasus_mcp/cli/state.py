@@ -9,6 +9,8 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import click
+
 from saasus_mcp.cli import server_log
 from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.permissions.approval import action_records
@@ -69,8 +71,21 @@ def open_tokens(settings: Settings) -> Iterator[TokenStore]:
         yield tokens
 
 
+class OpenedStores(list["Store"]):
+    """The stores that could be opened, and the names of those that could not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unreadable: list[str] = []
+
+    def require_all(self) -> None:
+        """End the command with status 1 if a store could not be opened: what it printed is not everything."""
+        if self.unreadable:
+            raise click.exceptions.Exit(1)
+
+
 @contextmanager
-def open_stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]:
+def open_stores(settings: Settings, *, strict: bool = False) -> Iterator[OpenedStores]:
     """Open the stores of every SaaS: a terminal has no credentials that name one.
 
     Raises:
@@ -81,7 +96,7 @@ def open_stores(settings: Settings, *, strict: bool = False) -> Iterator[list[St
 
 
 @contextmanager
-def open_audit_stores(settings: Settings) -> Iterator[list[Store]]:
+def open_audit_stores(settings: Settings) -> Iterator[OpenedStores]:
     """Open every store that has an audit log: those of every SaaS, and the one of decisions that concern all of them."""
     with open_state(settings) as stores, open_named_stores(stores, stores.audited_names) as opened:
         yield opened
@@ -90,13 +105,17 @@ def open_audit_stores(settings: Settings) -> Iterator[list[Store]]:
 @contextmanager
 def open_named_stores(
     stores: Stores, names: Iterable[str] | None = None, *, strict: bool = False
-) -> Iterator[list[Store]]:
+) -> Iterator[OpenedStores]:
     """Open the stores of these names, or the stores of every SaaS."""
+    opened = OpenedStores()
     with ExitStack() as until:
-        wanted = stores.names if names is None else names
-        opened = [store for name in wanted if (store := open_readable_store(stores, name, strict=strict)) is not None]
-        for store in opened:
-            until.callback(store.close)
+        for name in stores.names if names is None else names:
+            store = open_readable_store(stores, name, strict=strict)
+            if store is None:
+                opened.unreadable.append(name)
+            else:
+                until.callback(store.close)
+                opened.append(store)
         yield opened
 
 

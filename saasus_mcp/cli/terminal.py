@@ -14,6 +14,7 @@ from typing import Any, TextIO, cast
 
 import click
 
+from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language, locale_language
 from saasus_mcp.common.messages import Localized, Message, message
@@ -59,13 +60,19 @@ def render(text: Localized | str) -> str:
 
 
 def say(text: Localized | str = "", *, err: bool = False) -> None:
-    """Print a text in the language of the person at the terminal: to standard error if the output is JSON."""
-    click.echo(render(text), err=err or _prints_json.get())
+    """Print a text in the language of the person at the terminal: to standard error if the output is JSON.
+
+    On a screen, its lines end between words. Elsewhere each paragraph is one line.
+    """
+    err, shown = err or _prints_json.get(), render(text)
+    if is_terminal(sys.stderr if err else sys.stdout):
+        shown = wrap_prose(shown, terminal_columns())
+    click.echo(shown, err=err)
 
 
 def warn(text: Localized | str) -> None:
     """Print a line of the program itself to standard error."""
-    click.echo(f"saasus-mcp: {render(text)}", err=True)
+    say(f"saasus-mcp: {render(text)}", err=True)
 
 
 def announce_policy(announcement: Localized | str) -> None:
@@ -124,8 +131,9 @@ def prompt(text: Localized | str, *, err: bool = False) -> str:
     Raises:
         click.Abort: for Ctrl+C and Ctrl+D.
     """
+    asked = wrap_prose(render(text), terminal_columns())
     try:
-        return str(click.prompt(render(text), default="", show_default=False, err=err or _prints_json.get()))
+        return str(click.prompt(asked, default="", show_default=False, err=err or _prints_json.get()))
     except click.Abort:
         say(err=err)  # the next text begins a line
         raise

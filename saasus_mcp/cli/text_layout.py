@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from unicodedata import category
 
@@ -11,6 +12,10 @@ from saasus_mcp.common.text import display_width
 
 MAX_COLUMNS, MIN_COLUMNS = 100, 40
 """Columns used of a terminal: longer lines are hard to read, and fewer columns leave no room for a layout."""
+CODE = re.compile(r"`[^`\n]+`")
+"""A command in a text. It stays on one line if it fits there, so that it can be copied."""
+BEGINNING = re.compile(r" *(?:\S+ {2,})?")
+"""The indentation of a line, with the name before a gap in a list of names and texts."""
 OPENING_CATEGORIES, CLOSING_CATEGORIES = frozenset({"Ps", "Pi"}), frozenset({"Pe", "Pf", "Po"})
 """Unicode categories of brackets and punctuation, which stay with the word that they belong to."""
 
@@ -27,6 +32,26 @@ def cut_text(text: str, columns: int) -> str:
     return text[: _count_fitting(text, columns - 1)].rstrip() + "…" if columns > 1 else ""
 
 
+def wrap_prose(text: str, columns: int) -> str:
+    """Return the text in lines of at most `columns`. What is broken goes on below its beginning, after a name if it has one.
+
+    A word that is wider than a line, such as a path, stays whole, so that it can be copied from the terminal.
+    """
+    return "\n".join(part for line in text.split("\n") for part in _wrap_line(line, columns))
+
+
+def _wrap_line(line: str, columns: int) -> Iterator[str]:
+    if "\x1b" in line or display_width(line) <= columns:  # what is coloured is laid out already
+        yield line
+        return
+    found = BEGINNING.match(line)
+    begin = found[0] if found else ""
+    if display_width(begin) > columns // 2:
+        begin = begin[: len(begin) - len(begin.lstrip(" "))]
+    indent = " " * display_width(begin)
+    yield from _lines(_words(line[len(begin) :], columns - len(indent)), columns, begin, indent)
+
+
 def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
     """Yield the text in lines of at most `columns`. Further lines are indented by the width of `first`.
 
@@ -35,13 +60,14 @@ def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
     """
     indent = " " * display_width(first)
     for paragraph in text.split("\n"):
-        yield from _lines(paragraph.replace("\t", " "), columns, first, indent)
+        pieces = _pieces(paragraph.replace("\t", " "), columns - display_width(indent))
+        yield from _lines(pieces, columns, first, indent)
         first = indent
 
 
-def _lines(text: str, columns: int, first: str, then: str) -> Iterator[str]:
+def _lines(pieces: Iterable[str], columns: int, first: str, then: str) -> Iterator[str]:
     line, used, started = first, display_width(first), False
-    for piece in _pieces(text, columns - display_width(then)):
+    for piece in pieces:
         if started and used + display_width(piece) > columns:
             yield line.rstrip()
             line, used, started = then, display_width(then), False
@@ -52,7 +78,7 @@ def _lines(text: str, columns: int, first: str, then: str) -> Iterator[str]:
 
 def _pieces(text: str, room: int) -> Iterator[str]:
     """Yield pieces that stay whole. A piece that is wider than a line is split anywhere."""
-    for piece in _words(text):
+    for piece in _words(text, room):
         while display_width(piece) > room > 1:
             cut = _count_fitting(piece, room)
             yield piece[:cut]
@@ -61,11 +87,14 @@ def _pieces(text: str, room: int) -> Iterator[str]:
             yield piece
 
 
-def _words(text: str) -> Iterator[str]:
-    """Yield words with their punctuation, single wide letters, and blanks."""
-    start = 0
+def _words(text: str, room: int) -> Iterator[str]:
+    """Yield words with their punctuation, single wide letters, blanks, and commands that fit into the room."""
+    start, whole = 0, set[int]()
+    for found in CODE.finditer(text):
+        if display_width(found[0]) <= room:
+            whole.update(range(found.start() + 1, found.end()))
     for place, (before, after) in enumerate(pairwise(text), 1):
-        if _can_break(before, after):
+        if place not in whole and _can_break(before, after):
             yield text[start:place]
             start = place
     if text:

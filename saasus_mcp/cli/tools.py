@@ -17,7 +17,7 @@ from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools, complete_toolsets
 from saasus_mcp.cli.options import make_json_option, parse_toolset_names, settings_options
 from saasus_mcp.cli.output import has_screen, print_json, print_list
-from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render
+from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
 from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
@@ -143,7 +143,7 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bo
         return
     decision = _decide_job(job, catalogue, policy)
     click.echo(click.style(f"{job.name}: {render(job.title)}", bold=True) + "\n")
-    click.echo(render(job.description) + "\n")
+    say(f"{render(job.description)}\n")
     _section(message("cli_tools.decision"), [f"{decision.outcome}: {render(decision.reason)}  ({decision.rule})"])
     _section(message("cli_tools.calls"), [f"{each.tool}: {render(each.title)}  ({each.level})" for each in calls])
     _section("inputSchema", format_json(job.input_schema).splitlines())
@@ -162,7 +162,7 @@ def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> N
         for name, text in effect_texts(operation, reader_language()).items()
     ]
     _section(f"{operation.tool}: {render(operation.title)}", [f"{operation.method} {operation.path}"])
-    click.echo(render(operation.description) + "\n")
+    say(f"{render(operation.description)}\n")
     _section(message("cli_tools.decision"), [reason])
     _section(message("cli_tools.effects"), effects)
     _section(message("cli_tools.arguments"), _field_lines(operation.input_texts))
@@ -202,4 +202,4 @@ def _field_lines(texts: Mapping[str, str]) -> list[str]:
 def _section(title: Localized | str, lines: list[str]) -> None:
     if lines:
         click.echo(click.style(render(title), bold=True))
-        click.echo("".join(f"  {line}\n" for line in lines))
+        say("".join(f"  {line}\n" for line in lines))

@@ -1,8 +1,10 @@
-"""One walk over JSON values, for every room: convert or list the values inside a value, and measure its depth."""
+"""One walk over JSON values, for every room: convert or list the values inside a value, and survey it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -38,16 +40,47 @@ def iterate_scalars(value: Any, *, keys: bool = False) -> Iterator[Any]:
             yield item
 
 
-def is_deeper_than(value: Any, limit: int) -> bool:
-    """Return whether objects and lists are nested in more than `limit` levels. Does not recurse."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(limit):
-        level = [
-            item
-            for parent in level
-            for item in (parent.values() if isinstance(parent, dict) else parent)
-            if item and isinstance(item, dict | list)
-        ]
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is inside a JSON value.
+
+    Attributes:
+        texts: its texts, keys and numbers, each once.
+        too_deep: objects and lists are nested in more levels than the limit. The other attributes then lack the rest.
+        infinite: a number is infinite.
+    """
+
+    texts: set[str]
+    too_deep: bool
+    infinite: bool
+
+
+def survey(value: Any, limit: int) -> Survey:
+    """Look at everything inside `value` once. Does not recurse.
+
+    Args:
+        limit: the levels of objects and lists to look at.
+    """
+    texts: set[str] = set()
+    numbers: list[int | float] = []
+    level: list[Any] = [[value]]
+    for _ in range(limit + 1):
+        inner: list[Any] = []
+        for parent in level:
+            if isinstance(parent, dict):
+                texts.update(parent)
+                parent = parent.values()  # noqa: PLW2901 - what is inside it
+            for item in parent:
+                if isinstance(item, str):
+                    texts.add(item)
+                elif isinstance(item, (dict, list)):
+                    inner.append(item)
+                elif item is not None and not isinstance(item, bool):
+                    numbers.append(item)
+        level = inner
         if not level:
-            return False
-    return bool(level)
+            break
+    texts.update(map(str, numbers))
+    return Survey(
+        texts, too_deep=any(level), infinite=any(isinstance(number, float) and math.isinf(number) for number in numbers)
+    )

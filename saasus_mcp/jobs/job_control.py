@@ -71,6 +71,13 @@ def resume_job(store: Store, job: Job, who: Controller, now: float) -> None:
             resume_job(store, found, who, now)
 
 
+def claim_pauses(store: Store, now: float) -> None:
+    """Make pauses of the model those of the freeze that is about to be lifted. So a person resumes every frozen job."""
+    for job in store.jobs.list_active():
+        if job.pause is not None and job.pause.side == "model" and may_write(job.name):
+            pause_for_freeze(store, job.id, now=now)
+
+
 def pause_for_freeze(store: Store, job: str, *, now: float) -> None:
     """Pause a job because writes are frozen, unless the freeze is over."""
     found = store.jobs.get(job)

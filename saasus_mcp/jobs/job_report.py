@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_control import PAUSED_KEY
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.saasus.tool_answer import AnswerImage, compact_json
+from saasus_mcp.saasus.tool_answer import AnswerImage
 from saasus_mcp.server.results.result_store import RESULTS_URI, SourceCall, png_of_result, result_of_png
 from saasus_mcp.store.job_records import Job
 
@@ -31,8 +32,8 @@ PAUSED_HINT = "Do not start it again: job_control resumes it."
 PAUSED_BY_PERSON_HINT = "Do not start it again. Only a person can resume it: on the console, or with `saasus-mcp job resume {job}` in a terminal."
 READS_KEY = "calls"
 """In a stored report: the reads that it is based on. No answer shows it."""
-CHART_DATA_KEY = "chart_data"
-"""In a stored report: its chart as data. Only an app gets it."""
+APP_KEY = "app"
+"""In a stored report: the chart as data, and the notes in both languages. Only an app gets them."""
 OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}
 OUTPUT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -74,8 +75,6 @@ def build_report(result: JobResult, store_result: SaveResult, language: Language
         report |= _product(result.product, store_result)
     if result.chart is not None:
         report["chart"] = _uri(result_of_png(result.chart.png) if result.chart.png else result.chart.text, store_result)
-    if result.chart_data is not None:
-        report[CHART_DATA_KEY] = result.chart_data
     if result.secrets:
         report["secrets"] = len(result.secrets)
         report["kept_secrets"] = _uri(dict(result.secrets), store_result)
@@ -83,7 +82,9 @@ def build_report(result: JobResult, store_result: SaveResult, language: Language
         report["rows"] = sorted(result.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))[:MAX_ROWS]
         if len(result.rows) > MAX_ROWS:
             report["all_rows"] = _uri(result.rows, store_result)
-    return report
+    chart = {} if result.chart_data is None else {"chart": result.chart_data}
+    notes = [{"en": note.text("en"), "ja": note.text("ja")} for note in result.notes]
+    return {**report, APP_KEY: {**chart, "notes": notes}} if chart or notes else report
 
 
 def report_reads(job: Job, spec: JobSpec) -> tuple[SourceCall, ...]:
@@ -111,15 +112,14 @@ def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dic
     if forbidden:
         return {**answer, "hint": str(message("jobs.withheld", tool=forbidden))}
     was_paused = PAUSED_KEY in job.report and shown_status(job) == "running"
-    left_out = {READS_KEY, CHART_DATA_KEY, *((PAUSED_KEY, "waiting") if was_paused else ())}
+    left_out = {READS_KEY, APP_KEY, *((PAUSED_KEY, "waiting") if was_paused else ())}
     return {**answer, **{name: value for name, value in job.report.items() if name not in left_out}}
 
 
 def app_report(job: Job, spec: JobSpec, forbidden: str = "") -> dict[str, Any]:
-    """Return what an app gets beside the answer about a job: its title, and its chart unless the report is withheld."""
+    """Return what an app gets beside the answer about a job: its title, and what belongs to the report unless that is withheld."""
     title = {"title": {"en": spec.title.en, "ja": spec.title.ja}}
-    chart = job.report.get(CHART_DATA_KEY)
-    return title if forbidden or chart is None else {**title, "chart": chart}
+    return title if forbidden else {**title, **job.report.get(APP_KEY, {})}
 
 
 def shown_status(job: Job) -> str:

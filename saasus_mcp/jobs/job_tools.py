@@ -8,12 +8,13 @@ from dataclasses import replace
 import anyio
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs import job_control, job_report
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.jobs.runner import JobRunner, acting_principal
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json, failed_answer
+from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.job_steps import with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin

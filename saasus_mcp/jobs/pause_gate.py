@@ -24,14 +24,9 @@ TRUST_SECONDS = 0.5
 
 
 class PauseGate:
-    """Lets the rows of one job begin, unless the job is paused.
-
-    Attributes:
-        expired: whether the job was paused until its time was over. Then it ends.
-    """
+    """Lets the rows of one job begin, unless the job is paused. A job that is paused until its consent is over ends."""
 
     def __init__(self, pipeline: Pipeline, job: str) -> None:
-        self.expired = False
         self._pipeline = pipeline
         self._job = job
         self._in_progress = 0
@@ -88,8 +83,7 @@ class PauseGate:
                     await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job, {}))
                 self._open_until = time.monotonic() + TRUST_SECONDS
                 return True
-            if self._pipeline.clock() > job.at + GRANT_SECONDS:
-                self.expired = True
+            if paused_too_long(job, self._pipeline.clock()):
                 await query_jobs(self._pipeline, lambda jobs: jobs.request_cancellation(self._job))
                 return False
             if not self._in_progress and job.pause != reported:
@@ -101,6 +95,11 @@ class PauseGate:
         text = describe_pause(job, pause).text(self._pipeline.language)
         report = {PAUSED_KEY: {"by": pause.by, "side": pause.side, "since": _instant(pause)}, "waiting": text}
         await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job, report))
+
+
+def paused_too_long(job: Job, now: float) -> bool:
+    """Return whether a job is paused although its consent is over."""
+    return job.pause is not None and now > job.at + GRANT_SECONDS
 
 
 def describe_pause(job: Job, pause: JobPause) -> Message:

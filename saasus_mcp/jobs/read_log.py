@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from saasus_mcp.saasus.tool_answer import compact_json
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.server.results.result_store import SourceCall
 
 MAX_RECORDED = 20

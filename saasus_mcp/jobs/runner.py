@@ -23,7 +23,7 @@ from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
 from saasus_mcp.jobs.job_kind import JobResult, load_kind
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.pause_gate import describe_expired
+from saasus_mcp.jobs.pause_gate import describe_expired, paused_too_long
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.store_retry import query_jobs, retry
@@ -164,7 +164,7 @@ class JobRunner:
         except Exception:
             log.exception("job %s failed inside the server", ref.job)
             status, report = "failed", {"why": message("jobs.server_failed").text(self.pipeline.language)}
-        if work.gate.expired:
+        if status == "cancelled" and await self._was_paused_too_long(ref.job):
             report = {"why": describe_expired().text(self.pipeline.language), **report}
         await self._finish(ref.job, status, report)
 
@@ -183,6 +183,11 @@ class JobRunner:
             self.pipeline.store.finish_job(job, status, report, record=record, at=self.pipeline.clock())
 
         await retry(lambda: self.pipeline.store_executor(finish))
+
+    async def _was_paused_too_long(self, job: str) -> bool:
+        """Return whether a cancelled job ended because of its pause. The store knows it after a crash, too."""
+        found = await query_jobs(self.pipeline, lambda jobs: jobs.get(job))
+        return found is not None and paused_too_long(found, self.pipeline.clock())
 
     async def _is_committed(self, job: str) -> bool:
         """Return whether the job is committed. It is submitted to the engine a moment before."""
@@ -305,7 +310,12 @@ class JobRunner:
     async def _evaluate(
         self, spec: JobSpec, plan: Plan, caller: Call, reader: JobReader, job: str
     ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
-        """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls."""
+        """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls.
+
+        The calls of a list were decided on in their review, too, from the same reads, which the reader makes once. The review
+        words the question, and only a list has one. This decision authorizes, for every kind of job alike, and takes nothing
+        from a kind's plan but its steps: so no kind can bring a milder decision, or one on other arguments.
+        """
         decisions: list[DecidedStep] = []
         digests: dict[str, str] = {}
         groups = []

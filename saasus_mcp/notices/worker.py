@@ -82,6 +82,7 @@ class NoticeWorker:
     """Delivers the events of some stores to the channels.
 
     Args:
+        sources: returns the stores, each time the same objects, and new ones when they come.
         decisions: opens the store that has the mutes.
         run: executes queries of the stores.
     """
@@ -90,7 +91,7 @@ class NoticeWorker:
         self,
         channels: Sequence[Channel],
         audience: NoticeAudience,
-        sources: Sequence[NoticeSource],
+        sources: Callable[[], Sequence[NoticeSource]],
         *,
         decisions: Callable[[], Store],
         renderer: NoticeRenderer,
@@ -101,7 +102,7 @@ class NoticeWorker:
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
         self._audience = audience
-        self._sources = tuple(sources)
+        self._sources = sources
         self._decisions = decisions
         self._renderer = renderer
         self._sender = sender
@@ -129,7 +130,7 @@ class NoticeWorker:
         """Create the deliveries of new events, and start to send what is due on the channels that are idle."""
         now = self._clock()
         with_expired, self._expired_at = self._is_time_for_expiries(now)
-        for source in self._sources:
+        for source in await self._run(self._sources):
             try:
                 due = await self._run(lambda source=source: self._route(source, now, with_expired=with_expired))  # type: ignore[misc]
             except StoreError as error:

@@ -42,6 +42,7 @@ _HEX_DIGIT = r"(?:(?:(?:[:._ -]|, ?)(?:0[xX])?)?[0-9a-fA-F])"
 _HEX = re.compile(rf"[0-9a-fA-F]{_HEX_DIGIT}{{15}}{_HEX_DIGIT}*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
+_NO_SEPARATORS = str.maketrans("", "", ":._ -,")
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 """A line break inside base64."""
@@ -77,11 +78,16 @@ class _Secret:
 
 
 class EncodedSecrets:
-    """Secrets that are long enough to be searched for in every encoding. Compiled once."""
+    """Secrets that are long enough to be searched for in every encoding. Compiled once.
+
+    Attributes:
+        shortest: the characters of the shortest ASCII text that can contain one: no encoding shortens a text.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._secrets = tuple(_Secret(text, _needles(text)) for text in texts)
         self._needles = tuple(needle for secret in self._secrets for needle in secret.needles)
+        self.shortest = min(map(len, self._needles)) if "".join(self._needles).isascii() and self._needles else 0
 
     def within(self, text: str) -> bool:
         """Return whether a text contains one of the secrets."""
@@ -197,7 +203,7 @@ def _decoded(text: str) -> Iterator[str]:
     if runs := _HEX.findall(text):
         yield from _from_hex(runs)
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
-    if runs := [run for run in _BASE64.findall(joined) if not run.islower()]:
+    if runs := [run for run in _BASE64.findall(joined) if run != run.lower()]:
         yield from _from_base64(runs)
 
 
@@ -223,7 +229,9 @@ def _join_surrogates(text: str) -> str:
 
 
 def _from_hex(runs: list[str]) -> Iterator[str]:
-    digits = [_HEX_SEPARATORS.sub("", run) for run in runs]
+    digits = [
+        _HEX_SEPARATORS.sub("", run) if "x" in run or "X" in run else run.translate(_NO_SEPARATORS) for run in runs
+    ]
     for shift in (0, 1):
         even = [run[shift : len(run) - (len(run) - shift) % 2] for run in digits]
         yield from _texts_in(bytes.fromhex("00".join(even)))

@@ -13,13 +13,16 @@ from typing import Any
 from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
-from saasus_mcp.common.json_tree import iterate_scalars
+from saasus_mcp.common.json_tree import survey
 from saasus_mcp.saasus.encoded_secrets import SEPARATOR, EncodedSecrets, is_strong
 from saasus_mcp.saasus.secret_names import is_revealing
 from saasus_mcp.saasus.secret_paths import REMOVED, hide_all_values, redact
 
 _MIN_LENGTH = 4
 """Characters. A shorter secret occurs in too much ordinary text to be searched for."""
+_MAX_DEPTH = 1000
+_SEARCHED_TOGETHER = 1024
+"""Texts that are joined to be searched."""
 MAX_LOCATED_TOTAL = 32 * 1024
 """Characters of all texts of one answer in which encoded secrets are located. Further texts are withheld."""
 
@@ -42,6 +45,7 @@ class KnownSecrets:
             if weak
             else None
         )
+        self._shortest = 0 if weak else self._strong.shortest
 
     def with_texts(self, texts: Iterable[str]) -> KnownSecrets:
         """Return these secrets and more, or the same object if `texts` is empty."""
@@ -52,26 +56,34 @@ class KnownSecrets:
         """Return whether a text contains one of the secrets, in any encoding."""
         return self._strong.within(text) or (self._weak is not None and self._weak.search(text) is not None)
 
-    def redact(self, value: Any, names: Collection[str] = ()) -> Any:
+    def redact(self, value: Any, names: Collection[str] = (), texts: Collection[str] | None = None) -> Any:
         """Remove the secrets from the texts and keys of a JSON value. Returns the same object if it contains none.
 
         Args:
             names: keys to keep unchanged, since the schema declares them.
+            texts: the texts, keys and numbers in the value, if they are known.
         """
-        if not self.texts or not self._occurs_in(value):
+        if not self.texts:
+            return value
+        found = survey(value, _MAX_DEPTH) if texts is None else None
+        if not (found and found.too_deep) and not self._occur_in(found.texts if found else texts or ()):
             return value
         return _Redaction(self, frozenset(names)).value(value)
 
-    def _occurs_in(self, value: Any) -> bool:
-        """Return whether a JSON value contains one of the secrets.
+    def _occur_in(self, texts: Iterable[str]) -> bool:
+        """Return whether one of the texts contains one of the secrets.
 
-        Equal texts, such as the keys of a list's items, are searched once. ASCII texts are searched separately, which is faster.
+        ASCII texts are searched separately, which is faster;
+        those that are too short for a secret are not.
         """
         ascii_texts: list[str] = []
         others: list[str] = []
-        for text in dict.fromkeys(_texts(value)):
-            (ascii_texts if text.isascii() else others).append(text)
-        return any(self.within(SEPARATOR.join(texts)) for texts in (ascii_texts, others) if texts)
+        for text in texts:
+            if not text.isascii():
+                others.append(text)
+            elif len(text) >= self._shortest:
+                ascii_texts.append(text)
+        return any(self.within(joined) for each in (ascii_texts, others) for joined in _joined(each))
 
     def text(self, text: str, *, locate: bool = True) -> str:
         """Remove the secrets from a text, or withhold it entirely if one cannot be located.
@@ -137,11 +149,10 @@ def _word_pattern(text: str) -> str:
     return f"{before}{re.escape(text)}{after}"
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text of a JSON value, keys and numbers included."""
-    for item in iterate_scalars(value, keys=True):
-        if item is not None and not isinstance(item, bool):
-            yield item if isinstance(item, str) else str(item)
+def _joined(texts: list[str]) -> Iterator[str]:
+    """Yield the texts in parts that are searched at once: a search of megabytes would stop every other thread."""
+    for start in range(0, len(texts), _SEARCHED_TOGETHER):
+        yield SEPARATOR.join(texts[start : start + _SEARCHED_TOGETHER])
 
 
 NO_SECRETS = KnownSecrets(())

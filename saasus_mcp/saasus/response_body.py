@@ -5,17 +5,30 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.common.json_tree import is_deeper_than, map_scalars
+from pydantic_core import from_json
+
+from saasus_mcp.common.json_tree import map_scalars, survey
 from saasus_mcp.common.text import MARK
 
 MAX_DEPTH = 100
+_TOO_DEEP = "nested too deeply"
 _SURROGATE_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
-def parse_body(raw: bytes) -> Any:
-    """Return the value of a body.
+@dataclass(frozen=True, slots=True)
+class ParsedBody:
+    """The value of a body, and its texts, keys and numbers, each once."""
+
+    value: Any
+    texts: Collection[str]
+
+
+def parse_body(raw: bytes) -> ParsedBody:
+    """Return the content of a body.
 
     Lone surrogates and NUL characters are replaced. Numbers that JSON cannot represent become text.
 
@@ -23,17 +36,32 @@ def parse_body(raw: bytes) -> Any:
         ValueError: the body is not JSON, or is nested too deeply.
     """
     try:
-        value = json.loads(raw, parse_constant=refuse_constant, parse_float=_finite)
+        value = from_json(raw, allow_inf_nan=False)
+        found = survey(value, MAX_DEPTH)
+    except ValueError:  # what only the parser of Python reads, such as UTF-16 and lone surrogates, or what is no JSON
+        found = None
+    if found is None or found.infinite:
+        value = _parse_slowly(raw)
+        found = survey(value, MAX_DEPTH)
+    if found.too_deep:
+        raise ValueError(_TOO_DEEP)
+    if _may_need_replacing(raw):
+        value = map_scalars(value, _replace_unsupported, keys=True)
+        found = survey(value, MAX_DEPTH)
+    return ParsedBody(value, found.texts)
+
+
+def _parse_slowly(raw: bytes) -> Any:
+    try:
+        return json.loads(raw, parse_constant=refuse_constant, parse_float=_finite)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
-    check_depth(value)
-    return map_scalars(value, _replace_unsupported, keys=True) if _may_need_replacing(raw) else value
+        raise ValueError(_TOO_DEEP) from None
 
 
 def check_depth(value: Any) -> None:
     """Raise ValueError if a value is nested too deeply."""
-    if is_deeper_than(value, MAX_DEPTH):
-        raise ValueError("nested too deeply")
+    if survey(value, MAX_DEPTH).too_deep:
+        raise ValueError(_TOO_DEEP)
 
 
 def _may_need_replacing(raw: bytes) -> bool:

@@ -78,6 +78,13 @@ class _DeclaredField:
         self.unchanged = _NONE if self._secret else (self._types & _SCALARS) - ({str} if self._scrubbed else _NONE)
 
     def mask(self, value: Any, walk: _Walk) -> Any:
+        if (
+            not self._secret and type(value) in self._types
+        ):  # the usual case first: this walk is half of the time of an answer
+            if isinstance(value, dict):
+                return self._mask_object(value, walk)
+            if isinstance(value, list):
+                return _mask_list(value, self._items, walk)
         is_text = isinstance(value, str)
         if self._secret or (self._scrubbed and is_text):
             walk.conforms &= is_text and str in self._types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
@@ -41,7 +41,6 @@ _OUTCOMES: Mapping[Outcome, Message] = {outcome: one_of("api.outcome", outcome.v
 """The sentence that says whether a failed call changed something."""
 DONE = {"applied": True}
 """The structured answer of a tool whose operation answers with an empty body."""
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +133,12 @@ def build_answer(
     if not response.body.strip():
         return _empty_body_answer(operation, response)
     try:
-        value = response_body.parse_body(response.body)
+        body = response_body.parse_body(response.body)
     except ValueError:
         is_html = b"<" in response.body[:64]
         fault = message("api.html_body" if is_html else "api.other_body", status=response.status)
         return _unusable_body_answer(operation, response, fault)
-    value = known.redact(value, _declared_names(operation))
+    value = known.redact(body.value, _declared_names(operation), body.texts)
     if not operation.answers:
         return _success(operation, response, DONE, drift=("answer: expected none",), full=hide_named_values(value))
     shaped = shape_response(operation, {"result": value} if operation.wrapped else value, hide)
@@ -169,11 +168,6 @@ def failed_answer(
     failure = Failure(message, hint)
     text = _explain(failure, applied, trace_id, "en")
     return ToolAnswer(False, text, None, applied, status, trace_id, failure=failure)
-
-
-def compact_json(value: Any) -> str:
-    """Return JSON without spaces and unneeded escapes, which cost tokens."""
-    return _ENCODER.encode(value)
 
 
 def _explain(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> str:
@@ -248,7 +242,7 @@ def _error_answer(operation: Operation, response: ApiResponse, known: KnownSecre
 def _error_text(raw: bytes, known: KnownSecrets) -> tuple[str, str]:
     """Return `type` and `message` of an error body as safe text, or empty texts for any other body."""
     try:
-        value = response_body.parse_body(raw)
+        value = response_body.parse_body(raw).value
     except ValueError:
         return "", ""
     if not isinstance(value, dict):

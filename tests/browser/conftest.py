@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.app_host import AppHost, open_host
 from tests.support.browser_server import CHROMIUM, FLAGS, BrowserServer, start_browser_server
 from tests.support.openid_provider import SECRET
 
@@ -71,6 +72,24 @@ def opened(browser: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_client(browser: Browser) -> Iterator[Callable[..., AppHost]]:
+    """Return a function that opens a client that shows apps. A request to the network or an error of a script fails the test."""
+    opened, contexts = list[AppHost](), []
+
+    def open_page(width: int = 760, **given: Any) -> AppHost:
+        contexts.append(browser.new_context(locale="en-GB", viewport={"width": width, "height": 700}))
+        host = open_host(contexts[-1], **given)
+        host.page.set_default_timeout(20_000)
+        opened.append(host)
+        return host
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [(host.requests, host.faults) for host in opened if host.requests or host.faults] == []
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_every_command_has_help_in_both_languages(words: tuple[str, ...], monkey
         (("nonsense",), "No such command nonsense.", "nonsense というコマンドはありません。"),
         (("audti",), "No such command audti. Did you mean audit?", "近い名前: audit"),
         (("audit", "serach"), "No such command serach. Did you mean search?", "近い名前: search"),
-        (("reject",), "Missing argument 'CODE'.", "引数 'CODE' を指定してください。"),
+        (("reject",), "Missing argument CODE.", "引数 CODE を指定してください。"),
         (("tools", "--level", "x"), '"x" is not one of read,', "「x」は指定できません。指定できる値: read、"),
         (("undo", "--limit", "0"), "0 is out of range. Allowed: at least 1.", "0 は範囲外です。"),
         (("undo", "--limit", "x"), '"x" is not an integer.', "「x」は整数ではありません。"),

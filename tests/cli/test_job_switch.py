@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.jobs import job_control
+from saasus_mcp.jobs.job_control import Controller
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Commitment, Freeze, JobGrant, Store
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, JobStatus, PauseSide
@@ -155,3 +158,32 @@ def test_the_job_is_found_in_whichever_store_it_is(state: Path, store: Store) ->
         assert run_command("job", "pause", "0" * 32).status == 0
         assert [job.pause is not None for job in other.jobs.list_active()] == [True]
     assert found(store).pause is None
+
+
+@needs_terminal
+@pytest.mark.parametrize("options", [(), ("--profile", PROFILE)])
+def test_a_job_that_the_model_paused_is_a_persons_to_resume_after_a_freeze(
+    store: Store, options: tuple[str, ...]
+) -> None:
+    pause(store, "model")
+    assert run_command("freeze", *options).status == 0
+    with Terminal("unfreeze", *options) as terminal:
+        assert terminal.wait() == 0, terminal.output
+    assert store.active_freeze(PROFILE) is None
+    paused = found(store).pause
+    assert paused is not None
+    assert paused.side == "freeze"
+    with pytest.raises(CallRefused) as refused:
+        job_control.resume_job(store, found(store), Controller("token:bob", "model", "server"), time.time())
+    assert refused.value.message.id == "jobs.resume_refused.freeze"
+
+
+@needs_terminal
+def test_a_freeze_of_another_profile_leaves_the_models_pause_alone(store: Store) -> None:
+    pause(store, "model")
+    assert run_command("freeze", "--profile", "elsewhere").status == 0
+    with Terminal("unfreeze", "--profile", "elsewhere") as terminal:
+        assert terminal.wait() == 0, terminal.output
+    paused = found(store).pause
+    assert paused is not None
+    assert paused.side == "model"

@@ -285,6 +285,19 @@ async def test_a_consent_is_over_after_a_day_however_long_the_job_was_paused(
         assert "was cancelled" in await refusal(on, job, "resume")
 
 
+async def test_the_reason_of_the_end_survives_a_crash_between_the_end_of_the_consent_and_the_end_of_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        job, _ = await paused_list(on)
+        sandbox = on.sandbox
+    async with start_job_server(tmp_path, sandbox) as on:
+        clock = on.pipeline.clock
+        monkeypatch.setattr(on.pipeline, "clock", lambda: clock() + GRANT_SECONDS)
+        assert on.pipeline.store.jobs.request_cancellation(job), "as the process did before it died"
+        assert "24 hours" in (await status_of(on, job, "cancelled"))["why"]
+
+
 async def test_a_request_with_other_content_does_not_take_over_the_paused_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job, made = await paused_list(on)

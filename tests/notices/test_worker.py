@@ -306,8 +306,8 @@ async def test_one_stores_backlog_delays_no_other_store(store: Store) -> None:
     for number in range(5):
         ask(store, code=f"ABC{number}-2345", binding=f"{number}" * 64, principal=f"local:{number}")
     ask(other, code="WXYZ-2345")
-    each = worker(store, [channel()], sender, clock=Clock())
-    each._sources = (*each._sources, NoticeSource(lambda: other, frozenset({"default"})))
+    source = NoticeSource(lambda: other, frozenset({"default"}))
+    each = worker(store, [channel()], sender, clock=Clock(), others=[source])
     await deliver(each)
     assert [notice.reference for _, notice in sender.sent].index("WXYZ-2345") <= 1
     assert len(sender.sent) == 6
@@ -426,8 +426,8 @@ async def test_a_store_that_fails_is_logged_once_beside_others_that_work(
     def fail() -> Store:
         raise StoreError.of("store.unusable", reason="disk")
 
-    each = worker(store, [channel()], RecordingSender(), clock=Clock())
-    each._sources = (NoticeSource(fail, frozenset({"other"})), *each._sources)
+    source = NoticeSource(fail, frozenset({"other"}))
+    each = worker(store, [channel()], RecordingSender(), clock=Clock(), others=[source])
     for _ in range(3):
         await deliver(each)
     assert caplog.text.count("notices wait") == 1

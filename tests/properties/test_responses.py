@@ -230,9 +230,9 @@ def test_a_body_is_read_alike_by_the_short_way_and_the_long_one(value: object, e
     raw = text.encode("utf-8", "surrogatepass")
     parsed = json.loads(raw, parse_float=response_body._finite)
     slow = map_scalars(parsed, response_body._replace_unsupported, keys=True)
-    assert response_body.parse_body(raw) == slow
-    json.dumps(response_body.parse_body(raw), allow_nan=False, ensure_ascii=False).encode()
-    assert "\0" not in str(response_body.parse_body(raw))
+    assert response_body.parse_body(raw).value == slow
+    json.dumps(response_body.parse_body(raw).value, allow_nan=False, ensure_ascii=False).encode()
+    assert "\0" not in str(response_body.parse_body(raw).value)
 
 
 @pytest.mark.parametrize("levels", [99, 100, 101, 5000])
@@ -243,4 +243,4 @@ def test_a_body_may_be_nested_as_deeply_by_either_way(levels: int, inmost: str) 
         with pytest.raises(ValueError, match="deeply"):
             response_body.parse_body(raw)
     else:
-        assert response_body.parse_body(raw) is not None
+        assert response_body.parse_body(raw).value is not None

@@ -9,12 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus.client import ApiResponse
 from saasus_mcp.saasus.redaction import KnownSecrets
-from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, compact_json, failed_answer
+from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer
 from tests.support.pipeline import invisible_characters, sample_value
 
 HAPPENED, NEXT = message("store.busy"), message("store.busy_hint")

@@ -113,11 +113,8 @@ def test_a_stale_file_is_found_by_the_check(script: str, monkeypatch: pytest.Mon
     stale = tmp_path / "docs" / "commands.md"
     stale.parent.mkdir()
     stale.write_text("by hand", encoding="utf-8")
-    if script == "commands":
-        monkeypatch.setattr(module, "PAGE", stale)
-    else:
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-        monkeypatch.setattr(module, "files", lambda *_: iter([(stale, "made")]))
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "files", lambda *_: iter([(stale, "made")]))
     monkeypatch.setattr(sys, "argv", [script, "--check"])
     with pytest.raises(SystemExit, match="make generated"):
         module.main()

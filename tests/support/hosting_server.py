@@ -12,6 +12,7 @@ import httpx2
 from anyio.abc import SocketStream
 from mcp import Client as McpClient
 from mcp import types
+from mcp.client import advertise
 from mcp.client.context import ClientRequestContext
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -29,6 +30,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.server import mcp_server
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.settings import HttpSettings, JwtTable
@@ -211,8 +213,16 @@ async def connect_client(
     answering: Responder | None = None,
     path: str = "",
     narrowing: Mapping[str, str] = {},
+    *,
+    apps: bool = False,
 ) -> AsyncIterator[McpClient]:
-    """Connect the SDK's client to a hosted server. `path` names a profile, `narrowing` has headers that narrow the connection."""
+    """Connect the SDK's client to a hosted server.
+
+    Args:
+        path: names a profile.
+        narrowing: headers that narrow the connection.
+        apps: whether the client declares that it shows apps.
+    """
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
@@ -228,7 +238,9 @@ async def connect_client(
             transport = streamable_http_client(f"{url}/mcp{path}", http_client=http)
         callback = elicited if answering else None
         mode = "legacy" if way == "sse" else way
-        yield await until.enter_async_context(McpClient(transport, mode=mode, elicitation_callback=callback))
+        extensions = [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})] if apps else None
+        client = McpClient(transport, mode=mode, elicitation_callback=callback, extensions=extensions)
+        yield await until.enter_async_context(client)
 
 
 def error_message(answer: httpx2.Response) -> str:

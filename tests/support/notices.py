@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,8 +59,10 @@ def worker(
     config: WorkerConfig = FAST,
     console: str = CONSOLE,
     profile: str = "default",
+    others: Sequence[NoticeSource] = (),
 ) -> NoticeWorker:
-    """Return a worker over one store, which has the mutes as well."""
+    """Return a worker over a store, which has the mutes as well, and over other stores."""
+    sources = [NoticeSource(lambda: store, frozenset({profile})), *others]
 
     async def run(query: Any) -> Any:
         return query()
@@ -67,7 +70,7 @@ def worker(
     return NoticeWorker(
         channels,
         NoticeAudience({profile: frozenset({"support"})}),
-        [NoticeSource(lambda: store, frozenset({profile}))],
+        lambda: sources,
         decisions=lambda: store,
         renderer=NoticeRenderer(lambda: console, lambda text: text.replace("secret-key-under-test", "***")),
         sender=sender,
@@ -95,12 +98,14 @@ class HttpReceiver:
 
     Attributes:
         answers: the next answers, as status, headers and body; then 200.
-        delay: seconds before each answer.
+        times: when each request arrived.
+        holds: no request is answered before `release`.
     """
 
     url: str = ""
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     holds: bool = False
     arrival: threading.Condition = field(default_factory=threading.Condition)
@@ -122,6 +127,7 @@ def http_receiver() -> Iterator[HttpReceiver]:
             with receiver.arrival:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append((self.path, headers, body))
+                receiver.times.append(time.time())
                 receiver.arrival.notify_all()
             if receiver.holds:
                 receiver.release.wait(30)
@@ -156,6 +162,7 @@ class MailReceiver:
 
     port: int = 0
     messages: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     silent: bool = False
     arrival: threading.Condition = field(default_factory=threading.Condition)
@@ -190,6 +197,7 @@ def mail_receiver() -> Iterator[MailReceiver]:
                         text = self.read_message()
                         with receiver.arrival:
                             receiver.messages.append(text)
+                            receiver.times.append(time.time())
                             receiver.arrival.notify_all()
                         self.say("250 accepted")
                     case "QUIT":

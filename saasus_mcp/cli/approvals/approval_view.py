@@ -99,7 +99,7 @@ def status_text(approval: Approval, now: float, language: Language) -> str:
     """Return the status, with the time left, or with the person who decided and the reason."""
     status = one_of("cli_approvals.status", approval.status)
     if approval.status == "pending":
-        return f"{status.text(language)} ({time_left_text(approval, now).text(language)})"
+        return pending_text(approval, now).text(language)
     return decision_text(status, approval, language)
 
 
@@ -110,6 +110,11 @@ def decision_text(status: Localized, approval: Approval, language: Language) -> 
         status = message("cli_approvals.decided_by", status=status, by=by)
     reason = f": {quote_text(approval.reason, language)}" if approval.reason else ""
     return status.text(language) + reason
+
+
+def pending_text(approval: Approval, now: float) -> Message:
+    """Return that an approval is pending, with the time left."""
+    return message("cli_approvals.pending_for", left=time_left_text(approval, now))
 
 
 def time_left_text(approval: Approval, now: float) -> Message:

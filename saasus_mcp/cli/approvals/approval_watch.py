@@ -61,19 +61,18 @@ def watch_approvals(
             pause()
 
 
-def event_line(event: ApprovalEvent, reader: Reader) -> str:
-    """Return the event on one line."""
+def event_line(event: ApprovalEvent, reader: Reader, between: str = "  ") -> str:
+    """Return the event, with the requester after `between`."""
     language, approval = reader.language, event.approval
     status = one_of("cli_approvals.status", event.kind)
     if event.kind in ("approved", "rejected"):
         text = approval_view.decision_text(status, approval, language)
     else:
-        text = status.text(language)
-        if event.kind == "pending":
-            text += f" ({approval_view.time_left_text(approval, event.at).text(language)})"
+        pending = event.kind == "pending"
+        text = (approval_view.pending_text(approval, event.at) if pending else status).text(language)
     at = timezones.format_instant(event.at, reader.zone)
     requester = approval_view.requester_text(approval, language).text(language)
-    return f"{at}  {approval.code}  {text}  {approval_view.headline(approval, reader)}  {requester}"
+    return f"{at}  {approval.code}  {text}  {approval_view.headline(approval, reader)}{between}{requester}"
 
 
 def _event(approval: Approval, now: float) -> ApprovalEvent:

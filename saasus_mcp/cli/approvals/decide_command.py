@@ -20,9 +20,10 @@ from saasus_mcp.cli.terminal import (
     say,
     too_many_attempts,
 )
+from saasus_mcp.cli.text_layout import cut_text, terminal_columns
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_name, quote_text
+from saasus_mcp.common.text import display_width, quote_name, quote_text
 from saasus_mcp.permissions.approval.approvals import (
     APPROVAL_LIFETIME,
     WAIT_AFTER_REJECTION,
@@ -90,8 +91,10 @@ def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
     if len(pending) <= 1:
         return pending[0].code if pending else None
     for number, approval in enumerate(pending, 1):
-        left = approval_view.time_left_text(approval, now).text(reader.language)
-        say(f"{number:>3}  {approval.code}  {approval_view.headline(approval, reader)}  ({left})")
+        left = f"  ({approval_view.time_left_text(approval, now).text(reader.language)})"
+        begin = f"{number:>3}  {approval.code}  "
+        room = terminal_columns() - len(begin) - display_width(left)
+        say(begin + cut_text(approval_view.headline(approval, reader), room) + left)
     for _ in range(MAX_ATTEMPTS):
         typed = terminal.prompt(message("cli_approvals.pick_prompt", last=len(pending))).strip()
         if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(pending):

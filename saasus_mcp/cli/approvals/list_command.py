@@ -50,13 +50,13 @@ def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
         found = approval_view.list_approvals(stores, now, decided=decided)
     if as_json:
         print_json([approval_view.approval_json(approval) for approval in found])
-        return
-    if not found:
+    elif not found:
         say(message("cli_approvals.nothing_pending"))
-        return
-    print_list(line for approval in found for line in _approval_lines(approval, now, reader))
-    if any(approval.status == "pending" for approval in found):
-        say(message("cli_approvals.how_to_decide"))
+    else:
+        print_list(line for approval in found for line in _approval_lines(approval, now, reader))
+        if any(approval.status == "pending" for approval in found):
+            say(message("cli_approvals.how_to_decide"))
+    stores.require_all()
 
 
 def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[str]:
@@ -64,7 +64,8 @@ def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[
     language, begin = reader.language, " " * 11
     requested = message("cli_approvals.requested_at", at=format_time(approval.requested_at, now, reader))
     yield f"{approval.code}  {click.style(approval_view.headline(approval, reader), bold=True)}"
-    yield f"{begin}{_coloured_status(approval, now, language)}, {requested.text(language)}"
+    status = _coloured_status(approval, now, language)
+    yield begin + message("cli_approvals.status_and_time", status=status, requested=requested).text(language)
     yield f"{begin}{approval_view.requester_text(approval, language).text(language)}"
     yield ""
 
@@ -106,7 +107,7 @@ def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> N
                     }
                     click.echo(format_json(record, indent=None) + ring)
                 else:
-                    click.echo(approval_watch.event_line(event, reader) + ring)
+                    click.echo(approval_watch.event_line(event, reader, "\n    " if has_reader else "  ") + ring)
     except KeyboardInterrupt:
         if has_reader:
             click.echo()

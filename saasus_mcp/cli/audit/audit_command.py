@@ -52,6 +52,7 @@ def heads(settings: Settings) -> None:
     """Print the head of every chain as JSON."""
     with state.open_audit_stores(settings) as stores:
         print_json([asdict(head) for store in stores for head in store.audit_log.chain_heads()])
+        stores.require_all()
 
 
 @audit.command(help="cli_help.command.audit_verify")
@@ -64,7 +65,8 @@ def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
     with state.open_audit_stores(settings) as stores:
         verified = {store.audit_log.name: _verify_store(store, exported) for store in stores}
     known = {head for each in verified.values() for head in each.heads}
-    found = _Verification(verified, [head for head in exported if head not in known], with_heads=file is not None)
+    lost = [head for head in exported if head not in known]
+    found = _Verification(verified, lost, tuple(stores.unreadable), with_heads=file is not None)
     if as_json:
         print_json(found.as_json())
     else:
@@ -86,6 +88,7 @@ def purge(settings: Settings, *, audit_days: int, journal_days: int) -> None:
     audit_records, undo_entries = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     purged = message("cli_audit.purged", audit=audit_records, undo=undo_entries)
     print_outcome({"audit_records": audit_records, "undo_entries": undo_entries}, purged)
+    stores.require_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +101,17 @@ class _VerifiedStore:
 
 @dataclass(frozen=True, slots=True)
 class _Verification:
-    """The reports of all stores by name, and the exported heads whose chains are gone."""
+    """The reports of all stores by name, the exported heads whose chains are gone, and the stores that cannot be opened."""
 
     stores: Mapping[str, _VerifiedStore]
     lost: list[ChainHead]
+    unreadable: tuple[str, ...]
     with_heads: bool
 
     @property
     def succeeded(self) -> bool:
         reports = [each.report for each in self.stores.values()]
-        return not self.lost and all(report.own_key and not report.breaks for report in reports)
+        return not self.lost and not self.unreadable and all(report.own_key and not report.breaks for report in reports)
 
     def as_json(self) -> dict[str, Any]:
         """Return the verification for programs."""
@@ -115,6 +119,7 @@ class _Verification:
             "ok": self.succeeded,
             "heads_checked": self.with_heads,
             "stores": [_store_json(name, each.report) for name, each in self.stores.items()],
+            "unreadable": list(self.unreadable),
             "lost": [{"writer": head.writer, "number": head.number} for head in self.lost],
         }
 
@@ -151,11 +156,9 @@ def _report(found: _Verification) -> None:
     if breaks or found.lost:
         say(message("cli_audit.tampering"))
     for name, fault in breaks:
-        click.echo(visible_text(f"  {name} {fault.writer} {fault.number}: {render(fault.fault)}"))
+        say(visible_text(f"  {name} {fault.writer} {fault.number}: {render(fault.fault)}"))
     for head in found.lost:
-        click.echo(
-            "  " + visible_text(render(message("cli_audit.chain_missing", writer=head.writer, number=head.number)))
-        )
+        say("  " + visible_text(render(message("cli_audit.chain_missing", writer=head.writer, number=head.number))))
     missing = sorted({key for each in own.values() for key in each.report.other_keys})
     if breaks and missing:
         say(message("cli_audit.missing_keys", keys=tuple(missing)))
@@ -192,6 +195,7 @@ def _records(settings: Settings, since: float) -> Iterator[dict[str, Any]]:
     with state.open_audit_stores(settings) as stores:
         streams = (store.audit_log.iterate_records(since) for store in stores)
         yield from heapq.merge(*streams, key=lambda record: record["at"])
+        stores.require_all()
 
 
 def _read_heads(file: Path) -> list[ChainHead]:

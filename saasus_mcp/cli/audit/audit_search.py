@@ -132,6 +132,7 @@ def search(
         say(message("cli_audit.no_records"))
     if len(found) == limit and not as_json:
         say(message("cli_audit.limit_reached", limit=limit), err=True)
+    stores.require_all()
 
 
 def _tool_name(name: str) -> str:

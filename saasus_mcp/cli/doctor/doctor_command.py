@@ -40,7 +40,7 @@ def doctor(*, as_json: bool, connect: bool, **flags: Any) -> None:
     for finding in findings:
         found.append(finding)
         if not as_json:
-            click.echo(_line(finding))
+            _print(finding)
     problems = sum(finding.status == "problem" for finding in found)
     if as_json:
         print_json({"ok": not problems, "checks": [finding.as_json() for finding in found]})
@@ -121,8 +121,10 @@ def _run(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Findin
     return found if isinstance(found, list) else [found]
 
 
-def _line(finding: Finding) -> str:
-    status = click.style(f"[{render(one_of('cli_doctor.status', finding.status))}]", fg=COLOURS[finding.status])
-    hint = render(finding.hint)
-    text = f"{status} {render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}"
-    return text + (f"\n    -> {hint}" if hint else "")
+def _print(finding: Finding) -> None:
+    """Print a finding, with its hint below it."""
+    status = f"[{render(one_of('cli_doctor.status', finding.status))}]"
+    click.secho(status, fg=COLOURS[finding.status], nl=False)
+    say(f" {render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}")
+    if finding.hint:
+        say(f"    -> {render(finding.hint)}")

@@ -161,7 +161,7 @@ def _add(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -> L
     if new == config.text:
         say(message("cli_install.up_to_date"))
         return "unchanged"
-    say(_coloured(diff_config(request.client, request.name, config.text, new)))
+    _show_diff(diff_config(request.client, request.name, config.text, new))
     notes = list(_notes(request))
     private = request.writes_plain_text and bool(request.credentials) and config.mode & config_files.OTHERS != 0
     if private:
@@ -180,7 +180,7 @@ def _remove(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -
     if original == config.raw:
         say(message("cli_install.not_there", name=request.name))
         return "unchanged"
-    say(_coloured(diff_config(request.client, request.name, config.text, (original or b"").decode())))
+    _show_diff(diff_config(request.client, request.name, config.text, (original or b"").decode()))
     _require_consent(request, message("cli_install.ask_remove"))
     backup.restore(config)
     say(message("cli_install.removed", client=request.client.title))
@@ -278,6 +278,7 @@ def _require_consent(request: InstallRequest, question: Message) -> None:
         raise InstallError(message("cli_install.nothing_written"))
 
 
-def _coloured(text: str) -> str:
+def _show_diff(text: str) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
-    return "\n".join(click.style(line, fg=colours.get(line[:1])) for line in text.splitlines())
+    for line in text.splitlines():
+        click.echo(click.style(line, fg=colours.get(line[:1])), err=prints_json())

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool, load_catalogue
+from saasus_mcp.cli.policy.policy_explain import list_consent
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import schema, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
-from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal
+from saasus_mcp.permissions.policy.model import Decision, ListConsent, Policy, PolicyInput, Principal
 from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
 
 DEFAULT_PRINCIPAL = "test"
@@ -20,16 +21,22 @@ DEFAULT_PRINCIPAL = "test"
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """The expected and the actual decision of a case."""
+    """The expected and the actual decision of a case, and how a person agrees to its calls in a list."""
 
     name: str
     line: int
     expected: str
     rule: str | None
     decision: Decision
+    expected_in_list: ListConsent | None
+    in_list: ListConsent
 
     @property
     def passed(self) -> bool:
+        return self.decided_as_expected and self.expected_in_list in (None, self.in_list)
+
+    @property
+    def decided_as_expected(self) -> bool:
         return self.decision.outcome == self.expected and self.rule in (None, self.decision.rule)
 
 
@@ -61,16 +68,16 @@ def run_cases(file: Path) -> CaseResults:
     path = file.parent / content["policy"] if "policy" in content else policy_file.preset_path(content["mode"])
     policy = policy_file.load_policy(path, catalogue)
     results = (
-        CaseResult(
-            case["name"],
-            document.line("cases", index),
-            case["expect"],
-            case.get("rule"),
-            policy.decide(_policy_input(case, catalogue)),
-        )
-        for index, case in enumerate(content["cases"])
+        _run_case(case, document.line("cases", index), policy, catalogue) for index, case in enumerate(content["cases"])
     )
     return CaseResults(policy.name, tuple(results))
+
+
+def _run_case(case: dict[str, Any], line: int, policy: Policy, catalogue: Catalogue) -> CaseResult:
+    call = _policy_input(case, catalogue)
+    decision = policy.decide(call)
+    in_list = list_consent(policy, call.operation, decision, case.get("calls", 1))
+    return CaseResult(case["name"], line, case["expect"], case.get("rule"), decision, case.get("in_list"), in_list)
 
 
 def results_json(results: CaseResults) -> dict[str, Any]:
@@ -85,6 +92,8 @@ def results_json(results: CaseResults) -> dict[str, Any]:
             "decision": case.decision.outcome,
             "rule": case.decision.rule,
             "reason": str(case.decision.reason),
+            "expected_in_list": case.expected_in_list,
+            "in_list": case.in_list,
         }
         for case in results.cases
     ]
@@ -96,6 +105,16 @@ def result_lines(results: CaseResults) -> Iterator[Message]:
     for case in results.cases:
         if case.passed:
             yield message("cli_policy.case_passed", name=case.name)
+            continue
+        if case.decided_as_expected:
+            expected_in_list = case.expected_in_list or ""
+            yield message(
+                "cli_policy.case_failed_in_list",
+                name=case.name,
+                line=case.line,
+                expected=expected_in_list,
+                got=case.in_list,
+            )
             continue
         decision = case.decision
         expected: str | Message = case.expected

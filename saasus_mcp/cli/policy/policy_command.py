@@ -106,11 +106,11 @@ def explain(
         impact=given.get("--impact"),
     )
     if explanation.warning is not None:
-        click.echo(visible_text(render(explanation.warning)), err=True)
+        say(visible_text(render(explanation.warning)), err=True)
     if as_json:
         print_json(explanation.json)
     else:
-        click.echo(visible_text(explanation.text))
+        say(visible_text(explanation.text))
 
 
 @policy.command("test", help="cli_help.command.policy_test")
@@ -124,7 +124,7 @@ def test(_: Settings, *, file: Path, as_json: bool) -> None:
         print_json(policy_cases.results_json(results))
     else:
         for line in policy_cases.result_lines(results):
-            click.echo(visible_text(render(line)))
+            say(visible_text(render(line)))
     sys.exit(1 if results.failed else 0)
 
 
@@ -161,9 +161,9 @@ def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
     report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
     if as_json:
         print_json(asdict(report))
-        return
-    for line in policy_replay.report_lines(report):
-        click.echo(visible_text(render(line)))
+    for line in () if as_json else policy_replay.report_lines(report):
+        say(visible_text(render(line)))
+    stores.require_all()
 
 
 def _load_valid(file: Path, catalogue: Catalogue, *, as_json: bool) -> tuple[Policy, tuple[PolicyFault, ...]]:
@@ -175,7 +175,7 @@ def _load_valid(file: Path, catalogue: Catalogue, *, as_json: bool) -> tuple[Pol
             print_json({"valid": False, "file": str(file), "faults": list(map(_fault_json, error.faults))})
             sys.exit(1)
         for fault in error.faults:
-            click.echo(visible_text(fault.render(file, reader_language())), err=True)
+            say(visible_text(fault.render(file, reader_language())), err=True)
         say(message("cli_policy.not_loaded", file=str(file), count=len(error.faults)), err=True)
         sys.exit(1)
 

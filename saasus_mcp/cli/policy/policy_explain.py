@@ -12,7 +12,7 @@ from saasus_mcp.cli.session import parse_json
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, RuleTrace
+from saasus_mcp.permissions.policy.model import Decision, ListConsent, Policy, PolicyInput, Principal, RuleTrace
 from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.permissions.policy.rules import RulePolicy
 from saasus_mcp.saasus.arguments import parse_arguments
@@ -74,13 +74,17 @@ def explain_call(
 
 def _in_list(policy: Policy, operation: Operation, decision: Decision) -> dict[str, Any] | None:
     """Return what a list of calls may cover of this operation, or None if it may have none of its calls."""
-    bulk = policy.bulk
-    if operation.reads or decision.outcome == "deny" or not bulk.allows(operation.level):
+    consent = list_consent(policy, operation, decision)
+    if consent == "never":
         return None
-    if operation.level != "critical":
-        return {"consent": "once", "max_calls": bulk.max_calls}
-    limit = bulk.critical_limit if bulk.critical == "once" else bulk.max_calls
-    return {"consent": bulk.critical, "max_calls": min(limit, bulk.max_calls)}
+    return {"consent": consent, "max_calls": policy.bulk.most_calls(operation.level)}
+
+
+def list_consent(policy: Policy, operation: Operation, decision: Decision, count: int = 1) -> ListConsent:
+    """Return how a person agrees to a list with so many calls of this operation."""
+    if operation.reads or decision.outcome == "deny":
+        return "never"
+    return policy.bulk.consent(operation.level, count)
 
 
 def _list_text(in_list: dict[str, Any] | None, level: str) -> Message:

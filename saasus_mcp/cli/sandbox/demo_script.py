@@ -16,13 +16,13 @@ from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.sandbox.demo_presenter import MAX_ANSWER_CHARACTERS, DemoPerson, DemoPresenter, first_text
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.confirmation import MIN_READING_SECONDS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
-from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.store.folder_stores import FolderStores
 
 MEMBER_EMAIL = "hanako@example.com"

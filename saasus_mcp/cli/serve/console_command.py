@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
-from saasus_mcp.cli import server_log
+from saasus_mcp.cli import notice_delivery, server_log
 from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_person, say
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings import HIGHEST_PORT, Settings
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
 
 LOOPBACK = "127.0.0.1"
 
@@ -48,7 +52,14 @@ async def _serve(settings: Settings, port: int, open_browser: bool) -> None:  # 
         _introduce(link, asks_passphrase=built.signin.passphrase_check() is not None)
         if open_browser:
             click.launch(link)
-        async with anyio.create_task_group() as tasks:
+
+        def list_stores() -> list[Store]:
+            return [each.store() for each in built.service.list_contexts()]
+
+        async with (
+            notice_delivery.deliver_local_notices(settings, list_stores, url),
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(presence.advertise_console, settings.state_folder, url)
             app = application.build_console_app(http, built.routes())
             await uvicorn_server.create_server(app).serve([listener])

@@ -17,7 +17,7 @@ from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.options import json_option, settings_options
 from saasus_mcp.cli.output import print_json
-from saasus_mcp.cli.terminal import announce_policy, is_terminal, render, warn
+from saasus_mcp.cli.terminal import announce_policy, is_terminal, render, say, warn
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import describe_destination
@@ -48,7 +48,7 @@ def probe(settings: Settings, *, seconds: float, as_json: bool) -> None:
         print_json(_report_json(report, version, sandbox=settings.sandbox))
     elif report.stopped in {"", "late"}:
         for line in _report_lines(report, version):
-            click.echo(visible_text(line))
+            say(visible_text(line))
     if report.stopped:
         reason, hint = one_of("cli_specs.stopped", report.stopped), one_of("cli_specs.stopped_hint", report.stopped)
         warn(f"{render(reason)} {render(hint)}")
@@ -63,7 +63,7 @@ async def _run(settings: Settings, seconds: float) -> tuple[ProbeReport, str]:
     documents = json.loads(FACTS.read_bytes())
     async with composition.open_pipeline(settings) as pipeline:
         announce_policy(pipeline.policy.announcement)
-        click.echo(f"[{visible_text(describe_destination(pipeline.destination, settings.lang))}]", err=True)
+        say(f"[{visible_text(describe_destination(pipeline.destination, settings.lang))}]", err=True)
         report = await probe_reads(
             pipeline, composition.local_user(), documents, seconds=seconds, progress=_show_progress
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.catalog import Operation, load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
@@ -87,6 +87,7 @@ def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_
     entries = [entry for entry in sorted(every, key=lambda each: -each.at) if wanted.matches(entry, catalogue)]
     if as_json:
         print_json(undo_list.entries_json(entries, catalogue))
+        stores.require_all()
         return
     groups = [[entry] for entry in entries] if wanted.job else undo_list.group_by_job(entries)
     lines = undo_list.call_lines if wanted.job else None
@@ -102,37 +103,55 @@ def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_
     else:
         filtered = wanted.job or wanted.operation or since
         say(message("cli_undo.nothing_matches" if filtered else "cli_undo.nothing"))
+    stores.require_all()
 
 
 def _undo(settings: Settings, identifier: str, job: str, undoer: Undoer) -> bool:
-    """Undo a call or a job. Return True if everything that can be undone is undone."""
+    """Undo a call or a job. Return True if everything that can be undone is undone.
+
+    Raises:
+        TerminalError: no change, or more than one, has the id, or this person cannot undo it here.
+    """
+    _require_known(settings, identifier, job)
     with open_session(settings) as session:
-        entries = _find_entries(session, settings, identifier, job)
+        entries = _find_entries(session, identifier, job)
         undoing = _Undoing(session, undoer)
         return undoing.undo_job(settings, entries) if job else undoing.undo_call(entries[0])
 
 
-def _find_entries(session: TerminalSession, settings: Settings, identifier: str, job: str) -> list[UndoEntry]:
+def _require_known(settings: Settings, identifier: str, job: str) -> None:
+    """Raise TerminalError if no store has such a change, or only the sandbox has it: before credentials are missed."""
+    with state.open_stores(settings) as stores:
+        owners = {
+            entry.profile
+            for store in stores
+            for entry in store.undo_log.list_entries()
+            if _fits(entry, identifier, job)
+        }
+    if not owners:
+        raise TerminalError.of("cli_undo.unknown_id", id=visible_text((job or identifier)[:_MAX_ID]))
+    if owners == {composition.SANDBOX_PROFILE} and not settings.sandbox:
+        raise TerminalError.of("cli_undo.in_sandbox")
+
+
+def _fits(entry: UndoEntry, identifier: str, job: str) -> bool:
+    wanted = job or identifier
+    return bool(wanted) and (entry.job if job else entry.call).startswith(wanted)
+
+
+def _find_entries(session: TerminalSession, identifier: str, job: str) -> list[UndoEntry]:
     """Return the one entry whose id begins so, or the entries of the one job, newest first.
 
     Raises:
-        TerminalError: no entry or more than one fits, or it belongs to another SaaS.
+        TerminalError: more than one fits, or it belongs to another SaaS.
     """
-    wanted = job or identifier
-
-    def fits(entry: UndoEntry) -> bool:
-        return bool(wanted) and (entry.job if job else entry.call).startswith(wanted)
-
-    found = [entry for entry in session.pipeline.store.undo_log.list_entries() if fits(entry)]
+    found = [entry for entry in session.pipeline.store.undo_log.list_entries() if _fits(entry, identifier, job)]
     if len({entry.job if job else entry.call for entry in found}) == 1:
         return found
-    shown = visible_text(wanted[:_MAX_ID])
-    if found:
-        raise TerminalError(message("cli_undo.ambiguous_id", id=shown), message("cli_undo.unknown_id_hint"))
-    with state.open_stores(settings) as stores:
-        if any(fits(entry) for store in stores for entry in store.undo_log.list_entries()):
-            raise TerminalError.of("cli_undo.elsewhere")
-    raise TerminalError.of("cli_undo.unknown_id", id=shown)
+    if not found:
+        raise TerminalError.of("cli_undo.elsewhere")
+    shown = visible_text((job or identifier)[:_MAX_ID])
+    raise TerminalError(message("cli_undo.ambiguous_id", id=shown), message("cli_undo.unknown_id_hint"))
 
 
 class _Undoing:
@@ -252,7 +271,7 @@ class _Undoing:
                 else:
                     say(visible_text(answer.explain(self._session.reader.language)), err=True)
                 return answer
-            say(message("cli_undo.done", title=_step_text(step)))
+            say(message("cli_undo.done", title=step.operation.title))
         return None
 
 
@@ -274,18 +293,19 @@ def _ask_missing(step: UndoStep) -> Mapping[str, Any]:
     return values
 
 
-def _step_text(step: UndoStep) -> str:
-    return f"{render(step.operation.title)}  {visible_text(format_json(step.args, indent=None))}"
+def _call_lines(operation: Operation, arguments: Mapping[str, Any], note: str = "") -> str:
+    """Return the title of a call, and a line for each argument."""
+    values = (f"    {name}: {visible_text(format_json(value, indent=None))}" for name, value in arguments.items())
+    return "\n".join((f"  {render(operation.title)}{note}", *values))
 
 
 def _show_plan(plan: UndoPlan) -> None:
     """Print what was done, the calls that undo it, and what does not come back."""
     recipe = plan.operation.effects.undo
-    arguments = visible_text(format_json(plan.entry.arguments, indent=None))
-    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n  {render(plan.operation.title)}  {arguments}")
+    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n{_call_lines(plan.operation, plan.entry.arguments)}")
     say(f"\n{render(message('cli_undo.inverse_calls'))}:")
     for step in plan.steps:
         note = f"  ({render(message('cli_undo.already_done'))})" if step.is_done else ""
-        say(f"  {_step_text(step)}{note}")
+        say(_call_lines(step.operation, step.args, note))
     lost = recipe.note if recipe and recipe.note else message("cli_undo.all_restored")
     say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(lost)}\n")

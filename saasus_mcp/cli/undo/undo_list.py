@@ -11,12 +11,11 @@ from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool, jobs
 from saasus_mcp.cli.terminal import format_json
-from saasus_mcp.cli.times import json_times, relative_time
+from saasus_mcp.cli.times import format_time, json_times
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.permissions.question.content import Timestamp
-from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.pipeline.undo import UndoExtent, UndoPreview, preview_undo
 from saasus_mcp.store import UndoEntry
 
@@ -147,9 +146,7 @@ def _preview(entry: UndoEntry, catalogue: Catalogue) -> UndoPreview | None:
 
 
 def _time(entry: UndoEntry, reader: Reader) -> str:
-    """Return when a change was made, and how long ago."""
-    shown, ago = format_value(Timestamp(entry.at), reader), relative_time(entry.at, time.time())
-    return f"{shown} ({ago.text(reader.language)})"
+    return format_time(entry.at, time.time(), reader)
 
 
 def _made_by(entry: UndoEntry) -> Message:

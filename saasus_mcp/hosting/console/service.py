@@ -12,6 +12,7 @@ from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.signin_sessions import Approver
+from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, RuleTrace, is_conditional
@@ -201,13 +202,17 @@ class ConsoleService:
         """
         if not name and approver.is_owner and self.freeze_all is not None:
             self._record_for_all(approver, ActionKind.UNFREEZE)
+            stores = [each.store() for each in self.contexts_of(approver)]
+            for store in stores:
+                job_control.claim_pauses(store, self.clock())
             self.freeze_all(None)
-            for each in self.contexts_of(approver):
-                each.store().unfreeze()
+            for store in stores:
+                store.unfreeze()
             return
         context = self._find_context(approver, name)
         lifted = profile if context.profile is None else context.profile
         self._record(context, approver, ActionKind.UNFREEZE, profile=lifted)
+        job_control.claim_pauses(context.store(), self.clock())
         context.store().unfreeze(lifted)
 
     def may_freeze_all(self, approver: Approver) -> bool:

@@ -16,6 +16,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID, declares_apps
 
 LIFETIME_SECONDS = 7 * 24 * 3600
 """How long an id is accepted. The client then starts a new session."""
@@ -35,7 +36,7 @@ class ClientSession:
     Attributes:
         id: the text that the client sends.
         key: names the session in the store.
-        elicitation: how the client can ask its person, as it declared; None if it cannot.
+        capabilities: what the client declared, as far as this server uses it: how it can ask its person, and whether it shows apps.
         narrowing: the narrowing of `initialize`, for the whole session.
         expires_at: epoch seconds at which the id expires.
     """
@@ -43,14 +44,9 @@ class ClientSession:
     id: str
     key: str
     protocol_version: str
-    elicitation: Mapping[str, Any] | None
+    capabilities: Mapping[str, Any]
     narrowing: Narrowing
     expires_at: float
-
-    @property
-    def capabilities(self) -> dict[str, Any]:
-        """Return what the client can do, as far as this server uses it."""
-        return {} if self.elicitation is None else {"elicitation": dict(self.elicitation)}
 
 
 class SessionIds:
@@ -72,12 +68,12 @@ class SessionIds:
         """
         key, expires_at = secrets.token_hex(16), self._clock() + LIFETIME_SECONDS
         version = _negotiate_version(params.protocol_version)
-        elicitation = _declared_elicitation(params.capabilities)
-        content = [key, _owner(caller), version, elicitation, narrowing.to_json(), expires_at]
+        capabilities = _used_capabilities(params.capabilities)
+        content = [key, _owner(caller), version, capabilities, narrowing.to_json(), expires_at]
         identifier = self._encryptor.encrypt_token(content, self._purpose)
         if len(identifier) > MAX_ID_LENGTH:
             raise SessionTooLarge
-        return ClientSession(identifier, key, version, elicitation, narrowing, expires_at)
+        return ClientSession(identifier, key, version, capabilities, narrowing, expires_at)
 
     def read(self, identifier: str, caller: Caller) -> ClientSession | None:
         """Return the session of an id, or None if it was not issued to this caller, or has expired."""
@@ -86,10 +82,10 @@ class SessionIds:
         content = self._encryptor.decrypt_token(identifier, self._purpose)
         if content is None:
             return None
-        key, owner, version, elicitation, narrowing, expires_at = content
+        key, owner, version, capabilities, narrowing, expires_at = content
         if owner != _owner(caller) or expires_at <= self._clock():
             return None
-        return ClientSession(identifier, key, version, elicitation, Narrowing.from_json(narrowing), expires_at)
+        return ClientSession(identifier, key, version, capabilities, Narrowing.from_json(narrowing), expires_at)
 
 
 def _owner(caller: Caller) -> str:
@@ -102,8 +98,12 @@ def _negotiate_version(requested: str) -> str:
     return requested if requested in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
 
 
-def _declared_elicitation(capabilities: ClientCapabilities) -> dict[str, Any] | None:
-    declared = capabilities.elicitation
-    if declared is None:
-        return None
-    return {mode: {} for mode in ELICITATION_MODES if getattr(declared, mode) is not None}
+def _used_capabilities(declared: ClientCapabilities) -> dict[str, Any]:
+    used: dict[str, Any] = {}
+    if declared.elicitation is not None:
+        used["elicitation"] = {
+            mode: {} for mode in ELICITATION_MODES if getattr(declared.elicitation, mode) is not None
+        }
+    if declares_apps(declared.extensions):
+        used["extensions"] = {EXTENSION_ID: {"mimeTypes": [APP_MIME_TYPE]}}
+    return used

@@ -11,6 +11,7 @@ from typing import Any
 from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import Localized, message
@@ -27,7 +28,6 @@ from saasus_mcp.jobs.tables.table_reading import TableReading
 from saasus_mcp.jobs.told_reading import reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
-from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 
 
@@ -122,13 +122,15 @@ class CallPlanner:
             faults: list[SaasusMcpError] = []
             try:
                 operation = self.reader.find_operation(entry.tool)
-                self._require_listable(operation)
-                args, places = references.replace(operation, _split_lists(operation, entry))
+                faults += self._listing_faults(operation)
+                args, places, misdirected = references.replace(operation, _split_lists(operation, entry))
+                faults += misdirected
                 if entry.undoes is None:
                     args, unknown = await names.resolve(operation, args, created)
                     faults += unknown
                 step = PlanStep(f"c{number}", operation.key, args, places, undoes=entry.undoes)
-                step = replace(step, args=self._validate(operation, step))
+                if not misdirected:  # their arguments are missing
+                    step = replace(step, args=self._validate(operation, step))
                 if not faults:
                     references.add(entry, EarlierCall(step.step, operation))
             except SaasusMcpError as error:
@@ -136,6 +138,7 @@ class CallPlanner:
                     faults.append(error)
             if faults:
                 self._faults += [fault_of(entry.row, entry.tool, fault) for fault in faults]
+                references.add_faulty(entry)
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
             earlier_targets = {each.target for each in found}
@@ -151,11 +154,13 @@ class CallPlanner:
                 created |= {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
         return found
 
-    def _require_listable(self, operation: Operation) -> None:
+    def _listing_faults(self, operation: Operation) -> list[SaasusMcpError]:
+        """Return why a list may not have calls of this operation."""
         if operation.reads:
-            raise InvalidArguments((), message("jobs_calls.read_in_list"), message("jobs_calls.read_in_list_hint"))
+            return [InvalidArguments((), message("jobs_calls.read_in_list"), message("jobs_calls.read_in_list_hint"))]
         if not self.reader.bulk_limits.allows(operation.level):
-            raise InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))
+            return [InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))]
+        return []
 
     def _validate(self, operation: Operation, step: PlanStep) -> dict[str, Any]:
         filled = fill_placeholders(step.args, step.placeholders())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS, Operation
 from saasus_mcp.catalog.question_texts import load_question_texts
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.jobs.calls.listed_call import ListedCall
@@ -28,7 +29,6 @@ from saasus_mcp.permissions.question.content import (
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.saasus.secret_paths import redact_arguments
-from saasus_mcp.saasus.tool_answer import compact_json
 
 MAX_ITEMS = 500
 """Calls of a list, all of which are stored with the question."""

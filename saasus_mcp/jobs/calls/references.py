@@ -36,6 +36,7 @@ class ReferenceResolver:
     def __init__(self, entries: list[CallEntry]) -> None:
         self._ids = {entry.id for entry in entries} - {""}
         self._earlier: dict[str, EarlierCall] = {}
+        self._faulty = set[str]()
 
     def add(self, entry: CallEntry, call: EarlierCall) -> None:
         """Let later calls refer to this one.
@@ -48,32 +49,47 @@ class ReferenceResolver:
         if entry.id:
             self._earlier[entry.id] = call
 
+    def add_faulty(self, entry: CallEntry) -> None:
+        """Remember a call that has a fault, so that a reference to it is explained."""
+        if entry.id not in self._earlier:
+            self._faulty.add(entry.id)
+
     def replace(
         self, operation: Operation, arguments: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
-        """Return the arguments with placeholders, and by place the step and the field of its answer.
+    ) -> tuple[dict[str, Any], dict[str, tuple[str, str]], list[InvalidArguments]]:
+        """Return the arguments with placeholders, by place the step and the field of its answer, and the faults.
 
-        Raises:
-            InvalidArguments: a reference cannot be followed.
+        An argument whose reference cannot be followed is a fault, and is left out.
         """
-        replaced: dict[str, Any] = dict(arguments)
+        replaced: dict[str, Any] = {}
         places: dict[str, tuple[str, str]] = {}
+        faults: list[InvalidArguments] = []
         properties: Mapping[str, Schema] = operation.input_schema.get("properties", {})
         for name, value in arguments.items():
-            schema = main_branch(properties.get(name, {}))
-            if _is_reference(value):
-                places[name], replaced[name] = self._follow(operation, name, value[REFERENCE_KEY], schema)
-            elif isinstance(value, list):
-                items = list(value)
-                for index, item in enumerate(value):
-                    if _is_reference(item):
-                        inner = main_branch(schema.get("items", {}))
-                        place = f"{name}.{index}"
-                        places[place], items[index] = self._follow(operation, place, item[REFERENCE_KEY], inner)
-                replaced[name] = items
-            if any(REFERENCE_KEY in found for found in _mappings(replaced[name])):
-                raise InvalidArguments((name,), message("jobs_calls.nested_reference"))
-        return replaced, places
+            try:
+                replaced[name], found = self._replace_value(
+                    operation, name, value, main_branch(properties.get(name, {}))
+                )
+                places |= found
+            except InvalidArguments as fault:
+                faults.append(fault)
+        return replaced, places, faults
+
+    def _replace_value(
+        self, operation: Operation, name: str, value: Any, schema: Schema
+    ) -> tuple[Any, dict[str, tuple[str, str]]]:
+        places: dict[str, tuple[str, str]] = {}
+        if _is_reference(value):
+            places[name], value = self._follow(operation, name, value[REFERENCE_KEY], schema)
+        elif isinstance(value, list):
+            inner, value = main_branch(schema.get("items", {})), list(value)
+            for index, item in enumerate(value):
+                if _is_reference(item):
+                    place = f"{name}.{index}"
+                    places[place], value[index] = self._follow(operation, place, item[REFERENCE_KEY], inner)
+        if any(REFERENCE_KEY in found for found in _mappings(value)):
+            raise InvalidArguments((name,), message("jobs_calls.nested_reference"))
+        return value, places
 
     def _follow(self, operation: Operation, place: str, text: Any, schema: Schema) -> tuple[tuple[str, str], Any]:
         id_, _, field = str(text).partition(".")
@@ -84,6 +100,7 @@ class ReferenceResolver:
         earlier = self._earlier.get(id_)
         if earlier is None:
             key = "jobs_calls.forward_reference" if id_ in self._ids else "jobs_calls.unknown_reference"
+            key = "jobs_calls.faulty_reference" if id_ in self._faulty else key
             raise InvalidArguments((place,), message(key, id=quote_text(_own_id(id_))))
         source, fields = _field_schema(earlier.operation, field)
         if source is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.members import Members
@@ -89,5 +89,5 @@ def _value(column: str, text: str, types: Mapping[str, str], name: str) -> Any:
     try:
         return PARSERS.get(types[name], str)(text)
     except ValueError:
-        fault = message("jobs_calls.attribute_type", text=quote_text(text), type=types[name])
-        raise InvalidArguments((column,), fault) from None
+        fault = one_of("jobs_users.not_a", types[name], value=quote_text(text))
+        raise InvalidArguments((column,), message("jobs.sentence", text=fault)) from None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
-from saasus_mcp.saasus.tool_answer import compact_json
 
 ONLY_SAVED, ONLY_LATER, DIFFERS = "only_saved", "only_later", "differs"
 Record = dict[str, Any]

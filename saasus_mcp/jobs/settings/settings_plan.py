@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
@@ -16,7 +17,6 @@ from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
 from saasus_mcp.jobs.settings.settings_operations import RESOURCES, TEXT_OPERATIONS, ResourceSpec
 from saasus_mcp.jobs.settings.settings_question import SettingChange
 from saasus_mcp.saasus.secret_paths import REMOVED
-from saasus_mcp.saasus.tool_answer import compact_json
 
 PLACEHOLDER = "later"
 """Stands for an id in a list until an earlier step supplies it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
@@ -16,7 +17,6 @@ from saasus_mcp.jobs.question_values import name_text, value_list
 from saasus_mcp.permissions.inspection.difference import differing_values
 from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId, Value
 from saasus_mcp.permissions.question.values import ValueFactory
-from saasus_mcp.saasus.tool_answer import compact_json
 
 MAX_LEADING_CHANGES = 2
 """Changes that stand in the first lines of the question. If there are more, none does."""

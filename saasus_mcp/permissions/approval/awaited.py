@@ -32,7 +32,7 @@ class AwaitedApproval:
 
 
 def approval_state(approval: Approval) -> dict[str, Any]:
-    """Return what changes while an approval waits. The comment is that of a rejection, which the answer tells the caller anyway."""
+    """Return what changes while an approval waits. Only a rejection has a comment, which the refusal repeats as well."""
     state = {
         "code": approval.code,
         "status": approval.status,

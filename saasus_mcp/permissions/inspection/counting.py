@@ -7,7 +7,7 @@ from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_each
 from saasus_mcp.catalog.model import ImpactMetric
-from saasus_mcp.saasus.tool_answer import compact_json
+from saasus_mcp.common.json_bytes import compact_json
 
 
 def count_rows(measure: ImpactMetric, variables: Mapping[str, Any]) -> int | None:

@@ -12,11 +12,11 @@ import anyio
 from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import ImpactMetric, Operation
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.counting import count_rows
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
-from saasus_mcp.saasus.tool_answer import compact_json
 
 READ_DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.text import escape_quotes, fold_name, visible_text
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
-from saasus_mcp.saasus.tool_answer import compact_json
 
 ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""

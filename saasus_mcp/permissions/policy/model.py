@@ -14,6 +14,8 @@ from saasus_mcp.permissions.refusal import Reason
 
 DecisionOutcome = Literal["allow", "confirm", "approve", "deny"]
 LiveState = Literal["target", "impact"]
+ListConsent = Literal["once", "each", "never"]
+"""How a person agrees to calls in a list: to all of them at once, to each alone, or not at all."""
 Ceiling = Literal["destructive_per_hour", "affected_users_per_hour", "writes_per_minute"]
 NO_LIVE_STATE: frozenset[LiveState] = frozenset()
 
@@ -60,12 +62,26 @@ class BulkLimits:
 
     max_calls: int = 500
     levels: tuple[str, ...] = ("write", "write_sensitive", "destructive", "critical")
-    critical: Literal["once", "each", "never"] = "once"
+    critical: ListConsent = "once"
     critical_limit: int = 50
 
     def allows(self, level: str) -> bool:
         """Return whether a list may have a call of this level."""
         return level in self.levels and not (level == "critical" and self.critical == "never")
+
+    def most_calls(self, level: str) -> int:
+        """Return how many calls of this level, all of one operation, a list may have at most."""
+        if not self.allows(level):
+            return 0
+        if level == "critical" and self.critical == "once":
+            return min(self.critical_limit, self.max_calls)
+        return self.max_calls
+
+    def consent(self, level: str, count: int = 1) -> ListConsent:
+        """Return how a person agrees to a list with so many calls of this level, all of one operation."""
+        if count > self.most_calls(level):
+            return "never"
+        return "each" if level == "critical" and self.critical == "each" else "once"
 
 
 DEFAULT_BULK = BulkLimits()

@@ -17,6 +17,7 @@ from saasus_mcp.catalog.question_texts import (
     QuestionTexts,
     load_question_texts,
 )
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import strip_nul
@@ -45,7 +46,6 @@ from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
 from saasus_mcp.saasus.secret_paths import redact_arguments
-from saasus_mcp.saasus.tool_answer import compact_json
 
 REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
 """Read errors that the question does not repeat: an absent record, and an unreadable target, which has its own warning."""

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, Literal, cast
 
 from saasus_mcp.catalog.question_texts import FieldText
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line, quote_text
@@ -29,7 +30,6 @@ from saasus_mcp.permissions.question.content import (
     Value,
     ValueList,
 )
-from saasus_mcp.saasus.tool_answer import compact_json
 
 MAX_TEXT_LENGTH = 200
 """Characters of a text that are shown whole."""

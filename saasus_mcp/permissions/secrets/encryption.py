@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.common.messages import message
 
 KEY_BYTES = 32
@@ -71,7 +72,7 @@ class Encryptor:
     def encrypt(self, value: Any, purpose: str) -> bytes:
         """Encrypt a JSON value."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._ciphers[0].encrypt(nonce, json.dumps(value).encode(), purpose.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, encode_json(value), purpose.encode())
 
     def decrypt(self, sealed: bytes, purpose: str) -> Any:
         """Return the JSON value, or None if it was encrypted for another purpose or with another key, or was changed."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, TextResourceContents
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.permissions.approval.awaited import approval_state
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.server.apps.documents import APPS, build_document
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, APPS_URI, declares_apps
 from saasus_mcp.server.elicitation import Context

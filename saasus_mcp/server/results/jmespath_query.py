@@ -18,10 +18,10 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.saasus.response_body import check_depth
-from saasus_mcp.saasus.tool_answer import compact_json
 
 FUNCTIONS: Any = Functions()
 MAX_EXPRESSION_LENGTH = 1_000

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.secret_paths import redact_arguments
-from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.results.truncation import Truncation, truncate
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store import StoredResult, StoreError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json, failed_answer
+from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.results.result_store import ResultStore
 from saasus_mcp.server.scheduling import worker_threads

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any, Literal
 
-from saasus_mcp.saasus.tool_answer import compact_json
+from saasus_mcp.common.json_bytes import encode_json
 
 FIELD_OVERHEAD = 6
 """Bytes of a field beside its name: colon, comma, and the end of a text or a list that was cut."""
@@ -39,7 +39,7 @@ def truncate(value: Any, budget: int) -> tuple[Any, tuple[Truncation, ...]]:
 
 def json_size(value: Any) -> int:
     """Return the bytes of a value as JSON."""
-    return len(compact_json(value).encode())
+    return len(encode_json(value))
 
 
 def _measured(value: Any, most: int) -> int:

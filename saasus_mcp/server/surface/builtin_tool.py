@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.messages import Localized
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus import arguments, validation
-from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.apps.extension import AppName
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.scheduling import worker_threads

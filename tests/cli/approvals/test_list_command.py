@@ -34,7 +34,8 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
 def test_what_waits_is_listed_in_japanese(state: Path) -> None:
     create_approval(state)
     assert (
-        "テナント「Aozora」を削除します\n           承認待ち (残り15分)" in run_command("approvals", "--lang", "ja").out
+        "テナント「Aozora」を削除します\n           承認待ち(残り15分)、"
+        in run_command("approvals", "--lang", "ja").out
     )
 
 

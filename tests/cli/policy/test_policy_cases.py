@@ -101,6 +101,53 @@ def test_presets_can_be_held_to_cases(tmp_path: Path) -> None:
     assert run_command("policy", "test", str(file)).status == 0
 
 
+BULK_CASES = """\
+policy: desk.yaml
+cases:
+  - name: thirty deletions have one approval
+    tool: auth_delete_tenant
+    as: local:a
+    args: {tenant_id: t1}
+    impact: {users: 3}
+    calls: 30
+    expect: approve
+    in_list: once
+  - name: more have none
+    tool: auth_delete_tenant
+    as: local:a
+    args: {tenant_id: t1}
+    impact: {users: 3}
+    calls: 31
+    expect: approve
+    in_list: never
+  - name: a read is in no list
+    tool: auth_get_tenants
+    expect: allow
+    in_list: never
+"""
+
+
+def test_a_case_tells_how_many_calls_one_consent_covers(desk: Path) -> None:
+    desk.write_text(f"{CONSOLE_OPERATOR}\nbulk: {{critical_limit: 30}}\n", encoding="utf-8")
+    file = desk.with_name("cases.yaml")
+    file.write_text(BULK_CASES, encoding="utf-8")
+    assert "3 passed, 0 failed" in run_command("policy", "test", str(file)).out
+    file.write_text(BULK_CASES.replace("calls: 31", "calls: 29"), encoding="utf-8")
+    ran = run_command("policy", "test", str(file))
+    assert ran.status == 1
+    assert "FAIL  more have none (line 11): in a list, expected never, got once" in ran.out
+    failed = json.loads(run_command("policy", "test", str(file), "--json").out)["cases"][1]
+    assert (failed["passed"], failed["expected_in_list"], failed["in_list"]) == (False, "never", "once")
+
+
+def test_a_policy_that_lets_no_critical_call_into_a_list_is_tested(desk: Path) -> None:
+    desk.write_text(f"{CONSOLE_OPERATOR}\nbulk: {{critical: each}}\n", encoding="utf-8")
+    file = desk.with_name("cases.yaml")
+    file.write_text(BULK_CASES, encoding="utf-8")
+    ran = run_command("policy", "test", str(file))
+    assert "expected once, got each" in ran.out
+
+
 # -- replay ------------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.commands import Terminal
+from tests.support.commands import Terminal, run_command
 from tests.support.notices import HttpReceiver, MailReceiver, http_receiver, mail_receiver
 from tests.support.stdio_server import OPENING, build_request, read_answers, send_messages, start_stdio_server
 
@@ -105,3 +105,34 @@ def test_the_next_server_sends_what_a_killed_one_left(tmp_path: Path, monkeypatc
             http.wait_for(1)
         [text] = kinds_of(http)
         assert "承認が必要です" in text
+
+
+def test_the_console_sends_what_no_server_sends_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server that asked has ended. The console reports the request with its own address, and the decision made on it."""
+    with http_receiver() as http, mail_receiver() as mail:
+        configure(tmp_path, http, mail, monkeypatch)
+        with start_stdio_server() as server:
+            send_messages(server, *OPENING, call(2))
+            read_answers(server, 1, 2)
+            server.kill()
+        with Terminal("console") as console:
+            console.wait_for("/console/enter/")
+            http.wait_for(1)
+            [address] = re.findall(r"(http://127\.0\.0\.1:\d+/console)/enter/", console.output)
+            asked = json.loads(http.requests[0][2])
+            link = asked["blocks"][-1]["elements"][0]["url"]
+            assert link.startswith(f"{address}/approvals/")
+            code = link.rpartition("/")[2]
+            assert run_command("reject", code, "--reason", "not now").status == 0
+            http.wait_for(2)
+            assert "却下されました" in kinds_of(http)[1]
+
+
+def test_a_fault_of_a_channel_keeps_nobody_from_the_console(tmp_path: Path) -> None:
+    """A secret of a channel is often known to the server alone."""
+    (tmp_path / "config.toml").write_text(
+        'version = 1\n[notices.slack.approvals]\nurl = { env = "MISSING_HOOK" }\n', encoding="utf-8"
+    )
+    with Terminal("console") as console:
+        console.wait_for("/console/enter/")
+        console.wait_for("MISSING_HOOK")

@@ -62,6 +62,20 @@ def test_nothing_was_done_where_there_is_no_state(state: Path) -> None:
     assert not state.exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("undo",), ("undo", "--json"), ("approvals",), ("audit", "search"), ("audit", "verify"), ("audit", "export")],
+)
+def test_a_store_that_cannot_be_read_is_named_and_the_status_tells_it(words: tuple[str, ...], state: Path) -> None:
+    state.mkdir(mode=0o700)
+    damaged = state / "damaged.sqlite3"
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.chmod(0o600)
+    ran = run_command(*words)
+    assert "damaged" in ran.err
+    assert ran.status == 1
+
+
 @pytest.mark.usefixtures("api")
 async def test_a_change_is_listed_and_put_back_once() -> None:
     identifier = await run_sync(changed)
@@ -73,7 +87,7 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     status, shown = await run_sync(undo, identifier[:8])
     assert status == 0, shown
     assert "元に戻しました。" in shown
-    assert re.search(r"元に戻すために行う操作:\n.*Helper", shown)
+    assert re.search(r"元に戻すために行う操作:\n.*\n.*\n.*Helper", shown)
     assert (await run_sync(names))["helper"] == "Helper"
     assert re.search(rf"^{identifier[:8]}  .*\n +Undone\.$", run_command("undo").out, re.MULTILINE | re.IGNORECASE)
     decided = [json.loads(line) for line in run_command("audit", "export").out.splitlines() if '"decided"' in line]

@@ -23,7 +23,8 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import BudgetCharge, Commitment, Freeze, Store, StoreError
+from saasus_mcp.store import BudgetCharge, Commitment, Freeze, JobGrant, Store, StoreError
+from saasus_mcp.store.job_records import JobPause
 from tests.support.approvals import NOW, pending_approval
 
 OWNER = Approver("local:me", is_owner=True)
@@ -125,6 +126,22 @@ def test_a_freeze_of_one_profile_outlasts_that_of_everything(service: ConsoleSer
     assert [each.profile for each in store.active_freezes()] == ["production"]
     local.unfreeze(OWNER, "production")
     assert store.active_freezes() == []
+
+
+@pytest.mark.parametrize("who", [OWNER, OPERATOR])
+def test_a_job_that_the_model_paused_is_a_persons_to_resume_after_a_freeze(
+    service: ConsoleService, store: Store, who: Approver
+) -> None:
+    service = replace(service, freeze_all=lambda _: None, common_store=Store.in_memory)
+    grant = JobGrant("job_import_users", "token:bob", "production", "plan", "confirmation", "x", False, {"s": "d"}, 9)
+    store.commit("f" * 32, {}, NOW, commitment=Commitment(writes=True, profile="production", grant=grant))
+    store.pause_job("f" * 32, JobPause(NOW, "token:bob", "model"), {"action": "pause"})
+    service.freeze(OPERATOR, "production", "an incident")
+    service.unfreeze(who, "" if who is OWNER else "production")
+    job = store.jobs.get("f" * 32)
+    assert job is not None
+    assert job.pause is not None
+    assert job.pause.side == "freeze"
 
 
 def test_an_approver_freezes_and_unfreezes_their_own_profile_alone(service: ConsoleService, store: Store) -> None:

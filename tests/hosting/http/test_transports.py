@@ -58,6 +58,22 @@ async def test_a_client_lists_and_calls_and_the_audit_says_who(catalogue: Catalo
         assert listed.cache_scope == "private"
 
 
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_a_client_that_shows_apps_gets_them_over_every_transport(catalogue: Catalogue, way: Transport) -> None:
+    made = build_server(catalogue)
+    async with made.serve() as url:
+        for apps in (True, False):
+            async with connect_client(url, way, apps=apps) as client:
+                [tool] = [each for each in (await client.list_tools()).tools if each.name == "auth_get_tenants"]
+                assert tool.meta is not None
+                assert ("ui" in tool.meta) is apps
+                result = await client.call_tool("auth_get_tenants", {})
+                assert ("saasus.io/app" in (result.meta or {})) is apps
+                if apps:
+                    [document] = (await client.read_resource(tool.meta["ui"]["resourceUri"])).contents
+                    assert document.mime_type == "text/html;profile=mcp-app"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", TRANSPORTS)
 async def test_each_caller_sees_and_does_what_its_groups_may(catalogue: Catalogue, way: Transport) -> None:

@@ -12,6 +12,7 @@ from saasus_mcp.hosting.sessions.client_session import LIFETIME_SECONDS, Session
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from tests.support.gate import Clock
 from tests.support.hosting_server import build_caller
 
@@ -35,6 +36,15 @@ def test_what_the_client_declared_comes_back_from_its_id() -> None:
     assert (read.protocol_version, read.capabilities) == ("2025-06-18", {"elicitation": {"form": {}}})
     assert read.narrowing == NARROWED
     assert len(issued.id) < 500
+
+
+def test_a_session_knows_whether_its_client_shows_apps() -> None:
+    ids = SessionIds(Encryptor.ephemeral(), "default")
+    declared = {EXTENSION_ID: {"mimeTypes": ["text/plain", APP_MIME_TYPE]}, "com.example/other": {}}
+    read = ids.read(ids.issue(ALICE, opening(extensions=declared), NO_NARROWING).id, ALICE)
+    assert read is not None
+    assert read.capabilities == {"extensions": {EXTENSION_ID: {"mimeTypes": [APP_MIME_TYPE]}}}
+    assert ids.issue(ALICE, opening(extensions={EXTENSION_ID: {}}), NO_NARROWING).capabilities == {}
 
 
 @pytest.mark.parametrize(("asked", "spoken"), [("2025-03-26", "2025-03-26"), ("1999-01-01", "2025-11-25")])

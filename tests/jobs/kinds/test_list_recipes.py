@@ -164,6 +164,14 @@ async def test_attributes_of_tenants_change_and_the_rest_stays(on: JobServer) ->
     assert (after["name"], after["back_office_staff_email"]) == (before["name"], before["back_office_staff_email"])
 
 
+async def test_a_date_with_a_time_of_day_is_refused_with_the_form_of_a_date(on: JobServer) -> None:
+    rows = [{"tenant": "株式会社青空商事", "attribute.contracted_on": "2026/4/1 10:30"}]
+    text = await refused(on, "job_update_attributes", {"of": "tenants", "rows": rows})
+    assert "attribute.contracted_on" in text
+    assert "2026-04-01" in text
+    assert "without a time of day" in text
+
+
 async def test_attributes_of_users_change(on: JobServer) -> None:
     rows = [{"user": USER, "tenant": AOZORA, "attribute.department": "新部署"}]
     report = await run(on, "job_update_attributes", {"of": "users", "rows": rows})

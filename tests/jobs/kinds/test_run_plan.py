@@ -159,6 +159,32 @@ async def test_all_faults_of_all_rows_are_told_at_once(on: JobServer) -> None:
     assert "Row 8," not in text
 
 
+async def test_a_call_that_no_list_may_have_tells_its_other_faults_too(on: JobServer) -> None:
+    calls = [
+        call("auth_get_tenant", tenant_id="Nowhere"),
+        call(
+            "auth_create_tenant_user_roles",
+            "grant",
+            tenant_id="Nowhere",
+            user_id={"$from": "account.id"},
+            env_id=3,
+            role_names=["no such role", "admin"],
+        ),
+        call("auth_create_env", id={"$from": "grant.id"}, name="x"),
+    ]
+    lines = (await refused(on, {"calls": calls})).splitlines()
+    told = {row: [line for line in lines if f"Row {row}, " in line] for row in (1, 2, 3)}
+    assert len(told[1]) == 2
+    assert "only reads" in told[1][0]
+    assert "Nowhere" in told[1][1]
+    assert len(told[2]) == 3
+    for line, said in zip(told[2], ("account", "Nowhere", "no such role"), strict=True):
+        assert said in line
+    [line] = told[3]
+    assert "grant" in line
+    assert "has a fault" in line
+
+
 async def test_a_value_comes_from_an_earlier_answer(on: JobServer) -> None:
     calls = [
         call("auth_create_saas_user", "account", email="fresh@example.com"),

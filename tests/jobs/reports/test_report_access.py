@@ -69,6 +69,20 @@ async def test_a_report_is_told_no_more_when_what_it_read_is_denied(
         assert again == told, "it is withheld, not lost"
 
 
+async def test_a_client_that_draws_charts_gets_the_data_while_the_reads_are_allowed(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
+        told = await on.call("job_contract_report")
+        assert told.structured is not None
+        chart = told.app_data["chart"]
+        assert chart["title"]["en"] != chart["title"]["ja"]
+        assert [bar["name"]["ja"] for panel in chart["panels"] for bar in panel["bars"]] != []
+        assert "chart_data" not in told.text, "the model does not pay for it"
+        assert not {"chart", "chart_data"} & told.structured.keys()
+    async with start_job_server(tmp_path, on.sandbox, denying("auth_get_tenants")) as later:
+        withheld_from_app = await later.call("job_status", {"job": told.structured["job"]})
+        assert withheld_from_app.app_data.keys() == {"title"}
+
+
 async def test_a_report_is_withheld_by_the_arguments_of_its_reads(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         first, second = sorted(str(row["id"]) for row in sandbox_state(on.sandbox).rows("tenants"))[:2]

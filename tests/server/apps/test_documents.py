@@ -10,7 +10,7 @@ import pytest
 
 from saasus_mcp.server.apps.documents import APPS, PAGES, app_texts, build_document
 
-MAX_BYTES = {"approval": 28_000, "job": 70_000, "table": 50_000}
+MAX_BYTES = {"approval": 28_000, "job": 76_000, "table": 57_000}
 SINKS = (
     "innerHTML",
     "outerHTML",

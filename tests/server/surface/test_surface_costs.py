@@ -36,9 +36,10 @@ def test_the_toolsets_are_those_of_the_catalogue_with_few_tools_each(bench: Modu
     assert max(each.tools for each in costs.toolsets.values()) + costs.always.tools < 40
 
 
-def test_the_page_of_toolsets_says_what_is_so_today(bench: ModuleType) -> None:
-    page = bench.PAGE.read_text(encoding="utf-8")
-    assert bench.renewed(page) == page, "run `python scripts/surface_bench.py --write`"
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_page_of_toolsets_says_what_is_so_today(bench: ModuleType, language: str) -> None:
+    page = bench.PAGES[language].read_text(encoding="utf-8")
+    assert bench.renewed(page, language) == page, "run `python scripts/surface_bench.py --write`"
 
 
 def test_the_report_names_every_surface_and_toolset(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.reports.charts.chart_model import Chart
 from saasus_mcp.jobs.reports.charts.text_chart import render_text
-from saasus_mcp.saasus.tool_answer import AnswerImage, compact_json
+from saasus_mcp.saasus.tool_answer import AnswerImage
 
 MAX_DATA_BYTES = 64 * 1024
 """Bytes of a chart as data. A larger one is not offered: the table has its figures."""

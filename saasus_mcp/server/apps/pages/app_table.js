@@ -21,11 +21,11 @@ async function loadRows(uri, path) {
 start((result) => {
   const { structured, data } = result;
   if (result.failed || !structured) return failureView(result);
-  const title = toolTitle();
+  const title = callTitle();
   const tables = tablesOf(structured, data);
   const uri = typeof data.result === "string" && data.result.startsWith("saasus://results/") ? data.result : null;
   const views = tables.map(({ path, rows, total }, at) => tableView({
-    title: at === 0 && title ? title : columnLabel(path.split(".").pop()), rows, total, level: at === 0 ? "h1" : "h2",
+    title: at === 0 ? title : columnLabel(path.split(".").pop()), rows, total, level: at === 0 ? "h1" : "h2",
     load: uri ? () => loadRows(uri, path) : null }));
   const listed = new Set(tables.map(({ path }) => path));
   const others = Object.entries(structured).filter(([name, value]) => !listed.has(name) && !(name === "result" && tables.length) && value !== null && value !== "");
@@ -33,8 +33,3 @@ start((result) => {
   return el("article", {}, views.length ? views : head(title, null),
     others.length ? facts(others.slice(0, 40).map(([name, value]) => [bdi(columnLabel(name)), bdi(cellText(value, kindOf(name, [structured])) || "–")])) : null);
 });
-
-function toolTitle() {
-  const tool = host.context.toolInfo?.tool;
-  return shown(tool?.title ?? tool?.annotations?.title ?? t("apps.table"), 100);
-}

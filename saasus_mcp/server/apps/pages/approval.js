@@ -25,7 +25,7 @@ function approvalView(approval) {
     fillParts({
       top: head(t("apps.approval"), badge(KINDS[status] ?? "", oneOf("apps.approval_status.", status)), t("apps.code", { code: shown(state.code, 40) })),
       asked: headline ? el("div", { class: "asked" }, el("p", { class: "headline" }, bdi(headline)),
-        el("ul", {}, lines.map((line) => el("li", {}, bdi(line))))) : null,
+        el("ul", {}, lines.map((line) => el("li", { class: /^[⚠¥]/.test(line) ? "warn" : null }, bdi(line))))) : null,
       now: el("p", { role: "status" }, said, state.two_person && isPending() ? " " + t("apps.two_person") : ""),
       comment: state.comment ? facts([[t("apps.comment"), bdi(shown(state.comment))]]) : null,
       time: isPending() ? countdown() : null,

@@ -7,12 +7,28 @@ function chartView(chart) {
   const panels = (Array.isArray(chart.panels) ? chart.panels : []).filter(isObject).slice(0, 8);
   if (!panels.length) return null;
   const footer = inLanguage(chart.footer ?? "");
+  const views = panels.map((panel) => panelView(panel, inLanguage(chart.time_label ?? ""), panels.length === 1));
+  const choose = (chosen) => views.forEach((view, at) => {
+    view.hidden = at !== chosen;
+    buttons[at].setAttribute("aria-pressed", String(at === chosen));
+  });
+  const buttons = panels.map((panel, at) => el("button", { type: "button", click: () => choose(at) }, bdi(inLanguage(panel.title))));
+  choose(0);
   return el("section", { class: "chart" }, el("h2", {}, bdi(inLanguage(chart.title))),
-    panels.map((panel) => panelView(panel, inLanguage(chart.time_label ?? ""))),
+    panels.length > 1 ? el("div", { class: "choices", role: "group", "aria-label": t("apps.choose") }, buttons) : null, views,
     footer ? el("p", { class: "soft pre" }, bdi(footer)) : null);
 }
 
-function panelView(panel, timeLabel) {
+/** Return a day or month of the form 2026-11-05 or 2026-11 as the reader writes it, or another text as it is. */
+function shortTime(text, others) {
+  const found = /^(\d{4})-(\d{2})(?:-(\d{2}))?$/.exec(text);
+  if (!found) return text;
+  const sameYear = others.every((each) => each.slice(0, 4) === text.slice(0, 4));
+  const parts = { month: "short", ...(found[3] ? { day: "numeric" } : {}), ...(sameYear ? {} : { year: "numeric" }), timeZone: "UTC" };
+  return format("DateTimeFormat", parts).format(Date.UTC(found[1], found[2] - 1, found[3] ?? 1));
+}
+
+function panelView(panel, timeLabel, alone) {
   const title = inLanguage(panel.title), isLines = Array.isArray(panel.lines);
   const figures = isLines ? lineFigures(panel, timeLabel) : barFigures(panel);
   const table = el("div", { hidden: true }, tableView({ title, rows: figures, level: "h4" }));
@@ -23,7 +39,7 @@ function panelView(panel, timeLabel) {
     toggle.textContent = table.hidden ? t("apps.show_figures") : t("apps.show_chart");
   } }, t("apps.show_figures"));
   const drawing = isLines ? lineChart(panel, title) : barChart(panel);
-  return el("div", { class: "panel" }, el("div", { class: "bar" }, el("h3", {}, bdi(title)), toggle), drawing, table);
+  return el("div", { class: "panel" }, el("h3", { class: alone ? null : "unseen" }, bdi(title)), drawing, table, toggle);
 }
 
 const barsOf = (panel) => (Array.isArray(panel.bars) ? panel.bars : []).filter(isObject).slice(0, 50);
@@ -75,7 +91,7 @@ function lineChart(panel, title) {
     el("li", {}, swatch(at), bdi(inLanguage(line.name)), el("span", { class: "soft" }, formatNumber(series[at].reduce((sum, value) => Math.max(sum, value), 0)))))));
 
   function draw(width) {
-    const height = 220, left = 12 + 7 * formatNumber(most).length, right = 14, top = 10, bottom = 26;
+    const height = 220, left = 12 + 7 * formatNumber(most).length, right = 30, top = 10, bottom = 26;
     const axis = ticks(most), highest = axis[axis.length - 1];
     const x = (at) => left + (times.length < 2 ? 0 : (at * (width - left - right)) / (times.length - 1));
     const y = (value) => top + (1 - value / highest) * (height - top - bottom);
@@ -84,7 +100,7 @@ function lineChart(panel, title) {
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": t("apps.chart_of", { title }) },
       axis.map((value) => [svg("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
         svg("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, formatNumber(value))]),
-      times.map((time, at) => at % every ? null : svg("text", { x: x(at), y: height - 8, "text-anchor": at === 0 ? "start" : at > times.length - 1 - every / 2 ? "end" : "middle" }, time)),
+      times.map((time, at) => at % every ? null : svg("text", { x: x(at), y: height - 8, "text-anchor": "middle" }, shortTime(time, times))),
       series.map((values, at) => svg("polyline", { class: `line s${at}`, "stroke-dasharray": DASHES[at], points: values.map((value, each) => `${x(each)},${y(value)}`).join(" ") })), guide,
       times.length < 2 ? series.map((values, at) => svg("circle", { class: `dot s${at}`, cx: x(0), cy: y(values[0] ?? 0), r: 4 })) : null);
     const point = (event) => {

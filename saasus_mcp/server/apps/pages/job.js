@@ -2,7 +2,6 @@
 
 const FIRST_POLL_MS = 2000, SLOWEST_POLL_MS = 10_000, MAX_FAILED_POLLS = 3;
 const JOB_KINDS = { running: "wait", paused: "wait", done: "good", failed: "bad", cancelled: "" };
-const GOOD = new Set(["applied", "skipped"]), BAD = new Set(["failed", "refused", "unknown", "unread"]);
 
 function jobView(job, data, title) {
   const done = Number(job.done) || 0, total = Number(job.total) || 0, counts = Object.entries(isObject(job.counts) ? job.counts : isObject(job.steps) ? job.steps : {});
@@ -15,9 +14,9 @@ function jobView(job, data, title) {
     counts.length ? el("dl", { class: "tiles" }, counts.slice(0, 12).map(([name, value]) => el("div", {},
       el("dt", {}, oneOf("apps.count.", name)), el("dd", { class: BAD.has(name) && value ? "bad" : GOOD.has(name) ? "good" : "" }, typeof value === "number" ? formatNumber(value) : shown(value))))) : null,
     isObject(data.chart) ? chartView(data.chart) : null,
-    productView(job),
+    productView(job, isObject(data.chart)),
     outcomesView(job),
-    notesView(job.notes));
+    notesView(data.notes ?? job.notes, data.chart?.footer));
 }
 
 function progress(done, total) {
@@ -31,35 +30,40 @@ function progress(done, total) {
 }
 
 /** Return the table that a job made: its text or records, or what is stored of them. */
-function productView(job) {
-  const uri = stored(job.result), title = t("apps.table");
+function productView(job, charted) {
+  const uri = stored(job.result), title = t("apps.table"), rows = productRows(job);
   const load = uri ? async () => readRows(await readResource(uri)) : null;
-  if (typeof job.csv === "string") return tableView({ title, rows: csvRows(job.csv) });
-  if (Array.isArray(job.records)) return job.records.length ? tableView({ title, rows: job.records }) : null;
-  if (!load || isObject(job.document)) return null;
-  return canReadResources() ? loadLater(title, load) : null;
+  if (rows) return !rows.length ? null : charted ? openLater(title, async () => rows) : tableView({ title, rows, ordered: true });
+  return load && !isObject(job.document) && canReadResources() ? openLater(title, load) : null;
 }
+
+const productRows = (job) => (typeof job.csv === "string" ? csvRows(job.csv) : Array.isArray(job.records) ? job.records : null);
 
 function outcomesView(job) {
   const rows = Array.isArray(job.rows) ? job.rows : [], uri = stored(job.all_rows);
   if (!rows.length) return null;
   const all = isObject(job.counts) ? Object.values(job.counts).reduce((sum, each) => sum + (Number(each) || 0), 0) : 0;
-  const total = uri ? Math.max(rows.length + 1, all) : rows.length;
-  return tableView({ title: t("apps.outcomes"), rows, total, load: uri ? async () => readRows(await readResource(uri)) : null });
+  const total = uri ? Math.max(rows.length + 1, all) : rows.length, load = uri ? async () => readRows(await readResource(uri)) : null;
+  // Rows without an outcome are a summary of the table.
+  if (!rows.some((row) => isObject(row) && row.outcome)) return productRows(job)?.length ? null : tableView({ title: t("apps.summary"), rows });
+  return tableView({ title: t("apps.outcomes"), rows, total, load, ordered: true });
 }
 
-function loadLater(title, load) {
-  const place = el("section", { class: "rows" }), notice = el("p", { class: "soft", role: "status" });
-  const act = async (event) => {
-    event.target.disabled = true;
-    notice.textContent = t("apps.loading");
-    try {
-      const rows = await load();
-      place.replaceWith(tableView({ title, rows }));
-    } catch { notice.textContent = t("apps.not_loaded"); event.target.disabled = false; }
-  };
-  place.append(el("div", { class: "bar" }, el("h2", {}, title), el("button", { type: "button", click: act }, t("apps.show_table"))), notice);
-  return place;
+/** Return a heading with a button that shows the table, and hides it again. */
+function openLater(title, load) {
+  const place = el("div"), notice = el("p", { class: "soft", role: "status" });
+  let table = null;
+  const button = el("button", { type: "button", "aria-expanded": "false", click: async () => {
+    if (!table) {
+      notice.textContent = t("apps.loading");
+      try { table = tableView({ title, rows: await load(), level: "h3", ordered: true }); } catch { notice.textContent = t("apps.not_loaded"); return; }
+      notice.textContent = "";
+      place.replaceChildren(table);
+    } else place.hidden = !place.hidden;
+    button.setAttribute("aria-expanded", String(!place.hidden));
+    button.textContent = place.hidden ? t("apps.show_table") : t("apps.hide_table");
+  } }, t("apps.show_table"));
+  return el("section", { class: "rows" }, el("div", { class: "bar" }, el("h2", {}, title), button), notice, place);
 }
 
 const stored = (uri) => (typeof uri === "string" && uri.startsWith("saasus://results/") ? uri : null);
@@ -72,9 +76,11 @@ function readRows(text) {
   return csvRows(text);
 }
 
-function notesView(notes) {
-  const list = (Array.isArray(notes) ? notes : []).slice(0, 20);
-  return list.length ? el("ul", { class: "notes soft" }, list.map((note) => el("li", {}, bdi(shown(note))))) : null;
+/** Return the notes, without those that stand below the chart. */
+function notesView(notes, footer) {
+  const below = inLanguage(footer ?? "");
+  const list = (Array.isArray(notes) ? notes : []).map(inLanguage).filter((note) => !below.includes(note)).slice(0, 20);
+  return list.length ? el("ul", { class: "notes soft" }, list.map((note) => el("li", {}, bdi(note)))) : null;
 }
 
 /** Read the job again and again until it is over, slower each time, while the page is visible. */

@@ -39,7 +39,7 @@ function inLanguage(text) {
 
 /** Return the name of a field as words. */
 function words(name) {
-  const text = shown(name, 80).replace(/_/g, " ");
+  const text = shown(name, 80).replace(/_/g, " ").replace(/\b(id|url|uri|api|ip)\b/gi, (each) => each.toUpperCase());
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -47,18 +47,18 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 const locale = () => typeof host.context.locale === "string" ? host.context.locale : navigator.language;
 const zone = () => typeof host.context.timeZone === "string" ? { timeZone: host.context.timeZone } : {};
 
-function intl(make) {
-  try { return make(locale(), zone()); } catch { return make(language, {}); }
+const formats = new Map();
+/** Return a format of numbers or times for the reader's locale, made once: to make one takes longer than to use it a hundred times. */
+function format(kind, options) {
+  const key = JSON.stringify([kind, options, host.context.locale, host.context.timeZone]);
+  if (!formats.has(key)) {
+    try { formats.set(key, new Intl[kind](locale(), options)); } catch { formats.set(key, new Intl[kind](language, { ...options, timeZone: options.timeZone === "UTC" ? "UTC" : undefined })); }
+  }
+  return formats.get(key);
 }
-function formatNumber(value) {
-  return intl((tag) => new Intl.NumberFormat(tag, { maximumFractionDigits: 6 })).format(value);
-}
-function formatPercent(value) {
-  return intl((tag) => new Intl.NumberFormat(tag, { style: "percent", maximumFractionDigits: 1 })).format(value);
-}
-function formatTime(seconds) {
-  return intl((tag, where) => new Intl.DateTimeFormat(tag, { dateStyle: "medium", timeStyle: "short", ...where })).format(seconds * 1000);
-}
+const formatNumber = (value) => format("NumberFormat", { maximumFractionDigits: 6 }).format(value);
+const formatPercent = (value) => format("NumberFormat", { style: "percent", maximumFractionDigits: 1 }).format(value);
+const formatTime = (seconds) => format("DateTimeFormat", { dateStyle: "medium", timeStyle: "short", ...zone() }).format(seconds * 1000);
 function formatDuration(seconds) {
   const whole = Math.max(0, Math.floor(seconds)), hours = Math.floor(whole / 3600);
   const rest = `${Math.floor(whole / 60) % 60}:${String(whole % 60).padStart(2, "0")}`;
@@ -93,6 +93,12 @@ function facts(pairs) {
 
 function head(title, status, sub) {
   return el("header", { class: "head" }, el("div", {}, el("h1", {}, title), sub ? el("p", { class: "soft" }, sub) : null), status);
+}
+
+/** Return the title of the tool that was called, as the client knows it. */
+function callTitle() {
+  const tool = host.context.toolInfo?.tool;
+  return shown(tool?.title ?? tool?.annotations?.title ?? "SaaSus", 100);
 }
 
 /** Show what went wrong, or that nothing came. */
@@ -210,8 +216,7 @@ function show() {
   const main = document.getElementById("app"), { result } = call;
   main.setAttribute("aria-busy", String(!result && !call.cancelled));
   let view;
-  if (call.cancelled && !result) view = el("p", { class: "soft" }, t("apps.cancelled"));
-  else if (!result) view = el("p", { class: "soft", role: "status" }, t("apps.loading"));
+  if (!result) view = el("section", {}, head(callTitle(), null), el("p", { class: "soft", role: "status" }, call.cancelled ? t("apps.cancelled") : t("apps.loading")));
   else view = app(result);
   main.replaceChildren(view);
   document.title = main.querySelector("h1")?.textContent ?? "SaaSus";

@@ -1,9 +1,13 @@
 // Tables: sort, filter and pages over bounded rows.
 
-const MAX_ROWS = 5000, MAX_COLUMNS = 60, FIRST_COLUMNS = 8, SAMPLE = 200, MAX_DEPTH = 4, CELL = 120;
+const GOOD = new Set(["applied", "skipped"]), BAD = new Set(["failed", "refused", "unknown", "unread", "over"]);
+
+const MAX_ROWS = 5000, MAX_COLUMNS = 60, SAMPLE = 200, MAX_DEPTH = 4, CELL = 120;
 const PAGE_SIZES = [10, 25, 50, 100];
-const TIME_NAME = /(_at|_from|_until|_on|_date|timestamp|^at|^time)$/;
+const TIME_NAME = /(_at|_from|_until|_on|_date|timestamp|^at|^time|^ttl)$/;
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/;
+const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
+const NAMES = ["name", "display_name", "email", "title", "tenant_name", "attribute_name", "role_name", "unit_name"];
 const PLAIN_NUMBER = /^-?(0|[1-9]\d{0,14})(\.\d{1,6})?$/;
 
 /** Return a value as text, nested values as bounded JSON. */
@@ -23,8 +27,11 @@ function kindOf(name, rows) {
   const values = rows.slice(0, SAMPLE).map((row) => row[name]).filter((value) => value !== null && value !== undefined && value !== "");
   if (!values.length) return "text";
   const all = (test) => values.every(test);
-  const isEpoch = (value) => Number.isInteger(value) && value > 946_684_800 && value < 32_503_680_000;
+  const isEpoch = (value) => typeof value === "number" && value > 946_684_800 && value < 32_503_680_000;
   if (all((value) => typeof value === "boolean")) return "yes";
+  if (all((value) => typeof value === "string" && UUID.test(value))) return "id";
+  if (name === "outcome") return "outcome";
+  if (values.some((value) => typeof value === "object")) return "nested";
   if (TIME_NAME.test(name) && all(isEpoch)) return "epoch";
   if (all((value) => typeof value === "string" && ISO_TIME.test(value))) return "iso";
   const isNumber = (value) => typeof value === "number" || (typeof value === "string" && PLAIN_NUMBER.test(value));
@@ -36,13 +43,35 @@ function cellText(value, kind) {
   if (kind === "number" && Number.isFinite(Number(value))) return formatNumber(Number(value));
   if (kind === "epoch" && Number.isFinite(value)) return formatTime(value);
   if (kind === "iso" && Number.isFinite(Date.parse(value))) return formatTime(Date.parse(value) / 1000);
+  if (kind === "outcome") return oneOf("apps.count.", shown(value, 40));
   if (typeof value === "boolean") return value ? t("apps.yes") : t("apps.no");
   return flat(value);
 }
 
 const sortKey = (value, kind) => (kind === "iso" ? Date.parse(value) : kind === "number" || kind === "epoch" ? Number(value) : cellText(value, kind));
 const folded = (text) => text.normalize("NFKC").toLowerCase();
-const columnLabel = (name) => shown(FIELDS[language]?.[name] ?? words(name), 80);
+const columnLabel = (name) => shown(Object.hasOwn(FIELDS[language], name) ? FIELDS[language][name] : oneOf("apps.field.", name), 80);
+
+/** Return columns with names first, then what tells rows apart, then identifiers, nested values and what is mostly empty. */
+function arrange(columns, rows) {
+  const rank = ({ name, kind }) => {
+    const values = rows.slice(0, SAMPLE).map((row) => flat(row[name])), full = values.filter(Boolean);
+    if (2 * full.length < values.length) return 5;
+    if (NAMES.includes(name)) return NAMES.indexOf(name) - NAMES.length;
+    return kind === "id" ? 4 : kind === "nested" ? 3 : values.length > 3 && new Set(full).size === 1 ? 2 : 0;
+  };
+  return [...columns].sort((one, other) => rank(one) - rank(other));
+}
+
+/** Return a value with everything in it, as far as the bounds allow. */
+function wholeView(value, kind, depth = 0) {
+  if (typeof value !== "object" || value === null || depth >= MAX_DEPTH) return bdi((depth ? flat(value) : cellText(value, kind)) || "–");
+  const inner = Object.entries(value).slice(0, 30);
+  if (!inner.length) return bdi("–");
+  if (!Array.isArray(value)) return facts(inner.map(([name, each]) => [bdi(columnLabel(name)), wholeView(each, kindOf(name, [value]), depth + 1)]));
+  if (inner.every(([, each]) => typeof each !== "object")) return bdi(flat(value));
+  return el("ol", {}, inner.map(([, each]) => el("li", {}, wholeView(each, "text", depth + 1))));
+}
 
 function asRows(list) {
   return list.slice(0, MAX_ROWS).map((each) => (isObject(each) ? each : { value: each }));
@@ -71,9 +100,9 @@ function csvRows(text) {
 
 /** Return a table of rows.
 
- * title: the heading. total: how many rows there are, if these are not all. load: returns all rows.
+ * title: the heading. total: how many rows there are, if these are not all. load: returns all rows. ordered: the columns stay in their order.
  */
-function tableView({ title, rows, total = rows.length, load = null, level = "h2" }) {
+function tableView({ title, rows, total = rows.length, load = null, level = "h2", ordered = false }) {
   const state = { rows: asRows(rows), total, page: 0, size: PAGE_SIZES[0], filter: "", by: null, down: false, open: new Set(), all: false };
   const body = el("div", { class: "table" });
   let columns = [];
@@ -81,20 +110,26 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
   function describe() {
     const names = [...new Set(state.rows.slice(0, SAMPLE).flatMap((row) => Object.keys(row)))].slice(0, MAX_COLUMNS);
     columns = names.map((name) => ({ name, label: columnLabel(name), kind: kindOf(name, state.rows) }));
-    for (const row of state.rows) texts.set(row, folded(columns.map((each) => cellText(row[each.name], each.kind)).join("\n").slice(0, 4000)));
+    if (!ordered) columns = arrange(columns, state.rows);
   }
+
   const texts = new WeakMap();
+  /** Return what a row is found by, made when it is first searched. */
+  function searched(row) {
+    if (!texts.has(row)) texts.set(row, folded(columns.map((each) => cellText(row[each.name], each.kind)).join("\n").slice(0, 4000)));
+    return texts.get(row);
+  }
 
   function found() {
     const wanted = folded(state.filter.trim());
-    const left = wanted ? state.rows.filter((row) => texts.get(row).includes(wanted)) : [...state.rows];
+    const left = wanted ? state.rows.filter((row) => searched(row).includes(wanted)) : [...state.rows];
     const column = columns.find((each) => each.name === state.by);
     if (!column) return left;
     const order = new Intl.Collator(language, { numeric: true });
     const isEmpty = (row) => row[column.name] === null || row[column.name] === undefined || row[column.name] === "";
     return left.sort((one, other) => {
       if (isEmpty(one) || isEmpty(other)) return isEmpty(one) - isEmpty(other);
-      const [a, b] = [sortKey(one[column.name], column.kind), sortKey(other[column.name], column.kind)];
+      const a = sortKey(one[column.name], column.kind), b = sortKey(other[column.name], column.kind);
       const way = typeof a === "number" ? a - b : order.compare(a, b);
       return state.down ? -way : way;
     });
@@ -108,7 +143,8 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
     draw();
   }
 
-  const visible = () => (state.all ? columns : columns.slice(0, FIRST_COLUMNS));
+  const most = () => (body.clientWidth || window.innerWidth) < 520 ? 3 : 6;
+  const visible = () => (state.all ? columns : columns.slice(0, most()));
 
   function heading(column) {
     const sorted = state.by === column.name ? (state.down ? "descending" : "ascending") : "none";
@@ -119,9 +155,10 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
 
   function cell(row, column) {
     const text = cellText(row[column.name], column.kind);
-    const short = text.length > CELL ? text.slice(0, CELL) + "…" : text;
+    const short = column.kind === "id" ? text.slice(0, 8) + "…" : text.length > CELL ? text.slice(0, CELL) + "…" : text;
     if (text === "") return el("td", { class: column.kind }, el("span", { class: "soft" }, "–"));
-    return el("td", { class: column.kind, title: short === text ? null : text }, bdi(short));
+    const good = column.kind === "outcome" ? (GOOD.has(row.outcome) ? " good" : BAD.has(row.outcome) ? " bad" : "") : "";
+    return el("td", { class: column.kind + good, title: text.length > 20 ? text : null }, bdi(short));
   }
 
   function lines(row, number) {
@@ -132,7 +169,7 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
     }, isOpen ? "−" : "+"));
     const line = el("tr", {}, more, visible().map((column) => cell(row, column)));
     if (!isOpen) return [line];
-    const all = facts(columns.map((column) => [bdi(column.label), bdi(cellText(row[column.name], column.kind) || "–")]));
+    const all = facts(columns.map((column) => [bdi(column.label), wholeView(row[column.name], column.kind)]));
     return [line, el("tr", { class: "open" }, el("td", { colspan: visible().length + 1 }, all))];
   }
 
@@ -143,7 +180,7 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
     const choose = (event) => { state.size = Number(event.target.value); state.page = 0; draw(); };
     const from = count ? state.page * state.size + 1 : 0, to = Math.min(count, (state.page + 1) * state.size);
     return el("div", { class: "pages" },
-      el("label", {}, t("apps.page_size"), el("select", { "data-key": "size", change: choose },
+      el("label", {}, el("span", {}, t("apps.page_size")), el("select", { "data-key": "size", change: choose },
         PAGE_SIZES.map((size) => el("option", { value: size, selected: size === state.size }, formatNumber(size))))),
       el("span", { class: "range" }, t("apps.range", { from, to, total: count })),
       el("button", { type: "button", "data-key": "back", disabled: state.page === 0, click: go(state.page - 1) }, t("apps.previous")),
@@ -174,7 +211,7 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
     const rows = found(), from = Math.min(state.page, Math.max(0, Math.ceil(rows.length / state.size) - 1)) * state.size;
     const shownRows = rows.slice(from, from + state.size);
     count.textContent = state.filter.trim() ? t("apps.found", { count: rows.length, total: state.rows.length }) : t("apps.rows", { count: state.total });
-    const hidden = columns.length - FIRST_COLUMNS;
+    const hidden = columns.length - most();
     const cut = state.total > state.rows.length;
     body.replaceChildren(...[
       cut ? el("div", { class: "hint" }, el("span", {}, t("apps.first_rows", { count: state.rows.length, total: state.total })),

@@ -1,0 +1,108 @@
+"""How a page of the repository reads on the documentation site: links, pictures and lists that GitHub and the site treat differently."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+REPOSITORY = "https://github.com/saasus-mcp/saasus-mcp"
+READMES = {"docs/overview.md": "README.md", "docs/overview.ja.md": "README.ja.md"}
+"""The pages that show a file outside `docs/`."""
+
+_FLOWCHART_PICTURES = {
+    "en": "![A call is decided by the policy: it runs, you confirm it in the client, you approve it outside, or it is refused]"
+    "(docs/images/permissions-en.svg)\n",
+    "ja": "![呼び出しはポリシーが判定する。実行、クライアントでの確認、クライアントの外での承認、拒否のどれかになる](docs/images/permissions-ja.svg)\n",
+}
+"""What the site shows for the flowchart of the README, whose program it would load from another host."""
+
+_FENCE = re.compile(r"(^ *```.*?^ *```[^\S\n]*$)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(\]\()(?!\w+:|#)([^)\s#]+)((?:#[^)\s]*)?\))")
+_IMAGE = re.compile(r'(<img src=")(?!\w+:)([^"]+)(")')
+_OTHER_LANGUAGE = re.compile(
+    r"^(?:\[日本語\]|\[English\])\([^)]*\)\n|[^\S\n]*(?:· |; )?(?:\[日本語\]|\[English\])\([^)]*\)", re.MULTILINE
+)
+_BUTTONS = re.compile(r"<!-- buttons:.*?<!-- end of buttons -->\n", re.DOTALL)
+_FLOWCHART = re.compile(r"^```mermaid\n.*?^```\n", re.MULTILINE | re.DOTALL)
+_WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uff60"
+_BROKEN = re.compile(rf"^(?![#|>])(.*[{_WIDE}])\n(?=[{_WIDE}])", re.MULTILINE)
+_ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
+
+
+def site_page(root: Path, path: str, text: str) -> str:
+    """Return a page as the site shows it.
+
+    Args:
+        path: of its file, from the root of the repository.
+        text: what the file says.
+    """
+    source = READMES.get(path)
+    if source is not None:
+        heading = text.partition("\n")[0]
+        text = heading + "\n" + (root / source).read_text(encoding="utf-8").partition("\n")[2]
+    text = _FLOWCHART.sub(_FLOWCHART_PICTURES["ja" if path.endswith(".ja.md") else "en"], text)
+    return _outside_code(text, lambda prose: _prose(prose, source or path))
+
+
+def slug(heading: str, separator: str = "-") -> str:
+    """Return the anchor that GitHub gives to a heading."""
+    kept = re.sub(r"[^\w\s-]", "", heading.strip().lower())
+    return re.sub(r"\s", separator, kept)
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    parts = _FENCE.split(text)
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
+
+
+def _prose(text: str, path: str) -> str:
+    text = _BUTTONS.sub("", text)  # their pictures come from another host
+    text = _OTHER_LANGUAGE.sub("", text)  # the site has a switch of its own
+    text = _LINK.sub(lambda found: f"{found[1]}{_target(found[2], path)}{found[3]}", text)
+    text = _IMAGE.sub(lambda found: f"{found[1]}{_picture(found[2], path)}{found[3]}", text)
+    text = _BROKEN.sub(r"\1", text)  # a browser would show the line break as a space between Japanese letters
+    return _spaced_lists(text)
+
+
+def _target(target: str, path: str) -> str:
+    """Return a link of a file as a link of its page: pages of `docs/` beside each other, all else in the repository."""
+    there = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    here = _place(path)
+    if there in {"README.md", "README.ja.md"}:
+        there = "docs/overview.md"
+    elif there == "docs/README.md":
+        there = "docs/index.md"
+    elif not there.startswith("docs/"):
+        return f"{REPOSITORY}/blob/main/{there}"
+    page = re.sub(r"\.ja\.md$", ".md", there.removeprefix("docs/"))
+    return posixpath.relpath(page, posixpath.dirname(here) or ".")
+
+
+def _place(path: str) -> str:
+    return "overview.md" if path.startswith("README") else path.removeprefix("docs/")
+
+
+def _picture(source: str, path: str) -> str:
+    """Return the address of a picture in HTML, which the site generator leaves alone: from the page's own folder."""
+    there = posixpath.normpath(posixpath.join(posixpath.dirname(path), source)).removeprefix("docs/")
+    name = re.sub(r"(\.ja)?\.md$", "", _place(path))
+    folder = posixpath.dirname(name) if posixpath.basename(name) in {"index", "README"} else name
+    return posixpath.relpath(there, folder or ".")
+
+
+def _spaced_lists(text: str) -> str:
+    """Put an empty line before a list that follows a paragraph: without one, the site's Markdown sees no list."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        before = lines[-1] if lines else ""
+        if (
+            _ITEM.match(line)
+            and before
+            and not before.startswith((" ", "-", "*", "|", "#"))
+            and not _ITEM.match(before)
+        ):
+            lines.append("")
+        lines.append(line)
+    return "\n".join(lines)
