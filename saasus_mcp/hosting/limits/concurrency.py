@@ -164,7 +164,7 @@ class ConcurrencyLimiter:
         limits: the limits of MCP requests. The console and the metrics have places of their own.
 
     Attributes:
-        leaving: the server still takes requests, and asks balancers to send it no more.
+        leaving: the server still takes requests, and asks balancers to turn away.
         draining: the server rejects new requests.
         before_close: called when the calls in progress have ended, before what is left open is closed.
     """
