@@ -7,6 +7,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 PARALLEL := --numprocesses auto --dist worksteal --ignore=tests/browser
+# Container images set it, and then each process compiles the product and the tests again.
+unexport PYTHONDONTWRITEBYTECODE
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
 .PHONY: setup demo test test-fast coverage test-postgres test-pythons test-browser screenshots recordings docs load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean

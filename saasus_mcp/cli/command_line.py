@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,14 +12,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from saasus_mcp.cli.terminal import render, say, warn
-from saasus_mcp.cli.text_layout import wrap_text
+from saasus_mcp.cli.text_layout import MAX_COLUMNS, MIN_COLUMNS, wrap_text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import nearest_names
 
 INTERRUPTED = 130
 """The exit status after Ctrl+C, as shells report it."""
 
-_COLUMN_GAP = 2
+_COLUMN_GAP = MARGIN = 2
 _METAVARS = {"PATH": "FILE", **dict.fromkeys(("INTEGER", "INTEGER RANGE", "FLOAT", "FLOAT RANGE"), "NUMBER")}
 
 
@@ -39,6 +40,11 @@ class UsageError(click.UsageError):
 
 class _HelpFormatter(click.HelpFormatter):
     """A formatter that breaks lines by the width of letters, so that Japanese text is broken too."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        columns = max(MIN_COLUMNS, shutil.get_terminal_size().columns)  # click has at least 50
+        room = min(columns, max_width or MAX_COLUMNS)
+        super().__init__(indent_increment, width or room - MARGIN, max_width)
 
     def write_text(self, text: str) -> None:
         paragraphs = (wrap_text(each, self.width, " " * self.current_indent) for each in text.split("\n\n"))

@@ -21,6 +21,8 @@ from saasus_mcp.settings import Settings
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM, VARIABLE = "saasus-mcp", "_SAASUS_MCP_COMPLETE"
 MAX_DESCRIPTION = 60
+FISH_SPLIT = "string split"
+"""Click's script for fish splits at every comma, which cuts descriptions, and lists such as those of toolsets."""
 
 
 @command(help="cli_help.command.completion")
@@ -34,7 +36,8 @@ def completion(ctx: click.Context, _: Settings, *, shell: str | None) -> None:
         raise UsageError(message("cli_usage.which_shell", shells=SHELLS), ctx)
     kind = get_completion_class(name)
     assert kind is not None  # noqa: S101 - click has all three
-    click.echo(kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())
+    script = kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
+    click.echo(script.replace(FISH_SPLIT, f"{FISH_SPLIT} -m 1"))
 
 
 def complete_tools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

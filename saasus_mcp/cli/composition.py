@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.person import MAX_NAME, Person
+from saasus_mcp.common.text import one_line
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, Policy, Principal, ReadOnlyPolicy, unwrap_policy
 from saasus_mcp.settings import Settings, SettingsError, load_profile, load_profiles
@@ -133,10 +135,13 @@ def check_prerequisites(settings: Settings) -> None:
 def local_user() -> Principal:
     """Return the principal of this computer: the user of the process as the system knows it, not as the environment says."""
     try:
-        name = os.getlogin() if sys.platform == "win32" else pwd.getpwuid(os.getuid()).pw_name
+        if sys.platform == "win32":
+            return Principal(f"local:{os.getlogin()}")
+        user = pwd.getpwuid(os.getuid())
     except (KeyError, OSError):
         return Principal("local")
-    return Principal(f"local:{name}")
+    full_name = one_line(user.pw_gecos.partition(",")[0].strip(), MAX_NAME)
+    return Principal(f"local:{user.pw_name}", person=Person(full_name if full_name != user.pw_name else ""))
 
 
 def record_decision(settings: Settings, kind: ActionKind, subject: str = "", reason: str = "") -> None:
@@ -147,7 +152,8 @@ def record_decision(settings: Settings, kind: ActionKind, subject: str = "", rea
     """
     from saasus_mcp.permissions.approval.action_records import ActionRecord  # noqa: PLC0415 - not on every start
 
-    action = ActionRecord(kind, local_user().id, "terminal", subject=subject, reason=reason)
+    user = local_user()
+    action = ActionRecord(kind, user.id, "terminal", subject=subject, reason=reason, person=user.person)
     with state.open_state(settings) as stores:
         state.record_decision(stores, action)
 

@@ -27,19 +27,20 @@ from saasus_mcp.store.stores import Stores
 @settings_options("lang")
 def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
     """Freeze everything or one profile. Needs no terminal: a freeze is safe."""
-    by = composition.local_user().id
+    user = composition.local_user()
     folder = None if settings.database_url else str(settings.state_folder)
     where = message("cli_freeze.in_folder", folder=folder) if folder else message("cli_freeze.in_database")
     fields = {"frozen": True, "profile": profile, "known": True, "reason": reason, "folder": folder}
     with state.open_state(settings) as stores:
         if profile is None:
-            stores.set_freeze(Freeze(time.time(), by, reason))
+            stores.set_freeze(Freeze(time.time(), user.id, reason))
             print_outcome(fields, message("cli_freeze.frozen", where=where))
             # The record comes last: a failure to record must not prevent the freeze.
-            state.record_decision(stores, ActionRecord(ActionKind.FREEZE, by, "terminal", reason=reason))
+            action = ActionRecord(ActionKind.FREEZE, user.id, "terminal", reason=reason, person=user.person)
+            state.record_decision(stores, action)
             return
         _require_profile_name(profile)
-        known = _freeze_profile(stores, Freeze(time.time(), by, reason, profile), settings)
+        known = _freeze_profile(stores, Freeze(time.time(), user.id, reason, profile), settings)
     name = visible_text(profile)
     if not known:
         say(message("cli_freeze.profile_unknown", profile=name), err=True)
@@ -56,7 +57,8 @@ def unfreeze(settings: Settings, *, profile: str | None) -> None:
         _require_profile_name(profile)
     require_approver("unfreeze", settings.state_folder)
     with state.open_state(settings) as stores, state.open_named_stores(stores) as opened:
-        decision = ActionRecord(ActionKind.UNFREEZE, composition.local_user().id, "terminal", profile=profile or "")
+        user = composition.local_user()
+        decision = ActionRecord(ActionKind.UNFREEZE, user.id, "terminal", profile=profile or "", person=user.person)
         if profile is None:
             state.record_decision(stores, decision)
         for store in opened:
@@ -104,7 +106,8 @@ def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
     names = stores.names
     if not names:
         raise SaasusMcpError.of("cli_freeze.no_store", profile=visible_text(freeze.profile))
-    action = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
+    place, person = {"profile": freeze.profile, "reason": freeze.reason}, composition.local_user().person
+    action = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", person=person, **place)
     for name in names:
         with closing(stores.open(name)) as store:
             store.freeze(freeze)

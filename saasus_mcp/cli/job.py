@@ -81,6 +81,7 @@ def job(
     if name in job_switch.ACTIONS:
         job_switch.switch_job(settings, name, "" if given == NO_ARGUMENTS else given)
         return
+    spec = _find_job(name)  # before credentials are missed
     for file in (output, chart):
         if file is not None and file.exists():
             raise file_exists(file)
@@ -92,7 +93,7 @@ def job(
         defaults, fixed = ({}, {}) if chart is None else ({"language": settings.lang}, {"chart": "png"})
         values = {**defaults, **values, **contents, **fixed}
     try:
-        answer, interrupted = _run(settings, _Request(name, values, encoding), output, fresh=fresh)
+        answer, interrupted = _run(settings, _Request(spec, values, encoding), output, fresh=fresh)
     except CallRefused as refusal:
         if prints_json():
             print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": refusal.reason, "text": render(refusal)})
@@ -119,7 +120,7 @@ class _Request:
         encoding: of the file with the table; empty without one.
     """
 
-    name: str
+    spec: JobSpec
     arguments: Any
     encoding: str
 
@@ -139,7 +140,7 @@ def _run(settings: Settings, request: _Request, output: Path | None, *, fresh: b
 
 def _follow(session: TerminalSession, runner: JobRunner, request: _Request) -> tuple[ToolAnswer, bool]:
     """Check the arguments, and run the job to its end."""
-    spec = _find_job(runner, request.name)
+    spec = request.spec
     values = arguments.parse_plain_arguments(spec.name, spec.input_schema, request.arguments)
     validation.validate_schema(spec.input_schema, values)
     return run_to_end(session, runner, spec, values, request.encoding)
@@ -182,12 +183,16 @@ def _is_news(known: str) -> Callable[[str], bool]:
     return lambda waiting: bool(waiting) and waiting != known
 
 
-def _find_job(runner: JobRunner, name: str) -> JobSpec:
-    spec = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
-    if spec is None or spec.for_people:
-        names = tuple(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
-        nearest = nearest_names(name.removeprefix(TOOL_PREFIX), names)
-        hint = message("cli.nearest_names", names=nearest) if nearest else message("cli_job.known_jobs", names=names)
+def _find_job(name: str) -> JobSpec:
+    known = {each.name.removeprefix(TOOL_PREFIX): each for each in load_jobs()}
+    spec = known.get(name.removeprefix(TOOL_PREFIX))
+    if spec is None:
+        nearest = nearest_names(name.removeprefix(TOOL_PREFIX), tuple(known))
+        hint = (
+            message("cli.nearest_names", names=nearest)
+            if nearest
+            else message("cli_job.known_jobs", names=tuple(known))
+        )
         raise SaasusMcpError(message("cli_job.unknown_job", name=name[:_MAX_NAME]), hint)
     return spec
 

@@ -27,7 +27,8 @@ def switch_job(settings: Settings, action: str, job_id: str) -> None:
     """
     if action == "resume":
         require_approver("job resume", settings.state_folder)
-    who, now = Controller(composition.local_user().id, "person", "terminal"), time.time()
+    user, now = composition.local_user(), time.time()
+    who = Controller(user.id, "person", "terminal", person=user.person)
     with state.open_stores(settings) as stores:
         for store in stores:
             job = store.jobs.get(job_id)

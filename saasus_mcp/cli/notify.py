@@ -156,7 +156,8 @@ def _require_profile_name(profile: str) -> None:
 
 
 def _save_mute(settings: Settings, kind: ActionKind, mute: Mute) -> None:
-    action = ActionRecord(kind, mute.by, "terminal", profile=mute.profile, subject=mute.channel)
+    person = composition.local_user().person
+    action = ActionRecord(kind, mute.by, "terminal", profile=mute.profile, subject=mute.channel, person=person)
     with state.open_state(settings) as stores:
         state.record_decision(stores, action)
         with closing(stores.open_decisions()) as store:

@@ -1,4 +1,4 @@
-"""The log of a server on standard error, without the server's own secrets."""
+"""The log of a server on standard error, as text or JSON, without the server's own secrets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saasus_mcp.saasus.redaction import KnownSecrets
+    from saasus_mcp.settings import LogFormat, LogLevel
 
 LOG_FORMAT = "saasus-mcp: %(levelname)s: %(message)s"
 
@@ -40,10 +41,31 @@ redact_in_log = _FORMATTER.add_secrets
 without_secrets = _FORMATTER.redact
 
 
-def configure_logging(*filters: logging.Filter) -> None:
-    """Write warnings and errors that pass the filters to standard error."""
+def configure_logging(
+    *filters: logging.Filter,
+    log_format: LogFormat = "text",
+    level: LogLevel | None = None,
+    at_least: int = logging.WARNING,
+) -> None:
+    """Write the lines that pass the filters to standard error.
+
+    Args:
+        level: of this program; other libraries write warnings and errors at most.
+        at_least: the level of hosting if none is set.
+    """
     handler = logging.StreamHandler(sys.stderr)
     for each in filters:
         handler.addFilter(each)
-    handler.setFormatter(_FORMATTER)
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    handler.setFormatter(_formatter(log_format))
+    own = logging.getLevelNamesMapping()[level.upper()] if level else logging.WARNING
+    logging.basicConfig(handlers=[handler], level=max(own, logging.WARNING))
+    logging.getLogger("saasus_mcp").setLevel(own)
+    logging.getLogger("saasus_mcp.hosting").setLevel(own if level else at_least)
+
+
+def _formatter(log_format: LogFormat) -> logging.Formatter:
+    if log_format == "text":
+        return _FORMATTER
+    from saasus_mcp.cli.serve.json_log import JsonFormatter  # noqa: PLC0415 - only if it is chosen
+
+    return JsonFormatter(without_secrets)

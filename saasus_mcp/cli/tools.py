@@ -18,7 +18,7 @@ from saasus_mcp.cli.completion import complete_tools, complete_toolsets
 from saasus_mcp.cli.options import make_json_option, parse_toolset_names, settings_options
 from saasus_mcp.cli.output import has_screen, print_json, print_list
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
-from saasus_mcp.cli.text_layout import cut_text
+from saasus_mcp.cli.text_layout import cut_text, terminal_columns, wrap_prose
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.permissions.policy.model import STRICTNESS, Decision, Policy, PolicyInput, stricter_decision
@@ -65,6 +65,7 @@ def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | N
         print_json(rows)
         return
     total = render(message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name))
+    total = wrap_prose(total, terminal_columns()) if has_screen() else total
     print_list([*_list_lines(rows), "", total])
     announce_policy(policy.announcement)
 

@@ -97,7 +97,7 @@ class NoticeRenderer:
         return self._notice(event, reader, title, lines, reference=job.id)
 
     def _decision_lines(self, data: Mapping[str, object]) -> list[Message]:
-        lines = [self._person("notices.decided_by", str(data.get("by", "")))]
+        lines = [self._person("notices.decided_by", str(data.get("by", "")), str(data.get("by_name", "")))]
         if reason := str(data.get("reason", "")):
             lines.append(message("notices.reason", reason=Quoted(reason)))
         return lines

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass
 from typing import Self
-
-import anyio
 
 CALL_SECONDS = 50.0
 """Default time limit of a call in seconds. Most clients give up after 60."""
@@ -27,11 +26,11 @@ class Deadline:
     @classmethod
     def after(cls, seconds: float) -> Self:
         """Return the deadline in so many seconds from now."""
-        return cls(anyio.current_time() + seconds)
+        return cls(asyncio.get_running_loop().time() + seconds)
 
     def seconds_left(self) -> float:
         """Return the seconds left, or 0 after the deadline."""
-        return max(0.0, self.at - anyio.current_time())
+        return max(0.0, self.at - asyncio.get_running_loop().time())
 
     def postponed(self, seconds: float) -> Deadline:
         """Return the deadline extended by so many seconds, such as the time that a person took to answer."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -72,6 +71,11 @@ def build_server(
         return ListToolsResult(tools=[], ttl_ms=LIST_TTL_MS, cache_scope="private")  # _insert_tools fills it
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        reason, mistake = "", None
+        try:
+            reason = stated_reason.reason_from_meta(params.meta)
+        except InvalidArguments as error:
+            mistake = error
         progress = ProgressReporter(context)
         elicitor, url_elicitor = elicitation.elicitors_for(context, language, progress)
         call = Call(
@@ -84,11 +88,12 @@ def build_server(
             url_answers=elicitation.url_answers(params),
             progress=progress,
             is_cancelled=lambda: _is_cancelled(context),
+            reason=reason,
         )
-        try:
-            call = replace(call, reason=stated_reason.reason_from_meta(params.meta))
-        except InvalidArguments as error:
-            return call_tool_result(await pipeline.reject(call, error), pipeline.destination, apps=shows_apps(context))
+        if mistake is not None:
+            return call_tool_result(
+                await pipeline.reject(call, mistake), pipeline.destination, apps=shows_apps(context)
+            )
         answer = await surface.run(call)
         return (
             elicitation.input_required_result(answer, language)

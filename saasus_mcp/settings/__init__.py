@@ -9,6 +9,8 @@ from saasus_mcp.settings.addresses import HIGHEST_PORT, parse_endpoint, parse_pr
 from saasus_mcp.settings.environment import (
     DEFAULT_API_ORIGIN,
     MODES,
+    LogFormat,
+    LogLevel,
     Mode,
     Settings,
     TracesExporter,
@@ -36,6 +38,8 @@ __all__ = [
     "MODES",
     "HttpSettings",
     "JwtTable",
+    "LogFormat",
+    "LogLevel",
     "Mode",
     "OidcTable",
     "Profile",

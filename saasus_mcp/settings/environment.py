@@ -51,6 +51,8 @@ TimeZone = Annotated[str, BeforeValidator(parse_time_zone)]
 Mode = Literal["read-only", "guarded", "strict"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 TracesExporter = Literal["none", "console", "otlp"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Settings(StrictModel):
@@ -90,6 +92,8 @@ class Settings(StrictModel):
         24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
     )
     traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
+    log_format: LogFormat = Field("text", validation_alias=AliasChoices("SAASUS_MCP_LOG_FORMAT"))
+    log_level: LogLevel | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_LOG_LEVEL"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
     call_seconds: float = Field(50.0, ge=5, le=600, validation_alias=AliasChoices("SAASUS_MCP_CALL_SECONDS"))
 

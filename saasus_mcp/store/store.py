@@ -204,7 +204,8 @@ class Store(ApprovalStore, SecretStore):
             return
         with self.audit_log.write_transaction() as connection:
             self.audit_log.append(connection, call, "decided", record, at=at)
-            data = {"by": record.get("principal", ""), "reason": record.get("reason", "")}
+            fields = {"by": "principal", "by_name": "principal_name", "reason": "reason"}
+            data = {name: record.get(key, "") for name, key in fields.items()}
             add_event(connection, NoticeEvent(f"decision:{call}", kind, str(record.get("profile", "")), at, data))
 
     def verify_audit_log(self, heads: Sequence[ChainHead], at: float) -> IntegrityReport:

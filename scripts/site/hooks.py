@@ -1,4 +1,4 @@
-"""What MkDocs is told to do beside its settings in mkdocs.yml: pages as the repository writes them, and the pages for models."""
+"""What MkDocs does beside its settings in mkdocs.yml: it adapts the pages of the repository, and writes the pages for models."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _FLOWCHART_PICTURES = {
 
 _FENCE = re.compile(r"(^ *```.*?^ *```[^\S\n]*$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\()(?!\w+:|#)([^)\s#]+)((?:#[^)\s]*)?\))")
-_IMAGE = re.compile(r'(<img src=")(?!\w+:)([^"]+)(")')
+_IMAGE = re.compile(r'<img src="([^"]+)"[^>]*?alt="([^"]*)"[^>]*>')
 _OTHER_LANGUAGE = re.compile(
     r"^(?:\[日本語\]|\[English\])\([^)]*\)\n|[^\S\n]*(?:· |; )?(?:\[日本語\]|\[English\])\([^)]*\)", re.MULTILINE
 )
@@ -60,8 +60,8 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 def _prose(text: str, path: str) -> str:
     text = _BUTTONS.sub("", text)  # their pictures come from another host
     text = _OTHER_LANGUAGE.sub("", text)  # the site has a switch of its own
+    text = _IMAGE.sub(r"![\2](\1)", text)  # the site finds the files of Markdown pictures
     text = _LINK.sub(lambda found: f"{found[1]}{_target(found[2], path)}{found[3]}", text)
-    text = _IMAGE.sub(lambda found: f"{found[1]}{_picture(found[2], path)}{found[3]}", text)
     text = _BROKEN.sub(r"\1", text)  # a browser would show the line break as a space between Japanese letters
     return _spaced_lists(text)
 
@@ -82,14 +82,6 @@ def _target(target: str, path: str) -> str:
 
 def _place(path: str) -> str:
     return "overview.md" if path.startswith("README") else path.removeprefix("docs/")
-
-
-def _picture(source: str, path: str) -> str:
-    """Return the address of a picture in HTML, which the site generator leaves alone: from the page's own folder."""
-    there = posixpath.normpath(posixpath.join(posixpath.dirname(path), source)).removeprefix("docs/")
-    name = re.sub(r"(\.ja)?\.md$", "", _place(path))
-    folder = posixpath.dirname(name) if posixpath.basename(name) in {"index", "README"} else name
-    return posixpath.relpath(there, folder or ".")
 
 
 def _spaced_lists(text: str) -> str:

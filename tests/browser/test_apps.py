@@ -97,6 +97,20 @@ def test_theme_and_language_follow_the_client(open_client: OpenClient) -> None:
     assert "メールアドレス" in app.locator("thead").inner_text()
 
 
+def test_colors_of_the_client_are_used_only_as_a_pair(open_client: OpenClient) -> None:
+    pair = {
+        "--color-background-primary": "light-dark(#faf9f5, #262624)",
+        "--color-text-primary": "light-dark(#141413, #faf9f5)",
+    }
+    client = open_client()
+    colors = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    app = client.show("table", result_of(people(3)), theme="dark", styles={"variables": pair})
+    assert app.evaluate(colors) == ["rgb(38, 38, 36)", "rgb(250, 249, 245)"]
+    background = {"--color-background-primary": pair["--color-background-primary"]}
+    app = client.show("table", result_of(people(3)), theme="dark", styles={"variables": background})
+    assert app.evaluate(colors) == ["rgb(23, 26, 33)", "rgb(232, 234, 240)"]
+
+
 def test_numbers_and_times_are_written_as_the_person_does(open_client: OpenClient) -> None:
     rows = {"items": [{"amount": 1234567.5, "created_at": 1_700_000_000}]}
     client = open_client()

@@ -57,7 +57,7 @@ def test_an_approval_is_read_given_and_used_once(stage: BrowserServer, signed_in
     page.reload()
     assert "Approved and carried out" in said(page)
     page.get_by_role("link", name="Audit records of this approval").click()
-    assert "applied" in said(page)
+    assert "Applied" in said(page)
     assert approval.code in page.content()
     page.get_by_role("link", name="The approval").first.click()
     page.wait_for_url(f"**/approvals/{approval.code}")
@@ -166,7 +166,7 @@ def test_wrong_revoked_and_callers_tokens_open_nothing(stage: BrowserServer, ope
     for token in ("smcp_" + "A" * 43, stage.token("bob", "caller"), "x"):
         page.locator("#token").fill(token)
         page.get_by_role("button", name="Sign in", exact=True).click()
-        assert "does not open the console" in page.get_by_role("alert").inner_text()
+        assert "You cannot sign in with this token" in page.get_by_role("alert").inner_text()
     inside = signed_in(stage, "boss")
     assert stage.accounts.revoke("boss", time.time())
     inside.reload()
@@ -185,10 +185,10 @@ def test_signing_out_everywhere_ends_the_other_browser_too(stage: BrowserServer,
 def test_a_one_time_link_signs_its_owner_in_once(private: BrowserServer, opened: Open) -> None:
     link = private.link()
     page = opened(link)
-    page.get_by_role("button", name="Enter the console").click()
+    page.get_by_role("button", name="Open the console").click()
     assert "No pending approvals." in said(page)
     again = opened(link)
-    again.get_by_role("button", name="Enter the console").click()
+    again.get_by_role("button", name="Open the console").click()
     assert "used before or is older than five minutes" in said(again)
 
 
@@ -201,7 +201,7 @@ def test_single_sign_on_lets_approvers_in_and_nobody_else(stage: BrowserServer, 
     assert f"oidc:{stage.openid.issuer}|hanako" in page.locator("header").inner_text()
     for person, why in (
         ("taro", "not in the approvers' group (approvers)"),
-        ("nobody", "provider canceled the sign-in"),
+        ("nobody", "provider cancelled the sign-in"),
     ):
         other = opened(f"{stage.url}/console/sso")
         other.get_by_role("link", name=person).click()
@@ -326,13 +326,14 @@ def test_a_hidden_secret_is_shown_once(stage: BrowserServer, signed_in: SignIn) 
 def test_the_decision_for_anybody_can_be_looked_up(stage: BrowserServer, signed_in: SignIn) -> None:
     page = signed_in(stage)
     page.get_by_role("link", name="Tools").click()
-    page.get_by_label("Words of either language").fill("auth_delete_tenant")
-    page.get_by_label("Decisions for").fill("token:carol")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Search tools").fill("auth_delete_tenant")
+    page.get_by_text("Decisions for token:boss").click()
+    page.get_by_label("Principal ID").fill("token:carol")
+    page.get_by_role("button", name="Search").click()
     row = page.get_by_role("row").filter(has=page.get_by_text("auth_delete_tenant", exact=True))
-    assert "critical" in row.inner_text()
+    assert "Critical" in row.inner_text()
     assert "guarded/critical" in row.inner_text()
-    assert "cannot be undone" in row.inner_text()
+    assert "Cannot be undone" in row.inner_text()
 
 
 @pytest.mark.parametrize("asked", [hostile, plan_change, price_change, invitation_question, long_list])

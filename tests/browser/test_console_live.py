@@ -96,7 +96,7 @@ def test_a_comment_on_an_approval_is_kept_and_recorded(
     page.get_by_role("button", name="Approve once").click()
     page.get_by_text("Contract ended in May").wait_for()
     page.get_by_role("link", name="Audit records of this approval").click()
-    page.locator("summary").first.click()
+    page.locator("summary.code").first.click()
     assert "Contract ended in May" in page.locator("main").inner_text()
 
 
@@ -179,7 +179,7 @@ def test_new_approvals_are_notified_if_the_person_wants_it(stage: BrowserServer,
             constructor(title, options) { window.shown.push([title, options.body]); } };
     """)
     page.goto(f"{stage.url}/console")
-    page.get_by_role("button", name="Notify me on this computer").click()
+    page.get_by_role("button", name="Notify me in this browser").click()
     expect(page.get_by_role("button", name="Notify me")).to_have_attribute("aria-pressed", "true")
     page.reload()
     page.locator("#live-sign:not(.lost)").wait_for()

@@ -99,3 +99,16 @@ def test_the_shell_of_the_person_is_the_default(monkeypatch: pytest.MonkeyPatch)
     ran = run_command("completion")
     assert ran.status == 2
     assert "Specify a shell: bash, zsh, fish." in ran.err
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_keeps_a_list_with_commas_and_the_whole_description(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "fish" / "completions"
+    folder.mkdir(parents=True)
+    (folder / "saasus-mcp.fish").write_text(run_command("completion", "fish").out, encoding="utf-8")
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / ".config")}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    for line, offered in (("tools --toolset tenants,us", "tenants,users"), ("unfreeze --pro", "by default, lift")):
+        trial = ["fish", "-c", f'complete -C "saasus-mcp {line}"']
+        done = subprocess.run(trial, capture_output=True, text=True, env=env, timeout=120, check=True)
+        assert offered in done.stdout

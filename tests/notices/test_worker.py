@@ -143,6 +143,15 @@ async def test_people_are_shown_by_name_beside_their_id(store: Store) -> None:
     assert store.audit_records()[-1]["principal_name"] == "鈴木 一郎"
 
 
+async def test_a_freeze_names_the_person_beside_the_id(store: Store) -> None:
+    sender = RecordingSender()
+    action = ActionRecord(ActionKind.FREEZE, "oidc:https://idp|7", "console", person=Person("鈴木 一郎"))
+    record_action(store, action, NOW)
+    await deliver(worker(store, [channel()], sender, clock=Clock()))
+    [(_, notice)] = sender.sent
+    assert any("鈴木 一郎" in line and "7" in line for line in notice.lines)
+
+
 async def test_an_approval_that_nobody_decided_is_told_when_it_expires(store: Store) -> None:
     sender, clock = RecordingSender(), Clock()
     ask(store)

@@ -275,9 +275,9 @@ async def test_a_write_leaves_alone_a_connection_whose_end_has_not_been_read_yet
 
 async def test_a_connection_is_closed_after_some_seconds_without_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     connections: list[int] = []
+    monkeypatch.setattr(http_transport, "KEEP_SECONDS", -1.0)
     async with serving(answering(OK, connections=connections)) as origin, transport_to(origin) as transport:
         await fetch(transport, origin)
-        monkeypatch.setattr(http_transport, "KEEP_SECONDS", -1.0)
         await fetch(transport, origin)
     assert connections == [1, 2]
 

@@ -47,9 +47,10 @@ def test_the_readme_is_shown_without_pictures_and_programs_of_other_hosts(page: 
     shown = site_page(ROOT, path, (ROOT / path).read_text(encoding="utf-8"))
     assert "shields.io" not in shown
     assert "mermaid" not in shown
-    pictures = re.findall(r'!\[[^\]]*\]\(([^)]+)\)|src="([^"]+)"', shown)
-    assert f"images/permissions-{language}.svg" in {one for one, _ in pictures}
-    assert all((ROOT / "docs" / (one or other.removeprefix("../"))).exists() for one, other in pictures)
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", shown)
+    assert {f"images/permissions-{language}.svg", f"images/recording-{language}.svg"} <= {*pictures}
+    assert all((ROOT / "docs" / picture).exists() for picture in pictures)
+    assert "<img" not in shown
 
 
 def test_headings_have_the_anchors_of_github() -> None:

@@ -244,6 +244,16 @@ def test_a_budget_that_is_none_is_named(value: str, monkeypatch: pytest.MonkeyPa
         read_settings()
 
 
+@pytest.mark.parametrize(("variable", "value"), [("SAASUS_MCP_LOG_FORMAT", "json"), ("SAASUS_MCP_LOG_LEVEL", "error")])
+def test_the_log_has_a_form_and_a_level(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (read_settings().log_format, read_settings().log_level) == ("text", None)
+    setting(variable, value, monkeypatch)
+    assert value in (read_settings().log_format, read_settings().log_level)
+    setting(variable, "loud", monkeypatch)
+    with pytest.raises(SettingsError, match=variable):
+        read_settings()
+
+
 @pytest.mark.parametrize("value", ["../x", "a b", "", "x" * 41, "prod\n", "株式会社"])
 def test_a_profile_is_a_plain_word(value: str) -> None:
     with pytest.raises(SettingsError, match="SAASUS_MCP_PROFILE"):

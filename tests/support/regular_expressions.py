@@ -26,6 +26,7 @@ METHODS: Mapping[str, Mode] = {
     "findall": "search",
     "finditer": "search",
 }
+_USE = re.compile(rf"\.(?:{'|'.join(METHODS)})\b")
 KEYWORDS = {"pattern", "allow_origin_regex"}
 """Arguments of libraries that take an expression."""
 GLOB = "translate(pattern.replace('[', '[[]'))"
@@ -64,10 +65,9 @@ def find_expressions() -> list[Expression]:
 
 
 def _of_code() -> Iterator[Expression]:
-    for file in sorted(PRODUCT.rglob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        if "re" in _imported(tree) or any(keyword in file.read_text(encoding="utf-8") for keyword in KEYWORDS):
-            yield from _of_module(file.relative_to(PRODUCT.parent), tree)
+    for file, text in sorted(_sources().items()):
+        if re.search(r"^ *import re$", text, re.MULTILINE) or any(keyword in text for keyword in KEYWORDS):
+            yield from _of_module(file.relative_to(PRODUCT.parent), _parse(text))
 
 
 def _of_module(file: Path, tree: ast.Module) -> Iterator[Expression]:
@@ -114,8 +114,14 @@ def _method(node: ast.Call) -> str | None:
     return None
 
 
-def _imported(tree: ast.Module) -> set[str]:
-    return {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
+@cache
+def _sources() -> Mapping[Path, str]:
+    return {file: file.read_text(encoding="utf-8") for file in PRODUCT.rglob("*.py")}
+
+
+@cache
+def _parse(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _assigned(tree: ast.Module, call: ast.Call) -> str:
@@ -136,8 +142,8 @@ def _assigned(tree: ast.Module, call: ast.Call) -> str:
 def _all_uses() -> Mapping[str, frozenset[Mode]]:
     """Return the uses of constants by name in the whole product, for those that their own module does not use."""
     found: dict[str, frozenset[Mode]] = {}
-    for file in PRODUCT.rglob("*.py"):
-        for name, modes in _own_uses(ast.parse(file.read_text(encoding="utf-8"))).items():
+    for text in filter(_USE.search, _sources().values()):
+        for name, modes in _own_uses(_parse(text)).items():
             found[name] = found.get(name, frozenset()) | modes
     return found
 
@@ -146,6 +152,7 @@ def _uses(tree: ast.Module) -> Mapping[str, frozenset[Mode]]:
     return {**_all_uses(), **_own_uses(tree)}
 
 
+@cache
 def _own_uses(tree: ast.Module) -> Mapping[str, frozenset[Mode]]:
     found: dict[str, frozenset[Mode]] = {}
     for node in ast.walk(tree):

@@ -74,7 +74,8 @@ def reject(settings: Settings, *, code: str, reason: str | None) -> None:
     now = time.time()
     with state.open_stores(settings) as stores:
         approvals, approval = approval_view.find_pending(stores, code, now)
-        approvals.reject(approval, composition.local_user().id, now, reason)
+        user = composition.local_user()
+        approvals.reject(approval, user.id, now, reason, person=user.person)
         decided = approval_view.find_approval(stores, approval.code, now)
     text = message("cli_approvals.rejected", minutes=WAIT_AFTER_REJECTION // 60)
     print_outcome(approval_view.approval_json(decided), text)
@@ -143,7 +144,8 @@ def _approve(approvals: ApprovalService, approval: Approval, language: Language)
     for _ in range(MAX_ATTEMPTS):
         typed = terminal.prompt(message("cli_approvals.type_name_prompt", name=name))
         try:
-            approvals.approve(approval, typed, composition.local_user().id, time.time())
+            user = composition.local_user()
+            approvals.approve(approval, typed, user.id, time.time(), person=user.person)
         except CallRefused as refused:
             if refused.reason != "declined":
                 raise

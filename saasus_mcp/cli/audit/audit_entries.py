@@ -54,11 +54,12 @@ class AuditEntry:
         kind = self.events[-1]
         if kind != "ended":
             return "unfinished" if kind == "begun" else kind
-        if self.record.get("applied") == "unknown":
+        outcomes = self.record.get("steps") or {self.record.get("applied"): 1}  # a job has many
+        if outcomes.get("unknown"):
             return "unknown"
-        if self.record.get("applied") == "applied":
+        if outcomes.get("applied"):
             return "applied"
-        return "done" if self.record.get("ok") else "failed"
+        return "done" if self.record.get("ok") or self.record.get("status") == "done" else "failed"
 
     @property
     def action(self) -> str:

@@ -15,8 +15,9 @@ from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hosting_checks
 from saasus_mcp.cli.doctor.checks import Finding
 from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.output import has_screen, print_json
 from saasus_mcp.cli.terminal import render, say
+from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.settings import HttpSettings, Settings, SettingsError
 
@@ -124,7 +125,9 @@ def _run(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Findin
 def _print(finding: Finding) -> None:
     """Print a finding, with its hint below it."""
     status = f"[{render(one_of('cli_doctor.status', finding.status))}]"
-    click.secho(status, fg=COLOURS[finding.status], nl=False)
-    say(f" {render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}")
+    shown = f"{status}  {render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}"
+    if has_screen():
+        shown = wrap_prose(shown, terminal_columns())
+    click.echo(click.style(status, fg=COLOURS[finding.status]) + shown.removeprefix(status))
     if finding.hint:
         say(f"    -> {render(finding.hint)}")

@@ -84,7 +84,15 @@ def build_hosted_console(
 def _profile_context(name: str, served: ServedProfile) -> ProfileContext:
     pipeline = served.pipeline
     destination = pipeline.destination
-    return ProfileContext(name, served.groups, lambda: pipeline.store, name, destination.saas_id, destination.sandbox)
+    return ProfileContext(
+        name,
+        served.groups,
+        lambda: pipeline.store,
+        name,
+        destination.saas_id,
+        sandbox=destination.sandbox,
+        pipeline=pipeline,
+    )
 
 
 def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
@@ -108,7 +116,8 @@ def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitSta
 
 def signin_link(console: Console, base: str) -> str:
     """Return a one-time link for the user of this computer."""
-    approver = Approver(composition.local_user().id, is_owner=True)
+    user = composition.local_user()
+    approver = Approver(user.id, is_owner=True, person=user.person)
     return f"{base}/enter/{console.signin.links.issue(approver)}"
 
 

@@ -115,7 +115,7 @@ async def _serve(
     from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - the SDK is the slowest import
     from saasus_mcp.server.stdio.message_stream import MessageStream  # noqa: PLC0415 - as above
 
-    server_log.configure_logging(RepeatFilter())
+    server_log.configure_logging(RepeatFilter(), log_format=settings.log_format, level=settings.log_level)
     stream = MessageStream(transport or _thread_transport())
     async with (
         composition.open_pipeline(settings, partial(_console_url, settings)) as pipeline,

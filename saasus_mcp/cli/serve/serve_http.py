@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +17,11 @@ import anyio
 from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import trace_export
-from saasus_mcp.cli.terminal import announce_policy, warn
+from saasus_mcp.cli.serve.flood_filter import FloodFilter
+from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Localized, message
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
 from saasus_mcp.settings import Settings, load_profiles
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from saasus_mcp.settings import HttpSettings
     from saasus_mcp.store.tokens import TokenStore
 
+Tell = Callable[[Localized | str], None]
+
 
 def serve_http(settings: Settings, options: SurfaceOptions) -> None:
     """Serve until a signal stops the process.
@@ -38,8 +42,9 @@ def serve_http(settings: Settings, options: SurfaceOptions) -> None:
     Raises:
         SaasusMcpError: the settings cannot be used, or other computers could reach the server without authentication.
     """
-    server_log.configure_logging()
-    logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
+    server_log.configure_logging(
+        FloodFilter(), log_format=settings.log_format, level=settings.log_level, at_least=logging.INFO
+    )
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, any bad request would fill the log
     use_uvloop = find_spec("uvloop") is not None
     with trace_export.export_traces(settings.traces):
@@ -54,7 +59,7 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
     from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for HTTP
 
     http, metrics = load_http_settings(settings), Metrics()
-    address = _Address(http, http.port)
+    address, tell = _Address(http, http.port), _teller(settings)
     with ExitStack() as until:
         authenticator = build_authenticator(settings, http, until)
         make_observer = partial(MetricsObserver, metrics)
@@ -86,9 +91,9 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
             )
             with uvicorn_server.open_listener(http.host, http.port) as listener:
                 address.port = listener.getsockname()[1]
-                _announce(http, served, policy, address.url)
+                _announce(http, served, policy, address.url, tell)
                 if console is not None:
-                    _announce_console(http, console, address.console_url)
+                    _announce_console(http, console, address.console_url, tell)
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
                 leave_seconds = http.table.leave_seconds if http.authenticated else 0.0  # a balancer is before it
                 await uvicorn_server.create_server(app, settings.timeout, leave_seconds).serve([listener])
@@ -214,26 +219,34 @@ class _Address:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-def _announce(http: HttpSettings, served: Mapping[str, ServedProfile], policy: Policy, url: str) -> None:
+def _teller(settings: Settings) -> Tell:
+    """Return what writes a line for the operator: as text, or in the log if programs read it."""
+    if settings.log_format == "text":
+        return warn
+    return lambda text: logging.getLogger("saasus_mcp.hosting").info(visible_text(render(text)))
+
+
+def _announce(http: HttpSettings, served: Mapping[str, ServedProfile], policy: Policy, url: str, tell: Tell) -> None:
     """Print the addresses and what an operator must know."""
     urls = [f"{url}/mcp", *(f"{url}/mcp/{name}" for name in served if len(served) > 1)]
-    warn(message("cli_serve.mcp_at", urls=", ".join(urls)))
+    tell(message("cli_serve.mcp_at", urls=", ".join(urls)))
     if not http.authenticated:
-        warn(message("cli_serve.this_computer_only"))
+        tell(message("cli_serve.this_computer_only"))
     else:
         for name, each in served.items():
             if not each.groups:
-                warn(message("cli_serve.profile_without_groups", name=name))
-    announce_policy(policy.announcement)
+                tell(message("cli_serve.profile_without_groups", name=name))
+    if policy.announcement:
+        tell(policy.announcement)
 
 
-def _announce_console(http: HttpSettings, console: Console, url: str) -> None:
+def _announce_console(http: HttpSettings, console: Console, url: str, tell: Tell) -> None:
     """Print the address of the console. Without a way to sign in, print a link that signs in once."""
     from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
 
     if console.signin.verify_token is not None or console.signin.provider is not None:
-        warn(message("cli_serve.console_at", url=url))
+        tell(message("cli_serve.console_at", url=url))
         return
-    warn(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
+    tell(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
     if not http.authenticated:
-        warn(message("cli_serve.console_new_link"))
+        tell(message("cli_serve.console_new_link"))

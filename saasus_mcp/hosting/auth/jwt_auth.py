@@ -144,9 +144,25 @@ class JwtAuthenticator:
         return frozenset(accessible)
 
 
+REASONS = {
+    "ExpiredSignatureError": "it has expired; if it is new, compare the clocks of this server and of the provider",
+    "ImmatureSignatureError": "it is not valid yet: compare the clocks of this server and of the provider",
+    "InvalidAudienceError": "it is for another audience: compare its aud with [auth.jwt].audience",
+    "InvalidIssuerError": "it is of another issuer: compare its iss with [auth.jwt].issuer",
+    "InvalidSignatureError": "its signature does not belong to the keys of [auth.jwt].jwks_url",
+    "InvalidAlgorithmError": "its algorithm is not in [auth.jwt].algorithms",
+    "MissingRequiredClaimError": "a claim is missing: aud, exp, iss and the subject are required",
+    "DecodeError": "it is not a JWT",
+}
+"""What an operator can do about the errors of PyJWT, by type."""
+
+
 def describe_invalid_token(error: Exception) -> str:
     """Return why a token is invalid, for the log. PyJWT's own text may repeat the token, so only its type is used."""
-    return str(error) if isinstance(error, TokenRejected) else type(error).__name__
+    if isinstance(error, TokenRejected):
+        return str(error)
+    name = type(error).__name__
+    return f"{REASONS[name]} ({name})" if name in REASONS else name
 
 
 def accepted_audiences(http: HttpSettings, profiles: Iterable[str]) -> dict[str, frozenset[str] | None]:

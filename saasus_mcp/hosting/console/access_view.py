@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.hosting.console.people_view import PersonView
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
@@ -27,6 +28,7 @@ def view_access(
     session, zone, now = page.session, page.reader.zone, service.clock()
     name = getattr(zone, "key", "") or zone.tzname(None) or ""
     values = {
+        "who": PersonView(session.approver.id, session.approver.person.label),
         "groups": sorted(session.approver.groups),
         "since": format_value(Timestamp(session.opened_at), page.reader),
         "until": format_value(Timestamp(session.expires_at), page.reader),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService, ListedApproval
@@ -25,14 +26,15 @@ RELOAD_SECONDS = 30
 
 def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the pending approvals and the most recent decisions; with words to search for, the matching ones."""
-    search = WordSearch(page.filter_text("q"))
+    search, people = WordSearch(page.filter_text("q")), PagePeople()
     rows = [
-        _approval_row(service, each, page.reader)
+        _approval_row(service, each, page.reader, people)
         for each in service.list_approvals(page.session.approver)
-        if search.matches(_searched_texts(service, each))
+        if search.matches(_searched_texts(service, each, people))
     ]
+    waiting = [row for row in rows if row["status"] == "pending"]
     values = {
-        "waiting": [row for row in rows if row["status"] == "pending"],
+        "waiting": sorted(waiting, key=lambda row: row["seconds"]),
         "decided": [row for row in rows if row["status"] != "pending"][:RECENT_DECISIONS],
         "q": search.text,
         "reload_seconds": RELOAD_SECONDS,
@@ -57,7 +59,7 @@ def view_approval(
     approval = listed.approval
     question = stored_question.load_question(approval)
     values = {
-        "row": _approval_row(service, listed, page.reader),
+        "row": _approval_row(service, listed, page.reader, PagePeople()),
         "question": question_content(question, page.reader) if question is not None else None,
         "older": stored_question.legacy_text(approval, page.language) if question is None else "",
         "to_type": stored_question.text_to_type(approval, page.language),
@@ -81,7 +83,9 @@ def _links(service: ConsoleService, listed: ListedApproval) -> list[tuple[str, M
     return [] if record is None else [link for link in record_links(service, record) if link[0] != own]
 
 
-def _approval_row(service: ConsoleService, listed: ListedApproval, reader: Reader) -> dict[str, Any]:
+def _approval_row(
+    service: ConsoleService, listed: ListedApproval, reader: Reader, people: PagePeople
+) -> dict[str, Any]:
     approval, now = listed.approval, service.clock()
     operation, question = service.find_operation(approval.operation), stored_question.load_question(approval)
     # An approval that is stale before its time was invalidated by a change of the target or the policy.
@@ -94,7 +98,7 @@ def _approval_row(service: ConsoleService, listed: ListedApproval, reader: Reade
         "operation": operation.tool if operation else approval.operation,
         "level": operation.level if operation else "",
         "level_label": one_of("console.level_name", operation.level) if operation else None,
-        "who": approval.principal,
+        "who": people.view(listed.context, approval.principal),
         "profile": approval.profile,
         "saas_id": approval.saas_id,
         "sandbox": listed.context.sandbox,
@@ -107,16 +111,17 @@ def _approval_row(service: ConsoleService, listed: ListedApproval, reader: Reade
         "until": f"{datetime.fromtimestamp(approval.expires_at, reader.zone):%H:%M %Z}",
         "at": format_value(Timestamp(approval.requested_at), reader),
         "two_person": approval.two_person,
-        "decided_by": approval.decided_by or "",
+        "decided_by": people.view(listed.context, approval.decided_by or ""),
         "decided_at": format_value(Timestamp(approval.decided_at), reader) if approval.decided_at else "",
         "reason": approval.reason or "",
     }
 
 
-def _searched_texts(service: ConsoleService, listed: ListedApproval) -> list[str]:
+def _searched_texts(service: ConsoleService, listed: ListedApproval, people: PagePeople) -> list[str]:
     """Return the texts of an approval in which words are searched: both languages, whatever the reader's."""
     approval, question = listed.approval, stored_question.load_question(listed.approval)
     readers = (Reader.of("en"), Reader.of("ja"))
     headlines = [format_sentence(question.headline, reader) for reader in readers] if question else []
-    names = [approval.name, approval.code, approval.principal, approval.decided_by or "", approval.reason or ""]
+    involved = [str(people.view(listed.context, each or "")) for each in (approval.principal, approval.decided_by)]
+    names = [approval.name, approval.code, approval.reason or "", *involved]
     return [*headlines, *names, *service.operation_names(approval.operation)]

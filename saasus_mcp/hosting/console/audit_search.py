@@ -138,7 +138,8 @@ def _fits_fields(service: ConsoleService, entry: AuditEntry, wanted: AuditFilter
         return False
     if wanted.event not in ("", record["event"]) or wanted.outcome not in ("", entry.outcome):
         return False
-    people = f"{record.get('principal', '')}\n{record.get('by', '')}"
+    named = ("principal", "principal_name", "principal_email", "by")
+    people = "\n".join(str(record.get(name, "")) for name in named)
     names = f"{key}\n{operation.tool if operation is not None else ''}"
     return wanted.principal.casefold() in people.casefold() and wanted.tool.casefold() in names.casefold()
 

@@ -11,9 +11,11 @@ from typing import Any, get_args
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.person import Person
 from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditEntry, AuditFilter, operation_of, search_page
+from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.record_links import record_links
-from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
@@ -39,6 +41,7 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
     context = select_context(contexts, page)
     first, last = _read_dates(service, page)
     before = _read_cursor(page)
+    people = PagePeople()
     found = search_page(service, context, read_filter(service, page), before) if context else None
     log = context.store().audit_log if context and page.query.get("verify") else None
     faults = log.find_breaks() if log else None
@@ -48,7 +51,9 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "wanted": {name: page.filter_text(name) for name in FILTERS} | {"from": first.isoformat(), "to": last},
         "events": [(event, one_of("console.audit_event", event)) for event in AUDIT_EVENTS],
         "outcomes": [(each, one_of("console_audit.outcome", each)) for each in OUTCOMES],
-        "records": [_entry_row(service, entry, page.reader) for entry in found.entries] if found else [],
+        "records": [_entry_row(service, context, entry, page.reader, people) for entry in found.entries]
+        if found and context
+        else [],
         "older": _format_cursor(found.next_cursor) if found and found.next_cursor else None,
         "paged": before is not None,
         "faults": faults,
@@ -75,7 +80,9 @@ def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
     )
 
 
-def _entry_row(service: ConsoleService, entry: AuditEntry, reader: Reader) -> dict[str, Any]:
+def _entry_row(
+    service: ConsoleService, context: ProfileContext, entry: AuditEntry, reader: Reader, people: PagePeople
+) -> dict[str, Any]:
     record, operation = entry.record, operation_of(entry.record)
     details = {name: value for name, value in record.items() if name not in _COLUMNS}
     if entry.end is not None:
@@ -86,10 +93,14 @@ def _entry_row(service: ConsoleService, entry: AuditEntry, reader: Reader) -> di
         "call": record["call"][:8],
         "title": service.operation_title(operation, reader.language) if operation else "",
         "operation": service.tool_name(operation),
-        "principal": record.get("principal", ""),
+        "principal": people.view(
+            context,
+            str(record.get("principal", "")),
+            Person(str(record.get("principal_name", "")), str(record.get("principal_email", ""))),
+        ),
         "decision": decision_text(record, reader),
         "rule": record.get("rule", ""),
-        "by": record.get("by", ""),
+        "by": people.view(context, str(record.get("by", ""))),
         "outcome": outcome_text(service, entry),
         "applied": entry.outcome,
         "status": (entry.end or {}).get("status") or "",

@@ -8,28 +8,35 @@ from typing import Any
 
 from saasus_mcp.catalog import UnknownTool
 from saasus_mcp.common.messages import one_of
+from saasus_mcp.hosting.console import undo_actions
+from saasus_mcp.hosting.console.people_view import PagePeople
+from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
+from saasus_mcp.hosting.console.undo_actions import UndoRefused
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.server.pipeline.undo import UndoPreview, preview_undo
+from saasus_mcp.server.pipeline.call import PendingElicitation
+from saasus_mcp.server.pipeline.undo import UndoPreview, UndoStep, preview_undo
 from saasus_mcp.store import UndoEntry
 
 PAGE_SIZE = 50
+UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "declined", "undo_none"})
+"""Reasons that have a text of their own for the undo."""
 
 
 def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the newest changes, those of one job, or those that match a search."""
-    search = WordSearch(page.filter_text("q"))
+    search, people = WordSearch(page.filter_text("q")), PagePeople()
     job = page.filter_text("job")
     found = [
         each
         for each in service.list_changes(page.session.approver)
-        if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each))
+        if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each, people))
     ]
     values = {
-        "rows": [_change_row(service, each, page.reader) for each in found[:PAGE_SIZE]],
+        "rows": [_change_row(service, each, page.reader, people) for each in found[:PAGE_SIZE]],
         "more": len(found) - PAGE_SIZE,
         "q": search.text,
         "job": job,
@@ -38,14 +45,20 @@ def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
     return PageContent("changes", values)
 
 
-def view_change(service: ConsoleService, page: PageRequest) -> PageContent | None:
-    """Return one change: its call, the state before, and how to undo it."""
+def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> PageContent | None:
+    """Return one change: its call, the state before, and how to undo it.
+
+    Args:
+        error: why the undo was refused.
+    """
     listed = service.find_change(page.session.approver, page.path["call"])
     if listed is None:
         return None
-    entry = listed.entry
+    entry, plan = listed.entry, undo_actions.plan_here(page.session.approver, listed)
     values = {
-        "row": _change_row(service, listed, page.reader),
+        "error": error,
+        "steps": [_step_row(step, page.reader) for step in plan.steps] if plan is not None else [],
+        "row": _change_row(service, listed, page.reader, PagePeople()),
         "arguments": _indented(entry.arguments),
         "before": _indented(entry.before) if entry.before is not None else "",
         "undone_by": sorted(set(entry.undone.values())),
@@ -54,7 +67,43 @@ def view_change(service: ConsoleService, page: PageRequest) -> PageContent | Non
     return PageContent("change", values)
 
 
-def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader) -> dict[str, Any]:
+def view_undo(
+    service: ConsoleService, page: PageRequest, asked: PendingElicitation, error: str = ""
+) -> PageContent | None:
+    """Return the question that the approver must answer before a change is undone.
+
+    Args:
+        error: why the last answer was refused.
+    """
+    listed, question = service.find_change(page.session.approver, page.path["call"]), asked.prompt.question
+    if listed is None or question is None:
+        return None
+    values = {
+        "row": _change_row(service, listed, page.reader, PagePeople()),
+        "question": question_content(question, page.reader),
+        "state_of_question": asked.state,
+        "to_type": asked.prompt.name,
+        "error": error,
+        "here": "changes",
+    }
+    return PageContent("undo", values)
+
+
+def refusal_text(refused: UndoRefused, reader: Reader) -> str:
+    """Return why a step of an undo was not made."""
+    entry, why = refused.change.entry, refused.answer.why
+    if why in UNDO_REASONS:
+        names = {"principal": entry.principal, "profile": entry.profile}
+        return one_of("cli_undo.refused", why, **names).text(reader.language)
+    return refused.answer.explain(reader.language)
+
+
+def _step_row(step: UndoStep, reader: Reader) -> dict[str, Any]:
+    title = step.operation.title.text(reader.language)
+    return {"title": title, "tool": step.operation.tool, "arguments": _indented(step.args), "done": step.is_done}
+
+
+def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader, people: PagePeople) -> dict[str, Any]:
     entry, preview = listed.entry, _preview(service, listed.entry)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
@@ -67,7 +116,7 @@ def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader) -
         "extent": preview.extent if preview is not None else "",
         "extent_label": one_of(group, preview.extent) if preview is not None else None,
         "note": note if preview is not None and preview.extent not in ("undone", "begun") else "",
-        "who": entry.principal,
+        "who": people.view(listed.context, entry.principal),
         "profile": entry.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
@@ -77,10 +126,11 @@ def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader) -
     }
 
 
-def _searched_texts(service: ConsoleService, listed: ListedChange) -> list[str]:
+def _searched_texts(service: ConsoleService, listed: ListedChange, people: PagePeople) -> list[str]:
     entry, preview = listed.entry, _preview(service, listed.entry)
     subject = preview.subject if preview is not None else ""
-    return [subject, entry.call, entry.principal, entry.job, *service.operation_names(entry.operation)]
+    who = str(people.view(listed.context, entry.principal))
+    return [subject, entry.call, who, entry.job, *service.operation_names(entry.operation)]
 
 
 def _preview(service: ConsoleService, entry: UndoEntry) -> UndoPreview | None:

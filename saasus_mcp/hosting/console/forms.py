@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 
-MAX_FORM_BYTES = 16 * 1024
+MAX_FORM_BYTES = 64 * 1024
+"""The longest field is the encrypted state of a question, with the target as it was read."""
 MAX_FIELDS = 20
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from saasus_mcp.common.messages import Message, one_of
-from saasus_mcp.hosting.console import job_actions
+from saasus_mcp.hosting.console import job_actions, job_files
 from saasus_mcp.hosting.console.job_actions import ListedJob
+from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
@@ -25,11 +26,11 @@ FILES = ("result", "all_rows", "chart", "kept_secrets")
 
 def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the newest jobs, with words to search for the matching ones."""
-    search = WordSearch(page.filter_text("q"))
+    search, people = WordSearch(page.filter_text("q")), PagePeople()
     rows = [
-        _job_row(service, each, page.reader)
+        _job_row(service, each, page.reader, people)
         for each in job_actions.list_jobs(service, page.session.approver, MAX_JOBS)
-        if search.matches([*service.operation_names(each.job.name), each.job.principal, each.job.id, each.job.by])
+        if search.matches(_searched_texts(service, each, people))
     ]
     values = {"rows": rows, "q": search.text, "reload_seconds": 30, "here": "jobs"}
     return PageContent("jobs", values)
@@ -45,15 +46,20 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     if listed is None:
         return None
     report = listed.job.report
+    downloads = job_files.DOWNLOADS if job_files.may_download(page.session.approver, listed) else ()
     counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.job.id)
     values = {
-        "row": _job_row(service, listed, page.reader),
-        "counts": [(_outcome_text(str(name), page.reader), count) for name, count in counts.items()],
+        "row": _job_row(service, listed, page.reader, PagePeople()),
+        "counts": [(str(name), _outcome_text(str(name), page.reader), count) for name, count in counts.items()],
         "notes": [str(each) for each in report.get("notes", ())],
         "why": str(report.get("why", "")),
         "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
         "more_rows": "all_rows" in report,
-        "files": [(one_of("console_jobs.file", name), str(report[name])) for name in FILES if report.get(name)],
+        "files": [
+            (name, one_of("console_jobs.file", name), str(report[name]), name in downloads)
+            for name in FILES
+            if report.get(name)
+        ],
         "error": error,
         "reload_seconds": 10 if listed.job.status == "running" else 0,
         "here": "jobs",
@@ -61,14 +67,20 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     return PageContent("job", values)
 
 
-def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict[str, Any]:
+def _searched_texts(service: ConsoleService, listed: ListedJob, people: PagePeople) -> list[str]:
+    job = listed.job
+    involved = [str(people.view(listed.context, each)) for each in (job.principal, job.by)]
+    return [*service.operation_names(job.name), job.id, *involved]
+
+
+def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader, people: PagePeople) -> dict[str, Any]:
     job, waiting = listed.job, str(listed.job.report.get("waiting", ""))
     status = _shown_status(job)
     return {
         "id": job.id,
         "title": service.operation_title(job.name, reader.language),
         "name": job.name,
-        "who": job.principal,
+        "who": people.view(listed.context, job.principal),
         "profile": job.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
@@ -78,7 +90,7 @@ def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader) -> dict
         "paused": job.pause is not None,
         "cancelling": job.cancelling,
         "given": one_of("console_jobs.given", job.given or "none"),
-        "by": job.by,
+        "by": people.view(listed.context, job.by),
         "at": format_value(Timestamp(job.at), reader),
         "ended_at": format_value(Timestamp(job.ended_at), reader) if job.ended_at else "",
         "done": job.done,
@@ -104,4 +116,4 @@ def _report_row(row: Mapping[str, Any], reader: Reader) -> dict[str, str]:
     """Return a row of the report. Fields beyond the usual ones belong to its kind of job, and are shown as text."""
     usual = {name: str(row.get(name, "")) for name in ROW_FIELDS}
     others = ", ".join(f"{name}: {value}" for name, value in row.items() if name not in ROW_FIELDS)
-    return {**usual, "outcome": _outcome_text(usual["outcome"], reader), "others": others}
+    return {**usual, "kind": usual["outcome"], "outcome": _outcome_text(usual["outcome"], reader), "others": others}

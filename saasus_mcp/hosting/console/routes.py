@@ -25,9 +25,11 @@ from saasus_mcp.hosting.console import (
     audit_view,
     changes_view,
     job_actions,
+    job_files,
     jobs_view,
     live,
     tools_view,
+    undo_actions,
     views,
 )
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
@@ -41,12 +43,14 @@ from saasus_mcp.hosting.console.rendering import (
     render_page,
     request_language,
     request_reader,
+    safe_path,
 )
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.server.pipeline.call import PendingElicitation
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +118,8 @@ class Console:
             *(Route(BASE_PATH + path, partial(self._show, view), methods=["GET"]) for path, view in pages.items()),
             *(Route(BASE_PATH + path, partial(self._act, act), methods=["POST"]) for path, act in actions.items()),
             Route(BASE_PATH + "/reveal", self._reveal, methods=["POST"]),
+            Route(BASE_PATH + "/undo", self._undo, methods=["POST"]),
+            Route(BASE_PATH + "/jobs/{job}/{member}", self._download_job_file, methods=["GET"]),
             Route(BASE_PATH + "/time-zone", self._choose_time_zone, methods=["POST"]),
             Route(BASE_PATH + "/audit.{form:str}", self._export_audit, methods=["GET"]),
             Route(BASE_PATH + "/events", self._stream_events, methods=["GET"]),
@@ -269,6 +275,48 @@ class Console:
         content = views.PageContent("secrets", {"secret": secret, "error": error, "here": "secrets"})
         status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
         return await run_sync(partial(self._render, content, session, request, status, address="/secrets"))
+
+    async def _undo(self, request: Request) -> Response:
+        """Undo a change, and return to its page; or ask the approver first, as the policy requires."""
+        session, fields = await self._read_form(request)
+        call, reply = fields.get("call", ""), undo_actions.read_reply(fields)
+        address = safe_path(f"/changes/{call}")
+        page = self._page_request(request, session)
+        undo = partial(undo_actions.undo_change, self.service, session.approver, call)
+        error, status = "", HTTPStatus.OK
+        try:
+            result = await undo(reply, is_first=reply is None)
+            if isinstance(result, undo_actions.UndoRefused):
+                if result.code:
+                    return redirect_to(f"/approvals/{result.code}")
+                error, status = changes_view.refusal_text(result, page.reader), HTTPStatus.UNPROCESSABLE_ENTITY
+                if reply is not None and result.answer.why == Reason.DECLINED:  # a wrong name: ask again
+                    result = await undo(None, is_first=False)
+        except CallRefused as refused:
+            return render_message(refused.message, page.language, session, HTTPStatus.CONFLICT)
+        if result is None:
+            return redirect_to(address)
+        view: views.View = partial(changes_view.view_change, error=error)
+        if isinstance(result, PendingElicitation):
+            view = partial(changes_view.view_undo, asked=result, error=error)
+        shown = await self._show_again(_FormPage(view, {"call": call}, address), session, request, status)
+        return shown or self._render(None, session, request)
+
+    async def _download_job_file(self, request: Request) -> Response:
+        """Answer with a file of a job, for the person who started it."""
+        session = await self.signin.find_session(request)
+        if session is None:
+            return self._redirect_to_signin(request)
+        job, member = request.path_params["job"], request.path_params["member"]
+        try:
+            file = await job_files.read_job_file(self.service, session.approver, job, member)
+        except CallRefused as refused:
+            language = request_language(request, self.language)
+            return render_message(refused.message, language, session, HTTPStatus.FORBIDDEN)
+        if file is None:
+            return self._render(None, session, request)
+        headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
     async def _choose_time_zone(self, request: Request) -> Response:
         """Set the time zone of this browser. Nothing else changes."""

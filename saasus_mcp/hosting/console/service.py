@@ -25,6 +25,7 @@ from saasus_mcp.settings.profiles import EVERYONE
 from saasus_mcp.store import Approval, Freeze, UndoEntry
 
 if TYPE_CHECKING:
+    from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.store import Store
     from saasus_mcp.store.tokens import Token
 
@@ -44,6 +45,7 @@ class ProfileContext:
         groups: the groups whose members may see it and decide.
         profile: the profile whose approvals and records are shown; None for every profile in the store.
         saas_id: the SaaS id; empty if only the store's records contain it.
+        pipeline: makes calls in the profile; None on the console of one machine, which has no credentials.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ProfileContext:
     profile: str | None = None
     saas_id: str = ""
     sandbox: bool = False
+    pipeline: Pipeline | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import one_of
+from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
@@ -71,18 +72,21 @@ def view_policy(service: ConsoleService, _: PageRequest) -> PageContent:
 
 def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the used budgets and the freezes that the approver may see."""
-    now, approver = service.clock(), page.session.approver
+    now, approver, people = service.clock(), page.session.approver, PagePeople()
     ceilings = {**DEFAULT_CEILINGS, **(service.policy.ceilings or {})}
     places: list[dict[str, Any]] = []
     used: list[dict[str, Any]] = []
     for context in service.contexts_of(approver):
         store = context.store()
-        freezes = [_freeze_row(freeze, context, page.reader) for freeze in store.active_freezes(context.profile or "")]
+        freezes = [
+            _freeze_row(freeze, context, page.reader, people) for freeze in store.active_freezes(context.profile or "")
+        ]
         places.append({"context": context, "freezes": freezes, "own": any(each["own"] for each in freezes)})
         for charge in store.budget_usage(WINDOWS, now, context.profile):
             ceiling = ceilings[CEILING_OF_KIND[charge.kind]] if service.policy.ceilings is not None else None
             label = one_of("console.budget_kind", charge.kind)
-            used.append({"context": context, "charge": charge, "label": label, "ceiling": ceiling})
+            who = people.view(context, charge.principal)
+            used.append({"context": context, "charge": charge, "who": who, "label": label, "ceiling": ceiling})
     values = {
         "places": places,
         "used": used,
@@ -104,10 +108,10 @@ def select_context(contexts: list[ProfileContext], page: PageRequest) -> Profile
     return next((context for context in contexts if context.name == name), contexts[0] if contexts else None)
 
 
-def _freeze_row(freeze: Freeze, context: ProfileContext, reader: Reader) -> dict[str, Any]:
+def _freeze_row(freeze: Freeze, context: ProfileContext, reader: Reader, people: PagePeople) -> dict[str, Any]:
     """Return a freeze for the template. `own`: it is the freeze of this context, and its approvers can lift it."""
     return {
-        "by": freeze.by,
+        "by": people.view(context, freeze.by),
         "at": format_value(Timestamp(freeze.at), reader),
         "reason": freeze.reason,
         "profile": freeze.profile,

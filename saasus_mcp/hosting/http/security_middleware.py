@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.request_id import REQUEST_ID, accept_request_id
 from saasus_mcp.hosting.http_errors import RETRY_AFTER_SECONDS, TEMPORARY_STATUSES, error_response
 from saasus_mcp.hosting.limits.concurrency import CLOSE_HEADER, HEALTH_PATHS
 
@@ -27,6 +28,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+REQUEST_ID_HEADER = "X-Request-Id"
 HSTS_ONE_YEAR = "max-age=31536000"
 
 
@@ -79,11 +81,14 @@ class SecurityMiddleware:
             return
         # A parser may leave blanks around values (RFC 9110, 5.5), and MCP compares some of them with the body.
         scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
+        request_id = accept_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER, ""))
+        REQUEST_ID.set(request_id)
 
         async def send_with_headers(part: AsgiMessage) -> None:
             if part["type"] == "http.response.start":
                 self._on_response(part["status"])
                 headers = MutableHeaders(scope=part)
+                headers[REQUEST_ID_HEADER] = request_id
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if part["status"] in TEMPORARY_STATUSES:

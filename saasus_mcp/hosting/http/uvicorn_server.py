@@ -15,6 +15,7 @@ from typing import cast
 
 import anyio
 import uvicorn
+from anyio.lowlevel import checkpoint
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.hosting.http.application import HostedApp
@@ -46,6 +47,7 @@ class DrainingServer(uvicorn.Server):
         self._accepted: list[asyncio.Task[object]] = []
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await checkpoint()  # a Ctrl+C while the program was loaded ends it here, and not in uvicorn, which would log it
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         try:

@@ -20,7 +20,7 @@ from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
 from saasus_mcp.jobs.calls.references import EarlierCall, ReferenceResolver
-from saasus_mcp.jobs.calls.row_faults import RowFault, fault_of, invalid_rows
+from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows
 from saasus_mcp.jobs.calls.target_names import NameResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
@@ -137,7 +137,7 @@ class CallPlanner:
                 if not _is_about(error, faults):
                     faults.append(error)
             if faults:
-                self._faults += [fault_of(entry.row, entry.tool, fault) for fault in faults]
+                self._faults += [RowFault(entry.row, entry.tool, fault) for fault in faults]
                 references.add_faulty(entry)
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
@@ -192,7 +192,7 @@ class CallPlanner:
             except NoChange:
                 self._unchanged.append(candidate)
             except SaasusMcpError as error:
-                self._faults.append(fault_of(candidate.entry.row, candidate.entry.tool, error))
+                self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, error))
             else:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 

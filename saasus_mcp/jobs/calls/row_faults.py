@@ -59,12 +59,7 @@ class FaultCollector:
 def faults_of(row: int, tool: str, error: SaasusMcpError) -> list[RowFault]:
     """Return the faults that an error of one row stands for."""
     errors = error.errors if isinstance(error, FaultyRow) else (error,)
-    return [fault_of(row, tool, each) for each in errors]
-
-
-def fault_of(row: int, tool: str, error: SaasusMcpError) -> RowFault:
-    """Return the fault that an error of one call is."""
-    return RowFault(row, tool, error)
+    return [RowFault(row, tool, each) for each in errors]
 
 
 def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:

@@ -10,7 +10,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import CallEntry
-from saasus_mcp.jobs.calls.row_faults import RowFault, fault_of
+from saasus_mcp.jobs.calls.row_faults import RowFault
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
@@ -32,10 +32,10 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
                 continue
             if refusal.reason != Reason.UNDO_NONE:
                 raise
-            planner.add_fault(fault_of(row, entry.operation, refusal))
+            planner.add_fault(RowFault(row, entry.operation, refusal))
             continue
         except SaasusMcpError as error:
-            planner.add_fault(fault_of(row, entry.operation, error))
+            planner.add_fault(RowFault(row, entry.operation, error))
             continue
         steps = [step for step in found.steps if not step.is_done]
         if any(step.missing_paths for step in steps):

@@ -194,7 +194,8 @@ class Pipeline:
 
         A client cannot cause an exception: each refusal and failure is an answer.
         """
-        call = replace(call, deadline=self.deadline_for(call))
+        if call.deadline is None:
+            call = replace(call, deadline=self.deadline_for(call))
         try:
             prepared = await self._prepare(call)
         except SaasusMcpError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -90,20 +91,20 @@ class CallSender:
             return refusal
         started, read = self._clock(), self._reader_for(call)
         unseen = Outcome.NOT_APPLIED if call.operation.reads else Outcome.UNKNOWN
-        answer = lost = failed_answer(message("server.cancelled"), applied=unseen, trace_id=call.id)
+        answer: ToolAnswer | None = None
         refusals = 0
         try:
             answer = await self._exchange(call)
             slot.release()  # the reads that verify the outcome take their own slots
             # After a 429 the API has done nothing, so the same request may be sent again. The process can stop meanwhile.
             while answer.is_rate_limited and call.on_rate_limit is not None:
-                ended = await call.on_rate_limit(call, answer, refusals)
-                if ended is not None:
-                    answer = ended
+                given_up = await call.on_rate_limit(call, answer, refusals)
+                if given_up is not None:
+                    answer = given_up
                     break
                 refusals += 1
                 with await self._acquire_slot(_queue_name(call), _max_wait(call)):
-                    answer = lost  # from here on, unless there is an answer
+                    answer = None
                     answer = await self._exchange(call)
             with _shield(call):
                 answer = self._append_changes(call, await verification.verify_outcome(call, answer, read))
@@ -112,14 +113,17 @@ class CallSender:
             answer = failed_answer(message("server.failed"), applied=unseen, trace_id=call.id)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._recorder.record_end(call, answer, self._clock() - started)
+                ended = answer
+                if ended is None:
+                    ended = failed_answer(message("server.cancelled"), applied=unseen, trace_id=call.id)
+                await self._recorder.record_end(call, ended, self._clock() - started)
         return answer
 
     async def _exchange(self, call: PreparedCall) -> ToolAnswer:
         """Take steps 7 and 8. A write is not cut off."""
         with _shield(call):
             answer = await self._exchange_once(call)
-        return answer  # noqa: RET504 - for mypy, a cancel scope may swallow what leaves its block
+        return answer  # noqa: RET504 - for mypy, a context may swallow what leaves its block
 
     async def _exchange_once(self, call: PreparedCall) -> ToolAnswer:
         """Resolve secret handles, send the request, and turn the response into an answer."""
@@ -138,7 +142,7 @@ class CallSender:
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
         known = self._client.secrets.with_texts(secret_values(call.operation, resolved))
-        if known.within(response.trace_id):
+        if response.trace_id != call.id and known.within(response.trace_id):
             response = replace(response, trace_id=call.id)
         collector = SecretCollector()
         hide = collector.add if call.is_visible else _remove
@@ -182,8 +186,8 @@ class CallSender:
         return slot
 
 
-def _shield(call: PreparedCall) -> anyio.CancelScope:
-    return anyio.CancelScope(shield=not call.operation.reads)
+def _shield(call: PreparedCall) -> AbstractContextManager[object]:
+    return nullcontext() if call.operation.reads else anyio.CancelScope(shield=True)
 
 
 def _queue_name(call: PreparedCall) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
@@ -18,13 +18,14 @@ TURN_SECONDS = 1.0
 """Seconds after which a request that still waits, for example for a person, gives its turn to the next."""
 
 
-@asynccontextmanager
-async def release_turn() -> AsyncIterator[None]:
+def release_turn() -> AbstractAsyncContextManager[None]:
     """Let another request of the principal run while this one waits for the API, a database or a person."""
     turn = CURRENT_TURN.get()
-    if turn is None:
-        yield
-        return
+    return nullcontext() if turn is None else _paused(turn)
+
+
+@asynccontextmanager
+async def _paused(turn: ProcessorTurn) -> AsyncIterator[None]:
     turn.pause()
     try:
         yield

@@ -33,6 +33,7 @@ from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import audit
 from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.people import PeopleDirectory
 from saasus_mcp.store.records import HOUR
 
 Record = Mapping[str, Any]
@@ -90,6 +91,7 @@ class AuditLog:
         self._database = database
         self._keys = derive_store_keys(keys, name)
         self.name = name
+        self.people = PeopleDirectory(database)
         self._committed = self._end = _new_chain()
         self._lock = threading.Lock()
 
@@ -109,11 +111,13 @@ class AuditLog:
                 yield connection
                 written = True
             self._committed = self._end
+            self.people.settle(committed=True)
         except StoreError:
             if written:  # the commit failed: the record may exist or not, so no record may build on it
                 self._committed = _new_chain()
             raise
         finally:
+            self.people.settle(committed=False)
             self._lock.release()
 
     def _acquire(self) -> None:
@@ -127,6 +131,8 @@ class AuditLog:
             WrongKey: no key of this process belongs to the store.
         """
         at = float(at)
+        if self.people.is_news(record, at):
+            self.people.note(connection, record, at)
         follows = "" if self._end.is_plain(at) else self._link(connection, at)
         _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
 
@@ -137,7 +143,7 @@ class AuditLog:
             WrongKey: no key of this process belongs to the store.
             StoreError: the database fails.
         """
-        if not self._committed.is_plain(at):
+        if not self._committed.is_plain(at) or self.people.is_news(record, at):
             with self.write_transaction() as connection:
                 self.append(connection, call, event, record, at=at)
             return

@@ -19,11 +19,12 @@ from saasus_mcp.store.database.schema import (
     mutes,
     notice_deliveries,
     notices,
+    people,
     results,
     secrets,
     undone,
 )
-from saasus_mcp.store.records import DAY, NOTICE_DAYS, UNDO_LOG_DAYS
+from saasus_mcp.store.records import AUDIT_DAYS, DAY, NOTICE_DAYS, UNDO_LOG_DAYS
 
 MAILBOX_SECONDS = 600
 
@@ -33,6 +34,7 @@ _RETENTION: tuple[tuple[Table, str, int], ...] = (
     (jobs, "ended_at", UNDO_LOG_DAYS * DAY),
     (notices, "at", NOTICE_DAYS * DAY),
     (mutes, "until", 0),
+    (people, "seen_at", AUDIT_DAYS * DAY),
     (results, "expires_at", 0),
     (secrets, "expires_at", 0),
     (confirmations, "used_at", DAY),

@@ -232,6 +232,16 @@ workers = Table(
     Column("at", Float, nullable=False, comment="of the last heartbeat"),
 )
 
+people = Table(
+    "people",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("name", Text, nullable=False, comment="as the identity provider last stated it; may be empty"),
+    Column("email", Text, nullable=False, comment="may be empty"),
+    Column("seen_at", Float, nullable=False, comment="of the last audit record with them, to the day"),
+    info=ADDED,
+)
+
 notices = Table(
     "notices",
     metadata,

@@ -13,7 +13,9 @@ import pytest
 
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.common.person import Person
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.settings import read_settings
@@ -22,13 +24,16 @@ from tests.support.commands import Terminal, create_approval, run_command
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
+CHANGING = ("call", "at", "event", "principal_name")
+"""Fields that differ each time, and the name of the user, which not every system knows."""
+
 
 def decided() -> list[dict[str, Any]]:
     """Return the decisions in every audit log, oldest first, without fields that differ each time."""
     records = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
     assert run_command("audit", "verify").status == 0
     return [
-        {name: value for name, value in record.items() if name not in ("call", "at", "event")}
+        {name: value for name, value in record.items() if name not in CHANGING}
         for record in records
         if record["event"] == "decided"
     ]
@@ -48,6 +53,20 @@ def test_a_freeze_and_its_end_are_recorded(state: Path) -> None:
     done("unfreeze")
     assert decided() == [told("freeze", reason="an incident"), told("unfreeze")]
     assert [file.name for file in state.glob("*.sqlite3")] == [], "it is of no single SaaS"
+
+
+def test_the_name_of_the_user_stands_beside_the_id(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = Principal("local:sato", person=Person("佐藤 花子"))
+    monkeypatch.setattr(composition, "local_user", lambda: user)
+    create_approval(state)
+    assert run_command("reject", "ABCD-2345", "--reason", "not now").status == 0
+    assert run_command("freeze").status == 0
+    assert run_command("freeze", "--profile", "production").status == 0
+    records = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
+    by_action = {each["action"]: each for each in records if each["event"] == "decided"}
+    assert set(by_action) == {"reject", "freeze"}
+    people = {(each["principal"], each["principal_name"]) for each in records if each["event"] == "decided"}
+    assert people == {("local:sato", "佐藤 花子")}
 
 
 def test_tokens_are_recorded_by_name_and_never_by_what_they_are() -> None:

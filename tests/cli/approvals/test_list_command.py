@@ -123,7 +123,7 @@ def test_what_only_a_person_may_do_insists_on_a_terminal(state: Path, command: t
 
 
 def test_the_terminal_is_insisted_on_in_japanese() -> None:
-    assert "端末" in run_command("approve", "ABCD-2345", "--lang", "ja").err
+    assert "ターミナル" in run_command("approve", "ABCD-2345", "--lang", "ja").err
 
 
 def test_one_approval_is_shown_whole_with_its_exact_request(state: Path) -> None:

@@ -156,3 +156,19 @@ def test_every_decision_has_a_text(action: str, language: Language) -> None:
     entry = AuditEntry(0.0, "c" * 32, ("decided",), {"event": "decided", "action": action}, "", Text("", ""))
     assert entry.action_text(language) not in ("", action)
     assert fold(entry.action_text(language)) in entry.words
+
+
+@pytest.mark.parametrize(
+    ("ended", "result"),
+    [
+        ({"status": "done", "steps": {"applied": 3}}, "applied"),
+        ({"status": "done", "steps": {}}, "done"),
+        ({"status": "done", "steps": {"applied": 2, "unknown": 1}}, "unknown"),
+        ({"status": "cancelled", "steps": {"applied": 1}}, "applied"),
+        ({"status": "failed", "steps": {}}, "failed"),
+        ({"status": "failed"}, "failed"),
+    ],
+)
+def test_a_job_is_shown_by_what_became_of_its_calls(ended: dict[str, Any], result: str) -> None:
+    entry = AuditEntry(0.0, "c" * 32, ("begun", "ended"), ended, "job_import_users", Text("", ""))
+    assert entry.result == result

@@ -82,7 +82,7 @@ def test_in_the_sandbox_nothing_is_wrong(lang: str, said: str) -> None:
 def test_each_check_is_told_by_name_in_japanese() -> None:
     out = run_command("doctor", "--sandbox", "--lang", "ja").out
     for name in ("設定", "ポリシー", "カタログ", "状態フォルダー", "認証情報", "署名", "時計", "境界"):
-        assert f"] {name}: " in out
+        assert f"]  {name}: " in out
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_each_check_is_told_by_name_in_japanese() -> None:
     [
         ({}, (), "認証情報がありません: SAASUS_SAAS_ID、SAASUS_API_KEY、SAASUS_SECRET_KEY"),
         ({"SAASUS_SAAS_ID": "${env:ID}"}, (), "SAASUS_SAAS_ID: クライアントが環境変数への参照を"),
-        ({"SAASUS_MCP_TIMEOUT": "soon"}, (), "[問題] 設定: SAASUS_MCP_TIMEOUT"),
+        ({"SAASUS_MCP_TIMEOUT": "soon"}, (), "[問題]  設定: SAASUS_MCP_TIMEOUT"),
         ({}, ("--sandbox", "--policy", "absent.yaml"), "absent.yaml: 読み取れません"),
     ],
     ids=["no credentials", "a reference", "a setting", "a policy"],

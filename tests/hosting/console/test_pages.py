@@ -14,7 +14,7 @@ from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedI
 from saasus_mcp.hosting.console.signin_sessions import LocalSessions
 from saasus_mcp.store import Approval, StoreError
 from tests.support.approvals import NOW
-from tests.support.console import REQUESTED_AT, ConsoleSession, csrf_token
+from tests.support.console import CALL, JOB, REQUESTED_AT, ConsoleSession, csrf_token
 from tests.support.questions import deletion, invitation_question, long_list, plan_change, price_change
 
 NAME = "<b>株式会社青空</b>\u202e"
@@ -75,13 +75,13 @@ async def test_what_cannot_be_undone_stands_above_the_facts(stage: ConsoleSessio
 async def test_changes_are_a_table_of_before_and_after(stage: ConsoleSession) -> None:
     stage.create_approval(preview=plan_change().to_json())
     page = text_of(await shown(stage, lang="ja"))
-    assert "変更 現在 変更後 料金プラン 「ビジネスプラン」 「スタータープラン」 基本料 49,800円/月 9,800円/月" in page
+    assert "項目 現在 変更後 料金プラン 「ビジネスプラン」 「スタータープラン」 基本料 49,800円/月 9,800円/月" in page
 
 
 async def test_a_tier_that_goes_is_seen_to_go(stage: ConsoleSession) -> None:
     stage.create_approval(preview=price_change().to_json())
     page = text_of(await shown(stage))
-    assert "Quantity Now Then up to 100 ¥0 ¥0 up to 1,000 ¥500 + ¥20 each (none) above ¥10 each ¥15 each" in page
+    assert "Quantity Current New up to 100 ¥0 ¥0 up to 1,000 ¥500 + ¥20 each (none) above ¥10 each ¥15 each" in page
 
 
 async def test_a_long_list_is_whole(stage: ConsoleSession) -> None:
@@ -166,7 +166,7 @@ async def test_the_audit_shows_what_a_person_decided(stage: ConsoleSession, key:
     stage.store.record_decision({key: "policy_taken", "principal": "bob", "profile": "production"}, NOW)
     async with stage.signed_in() as client:
         page = await client.get("/console/audit")
-    assert "policy taken over" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
+    assert "loaded a policy" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
 
 
 async def test_decisions_are_those_of_the_chosen_person(stage: ConsoleSession) -> None:
@@ -215,7 +215,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
             await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
         ):
             assert answer.status_code == 503
-            assert "This page cannot be read" in answer.text
+            assert "This page cannot be shown now" in answer.text
             assert "disk I/O" not in answer.text
 
 
@@ -231,7 +231,7 @@ async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: ConsoleSess
         client.cookies = known
         for path in ("/console", "/console/nowhere", "/console/session"):
             answer = await client.get(path)
-            assert (answer.status_code, "This page cannot be read" in answer.text) == (503, True), path
+            assert (answer.status_code, "This page cannot be shown now" in answer.text) == (503, True), path
 
 
 async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSession) -> None:
@@ -240,3 +240,19 @@ async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSes
     stage.serve()
     async with stage.signed_in() as client:
         assert "not in force yet" in (await client.get("/console/policy")).text
+
+
+async def test_people_have_their_name_beside_the_id(stage: ConsoleSession) -> None:
+    hanako = {"principal_name": "佐藤花子", "principal_email": "hanako@example.jp"}
+    record = {"operation": "auth.GetRoles", "principal": "bob", "profile": "production", **hanako}
+    stage.store.commit("c9" * 16, record, NOW)
+    stage.create_approval()
+    stage.start_job()
+    stage.change_role()
+    async with stage.signed_in() as client:
+        for path in ("", "/approvals/ABCD-2345", "/jobs", f"/jobs/{JOB}", "/changes", f"/changes/{CALL}", "/audit"):
+            page = (await client.get(f"/console{path}")).text
+            assert "佐藤花子 (hanako@example.jp)" in page, path
+            assert re.search(r'class="id" title="bob">bob<', page), path
+        for path in ("", "/jobs", "/changes", "/audit"):
+            assert "hanako@example.jp" in (await client.get(f"/console{path}?q=佐藤花子")).text, path

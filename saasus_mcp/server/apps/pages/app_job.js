@@ -13,7 +13,9 @@ start((result) => {
   const titleOf = (data) => inLanguage(data.title ?? words(String(structured.name ?? "")));
   let place = jobView(structured, result.data, titleOf(result.data));
   if (canCallTools() && (structured.status === "running" || structured.status === "paused")) {
-    follow(structured.job, (fresh) => {
+    repeat(async () => {
+      const fresh = await readJob(structured.job);
+      if (fresh.failed || fresh.structured?.job !== structured.job) throw new Error("unreadable");
       call.result = fresh;
       const next = jobView(fresh.structured, fresh.data, titleOf(fresh.data));
       place.replaceWith(next);

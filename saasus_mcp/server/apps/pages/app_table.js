@@ -21,7 +21,7 @@ async function loadRows(uri, path) {
 start((result) => {
   const { structured, data } = result;
   if (result.failed || !structured) return failureView(result);
-  const title = callTitle();
+  const title = callTitle(t("apps.table"));
   const tables = tablesOf(structured, data);
   const uri = typeof data.result === "string" && data.result.startsWith("saasus://results/") ? data.result : null;
   const views = tables.map(({ path, rows, total }, at) => tableView({

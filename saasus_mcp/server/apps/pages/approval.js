@@ -1,6 +1,6 @@
 // The state of an approval. It is decided elsewhere: nothing here approves or rejects.
 
-const APPROVAL_POLL_MS = 3000, KINDS = { pending: "wait", approved: "good", used: "good", rejected: "bad", stale: "bad" };
+const KINDS = { pending: "wait", approved: "good", used: "good", rejected: "bad", stale: "bad" };
 
 function approvalView(approval) {
   const state = { ...approval }, place = el("section", { class: "approval" });
@@ -52,17 +52,15 @@ function approvalView(approval) {
   }
 
   async function poll() {
-    try {
-      const fresh = JSON.parse(await readResource(`saasus://approvals/${state.code}`));
-      if (isObject(fresh) && fresh.code === state.code) Object.assign(state, fresh);
-      draw();
-    } catch { return; }
-    if (state.status === "pending" || state.status === "approved") later(APPROVAL_POLL_MS, poll);
+    const fresh = JSON.parse(await readResource(`saasus://approvals/${state.code}`));
+    if (isObject(fresh) && fresh.code === state.code) Object.assign(state, fresh);
+    draw();
+    return state.status !== "pending" && state.status !== "approved";
   }
 
   draw();
   later(1000, tick);
-  if (canReadResources() && isPending()) later(APPROVAL_POLL_MS, poll);
+  if (canReadResources() && isPending()) repeat(poll);
   return place;
 }
 

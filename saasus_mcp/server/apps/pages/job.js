@@ -1,6 +1,5 @@
 // The progress of a job, its numbers and what it made.
 
-const FIRST_POLL_MS = 2000, SLOWEST_POLL_MS = 10_000, MAX_FAILED_POLLS = 3;
 const JOB_KINDS = { running: "wait", paused: "wait", done: "good", failed: "bad", cancelled: "" };
 
 function jobView(job, data, title) {
@@ -81,22 +80,4 @@ function notesView(notes, footer) {
   const below = inLanguage(footer ?? "");
   const list = (Array.isArray(notes) ? notes : []).map(inLanguage).filter((note) => !below.includes(note)).slice(0, 20);
   return list.length ? el("ul", { class: "notes soft" }, list.map((note) => el("li", {}, bdi(note)))) : null;
-}
-
-/** Read the job again and again until it is over, slower each time, while the page is visible. */
-function follow(job, seen) {
-  let pause = FIRST_POLL_MS, failed = 0;
-  async function poll() {
-    if (document.visibilityState === "visible") {
-      try {
-        const fresh = await readJob(job);
-        if (fresh.failed || fresh.structured?.job !== job) throw new Error("unreadable");
-        failed = 0;
-        if (seen(fresh)) return;
-      } catch { failed += 1; if (failed >= MAX_FAILED_POLLS) return; }
-    }
-    pause = Math.min(pause * 1.25, SLOWEST_POLL_MS);
-    later(pause, poll);
-  }
-  later(pause, poll);
 }

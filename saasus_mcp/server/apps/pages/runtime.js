@@ -3,7 +3,7 @@
 const PROTOCOL = "2026-01-26";
 const MAX_TEXT = 500, ANSWER_MS = 60_000;
 const INVISIBLE = /[^\P{C}\n\t]|[\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]/gu;
-const HOST_COLORS = { "--color-background-primary": "--ground", "--color-text-primary": "--ink" };
+const HOST_COLORS = { "--color-background-primary": "--ground", "--color-text-primary": "--ink" }, HOST_FONT = "--font-sans";
 
 const host = { context: {}, capabilities: {} };
 const waiting = new Map();
@@ -96,9 +96,9 @@ function head(title, status, sub) {
 }
 
 /** Return the title of the tool that was called, as the client knows it. */
-function callTitle() {
+function callTitle(other = "SaaSus") {
   const tool = host.context.toolInfo?.tool;
-  return shown(tool?.title ?? tool?.annotations?.title ?? "SaaSus", 100);
+  return shown(tool?.title ?? tool?.annotations?.title ?? other, 100);
 }
 
 /** Show what went wrong, or that nothing came. */
@@ -198,16 +198,35 @@ function applyContext() {
   if (Object.keys(HOST_COLORS).every((name) => typeof given[name] === "string")) {
     for (const [name, own] of Object.entries(HOST_COLORS)) root.style.setProperty(own, given[name]);
   }
+  if (typeof given[HOST_FONT] === "string") root.style.setProperty("--font", given[HOST_FONT]);
   root.classList.toggle("fixed", isObject(size) && typeof size.height === "number");
 }
 
 // -- the life of an app ---------------------------------------------------------------------------------------------
 
+const FIRST_POLL_MS = 2000, SLOWEST_POLL_MS = 10_000, MAX_FAILED_POLLS = 3;
 const timers = new Set();
 /** Do something after a while, unless another result is shown by then. */
 function later(milliseconds, act) {
   const timer = setTimeout(() => { timers.delete(timer); act(); }, milliseconds);
   timers.add(timer);
+}
+
+/** Do something again and again while the page is visible, slower each time, until it returns true or fails three times in a row. */
+function repeat(act) {
+  let pause = FIRST_POLL_MS, failed = 0;
+  async function turn() {
+    if (document.visibilityState === "visible") {
+      try {
+        if (await act()) return;
+        failed = 0;
+      } catch { failed += 1; }
+      if (failed >= MAX_FAILED_POLLS) return;
+    }
+    pause = Math.min(pause * 1.25, SLOWEST_POLL_MS);
+    later(pause, turn);
+  }
+  later(pause, turn);
 }
 
 function show() {

@@ -143,7 +143,10 @@ function tableView({ title, rows, total = rows.length, load = null, level = "h2"
     draw();
   }
 
-  const most = () => (body.clientWidth || window.innerWidth) < 520 ? 3 : 6;
+  const most = () => {
+    const width = body.clientWidth || window.innerWidth;
+    return width < 520 ? 3 : width < 1000 ? 6 : 10;
+  };
   const visible = () => (state.all ? columns : columns.slice(0, most()));
 
   function heading(column) {

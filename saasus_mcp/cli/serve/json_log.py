@@ -1,0 +1,35 @@
+"""The log of a server as lines of JSON, for programs that collect logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from saasus_mcp.common.request_id import REQUEST_ID
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes each record as one line of JSON: time, level, replica, request, logger, message, and the traceback of an error."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redact = redact
+        self._replica = f"{socket.gethostname()}:{os.getpid()}"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON without the secrets."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fields = {
+            "time": at,
+            "level": record.levelname.lower(),
+            "replica": self._replica,
+            "request": REQUEST_ID.get(),
+            "logger": record.name,
+            "message": self._redact(record.getMessage()),
+            "error": self._redact(self.formatException(record.exc_info)) if record.exc_info else "",
+        }
+        return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=False)

@@ -1,0 +1,121 @@
+"""The undo of a change on the console. Its calls go through the pipeline of the profile, which decides, asks and records as usual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from anyio.to_thread import run_sync
+
+from saasus_mcp.catalog import UnknownTool
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
+from saasus_mcp.hosting.console.signin_sessions import Approver
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.permissions.approval.confirmation import (
+    FIELD_NAME,
+    FIELD_YES,
+    ClientAnswer,
+    ConfirmationPrompt,
+    ConfirmationReply,
+)
+from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import PendingElicitation
+from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRefused:
+    """The answer of a step that was not made.
+
+    Attributes:
+        change: the change that was to be undone.
+        code: of the approval that the step waits for; empty for another reason.
+    """
+
+    change: ListedChange
+    answer: ToolAnswer
+    code: str
+
+
+def plan_here(approver: Approver, listed: ListedChange) -> UndoPlan | None:
+    """Return how the console can undo a change; None if it cannot.
+
+    It cannot on the console of one machine, which has no pipeline, or if a person must enter a secret again: a terminal can.
+    """
+    pipeline = listed.context.pipeline
+    if pipeline is None:
+        return None
+    with suppress(CallRefused, UnknownTool):
+        plan = plan_undo(pipeline.catalogue, listed.entry, _undoer(approver), pipeline.destination)
+        return None if any(step.missing_paths for step in plan.steps if not step.is_done) else plan
+    return None
+
+
+async def undo_change(
+    service: ConsoleService, approver: Approver, call: str, reply: ConfirmationReply | None, *, is_first: bool
+) -> PendingElicitation | UndoRefused | None:
+    """Make the calls that undo a change and are not made yet. Return the question or the refusal of the next one, if any.
+
+    Args:
+        reply: the approver's answer to an earlier question.
+        is_first: whether the approver has just begun, which is recorded.
+
+    Raises:
+        CallRefused: there is no such change, or it cannot be undone here.
+    """
+    listed = await run_sync(service.find_change, approver, call)
+    plan = plan_here(approver, listed) if listed is not None else None
+    if listed is None or plan is None or (pipeline := listed.context.pipeline) is None:
+        raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_here"), message("hosting.undo_not_here_hint"))
+    if is_first:
+        await run_sync(_record, service, approver, listed)
+    for step in plan.steps:
+        if step.is_done:
+            continue
+        made = plan.call_for(step, {}, _undoer(approver).principal)
+        result = await pipeline.run(replace(made, elicitor=_LaterElicitor(), reply=reply))
+        reply = None
+        if isinstance(result, PendingElicitation):
+            return result
+        if not result.ok:
+            awaited = result.app_data.get("approval", {}) if result.why == Reason.APPROVAL else {}
+            return UndoRefused(listed, result, str(awaited.get("code", "")))
+    return None
+
+
+def read_reply(fields: Mapping[str, str]) -> ConfirmationReply | None:
+    """Return the answer in a form, or None in the form that begins."""
+    state = fields.get("state", "")
+    content = {FIELD_NAME: fields.get("name", ""), FIELD_YES: True}
+    return ConfirmationReply(ClientAnswer("accept", content, at_terminal=True), state) if state else None
+
+
+class _LaterElicitor:
+    """Makes the pipeline return a question: the answer comes with the next form."""
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        return None
+
+
+def _undoer(approver: Approver) -> Undoer:
+    """Return the approver as the caller of the undo: an approver may undo the changes of others."""
+    return Undoer(Principal(approver.id, approver.groups, person=approver.person), is_approver=True)
+
+
+def _record(service: ConsoleService, approver: Approver, listed: ListedChange) -> None:
+    context, entry = listed.context, listed.entry
+    action = ActionRecord(
+        ActionKind.UNDO,
+        approver.id,
+        "console",
+        profile=entry.profile,
+        saas_id=context.saas_id,
+        operation=entry.operation,
+        from_call=entry.call,
+        person=approver.person,
+    )
+    record_action(context.store(), action, service.clock())

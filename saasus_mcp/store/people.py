@@ -1,0 +1,65 @@
+"""The names and e-mail addresses of principals, as the audit records last stated them. They are for people to read, and prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from saasus_mcp.common.person import Person
+from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.schema import people
+from saasus_mcp.store.records import DAY
+
+MAX_REMEMBERED = 10_000
+"""People whose rows this process knows to be recent. Beyond them, rows are written again."""
+
+
+class PeopleDirectory:
+    """The people of one SaaS. A person is written when their name changes, and once a day: other records cost nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._written: dict[str, tuple[Person, float]] = {}
+        self._pending: dict[str, tuple[Person, float]] = {}
+
+    def is_news(self, record: Mapping[str, Any], at: float) -> bool:
+        """Return True if a record names a person whose row is missing or old."""
+        person = _person_of(record)
+        if person is None:
+            return False
+        written = self._written.get(str(record["principal"]))
+        return written is None or written[0] != person or at - written[1] >= DAY
+
+    def note(self, connection: Connection, record: Mapping[str, Any], at: float) -> None:
+        """Write the person of a record, in the transaction of the record."""
+        person, principal = _person_of(record), str(record.get("principal", ""))
+        if person is None:
+            return
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        values = {"name": person.name, "email": person.email, "seen_at": at}
+        insert = dialect.insert(people).values(principal=principal, **values)
+        connection.execute(insert.on_conflict_do_update(index_elements=[people.c.principal], set_=values))
+        self._pending[principal] = (person, at)
+
+    def settle(self, *, committed: bool) -> None:
+        """Remember what was written, after the transaction has ended."""
+        if committed:
+            if len(self._written) + len(self._pending) > MAX_REMEMBERED:
+                self._written.clear()
+            self._written |= self._pending
+        self._pending.clear()
+
+    def find(self, principals: Collection[str]) -> dict[str, Person]:
+        """Return the known people among these principals."""
+        query = select(people).where(people.c.principal.in_(principals))
+        with self._database.read_transaction() as connection:
+            return {row.principal: Person(row.name, row.email) for row in connection.execute(query)}
+
+
+def _person_of(record: Mapping[str, Any]) -> Person | None:
+    """Return the person whom a record names, or None."""
+    person = Person(str(record.get("principal_name", "")), str(record.get("principal_email", "")))
+    return person if person.label and record.get("principal") else None
