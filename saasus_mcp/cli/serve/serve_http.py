@@ -247,6 +247,7 @@ def _announce_console(http: HttpSettings, console: Console, url: str, tell: Tell
     if console.signin.verify_token is not None or console.signin.provider is not None:
         tell(message("cli_serve.console_at", url=url))
         return
-    tell(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
+    if tell is warn:  # a log is collected and kept, and the link signs in
+        tell(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
     if not http.authenticated:
         tell(message("cli_serve.console_new_link"))
