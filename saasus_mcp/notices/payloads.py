@@ -1,9 +1,10 @@
 """The request to each provider for one notice, in the form that its documentation gives.
 
-Slack             docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, block-kit `plain_text`
+Slack             docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, block-kit `plain_text`. A text of a section has at most
+                  3,000 characters, and that of a button 75
 Microsoft Teams   learn.microsoft.com/connectors/teams, "When a Teams webhook request is received": a message with an Adaptive Card.
                   A `TextRun` is not Markdown (learn.microsoft.com/adaptive-cards/schema-explorer/text-run)
-LINE WORKS        line-works.com/appdirectory/incoming-webhook: title, body.text, button
+LINE WORKS        line-works.com/appdirectory/incoming-webhook: title, body.text, and one button with label and url
 Chatwork          developer.chatwork.com/reference/post-rooms-room_id-messages: a form, the token in a header
 webhook           github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md
 """

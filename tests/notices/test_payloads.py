@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,7 +19,7 @@ import pytest
 
 from saasus_mcp.notices import mail
 from saasus_mcp.notices.channels import ChannelKind
-from saasus_mcp.notices.notice import MAX_TITLE, Notice, inert_text
+from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
 from saasus_mcp.notices.payloads import build_request, message_id, sign
 from saasus_mcp.settings.notices import EmailTable
 from tests.support.notices import SIGNING_SECRET, channel
@@ -66,6 +67,13 @@ def test_slack_gets_plain_text_blocks_and_a_button() -> None:
         "the text of the notification is mrkdwn"
     )
     assert sent["unfurl_links"] is False
+
+
+def test_a_long_notice_stays_within_the_limits_of_slack() -> None:
+    """Slack refuses a section of more than 3,000 characters, and with it the whole message."""
+    longest = replace(NOTICE, title="あ" * MAX_TITLE, lines=("い" * MAX_LINE,) * 8)
+    sections = [block["text"]["text"] for block in payload("slack", longest)["blocks"] if block["type"] == "section"]
+    assert max(map(len, sections)) <= 3000
 
 
 def test_teams_gets_an_adaptive_card_without_markdown() -> None:

@@ -95,7 +95,8 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
                 if console is not None:
                     _announce_console(http, console, address.console_url, tell)
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
-                await uvicorn_server.create_server(app, settings.timeout).serve([listener])
+                leave_seconds = http.table.leave_seconds if http.authenticated else 0.0  # a balancer is before it
+                await uvicorn_server.create_server(app, settings.timeout, leave_seconds).serve([listener])
 
 
 def _build_server(
@@ -246,6 +247,7 @@ def _announce_console(http: HttpSettings, console: Console, url: str, tell: Tell
     if console.signin.verify_token is not None or console.signin.provider is not None:
         tell(message("cli_serve.console_at", url=url))
         return
-    tell(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
+    if tell is warn:  # a log is collected and kept, and the link signs in
+        tell(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
     if not http.authenticated:
         tell(message("cli_serve.console_new_link"))

@@ -128,3 +128,17 @@ async def test_a_real_server_writes_only_objects_and_finds_a_refused_request_aga
     refused = [line for line in lines if line["message"].startswith("token rejected")]
     assert [line["request"] for line in refused] == [f"req-{number}" for number in range(FLOOD_LINES)]
     assert "[auth.jwt]" in refused[0]["message"], "with what an operator can compare"
+
+
+async def test_the_link_that_signs_in_is_in_no_log(tmp_path: Path) -> None:
+    env = {
+        "SAASUS_MCP_STATE_DIR": str(tmp_path / "state"),
+        "SAASUS_MCP_SANDBOX": "1",
+        "SAASUS_MCP_LOG_FORMAT": "json",
+    }
+    with start_replica(env, tmp_path / "server.log") as replica:
+        await replica.wait_until_ready()
+        with anyio.fail_after(TIMEOUT):
+            while "saasus-mcp console" not in replica.output:  # noqa: ASYNC110 - a file of another process
+                await anyio.sleep(0.02)
+        assert "/console/enter/" not in replica.output
