@@ -40,6 +40,7 @@ class HttpTable(StrictModel):
         connections: maximum number of concurrent requests, open streams included.
         connections_per_caller: maximum for one principal; by default a fifth, or all without authentication.
         calls_per_caller: calls of one principal that wait for the API at the same time. Further calls queue.
+        leave_seconds: time after SIGTERM in which the server takes requests and /readyz is 503, so that balancers turn away.
         metrics: /metrics needs no token. Otherwise it needs one wherever authentication is on.
     """
 
@@ -52,6 +53,7 @@ class HttpTable(StrictModel):
     connections: int = Field(default=1000, ge=1, le=100_000)
     connections_per_caller: int | None = Field(default=None, ge=1, le=100_000)
     calls_per_caller: int = Field(default=20, ge=1, le=100)
+    leave_seconds: float = Field(default=5.0, ge=0, le=300)
     metrics: bool = False
 
     @field_validator("connections_per_caller")

@@ -50,7 +50,13 @@ class Load:
 
 
 async def run_load(
-    url: str, way: Transport, clients: int, calls: int, name: str, after: Callable[[Load], Any] = lambda _: None
+    url: str,
+    way: Transport,
+    clients: int,
+    calls: int,
+    name: str,
+    after: Callable[[Load], Any] = lambda _: None,
+    token: str | None = None,
 ) -> Load:
     """Run clients, each with a tenant of its own that it reads, and roles that only it creates.
 
@@ -62,7 +68,7 @@ async def run_load(
     ready = [anyio.Event() for _ in range(clients)]
 
     async def one(number: int) -> None:
-        async with connect_client(url, way, None) as client:
+        async with connect_client(url, way, token) as client:
             tenant = await _tenant(client, f"{name} {number}")
             ready[number].set()
             await start.wait()

@@ -44,7 +44,7 @@ class CountingSandbox(Sandbox):
         self.writes: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] != "GET":
+        if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD"}:
             messages = [await receive()]
             while messages[-1].get("more_body"):
                 messages.append(await receive())

@@ -95,7 +95,8 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
                 if console is not None:
                     _announce_console(http, console, address.console_url, tell)
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
-                await uvicorn_server.create_server(app, settings.timeout).serve([listener])
+                leave_seconds = http.table.leave_seconds if http.authenticated else 0.0  # a balancer is before it
+                await uvicorn_server.create_server(app, settings.timeout, leave_seconds).serve([listener])
 
 
 def _build_server(

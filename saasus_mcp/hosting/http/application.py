@@ -81,7 +81,7 @@ def build_app(
         metrics,
         checks=health_checks_of(authenticator),
         is_policy_current=is_policy_current,
-        is_draining=lambda: hosted.limiter.draining,
+        is_draining=lambda: hosted.limiter.leaving or hosted.limiter.draining,
         has_capacity=lambda: not hosted.limiter.exhausted,
     )
     narrowings = request_narrowing.NarrowingReader((each.pipeline.catalogue for each in profiles.values()), narrowing)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
+from typing import cast
 
 import anyio
 import uvicorn
@@ -22,6 +24,9 @@ from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
 DRAIN_SECONDS = 30.0
 """How long a stop waits for running calls by default: as long as one attempt at the API may take."""
 CLOSE_SECONDS = 5
+SETTLE_SECONDS = 0.2
+"""Time for the requests of connections that were accepted last to arrive."""
+TICK_SECONDS = 0.1
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
 SWITCH_INTERVAL_SECONDS = 0.001
@@ -31,12 +36,15 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DrainingServer(uvicorn.Server):
-    """Uvicorn with a graceful stop: reject new requests, finish running calls, then close open streams."""
+    """Uvicorn with a graceful stop: report not ready, reject new requests, finish running calls, then close open streams."""
 
-    def __init__(self, config: uvicorn.Config, hosted: HostedApp, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, hosted: HostedApp, drain_seconds: float, leave_seconds: float) -> None:
         super().__init__(config)
         self._hosted = hosted
         self._drain_seconds = drain_seconds
+        self._leave_seconds = leave_seconds
+        self._leaves = False
+        self._accepted: list[asyncio.Task[object]] = []
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         await checkpoint()  # a Ctrl+C while the program was loaded ends it here, and not in uvicorn, which would log it
@@ -48,9 +56,39 @@ class DrainingServer(uvicorn.Server):
             sys.setswitchinterval(before)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._leaves:
+            self._hosted.limiter.leaving = True
+            await self._wait(self._leave_seconds)
+            self._stop_accepting(sockets or [])
+            await self._wait(SETTLE_SECONDS)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hosted.limiter.drain, self._drain_seconds)
             await super().shutdown(sockets)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, unless a second signal demands the end."""
+        end = anyio.current_time() + seconds
+        while anyio.current_time() < end and not self.force_exit:  # noqa: ASYNC110 - a signal handler sets no event
+            await anyio.sleep(min(TICK_SECONDS, seconds))
+
+    def _stop_accepting(self, listeners: list[socket.socket]) -> None:
+        """Close the listeners. A connection that the system has accepted is served, as closing a listener would reset it."""
+        loop = asyncio.get_running_loop()
+        factory = partial(
+            cast("type[TimeoutH11Protocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=loop,
+        )
+        for listener in listeners:
+            with suppress(OSError):  # BlockingIOError: no further one
+                while True:
+                    connection, _ = listener.accept()
+                    connection.setblocking(False)
+                    self._accepted.append(loop.create_task(loop.connect_accepted_socket(factory, connection)))
+        for server in self.servers:
+            server.close()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -60,7 +98,8 @@ class DrainingServer(uvicorn.Server):
         It also keeps sse-starlette from finding the server, which would cut the answers of running calls.
         """
 
-        def stop(_: int, __: FrameType | None) -> None:
+        def stop(number: int, _: FrameType | None) -> None:
+            self._leaves = number == signal.SIGTERM  # a person who presses Ctrl+C is not a balancer
             self.force_exit, self.should_exit = self.should_exit, True
 
         before = {each: signal.signal(each, stop) for each in STOP_SIGNALS}
@@ -92,11 +131,14 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def create_server(hosted: HostedApp, drain_seconds: float = DRAIN_SECONDS) -> DrainingServer:
+def create_server(
+    hosted: HostedApp, drain_seconds: float = DRAIN_SECONDS, leave_seconds: float = 0.0
+) -> DrainingServer:
     """Return a server for the app, not running yet.
 
     Args:
         drain_seconds: how long a stop waits for running calls.
+        leave_seconds: how long the server still takes requests after SIGTERM, while it reports that it is not ready.
     """
     config = uvicorn.Config(
         hosted.app,
@@ -111,4 +153,4 @@ def create_server(hosted: HostedApp, drain_seconds: float = DRAIN_SECONDS) -> Dr
         timeout_graceful_shutdown=math.ceil(drain_seconds) + CLOSE_SECONDS,
         backlog=BACKLOG,
     )
-    return DrainingServer(config, hosted, drain_seconds)
+    return DrainingServer(config, hosted, drain_seconds, leave_seconds)

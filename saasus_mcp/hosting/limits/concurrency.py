@@ -62,7 +62,9 @@ class RequestLifetime:
         self.is_over = self.awaits_client = False
         self.check_slot: Slot | None = None
         self.on_authenticated = on_authenticated
-        self.response: Response | None = unavailable_response(message("hosting.request_cancelled"))
+        # Not 503: a proxy or client would send the request again, and it may have been carried out.
+        text = message("hosting.request_cancelled")
+        self.response: Response | None = error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, CLOSE_HEADER)
         self._pool = pool
         self._turns = turns
         self._stream = stream
@@ -162,6 +164,8 @@ class ConcurrencyLimiter:
         limits: the limits of MCP requests. The console and the metrics have places of their own.
 
     Attributes:
+        leaving: the server still takes requests, and asks balancers to turn away.
+        draining: the server rejects new requests.
         before_close: called when the calls in progress have ended, before what is left open is closed.
     """
 
@@ -176,7 +180,7 @@ class ConcurrencyLimiter:
         self._probes = 0
         self._open: set[RequestLifetime] = set()
         self._posts = InFlightCounter()
-        self.draining = False
+        self.leaving = self.draining = False
         self.before_close: Sequence[Callable[[], Awaitable[None]]] = ()
 
     @property

@@ -206,7 +206,10 @@ class SessionServer:
         self._streams[transport] = session.key
         try:
             async with transport.connect():
-                await transport.handle_request({**scope, "headers": headers}, receive, send)
+                try:
+                    await transport.handle_request({**scope, "headers": headers}, receive, send)
+                finally:
+                    await transport.terminate()  # otherwise it logs its end as an error
         finally:
             del self._streams[transport]
 

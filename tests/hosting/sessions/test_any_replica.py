@@ -233,3 +233,13 @@ async def test_what_is_no_message_of_a_session_is_explained(pair: Pair) -> None:
     assert (await pair.alice.send(pair.there, {"method": "notifications/initialized"})).status_code == 202
     large = await pair.alice.send(pair.there, {"id": f"{'0' * 32}-1", "result": {"text": "x" * 70_000}})
     assert large.status_code == 413
+
+
+async def test_a_stream_that_its_client_closes_is_nothing_to_log(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    headers = {**pair.alice.headers, "Mcp-Session-Id": pair.alice.session}
+    for _ in range(3):
+        async with pair.alice.http.stream("GET", f"{pair.there}/mcp", headers=headers) as stream:
+            assert stream.status_code == 200
+        with anyio.fail_after(30):
+            await pair.second.metrics.requests.wait_until_zero()
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
