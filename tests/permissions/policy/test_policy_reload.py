@@ -13,6 +13,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.file import PolicyError, ReloadablePolicy, ReloadResult
+from saasus_mcp.permissions.policy.reload import ReloadListener, request_reload
 from saasus_mcp.permissions.policy.rules import PolicyInput
 from tests.support.faulty_policies import VALID_POLICY
 from tests.support.policies import PRINCIPAL
@@ -93,3 +94,15 @@ def test_that_groups_are_closed_is_said_at_the_start_and_at_each_reload(
         policy = ReloadablePolicy(file)
     assert "Membership of these groups is set by the policy file alone: owners." in caplog.text
     assert "policy file alone: owners." in policy.reload().message.en
+
+
+def test_a_running_server_reloads_on_request_and_reports_it(file: Path, tmp_path: Path, catalogue: Catalogue) -> None:
+    file.write_text(VALID_POLICY)
+    policy, said = ReloadablePolicy(file, catalogue), list[ReloadResult]()
+    listener = ReloadListener(tmp_path, policy, said.append)
+    listener.poll()
+    assert said == [], "nobody asked"
+    file.write_text(f"{VALID_POLICY}\nname: second\n")
+    replies = request_reload(tmp_path, file, listener.poll)
+    assert (len(replies.replied), replies.silent) == (1, ())
+    assert (policy.name, [each.accepted for each in said]) == ("second", [True])
