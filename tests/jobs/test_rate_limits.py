@@ -61,6 +61,7 @@ async def test_an_api_that_names_no_time_is_tried_again_a_few_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(step_runner, "FIRST_API_WAIT", 0.001)
+    monkeypatch.setattr(step_runner, "POLL_SECONDS", 0.05)
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on=CREATE, times=3, status=429)
         assert (await on.wait_for_job(await on.start_import(3)))["counts"] == {"applied": 6}
