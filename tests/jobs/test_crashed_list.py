@@ -1,4 +1,4 @@
-"""A list of 300 mixed calls whose server is killed again and again, with faults of the API: each call once, each row true."""
+"""A list of 150 mixed calls whose server is killed again and again, with faults of the API: each call once, each row true."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from tests.support.job_data import sandbox_state
 from tests.support.sandbox_server import EXIT_KILLED, SandboxServer, serve_sandbox
 
-ROWS = 300
+ROWS = 150
 DEATHS = 9
 MOMENTS = ("before send", "before end", "before checkpoint")
 
 
 def mixed_calls() -> list[dict[str, Any]]:
-    """Return 100 roles, environments and user attributes each, in runs of ten."""
+    """Return as many roles, environments and user attributes, in runs of ten."""
     calls: list[dict[str, Any]] = []
     for start in range(0, ROWS // 3, 10):
         numbers = range(start, start + 10)
