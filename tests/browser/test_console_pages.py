@@ -172,8 +172,13 @@ def test_an_approver_who_is_no_caller_undoes_nothing(
     assert "You may decide on calls of this profile, but you make none." in said(page)
     assert f"saasus-mcp undo {codes['change'][:12]}" in said(page)
     assert "auth_delete_role" in said(page)
+    page.goto(f"{stage.url}/console/approvals/{codes['pending']}?change={codes['change']}")
+    assert page.get_by_role("link", name="The change to undo").count() == 0
     page.goto(f"{stage.url}/console/session")
-    form = {"csrf": page.locator("input[name=csrf]").first.input_value(), "call": codes["change"]}
+    form: dict[str, str | float | bool] = {
+        "csrf": page.locator("input[name=csrf]").first.input_value(),
+        "call": codes["change"],
+    }
     sent = page.request.post(f"{stage.url}/console/undo", form=form, headers={"origin": stage.url})
     assert sent.status == 409
     assert "Nothing was undone." in sent.text()

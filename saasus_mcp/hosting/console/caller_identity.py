@@ -17,7 +17,7 @@ def find_caller(http: HttpSettings, served: ServedProfile, approver: Approver) -
 
 
 def _as_caller(http: HttpSettings, approver: Approver) -> Caller | None:
-    """Return the caller with the identity of an approver; None if there is none, or the session cannot prove it.
+    """Return the caller with the identity of an approver; None if the session cannot prove it.
 
     An approver token is never a caller's. A person of single sign-on is a caller if [auth.jwt] reads the same id and groups
     from the same provider. Scopes that it requires are in access tokens, which the console does not have.
