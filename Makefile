@@ -6,12 +6,12 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
-PARALLEL := --numprocesses auto --dist worksteal --ignore=tests/browser
+PARALLEL := --numprocesses auto --dist worksteal --ignore=tests/browser --ignore=tests/deploy/test_proxies.py
 # Container images set it, and then each process compiles the product and the tests again.
 unexport PYTHONDONTWRITEBYTECODE
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-fast coverage test-postgres test-pythons test-browser screenshots recordings docs load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
+.PHONY: setup demo test test-fast coverage test-postgres test-proxies test-pythons test-browser screenshots recordings docs load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox
 	@$(BIN)/saasus-mcp demo
 
-test: $(READY)  ## every test but those of the browser, on every core, each in one protocol era, with few examples for properties
+test: $(READY)  ## every test but those of browser and proxies, on every core, each in one protocol era, with few examples for properties
 	$(BIN)/pytest $(PARALLEL)
 
 test-fast: $(READY)  ## the tests that start no process and take no seconds: under a minute
@@ -37,6 +37,9 @@ coverage: $(READY)  ## every test in both eras, with branch coverage, every exam
 
 test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there only for this
 	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest --numprocesses auto --dist worksteal -m postgresql
+
+test-proxies: $(READY)  ## the sample configurations of nginx, Caddy and HAProxy (Debian: apt-get install nginx caddy haproxy)
+	$(BIN)/pytest tests/deploy/test_proxies.py
 
 test-pythons: $(READY)  ## the core tests on each Python 3.11 to 3.14 of this computer, with a table of the results
 	@$(BIN)/python scripts/pythons.py

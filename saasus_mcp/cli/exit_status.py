@@ -10,10 +10,11 @@ from typing import Any
 
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.output import print_json
-from saasus_mcp.cli.terminal import is_terminal, prints_json, reader_language, say
+from saasus_mcp.cli.terminal import is_terminal, prints_json, reader_language, render, say, warn
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import visible_text
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 
 INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
@@ -52,6 +53,14 @@ def print_failure(answer: ToolAnswer) -> None:
         return
     fields = {"outcome": answer.applied.value, "reason": answer.why or None, "status": answer.status}
     print_json({"ok": False, **fields, "trace_id": answer.trace_id or None, "text": text})
+
+
+def print_refusal(refusal: CallRefused) -> None:
+    """Print why a job was not started: as JSON with --json, and as text to standard error without it."""
+    if prints_json():
+        print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": refusal.reason, "text": render(refusal)})
+    else:
+        warn(refusal)
 
 
 def _address_person(answer: ToolAnswer) -> ToolAnswer:

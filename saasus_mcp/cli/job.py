@@ -16,18 +16,17 @@ from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.cli import composition, job_switch
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
-from saasus_mcp.cli.exit_status import ExitStatus, print_failure, status_of_report
+from saasus_mcp.cli.exit_status import ExitStatus, print_failure, print_refusal, status_of_report
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.private_output import file_exists, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
-from saasus_mcp.cli.terminal import format_json, prints_json, render, say, warn
+from saasus_mcp.cli.terminal import format_json, render, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
@@ -95,10 +94,7 @@ def job(
     try:
         answer, interrupted = _run(settings, _Request(spec, values, encoding), output, fresh=fresh)
     except CallRefused as refusal:
-        if prints_json():
-            print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": refusal.reason, "text": render(refusal)})
-        else:
-            warn(refusal)
+        print_refusal(refusal)
         sys.exit(ExitStatus.REFUSED)
     if answer.figure is not None:
         _show_image(answer.figure, chart)

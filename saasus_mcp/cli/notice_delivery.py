@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,15 @@ from saasus_mcp.cli.composition import SANDBOX_PROFILE
 from saasus_mcp.cli.terminal import warn
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.notices.channels import Channel, NoticeAudience
     from saasus_mcp.notices.worker import NoticeSource
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.store import Store
+
+log = logging.getLogger(__name__)
 
 STARTUP_DELAY = 2.0
 """Seconds before the first look into the outbox. They belong to the client that has just connected."""
@@ -56,6 +60,8 @@ async def deliver_notices(
 ) -> AsyncIterator[None]:
     """Deliver the notices of a server while the context lasts, if the configuration file has channels.
 
+    A server on stdio sends nothing from a shared database: the servers over HTTP do, with their channels and address.
+
     Args:
         pipelines: by profile. Their stores have the events.
         console: returns the address of the console, or an empty text.
@@ -65,6 +71,9 @@ async def deliver_notices(
         StoreError: the store of decisions cannot be used.
     """
     channels = load_channels(settings)
+    if channels and settings.database_url is not None and settings.transport != "http":
+        log.warning("%s", message("cli_notify.sent_by_servers"))
+        channels = ()
     if not channels:
         yield
         return
@@ -86,8 +95,9 @@ async def deliver_local_notices(
 ) -> AsyncIterator[None]:
     """Deliver the notices of every store of this computer while the context lasts.
 
-    The console does this: it is where people decide, and the server that asked may have ended. A fault of a channel is
-    reported in the terminal, and must not keep anyone from deciding.
+    The console does this: it is where people decide, and the server that asked may have ended. A fault of a channel or of
+    a store is reported in the terminal, and must not keep anyone from deciding. From a shared database it sends nothing: the
+    servers over HTTP do, with their channels and an address that every reader can open.
 
     Args:
         list_stores: returns the stores that exist now, each time the same objects.
@@ -97,6 +107,9 @@ async def deliver_local_notices(
         channels = load_channels(settings)
     except SettingsError as error:
         warn(message("cli_notify.not_sent_here", reason=error.message))
+        channels = ()
+    if channels and settings.database_url is not None:
+        warn(message("cli_notify.sent_by_servers"))
         channels = ()
     if not channels:
         yield
@@ -111,7 +124,11 @@ async def deliver_local_notices(
         return [known.setdefault(each, NoticeSource(partial(_same, each), profiles)) for each in list_stores()]
 
     audience = notice_audience(settings, profiles, frozenset({SANDBOX_PROFILE}))
-    async with _deliver(settings, channels, audience, list_sources, lambda: console):
+    async with AsyncExitStack() as until:
+        try:
+            await until.enter_async_context(_deliver(settings, channels, audience, list_sources, lambda: console))
+        except StoreError as error:
+            warn(message("cli_notify.not_sent_here", reason=error.message))
         yield
 
 

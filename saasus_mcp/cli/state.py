@@ -119,14 +119,15 @@ def open_named_stores(
         yield opened
 
 
-def open_readable_store(stores: Stores, name: str, *, strict: bool = False) -> Store | None:
-    """Open one store. If it is damaged, print that and return None: it must not hide the others."""
+def open_readable_store(stores: Stores, name: str, *, strict: bool = False, silent: bool = False) -> Store | None:
+    """Open one store. If it is damaged, print that, unless `silent`, and return None: it must not hide the others."""
     try:
         return stores.open(name)
     except StoreError as error:
         if strict:
             raise
-        warn(f"{name}: {render(error)}")
+        if not silent:
+            warn(f"{name}: {render(error)}")
         return None
 
 

@@ -113,7 +113,7 @@ class NoticeWorker:
         self._due: dict[str, dict[NoticeSource, None]] = {}
         self._failing: set[str] = set()
         self._expired_at = 0.0
-        self._failed_sources = set[NoticeSource]()
+        self._failed_sources = set[NoticeSource | None]()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -130,7 +130,7 @@ class NoticeWorker:
         """Create the deliveries of new events, and start to send what is due on the channels that are idle."""
         now = self._clock()
         with_expired, self._expired_at = self._is_time_for_expiries(now)
-        for source in await self._run(self._sources):
+        for source in await self._list_sources():
             try:
                 due = await self._run(lambda source=source: self._route(source, now, with_expired=with_expired))  # type: ignore[misc]
             except StoreError as error:
@@ -139,6 +139,16 @@ class NoticeWorker:
             self._log_store(source, None)
             for name in due:
                 self._begin(name, source, tasks)
+
+    async def _list_sources(self) -> Sequence[NoticeSource]:
+        """Return the stores; none while they cannot be listed, which must not end the server."""
+        try:
+            sources = await self._run(self._sources)
+        except StoreError as error:
+            self._log_store(None, error)
+            return ()
+        self._log_store(None, None)
+        return sources
 
     def _begin(self, channel: str, source: NoticeSource, tasks: TaskGroup) -> None:
         """Add a store to those that a channel has something to send from, and start to send unless it does already."""
@@ -258,8 +268,8 @@ class NoticeWorker:
             self._failing.add(channel.name)
             log.warning("notices: channel %s: %s", channel.name, failure.message)
 
-    def _log_store(self, source: NoticeSource, error: StoreError | None) -> None:
-        """Log the error of a store once, until the store works again."""
+    def _log_store(self, source: NoticeSource | None, error: StoreError | None) -> None:
+        """Log the error of a store, or of their list, once until it works again."""
         if error is None:
             self._failed_sources.discard(source)
         elif source not in self._failed_sources:

@@ -202,3 +202,9 @@ def test_the_first_call_with_an_unknown_outcome_is_an_increase(catalogue: Catalo
     MetricsObserver(metrics, "production", catalogue)
     text, _ = metrics.render("", {}, {"production": True})
     assert b'saasus_mcp_calls_total{level="destructive",outcome="unknown",profile="production"} 0.0' in text
+
+
+@pytest.mark.parametrize("page", ["docs/hosting.md", "docs/hosting.ja.md"])
+@pytest.mark.parametrize("proxy", ["nginx.conf", "Caddyfile", "haproxy.cfg"])
+def test_the_documentation_shows_the_tested_configuration(page: str, proxy: str) -> None:
+    assert read(f"deploy/proxies/{proxy}") in read(page)

@@ -15,7 +15,7 @@ from tests.support.gate import ACCEPT, question_name, reply_text, type_name
 from tests.support.hosting_server import connect_client
 from tests.support.load import Load, created_roles, repeated_writes, run_load
 from tests.support.pipeline import ERAS, Era
-from tests.support.proxies import FILES, ROOT, ProxiedReplicas, ProxyName, find_program, start_proxied_replicas
+from tests.support.proxies import FILES, ProxiedReplicas, ProxyName, find_program, start_proxied_replicas
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 CONNECTIONS = 12
@@ -87,10 +87,3 @@ async def restart_under_load(two: ProxiedReplicas) -> list[Load]:
             await anyio.sleep(3)  # as the documentation says: the proxy has to see that the server is back
         restarted.set()
     return loads
-
-
-@pytest.mark.parametrize("page", ["hosting.md", "hosting.ja.md"])
-@pytest.mark.parametrize("file", FILES.values())
-def test_the_documentation_shows_the_tested_configuration(page: str, file: str) -> None:
-    shown = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert (ROOT / "deploy" / "proxies" / file).read_text(encoding="utf-8") in shown

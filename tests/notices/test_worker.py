@@ -429,6 +429,29 @@ async def test_an_event_that_cannot_be_shown_stops_neither_the_server_nor_the_ot
     assert "cannot be shown" in caplog.text
 
 
+async def test_stores_that_cannot_be_listed_are_logged_once_and_sent_from_later(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = RecordingSender()
+    each = worker(store, [channel()], sender, clock=Clock())
+    listed = each._sources
+
+    def fail() -> list[NoticeSource]:
+        raise StoreError.of("store.unusable", reason="disk")
+
+    ask(store)
+    each._sources = fail
+    for _ in range(3):
+        await deliver(each)
+    assert caplog.text.count("notices wait") == 1
+    each._sources = listed
+    await deliver(each)
+    assert [notice.kind for _, notice in sender.sent] == ["approval_requested"]
+    each._sources = fail
+    await deliver(each)
+    assert caplog.text.count("notices wait") == 2, "another outage"
+
+
 async def test_a_store_that_fails_is_logged_once_beside_others_that_work(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -220,18 +220,18 @@ class _StoreContexts:
         self._stores = stores
         self._until = until
         self._opened: dict[str, Store] = {}
+        self._reported = set[str]()
         self._lock = threading.Lock()
 
     def present(self) -> list[ProfileContext]:
-        """Return the current contexts. A store that cannot be read is reported at the terminal and left out."""
+        """Return the current contexts. A store that cannot be read is left out, and reported once at the terminal."""
         from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its SaaS id
 
         with self._lock:
             names = self._stores.names
             for name in names:
-                if name not in self._opened and (store := state.open_readable_store(self._stores, name)) is not None:
-                    self._until.callback(store.close)
-                    self._opened[name] = store
+                if name not in self._opened:
+                    self._open(name)
             full = {name: Path(name).stem.removeprefix(SCHEMA_PREFIX) for name in names}
             counts = Counter(each[:-HASH_LENGTH] for each in full.values())
             return [
@@ -244,3 +244,11 @@ class _StoreContexts:
                 for name, each in full.items()
                 if name in self._opened
             ]
+
+    def _open(self, name: str) -> None:
+        store = state.open_readable_store(self._stores, name, silent=name in self._reported)
+        if store is None:
+            self._reported.add(name)
+        else:
+            self._until.callback(store.close)
+            self._opened[name] = store

@@ -12,6 +12,7 @@ import click
 from saasus_mcp.catalog import Operation, load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.exit_status import print_failure, print_refusal
 from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
 from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
@@ -24,7 +25,7 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval import action_records
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
-from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, plan_undo
@@ -185,31 +186,37 @@ class _Undoing:
         session, profile = self._session, self._pipeline.destination.profile
         session.announce()
         say("\n".join(undo_list.group_lines(entries, self._pipeline.catalogue, session.reader)))
-        if not any(self._can_undo(entry) for entry in entries):
-            print_outcome(_job_json(entries[0].job, 0, 0, len(entries)), message("cli_undo.job_nothing"))
+        obstacles = [self._find_obstacle(entry) for entry in entries]
+        never = obstacles.count(Reason.UNDO_NONE)
+        if all(obstacles):
+            print_outcome(_job_json(entries[0].job, 0, 0, never), message("cli_undo.job_nothing"))
             return True
         self._record(entries[0].job_name, entries[0].job)
         open_runners = composition.open_job_runners(settings, {profile: self._pipeline})
         with session.portal.wrap_async_context_manager(open_runners) as runners:
             runner = runners[profile]
             values = {"of": entries[0].job, "is_approver": self._undoer.is_approver}
-            answer, _ = run_to_end(session, runner, runner.specs[UNDO_JOB], values)
+            try:
+                answer, _ = run_to_end(session, runner, runner.specs[UNDO_JOB], values)
+            except CallRefused as refusal:
+                print_refusal(refusal)
+                return False
         if not answer.ok:
-            say(visible_text(answer.explain(session.reader.language)), err=True)
+            print_failure(answer)
             return False
         report = answer.structured or {}
         for row in report.get("rows", []):
             if row.get("why"):
                 say(visible_text(f"{row['row']} {row.get('target') or row.get('tool', '')}: {row['why']}"))
         counts = report.get("counts", {})
-        done, never = counts.get("applied", 0), counts.get("left_out", 0)
+        done = counts.get("applied", 0)
         left = sum(counts.values()) - done - never - counts.get("skipped", 0)
         summary = message("cli_undo.job_summary", done=done, left=left, never=never)
         print_outcome(_job_json(entries[0].job, done, left, never), summary)
         return report.get("status") == "done" and not left
 
-    def _can_undo(self, entry: UndoEntry) -> bool:
-        """Return whether a change is not undone yet and can be.
+    def _find_obstacle(self, entry: UndoEntry) -> Reason | None:
+        """Return why a change has nothing left to undo, or None: it is undone already, or cannot be.
 
         Raises:
             TerminalError: this person may not undo it, or not in this profile.
@@ -218,10 +225,10 @@ class _Undoing:
             self._plan(entry)
         except TerminalError as error:
             reason = error.__cause__.reason if isinstance(error.__cause__, CallRefused) else None
-            if reason not in ("undone", "undo_none"):
+            if reason not in (Reason.UNDONE, Reason.UNDO_NONE):
                 raise
-            return False
-        return True
+            return Reason(reason)
+        return None
 
     def _plan(self, entry: UndoEntry) -> UndoPlan:
         """Return how to undo one call.

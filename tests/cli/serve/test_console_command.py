@@ -143,6 +143,19 @@ def test_a_note_that_does_not_hold_leads_nowhere(state: Path, note: str) -> None
     assert presence.find_console(state, 1001.0) == ""
 
 
+def test_a_damaged_store_is_reported_once_however_often_a_page_is_loaded(state: Path) -> None:
+    create_approval(state)
+    damaged = state / "damaged.sqlite3"
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.chmod(0o600)
+    with Terminal("console") as terminal, entered(terminal) as client:
+        for _ in range(3):
+            assert "ABCD-2345" in client.get("/console").text
+        terminal.interrupt()
+        assert terminal.wait() == 0
+        assert terminal.output.count("damaged.sqlite3: ") == 1
+
+
 def test_without_a_terminal_no_link_is_given() -> None:
     ran = run_command("console")
     assert ran.status == 1

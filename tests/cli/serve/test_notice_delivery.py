@@ -9,10 +9,15 @@ from email import message_from_string, policy
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from saasus_mcp.cli import notice_delivery
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.store.errors import StoreError
 from tests.support.commands import Terminal, run_command
 from tests.support.notices import HttpReceiver, MailReceiver, http_receiver, mail_receiver
+from tests.support.replicas import KEYS
 from tests.support.stdio_server import OPENING, build_request, read_answers, send_messages, start_stdio_server
 
 TENANT = "bc725811-66d9-5ed0-b358-2087b58f8c2a"
@@ -136,3 +141,49 @@ def test_a_fault_of_a_channel_keeps_nobody_from_the_console(tmp_path: Path) -> N
     with Terminal("console") as console:
         console.wait_for("/console/enter/")
         console.wait_for("MISSING_HOOK")
+
+
+def test_a_damaged_store_of_decisions_keeps_nobody_from_the_console(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.mkdir(mode=0o700)
+    damaged = state / "decisions.db"
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.chmod(0o600)
+    with http_receiver() as http, mail_receiver() as mail:
+        configure(tmp_path, http, mail, monkeypatch)
+        with Terminal("console") as console:
+            console.wait_for("Notices are not sent by this console")
+            [link] = re.findall(r"http://127\.0\.0\.1:\d+/console/enter/\S+", console.output)
+            assert httpx2.get(link).status_code == 200
+
+
+@pytest.fixture
+def with_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configure channels, and a shared database that nobody serves: any use of it fails."""
+    (tmp_path / "config.toml").write_text(
+        'version = 1\n[notices.slack.approvals]\nurl = { env = "NOTICES_HOOK" }\n', encoding="utf-8"
+    )
+    monkeypatch.setenv("NOTICES_HOOK", "https://hooks.example.com/T/B/key")
+    monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none?sslmode=disable")
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", KEYS[0])
+
+
+@pytest.mark.usefixtures("with_database")
+async def test_the_console_leaves_the_notices_of_a_shared_database_to_its_servers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It has other channels than they, and a link that only this computer can open."""
+    async with notice_delivery.deliver_local_notices(read_settings(), list, "http://127.0.0.1:1/console"):
+        assert "servers over HTTP send those of the shared database" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("with_database")
+async def test_a_server_on_stdio_leaves_the_notices_of_a_shared_database_to_those_over_http(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with notice_delivery.deliver_notices(read_settings(), {}, str):
+        assert "servers over HTTP send those of the shared database" in caplog.text
+    with pytest.raises(StoreError):
+        async with notice_delivery.deliver_notices(read_settings(transport="http"), {}, str):
+            pytest.fail("a server over HTTP did not open the database")

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -169,10 +170,13 @@ def test_a_job_is_listed_as_one_and_undone_as_one_by_one_approval(tmp_path: Path
     assert len(lines("--job", found[1], "--list")) == 3
     refused = spawn_command("undo", "--sandbox", "--job", found[1])
     assert (refused.status, "terminal" in refused.err) == (1, True)
-    with Terminal("undo", "--sandbox", "--job", found[1]) as terminal:
+    told = tmp_path / "told.json"
+    with Terminal("undo", "--sandbox", "--job", found[1], "--json", redirected=told) as terminal:
         assert terminal.wait() != 0
-        code = re.search(r"saasus-mcp approve (\S{4}-\S{4})", terminal.output)
-        assert code, terminal.output
+    refused = json.loads(told.read_text(encoding="utf-8"))
+    assert (refused["ok"], refused["reason"]) == (False, "approval")
+    code = re.search(r"saasus-mcp approve (\S{4}-\S{4})", refused["text"])
+    assert code, refused
     with Terminal("approve", code[1]) as terminal:
         terminal.wait_for("3 calls")
         terminal.type("3 calls")
@@ -181,3 +185,27 @@ def test_a_job_is_listed_as_one_and_undone_as_one_by_one_approval(tmp_path: Path
         assert terminal.wait() == 0, terminal.output
         assert "3 undone, 0 not undone, 0 cannot be undone." in terminal.output
     assert "3 undone" in run_command("undo").out
+
+
+def test_only_what_can_never_be_undone_is_counted_so(tmp_path: Path) -> None:
+    calls = [
+        {"tool": "auth_update_role", "arguments": {"role_name": "editor", "display_name": "Changed"}},
+        {
+            "tool": "auth_create_saas_user_attribute",
+            "arguments": {"attribute_name": "shop", "display_name": "Shop", "attribute_type": "string"},
+        },
+    ]
+    with Terminal("job", "run_plan", "--sandbox", json.dumps({"calls": calls})) as terminal:
+        assert terminal.wait() == 0, terminal.output
+    told = tmp_path / "told.json"
+    counted: list[dict[str, Any]] = []
+    [shown] = lines()
+    for _ in range(2):
+        with Terminal("undo", "--sandbox", "--job", shown.split()[1], "--json", redirected=told) as terminal:
+            assert terminal.wait() == 0, terminal.output
+        outcome = json.loads(told.read_text(encoding="utf-8"))
+        counted.append({name: outcome[name] for name in ("undone", "done", "left", "never")})
+    assert counted == [
+        {"undone": True, "done": 1, "left": 0, "never": 1},
+        {"undone": True, "done": 0, "left": 0, "never": 1},
+    ]
