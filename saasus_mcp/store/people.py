@@ -31,18 +31,20 @@ class PeopleDirectory:
         if person is None:
             return False
         written = self._written.get(str(record["principal"]))
-        return written is None or written[0] != person or at - written[1] >= DAY
+        return written is None or written[0] != _completed(person, written[0]) or at - written[1] >= DAY
 
     def note(self, connection: Connection, record: Mapping[str, Any], at: float) -> None:
-        """Write the person of a record, in the transaction of the record."""
+        """Write the person of a record, in the transaction of the record. A field that the record lacks stays as it is."""
         person, principal = _person_of(record), str(record.get("principal", ""))
         if person is None:
             return
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         values = {"name": person.name, "email": person.email, "seen_at": at}
+        known = {column: value for column, value in values.items() if value != ""}
         insert = dialect.insert(people).values(principal=principal, **values)
-        connection.execute(insert.on_conflict_do_update(index_elements=[people.c.principal], set_=values))
-        self._pending[principal] = (person, at)
+        connection.execute(insert.on_conflict_do_update(index_elements=[people.c.principal], set_=known))
+        written = self._written.get(principal)
+        self._pending[principal] = (_completed(person, written[0]) if written else person, at)
 
     def settle(self, *, committed: bool) -> None:
         """Remember what was written, after the transaction has ended."""
@@ -57,6 +59,11 @@ class PeopleDirectory:
         query = select(people).where(people.c.principal.in_(principals))
         with self._database.read_transaction() as connection:
             return {row.principal: Person(row.name, row.email) for row in connection.execute(query)}
+
+
+def _completed(person: Person, known: Person) -> Person:
+    """Return a person with the fields that were known before in place of empty ones."""
+    return Person(person.name or known.name, person.email or known.email)
 
 
 def _person_of(record: Mapping[str, Any]) -> Person | None:

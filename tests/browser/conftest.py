@@ -104,3 +104,16 @@ def signed_in(opened: Open) -> Callable[..., Page]:
         return page
 
     return sign_in
+
+
+@pytest.fixture
+def caller_in(opened: Open) -> Callable[..., Page]:
+    """Return a function that opens the console by single sign-on, as an approver who is also a caller."""
+
+    def sign_in(stage: BrowserServer, **given: Any) -> Page:
+        page = opened(f"{stage.url}/console/sso", **given)
+        page.get_by_role("link", name="hanako").click()
+        page.wait_for_url(f"{stage.url}/console")
+        return page
+
+    return sign_in

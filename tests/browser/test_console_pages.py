@@ -137,18 +137,20 @@ def test_one_tool_shows_its_arguments_and_rules(stage: BrowserServer, signed_in:
 
 
 def test_a_change_is_undone_after_the_question_of_the_policy(
-    stage: BrowserServer, signed_in: SignIn, codes: dict[str, str]
+    stage: BrowserServer, caller_in: SignIn, codes: dict[str, str]
 ) -> None:
-    page = signed_in(stage)
+    page = caller_in(stage)
     page.goto(f"{stage.url}/console/changes/{codes['change']}")
     page.get_by_role("button", name="Undo this change").click()
     # A role is deleted only with an approval, which this person may give.
     page.wait_for_url("**/approvals/*")
     assert "inspector" in said(page) or "監査担当" in said(page)
     page.locator("#name").fill(page.locator("label .name").inner_text())
+    assert "After the approval, press “Undo this change”" in said(page)
     page.get_by_role("button", name="Approve once").click()
     assert "Approved." in said(page)
-    page.goto(f"{stage.url}/console/changes/{codes['change']}")
+    assert "assistant" not in page.locator("#live-status").inner_text()
+    page.get_by_role("link", name="The change to undo").click()
     page.get_by_role("button", name="Undo this change").click()
     page.wait_for_url(f"**/changes/{codes['change']}")
     assert "Undone." in said(page)
@@ -160,29 +162,54 @@ def test_a_change_is_undone_after_the_question_of_the_policy(
     assert "Started an undo" in said(page)
 
 
-def test_a_question_in_the_browser_is_answered_by_typing_the_name(stage: BrowserServer, signed_in: SignIn) -> None:
+def test_an_approver_who_is_no_caller_undoes_nothing(
+    stage: BrowserServer, signed_in: SignIn, codes: dict[str, str]
+) -> None:
+    stage.under(PresetPolicy("open", dict.fromkeys(PRESETS["guarded"].by_level, "allow")))
+    page = signed_in(stage)
+    page.goto(f"{stage.url}/console/changes/{codes['change']}")
+    assert page.get_by_role("button", name="Undo this change").count() == 0
+    assert "You may decide on calls of this profile, but you make none." in said(page)
+    assert f"saasus-mcp undo {codes['change'][:12]}" in said(page)
+    assert "auth_delete_role" in said(page)
+    page.goto(f"{stage.url}/console/approvals/{codes['pending']}?change={codes['change']}")
+    assert page.get_by_role("link", name="The change to undo").count() == 0
+    page.goto(f"{stage.url}/console/session")
+    form: dict[str, str | float | bool] = {
+        "csrf": page.locator("input[name=csrf]").first.input_value(),
+        "call": codes["change"],
+    }
+    sent = page.request.post(f"{stage.url}/console/undo", form=form, headers={"origin": stage.url})
+    assert sent.status == 409
+    assert "Nothing was undone." in sent.text()
+    roles = stage.calls("auth_get_roles", {}).structured
+    assert roles is not None
+    assert "inspector" in [each["role_name"] for each in roles["roles"]]
+
+
+def test_a_question_in_the_browser_is_answered_by_typing_the_name(stage: BrowserServer, caller_in: SignIn) -> None:
     stage.under(PresetPolicy("asking", {**PRESETS["guarded"].by_level, "critical": "confirm"}))
     assert stage.calls("auth_create_role", {"role_name": "inspector", "display_name": "監査担当"}).ok
     change = stage.pipeline.store.undo_log.list_entries()[0].call
-    page = signed_in(stage)
+    page = caller_in(stage)
     page.goto(f"{stage.url}/console/changes/{change}")
     page.get_by_role("button", name="Undo this change").click()
     typed = page.locator("label .name").inner_text()
     page.get_by_label("To undo it, type:").fill("another name")
     page.get_by_role("button", name="Undo this change").click()
-    assert "did not confirm" in said(page)
+    assert page.get_by_role("alert").inner_text() == "The text does not match. Nothing was undone."
     page.get_by_label("To undo it, type:").fill(typed)
     page.get_by_role("button", name="Undo this change").click()
     page.wait_for_url(f"**/changes/{change}")
     assert "Undone." in said(page)
 
 
-def test_a_question_without_a_name_is_answered_with_a_button(stage: BrowserServer, signed_in: SignIn) -> None:
+def test_a_question_without_a_name_is_answered_with_a_button(stage: BrowserServer, caller_in: SignIn) -> None:
     role = {"role_name": "inspector", "display_name": "監査担当"}
     assert stage.calls("auth_create_role", role).ok
     assert stage.calls("auth_update_role", {**role, "display_name": "監査"}).ok
     stage.under(PresetPolicy("asking", {**PRESETS["guarded"].by_level, "write": "confirm"}))
-    page = signed_in(stage, locale="ja-JP")
+    page = caller_in(stage, locale="ja-JP")
     page.get_by_role("link", name="変更履歴").click()
     page.get_by_role("link", name="ロール表示名の変更").click()
     page.get_by_role("button", name="この変更を取り消す").click()
@@ -192,23 +219,26 @@ def test_a_question_without_a_name_is_answered_with_a_button(stage: BrowserServe
     assert "取り消し済みです。" in said(page)
 
 
-def test_what_has_changed_since_is_not_undone(stage: BrowserServer, signed_in: SignIn) -> None:
+def test_what_has_changed_since_is_not_undone(stage: BrowserServer, caller_in: SignIn) -> None:
     role = {"role_name": "inspector", "display_name": "監査担当"}
     assert stage.calls("auth_create_role", role).ok
     assert stage.calls("auth_update_role", {**role, "display_name": "監査"}).ok
     change = stage.pipeline.store.undo_log.list_entries()[0].call
     assert stage.calls("auth_update_role", {**role, "display_name": "監査役"}).ok
-    page = signed_in(stage)
+    page = caller_in(stage)
     page.goto(f"{stage.url}/console/changes/{change}")
     page.get_by_role("button", name="Undo this change").click()
     assert "The current state no longer matches" in said(page)
     assert "監査役" in stage.calls("auth_get_roles", {}).text
 
 
-def test_the_files_of_a_job_are_downloaded_by_its_person_alone(stage: BrowserServer, signed_in: SignIn) -> None:
+def test_the_files_of_a_job_are_downloaded_by_its_person_alone(
+    stage: BrowserServer, signed_in: SignIn, caller_in: SignIn
+) -> None:
+    hanako = f"oidc:{stage.openid.issuer}|hanako"
     origin = ResultOrigin("job_export_users", (("auth.GetRoles", None),))
-    result = stage.pipeline.results.store_result("email,role\r\n=a@example.jp,admin\r\n", "token:bob", origin)
-    start_job(stage, "e1" * 16, "job_export_users")
+    result = stage.pipeline.results.store_result("email,role\r\n=a@example.jp,admin\r\n", hanako, origin)
+    start_job(stage, "e1" * 16, "job_export_users", hanako)
     report = {
         "counts": {"rows": 1},
         "result": f"saasus://results/{result}",
@@ -216,7 +246,7 @@ def test_the_files_of_a_job_are_downloaded_by_its_person_alone(stage: BrowserSer
     }
     stage.pipeline.store.finish_job("e1" * 16, "done", report, record={"ok": True}, at=time.time())
     path = f"/console/jobs/{'e1' * 16}"
-    page = signed_in(stage, "bob")
+    page = caller_in(stage, accept_downloads=True)
     page.goto(stage.url + path)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()

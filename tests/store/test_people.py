@@ -32,6 +32,13 @@ def test_the_latest_name_counts(store: Store) -> None:
     assert store.audit_log.people.find(["oidc:idp|1"]) == {"oidc:idp|1": married}
 
 
+@pytest.mark.parametrize("less", [Person(HANAKO.name), Person("", HANAKO.email)])
+def test_a_record_that_says_less_takes_nothing_away(store: Store, less: Person) -> None:
+    store.commit("c1", record_of(), NOW)
+    store.commit("c2", record_of(person=less), NOW + 2 * DAY)
+    assert store.audit_log.people.find(["oidc:idp|1"]) == {"oidc:idp|1": HANAKO}
+
+
 def test_a_person_whose_call_was_not_committed_is_written_with_the_next(store: Store) -> None:
     store.freeze(Freeze(NOW, "me", "", profile="p"))
     with pytest.raises(WritesFrozen):

@@ -41,6 +41,9 @@ CONFIG = """
 version = 1
 [auth]
 tokens = {tokens}
+[auth.jwt]
+issuer = "{issuer}"
+jwks_url = "{issuer}/keys"
 [console.oidc]
 issuer = "{issuer}"
 client_id = "{client}"

@@ -40,8 +40,8 @@ def fill_console(stage: BrowserServer) -> dict[str, str]:
     return {"pending": pending.code, "rejected": rejected.code, "change": change.call}
 
 
-def start_job(stage: BrowserServer, job: str, name: str) -> None:
+def start_job(stage: BrowserServer, job: str, name: str, who: str = "token:bob") -> None:
     """Start a job of one step."""
-    grant = JobGrant(name, "token:bob", "sandbox", "plan", "confirmation", "token:bob", False, {"row-1": "d"}, 2)
-    record = {"operation": name, "principal": "token:bob", "profile": "sandbox", "saas_id": "sandbox"}
+    grant = JobGrant(name, who, "sandbox", "plan", "confirmation", who, False, {"row-1": "d"}, 2)
+    record = {"operation": name, "principal": who, "profile": "sandbox", "saas_id": "sandbox"}
     stage.pipeline.store.commit(job, record, time.time(), commitment=Commitment(grant=grant, profile="sandbox"))

@@ -16,6 +16,7 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, server_log, state
+from saasus_mcp.hosting.console.caller_identity import find_caller
 from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
@@ -53,7 +54,7 @@ def build_hosted_console(
     """
     if not http.console.enabled:
         return None
-    contexts = [_profile_context(name, each) for name, each in served.items()]
+    contexts = [_profile_context(http, name, each) for name, each in served.items()]
     pipeline = next(iter(served.values())).pipeline
     service = ConsoleService(
         list_contexts=lambda: contexts,
@@ -81,7 +82,7 @@ def build_hosted_console(
     )
 
 
-def _profile_context(name: str, served: ServedProfile) -> ProfileContext:
+def _profile_context(http: HttpSettings, name: str, served: ServedProfile) -> ProfileContext:
     pipeline = served.pipeline
     destination = pipeline.destination
     return ProfileContext(
@@ -92,6 +93,7 @@ def _profile_context(name: str, served: ServedProfile) -> ProfileContext:
         destination.saas_id,
         sandbox=destination.sandbox,
         pipeline=pipeline,
+        find_caller=partial(find_caller, http, served),
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import Policy
-from saasus_mcp.settings import HttpSettings, SettingsError
+from saasus_mcp.settings import HttpSettings, JwtTable, OidcTable, SettingsError
 
 ENTRA_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "sts.windows.net"}
@@ -34,6 +34,11 @@ def check_two_person(policy: Policy, http: HttpSettings) -> None:
                 ),
                 message("hosting.two_person_mismatch_hint", name=name),
             )
-    host = (urlsplit(callers.issuer).hostname or "").lower()
-    if host in ENTRA_HOSTS and callers.subject_claim == "sub" and approvers.client_id not in callers.audience:
+    if has_id_per_application(callers, approvers):
         raise SettingsError.of("hosting.two_person_entra")
+
+
+def has_id_per_application(callers: JwtTable, approvers: OidcTable) -> bool:
+    """Return True if the provider gives one person another id at MCP than on the console."""
+    host = (urlsplit(callers.issuer).hostname or "").lower()
+    return host in ENTRA_HOSTS and callers.subject_claim == "sub" and approvers.client_id not in callers.audience

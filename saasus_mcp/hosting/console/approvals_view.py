@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.record_links import record_links
@@ -20,6 +21,8 @@ from saasus_mcp.permissions.question.formatting import Reader, format_sentence, 
 
 RECENT_DECISIONS = 20
 EXPIRES_SOON_MINUTES = 3
+UNDO_STATUSES = frozenset({"pending", "approved", "stale", "void"})
+"""Statuses after which the person of an undo, and not an assistant, goes on."""
 RELOAD_SECONDS = 30
 """How often a browser without scripts loads the list again."""
 
@@ -58,8 +61,12 @@ def view_approval(
         return None
     approval = listed.approval
     question = stored_question.load_question(approval)
+    row, change = _approval_row(service, listed, page.reader, PagePeople()), _undone_change(service, page, listed)
+    if change and row["explanation_key"] in UNDO_STATUSES:
+        row["explanation"] = one_of("console_jobs.undo_now", row["explanation_key"])
     values = {
-        "row": _approval_row(service, listed, page.reader, PagePeople()),
+        "row": row,
+        "change": change,
         "question": question_content(question, page.reader) if question is not None else None,
         "older": stored_question.legacy_text(approval, page.language) if question is None else "",
         "to_type": stored_question.text_to_type(approval, page.language),
@@ -71,6 +78,17 @@ def view_approval(
         "here": "approvals",
     }
     return PageContent("approval", values)
+
+
+def _undone_change(service: ConsoleService, page: PageRequest, listed: ListedApproval) -> str:
+    """Return the change whose undo on the console made this person's request; empty if another call did."""
+    approver, approval = page.session.approver, listed.approval
+    found = service.find_change(approver, page.filter_text("change")) if approval.principal == approver.id else None
+    plan = undo_actions.plan_here(approver, found) if found is not None else None
+    operation = service.find_operation(approval.operation)
+    if found is None or plan is None or operation is None:
+        return ""
+    return found.entry.call if any(step.operation.tool == operation.tool for step in plan.steps) else ""
 
 
 def _links(service: ConsoleService, listed: ListedApproval) -> list[tuple[str, Message]]:
@@ -105,6 +123,7 @@ def _approval_row(
         "status": approval.status,
         "status_label": one_of("console.approval_status", status),
         "explanation": one_of("console.now", status),
+        "explanation_key": status,
         "left": left,
         "seconds": max(0, math.ceil(approval.expires_at - now)),
         "soon": left <= EXPIRES_SOON_MINUTES,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from saasus_mcp.catalog import UnknownTool
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
@@ -17,12 +17,13 @@ from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
 from saasus_mcp.server.pipeline.undo import UndoPreview, UndoStep, preview_undo
 from saasus_mcp.store import UndoEntry
 
 PAGE_SIZE = 50
-UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "declined", "undo_none"})
+UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "undo_none"})
 """Reasons that have a text of their own for the undo."""
 
 
@@ -55,8 +56,11 @@ def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> 
     if listed is None:
         return None
     entry, plan = listed.entry, undo_actions.plan_here(page.session.approver, listed)
+    may_undo = listed.context.find_caller(page.session.approver) is not None
     values = {
         "error": error,
+        "may_undo": may_undo,
+        "hosted": listed.context.pipeline is not None,
         "steps": [_step_row(step, page.reader) for step in plan.steps] if plan is not None else [],
         "row": _change_row(service, listed, page.reader, PagePeople()),
         "arguments": _indented(entry.arguments),
@@ -92,6 +96,8 @@ def view_undo(
 def refusal_text(refused: UndoRefused, reader: Reader) -> str:
     """Return why a step of an undo was not made."""
     entry, why = refused.change.entry, refused.answer.why
+    if why == Reason.DECLINED:
+        return message("console_jobs.undo_mismatch").text(reader.language)
     if why in UNDO_REASONS:
         names = {"principal": entry.principal, "profile": entry.profile}
         return one_of("cli_undo.refused", why, **names).text(reader.language)

@@ -1,4 +1,4 @@
-"""The files of a job on the console. The person who started the job may download them, while the policy lets them read the content."""
+"""The files of a job on the console. The caller who started the job may download them, while the policy lets them read the content."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class JobFile:
 
 
 def may_download(approver: Approver, listed: ListedJob) -> bool:
-    """Return True if the files of a job are those of this person, and this console can read them."""
-    return listed.context.pipeline is not None and listed.job.principal == approver.id
+    """Return True if the files of a job are those of this person, who is still a caller, and this console can read them."""
+    return _owner(approver, listed) is not None
 
 
 async def read_job_file(service: ConsoleService, approver: Approver, job: str, member: str) -> JobFile | None:
@@ -45,14 +45,20 @@ async def read_job_file(service: ConsoleService, approver: Approver, job: str, m
         CallRefused: the policy denies this person a call that the file was made from.
     """
     listed = await run_sync(job_actions.find_job, service, approver, job)
-    if listed is None or member not in DOWNLOADS or not may_download(approver, listed):
+    if listed is None or member not in DOWNLOADS:
         return None
-    pipeline, uri = listed.context.pipeline, str(listed.job.report.get(member, ""))
-    if pipeline is None or not uri:
+    principal, pipeline = _owner(approver, listed), listed.context.pipeline
+    uri = str(listed.job.report.get(member, ""))
+    if principal is None or pipeline is None or not uri:
         return None
-    principal = Principal(approver.id, approver.groups, person=approver.person)
     found = await pipeline.results.read(uri, principal)
     return await run_sync(_encode, f"{listed.job.name}-{member}", found.value) if found is not None else None
+
+
+def _owner(approver: Approver, listed: ListedJob) -> Principal | None:
+    """Return the approver as the caller who started a job; None if they did not, or are no caller."""
+    is_own = listed.context.pipeline is not None and listed.job.principal == approver.id
+    return listed.context.find_caller(approver) if is_own else None
 
 
 def _encode(name: str, value: Any) -> JobFile:

@@ -29,7 +29,7 @@ from saasus_mcp.hosting.console import (
     jobs_view,
     live,
     tools_view,
-    undo_actions,
+    undo_form,
     views,
 )
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
@@ -43,14 +43,12 @@ from saasus_mcp.hosting.console.rendering import (
     render_page,
     request_language,
     request_reader,
-    safe_path,
 )
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.server.pipeline.call import PendingElicitation
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +67,12 @@ class NotSignedIn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _FormPage:
-    """The page of a form: its view, the parameters in its path, and its address below /console."""
+    """The page of a form: its view, the parameters in its path and its query, and its address below /console."""
 
     view: views.View
     path: Mapping[str, str]
     address: str
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ class Console:
         if code:
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
             view = partial(approvals_view.view_approval, error=error, typed=typed, comment=_reason(fields))
-            form = _FormPage(view, {"code": code}, _approval_path(fields))
+            form = _FormPage(view, {"code": code}, _approval_path(fields), {"change": fields.get("change", "")})
         elif job:
             form = _FormPage(partial(jobs_view.view_job, error=error), {"job": job}, f"/jobs/{job}")
         shown = await self._show_again(form, session, request, status) if form is not None else None
@@ -225,7 +224,7 @@ class Console:
         self, form: _FormPage, session: ConsoleSession, request: Request, status: int
     ) -> Response | None:
         """Return the page of a form as it is now, live and under its own address; None if it does not exist."""
-        page = replace(self._page_request(request, session), query={}, path=form.path)
+        page = replace(self._page_request(request, session), query=form.query, path=form.path)
         state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
         content = await run_sync(form.view, self.service, page)
         if content is None:
@@ -279,28 +278,15 @@ class Console:
     async def _undo(self, request: Request) -> Response:
         """Undo a change, and return to its page; or ask the approver first, as the policy requires."""
         session, fields = await self._read_form(request)
-        call, reply = fields.get("call", ""), undo_actions.read_reply(fields)
-        address = safe_path(f"/changes/{call}")
         page = self._page_request(request, session)
-        undo = partial(undo_actions.undo_change, self.service, session.approver, call)
-        error, status = "", HTTPStatus.OK
         try:
-            result = await undo(reply, is_first=reply is None)
-            if isinstance(result, undo_actions.UndoRefused):
-                if result.code:
-                    return redirect_to(f"/approvals/{result.code}")
-                error, status = changes_view.refusal_text(result, page.reader), HTTPStatus.UNPROCESSABLE_ENTITY
-                if reply is not None and result.answer.why == Reason.DECLINED:  # a wrong name: ask again
-                    result = await undo(None, is_first=False)
+            answer = await undo_form.answer_undo(self.service, page, fields)
         except CallRefused as refused:
             return render_message(refused.message, page.language, session, HTTPStatus.CONFLICT)
-        if result is None:
-            return redirect_to(address)
-        view: views.View = partial(changes_view.view_change, error=error)
-        if isinstance(result, PendingElicitation):
-            view = partial(changes_view.view_undo, asked=result, error=error)
-        shown = await self._show_again(_FormPage(view, {"call": call}, address), session, request, status)
-        return shown or self._render(None, session, request)
+        if answer.view is None:
+            return redirect_to(answer.path)
+        form = _FormPage(answer.view, {"call": fields.get("call", "")}, answer.path)
+        return await self._show_again(form, session, request, answer.status) or self._render(None, session, request)
 
     async def _download_job_file(self, request: Request) -> Response:
         """Answer with a file of a job, for the person who started it."""
@@ -380,7 +366,12 @@ def _reason(fields: Mapping[str, str]) -> str:
 
 def _approval_path(fields: Mapping[str, str]) -> str:
     """Return the path of the approval page, which shows the result as it is in the store."""
-    return f"/approvals/{''.join(each for each in fields.get('code', '').strip() if each.isalnum() or each == '-')}"
+    code, change = (_path_part(fields.get(each, "")) for each in ("code", "change"))
+    return f"/approvals/{code}?change={change}" if change else f"/approvals/{code}"
+
+
+def _path_part(text: str) -> str:
+    return "".join(each for each in text.strip() if each.isalnum() or each == "-")
 
 
 async def _send_file(name: str, _: Request) -> Response:

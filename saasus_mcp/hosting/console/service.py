@@ -46,6 +46,7 @@ class ProfileContext:
         profile: the profile whose approvals and records are shown; None for every profile in the store.
         saas_id: the SaaS id; empty if only the store's records contain it.
         pipeline: makes calls in the profile; None on the console of one machine, which has no credentials.
+        find_caller: returns an approver as a caller of the profile; None if they may decide, but make no calls.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ProfileContext:
     saas_id: str = ""
     sandbox: bool = False
     pipeline: Pipeline | None = None
+    find_caller: Callable[[Approver], Principal | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The undo of a change on the console. Its calls go through the pipeline of the profile, which decides, asks and records as usual."""
+"""The undo of a change on the console, by a caller of the profile. Its pipeline decides, asks and records as for any call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class UndoRefused:
 
 
 def plan_here(approver: Approver, listed: ListedChange) -> UndoPlan | None:
-    """Return how the console can undo a change; None if it cannot.
+    """Return the calls that undo a change, if the console can make them; else None. Whether this person may is another question.
 
     It cannot on the console of one machine, which has no pipeline, or if a person must enter a secret again: a terminal can.
     """
@@ -50,7 +50,9 @@ def plan_here(approver: Approver, listed: ListedChange) -> UndoPlan | None:
     if pipeline is None:
         return None
     with suppress(CallRefused, UnknownTool):
-        plan = plan_undo(pipeline.catalogue, listed.entry, _undoer(approver), pipeline.destination)
+        plan = plan_undo(
+            pipeline.catalogue, listed.entry, Undoer(Principal(approver.id), is_approver=True), pipeline.destination
+        )
         return None if any(step.missing_paths for step in plan.steps if not step.is_done) else plan
     return None
 
@@ -65,18 +67,21 @@ async def undo_change(
         is_first: whether the approver has just begun, which is recorded.
 
     Raises:
-        CallRefused: there is no such change, or it cannot be undone here.
+        CallRefused: there is no such change, it cannot be undone here, or the approver is no caller of the profile.
     """
     listed = await run_sync(service.find_change, approver, call)
     plan = plan_here(approver, listed) if listed is not None else None
     if listed is None or plan is None or (pipeline := listed.context.pipeline) is None:
         raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_here"), message("hosting.undo_not_here_hint"))
+    principal = listed.context.find_caller(approver)
+    if principal is None:
+        raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_caller"), message("hosting.undo_not_here_hint"))
     if is_first:
         await run_sync(_record, service, approver, listed)
     for step in plan.steps:
         if step.is_done:
             continue
-        made = plan.call_for(step, {}, _undoer(approver).principal)
+        made = plan.call_for(step, {}, principal)
         result = await pipeline.run(replace(made, elicitor=_LaterElicitor(), reply=reply))
         reply = None
         if isinstance(result, PendingElicitation):
@@ -99,11 +104,6 @@ class _LaterElicitor:
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
         return None
-
-
-def _undoer(approver: Approver) -> Undoer:
-    """Return the approver as the caller of the undo: an approver may undo the changes of others."""
-    return Undoer(Principal(approver.id, approver.groups, person=approver.person), is_approver=True)
 
 
 def _record(service: ConsoleService, approver: Approver, listed: ListedChange) -> None:
