@@ -263,9 +263,11 @@ async def _answer(runner: JobRunner, job: Job, call: Call) -> ToolAnswer:
     forbidden = await pipeline.find_forbidden(reads, acting_principal(spec, principal), call.deadline)
     steps = await with_jobs(pipeline, lambda jobs: jobs.count_outcomes(job.id))
     description = job_report.describe_job(job, steps, forbidden)
+    shown = job_report.app_report(job, spec, forbidden)
     if job.status == "failed":
-        return ToolAnswer(False, compact_json(description))
-    described = replace(structured_answer(description), app_data=job_report.app_report(job, spec, forbidden))
+        # A failure has no structured content. The app still shows the job.
+        return ToolAnswer(False, compact_json(description), app_data={**shown, "job": description})
+    described = replace(structured_answer(description), app_data=shown)
     answer = await pipeline.results.truncate(described, principal, ResultOrigin(job.name, reads))
     if "chart" not in description:
         return answer

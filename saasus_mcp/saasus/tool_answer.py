@@ -102,6 +102,10 @@ class ToolAnswer:
             return self.text
         return _explain(self.failure, self.applied, self.trace_id, language) + self.note
 
+    def failure_parts(self, language: Language) -> tuple[str, ...]:
+        """Return what happened, whether something changed, the trace id and what to do next, as far as there is one. Empty on success."""
+        return () if self.failure is None else _parts(self.failure, self.applied, self.trace_id, language)
+
     @property
     def cause(self) -> str:
         """What happened and the trace id, for a text that says on its own whether anything was changed."""
@@ -170,11 +174,15 @@ def failed_answer(
     return ToolAnswer(False, text, None, applied, status, trace_id, failure=failure)
 
 
-def _explain(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> str:
+def _parts(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> tuple[str, ...]:
     trace = message("api.trace_id", trace_id=plain_text(trace_id)) if trace_id else ""
     parts = (failure.message, failure.outcome or _OUTCOMES[applied], trace, failure.hint)
     texts = [part.text(language) if isinstance(part, Message) else part for part in parts]
-    return ("" if language == "ja" else " ").join(filter(None, texts))
+    return tuple(filter(None, texts))
+
+
+def _explain(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> str:
+    return ("" if language == "ja" else " ").join(_parts(failure, applied, trace_id, language))
 
 
 def _success(

@@ -15,6 +15,7 @@ from tests.support.app_results import (
     HOSTILE,
     MARKUP,
     awaited_approval,
+    failed_job,
     hostile_value,
     people,
     report,
@@ -73,15 +74,34 @@ def test_a_cancelled_call_is_named(open_client: OpenClient, name: str) -> None:
     client = open_client()
     app = client.show(name, None)
     client.send("ui/notifications/tool-cancelled", {"reason": "user"})
-    app.get_by_text("The call was cancelled.").wait_for()
+    app.get_by_text("The call was cancelled. If it had been sent by then, it may have been applied.").wait_for()
+
+
+def test_a_cancelled_read_changed_nothing(open_client: OpenClient) -> None:
+    client = open_client()
+    app = client.show("table", None, toolInfo={"tool": {"annotations": {"readOnlyHint": True}}})
+    client.send("ui/notifications/tool-cancelled", {"reason": "user"})
+    app.get_by_text("The call was cancelled.", exact=True).wait_for()
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_a_failure_is_told_in_the_language_of_the_person(open_client: OpenClient, name: str) -> None:
-    failed = result_of(None, failed=True, failure={"en": "It is gone.", "ja": "すでにありません。"})
-    app = open_client().show(name, failed, locale="ja-JP")
-    assert "すでにありません。" in app.inner_text("#app")
+@pytest.mark.parametrize(
+    ("applied", "label"), [("not_applied", "未実行"), ("unknown", "不明"), ("applied", "適用済み"), ("?", "不明")]
+)
+def test_a_failure_tells_in_the_language_of_the_person_whether_something_was_changed(
+    open_client: OpenClient, name: str, applied: str, label: str
+) -> None:
+    told = {"en": ["It is gone.", "See."], "ja": ["すでにありません。", "状態を確認してください。"]}
+    app = open_client().show(name, result_of(None, failed=True, applied=applied, failure=told), locale="ja-JP")
+    assert app.locator(".badge").all_inner_texts() == [label]
+    assert app.locator("p.pre").all_inner_texts() == told["ja"]
     assert app.evaluate("document.documentElement.lang") == "ja"
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_a_success_without_anything_to_show_is_no_failure(open_client: OpenClient, name: str) -> None:
+    app = open_client().show(name, result_of({} if name != "table" else None))
+    assert app.locator(".badge").all_inner_texts() == ["Done"]
 
 
 def test_theme_and_language_follow_the_client(open_client: OpenClient) -> None:
@@ -308,6 +328,50 @@ def test_a_job_is_followed_until_it_is_over(open_client: OpenClient) -> None:
     }
 
 
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_job_that_failed_is_shown_as_failed_with_what_it_did(open_client: OpenClient, *, followed: bool) -> None:
+    client = open_client(ask_server=lambda _: failed_job())
+    app = client.show("job", running_job() if followed else failed_job(), locale="ja-JP")
+    app.get_by_text("The API is gone.").wait_for()
+    assert app.locator(".badge").all_inner_texts() == ["失敗"]
+    assert app.get_by_role("heading", name="ユーザーの一括登録").is_visible()
+    assert app.locator(".tiles").inner_text().split() == ["適用済み", "38"]
+    assert len(client.asked) == followed, "nothing follows a job that is over"
+
+
+@pytest.mark.parametrize("result", [running_job(), awaited_approval()], ids=["job", "approval"])
+def test_a_state_that_cannot_be_read_any_more_is_said_to_be_old(
+    open_client: OpenClient, result: dict[str, Any]
+) -> None:
+    client = open_client()
+    client.page.clock.install()
+    app = client.show("job", result)
+    for _ in range(4):
+        client.page.clock.run_for(10_000)
+        app.evaluate("new Promise((done) => queueMicrotask(done))")
+    app.get_by_text("What is shown here is no longer updated.").wait_for()
+    assert len(client.asked) == 3
+
+
+def test_another_result_ends_the_following_of_the_one_before(open_client: OpenClient) -> None:
+    shown: list[dict[str, Any]] = []
+
+    def show_another(_: dict[str, Any]) -> dict[str, Any]:
+        """Answer after the client has shown another result."""
+        if not shown:
+            shown.append(report(job="ef" * 16))
+            client.send("ui/notifications/tool-result", shown[0])
+            client.app.get_by_role("heading", name="Report usage").wait_for()
+        return running_job(80)
+
+    client = open_client(ask_server=show_another)
+    app = client.show("job", running_job())
+    app.get_by_role("heading", name="Report usage").wait_for()
+    client.send("ui/notifications/host-context-changed", {"locale": "ja-JP"})
+    app.get_by_role("heading", name="利用量レポート").wait_for()
+    assert len(client.asked) == 1
+
+
 def test_a_job_is_not_followed_without_a_way_to_its_server(open_client: OpenClient) -> None:
     client = open_client()
     client.page.clock.install()
@@ -377,8 +441,9 @@ def test_the_decision_of_a_person_arrives(open_client: OpenClient, status: str, 
 
 def test_an_approval_ends_with_its_time(open_client: OpenClient) -> None:
     app = open_client().show("approval", awaited_approval(1.5), capabilities={})
-    app.get_by_text("The approval is no longer valid.").wait_for()
+    app.get_by_text("The time is over.").wait_for()
     assert app.get_by_text("Expired").is_visible()
+    assert "Nothing was changed" not in app.inner_text("#app"), "it may have been approved and used meanwhile"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.app_host import AppHost
-from tests.support.app_results import awaited_approval, people, report, result_of, running_job
+from tests.support.app_results import awaited_approval, failed_job, people, report, result_of, running_job
 
 pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: make test-browser")
 AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -27,8 +27,10 @@ STATES: dict[str, tuple[str, dict[str, Any] | None]] = {
     "nothing yet": ("table", None),
     "table": ("table", result_of(people(40), result="saasus://results/1", totals={"users": 300})),
     "no rows": ("table", result_of({"users": []})),
-    "failure": ("table", result_of(None, failed=True, failure={"en": "It is gone.", "ja": "ありません。"})),
+    "failure": ("table", result_of(None, failed=True, failure={"en": ["It is gone."], "ja": ["ありません。"]})),
     "running job": ("job", running_job(waiting="It waits for an approval.", steps={"applied": 38, "failed": 2})),
+    "failed job": ("job", failed_job()),
+    "unknown outcome": ("approval", result_of(None, failed=True, applied="unknown")),
     "report": ("job", report()),
     "jobs": (
         "job",

@@ -55,6 +55,8 @@ async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
     assert not told.ok
     assert "The server failed while it ran the job" in told.text
     assert "defect" not in told.text
+    assert told.app_data["job"]["status"] == "failed", "an app shows the job, not the text for the model"
+    assert told.app_data["title"].keys() == {"en", "ja"}
 
 
 def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_live(

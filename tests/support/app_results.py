@@ -19,11 +19,13 @@ HOSTILE = (
 )
 
 
-def result_of(structured: dict[str, Any] | None, *, failed: bool = False, **app: Any) -> dict[str, Any]:
+def result_of(
+    structured: dict[str, Any] | None, *, failed: bool = False, applied: str = "not_applied", **app: Any
+) -> dict[str, Any]:
     """Return the result of a tool, with the data for its app."""
     content = [{"type": "text", "text": "text for the model"}]
     data = {} if structured is None else {"structuredContent": structured}
-    return {"content": content, "isError": failed, **data, "_meta": {APP: app}}
+    return {"content": content, "isError": failed, **data, "_meta": {"saasus.io/applied": applied, APP: app}}
 
 
 def people(count: int) -> dict[str, Any]:
@@ -54,6 +56,17 @@ def running_job(done: int = 40, **more: Any) -> dict[str, Any]:
     """Return the result of a job that is not over."""
     job = {"job": "ab" * 16, "name": "job_import_users", "status": "running", "done": done, "total": 120, **more}
     return result_of(job, title={"en": "Import users", "ja": "ユーザーの一括登録"})
+
+
+def failed_job(**more: Any) -> dict[str, Any]:
+    """Return the result about a job that failed after some of its rows."""
+    job = {
+        **running_job()["structuredContent"],
+        "status": "failed",
+        "steps": {"applied": 38},
+        "why": "The API is gone.",
+    }
+    return result_of(None, failed=True, title={"en": "Import users", "ja": "ユーザーの一括登録"}, job={**job, **more})
 
 
 def usage_chart(name: str = "株式会社青空") -> dict[str, Any]:
@@ -93,5 +106,5 @@ def awaited_approval(seconds: float = 600, **more: Any) -> dict[str, Any]:
         "code": "ABCD-2345", "status": "pending", "requested_at": now - 300, "expires_at": now + seconds, "two_person": False,
         "question": question, "url": "https://saasus.example.com/console/approvals/ABCD-2345", "command": "saasus-mcp approve ABCD-2345",
     }  # fmt: skip
-    failure = {"en": "A person must approve this first.", "ja": "承認が必要です。"}
+    failure = {"en": ["A person must approve this first."], "ja": ["承認が必要です。"]}
     return result_of(None, failed=True, approval={**approval, **more}, failure=failure)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from typing import get_args
 
 import pytest
 
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.jobs.job_report import OUTPUT_SCHEMA
 from saasus_mcp.server.apps.documents import APPS, PAGES, app_texts, build_document
+from saasus_mcp.store.job_records import RowOutcome
+from saasus_mcp.store.records import ApprovalStatus
 
-MAX_BYTES = {"approval": 28_000, "job": 76_000, "table": 57_000}
+MAX_BYTES = {"approval": 30_000, "job": 82_000, "table": 58_000}
 SINKS = (
     "innerHTML",
     "outerHTML",
@@ -56,6 +61,22 @@ def test_a_document_allows_its_own_script_and_style_and_nothing_else(name: str) 
     assert (
         f"content=\"default-src 'none'; script-src '{hashes[0]}'; style-src '{hashes[1]}'; base-uri 'none'; form-action 'none'\""
     ) in document
+
+
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        ("outcome", tuple(Outcome)),
+        ("row_outcome", get_args(RowOutcome)),
+        ("job_status", OUTPUT_SCHEMA["properties"]["status"]["enum"]),
+        ("approval_status", get_args(ApprovalStatus)),
+        ("approval_now", get_args(ApprovalStatus)),
+    ],
+)
+def test_every_value_of_a_closed_set_has_its_text(group: str, values: tuple[str, ...]) -> None:
+    texts = app_texts("".join(path.read_text(encoding="utf-8") for path in PAGES.glob("*.js")))
+    shown = [key.removeprefix(f"apps.{group}.") for key in texts["ja"] if key.startswith(f"apps.{group}.")]
+    assert sorted(shown) == sorted(values)
 
 
 @BY_APP

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from mcp.server import apps as sdk
 from mcp.server.apps import client_supports_apps
@@ -22,6 +23,7 @@ BY_ERA = pytest.mark.parametrize("era", ERAS)
 APP = "saasus.io/app"
 USERS = {"users": [{"id": f"u{n}", "email": f"user{n}@example.com", "attributes": {}} for n in range(10_000)]}
 TENANT = {"tenant_id": "t"}
+ATTRIBUTE = {"attribute_name": "level", "attribute_type": "string", "display_name": "Level"}
 
 
 def test_the_names_on_the_wire_are_those_of_the_sdk() -> None:
@@ -145,7 +147,9 @@ async def test_the_app_follows_an_approval_of_its_own_caller_alone(
         assert approval["status"] == "pending"
         assert approval["command"] == f"saasus-mcp approve {approval['code']}"
         assert approval["question"]["en"] != approval["question"]["ja"]
-        assert result.meta[APP]["failure"].keys() == {"en", "ja"}
+        told = result.meta[APP]["failure"]
+        assert told.keys() == {"en", "ja"}
+        assert "Outcome: not_applied, nothing was changed." in told["en"]
         uri = f"saasus://approvals/{approval['code']}"
 
         async def state() -> dict[str, Any]:
@@ -164,3 +168,22 @@ async def test_the_app_follows_an_approval_of_its_own_caller_alone(
         told = await state()
         assert (told["status"], told["comment"]) == ("rejected", "not now")
         assert "boss" not in json.dumps(told)
+
+
+@BY_ERA
+async def test_the_app_learns_that_a_lost_answer_leaves_the_outcome_unknown(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    lost = httpx2.Response(502)
+    pipeline = build_pipeline(StubApi(catalogue, answers={"auth.CreateSaasUserAttribute": lost}), store)
+    async with connect_client(pipeline, era, apps=True) as client:
+        result = await client.call_tool("auth_create_saas_user_attribute", ATTRIBUTE)
+    assert result.is_error
+    assert result.meta is not None
+    assert result.meta["saasus.io/applied"] == "unknown"
+    for language in ("en", "ja"):
+        happened, outcome, trace, what_next = result.meta[APP]["failure"][language]
+        assert "502" in happened
+        assert "unknown" in outcome
+        assert result.meta["saasus.io/trace_id"] in trace
+        assert what_next

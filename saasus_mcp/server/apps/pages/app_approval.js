@@ -3,5 +3,5 @@
 start((result) => {
   if (isObject(result.data.approval)) return approvalView(result.data.approval);
   if (result.failed) return failureView(result);
-  return el("section", {}, head(t("apps.finished"), badge("good", t("apps.done_badge"))));
+  return finishedView();
 });

@@ -7,21 +7,23 @@ function listView(jobs) {
 
 start((result) => {
   if (isObject(result.data.approval)) return approvalView(result.data.approval);
-  const { structured } = result;
+  // A job that failed has no structured content: the call about it did not succeed.
+  const jobOf = ({ structured, data }) => structured ?? (isObject(data.job) ? data.job : null);
+  const structured = jobOf(result);
   if (Array.isArray(structured?.jobs)) return listView(structured.jobs);
-  if (!structured || typeof structured.job !== "string") return failureView(result);
+  if (!structured || typeof structured.job !== "string") return result.failed ? failureView(result) : finishedView();
   const titleOf = (data) => inLanguage(data.title ?? words(String(structured.name ?? "")));
   let place = jobView(structured, result.data, titleOf(result.data));
   if (canCallTools() && (structured.status === "running" || structured.status === "paused")) {
-    repeat(async () => {
-      const fresh = await readJob(structured.job);
-      if (fresh.failed || fresh.structured?.job !== structured.job) throw new Error("unreadable");
+    repeat(() => readJob(structured.job), (fresh) => {
+      const job = jobOf(fresh);
+      if (job?.job !== structured.job) throw new Error("unreadable");
       call.result = fresh;
-      const next = jobView(fresh.structured, fresh.data, titleOf(fresh.data));
+      const next = jobView(job, fresh.data, titleOf(fresh.data));
       place.replaceWith(next);
       place = next;
-      return fresh.structured.status !== "running" && fresh.structured.status !== "paused";
-    });
+      return job.status !== "running" && job.status !== "paused";
+    }, () => place.append(notFollowed()));
   }
   return place;
 });

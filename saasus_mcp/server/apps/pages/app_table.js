@@ -20,7 +20,8 @@ async function loadRows(uri, path) {
 
 start((result) => {
   const { structured, data } = result;
-  if (result.failed || !structured) return failureView(result);
+  if (result.failed) return failureView(result);
+  if (!structured) return finishedView();
   const title = callTitle(t("apps.table"));
   const tables = tablesOf(structured, data);
   const uri = typeof data.result === "string" && data.result.startsWith("saasus://results/") ? data.result : null;

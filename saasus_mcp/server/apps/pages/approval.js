@@ -3,7 +3,8 @@
 const KINDS = { pending: "wait", approved: "good", used: "good", rejected: "bad", stale: "bad" };
 
 function approvalView(approval) {
-  const state = { ...approval }, place = el("section", { class: "approval" });
+  // What is learned stays with the result, which is drawn again in another language.
+  const state = approval, place = el("section", { class: "approval" });
   const [headline, ...lines] = inLanguageLines(approval.question);
 
   function countdown() {
@@ -20,7 +21,8 @@ function approvalView(approval) {
 
   function draw() {
     const status = state.status === "pending" && !isPending() ? "stale" : String(state.status);
-    const said = oneOf("apps.approval_now.", status);
+    // Only the server knows whether an approval was used in time.
+    const said = status === state.status ? oneOf("apps.approval_now.", status) : t("apps.expired");
     const command = isPending() && approval.command ? el("p", {}, t("apps.in_terminal"), " ", el("code", {}, shown(approval.command))) : null;
     fillParts({
       top: head(t("apps.approval"), badge(KINDS[status] ?? "", oneOf("apps.approval_status.", status)), t("apps.code", { code: shown(state.code, 40) })),
@@ -51,8 +53,8 @@ function approvalView(approval) {
     if (isPending()) later(1000, tick);
   }
 
-  async function poll() {
-    const fresh = JSON.parse(await readResource(`saasus://approvals/${state.code}`));
+  const read = async () => JSON.parse(await readResource(`saasus://approvals/${state.code}`));
+  function use(fresh) {
     if (isObject(fresh) && fresh.code === state.code) Object.assign(state, fresh);
     draw();
     return state.status !== "pending" && state.status !== "approved";
@@ -60,7 +62,7 @@ function approvalView(approval) {
 
   draw();
   later(1000, tick);
-  if (canReadResources() && isPending()) repeat(poll);
+  if (canReadResources() && isPending()) repeat(read, use, () => place.append(notFollowed()));
   return place;
 }
 

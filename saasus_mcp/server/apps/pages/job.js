@@ -11,12 +11,15 @@ function jobView(job, data, title) {
     job.waiting ? el("p", { class: "hint pre" }, bdi(shown(job.waiting))) : null,
     job.why ? el("p", { class: "hint bad pre" }, bdi(shown(job.why, 2000))) : null,
     counts.length ? el("dl", { class: "tiles" }, counts.slice(0, 12).map(([name, value]) => el("div", {},
-      el("dt", {}, oneOf("apps.count.", name)), el("dd", { class: BAD.has(name) && value ? "bad" : GOOD.has(name) ? "good" : "" }, typeof value === "number" ? formatNumber(value) : shown(value))))) : null,
+      el("dt", {}, countLabel(name)), el("dd", { class: BAD.has(name) && value ? "bad" : GOOD.has(name) ? "good" : "" }, typeof value === "number" ? formatNumber(value) : shown(value))))) : null,
     isObject(data.chart) ? chartView(data.chart) : null,
     productView(job, isObject(data.chart)),
     outcomesView(job),
     notesView(data.notes ?? job.notes, data.chart?.footer));
 }
+
+/** Return the name of a number: how rows ended, or what a report counts. */
+const countLabel = (name) => Object.hasOwn(TEXTS[language], "apps.row_outcome." + name) ? oneOf("apps.row_outcome.", name) : oneOf("apps.count.", name);
 
 function progress(done, total) {
   const share = total ? Math.min(1, done / total) : 0, bar = el("span", { class: "fill" });

@@ -101,10 +101,26 @@ function callTitle(other = "SaaSus") {
   return shown(tool?.title ?? tool?.annotations?.title ?? other, 100);
 }
 
-/** Show what went wrong, or that nothing came. */
+const OUTCOME_KINDS = { applied: "good", not_applied: "bad", unknown: "wait" };
+
+/** Show what went wrong and whether something was changed. Without a word from the server, that is unknown. */
 function failureView(result) {
-  const text = result.data.failure ? inLanguage(result.data.failure) : shown(result.text, 2000);
-  return el("section", {}, head(t("apps.failed"), badge("bad", t("apps.not_done"))), el("p", { class: "pre" }, bdi(text)));
+  const outcome = Object.hasOwn(OUTCOME_KINDS, result.applied) ? result.applied : "unknown";
+  const told = isObject(result.data.failure) ? result.data.failure[language] ?? result.data.failure.en : null;
+  const parts = Array.isArray(told) ? told.slice(0, 4).map((each) => shown(each, 1000)) : [shown(result.text, 2000)];
+  return el("section", {}, head(outcome === "not_applied" ? t("apps.failed") : t("apps.no_answer"), badge(OUTCOME_KINDS[outcome], oneOf("apps.outcome.", outcome))),
+    parts.filter(Boolean).map((each) => el("p", { class: "pre" }, bdi(each))));
+}
+
+/** Show in a line that a call succeeded. */
+function finishedView() {
+  return el("section", {}, head(t("apps.finished"), badge("good", t("apps.done_badge"))));
+}
+
+/** Show that a call was cancelled. One that can change something may have been sent before. */
+function cancelledView() {
+  const reads = host.context.toolInfo?.tool?.annotations?.readOnlyHint === true;
+  return el("section", {}, head(callTitle(), null), el("p", { class: "soft", role: "status" }, t("apps.cancelled"), reads ? null : " " + t("apps.maybe_sent")));
 }
 
 // -- the client ---------------------------------------------------------------------------------------------------------
@@ -161,6 +177,7 @@ function readResult(result) {
   const meta = isObject(result._meta) ? result._meta["saasus.io/app"] : null;
   return {
     failed: result.isError === true,
+    applied: isObject(result._meta) ? result._meta["saasus.io/applied"] : undefined,
     structured: isObject(result.structuredContent) ? result.structuredContent : null,
     data: isObject(meta) ? meta : {},
     text: content.filter((each) => each?.type === "text").map((each) => String(each.text))[0] ?? "",
@@ -206,22 +223,29 @@ function applyContext() {
 
 const FIRST_POLL_MS = 2000, SLOWEST_POLL_MS = 10_000, MAX_FAILED_POLLS = 3;
 const timers = new Set();
+let shows = 0;
 /** Do something after a while, unless another result is shown by then. */
 function later(milliseconds, act) {
   const timer = setTimeout(() => { timers.delete(timer); act(); }, milliseconds);
   timers.add(timer);
 }
 
-/** Do something again and again while the page is visible, slower each time, until it returns true or fails three times in a row. */
-function repeat(act) {
+/** Read and show something again and again while the page is visible, slower each time, until `use` returns true.
+
+ * After three failures in a row, `giveUp` says so. What is read for a result that is no longer shown is dropped.
+ */
+function repeat(read, use, giveUp) {
+  const mine = shows;
   let pause = FIRST_POLL_MS, failed = 0;
   async function turn() {
     if (document.visibilityState === "visible") {
       try {
-        if (await act()) return;
+        const fresh = await read();
+        if (mine !== shows || use(fresh)) return;
         failed = 0;
       } catch { failed += 1; }
-      if (failed >= MAX_FAILED_POLLS) return;
+      if (mine !== shows) return;
+      if (failed >= MAX_FAILED_POLLS) { giveUp(); return; }
     }
     pause = Math.min(pause * 1.25, SLOWEST_POLL_MS);
     later(pause, turn);
@@ -229,13 +253,17 @@ function repeat(act) {
   later(pause, turn);
 }
 
+const notFollowed = () => el("p", { class: "hint", role: "status" }, t("apps.not_followed"));
+
 function show() {
+  shows += 1;
   for (const timer of timers) clearTimeout(timer);
   timers.clear();
   const main = document.getElementById("app"), { result } = call;
   main.setAttribute("aria-busy", String(!result && !call.cancelled));
   let view;
-  if (!result) view = el("section", {}, head(callTitle(), null), el("p", { class: "soft", role: "status" }, call.cancelled ? t("apps.cancelled") : t("apps.loading")));
+  if (!result && call.cancelled) view = cancelledView();
+  else if (!result) view = el("section", {}, head(callTitle(), null), el("p", { class: "soft", role: "status" }, t("apps.loading")));
   else view = app(result);
   main.replaceChildren(view);
   document.title = main.querySelector("h1")?.textContent ?? "SaaSus";

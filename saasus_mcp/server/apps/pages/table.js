@@ -43,7 +43,7 @@ function cellText(value, kind) {
   if (kind === "number" && Number.isFinite(Number(value))) return formatNumber(Number(value));
   if (kind === "epoch" && Number.isFinite(value)) return formatTime(value);
   if (kind === "iso" && Number.isFinite(Date.parse(value))) return formatTime(Date.parse(value) / 1000);
-  if (kind === "outcome") return oneOf("apps.count.", shown(value, 40));
+  if (kind === "outcome") return oneOf("apps.row_outcome.", shown(value, 40));
   if (typeof value === "boolean") return value ? t("apps.yes") : t("apps.no");
   return flat(value);
 }
