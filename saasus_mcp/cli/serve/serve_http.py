@@ -91,7 +91,8 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
             )
             with uvicorn_server.open_listener(http.host, http.port) as listener:
                 address.port = listener.getsockname()[1]
-                _announce(http, served, policy, address.url, tell)
+                _announce(http, served, address.url, tell)
+                _warn_operator(http, served, policy, _teller(settings, logging.WARNING))
                 if console is not None:
                     _announce_console(http, console, address.console_url, tell)
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
@@ -219,20 +220,24 @@ class _Address:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-def _teller(settings: Settings) -> Tell:
+def _teller(settings: Settings, level: int = logging.INFO) -> Tell:
     """Return what writes a line for the operator: as text, or in the log if programs read it."""
     if settings.log_format == "text":
         return warn
-    return lambda text: logging.getLogger("saasus_mcp.hosting").info(visible_text(render(text)))
+    return lambda text: logging.getLogger("saasus_mcp.hosting").log(level, visible_text(render(text)))
 
 
-def _announce(http: HttpSettings, served: Mapping[str, ServedProfile], policy: Policy, url: str, tell: Tell) -> None:
-    """Print the addresses and what an operator must know."""
+def _announce(http: HttpSettings, served: Mapping[str, ServedProfile], url: str, tell: Tell) -> None:
+    """Print the addresses."""
     urls = [f"{url}/mcp", *(f"{url}/mcp/{name}" for name in served if len(served) > 1)]
     tell(message("cli_serve.mcp_at", urls=", ".join(urls)))
     if not http.authenticated:
         tell(message("cli_serve.this_computer_only"))
-    else:
+
+
+def _warn_operator(http: HttpSettings, served: Mapping[str, ServedProfile], policy: Policy, tell: Tell) -> None:
+    """Print what an operator must know, at a level that a log keeps."""
+    if http.authenticated:
         for name, each in served.items():
             if not each.groups:
                 tell(message("cli_serve.profile_without_groups", name=name))

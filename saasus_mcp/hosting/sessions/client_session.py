@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID, declar
 
 LIFETIME_SECONDS = 7 * 24 * 3600
 """How long an id is accepted. The client then starts a new session."""
+_ID = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 MAX_ID_LENGTH = 4096
 """Characters of an id. Proxies limit a header to 8 KiB."""
 ELICITATION_MODES = ("form", "url")
@@ -77,7 +79,7 @@ class SessionIds:
 
     def read(self, identifier: str, caller: Caller) -> ClientSession | None:
         """Return the session of an id, or None if it was not issued to this caller, or has expired."""
-        if len(identifier) > MAX_ID_LENGTH or not identifier.isascii():
+        if len(identifier) > MAX_ID_LENGTH or not _ID.fullmatch(identifier):
             return None
         content = self._encryptor.decrypt_token(identifier, self._purpose)
         if content is None:

@@ -126,6 +126,7 @@ class Exchange:
     async def end_questions(self, reason: str) -> None:
         """End open questions with an error, so that the call is answered without them."""
         for number in tuple(self._questions):
+            self._questions.discard(number)
             error = {"code": STOPPING_CODE, "message": reason}
             await self._deliver({"jsonrpc": "2.0", "id": number, "error": error})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -269,11 +269,17 @@ class SessionServer:
                 continue
             old = anyio.current_time() - OPEN_SECONDS
             waiting = [each for each in self._exchanges.values() if each.has_mailbox or each.started_at <= old]
-            for exchange, posted in await self._mailboxes.collect(waiting) if waiting else ():
-                if posted.kind == ANSWER:
-                    await exchange.answer(posted.number, posted.body or {})
-                else:
-                    await exchange.cancel()
+            try:
+                await self._pass_on(await self._mailboxes.collect(waiting) if waiting else ())
+            except Exception:  # this task serves every profile and must not end
+                log.exception("messages from other servers could not be passed on")
+
+    async def _pass_on(self, messages: Iterable[tuple[Exchange, PostedMessage]]) -> None:
+        for exchange, posted in messages:
+            if posted.kind == ANSWER:
+                await exchange.answer(posted.number, posted.body or {})
+            else:
+                await exchange.cancel()
 
 
 _NO_CLIENT = {"protocolVersion": "", "capabilities": {}, "clientInfo": {"name": "", "version": ""}}

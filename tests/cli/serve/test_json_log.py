@@ -86,6 +86,21 @@ def test_a_flood_of_one_line_is_held_down_and_its_size_is_reported() -> None:
     assert next_line.getMessage() == "down: last (295 similar lines were left out)"
 
 
+def failure(error: Exception) -> logging.LogRecord:
+    each = record("%s failed with an internal error", "a tool", level=logging.ERROR)
+    each.exc_info = (type(error), error, error.__traceback__)
+    return each
+
+
+def test_a_flood_of_one_error_does_not_hide_another() -> None:
+    flood = FloodFilter(lambda: 0.0)
+    for _ in range(FLOOD_LINES * 2):
+        flood.filter(failure(ValueError("the same")))
+    assert not flood.filter(failure(ValueError("the same")))
+    assert flood.filter(failure(KeyError("another")))
+    assert flood.filter(failure(ExceptionGroup("a group", [OSError("within")])))
+
+
 def test_the_level_is_that_of_this_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
     own, hosting = logging.getLogger("saasus_mcp"), logging.getLogger("saasus_mcp.hosting")

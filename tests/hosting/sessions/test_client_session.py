@@ -76,6 +76,13 @@ def test_an_id_is_of_one_profile_and_of_one_key_and_unaltered() -> None:
         assert ids.read(altered, ALICE) is None
 
 
+@pytest.mark.parametrize("altered", ["{} {}", "{}!{}", "{}{}====", " {}{}", "{}\n{}"])
+def test_an_id_has_one_form(altered: str) -> None:
+    ids = SessionIds(Encryptor.ephemeral(), "default")
+    issued = ids.issue(ALICE, opening(), NO_NARROWING).id
+    assert ids.read(altered.format(issued[:9], issued[9:]), ALICE) is None
+
+
 def test_an_id_outlives_a_change_of_the_key() -> None:
     old, new = bytes(32), bytes([1]) * 32
     issued = SessionIds(Encryptor(old), "default").issue(ALICE, opening(), NO_NARROWING)
