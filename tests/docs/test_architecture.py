@@ -1,0 +1,61 @@
+"""The map of the code names what the code has."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+CODE = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", MAP, re.DOTALL))
+INHERITED = {"of"}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def defined() -> tuple[dict[str, set[str]], set[str]]:
+    """Return the members of every class of the product by its name, and the names of all functions and methods."""
+    classes, functions = defaultdict[str, set[str]](set), set[str]()
+    for file in (ROOT / "saasus_mcp").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, Function):
+                functions.add(node.name)
+            elif isinstance(node, ast.ClassDef):
+                classes[node.name] |= set(members(node))
+    return classes, functions
+
+
+def members(node: ast.ClassDef) -> list[str]:
+    methods = [each.name for each in node.body if isinstance(each, Function)]
+    fields = [
+        each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    ]
+    assigned = [
+        each.attr
+        for each in ast.walk(node)
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "self"
+    ]
+    return [*methods, *fields, *assigned]
+
+
+def test_every_member_that_the_map_names_exists() -> None:
+    named = set(re.findall(r"\b([A-Z][a-z]\w+)\.([a-z_]\w+)", CODE))
+    assert len(named) > 10
+    classes, _ = defined()
+    assert {f"{cls}.{name}" for cls, name in named if name not in classes.get(cls, set()) | INHERITED} == set()
+
+
+def test_every_function_that_the_map_calls_exists() -> None:
+    named = set(re.findall(r"\b([a-z_]{3,})\(", CODE))
+    assert len(named) > 20
+    assert named - defined()[1] == set()
+
+
+def test_every_message_that_the_map_raises_exists() -> None:
+    named = set(re.findall(r'\.of\("(\w+\.\w+)"', CODE))
+    assert named
+    assert named <= set(json.loads((ROOT / "saasus_mcp/common/messages.en.json").read_text(encoding="utf-8")))
