@@ -50,6 +50,7 @@ class FunctionCalls:
         self.number += event == "call"
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the numbers are those of SQLite
 @pytest.mark.parametrize("name", MEASURED)
 async def test_a_call_costs_no_more_than_it_did(catalogue: Catalogue, store: Store, name: str) -> None:
     tool, arguments, measured = MEASURED[name]
