@@ -59,10 +59,10 @@ async def open_http_client(ground: AttackContext) -> AsyncIterator[Callable[...,
             return await client.post("/mcp", content=content, headers={"Mcp-Name": name})
 
         await post("auth_get_roles", message("auth_get_roles", "{}"))
-        limit = LONG * time_unit()
+        unit = time_unit()
         async with measure_delays() as seen:
             yield post
-        assert seen.cpu < limit
+        assert seen.cpu < LONG * max(unit, time_unit())  # the machine may have become slower meanwhile
 
 
 async def assert_refused_over_http(ground: AttackContext, args: str, *said: str, status: int = 200) -> None:
