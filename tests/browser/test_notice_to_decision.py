@@ -24,7 +24,7 @@ import pytest
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.hosting_process import MODERN
 from tests.support.hosting_server import MCP
-from tests.support.notices import HttpReceiver, MailReceiver, http_receiver, mail_receiver
+from tests.support.notices import CHANNELS, HttpReceiver, MailReceiver, http_receiver, mail_receiver
 from tests.support.processes import TIMEOUT
 from tests.support.replicas import start_replica
 
@@ -36,24 +36,16 @@ TENANT, NAME = "bc725811-66d9-5ed0-b358-2087b58f8c2a", "株式会社青空商事
 TokenRole = Literal["caller", "approver"]
 SECONDS = 10.0
 """In which people are notified, also on a busy machine. It takes one to two seconds on an idle one."""
-CONFIG = """
+CONFIG = (
+    """
 version = 1
 [http]
 public_url = "http://127.0.0.1:{port}"
 [auth]
 tokens = true
-[notices.slack.approvals]
-url = {{ env = "NOTICES_HOOK" }}
-profiles = ["sandbox"]
-lang = "ja"
-[notices.email.operators]
-profiles = ["sandbox"]
-host = "127.0.0.1"
-port = {mail}
-security = "none"
-from = "mcp@example.com"
-to = ["ops@example.jp"]
 """
+    + CHANNELS
+)
 NOTIFICATION = """
     window.shown = [];
     window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted";

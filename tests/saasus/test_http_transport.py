@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -18,10 +18,9 @@ from saasus_mcp.saasus.client import ApiClient, ApiResponse, SendFailed
 from saasus_mcp.saasus.http_transport import HttpTransport
 from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.signature import sign_request
-from tests.support.closing_api import MOMENTS, ClosingApi, Moment
+from tests.support.closing_api import MOMENTS, ClosingApi, Moment, Serving, serve_connections
 from tests.support.pipeline import CREDENTIALS
 
-Serving = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 READ, WRITES = (
     "auth.GetTenant",
     ("auth.CreateRole", "auth.UpdateTenant", "auth.UpdateSaasUserEmail", "auth.DeleteTenant"),
@@ -34,28 +33,8 @@ AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 @asynccontextmanager
 async def serving(serve: Serving) -> AsyncIterator[httpx2.URL]:
     """Serve connections on loopback, and yield the origin."""
-    tasks = set[asyncio.Task[None]]()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield httpx2.URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with serve_connections(serve) as origin:
+        yield httpx2.URL(origin)
 
 
 def answering(response: bytes, heads: list[bytes] | None = None, connections: list[int] | None = None) -> Serving:

@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, get_args
 
@@ -20,6 +20,35 @@ MOMENTS: tuple[Moment, ...] = get_args(Moment)
 RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 _TRACE = re.compile(rb"\r\nX-Saasus-Trace-Id: (\S+)\r\n")
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
+
+Serving = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+
+
+@asynccontextmanager
+async def serve_connections(serve: Serving) -> AsyncIterator[str]:
+    """Serve connections on loopback, and yield the origin."""
+    tasks = set[asyncio.Task[None]]()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            tasks.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class ClosingApi:
@@ -39,28 +68,8 @@ class ClosingApi:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Serve on loopback, and yield the origin."""
-        open_now = set[asyncio.Task[None]]()
-
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            open_now.add(task)
-            try:
-                await self._serve(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                open_now.discard(task)
-                writer.close()
-
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
-        try:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            server.close()
-            for task in open_now:
-                task.cancel()
-            await asyncio.gather(*open_now, return_exceptions=True)
+        async with serve_connections(self._serve) as origin:
+            yield origin
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

@@ -23,6 +23,20 @@ SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONSOLE = "https://mcp.example.com/console"
 SOURCE = {"env": "NOTICES_TEST"}
 PATIENCE = 30.0
+CHANNELS = """
+[notices.slack.approvals]
+url = {{ env = "NOTICES_HOOK" }}
+profiles = ["sandbox"]
+lang = "ja"
+[notices.email.operators]
+profiles = ["sandbox"]
+host = "127.0.0.1"
+port = {mail}
+security = "none"
+from = "mcp@example.com"
+to = ["ops@example.jp"]
+"""
+"""A chat and an e-mail channel of config.toml, to be formatted with the port of the mail receiver."""
 FAST = WorkerConfig(interval=0.02, spacing=0.0, claim=0.5, delays=(0.05,), expiry_interval=0.0)
 
 

@@ -16,7 +16,7 @@ from saasus_mcp.cli import notice_delivery
 from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.store.errors import StoreError
 from tests.support.commands import Terminal, run_command
-from tests.support.notices import HttpReceiver, MailReceiver, http_receiver, mail_receiver
+from tests.support.notices import CHANNELS, HttpReceiver, MailReceiver, http_receiver, mail_receiver
 from tests.support.replicas import KEYS
 from tests.support.stdio_server import OPENING, build_request, read_answers, send_messages, start_stdio_server
 
@@ -28,23 +28,7 @@ READ = build_request(9, "tools/call", name="auth_get_tenants", arguments={})
 
 def configure(tmp_path: Path, http: HttpReceiver, mail: MailReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTICES_HOOK", http.url)
-    (tmp_path / "config.toml").write_text(
-        f"""
-        version = 1
-        [notices.slack.approvals]
-        url = {{ env = "NOTICES_HOOK" }}
-        profiles = ["sandbox"]
-        lang = "ja"
-        [notices.email.operators]
-        profiles = ["sandbox"]
-        host = "127.0.0.1"
-        port = {mail.port}
-        security = "none"
-        from = "mcp@example.com"
-        to = ["ops@example.jp"]
-        """,
-        encoding="utf-8",
-    )
+    (tmp_path / "config.toml").write_text("version = 1\n" + CHANNELS.format(mail=mail.port), encoding="utf-8")
 
 
 def call(id: int) -> dict[str, Any]:
