@@ -11,7 +11,7 @@ PARALLEL := --numprocesses auto --dist worksteal --ignore=tests/browser --ignore
 unexport PYTHONDONTWRITEBYTECODE
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-fast coverage test-postgres test-proxies test-pythons test-browser screenshots recordings docs load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
+.PHONY: setup demo test test-fast coverage test-postgres test-proxies test-pythons test-browser screenshots recordings docs load check conformance bench speed soak growth catalogue generated clients distribution snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -55,8 +55,8 @@ docs: .venv-docs/.ready  ## build the documentation site into site/; a broken li
 	.venv-docs/bin/python -m pip install --quiet --require-hashes --requirement requirements.docs.lock
 	@touch $@
 
-load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
-	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/replicas/test_load.py tests/hosting/limits/test_fair_shares.py
+load: $(READY)  ## 32 clients before one server and two, restarts and kills, and hostile clients: nothing lost, and the tables of docs/performance.md
+	@$(BIN)/python -m scripts.load
 
 test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -c "import playwright, axe_playwright_python" 2> /dev/null || $(BROWSER)
@@ -80,6 +80,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 	$(BIN)/python -m scripts.messages
 	$(BIN)/python -m scripts.provider_limits
 	$(BIN)/python scripts/bundles.py --check
+	$(BIN)/python -m scripts.hosting_picture --check
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/commands.py --check
 	$(BIN)/python -m scripts.questions --check
@@ -90,6 +91,9 @@ conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it f
 
 bench: $(READY)  ## what the tool list costs, what the search finds, what the permission layer costs and lets through
 	@$(BIN)/python scripts/bench.py
+
+speed: $(READY)  ## the tables of docs/performance.md, from three runs in less than six minutes; OPTIONS="--quiet" on a machine that does nothing else
+	@$(BIN)/python scripts/speed_bench.py --write $(OPTIONS)
 
 soak: $(READY)  ## 100,000 calls of all kinds, in which nothing may grow
 	@$(BIN)/python -m scripts.speed.soak
@@ -107,6 +111,7 @@ generated: catalogue  ## everything that is made from the catalogue, the command
 	$(BIN)/python scripts/commands.py
 	$(BIN)/python -m scripts.questions
 	$(BIN)/python scripts/bundles.py
+	$(BIN)/python -m scripts.hosting_picture
 
 clients: package  ## every client of docs/clients/tried.md against the wheel, and that table (npm, PyPI); CLIENTS="fastmcp codex": some
 	@$(BIN)/python -m pip install --quiet uv

@@ -92,6 +92,16 @@ def find_faults(messages: Mapping[str, MessageTexts], uses: list[Use], literals:
         yield f"tool_specs/messages: {key} is used nowhere"
 
 
+def find_untranslated_pages(messages: Mapping[str, MessageTexts]) -> Iterator[str]:
+    """Yield a sentence for every Japanese text that names an English page of docs/ which has a Japanese one."""
+    for key, each in messages.items():
+        texts = each.texts["ja"]
+        for text in (texts,) if isinstance(texts, str) else texts:
+            for page in re.findall(r"\bdocs/([\w/-]+)\.md\b", text):
+                if (ROOT / "docs" / f"{page}.ja.md").exists():
+                    yield f"tool_specs/messages: {key} names docs/{page}.md in Japanese, not docs/{page}.ja.md"
+
+
 def _literals(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
@@ -108,10 +118,9 @@ def _name(call: ast.Call) -> str:
 
 
 def main() -> None:
-    source = ROOT / "saasus_mcp"
-    faults = sorted(
-        find_faults(read_messages(ROOT / "tool_specs" / "messages"), list(find_uses(source)), find_literals(source))
-    )
+    source, messages = ROOT / "saasus_mcp", read_messages(ROOT / "tool_specs" / "messages")
+    found = find_faults(messages, list(find_uses(source)), find_literals(source))
+    faults = sorted((*found, *find_untranslated_pages(messages)))
     if faults:
         sys.exit("\n".join(faults))
 

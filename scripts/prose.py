@@ -6,11 +6,20 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SEARCH_WORDS = frozenset({"tool_specs/synonyms.yaml", "tool_specs/questions.yaml"})
-"""Words that people search by, whatever they are."""
+EXEMPT = frozenset(
+    {
+        "LICENSE",
+        "scripts/prose.py",
+        "tests/scripts/test_prose.py",
+        "tool_specs/synonyms.yaml",
+        "tool_specs/search_phrases.yaml",
+    }
+)
+"""The license, the list itself and its test, and the words that people search by."""
 SUFFIXES = frozenset({".py", ".md", ".yaml", ".yml", ".toml", ".html", ".j2", ".sh", ""})
 WORDS = {
     r"anew": "again",
@@ -35,13 +44,18 @@ _PATTERN = re.compile(
     r"\b(?:" + "|".join(f"(?P<w{number}>{word})" for number, word in enumerate(WORDS)) + r")\b", re.IGNORECASE
 )
 _ADVICE = tuple(WORDS.values())
+_NAME = re.compile(r"\b[A-Za-z]\w*_\w+")
+_UNNAMED_SUBJECT = re.compile(r"\bdef test_(what|who(m|se)?)_")
 
 
 def find_words(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, word and advice for every listed word of a text."""
+    """Yield line number, word and advice for every listed word of a text, also within names."""
     for number, line in enumerate(text.splitlines(), 1):
-        for found in _PATTERN.finditer(line):
+        names = (name.replace("_", " ") for name in _NAME.findall(line))
+        for found in chain.from_iterable(map(_PATTERN.finditer, (line, *names))):
             yield number, found[0], _ADVICE[int((found.lastgroup or "w0")[1:])]
+        if unnamed := _UNNAMED_SUBJECT.search(line):
+            yield number, unnamed[1], "the subject: name what the test is about"
 
 
 def _files() -> Iterator[Path]:
@@ -49,13 +63,7 @@ def _files() -> Iterator[Path]:
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603 - the command is constant
     for name in listed:
         file = ROOT / name
-        if (
-            file.suffix in SUFFIXES
-            and file != Path(__file__)
-            and file.is_file()
-            and name not in {"LICENSE", *SEARCH_WORDS}
-            and "tests/evaluation/" not in name
-        ):
+        if file.suffix in SUFFIXES and file.is_file() and name not in EXEMPT and "tests/evaluation/" not in name:
             yield file
 
 

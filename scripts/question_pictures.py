@@ -105,19 +105,19 @@ HEADS: Mapping[Language, str] = {
 [日本語](question-pictures.ja.md)
 
 Five questions, each as plain text (a client's dialog), in a terminal (`saasus-mcp approve`) and on the console, on a desk and on a phone. They
-are calls in the sandbox; made by `make screenshots`. All questions as text: [questions.md](questions.md).
+are calls in the sandbox; made by `make screenshots`. All questions as text: [Questions](questions.md).
 """,
     "ja": """# 確認画面の例
 
 [English](question-pictures.md)
 
-5つの確認画面を、テキスト(クライアントのダイアログ)、端末(`saasus-mcp approve`)、コンソール(PCとスマートフォン)で示します。
-サンドボックスでの呼び出しから、`make screenshots` が生成しています。すべての文面: [questions.ja.md](questions.ja.md)
+5つの確認画面を、テキスト(クライアントのダイアログ)、ターミナル(`saasus-mcp approve`)、コンソール(PCとスマートフォン)で示します。
+サンドボックスでの呼び出しから、`make screenshots` が生成しています。すべての文面: [確認画面の文面](questions.ja.md)
 """,
 }
 VIEWS: Mapping[Language, Mapping[str, str]] = {
     "en": {"terminal": "terminal", "desk": "console", "phone": "phone"},
-    "ja": {"terminal": "端末", "desk": "コンソール", "phone": "スマートフォン"},
+    "ja": {"terminal": "ターミナル", "desk": "コンソール", "phone": "スマートフォン"},
 }
 
 

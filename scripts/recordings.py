@@ -30,6 +30,8 @@ READING = {"note": 1.6, "assistant": 1.1, "server": 0.8, "person": 2.2, "more": 
 """Seconds after a line, by who speaks."""
 HOLD = 5.0
 SPEAKERS = {"90": "note", "36": "assistant", "32": "server", "33": "person"}
+CONTINUED = re.compile(r" {6}[^ |]")
+"""How a row of the demo begins that continues the one before."""
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 CLASSES = {"1": "b", "90": "n", "36": "a", "32": "s", "33": "p", "31": "r"}
 LABELS: Mapping[Language, Mapping[str, str]] = {
@@ -91,7 +93,7 @@ def _story(lines: Iterable[str]) -> list[Line]:
     """Return the chosen scenes of the demo, each line with its pause."""
     told: list[Line] = []
     chosen = False
-    for text in lines:
+    for text in _unwrapped(lines):
         plain = STYLE.sub("", text)
         if "===" in plain and told:
             break  # the second era repeats the story
@@ -103,6 +105,18 @@ def _story(lines: Iterable[str]) -> list[Line]:
         elif chosen and plain.strip():
             told += _spoken(text, plain)
     return told[1:]
+
+
+def _unwrapped(lines: Iterable[str]) -> Iterator[str]:
+    """Yield what the demo says, with the rows of one JSON text put together again."""
+    said = ""
+    for line in lines:
+        if "{" in said and CONTINUED.match(line):
+            said += f" {line.strip()}"
+            continue
+        yield said
+        said = line
+    yield said
 
 
 def _spoken(text: str, plain: str) -> Iterator[Line]:

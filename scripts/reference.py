@@ -28,8 +28,9 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "head": "# Tools\n\nAll {count} operations and {jobs} jobs, a page for each toolset. Made from the catalogue by `scripts/reference.py`; "
         "[日本語](tools.ja.md).\nThe same in a terminal, with schemas and what your policy decides: `saasus-mcp tools NAME`.\n\n"
         "What each level means, and what happens by default: [README](../README.md#permissions). Which tools a client is shown: "
-        "[toolsets.md](toolsets.md).\n",
-        "page": "# Tools: {name}\n\n[日本語]({other})\n\n{about}. All toolsets: [tools.md](../tools.md).",
+        "[Surfaces and toolsets](toolsets.md).\n",
+        "guide": "Bulk jobs",
+        "page": "# Tools: {name}\n\n[日本語]({other})\n\n{about}. All toolsets: [Tools](../tools.md).",
         "names": "| there | here |\n| --- | --- |",
         "table": "| toolset | what it is about | tools |\n| --- | --- | ---: |",
         "argument": "| argument | type | | what it is |\n| --- | --- | --- | --- |",
@@ -41,14 +42,15 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "head": "# ツール一覧\n\n全{count}件の操作と{jobs}件のジョブを、ツールセットごとのページにまとめています。"
         "`scripts/reference.py` がカタログから生成しています。[English](tools.md)\n"
         "スキーマや、ポリシーによる判定は `saasus-mcp tools ツール名` で確認できます。引数の説明は英語版にあります。\n\n"
-        "レベルの意味と既定の動作: [README](../README.ja.md#権限の仕組み)。表示するツールの選び方: [toolsets.ja.md](toolsets.ja.md)。\n",
-        "page": "# ツール: {name}\n\n[English]({other})\n\n{about}。ほかのツールセット: [tools.ja.md](../tools.ja.md)",
+        "レベルの意味と既定の動作: [README](../README.ja.md#権限の仕組み)。表示するツールの選び方: [公開範囲とツールセット](toolsets.ja.md)。\n",
+        "guide": "一括処理(ジョブ)",
+        "page": "# ツール: {name}\n\n[English]({other})\n\n{about}。ほかのツールセット: [ツール](../tools.ja.md)",
         "names": "| Node版 | このサーバー |\n| --- | --- |",
         "table": "| ツールセット | 内容 | ツール数 |\n| --- | --- | ---: |",
         "argument": "| 引数 | 型 | |\n| --- | --- | --- |",
         "required": "必須",
         "none": "引数はありません。",
-        "secret": "秘密情報",
+        "secret": "シークレット",
     },
 }
 
@@ -108,8 +110,8 @@ def _page(catalogue: Catalogue, lang: Language, toolset: str) -> Iterator[str]:
 
 
 def _job(job: jobs.JobSpec, lang: Language) -> Iterator[str]:
-    guide = f"jobs{ENDS[lang]}"
-    yield f"\n## {job.name}\n\n**{job.title.text(lang)}** · [{guide}](../{guide})\n"
+    guide = f"../jobs{ENDS[lang]}"
+    yield f"\n## {job.name}\n\n**{job.title.text(lang)}** · [{WORDS[lang]['guide']}]({guide})\n"
     yield _prose(job.description.text(lang)) + "\n"
     yield from _arguments(job.input_schema, (), {}, lang)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_call
 from saasus_mcp.permissions.inspection.target import ReadResult

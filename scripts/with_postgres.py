@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 VARIABLE = "SAASUS_MCP_TEST_POSTGRES"
 USER = "saasus"
@@ -29,6 +30,41 @@ SETTINGS = {
     "fsync": "off",  # what it keeps need not survive
     "logging_collector": "off",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A server with its files.
+
+    Attributes:
+        address: as applications write it, with the password.
+        folder: has the data and the log.
+        user: owns the server, or None for the current user.
+    """
+
+    address: str = field(repr=False)
+    folder: Path
+    user: str | None
+
+    def restart(self, mode: Literal["fast", "immediate"]) -> None:
+        """End all sessions and start again: `fast` as an operator does, `immediate` as after a crash.
+
+        Raises:
+            CalledProcessError: it does not start.
+        """
+        self._control("restart", mode)
+
+    def stop(self) -> None:
+        """Stop the server, whichever process it is now, if it runs."""
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self._control("stop", "fast")
+
+    def _control(self, action: str, mode: str) -> None:
+        command: list[Path | str] = [binaries() / "pg_ctl", action, "-s", "-w", "-t", str(int(SECONDS)), "-m", mode]
+        command += ["-D", self.folder / "data"]
+        if action == "restart":
+            command += ["-l", self.folder / "log"]
+        subprocess.run(command, check=True, user=self.user, cwd=self.folder, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
 
 
 def binaries() -> Path:
@@ -60,13 +96,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """Yield a server that answers, until the end; gives its address."""
+def server(folder: Path) -> Iterator[Cluster]:
+    """Yield a server that answers, and stop it at the end."""
     programs, user, port, password = binaries(), unprivileged(), free_port(), secrets.token_hex(16)
     key, data = folder / "password", folder / "data"
     key.write_text(password, encoding="utf-8")
+    (folder / "log").touch()
     if user is not None:
-        for path in (folder, key):
+        for path in (folder, key, folder / "log"):
             shutil.chown(path, user)
     made: list[Path | str] = [
         programs / "initdb",
@@ -88,11 +125,12 @@ def server(folder: Path) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         started: list[Path | str] = [programs / "postgres", "-D", data, *asked]
         running = subprocess.Popen(started, user=user, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - our own
+    cluster = Cluster(f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres", folder, user)
     try:
         _wait(running, [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], folder)
-        yield f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres"
+        yield cluster
     finally:
-        running.send_signal(signal.SIGINT)  # ends the sessions, too
+        cluster.stop()  # not by its process: a restart makes another one
         running.wait(SECONDS)
 
 
@@ -104,9 +142,16 @@ def _wait(running: subprocess.Popen[bytes], ready: list[Path | str], folder: Pat
         time.sleep(0.1)
 
 
+@contextmanager
+def temporary_server() -> Iterator[Cluster]:
+    """Yield a server whose files are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="saasus-mcp-postgres-") as folder, server(Path(folder)) as made:
+        yield made
+
+
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="saasus-mcp-postgres-") as folder, server(Path(folder)) as address:
-        return subprocess.run(sys.argv[1:], check=False, env={**os.environ, VARIABLE: address}).returncode  # noqa: S603 - ours
+    with temporary_server() as made:
+        return subprocess.run(sys.argv[1:], check=False, env={**os.environ, VARIABLE: made.address}).returncode  # noqa: S603 - ours
 
 
 if __name__ == "__main__":

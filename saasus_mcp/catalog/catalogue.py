@@ -23,6 +23,7 @@ from saasus_mcp.catalog.model import (
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import MAX_SHOWN_NAME
 
 if TYPE_CHECKING:
     from saasus_mcp.catalog.search import SearchIndex
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("catalogue.json")
 FACTS = FILE.with_name("facts.json")
 MAX_SUGGESTIONS = 5
-MAX_SHOWN_NAME = 80
 LISTS = (
     *("path_parameters", "query_parameters", "ambiguous", "statuses"),
     *("secret_inputs", "secret_outputs", "scrubbed_outputs"),
@@ -73,10 +73,14 @@ class Catalogue:
         Raises:
             UnknownTool: no operation has this name.
         """
-        found = self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
+        found = self.get(name)
         if found is None:
             raise UnknownTool(name, tuple(near.tool for near in self.index.nearest(name, MAX_SUGGESTIONS)))
         return found
+
+    def get(self, name: str) -> Operation | None:
+        """Return the operation as `find` does, or None if no operation has this name. It costs no search for similar names."""
+        return self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
 
     def present_name(self, name: str) -> str | None:
         """Return the current name of a tool, if `name` is a former one."""
@@ -121,7 +125,7 @@ def _operation(row: dict[str, Any]) -> Operation:
 
 def parse_effects(row: Row) -> Effects:
     """Return the record of one compiled row."""
-    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
+    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "bind")}
     recipes = {
         "target": Target(**_with_pick(row["target"])) if "target" in row else None,
         "requires": tuple(Requirement(**{**each, "text": Text(**each["text"])}) for each in row.get("requires", ())),
@@ -132,10 +136,10 @@ def parse_effects(row: Row) -> Effects:
         "diff": DifferenceRecipe(**_with_pick(row["diff"])) if "diff" in row else None,
         "verify": VerificationRecipe(**_with_pick(row["verify"])) if "verify" in row else None,
         "undo": _undo(row["undo"]) if "undo" in row else None,
-        "say": Text(**row["say"]) if "say" in row else None,
-        "user_token": Text(**row["user_token"]) if "user_token" in row else None,
+        "preconditions": tuple(Text(**each) for each in row.get("preconditions", ())),
     }
-    return Effects(**{**row, **lists, **recipes})
+    texts: Row = {key: Text(**row[key]) for key in ("why", "say", "user_token") if key in row}
+    return Effects(**{**row, **lists, **recipes, **texts})
 
 
 def _with_pick(row: Row) -> Row:

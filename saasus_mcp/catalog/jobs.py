@@ -70,7 +70,7 @@ def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
     )
 
 
-def may_write(name: str) -> bool:
+def writes_at_all(name: str) -> bool:
     """Return whether a kind of job may write. A kind that this version does not know may."""
     spec = next((each for each in load_jobs(for_people=True) if each.name == name), None)
     return spec is None or bool(spec.writes)

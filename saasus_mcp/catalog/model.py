@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Text
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Level = Literal["read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"]
-
-READ_LEVELS: frozenset[str] = frozenset({"read", "read_sensitive"})
-TYPED_LEVELS: frozenset[str] = frozenset({"destructive", "critical"})
-"""Levels that a person confirms by typing the target's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +172,9 @@ class Effects:
     money: Literal["no", "yes", "indirect", "conditional"] = "no"
     outside: tuple[str, ...] = ()
     personal_data: bool = False
-    preconditions: tuple[str, ...] = ()
+    preconditions: tuple[Text, ...] = ()
     requires: tuple[Requirement, ...] = ()
-    why: str = ""
+    why: Text | None = None
     target: Target | None = None
     bind: tuple[str, ...] = ()
     impact: tuple[ImpactMetric, ...] = ()

@@ -23,7 +23,7 @@ _MAX_FIELDS = 200_000
 _MAX_DEPTH = 60
 
 
-class InvalidDocument(SaasusMcpError):
+class InvalidOpenApi(SaasusMcpError):
     """A document is not OpenAPI, or contains circular references."""
 
 
@@ -31,13 +31,13 @@ def summarize_document(module: str, document: Any) -> dict[str, OperationSummary
     """Return the summary of every operation of a document, by key.
 
     Raises:
-        InvalidDocument: the document is not OpenAPI, or contains circular references.
+        InvalidOpenApi: the document is not OpenAPI, or contains circular references.
     """
     try:
         return _Summarizer(module, document).operations()
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         reason = f"{type(error).__name__} {error}"
-        raise InvalidDocument(message("catalog.not_openapi", module=module, reason=reason)) from None
+        raise InvalidOpenApi(message("catalog.not_openapi", module=module, reason=reason)) from None
 
 
 def iterate_operations(document: Node) -> Iterator[tuple[str, str, Node, Node]]:
@@ -103,7 +103,7 @@ class _Summarizer:
         schema, nullable = self._without_null(path, self._resolve(schema))
         self._fields += 1
         if self._fields > _MAX_FIELDS or depth > _MAX_DEPTH:
-            raise InvalidDocument(message("catalog.circular_or_large", module=self._module, field=path))
+            raise InvalidOpenApi(message("catalog.circular_or_large", module=self._module, field=path))
         self._record_repair(path, schema)
         yield path, _field_summary(schema, required=required, nullable=nullable)
         for at, branch in enumerate(schema.get("oneOf", ())):
@@ -133,7 +133,7 @@ class _Summarizer:
             if not isinstance(node.get("$ref"), str):
                 return self._merge_all_of(node)
             node = follow_reference(node, self._document)
-        raise InvalidDocument(message("catalog.circular", module=self._module))
+        raise InvalidOpenApi(message("catalog.circular", module=self._module))
 
     def _merge_all_of(self, node: Node) -> Node:
         parts = [self._resolve(part) for part in node.get("allOf", ())]

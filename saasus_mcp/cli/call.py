@@ -6,10 +6,11 @@ import json
 import sys
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
 from saasus_mcp.cli.completion import complete_operations
-from saasus_mcp.cli.exit_status import print_failure, status_of_answer
+from saasus_mcp.cli.exit_status import point_to_arguments, print_failure, status_of_answer
 from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
@@ -22,6 +23,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
 
+JOB_PREFIX = "job_"
 _MAX_NAME = 80
 
 
@@ -40,6 +42,7 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
         answer = session.run(Call(name, given, composition.local_user()), session.pipeline.run)
     if not answer.ok:
         print_failure(answer)
+        point_to_arguments(answer.failure.message if answer.failure else None, name)
         sys.exit(status_of_answer(answer))
     _print_answer(answer)
 
@@ -54,7 +57,9 @@ def find_operation(catalogue: Catalogue, name: str) -> Operation:
         return catalogue.find(name)
     except UnknownTool as error:
         hint = message("cli.unknown_tool_hint")
-        if error.nearest:
+        if name in {job.name for job in load_jobs()}:
+            hint = message("cli.is_a_job", name=name.removeprefix(JOB_PREFIX))
+        elif error.nearest:
             hint = message("cli.nearest_names", names=tuple(error.nearest))
         raise SaasusMcpError(message("cli.unknown_tool", name=name[:_MAX_NAME]), hint) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any
@@ -69,6 +69,14 @@ class _Context(click.Context):
 class _LocalizedHelp(click.Command):
     context_class = _Context
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. A mistake knows its command, whose usage is shown."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         usage = " ".join(self.collect_usage_pieces(ctx))
         formatter.write_usage(ctx.command_path, usage, f"{render(message('cli_usage.usage'))} ")
@@ -123,7 +131,7 @@ class Command(_LocalizedHelp):
         """Parse the arguments, and refuse those that the command does not take."""
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            raise UsageError(message("cli_usage.unexpected_arguments", names=" ".join(rest)), ctx)
+            raise UsageError(_unexpected_arguments(rest, ctx), ctx)
         return rest
 
 
@@ -247,9 +255,18 @@ def _usage_error(error: click.UsageError) -> Message | None:
     return None
 
 
+def _unexpected_arguments(names: Sequence[str], ctx: click.Context) -> Message:
+    """Return why these are refused: a command after options, which start `serve`; JSON without quotes; or anything else."""
+    root = ctx.find_root().command
+    if ctx.info_name == "serve" and isinstance(root, click.Group) and names[0] in root.list_commands(ctx):
+        return message("cli_usage.command_after_options", name=names[0])
+    unquoted = any(letter in name for name in names for letter in "{}")
+    return message("cli_usage.unquoted_json" if unquoted else "cli_usage.unexpected_arguments", names=" ".join(names))
+
+
 def _name(param: click.Parameter, ctx: click.Context | None) -> str:
     """Return the name of an argument or an option as the usage has it."""
-    return param.get_error_hint(ctx).replace("'", "")
+    return param.get_error_hint(ctx).replace("'", "").strip("[]")
 
 
 def _with_nearest(text: Message, names: Iterable[str] | None) -> Message:

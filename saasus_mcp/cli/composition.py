@@ -8,9 +8,10 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog import Catalogue, load_catalogue
+from saasus_mcp import catalog
 from saasus_mcp.cli import server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.person import MAX_NAME, Person
@@ -25,11 +26,13 @@ if sys.platform != "win32":
     import pwd
 
 if TYPE_CHECKING:
+    from saasus_mcp.catalog import Catalogue
     from saasus_mcp.jobs.runner import JobRunner
     from saasus_mcp.permissions.approval.action_records import ActionKind
     from saasus_mcp.permissions.policy.file import ReloadResult
     from saasus_mcp.saasus.client import ApiClient
     from saasus_mcp.sandbox import Sandbox
+    from saasus_mcp.server.pipeline.call_authorization import RevocationCheck
     from saasus_mcp.server.pipeline.call_observer import CallObserver
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.store import Store
@@ -46,7 +49,8 @@ SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Policy:
     """Return the policy in force: from the policy file or a preset, limited to reads if the settings say so.
 
-    `policy reload` and SIGHUP read a policy file again. A file with errors leaves the policy as it is.
+    `policy reload` and SIGHUP read a policy file again, unless the settings have its content: then the one that gave it decides when
+    it changes. A file with errors leaves the policy as it is.
 
     Raises:
         PolicyError: the file has errors.
@@ -54,8 +58,10 @@ def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Po
     if settings.policy is not None:
         from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
-        policy = policy_file.ReloadablePolicy(settings.policy, catalogue)
-        policy_file.reload_on_sighup(policy, make_reload_recorder(settings))
+        given = settings.contents.policy if settings.contents is not None else None
+        policy = policy_file.ReloadablePolicy(settings.policy, catalogue, given)
+        if settings.contents is None:
+            policy_file.reload_on_sighup(policy, make_reload_recorder(settings))
         return limit_to_reads(policy, settings)
     return PRESETS[preset_name(settings)]
 
@@ -72,7 +78,7 @@ def preset_name(settings: Settings) -> Mode:
 
 def accept_policy_reloads(settings: Settings, policy: Policy) -> AbstractContextManager[object]:
     """Let `policy reload` reach this process while the context lasts, if it runs under a policy file."""
-    if settings.policy is None:
+    if settings.policy is None or settings.contents is not None:
         return nullcontext()
     from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
     from saasus_mcp.permissions.policy import reload  # noqa: PLC0415 - as above
@@ -90,7 +96,8 @@ def make_reload_recorder(settings: Settings) -> Callable[[ReloadResult], None]:
 
     def record(result: ReloadResult) -> None:
         kind = ActionKind.POLICY_TAKEN if result.accepted else ActionKind.POLICY_REFUSED
-        action = ActionRecord(kind, local_user().id, "server", subject=str(settings.policy), reason=str(result.message))
+        user, subject = local_user(), str(settings.policy)
+        action = ActionRecord(kind, user.id, "server", subject=subject, reason=str(result.message), person=user.person)
         try:
             with state.open_state(settings) as stores:
                 state.record_decision(stores, action)
@@ -193,7 +200,7 @@ async def open_pipeline(
     """
     from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER  # noqa: PLC0415 - as above
 
-    catalogue = load_catalogue()
+    catalogue = catalog.load_catalogue()
     policy = resolve_policy(settings, catalogue)
     with accept_policy_reloads(settings, policy), state.open_state(settings) as stores:
         pipeline = _pipeline(
@@ -209,6 +216,7 @@ async def open_pipelines(
     make_observer: Callable[[str, Catalogue], CallObserver],
     console: Callable[[], str] = lambda: "",
     calls_per_principal: int | None = None,
+    is_revoked: RevocationCheck | None = None,
 ) -> AsyncIterator[dict[str, Pipeline]]:
     """Open a pipeline for every profile, by name, all under one policy.
 
@@ -216,15 +224,16 @@ async def open_pipelines(
         make_observer: returns the observer of a profile's calls.
         console: returns the URL of a console on which a person can approve, or an empty string.
         calls_per_principal: calls of one principal to the API of a profile at once; None if there is one principal only.
+        is_revoked: returns whether a caller's token was revoked; None if callers have no tokens of this server.
 
     Raises:
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
-    catalogue = load_catalogue()
+    catalogue = catalog.load_catalogue()
     policy = resolve_policy(settings, catalogue)
     profiles = [settings]
     if not settings.sandbox:
-        profiles = [settings.model_copy(update={"profile": name}) for name in load_profiles(settings)]
+        profiles = [replace(settings, profile=name) for name in load_profiles(settings)]
     async with AsyncExitStack() as until:
         until.enter_context(accept_policy_reloads(settings, policy))
         stores = until.enter_context(state.open_state(settings))
@@ -233,7 +242,14 @@ async def open_pipelines(
             name = resolve_destination(profile).profile
             observer = make_observer(name, catalogue)
             pipeline = _pipeline(
-                profile, catalogue, policy, stores, observer=observer, console=console, share=calls_per_principal
+                profile,
+                catalogue,
+                policy,
+                stores,
+                observer=observer,
+                console=console,
+                share=calls_per_principal,
+                is_revoked=is_revoked,
             )
             pipelines[name] = await until.enter_async_context(pipeline)
         yield pipelines
@@ -272,8 +288,10 @@ async def _pipeline(
     console: Callable[[], str],
     share: int | None = None,
     sandbox: Sandbox | None = None,
+    is_revoked: RevocationCheck | None = None,
 ) -> AsyncIterator[Pipeline]:
     from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.pipeline.call_authorization import never_revoked  # noqa: PLC0415 - as above
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - as above
@@ -298,6 +316,7 @@ async def _pipeline(
                 console_url=console,
                 call_queue=FairQueue(per_principal=share) if share else FairQueue(),
                 call_seconds=settings.call_seconds,
+                is_revoked=is_revoked or never_revoked,
             )
 
 

@@ -1,4 +1,4 @@
-"""The exit status and the failure of `call` and `job`, by which a script knows what became of them."""
+"""The exit status and the failure of `call`, `job` and `undo`, by which a script knows what became of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.terminal import is_terminal, prints_json, reader_language, render, say, warn
-from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import Localized, Message, Sentences, message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.saasus.tool_answer import Failure, ToolAnswer
 
 INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
 """Counts of a report: rows that were not changed, or may not have been."""
@@ -24,7 +25,7 @@ BREAKDOWNS = frozenset({"store", "busy", "late"})
 
 
 class ExitStatus(IntEnum):
-    """The statuses of `call` and `job`. Status 2 is click's, for a mistake on the command line."""
+    """The statuses of `call`, `job` and `undo`. Status 2 is click's, for a mistake on the command line."""
 
     DONE = 0
     FAILED = 1
@@ -47,35 +48,80 @@ def status_of_answer(answer: ToolAnswer) -> ExitStatus:
 
 def print_failure(answer: ToolAnswer) -> None:
     """Print why a call failed: as JSON with --json, and as text to standard error without it."""
-    text = _address_person(answer).explain(reader_language())
+    text = explain_failure(answer)
     if not prints_json():
-        say(visible_text(text), err=True)
+        say(text, err=True)
         return
     fields = {"outcome": answer.applied.value, "reason": answer.why or None, "status": answer.status}
     print_json({"ok": False, **fields, "trace_id": answer.trace_id or None, "text": text})
 
 
+def explain_failure(answer: ToolAnswer) -> str:
+    """Return why a call failed, and what the person at the terminal can do."""
+    return visible_text(_address_person(answer).explain(reader_language()))
+
+
 def print_refusal(refusal: CallRefused) -> None:
     """Print why a job was not started: as JSON with --json, and as text to standard error without it."""
     if prints_json():
-        print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": refusal.reason, "text": render(refusal)})
+        fields = {"outcome": Outcome.NOT_APPLIED, "reason": refusal.reason}
+        print_json({"ok": False, **fields, "text": render(_refusal_text(refusal))})
     else:
-        warn(refusal)
+        warn(_refusal_text(refusal))
+
+
+def _refusal_text(refusal: CallRefused) -> Localized:
+    """Return why a job was not started, as a person at a terminal needs it."""
+    hint = refusal.hint
+    if hint is None or not is_terminal(sys.stdin, sys.stderr):
+        return refusal
+    match hint.id:
+        case "server.approval_hint":
+            return Sentences((refusal.message, _approval_hint(refusal.message, hint)))
+        case "permissions.declined_hint":
+            return message("cli.not_confirmed")
+    return refusal
 
 
 def _address_person(answer: ToolAnswer) -> ToolAnswer:
-    """Return the failure with the next step of a person at a terminal, who can approve the call themselves."""
+    """Return the failure as a person at a terminal needs it, who answered the question and can approve the call."""
     failure = answer.failure
     hint = None if failure is None else failure.hint
-    if failure is None or not isinstance(hint, Message) or hint.id != "server.approval_hint":
+    if failure is None or not isinstance(hint, Message) or not is_terminal(sys.stdin, sys.stderr):
         return answer
-    decide, needed = hint.params["decide"], failure.message
+    match hint.id:
+        case "server.approval_hint":
+            failure = replace(failure, hint=_approval_hint(failure.message, hint))
+        case "permissions.declined_hint":
+            failure = Failure(message("cli.not_confirmed"))
+        case "permissions.name_mismatch_hint":
+            failure = replace(failure, hint=message("cli.name_mismatch_hint"))
+    return replace(answer, failure=failure)
+
+
+def _approval_hint(needed: Localized, hint: Message) -> Message:
+    """Return how this person approves the call, or the hint as it is if they cannot do so here."""
+    decide = hint.params["decide"]
     if not isinstance(decide, Message) or decide.id == "server.decide_on_console":
-        return answer
-    if not is_terminal(sys.stdin, sys.stderr) or getattr(needed, "id", "") == "server.approval_needed_two_person":
-        return answer
-    own = message("cli.approval_hint", code=decide.params["code"], preview=hint.params["preview"])
-    return replace(answer, failure=replace(failure, hint=own))
+        return hint
+    if getattr(needed, "id", "") == "server.approval_needed_two_person":
+        return hint
+    return message("cli.approval_hint", code=decide.params["code"])
+
+
+def print_invalid_arguments(error: InvalidArguments, tool: str) -> None:
+    """Print why the arguments of a job cannot be used: as JSON with --json, and as text to standard error without it."""
+    if prints_json():
+        print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": None, "text": render(error)})
+        return
+    warn(error)
+    point_to_arguments(error.fault, tool)
+
+
+def point_to_arguments(fault: Message | None, tool: str) -> None:
+    """Print which command shows the arguments of a tool, if an argument is at fault."""
+    if fault is not None and fault.id.startswith("arguments.") and not prints_json():
+        say(message("cli_tools.see_arguments", name=tool), err=True)
 
 
 def status_of_report(report: Mapping[str, Any]) -> ExitStatus:

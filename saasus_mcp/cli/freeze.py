@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import command, option
@@ -16,7 +19,7 @@ from saasus_mcp.common.text import visible_text
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.settings import Settings, SettingsError
-from saasus_mcp.store import Freeze
+from saasus_mcp.store import Freeze, Store
 from saasus_mcp.store.stores import Stores
 
 
@@ -34,12 +37,14 @@ def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
     with state.open_state(settings) as stores:
         if profile is None:
             stores.set_freeze(Freeze(time.time(), user.id, reason))
-            print_outcome(fields, message("cli_freeze.frozen", where=where))
-            # The record comes last: a failure to record must not prevent the freeze.
+            # The record comes later: a failure to record prevents neither the freeze nor its report.
             action = ActionRecord(ActionKind.FREEZE, user.id, "terminal", reason=reason, person=user.person)
-            state.record_decision(stores, action)
+            try:
+                state.record_decision(stores, action)
+            finally:
+                print_outcome(fields, message("cli_freeze.frozen", where=where))
             return
-        _require_profile_name(profile)
+        _require_valid_profile(profile)
         known = _freeze_profile(stores, Freeze(time.time(), user.id, reason, profile), settings)
     name = visible_text(profile)
     if not known:
@@ -57,28 +62,48 @@ def unfreeze(settings: Settings, *, profile: str | None) -> None:
         _require_profile_name(profile)
     require_approver("unfreeze", settings.state_folder)
     with state.open_state(settings) as stores, state.open_named_stores(stores) as opened:
-        user = composition.local_user()
-        decision = ActionRecord(ActionKind.UNFREEZE, user.id, "terminal", profile=profile or "", person=user.person)
-        if profile is None:
-            state.record_decision(stores, decision)
-        for store in opened:
-            job_control.claim_pauses(store, time.time())
-            if profile is not None:
-                record_action(store, decision, time.time())
-            store.unfreeze(profile or "")
-        if profile is None:
-            stores.set_freeze(None)
-        left = {each.profile: each for store in opened for each in store.active_freezes()}
-    still = [left[name] for name in sorted(left)]
-    texts = [
-        message("cli_freeze.unfrozen")
-        if profile is None
-        else message("cli_freeze.unfrozen_profile", profile=visible_text(profile))
-    ]
-    texts += map(_still_frozen_text, still)
+        found = _active_freezes(stores, opened)
+        was_frozen = (profile or "") in found
+        if was_frozen:  # otherwise a freeze that begins at this moment would be lifted
+            _lift_freeze(stores, opened, profile)
+            found = _active_freezes(stores, opened)
+    still = [found[name] for name in sorted(found)]
     fields = [{"profile": each.profile or None, "by": each.by} for each in still]
-    print_outcome({"frozen": False, "profile": profile, "still_frozen": fields}, *texts)
+    outcome = {"frozen": False, "was_frozen": was_frozen, "profile": profile, "still_frozen": fields}
+    print_outcome(outcome, _lifted_text(profile, was_frozen=was_frozen), *map(_still_frozen_text, still))
     opened.require_all()
+
+
+def _active_freezes(stores: Stores, opened: Sequence[Store]) -> dict[str, Freeze]:
+    """Return the freezes by profile. Each store knows the freeze of every SaaS. Without a SaaS, that of decisions does."""
+    if opened:
+        return {each.profile: each for store in opened for each in store.active_freezes()}
+    with closing(stores.open_decisions()) as common:
+        return {each.profile: each for each in common.active_freezes()}
+
+
+def _lift_freeze(stores: Stores, opened: Sequence[Store], profile: str | None) -> None:
+    """Lift the freeze of everything or of one profile. The record comes first, so that writes stay frozen if it fails."""
+    user = composition.local_user()
+    decision = ActionRecord(ActionKind.UNFREEZE, user.id, "terminal", profile=profile or "", person=user.person)
+    if profile is None:
+        state.record_decision(stores, decision)
+    for store in opened:
+        job_control.claim_pauses(store, time.time())
+        if profile is not None:
+            record_action(store, decision, time.time())
+        store.unfreeze(profile or "")
+    if profile is None:
+        stores.set_freeze(None)
+
+
+def _lifted_text(profile: str | None, *, was_frozen: bool) -> Message:
+    if profile is None:
+        return message("cli_freeze.unfrozen") if was_frozen else message("cli_freeze.not_frozen")
+    name = visible_text(profile)
+    if was_frozen:
+        return message("cli_freeze.unfrozen_profile", profile=name)
+    return message("cli_freeze.not_frozen_profile", profile=name)
 
 
 def _still_frozen_text(freeze: Freeze) -> Message:
@@ -92,6 +117,15 @@ def _require_profile_name(profile: str) -> None:
     """Raise SaasusMcpError if the name is empty, which would mean everything."""
     if not profile.strip():
         raise SaasusMcpError.of("cli_freeze.profile_empty")
+
+
+def _require_valid_profile(profile: str) -> None:
+    """Raise SaasusMcpError if no profile can have the name. Such a freeze would stop nothing."""
+    from saasus_mcp.settings.config import PROFILE_NAME  # noqa: PLC0415 - only for a freeze of one profile
+
+    _require_profile_name(profile)
+    if re.fullmatch(PROFILE_NAME, profile) is None:
+        raise SaasusMcpError.of("cli.invalid_profile", name=visible_text(profile))
 
 
 def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
@@ -120,6 +154,6 @@ def _find_saas_id(profile: str, settings: Settings) -> str:
     if profile == composition.SANDBOX_PROFILE:
         return composition.SANDBOX_SAAS_ID
     with suppress(SettingsError):
-        changed = settings.model_copy(update={"profile": profile, "sandbox": False})
+        changed = replace(settings, profile=profile, sandbox=False)
         return composition.resolve_destination(changed).saas_id
     return ""

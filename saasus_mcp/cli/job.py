@@ -16,17 +16,25 @@ from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.cli import composition, job_switch
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
-from saasus_mcp.cli.exit_status import ExitStatus, print_failure, print_refusal, status_of_report
+from saasus_mcp.cli.exit_status import (
+    ExitStatus,
+    print_failure,
+    print_invalid_arguments,
+    print_refusal,
+    status_of_report,
+)
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.private_output import file_exists, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
-from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
+from saasus_mcp.cli.session import InvalidJson, TerminalSession, open_session, parse_json, read_json_argument
 from saasus_mcp.cli.terminal import format_json, render, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
@@ -51,7 +59,7 @@ _PATH = click.Path(path_type=Path)
 
 class _JobCommand(Command):
     def help_text(self) -> str:
-        names = ", ".join(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
+        names = tuple(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
         return render(message("cli_help.command.job", jobs=names))
 
 
@@ -93,6 +101,9 @@ def job(
         values = {**defaults, **values, **contents, **fixed}
     try:
         answer, interrupted = _run(settings, _Request(spec, values, encoding), output, fresh=fresh)
+    except InvalidArguments as error:
+        print_invalid_arguments(error, spec.name)
+        sys.exit(ExitStatus.FAILED)
     except CallRefused as refusal:
         print_refusal(refusal)
         sys.exit(ExitStatus.REFUSED)
@@ -146,11 +157,16 @@ def run_to_end(
     session: TerminalSession, runner: JobRunner, spec: JobSpec, values: dict[str, Any], encoding: str = ""
 ) -> tuple[ToolAnswer, bool]:
     """Start a job. Return its answer when it has ended, and whether Ctrl+C cancelled it between rows."""
-    from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only if a job runs
+    from saasus_mcp.jobs.job_tools import follow_job, waits_for_person  # noqa: PLC0415 - only if a job runs
 
     interrupted = False
     with show_progress(spec.name) as progress:
-        call = Call(spec.name, values, composition.local_user(), progress=progress, encoding=encoding)
+
+        async def report(done: int | None, total: int | None, message: str) -> None:
+            if done is not None or not await waits_for_person(runner, message):  # reported below
+                await progress(done, total, message)
+
+        call = Call(spec.name, values, composition.local_user(), progress=report, encoding=encoding)
         job_id = session.run(call, partial(runner.start, spec))
         waiting = ""
         while True:
@@ -228,7 +244,7 @@ def _read(name: str, file: Path) -> Any:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error)
         raise SaasusMcpError(message("cli.file_unreadable", file=str(file), reason=reason)) from None
     if name == "csv":
         return _read_table(raw, file)
@@ -236,6 +252,8 @@ def _read(name: str, file: Path) -> Any:
         return parse_json(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise SaasusMcpError(message("cli.file_not_utf8", file=str(file))) from None
+    except InvalidJson as error:
+        raise SaasusMcpError(message("cli.file_not_json", file=str(file), **error.message.params)) from None
 
 
 def _read_table(raw: bytes, file: Path) -> DecodedText:
@@ -243,6 +261,8 @@ def _read_table(raw: bytes, file: Path) -> DecodedText:
     from saasus_mcp.jobs.tables.table_file import UTF8, decode_table_file  # noqa: PLC0415 - only for a file
 
     decoded = decode_table_file(raw, str(file))
+    if not decoded.text.strip():
+        raise SaasusMcpError.of("cli_job.empty_file", file=str(file))
     if decoded.encoding != UTF8:
         encoding = one_of("jobs_tables.encoding", decoded.encoding)
         say(message("jobs_tables.read_as", file=str(file), encoding=encoding), err=True)

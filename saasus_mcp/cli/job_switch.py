@@ -9,11 +9,13 @@ from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_approver
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Store
+from saasus_mcp.store.job_records import Job
 
 ACTIONS = ("pause", "resume")
 MAX_LISTED = 20
@@ -45,9 +47,17 @@ def switch_job(settings: Settings, action: str, job_id: str) -> None:
 
 
 def _unknown_job(stores: Sequence[Store]) -> SaasusMcpError:
-    active = [f"{job.id} ({job.name})" for store in stores for job in store.jobs.list_active()]
+    active = [_active_job(store, job) for store in stores for job in store.jobs.list_active()]
     if not active:
         return SaasusMcpError(message("cli_job.no_active_job"))
     return SaasusMcpError(
         message("cli_job.job_id_needed"), message("cli_job.active_jobs", jobs=tuple(active[:MAX_LISTED]))
     )
+
+
+def _active_job(store: Store, job: Job) -> Message:
+    """Return a job with who started it: name and e-mail address, if they are known, beside the id."""
+    id_ = visible_text(job.principal)
+    known = store.audit_log.people.get(job.principal).label
+    person = message("question.person", name=visible_text(known), id=id_) if known else id_
+    return message("cli_job.active_job", job=job.id, name=job.name, person=person)

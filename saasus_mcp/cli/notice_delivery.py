@@ -36,15 +36,11 @@ def load_channels(settings: Settings) -> tuple[Channel, ...]:
     Raises:
         SettingsError: the file has a fault, or a secret of a channel is missing or has another form.
     """
-    try:
-        settings.config_file.stat()
-    except FileNotFoundError:
+    if not settings.has_config_file:
         return ()
-    except OSError:
-        pass  # load_config explains it
-    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - see above
+    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - see above
 
-    table = load_config(settings.config_file).notices
+    table = config_of(settings).notices
     if not table.channels():
         return ()
     from saasus_mcp.notices import channels  # noqa: PLC0415 - see above
@@ -115,9 +111,9 @@ async def deliver_local_notices(
         yield
         return
     from saasus_mcp.notices.worker import NoticeSource  # noqa: PLC0415 - only where channels are configured
-    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - as above
+    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - as above
 
-    profiles = frozenset({settings.profile, SANDBOX_PROFILE, *load_config(settings.config_file).profiles})
+    profiles = frozenset({settings.profile, SANDBOX_PROFILE, *config_of(settings).profiles})
     known: dict[Store, NoticeSource] = {}
 
     def list_sources() -> list[NoticeSource]:
@@ -181,9 +177,9 @@ async def _run_later(run: Callable[[], object]) -> None:
 def notice_audience(settings: Settings, profiles: frozenset[str], sandboxes: frozenset[str]) -> NoticeAudience:
     """Return the profiles with the groups whose approvers decide on them."""
     from saasus_mcp.notices.channels import NoticeAudience  # noqa: PLC0415 - only where channels are configured
-    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - as above
+    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - as above
 
-    tables = load_config(settings.config_file).profiles
+    tables = config_of(settings).profiles
     groups = {name: tables[name].groups if name in tables else frozenset[str]() for name in profiles}
     return NoticeAudience(groups, sandboxes)
 

@@ -152,7 +152,7 @@ def _find(channels: Sequence[Channel], name: str) -> Channel:
 
 def _require_profile_name(profile: str) -> None:
     if profile and PROFILE_NAME.fullmatch(profile) is None:
-        raise SaasusMcpError.of("cli_notify.invalid_profile", name=visible_text(profile))
+        raise SaasusMcpError.of("cli.invalid_profile", name=visible_text(profile))
 
 
 def _save_mute(settings: Settings, kind: ActionKind, mute: Mute) -> None:

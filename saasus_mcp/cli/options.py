@@ -14,13 +14,12 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
+from saasus_mcp import catalog
 from saasus_mcp.cli.command_line import option
 from saasus_mcp.cli.terminal import reader_language, use_output_for_json
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import nearest_names, visible_text
+from saasus_mcp.common.text import MAX_SHOWN_NAME, nearest_names, visible_text
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
 from saasus_mcp.settings import Mode, Settings, read_settings
@@ -40,6 +39,7 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "transport": _setting("--transport", type=click.Choice(["stdio", "http"]), help="cli_help.option.transport"),
     "host": _setting("--host", metavar="ADDRESS", help="cli_help.option.host"),
     "port": _setting("--port", type=int, metavar="NUMBER", help="cli_help.option.port"),
+    "workers": _setting("--workers", type=int, metavar="NUMBER", help="cli_help.option.workers"),
     "public_url": _setting("--public-url", metavar="URL", help="cli_help.option.public_url"),
 }
 """The options that set a setting, by its name."""
@@ -167,7 +167,7 @@ def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
         return NO_NARROWING
     from saasus_mcp.server.surface.narrowing import ToolNames  # noqa: PLC0415 - only if tools are narrowed
 
-    names = ToolNames(load_catalogue())
+    names = ToolNames(catalog.load_catalogue())
     return Narrowing(
         tools=None if tools is None else names.resolve(tools, "--tools (SAASUS_MCP_TOOLS)"),
         exclude=frozenset()
@@ -176,11 +176,12 @@ def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
     )
 
 
-def parse_since(text: str, zone: tzinfo) -> float:
+def parse_since(text: str, zone: tzinfo, option: str = "--since") -> float:
     """Return the epoch seconds of a duration before now (`30m`, `12h`, `7d`), a date, or a time.
 
     Args:
         zone: of dates and times that name no zone.
+        option: the option to name in an error.
 
     Raises:
         SaasusMcpError: it is something else.
@@ -194,7 +195,7 @@ def parse_since(text: str, zone: tzinfo) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         shown = visible_text(text[:MAX_SHOWN_NAME])
-        raise SaasusMcpError.of("cli.invalid_since", value=shown) from None
+        raise SaasusMcpError.of("cli.invalid_since", option=option, value=shown) from None
 
 
 def parse_until(text: str, zone: tzinfo) -> float:
@@ -207,7 +208,7 @@ def parse_until(text: str, zone: tzinfo) -> float:
         SaasusMcpError: it is something else, or it is past.
     """
     now = time.time()
-    past = parse_since(text, zone)
+    past = parse_since(text, zone, "--until")
     until = 2 * now - past if _DURATION.fullmatch(text.strip()) else past
     if until <= now:
         raise SaasusMcpError.of("cli.until_is_past", value=visible_text(text[:MAX_SHOWN_NAME]))

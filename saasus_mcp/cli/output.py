@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Mapping
+from io import UnsupportedOperation
 from typing import Any
 
 import click
 
 from saasus_mcp.cli.terminal import format_json, is_terminal, prints_json, say
+from saasus_mcp.cli.text_layout import wrap_prose
 from saasus_mcp.common.messages import Message
 from saasus_mcp.common.text import display_width
 
@@ -32,6 +35,21 @@ def print_json(value: Any) -> None:
     click.echo(format_json(value, indent=2 if has_screen() else None))
 
 
+def complete_output() -> None:
+    """Wait until what was printed has arrived, on the disk if standard output is a file.
+
+    Raises:
+        OSError, ClickException: it cannot be written.
+    """
+    sys.stdout.flush()
+    try:
+        number = sys.stdout.fileno()
+    except (UnsupportedOperation, ValueError):  # no file, such as the stream of a test
+        return
+    if stat.S_ISREG(os.fstat(number).st_mode):
+        os.fsync(number)
+
+
 def print_outcome(fields: Mapping[str, Any] | None, *texts: Message | str) -> None:
     """Print what a command did: as JSON with --json, and as texts without it."""
     if prints_json():
@@ -48,6 +66,8 @@ def has_screen() -> bool:
 
 def print_list(lines: Iterable[str]) -> None:
     """Print lines: through the person's pager if they do not fit on their screen, and as they are without a screen."""
+    if has_screen():
+        lines = [wrap_prose(line, shutil.get_terminal_size().columns) for line in lines]
     if not is_terminal(sys.stdin, sys.stdout) or os.environ.get("PAGER") in ("", "cat"):
         for line in lines:
             click.echo(line)

@@ -10,6 +10,7 @@ from pathlib import Path
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import create_private_file
+from saasus_mcp.common.system_reasons import os_reason
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def write_private_file(file: Path, content: str | bytes) -> None:
         raise file_exists(file) from None
     except OSError as error:
         file.unlink(missing_ok=True)
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error)
         raise SaasusMcpError(message("cli.file_unwritable", file=str(file), reason=reason)) from None
 
 

@@ -15,7 +15,7 @@ import click
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import json_outcome_option, settings_options
-from saasus_mcp.cli.output import print_json, print_outcome
+from saasus_mcp.cli.output import complete_output, print_json, print_outcome
 from saasus_mcp.cli.private_output import reserve_private_file
 from saasus_mcp.cli.terminal import prints_json, render, require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
@@ -40,7 +40,17 @@ def reveal(settings: Settings, *, handle: str, output: Path | None) -> None:
         _write_job_secrets(settings, handle.strip(), output)
         return
     with state.open_stores(settings) as stores:
-        secret = _reveal_secret(stores, state.load_encryptor(settings), handle)
+        vault, user = _find_vault(stores, state.load_encryptor(settings), handle), composition.local_user()
+        try:
+            with vault.revealing(handle, by=user.id, via="terminal", person=user.person) as secret:
+                _print_secret(secret)
+                complete_output()
+        except (OSError, click.ClickException):
+            say(message("cli_secrets.put_back"), err=True)
+            raise
+
+
+def _print_secret(secret: str) -> None:
     if prints_json():
         print_json({"secret": secret})
         return
@@ -77,7 +87,8 @@ def _move_secrets(vault: SecretVault, handles: Mapping[str, str], file: Path) ->
     if not known:
         return False
     with reserve_private_file(file, len(_csv(known).encode())) as write:
-        revealed = vault.reveal_all(handles.values(), by=composition.local_user().id, via="terminal")
+        user = composition.local_user()
+        revealed = vault.reveal_all(handles.values(), by=user.id, via="terminal", person=user.person)
         secrets = {login: revealed[handle] for login, handle in handles.items() if handle in revealed}
         write(_csv(secrets).encode())
     written = message("cli_secrets.secrets_written", count=len(secrets), file=str(file))
@@ -93,16 +104,17 @@ def _csv(secrets: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def _reveal_secret(stores: Iterable[Store], encryptor: Encryptor, handle: str) -> str:
-    """Return the secret and delete it from the store that holds it.
+def _find_vault(stores: Iterable[Store], encryptor: Encryptor, handle: str) -> SecretVault:
+    """Return the vault that holds the secret of a handle.
 
     Raises:
         SaasusMcpError: no store holds it.
     """
     for store in stores:
+        vault = SecretVault(store, encryptor, time.time)
         try:
-            vault = SecretVault(store, encryptor, time.time)
-            return vault.reveal(handle.strip(), by=composition.local_user().id, via="terminal")
-        except CallRefused:
+            if vault.peek(handle.strip()) is not None:
+                return vault
+        except CallRefused:  # encrypted with another key
             continue
     raise SaasusMcpError.of("cli_secrets.unknown_secret")

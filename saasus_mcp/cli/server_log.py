@@ -19,6 +19,7 @@ class RedactingFormatter(logging.Formatter):
     def __init__(self, form: str = LOG_FORMAT) -> None:
         super().__init__(form)
         self._known: KnownSecrets | None = None
+        self.worker = 0
 
     def add_secrets(self, *secrets: str) -> None:
         """Remove these secrets too."""
@@ -31,8 +32,9 @@ class RedactingFormatter(logging.Formatter):
         return self._known.text(text) if self._known is not None else text
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text without the secrets."""
-        return self.redact(super().format(record))
+        """Return the record as text without the secrets, with the worker if there are several."""
+        text = self.redact(super().format(record))
+        return f"saasus-mcp[worker {self.worker}]{text.removeprefix('saasus-mcp')}" if self.worker else text
 
 
 _FORMATTER = RedactingFormatter()
@@ -46,26 +48,29 @@ def configure_logging(
     log_format: LogFormat = "text",
     level: LogLevel | None = None,
     at_least: int = logging.WARNING,
+    worker: int = 0,
 ) -> None:
     """Write the lines that pass the filters to standard error.
 
     Args:
         level: of this program; other libraries write warnings and errors at most.
         at_least: the level of hosting if none is set.
+        worker: the number of this process among several that serve one port.
     """
     handler = logging.StreamHandler(sys.stderr)
     for each in filters:
         handler.addFilter(each)
-    handler.setFormatter(_formatter(log_format))
+    handler.setFormatter(_formatter(log_format, worker))
     own = logging.getLevelNamesMapping()[level.upper()] if level else logging.WARNING
     logging.basicConfig(handlers=[handler], level=max(own, logging.WARNING))
     logging.getLogger("saasus_mcp").setLevel(own)
     logging.getLogger("saasus_mcp.hosting").setLevel(own if level else at_least)
 
 
-def _formatter(log_format: LogFormat) -> logging.Formatter:
+def _formatter(log_format: LogFormat, worker: int) -> logging.Formatter:
     if log_format == "text":
+        _FORMATTER.worker = worker
         return _FORMATTER
     from saasus_mcp.cli.serve.json_log import JsonFormatter  # noqa: PLC0415 - only if it is chosen
 
-    return JsonFormatter(without_secrets)
+    return JsonFormatter(without_secrets, worker)

@@ -19,6 +19,7 @@ from saasus_mcp.cli.terminal import announce_policy, is_terminal, say
 from saasus_mcp.cli.text_layout import terminal_columns
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Localized, message
+from saasus_mcp.common.system_reasons import json_reason
 from saasus_mcp.common.text import quote_text, visible_text
 from saasus_mcp.permissions.approval.confirmation import (
     FIELD_NAME,
@@ -29,7 +30,8 @@ from saasus_mcp.permissions.approval.confirmation import (
 )
 from saasus_mcp.permissions.approval.proof import describe_destination
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.server.pipeline.call import Call, DeferredElicitor, PendingElicitation
 from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,9 +72,13 @@ class TerminalSession:
             click.exceptions.Exit: the person pressed Ctrl+C instead. The call is cancelled and recorded first.
         """
         interrupted = False
-        call = replace(call, elicitor=_LaterElicitor() if is_terminal(sys.stdin, sys.stderr) else None)
+        call = replace(call, elicitor=DeferredElicitor() if is_terminal(sys.stdin, sys.stderr) else None)
         while True:
-            result = self.portal.call(run, call)
+            try:
+                result = self.portal.call(run, call)
+            except CallRefused:  # so a job ends that nobody agreed to
+                if not interrupted:
+                    raise
             if interrupted:
                 say(message("cli_usage.aborted"), err=True)
                 raise click.exceptions.Exit(INTERRUPTED)
@@ -122,7 +128,7 @@ def parse_json(text: str | bytes) -> Any:
     try:
         return json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
-        line, column, reason = error.lineno, error.colno, error.msg
+        line, column, reason = error.lineno, error.colno, json_reason(error)
     except UnicodeDecodeError as error:
         line, column, reason = 1, error.start + 1, message("cli.not_utf8")
     except RecursionError:
@@ -137,14 +143,6 @@ def read_json_argument(text: str) -> Any:
         InvalidJson: it is not JSON.
     """
     return parse_json(sys.stdin.buffer.read() if text == "-" else text)
-
-
-class _LaterElicitor:
-    """Makes the pipeline return a question, which is then asked outside the event loop, where Ctrl+C is heard."""
-
-    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
-        """Return None: the answer comes with the next call."""
-        return None
 
 
 def _ask(prompt: ConfirmationPrompt, reader: Reader) -> ClientAnswer:

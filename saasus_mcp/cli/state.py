@@ -13,8 +13,6 @@ import click
 
 from saasus_mcp.cli import server_log
 from saasus_mcp.cli.terminal import render, warn
-from saasus_mcp.permissions.approval import action_records
-from saasus_mcp.permissions.approval.action_records import ActionRecord
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.errors import StoreError
@@ -22,6 +20,7 @@ from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.stores import Stores
 
 if TYPE_CHECKING:
+    from saasus_mcp.permissions.approval.action_records import ActionRecord
     from saasus_mcp.store import Store
     from saasus_mcp.store.tokens import TokenStore
 
@@ -137,5 +136,7 @@ def record_decision(stores: Stores, decision: ActionRecord) -> None:
     Raises:
         StoreError: it cannot be recorded.
     """
+    from saasus_mcp.permissions.approval import action_records  # noqa: PLC0415 - only where something was decided
+
     with closing(stores.open_decisions()) as store:
         action_records.record_action(store, decision, time.time())

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -143,11 +142,6 @@ def prompt_hidden(text: Localized | str) -> str:
     """Return one line that the person types without seeing it."""
     asked: Any = click.prompt(render(text), default="", show_default=False, hide_input=True, err=_prints_json.get())
     return str(asked)
-
-
-def utc_timestamp(at: float) -> str:
-    """Return epoch seconds as `2026-01-31T09:00:00Z`."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_json(value: Any, *, indent: int | None = 2) -> str:

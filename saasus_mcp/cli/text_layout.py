@@ -14,8 +14,10 @@ MAX_COLUMNS, MIN_COLUMNS = 100, 40
 """Columns used of a terminal: longer lines are hard to read, and fewer columns leave no room for a layout."""
 CODE = re.compile(r"`[^`\n]+`")
 """A command in a text. It stays on one line if it fits there, so that it can be copied."""
-BEGINNING = re.compile(r" *(?:\S+ {2,})?")
-"""The indentation of a line, with the name before a gap in a list of names and texts."""
+BEGINNING = re.compile(r" *(?:-> |\S+(?: \S+)* {2,})?")
+"""The indentation of a line, with its arrow, or with the name before a gap in a list of names and texts."""
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+"""The beginning or the end of a colour, which takes no columns."""
 OPENING_CATEGORIES, CLOSING_CATEGORIES = frozenset({"Ps", "Pi"}), frozenset({"Pe", "Pf", "Po"})
 """Unicode categories of brackets and punctuation, which stay with the word that they belong to."""
 
@@ -41,15 +43,31 @@ def wrap_prose(text: str, columns: int) -> str:
 
 
 def _wrap_line(line: str, columns: int) -> Iterator[str]:
-    if "\x1b" in line or display_width(line) <= columns:  # what is coloured is laid out already
+    plain = STYLE.sub("", line)
+    if display_width(plain) <= columns:
         yield line
         return
-    found = BEGINNING.match(line)
+    found = BEGINNING.match(plain)
     begin = found[0] if found else ""
     if display_width(begin) > columns // 2:
         begin = begin[: len(begin) - len(begin.lstrip(" "))]
     indent = " " * display_width(begin)
-    yield from _lines(_words(line[len(begin) :], columns - len(indent)), columns, begin, indent)
+    words = _words(plain[len(begin) :], columns - len(indent))
+    first, *rest = _restore_styles([begin, *words], line)
+    yield from _lines(rest, columns, first, indent)
+
+
+def _restore_styles(parts: Iterable[str], styled: str) -> Iterator[str]:
+    """Yield the parts of a text with the colours that the whole has, each before the letter that it stands before."""
+    place = 0
+    for part in parts:
+        begin = place
+        for _ in part:
+            while found := STYLE.match(styled, place):
+                place = found.end()
+            place += 1
+        yield styled[begin:place]
+    yield styled[place:]
 
 
 def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
@@ -66,14 +84,20 @@ def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
 
 
 def _lines(pieces: Iterable[str], columns: int, first: str, then: str) -> Iterator[str]:
-    line, used, started = first, display_width(first), False
+    line, used, started = first, _count_columns(first), False
     for piece in pieces:
-        if started and used + display_width(piece) > columns:
+        if started and used + _count_columns(piece) > columns:
             yield line.rstrip()
             line, used, started = then, display_width(then), False
-        if started or not piece.isspace():
-            line, used, started = line + piece, used + display_width(piece), True
+        if started or STYLE.sub("", piece).strip():
+            line, used, started = line + piece, used + _count_columns(piece), True
+        else:  # a line begins without blanks, but with their colour
+            line += "".join(STYLE.findall(piece))
     yield line.rstrip()
+
+
+def _count_columns(styled: str) -> int:
+    return display_width(STYLE.sub("", styled))
 
 
 def _pieces(text: str, room: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ import click
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.command_line import argument, group, option
 from saasus_mcp.cli.options import json_array_option, json_outcome_option, settings_options
-from saasus_mcp.cli.output import print_json, print_list, print_outcome
+from saasus_mcp.cli.output import complete_output, print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import prints_json, render, require_approver, require_passphrase, say
 from saasus_mcp.cli.times import format_time, json_times
@@ -75,12 +75,24 @@ def create(
         except SaasusMcpError:
             tokens.revoke(name, now)
             raise
+        try:
+            _print_token(added, secret, now)
+            complete_output()
+        except BaseException:  # a person who stops the command has not seen the token either
+            tokens.revoke(name, time.time())
+            say(message("cli_token.not_printed", name=name), err=True)
+            composition.record_decision(settings, ActionKind.TOKEN_REVOKE, name)
+            raise
+    if not prints_json():
+        _say_how_to_use(settings, added)
+
+
+def _print_token(token: Token, secret: str, now: float) -> None:
     if prints_json():
-        print_json({**_token_json(added, now), "token": secret})
+        print_json({**_token_json(token, now), "token": secret})
         return
-    say(message("cli_token.created", name=name, until=_day(until)))
+    say(message("cli_token.created", name=token.name, until=_day(token.expires_at)))
     click.echo(f"\n{secret}\n")
-    _say_how_to_use(settings, added)
 
 
 def _say_how_to_use(settings: Settings, token: Token) -> None:
@@ -131,7 +143,7 @@ def revoke(settings: Settings, *, name: str) -> None:
 @settings_options("lang")
 def sign_out(settings: Settings, *, principal: str) -> None:
     """End all console sessions of a principal on every replica."""
-    from saasus_mcp.store.sessions import SessionStore  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.signin_sessions import SessionStore  # noqa: PLC0415 - imports the database library
 
     require_approver("token sign-out", settings.state_folder)
     with state.open_tokens(settings) as tokens:

@@ -18,9 +18,9 @@ from saasus_mcp.cli.completion import complete_tools, complete_toolsets
 from saasus_mcp.cli.options import make_json_option, parse_toolset_names, settings_options
 from saasus_mcp.cli.output import has_screen, print_json, print_list
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
-from saasus_mcp.cli.text_layout import cut_text, terminal_columns, wrap_prose
+from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Localized, message, one_of
+from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.permissions.policy.model import STRICTNESS, Decision, Policy, PolicyInput, stricter_decision
 from saasus_mcp.server.surface.tool_description import describe_operation
 from saasus_mcp.server.surface.toolsets import TOOLSETS
@@ -29,6 +29,8 @@ from saasus_mcp.settings import Settings
 COLOURS = {"confirm": "yellow", "approve": "red", "deny": "bright_black"}
 WIDE_SCREEN = 110
 """Columns from which a row has room for the level."""
+NONE = ("no", "n/a")
+"""Codes of the table of effects for what does not apply."""
 _MAX_NAME_COLUMN = 32
 
 
@@ -45,8 +47,11 @@ _MAX_NAME_COLUMN = 32
     help="cli_help.option.toolset_filter",
 )
 @option("--level", type=click.Choice(get_args(Level)), help="cli_help.option.level_filter")
+@option("--search", default="", metavar="TEXT", help="cli_help.option.tools_search")
 @make_json_option("cli_help.option.tools_json")
-def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | None, as_json: bool) -> None:
+def tools(
+    settings: Settings, *, name: str | None, toolsets: str, level: str | None, search: str, as_json: bool
+) -> None:
     """Print the list, or the details of one tool."""
     catalogue, policy = load_catalogue(), composition.resolve_policy(settings)
     jobs = {job.name: job for job in load_jobs()}
@@ -57,26 +62,34 @@ def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | N
         _show_operation(find_operation(catalogue, name), policy, as_json=as_json)
         return
     wanted = parse_toolset_names(toolsets) or TOOLSETS.keys()
-    operations = [each for each in catalogue if each.toolset in wanted and level in (None, each.level)]
-    listed_jobs = [job for job in jobs.values() if JOBS_TOOLSET in wanted and level is None]
+    operations, listed_jobs = list(catalogue), list(jobs.values())
+    if search:
+        operations = [hit.operation for hit in catalogue.index.search(search)]
+        listed_jobs = [jobs[each] for each in catalogue.index.search_jobs(search)]
+    operations = [each for each in operations if each.toolset in wanted and level in (None, each.level)]
+    listed_jobs = [each for each in listed_jobs if JOBS_TOOLSET in wanted and level is None]
     rows = [_operation_row(each, policy) for each in operations]
     rows += [_job_row(each, catalogue, policy) for each in listed_jobs]
     if as_json:
         print_json(rows)
-        return
-    total = render(message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name))
-    total = wrap_prose(total, terminal_columns()) if has_screen() else total
-    print_list([*_list_lines(rows), "", total])
-    announce_policy(policy.announcement)
+    elif rows:
+        total = message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name)
+        print_list([*_list_lines(rows, grouped=not search), "", render(total)])
+        announce_policy(policy.announcement)
+    else:
+        say(message("cli_tools.none"))
 
 
-def _list_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each tool: on a screen in one row, under its toolset."""
+def _list_lines(rows: Sequence[dict[str, Any]], *, grouped: bool) -> Iterator[str]:
+    """Yield a line for each tool: on a screen in one row, under its toolset if grouped."""
     if not has_screen():
         for row in rows:
             yield f"{row['name']:<40}  {row['level']:<15}  {row['decision']:<7}  {row['title']}"
         return
-    columns, width = shutil.get_terminal_size().columns, max((len(row["name"]) for row in rows), default=0)
+    columns, width = shutil.get_terminal_size().columns, max(len(row["name"]) for row in rows)
+    if not grouped:
+        yield from (_row_line(row, width, columns) for row in rows)
+        return
     blank = ""
     for name, subject in TOOLSETS.items():
         members = [row for row in rows if row["toolset"] == name]
@@ -84,10 +97,14 @@ def _list_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             heading = cut_text(f"{name} ({len(members)}): {render(subject)}", columns)
             yield blank + click.style(heading, bold=True)
             blank = "\n"
-        for row in members:
-            begin, level = f"  {row['name']:<{width}}  ", f"{row['level']:<15}  " if columns >= WIDE_SCREEN else ""
-            decision = click.style(row["decision"], fg=COLOURS.get(row["decision"])) + " " * (7 - len(row["decision"]))
-            yield begin + decision + cut_text(f"  {level}{row['title']}", columns - len(begin) - 7)
+        yield from (f"  {_row_line(row, width, columns - 2)}" for row in members)
+
+
+def _row_line(row: dict[str, Any], width: int, columns: int) -> str:
+    begin, level = f"{row['name']:<{width}}  ", f"{row['level']:<15}  " if columns >= WIDE_SCREEN else ""
+    decision, colour = f"{row['decision']:<7}", COLOURS.get(row["decision"])
+    rest = cut_text(f"  {level}{row['title']}", columns - len(begin) - len(decision))
+    return begin + (click.style(decision, fg=colour) if colour else decision) + rest
 
 
 def _decide(operation: Operation, policy: Policy) -> Decision:
@@ -176,23 +193,33 @@ def effect_texts(operation: Operation, language: Language) -> dict[str, str]:
     """Return the effects of an operation that apply, by name."""
     row, yes = operation.effects, message("cli_tools.yes").text(language)
     repeating = message("cli_tools.changes_nothing" if row.idempotent else "cli_tools.acts_again")
+
+    between = "、" if language == "ja" else ", "
+
+    def said(code: str, words: Message) -> str:
+        """Return a code, which policies use too, with what it means."""
+        if code in NONE:
+            return ""
+        meant = words.text(language)
+        return code if meant == code else message("cli_tools.in_words", code=code, words=meant).text(language)
+
     values = {
-        "effect": row.effect,
-        "level": row.level,
-        "reversibility": row.reversibility,
-        "blast": ", ".join(row.blast),
+        "effect": said(row.effect, one_of("cli_tools.value_effect", row.effect)),
+        "level": said(row.level, one_of("cli_tools.value_level", row.level)),
+        "reversibility": said(row.reversibility, one_of("cli_tools.value_reversibility", row.reversibility)),
+        "blast": between.join(said(each, one_of("cli_tools.value_blast", each)) for each in row.blast),
         "repeating": repeating.text(language),
         "adds_only": yes if row.adds_only else "",
-        "email": row.email,
-        "money": row.money,
+        "email": said(row.email, one_of("cli_tools.value_reach", row.email)),
+        "money": said(row.money, one_of("cli_tools.value_reach", row.money)),
         "outside": ", ".join(row.outside),
         "personal_data": yes if row.personal_data else "",
         "secrets_in": ", ".join(operation.secret_inputs),
         "secrets_out": ", ".join(operation.secret_outputs),
-        "preconditions": "; ".join(row.preconditions),
-        "why": row.why,
+        "preconditions": ("。" if language == "ja" else "; ").join(each.text(language) for each in row.preconditions),
+        "why": row.why.text(language) if row.why else "",
     }
-    return {name: text for name, text in values.items() if text not in ("", "no", "n/a")}
+    return {name: text for name, text in values.items() if text}
 
 
 def _field_lines(texts: Mapping[str, str]) -> list[str]:

@@ -17,6 +17,7 @@ from saasus_mcp.clients.known_clients import KnownClient
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.private_files import POSIX, UnsafeFile
+from saasus_mcp.common.system_reasons import os_reason
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 NEW_FILE = 0o600
@@ -111,8 +112,8 @@ class ConfigBackup:
             return self._read(ORIGINAL) if self._record()["existed"] else None
         return entry_editing.remove_entry(current.text, self._client, self._name).encode()
 
-    def write(self, current: ConfigFile, new: str, *, private: bool = False) -> None:
-        """Save the backup, then replace the file. Its owner and mode stay.
+    def write(self, current: ConfigFile, new: str, *, private: bool = False) -> bool:
+        """Save the backup, then replace the file. Its owner and mode stay. Return False if no earlier version exists.
 
         Args:
             private: remove the permissions of other users.
@@ -130,6 +131,7 @@ class ConfigBackup:
             current.file.parent.mkdir(parents=True, exist_ok=True)
             mode = current.mode & NEW_FILE if private else current.mode
             private_files.replace_file(current.file, raw, mode=mode, owner=current.owner)
+        return before is not None
 
     def restore(self, current: ConfigFile) -> None:
         """Restore the file without this server's entry, and delete the backup.
@@ -186,5 +188,5 @@ def _explain(file: Path) -> Iterator[None]:
     except UnsafeFile as error:
         raise ConfigFileError(error.message, error.hint) from error
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError before Python 3.13
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = os_reason(error) if isinstance(error, OSError) else type(error).__name__
         raise ConfigFileError.of("clients.file_failed", file=str(file), reason=reason) from None

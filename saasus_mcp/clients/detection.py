@@ -27,7 +27,7 @@ SECRET_VARIABLES = frozenset(
 MAX_COMMAND_WORDS = 4
 """Later arguments may contain credentials."""
 EntryFlaw = Literal[
-    "", "unreadable", "refused", "no_command", "working_directory", "open_folder", "in_clear", "official"
+    "", "unreadable", "refused", "no_command", "working_directory", "open_folder", "in_plain_text", "official"
 ]
 
 
@@ -90,9 +90,9 @@ def _find_flaw(words: list[str], env: Any) -> tuple[EntryFlaw, str]:
         return "no_command", words[0]
     if _is_world_writable(Path(command)):
         return "open_folder", command
-    in_clear = (name for name, value in variables.items() if name in SECRET_VARIABLES and "$" not in str(value))
-    secret = next(in_clear, "")
-    return ("in_clear", secret) if secret else ("", "")
+    in_plain_text = (name for name, value in variables.items() if name in SECRET_VARIABLES and "$" not in str(value))
+    secret = next(in_plain_text, "")
+    return ("in_plain_text", secret) if secret else ("", "")
 
 
 def _is_world_writable(command: Path) -> bool:

@@ -19,6 +19,8 @@ from typing import Self
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, Parameter, message
 
+LINE_END = "\n"
+
 
 class SaasusMcpError(Exception):
     """An error with a message for the reader and a hint how to fix it. Neither contains a secret."""
@@ -38,7 +40,7 @@ class SaasusMcpError(Exception):
         text = self.message.text(language)
         if self.hint is None:
             return text
-        return f"{text}{'' if text.endswith('。') else ' '}{self.hint.text(language)}"
+        return f"{text}{'' if text.endswith(('。', LINE_END)) else ' '}{self.hint.text(language)}"
 
     def __str__(self) -> str:
         return self.text("en")

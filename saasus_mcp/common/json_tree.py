@@ -22,7 +22,7 @@ def map_scalars(value: Any, convert: Callable[[Any], Any], *, keys: bool = False
 
 
 def iterate_scalars(value: Any, *, keys: bool = False) -> Iterator[Any]:
-    """Yield every string, number, boolean and null inside `value`, in no particular order.
+    """Yield every string, number, boolean and null inside `value`, in its order.
 
     Args:
         keys: yield the keys of objects, too.
@@ -33,9 +33,9 @@ def iterate_scalars(value: Any, *, keys: bool = False) -> Iterator[Any]:
         if isinstance(item, dict):
             if keys:
                 yield from item
-            pending.extend(item.values())
+            pending.extend(reversed(item.values()))
         elif isinstance(item, list):
-            pending.extend(item)
+            pending.extend(reversed(item))
         else:
             yield item
 

@@ -11,3 +11,5 @@ class Outcome(StrEnum):
     APPLIED = "applied"
     NOT_APPLIED = "not_applied"
     UNKNOWN = "unknown"
+    PARTLY = "partly"
+    """Of a job alone: some of its calls were applied, and others were not."""

@@ -12,6 +12,8 @@ from typing import Any
 from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.language import Language
 
+MAX_SHOWN_NAME = 80
+"""Characters of a name that a message repeats."""
 MAX_LENGTH = 2000
 MAX_QUOTED = 200
 MAX_COMPARED = 80
@@ -30,6 +32,13 @@ LINE_BREAK = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
 _SELECTORS = re.compile("(?<=[\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 """Variation selectors after the one that a character may have. They are invisible and can encode a hidden text."""
+_STACKED = re.compile(
+    "(?<=[{0}]{{4}})[{0}]+".format(
+        "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u093c-\u094d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+        "\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f"
+    )
+)
+"""Combining marks after the fourth of a letter. They are drawn over the lines above and below."""
 _QUOTES: Mapping[Language, tuple[str, str]] = {"en": ("“", "”"), "ja": ("「", "」")}
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u02ba\u02ee'
 _CORNER = "「」\uff62\uff63\ufe41\ufe42"
@@ -39,8 +48,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@/+-]{1,200}")
 
 
 def visible_text(text: str, mark: str = MARK) -> str:
-    """Replace each invisible character by `mark`. Keep line breaks and tabs."""
-    text = _SELECTORS.sub(lambda run: mark * len(run[0]), text)
+    """Replace each invisible character, and each mark that would cover other lines, by `mark`. Keep line breaks and tabs."""
+    if not text.isascii():
+        text = _STACKED.sub(lambda run: mark * len(run[0]), _SELECTORS.sub(lambda run: mark * len(run[0]), text))
     if text.isprintable() and _BLANK.isdisjoint(text):
         return text
     return "".join(mark if _is_invisible(character) else character for character in text)

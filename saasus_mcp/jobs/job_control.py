@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog.jobs import may_write
+from saasus_mcp.catalog.jobs import writes_at_all
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted
@@ -16,7 +16,7 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, PauseSide
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store import Freeze, Store
 PAUSED_KEY = "paused"
 """In the stored report of a job: the pause that is in effect. No row is in progress then."""
 
@@ -58,8 +58,7 @@ def resume_job(store: Store, job: Job, who: Controller, now: float) -> None:
         by, since = Quoted(job.pause.by, bare=True), format_instant(job.pause.at, UTC)
         refused = one_of("jobs.resume_refused", job.pause.side, by=by, since=since)
         raise CallRefused(Reason.DENIED, refused, message("jobs.resume_refused_hint", job=job.id))
-    freeze = store.active_freeze(job.profile) if may_write(job.name) else None
-    if freeze is not None:
+    if (freeze := find_freeze(store, job)) is not None:
         frozen = message("jobs.resume_frozen", by=Quoted(freeze.by, bare=True))
         raise CallRefused(Reason.DENIED, frozen, message("jobs.resume_frozen_hint"))
     if now > job.at + GRANT_SECONDS:
@@ -71,10 +70,15 @@ def resume_job(store: Store, job: Job, who: Controller, now: float) -> None:
             resume_job(store, found, who, now)
 
 
+def find_freeze(store: Store, job: Job) -> Freeze | None:
+    """Return the freeze that keeps a job from going on. It keeps no job that only reads."""
+    return store.active_freeze(job.profile) if writes_at_all(job.name) else None
+
+
 def claim_pauses(store: Store, now: float) -> None:
     """Make pauses of the model those of the freeze that is about to be lifted. So a person resumes every frozen job."""
     for job in store.jobs.list_active():
-        if job.pause is not None and job.pause.side == "model" and may_write(job.name):
+        if job.pause is not None and job.pause.side == "model" and writes_at_all(job.name):
             pause_for_freeze(store, job.id, now=now)
 
 

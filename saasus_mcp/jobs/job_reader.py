@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -12,7 +12,7 @@ import anyio
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
 from saasus_mcp.jobs.read_log import ReadLog
@@ -46,12 +46,17 @@ MAX_PAGES = 10_000
 """Of one list: a million items. Stops an API that keeps returning new cursors."""
 MAX_AUDIT_RECORDS = 20_000
 """Calls in the audit log that a job looks at."""
-MAX_CONCURRENT = 4
+MAX_CONCURRENT = 6
 """Groups and reads at the same time, so that a job does not crowd out other users of the API."""
 
 
 class ReadFailed(SaasusMcpError):
     """The job cannot read what it needs."""
+
+
+def _stored_reason(reason: str | Mapping[str, str]) -> Text:
+    """Return a reason from a checkpoint; earlier versions stored its English text alone."""
+    return Text(reason, reason) if isinstance(reason, str) else Text(**reason)
 
 
 def require_one_of(args: Mapping[str, Any], *names: str, hint: Message | None = None) -> str:
@@ -218,17 +223,17 @@ class JobReader:
 
         async def make() -> Any:
             answer, reason = await self.fetch(key, args or {})
-            return {"why": reason} if reason else {"given": answer if take is None else take(answer)}
+            return {"why": asdict(reason)} if reason else {"given": answer if take is None else take(answer)}
 
         self._record_read(key, args or {})
         found = await self._checkpoint(key, make)
         if "why" in found:
-            raise ReadFailed.of("jobs.read_failed", reason=found["why"])
+            raise ReadFailed.of("jobs.read_failed", reason=_stored_reason(found["why"]))
         return cast("T", found["given"])
 
     async def read_many(
         self, key: str, calls: Sequence[Mapping[str, Any]], take: Callable[[Any], T]
-    ) -> list[tuple[T | None, str]]:
+    ) -> list[tuple[T | None, Text]]:
         """Return what `take` makes of the answer to each call, remembered together; or None and the reason."""
 
         async def make() -> list[Any]:
@@ -236,14 +241,14 @@ class JobReader:
 
             async def read(number: int, args: Mapping[str, Any]) -> None:
                 answer, reason = await self.fetch(key, args)
-                found[number] = [None, reason] if reason else [take(answer), ""]
+                found[number] = [None, asdict(reason)] if reason else [take(answer), ""]
 
             await run_concurrently([partial(read, number, args) for number, args in enumerate(calls)])
             return found
 
         for args in calls:
             self._record_read(key, args)
-        return [(value, reason) for value, reason in await self._checkpoint(key, make)]
+        return [(value, _stored_reason(reason)) for value, reason in await self._checkpoint(key, make)]
 
     async def read_pages(
         self, key: str, args: Mapping[str, Any], take: Callable[[Any], T], size: int = PAGE_SIZE
@@ -264,7 +269,7 @@ class JobReader:
             read = partial(self._read_some_pages, key, {**args, "limit": size}, cursor, take, some)
             for page, cursor, reason in await self._checkpoint(key, read):
                 if reason:
-                    raise ReadFailed.of("jobs.read_failed", reason=reason)
+                    raise ReadFailed.of("jobs.read_failed", reason=_stored_reason(reason))
                 yield page
                 if not cursor:
                     return
@@ -283,7 +288,7 @@ class JobReader:
             asked.add(cursor)
             answer, reason = await self.fetch(key, {**query, "cursor": cursor} if cursor else query)
             cursor = "" if reason else answer.get("cursor") or ""
-            pages.append([None if reason else take(answer), cursor, reason])
+            pages.append([None if reason else take(answer), cursor, asdict(reason) if reason else None])
         return pages
 
     async def read_applied_calls(self, operation: str, take: Callable[[Mapping[str, Any]], T]) -> list[T]:
@@ -316,11 +321,13 @@ class JobReader:
     def _record_read(self, key: str, args: Mapping[str, Any]) -> None:
         self.read_log.record(key, redact_arguments(self._pipeline.catalogue.find(key), args))
 
-    async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+    async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, Text | None]:
         """Return the API's answer, or None and the reason."""
         tool = self._pipeline.catalogue.find(key).tool
         call = Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
         answer = await self._pipeline.run(replace(call, on_rate_limit=self._on_rate_limit))
         if isinstance(answer, PendingElicitation):
-            return None, str(message("jobs.read_asks", tool=tool))
-        return (answer.structured, "") if answer.ok else (None, f"{tool}: {answer.cause}")
+            return None, message("jobs.read_asks", tool=tool).both()
+        if answer.ok:
+            return answer.structured, None
+        return None, Text(f"{tool}: {answer.cause}", f"{tool}: {answer.cause_in('ja')}")

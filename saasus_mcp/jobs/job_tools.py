@@ -8,8 +8,10 @@ from dataclasses import replace
 import anyio
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.jobs import job_control, job_report
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.jobs.runner import JobRunner, acting_principal
@@ -146,7 +148,7 @@ async def follow_job(
                 status not in ("running", "paused")
                 or (until_paused and status == "paused")
                 or left <= 0
-                or (stops_waiting(waiting) and await _is_pending(runner, waiting))
+                or (stops_waiting(waiting) and await waits_for_person(runner, waiting))
             ):
                 return await _answer(runner, found, call)
             await anyio.sleep(min(pause, left))
@@ -155,9 +157,13 @@ async def follow_job(
         if owns_job and call.is_cancelled():
             await with_jobs(runner.pipeline, lambda jobs: jobs.request_cancellation(job))
         raise
+    except SaasusMcpError as error:
+        # The job goes on without its report, so the answer must not say that nothing was changed.
+        unread = message("jobs.report_unread", job=job, why=error)
+        return failed_answer(unread, message("jobs.report_unread_hint"), applied=Outcome.UNKNOWN)
 
 
-async def _is_pending(runner: JobRunner, waiting: str) -> bool:
+async def waits_for_person(runner: JobRunner, waiting: str) -> bool:
     """Return whether the approval in the text is still pending. The job takes a moment to notice a decision."""
     pipeline = runner.pipeline
     approvals = await pipeline.store_executor(lambda: pipeline.store.list_approvals(pipeline.clock()))
@@ -261,13 +267,13 @@ async def _answer(runner: JobRunner, job: Job, call: Call) -> ToolAnswer:
         return failed_answer(message("jobs.unknown_kind", name=job.name), message("jobs.unknown_kind_hint"))
     reads = job_report.report_reads(job, spec)
     forbidden = await pipeline.find_forbidden(reads, acting_principal(spec, principal), call.deadline)
-    steps = await with_jobs(pipeline, lambda jobs: jobs.count_outcomes(job.id))
+    steps, applied = await with_jobs(pipeline, lambda jobs: (jobs.count_outcomes(job.id), jobs.outcome_of(job)))
     description = job_report.describe_job(job, steps, forbidden)
     shown = job_report.app_report(job, spec, forbidden)
     if job.status == "failed":
         # A failure has no structured content. The app still shows the job.
-        return ToolAnswer(False, compact_json(description), app_data={**shown, "job": description})
-    described = replace(structured_answer(description), app_data=shown)
+        return ToolAnswer(False, compact_json(description), applied=applied, app_data={**shown, "job": description})
+    described = replace(structured_answer(description), applied=applied, app_data=shown)
     answer = await pipeline.results.truncate(described, principal, ResultOrigin(job.name, reads))
     if "chart" not in description:
         return answer

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import fold_name, quote_text
+from saasus_mcp.common.text import Quoted, fold_name
 
 MAX_LISTED = 10
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -65,7 +65,7 @@ class NameIndex(Generic[K]):
         found = self._exact.get(text) or self._folded.get(fold_name(text)) or []
         if len(found) == 1:
             return found[0]
-        kind, name = one_of("jobs.kind", self._kind), quote_text(text)
+        kind, name = one_of("jobs.kind", self._kind), Quoted(text)
         if found:
             ids = tuple(str(key) for key in found[:MAX_LISTED])
             raise UnknownName(message("jobs.ambiguous_name", kind=kind, count=len(found), name=name, ids=ids))

@@ -17,7 +17,7 @@ from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
 from saasus_mcp.catalog.model import REASON_ARGUMENT
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs import job_report
 from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
@@ -375,7 +375,7 @@ def _strictest(steps: Sequence[DecidedStep]) -> Decision:
             "jobs.step_decision",
             tool=tool,
             count=len(some),
-            group=quote_text(some[0].group),
+            group=Quoted(some[0].group),
             reason=some[0].decision.reason,
         )
         for tool, some in by_tool.items()

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.jobs.pause_gate import PauseGate
@@ -30,7 +31,7 @@ from saasus_mcp.server.pipeline.job_steps import (
     undo_ref_of,
     withdraw_approvals,
 )
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.store import WritesFrozen
 from saasus_mcp.store.job_records import JobStep
 
@@ -51,7 +52,7 @@ POLL_SECONDS = 1.0
 """Between two queries whether a person has decided."""
 MAX_APPROVAL_ROUNDS = 4
 """How often one step asks for approval. A request lasts 15 minutes."""
-FetchAnswer = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Any, str]]]
+FetchAnswer = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Any, Text | None]]]
 """Returns the answer of a read, or None and the reason."""
 GetObstacle = Callable[[], Awaitable[tuple[Message | None, Mapping[str, Any]]]]
 """Returns what a person has to do first, and other fields of the job's report; None if the step can go on."""
@@ -152,7 +153,9 @@ class StepRunner:
 
         return await self._wait(get_obstacle)
 
-    async def wait_after_rate_limit(self, call: PreparedCall, answer: ToolAnswer, refusals: int) -> ToolAnswer | None:
+    async def wait_after_rate_limit(
+        self, call: PreparedCall, authorized: Authorized, answer: ToolAnswer, refusals: int
+    ) -> ToolAnswer | None:
         """Stop all calls of the job until the API accepts calls again (`RateLimitHandler`)."""
         seconds = answer.retry_after
         if seconds is None:
@@ -164,23 +167,18 @@ class StepRunner:
             self._resume_at, self._resume_text = resume_at, format_instant(self._pipeline.clock() + seconds, UTC)
         if not await self._wait_for_api():
             return replace(answer, why=CANCELLED_REASON)
-        while not call.operation.reads and await self._is_frozen():
+        while not call.operation.reads and await self._pipeline.authorizer.is_frozen():
             if not await self._gate.hold_row_for_freeze():
                 return replace(answer, why=CANCELLED_REASON)
-        return await self._decide_again(call, answer)
+        return await self._decide_again(call, authorized)
 
-    async def _is_frozen(self) -> bool:
-        store, profile = self._pipeline.store, self._pipeline.destination.profile
-        return await self._pipeline.store_executor(lambda: store.active_freeze(profile)) is not None
-
-    async def _decide_again(self, call: PreparedCall, answer: ToolAnswer) -> ToolAnswer | None:
+    async def _decide_again(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
         """Return None if a call that was committed before the wait would be committed now, else why it is not sent."""
         pipeline = self._pipeline
         read = pipeline.internal_reads.reader_for(call)
-        if await pipeline.policy_evaluator.decide(call, read) != call.decision:
-            return answer
         try:
-            await pipeline.authorizer.require_still_covered(call, read)
+            authorized = await pipeline.authorizer.decide_again(call, authorized, read)
+            await pipeline.authorizer.require_still_covered(call, authorized, read)
         except CallRefused as refusal:
             return replace(failed_answer(refusal.message, refusal.hint, trace_id=call.id), why=refusal.reason)
         return None

@@ -1,12 +1,18 @@
-"""The request to each provider for one notice, in the form that its documentation gives.
+"""The request to each provider for one notice, in the form that its documentation gives (read on 2026-11-29).
 
-Slack             docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, block-kit `plain_text`. A text of a section has at most
-                  3,000 characters, and that of a button 75
-Microsoft Teams   learn.microsoft.com/connectors/teams, "When a Teams webhook request is received": a message with an Adaptive Card.
-                  A `TextRun` is not Markdown (learn.microsoft.com/adaptive-cards/schema-explorer/text-run)
-LINE WORKS        line-works.com/appdirectory/incoming-webhook: title, body.text, and one button with label and url
-Chatwork          developer.chatwork.com/reference/post-rooms-room_id-messages: a form, the token in a header
+Slack             docs.slack.dev/messaging/sending-messages-using-incoming-webhooks: `text` is shown in the notification, `blocks` in the
+                  channel. Limits as in Slack's own SDK (slack_sdk 3.48.0, models/blocks): 3,000 characters of text in a section,
+                  75 on a button, 3,000 in its address
+Microsoft Teams   learn.microsoft.com/connectors/teams, "When a Teams webhook request is received": a message with an Adaptive Card, of
+                  about 28 KB. learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format: TextBlock and Fact
+                  are Markdown. `TextRun` is not. At most four requests a second (…/webhooks-and-connectors/how-to/add-incoming-webhook)
+LINE WORKS        line-works.com/appdirectory/incoming-webhook: title, body.text, and one button with label and url. It has no limits on
+                  that page. A bot posts it, and a bot's message with a link has at most 1,000 characters in each of text, label and
+                  address (developers.worksmobile.com/en/docs/bot-send-link)
+Chatwork          developer.chatwork.com/docs/endpoints and /reference/post-rooms-room_id-messages: a form over https, the token in a header
 webhook           github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md
+
+A notice has at most 300 characters in its title and in each of about nine lines, so only LINE WORKS needs a limit of its own.
 """
 
 from __future__ import annotations
@@ -26,6 +32,8 @@ from saasus_mcp.notices.channels import Channel, signing_key
 from saasus_mcp.notices.notice import Notice
 from saasus_mcp.settings.notices import ChatworkTable
 
+LINE_WORKS_TEXT = 1_000
+"""Characters of the text of a message with a button; see above."""
 JSON_TYPE, FORM_TYPE = "application/json; charset=utf-8", "application/x-www-form-urlencoded"
 
 
@@ -87,10 +95,34 @@ def teams_message(notice: Notice) -> dict[str, Any]:
 
 def line_works_message(notice: Notice) -> dict[str, Any]:
     """Return title, text and button."""
-    message: dict[str, Any] = {"title": notice.title, "body": {"text": notice.text or notice.title}}
+    message: dict[str, Any] = {
+        "title": notice.title,
+        "body": {"text": _bounded(notice, LINE_WORKS_TEXT) or notice.title},
+    }
     if notice.link:
         message["button"] = {"label": notice.link_text, "url": notice.link}
     return message
+
+
+def _bounded(notice: Notice, longest: int) -> str:
+    """Return the lines in at most so many characters. None is missing, since the last ones say until when and how to decide.
+
+    Only the longest lines are cut, in the middle: the id of a person is at the end, behind a name that people choose for themselves.
+    """
+    if len(notice.text) <= longest:
+        return notice.text
+    left = share = longest - len(notice.lines) + 1
+    for number, line in enumerate(sorted(notice.lines, key=len)):
+        share = left // (len(notice.lines) - number)
+        if len(line) > share:
+            break
+        left -= len(line)
+    return "\n".join(line if len(line) <= share else _cut_middle(line, share) for line in notice.lines)
+
+
+def _cut_middle(line: str, longest: int) -> str:
+    head = longest // 3
+    return f"{line[:head]}…{line[head + 1 - longest :]}"
 
 
 def chatwork_message(notice: Notice) -> str:

@@ -10,7 +10,7 @@ from typing import get_args
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import Quoted
+from saasus_mcp.common.text import Quoted, one_line
 from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Fact, Timestamp
@@ -22,6 +22,9 @@ from saasus_mcp.store.notice_records import NoticeEvent
 MAX_REACH = 3
 """Facts of the reach in a notice. The page has all of them."""
 
+MAX_NAME, LABEL_SPACE = 60, 40
+"""Characters of a person's name in a line, and of what stands there beside name and id."""
+
 
 @dataclass(frozen=True, slots=True)
 class NoticeRenderer:
@@ -30,27 +33,25 @@ class NoticeRenderer:
     Attributes:
         console_url: returns the address of the console; empty if no console runs.
         redact: removes the secrets of this process, as a last line of defence.
-        label_person: returns the name of a person for an id.
     """
 
     console_url: Callable[[], str]
     redact: Callable[[str], str]
-    label_person: Callable[[str], str] = str
 
     def render(self, event: NoticeEvent, store: Store, reader: Reader, now: float) -> Notice | None:
         """Return the notice for a reader, or None if it is outdated: nothing waits any more, or the record is gone."""
         if event.kind.startswith("approval_"):
             approval = store.find_approval(str(event.data.get("code", "")), now)
-            return self._of_approval(event, approval, reader) if approval is not None else None
+            return self._of_approval(event, approval, store, reader) if approval is not None else None
         if event.kind.startswith("job_"):
             job = store.jobs.get(str(event.data.get("job", "")))
-            return self._of_job(event, job, reader) if job is not None else None
+            return self._of_job(event, job, store, reader) if job is not None else None
         if event.kind == "audit_broken":
             title = message("notices.audit_broken_title", store=Quoted(str(event.data.get("store", "")), bare=True))
             lines = (message("notices.audit_breaks", count=int(event.data.get("breaks", 1))),)
             return self._notice(event, reader, title, (*lines, message("notices.audit_hint")), page="/audit")
         title = one_of("notices.freeze_title", event.kind, place=_place(event.profile))
-        return self._notice(event, reader, title, self._decision_lines(event.data))
+        return self._notice(event, reader, title, _decision_lines(event.data, store))
 
     def test(self, reader: Reader, now: float, id: str) -> Notice:
         """Return a notice that only proves that a channel works."""
@@ -58,14 +59,15 @@ class NoticeRenderer:
         shown = self._notice(event, reader, message("notices.test_title"), (message("notices.test_line"),))
         return Notice(id, "test", "", now, shown.title, shown.lines, link=shown.link, link_text=shown.link_text)
 
-    def _of_approval(self, event: NoticeEvent, approval: Approval, reader: Reader) -> Notice | None:
+    def _of_approval(self, event: NoticeEvent, approval: Approval, store: Store, reader: Reader) -> Notice | None:
         pending = event.kind == "approval_requested"
         if pending and approval.status != "pending":
             return None
         question = stored_question.load_question(approval)
         headline = format_sentence(question.headline, reader) if question else approval.operation
         lines: list[Message] = [_place(approval.profile, sandbox=question is not None and question.place.sandbox)]
-        lines += [self._person("notices.requested_by", approval.principal, question.requester_name if question else "")]
+        requester_name = question.requester_name if question else ""
+        lines.append(_person("notices.requested_by", approval.principal, store, requester_name))
         if pending:
             lines += [_fact(fact, reader) for fact in (question.reach if question else ())[:MAX_REACH]]
             until = format_value(Timestamp(approval.expires_at), reader)
@@ -73,7 +75,7 @@ class NoticeRenderer:
         else:
             if approval.decided_by and event.kind != "approval_expired":
                 name = str(event.data.get("by_name") or "")
-                lines.append(self._person("notices.decided_by", approval.decided_by, name))
+                lines.append(_person("notices.decided_by", approval.decided_by, store, name))
             if approval.reason:
                 lines.append(message("notices.reason", reason=Quoted(approval.reason)))
         title = one_of("notices.approval_title", event.kind, headline=headline)
@@ -85,27 +87,16 @@ class NoticeRenderer:
         command = None if self.console_url() else message("notices.in_terminal", code=approval.code)
         return [each for each in (decide, command) if each is not None]
 
-    def _of_job(self, event: NoticeEvent, job: Job, reader: Reader) -> Notice:
+    def _of_job(self, event: NoticeEvent, job: Job, store: Store, reader: Reader) -> Notice:
         name = _job_titles().get(job.name)
         title = one_of("notices.job_title", event.kind, job=name or job.name)
-        lines: list[Message] = [_place(job.profile), self._person("notices.started_by", job.principal)]
+        lines: list[Message] = [_place(job.profile), _person("notices.started_by", job.principal, store)]
         counts = job.report.get("counts")
         if isinstance(counts, Mapping):
             numbers = {key: value for key, value in counts.items() if isinstance(value, int) and key in _OUTCOMES}
             lines += [one_of("notices.rows", key, count=numbers[key]) for key in _OUTCOMES if numbers.get(key)]
         lines.append(message("notices.job_id", job=job.id))
         return self._notice(event, reader, title, lines, reference=job.id)
-
-    def _decision_lines(self, data: Mapping[str, object]) -> list[Message]:
-        lines = [self._person("notices.decided_by", str(data.get("by", "")), str(data.get("by_name", "")))]
-        if reason := str(data.get("reason", "")):
-            lines.append(message("notices.reason", reason=Quoted(reason)))
-        return lines
-
-    def _person(self, id: str, principal: str, name: str = "") -> Message:
-        """Return a line with a person. The id stands beside a name, which people can choose for themselves."""
-        label = self.label_person(principal)
-        return message(id, person=message("question.person", name=name, id=label) if name else label)
 
     def _notice(
         self,
@@ -138,6 +129,24 @@ def _place(profile: str, *, sandbox: bool = False) -> Message:
     if not profile:
         return message("notices.every_profile")
     return message("notices.sandbox_profile" if sandbox else "notices.profile", profile=Quoted(profile, bare=True))
+
+
+def _decision_lines(data: Mapping[str, object], store: Store) -> list[Message]:
+    lines = [_person("notices.decided_by", str(data.get("by", "")), store, str(data.get("by_name", "")))]
+    if reason := str(data.get("reason", "")):
+        lines.append(message("notices.reason", reason=Quoted(reason)))
+    return lines
+
+
+def _person(id: str, principal: str, store: Store, name: str = "") -> Message:
+    """Return a line with a person. The id stands beside a name, which people can choose for themselves: a long name is cut, not the id.
+
+    Args:
+        name: as the record of the event states it. Without one, it is the name that the store knows.
+    """
+    name = name or store.audit_log.people.get(principal).label
+    shown = one_line(name, max(0, min(MAX_NAME, MAX_LINE - LABEL_SPACE - len(principal))))
+    return message(id, person=message("question.person", name=shown, id=principal) if shown else principal)
 
 
 def _fact(fact: Fact, reader: Reader) -> Message:

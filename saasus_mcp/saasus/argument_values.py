@@ -137,7 +137,7 @@ class JsonCopier:
         if isinstance(value, str):
             self._check_text(value, step)
             return value
-        if isinstance(value, Mapping | list | tuple):
+        if isinstance(value, (dict, list)) or isinstance(value, (tuple, Mapping)):  # noqa: SIM101 - the usual case first
             return self._copy_container(value, step, schema and schema_within(schema, value))
         return self._copy_number(value, step, schema) if type(value) in (int, float) else value
 
@@ -156,7 +156,7 @@ class JsonCopier:
             self._path.append(step)
         if len(self._path) >= MAX_DEPTH:
             raise InvalidArguments(tuple(self._path[:1]), message("arguments.too_deep"))
-        if isinstance(value, Mapping):
+        if isinstance(value, (dict, Mapping)):
             copied: Any = self._copy_object(value, schema)
         else:
             items = schema and schema.get("items")

@@ -38,11 +38,15 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _ESCAPING = re.compile(r"[%\\&]")
-_HEX_DIGIT = r"(?:(?:(?:[:._ -]|, ?)(?:0[xX])?)?[0-9a-fA-F])"
-_HEX = re.compile(rf"[0-9a-fA-F]{_HEX_DIGIT}{{15}}{_HEX_DIGIT}*+")
+_MAYBE_HEX = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX:._ ,-]{15,}+")
+"""Finds quickly where digits of hexadecimal code can be."""
+_HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
 _NO_SEPARATORS = str.maketrans("", "", ":._ -,")
+_BETWEEN_HEX, _BETWEEN_BASE64 = "000", "A" * 7
+"""Separate runs that are decoded together. Wherever the groups begin, a byte of zeros is between two runs, which is no text. The ends
+of a run get zero bits to complete their groups."""
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 """A line break inside base64."""
@@ -50,6 +54,8 @@ _BASE64_URL = str.maketrans("-_", "+/")
 _CHARACTER = rb"(?:[\t\r\n\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})"
 _TEXT = re.compile(rb"%b{4}%b*+" % (_CHARACTER, _CHARACTER))
 """Text in decoded bytes. Bytes decoded from ordinary text, or at the wrong offset, contain hardly any."""
+_MAYBE_TEXT = re.compile(rb"[\t\r\n\x20-\x7e\x80-\xf4]{%d,}+" % _MIN_ENCODED_LENGTH)
+"""Finds quickly where text can be in decoded bytes."""
 SEPARATOR = "\0"
 """Separates texts that are searched together. No match crosses it, since no form of a text drops it."""
 _WHITE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " ", "v": " "}
@@ -72,9 +78,8 @@ class _Secret:
     def within(self, text: str) -> bool:
         return any(needle in form for form in decoded_forms(text) for needle in self.needles)
 
-    def only_as_base64(self, text: str) -> bool:
-        form = fold_encoded(text)
-        return self.needles[0] not in form and any(needle in form for needle in self.needles[1:])
+    def only_encoded(self, text: str) -> bool:
+        return self.needles[0] not in fold_encoded(text)
 
 
 class EncodedSecrets:
@@ -91,7 +96,13 @@ class EncodedSecrets:
 
     def within(self, text: str) -> bool:
         """Return whether a text contains one of the secrets."""
-        return bool(self._needles) and any(needle in form for form in decoded_forms(text) for needle in self._needles)
+        if not self._needles:
+            return False
+        for form in decoded_forms(text):
+            for needle in self._needles:
+                if needle in form:
+                    return True
+        return False
 
     def remove_from(self, text: str, *, locate: bool) -> str:
         """Remove the secrets from a text, or withhold it entirely if one cannot be located, or is not to be."""
@@ -146,7 +157,7 @@ def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]
         if secret.within(text[at : at + width]):
             end = at + _least(partial(_upto, secret, text, at), min(width, len(text) - at))
             start = end - _least(partial(_from, secret, text, end), end - at)
-            if secret.only_as_base64(text[start:end]):  # the neighbouring letters may contain bits of the secret
+            if secret.only_encoded(text[start:end]):  # the neighbouring letters may contain bits of the secret
                 start -= int(start > at and _BASE64_CHARACTER.match(text, start - 1) is not None)
                 end += int(_BASE64_CHARACTER.match(text, end) is not None)
             yield start, end
@@ -200,8 +211,8 @@ def _decoded(text: str) -> Iterator[str]:
         unescaped = _ESCAPE.sub(_unescape, text)
         if unescaped != text:
             yield _join_surrogates(unescaped)
-    if runs := _HEX.findall(text):
-        yield from _from_hex(runs)
+    if parts := _MAYBE_HEX.findall(text):
+        yield from _from_hex(_HEX.findall("\n".join(parts)))
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
     if runs := [run for run in _BASE64.findall(joined) if run != run.lower()]:
         yield from _from_base64(runs)
@@ -229,29 +240,22 @@ def _join_surrogates(text: str) -> str:
 
 
 def _from_hex(runs: list[str]) -> Iterator[str]:
-    digits = [
-        _HEX_SEPARATORS.sub("", run) if "x" in run or "X" in run else run.translate(_NO_SEPARATORS) for run in runs
-    ]
+    """Decode runs of hexadecimal digits that may begin in the middle of a byte, all of them at once."""
+    joined = _BETWEEN_HEX.join(runs)
+    has_prefix = "x" in joined or "X" in joined
+    digits = _HEX_SEPARATORS.sub("", joined) if has_prefix else joined.translate(_NO_SEPARATORS)
     for shift in (0, 1):
-        even = [run[shift : len(run) - (len(run) - shift) % 2] for run in digits]
-        yield from _texts_in(bytes.fromhex("00".join(even)))
+        yield from _texts_in(bytes.fromhex(digits[shift : len(digits) - (len(digits) - shift) % 2]))
 
 
 def _from_base64(runs: list[str]) -> Iterator[str]:
-    """Decode runs of base64 that may begin in the middle of a group."""
-    plain = [run.translate(_BASE64_URL) for run in runs]
+    """Decode runs of base64 that may begin in the middle of a group, all of them at once."""
+    joined = _BETWEEN_BASE64.join([*runs, ""]).translate(_BASE64_URL)
     for shift in range(4):
-        whole = [run[shift : len(run) - (len(run) - shift) % 4] for run in plain]
-        rest = [run[len(run) - (len(run) - shift) % 4 :] for run in plain]
-        padded = [run + _pad(tail) for run, tail in zip(whole, rest, strict=True)]
-        yield from _texts_in(binascii.a2b_base64("AAAA".join(padded)))
-
-
-def _pad(tail: str) -> str:
-    """Complete the last group of a run with zero bits."""
-    return tail.ljust(4, "A") if len(tail) > 1 else ""
+        yield from _texts_in(binascii.a2b_base64(joined[shift : len(joined) - (len(joined) - shift) % 4]))
 
 
 def _texts_in(raw: bytes) -> Iterator[str]:
-    if found := [part for part in _TEXT.findall(raw) if len(part) >= _MIN_ENCODED_LENGTH]:
+    maybe = b"\0".join(_MAYBE_TEXT.findall(raw))
+    if found := [part for part in _TEXT.findall(maybe) if len(part) >= _MIN_ENCODED_LENGTH]:
         yield SEPARATOR.join(part.decode(errors="replace") for part in found)

@@ -1,4 +1,4 @@
-"""The direct way to the API: aiohttp under the interface of httpx2, in less than half of its processor time. It repeats no request by itself."""
+"""The direct way to the API, by aiohttp, with the exceptions of httpx2. It repeats no request by itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 import httpx2
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
+
+from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
+from saasus_mcp.saasus.exchange import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from saasus_mcp.saasus.network_errors import ConnectionTrace
 
 KEEP_SECONDS = 5.0
 """How long an unused connection is kept. Load balancers close theirs after a minute, so a request rarely meets a closed one."""
@@ -24,7 +31,7 @@ class ConnectionBroken(aiohttp.ClientConnectionError):
     """A connection was made and broke. The request may have arrived."""
 
 
-class HttpTransport(httpx2.AsyncBaseTransport):
+class HttpTransport:
     """Sends requests to one origin. Connections are kept for later requests.
 
     Args:
@@ -43,16 +50,29 @@ class HttpTransport(httpx2.AsyncBaseTransport):
             max_field_size=MAX_HEADER,
         )
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request once. Return the response, whose body is still to be read.
+    async def send(self, request: HttpRequest, trace: ConnectionTrace, limit: int) -> HttpResponse:
+        """Send the request once, and return the response with its whole body. See `ApiTransport`.
 
         Raises:
             httpx2.ConnectError, httpx2.ConnectTimeout: no connection, so nothing was written.
             httpx2.LocalProtocolError, httpx2.UnsupportedProtocol: the request cannot be written.
             httpx2.TransportError: there is no response. The request may have arrived.
+            ResponseTooLarge: the body has more than `limit` bytes. The rest was not read.
         """
-        if request.url.netloc != self._origin:
-            raise httpx2.UnsupportedProtocol("The request is for another host.")
+        response = await self._open(request)
+        trace.answered = True
+        try:
+            body = await _read_body(response, limit)
+        finally:
+            if response.content.at_eof():  # the whole of it was received, so the connection can be used again
+                response.release()
+            else:
+                response.close()
+        return HttpResponse(response.status, response.raw_headers, body)
+
+    async def _open(self, request: HttpRequest) -> ClientResponse:
+        """Send the request, and return the response with its body still to be read."""
+        self._check(request)
         if request.method != "GET":
             # The API may have closed a kept connection already. The event loop learns of it within two turns.
             await asyncio.sleep(0)
@@ -61,10 +81,10 @@ class HttpTransport(httpx2.AsyncBaseTransport):
             response = await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=_decode_headers(request),
-                data=request.content or None,
+                headers=request.headers,
+                data=request.body or None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(connect=request.extensions.get("timeout", {}).get("connect")),
+                timeout=aiohttp.ClientTimeout(connect=request.connect_seconds),
             )
         except aiohttp.ConnectionTimeoutError as error:
             raise httpx2.ConnectTimeout("No connection in time.") from error
@@ -79,7 +99,21 @@ class HttpTransport(httpx2.AsyncBaseTransport):
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
             response.close()
             raise httpx2.RemoteProtocolError("The server switches to another protocol.")
-        return httpx2.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        return response
+
+    def _check(self, request: HttpRequest) -> None:
+        """Refuse a request that may not be written."""
+        if request.url.netloc != self._origin:
+            raise httpx2.UnsupportedProtocol("The request is for another host.")
+        for _, value in request.headers:
+            if not (value.isascii() and value.isprintable() and value == value.strip()):
+                raise httpx2.LocalProtocolError("Illegal header value.")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections that are kept."""
@@ -96,20 +130,29 @@ async def _send_once(request: ClientRequest, send: ClientHandlerType) -> ClientR
         raise ConnectionBroken("The connection broke.") from error
 
 
-def _decode_headers(request: httpx2.Request) -> list[tuple[str, str]]:
-    """Return the headers as text, which aiohttp writes in UTF-8.
+async def _read_body(response: ClientResponse, limit: int) -> bytes:
+    """Return the body of a response.
 
     Raises:
-        httpx2.LocalProtocolError: HTTP does not allow a header.
+        httpx2.TransportError, ResponseTooLarge: see `HttpTransport.send`.
     """
-    headers = [(name.decode("ascii"), value.decode()) for name, value in request.headers.raw]
-    if any(not value.isprintable() or value != value.strip() for _, value in headers):
-        raise httpx2.LocalProtocolError("Illegal header value.")
-    return headers
+    if "Content-Encoding" in response.headers:
+        headers, encoded = response.raw_headers, _EncodedBody(response)
+        return await read_limited(httpx2.Response(response.status, headers=headers, stream=encoded), limit)
+    parts, size = list[bytes](), 0
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise ResponseTooLarge
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx2.RemoteProtocolError("The rest of the response did not come.") from error
+    return b"".join(parts)
 
 
-class _Body(httpx2.AsyncByteStream):
-    """The body of a response. Its connection is kept if the whole of it was received, and closed otherwise."""
+class _EncodedBody(httpx2.AsyncByteStream):
+    """The body of a response, for httpx2 to decompress."""
 
     def __init__(self, response: ClientResponse) -> None:
         self._response = response
@@ -120,10 +163,3 @@ class _Body(httpx2.AsyncByteStream):
                 yield part
         except (aiohttp.ClientError, OSError) as error:
             raise httpx2.RemoteProtocolError("The rest of the response did not come.") from error
-
-    async def aclose(self) -> None:
-        """End the exchange."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()

@@ -14,6 +14,7 @@ from urllib.request import getproxies_environment
 import httpx2
 
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import one_line
 from saasus_mcp.saasus.route import format_address
 
@@ -83,11 +84,13 @@ class ConnectionTrace:
     Attributes:
         peer: host and port to which a connection was opened. Empty if an open one was reused.
         sent: the request itself, not one to a proxy, began to be written.
+        answered: the head of the response was received.
     """
 
     def __init__(self) -> None:
         self.peer = ""
         self.sent = False
+        self.answered = False
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Record an event."""
@@ -101,7 +104,7 @@ def configuration_fault(error: Exception) -> NetworkFault:
     """Return why no HTTP client could be created: the environment names an unusable CA file or proxy."""
     detail: str | Message
     if isinstance(error, OSError):
-        detail = error.strerror or message("network.detail.unreadable")
+        detail = os_reason(error) if error.errno else message("network.detail.unreadable")
         is_ssl = isinstance(error, ssl.SSLError)
         return NetworkFault("ca_file", "SSL_CERT_FILE", message("network.detail.no_certificate") if is_ssl else detail)
     detail = message("network.detail.socks" if isinstance(error, ImportError) else "network.detail.address")

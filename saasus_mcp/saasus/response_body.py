@@ -9,8 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
+from saasus_mcp.common.json_parts import parse_json
 from saasus_mcp.common.json_tree import map_scalars, survey
 from saasus_mcp.common.text import MARK
 
@@ -36,7 +35,7 @@ def parse_body(raw: bytes) -> ParsedBody:
         ValueError: the body is not JSON, or is nested too deeply.
     """
     try:
-        value = from_json(raw, allow_inf_nan=False)
+        value = parse_json(raw)
         found = survey(value, MAX_DEPTH)
     except ValueError:  # what only the parser of Python reads, such as UTF-16 and lone surrogates, or what is no JSON
         found = None

@@ -8,6 +8,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
+from saasus_mcp.saasus.exchange import ApiTransport, Httpx2Transport
+
 CONNECTIONS = 100
 """The limit of open connections. The slots of calls (`server/scheduling/`) keep the same limit without a proxy."""
 
@@ -20,7 +22,7 @@ class Route:
         proxy: whether it goes through a proxy. The transport then reports by `trace` events what it has sent.
     """
 
-    transport: httpx2.AsyncBaseTransport
+    transport: ApiTransport
     proxy: bool = False
 
     @classmethod
@@ -35,7 +37,9 @@ class Route:
         if setting:
             # httpx2 speaks HTTP CONNECT and SOCKS. Its slowness is no matter next to the way through a proxy.
             limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-            return cls(httpx2.AsyncHTTPTransport(proxy=httpx2.Proxy(setting), limits=limits), proxy=True)
+            return cls(
+                Httpx2Transport(httpx2.AsyncHTTPTransport(proxy=httpx2.Proxy(setting), limits=limits)), proxy=True
+            )
         from saasus_mcp.saasus.http_transport import HttpTransport  # noqa: PLC0415 - only if it is used
 
         tls = httpx2.create_ssl_context() if origin.scheme == "https" else None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import is_
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import JSON_TYPES, Schema
-from saasus_mcp.saasus.secret_names import is_revealing, scrub_text
+from saasus_mcp.saasus.secret_names import is_revealing, may_need_scrubbing, scrub_text
 from saasus_mcp.saasus.secret_paths import Hide, Mask, compile_mask, hide_all_values, redact
 
 _CACHE_SIZE = 512
@@ -17,6 +19,12 @@ _CACHE_SIZE = 512
 _ALL = frozenset[type]().union(*JSON_TYPES.values())
 _SCALARS = _ALL - {dict, list}
 _NONE: frozenset[type] = frozenset()
+_MANY = 16
+"""Items of a list that are first looked at together, field by field. That takes half of the time, and tells only whether all are clean."""
+_MAX_NAMES = 64
+"""Names of fields in such items. With more, looking at all items for each name would take long."""
+_TEXTS_TOGETHER = 1024
+"""Texts that are searched together: a search of megabytes would stop every other thread."""
 
 
 def mask_secrets(operation: Operation, value: Any, hide: Hide) -> tuple[Any, bool]:
@@ -41,10 +49,16 @@ def _root_field(operation: Operation) -> _DeclaredField:
 
 @dataclass(slots=True)
 class _Walk:
-    """The state of one walk."""
+    """The state of one walk.
+
+    Attributes:
+        looks_together: how often the items of a list may still be looked at together without effect: nested lists would be looked at
+            again at each level.
+    """
 
     hide: Hide
     conforms: bool = True
+    looks_together: int = 4
 
 
 class _DeclaredField:
@@ -76,6 +90,19 @@ class _DeclaredField:
         self._other = inner(other, "{}") if isinstance(other, dict) else None
         self._items = inner(schema.get("items", {}), "[]")
         self.unchanged = _NONE if self._secret else (self._types & _SCALARS) - ({str} if self._scrubbed else _NONE)
+
+    def passes(self, values: Sequence[Any]) -> bool:
+        """Return whether all values certainly pass unchanged. Looks at all of them at once, a field at a time."""
+        types = set(map(type, values))
+        if self._secret or (self._scrubbed and str in types):
+            return False
+        if not types <= self._types:
+            return types == {str} and self._texts.issuperset(values)
+        return _inside_passes(values, types, self._items, self._passes_field)
+
+    def _passes_field(self, name: str, values: Sequence[Any]) -> bool:
+        field = self._fields.get(name, self._other)
+        return self._undeclared.passes_field(name, values) if field is None else field.passes(values)
 
     def mask(self, value: Any, walk: _Walk) -> Any:
         if (
@@ -122,6 +149,19 @@ class _UndeclaredField:
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
 
+    def passes(self, values: Sequence[Any]) -> bool:
+        """Return whether all values certainly contain no secret (see `_DeclaredField.passes`)."""
+        types = set(map(type, values))
+        if str in types:
+            texts = [each for each in values if isinstance(each, str)]
+            parts = (texts[start : start + _TEXTS_TOGETHER] for start in range(0, len(texts), _TEXTS_TOGETHER))
+            if any(map(may_need_scrubbing, parts)):
+                return False
+        return _inside_passes(values, types, self, self.passes_field)
+
+    def passes_field(self, name: str, values: Sequence[Any]) -> bool:
+        return name not in self._names and not is_revealing(name) and self.passes(values)
+
     def mask(self, value: Any, walk: _Walk) -> Any:
         if isinstance(value, dict):
             shown = {name: self.mask_field(name, item, walk) for name, item in value.items()}
@@ -137,8 +177,30 @@ class _UndeclaredField:
 
 
 def _mask_list(value: list[Any], field: _DeclaredField | _UndeclaredField, walk: _Walk) -> list[Any]:
+    if len(value) >= _MANY and walk.looks_together:
+        if field.passes(value):
+            return value
+        walk.looks_together -= 1
     shown = [item if type(item) in field.unchanged else field.mask(item, walk) for item in value]
     return value if all(map(is_, shown, value)) else shown
+
+
+def _inside_passes(
+    values: Sequence[Any],
+    types: set[type],
+    item: _DeclaredField | _UndeclaredField,
+    passes_field: Callable[[str, Sequence[Any]], bool],
+) -> bool:
+    """Return whether the fields of the objects among the values, and the items of the lists among them, all pass."""
+    objects = [each for each in values if isinstance(each, dict)] if dict in types else []
+    lists = [each for each in values if isinstance(each, list)] if list in types else []
+    items = list(chain.from_iterable(lists))
+    names: set[str] = set().union(*objects)
+    return (
+        len(names) <= _MAX_NAMES
+        and (not items or item.passes(items))
+        and all(passes_field(name, [each[name] for each in objects if name in each]) for name in names)
+    )
 
 
 def _conforming_types(schema: Schema) -> frozenset[type]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from saasus_mcp.saasus.secret_paths import REMOVED, hide_all_values, redact
@@ -63,6 +64,16 @@ def hide_named_values(value: Any) -> Any:
     return scrub_text(value) if isinstance(value, str) else value
 
 
+def may_need_scrubbing(texts: Iterable[str]) -> bool:
+    """Return False if `scrub_text` certainly leaves each of the texts as it is. They are searched together, which is faster."""
+    return _may_name_secret(_lower("\n".join(texts)))
+
+
+def _may_name_secret(lower: str) -> bool:
+    """Return whether a text in lower case may contain the name of a secret. Names that end or begin with a text always count."""
+    return "code" in lower or "session" in lower or "sig" in lower or SECRET_NAMES.search(lower) is not None
+
+
 def scrub_text(text: str) -> str:
     """Remove the values of secret-named fields from a logged body or URL: JSON, a form, XML or free text.
 
@@ -72,8 +83,7 @@ def scrub_text(text: str) -> str:
     case, perhaps a capital; the first may be a number of two digits), if it is one word for a state (`expired`), or if
     it ends like a Japanese sentence. A single word, and a word with digits, symbols or mixed case, is removed.
     """
-    lower = _lower(text)
-    if SECRET_NAMES.search(lower) is None and not any(name in lower for name in ("code", "session", "sig")):
+    if not _may_name_secret(_lower(text)):
         return text
     try:
         value = json.loads(text)
@@ -133,6 +143,8 @@ def _scrub_element(found: re.Match[str]) -> str:
 
 def _lower(text: str) -> str:
     """Return the text in lower case, with letters of _FOREIGN as ASCII."""
+    if text.isascii():
+        return text.lower()
     for foreign, letter in _FOREIGN:
         text = text.replace(foreign, letter)
     return text.lower()

@@ -31,6 +31,8 @@ def redact_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict
 
 def secret_values(operation: Operation, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the secrets among the arguments, so that answers can be redacted."""
+    if not operation.secret_inputs:
+        return ()
     secrets: list[str] = []
 
     def collect(text: str) -> str:
@@ -42,6 +44,8 @@ def secret_values(operation: Operation, arguments: Mapping[str, Any]) -> tuple[s
 
 
 def _hide_secrets(operation: Operation, arguments: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
+    if not operation.secret_inputs:
+        return dict(arguments)
     mask = compile_mask(operation.secret_inputs)
     return {name: _hide_marked(value, mask.get(name), hide) for name, value in arguments.items()}
 

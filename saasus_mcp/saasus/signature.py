@@ -52,10 +52,11 @@ class SaasusSignature(httpx2.Auth):
         self._credentials = credentials
         self._clock = clock
 
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+    def header(self, method: str, url: httpx2.URL, body: bytes) -> str:
+        """Return the `Authorization` header of an attempt that begins now."""
         timestamp = self._clock().astimezone(UTC).strftime("%Y%m%d%H%M")
-        header = sign_request(
-            self._credentials, timestamp, method=request.method, url=request.url, body=request.content
-        )
-        request.headers["Authorization"] = header
+        return sign_request(self._credentials, timestamp, method=method, url=url, body=body)
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        request.headers["Authorization"] = self.header(request.method, request.url, request.content)
         yield request

@@ -10,6 +10,7 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.json_parts import PART_BYTES, encode_large_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
@@ -75,6 +76,7 @@ class ToolAnswer:
         why: the reason of a refusal before anything was sent (permissions.refusal), or empty.
         figure: an image beside the answer.
         failure: what went wrong, for a reader in any language. None on success.
+        encoded: a value and its JSON, if it was written already: large values are not written twice.
         app_data: what an app shows beside the answer. The model does not get it, and clients without apps neither.
     """
 
@@ -89,6 +91,7 @@ class ToolAnswer:
     figure: AnswerImage | None = None
     failure: Failure | None = None
     retry_after: float | None = None
+    encoded: tuple[Any, str] | None = field(default=None, compare=False, repr=False)
     app_data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,11 +111,15 @@ class ToolAnswer:
 
     @property
     def cause(self) -> str:
-        """What happened and the trace id, for a text that says on its own whether anything was changed."""
+        """What `cause_in` returns in English, as a model reads it."""
+        return self.cause_in("en")
+
+    def cause_in(self, language: Language) -> str:
+        """Return what happened and the trace id, for a text that says on its own whether anything was changed."""
         if self.failure is None:
             return self.text
-        trace = str(message("api.trace_id", trace_id=plain_text(self.trace_id))) if self.trace_id else ""
-        return " ".join(filter(None, (str(self.failure.message), trace)))
+        trace = message("api.trace_id", trace_id=plain_text(self.trace_id)).text(language) if self.trace_id else ""
+        return " ".join(filter(None, (self.failure.message.text(language), trace)))
 
     def with_outcome(self, applied: Outcome, sentence: Message) -> ToolAnswer:
         """Return the failure with another outcome and the sentence about it."""
@@ -190,7 +197,10 @@ def _success(
 ) -> ToolAnswer:
     note = f"\n[The API's answer differs from its documents: {'; '.join(drift)}]" if drift else ""
     applied = Outcome.NOT_APPLIED if operation.reads else Outcome.APPLIED
-    return ToolAnswer(True, compact_json(full) + note, structured, applied, response.status, response.trace_id, note)
+    is_large = len(response.body) > PART_BYTES
+    text = encode_large_json(full).decode() if is_large else compact_json(full)
+    encoded = (full, text) if is_large else None
+    return ToolAnswer(True, text + note, structured, applied, response.status, response.trace_id, note, encoded=encoded)
 
 
 def _empty_body_answer(operation: Operation, response: ApiResponse) -> ToolAnswer:

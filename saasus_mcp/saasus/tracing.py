@@ -6,7 +6,7 @@ A span contains the operation, the route and the status, and no argument, URL or
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -15,14 +15,21 @@ from saasus_mcp.catalog.model import Operation
 
 SERVER_ERROR = 500
 _tracer = trace.get_tracer("saasus-mcp")
+_NO_SPAN = nullcontext(trace.INVALID_SPAN)
+
+
+def attempt_span(operation: Operation, trace_id: str) -> AbstractContextManager[Span]:
+    """Return the span of one attempt. A failure is recorded by its class, never by its text."""
+    return _open_span(operation, trace_id) if has_receiver() else _NO_SPAN
+
+
+def has_receiver() -> bool:
+    """Return True if spans are received, for which an OpenTelemetry SDK must have been set up."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 @contextmanager
-def attempt_span(operation: Operation, trace_id: str) -> Iterator[Span]:
-    """Open the span of one attempt. A failure is recorded by its class, never by its text."""
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody receives spans
-        yield trace.INVALID_SPAN
-        return
+def _open_span(operation: Operation, trace_id: str) -> Iterator[Span]:
     attributes = {
         "http.request.method": operation.method,
         "url.template": operation.path,

@@ -31,7 +31,8 @@ def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
     Raises:
         InvalidArguments: a field does not fit. Only the first is reported.
     """
-    _raise_first_error(_validator(operation), values)
+    if values or "required" in operation.input_schema:  # else none can be wrong: the library is not loaded
+        _raise_first_error(_validator(operation), values)
     if operation.variants is not None:
         tag = operation.variants[0]
         body = {name: value for name, value in values.items() if name not in operation.addressing}

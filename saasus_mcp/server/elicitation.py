@@ -28,7 +28,15 @@ from saasus_mcp.permissions.approval.confirmation import (
     ConfirmationReply,
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.server.pipeline.call import Elicitor, PendingElicitation, Progress, UrlElicitor, UrlPrompt, no_progress
+from saasus_mcp.server.pipeline.call import (
+    DeferredElicitor,
+    Elicitor,
+    PendingElicitation,
+    Progress,
+    UrlElicitor,
+    UrlPrompt,
+    no_progress,
+)
 from saasus_mcp.server.progress import report_while_waiting
 from saasus_mcp.server.scheduling.processor_turns import release_turn
 
@@ -83,18 +91,6 @@ class PushedElicitor:
     async def _wait(self, elicit: Callable[[], Awaitable[ElicitResult]]) -> ElicitResult | None:
         async with release_turn():
             return await report_while_waiting(self._progress, elicit, ELICITATION_FAILURES)
-
-
-class DeferredElicitor:
-    """Returns a question or an address as the answer of the call. The next call carries the answer (2026-07-28)."""
-
-    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
-        """Return None: there is no answer yet."""
-        return None
-
-    async def open_url(self, prompt: UrlPrompt) -> bool | None:
-        """Return None: there is no answer yet."""
-        return None
 
 
 def elicitors_for(

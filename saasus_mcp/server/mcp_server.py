@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -14,12 +14,9 @@ from mcp.types import (
     INTERNAL_ERROR,
     CallToolRequestParams,
     CallToolResult,
-    ContentBlock,
-    ImageContent,
     InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
-    TextContent,
 )
 from pydantic import ValidationError
 
@@ -28,6 +25,7 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination, describe_destination
+from saasus_mcp.saasus import tracing
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server import elicitation
 from saasus_mcp.server.apps.app_data import app_data
@@ -70,7 +68,7 @@ def build_server(
     async def list_tools(_: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[], ttl_ms=LIST_TTL_MS, cache_scope="private")  # _insert_tools fills it
 
-    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+    async def call_tool(context: Context, params: CallToolRequestParams) -> dict[str, Any] | InputRequiredResult:
         reason, mistake = "", None
         try:
             reason = stated_reason.reason_from_meta(params.meta)
@@ -87,19 +85,15 @@ def build_server(
             url_elicitor=url_elicitor,
             url_answers=elicitation.url_answers(params),
             progress=progress,
+            deadline=pipeline.new_deadline(),
             is_cancelled=lambda: _is_cancelled(context),
             reason=reason,
         )
-        if mistake is not None:
-            return call_tool_result(
-                await pipeline.reject(call, mistake), pipeline.destination, apps=shows_apps(context)
-            )
-        answer = await surface.run(call)
-        return (
-            elicitation.input_required_result(answer, language)
-            if isinstance(answer, PendingElicitation)
-            else call_tool_result(answer, pipeline.destination, apps=shows_apps(context))
-        )
+        answer = await (surface.run(call) if mistake is None else pipeline.reject(call, mistake))
+        if isinstance(answer, PendingElicitation):
+            return elicitation.input_required_result(answer, language)
+        data = app_data(answer, pipeline.catalogue, params.name) if shows_apps(context) else None
+        return call_tool_result(answer, pipeline.destination, data)
 
     server = Server[Any](
         SERVER_NAME,
@@ -107,11 +101,12 @@ def build_server(
         title="SaaSus Platform",
         instructions=server_instructions(pipeline.destination, pipeline.policy, surface.kind),
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_call_tool=call_tool,  # type: ignore[arg-type]  # a dict is a result, too (`HandlerResult`)
         get_tool_input_schema=surface.input_schema,
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
         **McpHandlers(pipeline, resolve_principal, language).handlers(),
     )
+    server.middleware[:] = [_traced_on_demand(each) for each in server.middleware]
     server.middleware.append(_hide_exceptions)
     server.middleware.append(_limit_requests(pipeline, resolve_principal))
     server.middleware.append(_name_extension)
@@ -119,6 +114,17 @@ def build_server(
         _insert_tools(lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language))
     )
     return server
+
+
+def _traced_on_demand(middleware: ServerMiddleware[Any]) -> ServerMiddleware[Any]:
+    """Return the SDK's middleware for spans so that it only makes them if they are received. Any other is returned unchanged."""
+    if type(middleware).__name__ != "OpenTelemetryMiddleware":  # its module is private
+        return middleware
+
+    async def trace(ctx: Context, call_next: CallNext) -> HandlerResult:
+        return await (middleware(ctx, call_next) if tracing.has_receiver() else call_next(ctx))
+
+    return trace
 
 
 async def _hide_exceptions(ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -146,7 +152,7 @@ def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> 
         except TooManyCalls as error:
             answer = failed_answer(error.message, error.hint)
             if ctx.method == "tools/call":
-                return call_tool_result(answer, pipeline.destination)
+                return CallToolResult.model_validate(call_tool_result(answer, pipeline.destination), by_name=False)
             raise MCPError(INTERNAL_ERROR, answer.text) from None
 
     return limit
@@ -180,29 +186,35 @@ def _is_cancelled(context: Context) -> bool:
     return cancelled is not None and cancelled.is_set()
 
 
-def call_tool_result(answer: ToolAnswer, destination: Destination, *, apps: bool = False) -> CallToolResult:
-    """Return an answer as MCP content: the text, the destination, and the picture if there is one.
+def call_tool_result(
+    answer: ToolAnswer, destination: Destination, for_app: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return an answer as MCP writes it: the text, the destination, and the picture if there is one.
+
+    The SDK validates and serializes it as it does a model, which it would have to serialize twice.
 
     Args:
-        apps: whether the client shows apps, which get data of their own in `_meta`.
+        for_app: the data for an app, if the client shows apps.
     """
     origin = describe_destination(destination, "en") + (f", trace id: {answer.trace_id}" if answer.trace_id else "")
-    content: list[ContentBlock] = [TextContent(text=answer.text), TextContent(text=f"[{origin}]")]
+    content = [_text(answer.text), _text(f"[{origin}]")]
     if answer.figure is not None:
-        content.append(
-            ImageContent(data=answer.figure.png, mime_type=PNG_TYPE)
-            if answer.figure.png
-            else TextContent(text=answer.figure.text)
-        )
-    return CallToolResult(
-        content=content,
-        structured_content=answer.structured,
-        is_error=not answer.ok,
-        _meta={
+        picture = {"type": "image", "data": answer.figure.png, "mimeType": PNG_TYPE}
+        content.append(picture if answer.figure.png else _text(answer.figure.text))
+    return {
+        "resultType": "complete",  # left out before 2026-07-28
+        "content": content,
+        "structuredContent": answer.structured,
+        "isError": not answer.ok,
+        "_meta": {
             META_PREFIX + "saas_id": destination.saas_id,
             META_PREFIX + "profile": destination.profile,
             META_PREFIX + "trace_id": answer.trace_id,
             META_PREFIX + "applied": answer.applied,
-            **({META_PREFIX + "app": app_data(answer)} if apps else {}),
+            **({} if for_app is None else {META_PREFIX + "app": for_app}),
         },
-    )
+    }
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}

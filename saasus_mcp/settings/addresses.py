@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, Literal
-
-from pydantic import BeforeValidator
+from typing import Any, Literal
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.settings.validation import InvalidValue
@@ -16,6 +14,8 @@ ORIGIN = re.compile(r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[!-{}~]*)?")
 HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
 HIGHEST_PORT = 65535
+MAX_WORKERS = 64
+"""Processes that serve one port."""
 HTTPS_PORT = 443
 
 
@@ -75,12 +75,6 @@ def _require_url(form: re.Pattern[str], text: str, problem: Message) -> str:
         raise InvalidValue(message("settings.insecure_url"))
     return text
 
-
-ApiOrigin = Annotated[str, BeforeValidator(parse_api_origin)]
-HostName = Annotated[str, BeforeValidator(parse_host_name)]
-PublicUrl = Annotated[str, BeforeValidator(parse_public_url)]
-WebOrigin = Annotated[str, BeforeValidator(parse_web_origin)]
-ProviderUrl = Annotated[str, BeforeValidator(parse_provider_url)]
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric signatures only. HS256 needs a secret shared with the issuer, which could leak."""

@@ -7,11 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.settings.addresses import ApiOrigin
 from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, Settings
 from saasus_mcp.settings.hosting import (
     AuthTable,
@@ -22,9 +21,10 @@ from saasus_mcp.settings.hosting import (
     OidcTable,
     resolve_http_settings,
 )
+from saasus_mcp.settings.models import ApiOrigin, StrictModel, describe_first_error
 from saasus_mcp.settings.notices import ChatworkTable, EmailTable, NoticesTable, UrlChannelTable, WebhookTable
 from saasus_mcp.settings.secret_sources import SecretSource, SecretSourceField
-from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel, describe_first_error
+from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 PROFILE_NAME = r"^[A-Za-z0-9_-]{1,40}$"
 SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"  # noqa: S105 - a pattern
@@ -53,10 +53,17 @@ class ProfileTable(StrictModel):
         return self
 
 
+def _require_version(value: object) -> object:
+    """Refuse a file without a version: a person who copied a table from the documentation sees the line to add."""
+    if value is None:
+        raise InvalidValue(message("settings.version_missing"))
+    return value
+
+
 class Config(StrictModel):
     """The whole file."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_require_version)] = Field(default=None, validate_default=True)
     profiles: dict[Annotated[str, Field(pattern=PROFILE_NAME)], ProfileTable] = Field(default_factory=dict)
     http: HttpTable = HttpTable()
     auth: AuthTable = AuthTable()
@@ -74,6 +81,17 @@ CONFIG_KEYS = frozenset(field.alias or name for table in TABLES for name, field 
 MAX_CONFIG_BYTES = 1024 * 1024
 
 
+def config_of(settings: Settings) -> Config:
+    """Return the configuration of these settings: of the contents that they have, or of the file.
+
+    Raises:
+        SettingsError: see `load_config`.
+    """
+    if settings.contents is not None:
+        return _parse_config(settings.config_file, settings.contents.config)
+    return load_config(settings.config_file)
+
+
 @cache
 def load_config(file: Path) -> Config:
     """Return the content of the configuration file, or `EMPTY_CONFIG` if there is no file.
@@ -81,18 +99,39 @@ def load_config(file: Path) -> Config:
     Raises:
         SettingsError: the file cannot be read or has an invalid value.
     """
-    hint = message("settings.nothing_started_hint")
+    return _parse_config(file, read_config(file))
+
+
+def read_config(file: Path) -> bytes | None:
+    """Return the bytes of the configuration file, or None if there is no file.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
     try:
-        text = read_provided_file(file, MAX_CONFIG_BYTES).decode("utf-8-sig")
+        return read_provided_file(file, MAX_CONFIG_BYTES)
     except FileNotFoundError:
-        return EMPTY_CONFIG
+        return None
     except UnsafeFile as error:
         raise SettingsError(error.message, error.hint) from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = type(error).__name__
-        raise SettingsError(message("settings.file_unreadable", file=str(file), reason=reason), hint) from None
+    except OSError as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> SettingsError:
+    text = message("settings.file_unreadable", file=str(file), reason=type(error).__name__)
+    return SettingsError(text, message("settings.nothing_started_hint"))
+
+
+@cache
+def _parse_config(file: Path, content: bytes | None) -> Config:
+    if content is None:
+        return EMPTY_CONFIG
+    hint = message("settings.nothing_started_hint")
     try:
-        return Config.model_validate(tomllib.loads(text))
+        return Config.model_validate(tomllib.loads(content.decode("utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise _unreadable(file, error) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(message("settings.file_not_toml", file=str(file), reason=str(error)), hint) from None
     except RecursionError:
@@ -125,7 +164,7 @@ def load_http_settings(settings: Settings) -> HttpSettings:
     Raises:
         SettingsError: the file has a fault, or the server is reachable by other machines and has no public URL.
     """
-    config = load_config(settings.config_file)
+    config = config_of(settings)
     return resolve_http_settings(
         config.http,
         config.auth,
@@ -133,4 +172,5 @@ def load_http_settings(settings: Settings) -> HttpSettings:
         host=settings.host,
         port=settings.port,
         public_url=settings.public_url,
+        workers=settings.workers,
     )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
-
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from typing import Any, Literal, get_args
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language, locale_language
-from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import read_switch
-from saasus_mcp.settings.addresses import HIGHEST_PORT, ApiOrigin, HostName, PublicUrl
-from saasus_mcp.settings.paths import AbsolutePath, user_folder
-from saasus_mcp.settings.shared_database import DatabaseUrl, SealingKeys, read_key_file
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.settings.addresses import (
+    HIGHEST_PORT,
+    MAX_WORKERS,
+    parse_api_origin,
+    parse_host_name,
+    parse_public_url,
+)
+from saasus_mcp.settings.paths import user_folder
+from saasus_mcp.settings.shared_database import parse_database_url, parse_sealing_keys, read_key_file
 from saasus_mcp.settings.unknown_variables import (
     OTHER_VARIABLES,
     find_unknown_variables,
@@ -24,100 +28,114 @@ from saasus_mcp.settings.unknown_variables import (
     refuse_duplicate_variables,
     unknown_variables_error,
 )
-from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel, describe_first_error
+from saasus_mcp.settings.validation import InvalidValue, SettingsError
+from saasus_mcp.settings.values import (
+    Secret,
+    choice_of,
+    parse_path,
+    parse_secret,
+    parse_switch,
+    parse_time_zone,
+    seconds,
+    text_like,
+    whole_number,
+)
 
 DEFAULT_API_ORIGIN = "https://api.saasus.io"
 
-
-def parse_switch(value: Any) -> bool:
-    """Return the value of a switch: 1, true, yes, on or their opposites, in any letter case. An empty text is off."""
-    text = str(value).strip()
-    switch = read_switch(text) if text else False
-    if switch is None:
-        raise InvalidValue(message("settings.value.boolean"))
-    return switch
-
-
-def parse_time_zone(value: Any) -> str:
-    """Return the name of a known time zone."""
-    name = str(value).strip()
-    if timezones.find_time_zone(name) is None:
-        raise InvalidValue(message("settings.time_zone"))
-    return name
-
-
-Switch = Annotated[bool, BeforeValidator(parse_switch)]
-TimeZone = Annotated[str, BeforeValidator(parse_time_zone)]
 Mode = Literal["read-only", "guarded", "strict"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 TracesExporter = Literal["none", "console", "otlp"]
 LogFormat = Literal["text", "json"]
+Transport = Literal["stdio", "http"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class Settings(StrictModel):
+@dataclass(frozen=True, slots=True)
+class FileContents:
+    """The contents of the files that say what a server does, for processes that must do the same. None without such a file."""
+
+    config: bytes | None
+    policy: bytes | None
+
+
+def _read_from(*variables: str, parse: Callable[[Any], Any] = str) -> dict[str, Any]:
+    """Return the metadata of a setting: its variables, by descending precedence, and what reads its value."""
+    return {"variables": variables, "parse": parse}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Every setting, from options first and then from the environment.
 
     No `.env` file is read and nothing is taken from the working directory, to which a model can write.
+
+    Attributes:
+        contents: the contents that stand for `config_file` and `policy`; None if these files are read where they are needed.
+        given: the names of the settings that were set.
     """
 
-    saas_id: str = Field("", validation_alias=AliasChoices("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
-    api_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY"))
-    secret_key: SecretStr = Field(
-        SecretStr(""), validation_alias=AliasChoices("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY")
+    saas_id: str = field(default="", metadata=_read_from("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
+    api_key: Secret[str] = field(
+        default=Secret(""), metadata=_read_from("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY", parse=parse_secret)
     )
-    api_url_base: ApiOrigin = Field(
-        DEFAULT_API_ORIGIN, validation_alias=AliasChoices("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE")
+    secret_key: Secret[str] = field(
+        default=Secret(""), metadata=_read_from("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY", parse=parse_secret)
     )
-    own_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_READ_ONLY"))
-    official_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_PLATFORM_API_READ_ONLY_MODE"))
-    mode: Mode | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_MODE"))
-    policy: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
-    sandbox: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_SANDBOX"))
-    lang: Language = Field("en", validation_alias=AliasChoices("SAASUS_MCP_LANG"))
-    time_zone: TimeZone | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_TIME_ZONE"))
-    profile: str = Field(
-        "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
+    api_url_base: str = field(
+        default=DEFAULT_API_ORIGIN,
+        metadata=_read_from("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE", parse=parse_api_origin),
     )
-    config: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_CONFIG"))
-    transport: Literal["stdio", "http"] = Field("stdio", validation_alias=AliasChoices("SAASUS_MCP_TRANSPORT"))
-    host: HostName | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_HOST"))
-    port: int | None = Field(None, ge=0, le=HIGHEST_PORT, validation_alias=AliasChoices("SAASUS_MCP_PORT"))
-    public_url: PublicUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_PUBLIC_URL"))
-    state_dir: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
-    database_url: DatabaseUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_DATABASE_URL"))
-    sealing_keys: SealingKeys = Field((), validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS"))
-    sealing_keys_file: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS_FILE"))
-    answer_budget: int = Field(
-        24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
+    own_read_only: bool = field(default=False, metadata=_read_from("SAASUS_MCP_READ_ONLY", parse=parse_switch))
+    official_read_only: bool = field(
+        default=False, metadata=_read_from("SAASUS_PLATFORM_API_READ_ONLY_MODE", parse=parse_switch)
     )
-    traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
-    log_format: LogFormat = Field("text", validation_alias=AliasChoices("SAASUS_MCP_LOG_FORMAT"))
-    log_level: LogLevel | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_LOG_LEVEL"))
-    timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
-    call_seconds: float = Field(50.0, ge=5, le=600, validation_alias=AliasChoices("SAASUS_MCP_CALL_SECONDS"))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_key_file(cls, given: Any) -> Any:
-        """Replace the file of sealing keys with the keys."""
-        keys, file = variable_name("sealing_keys"), variable_name("sealing_keys_file")
-        if not isinstance(given, dict) or not given.get(file):
-            return given
-        if given.get(keys):
-            raise InvalidValue(message("settings.two_key_settings", keys=keys, file=file))
-        try:
-            return {**given, keys: read_key_file(Path(given[file]), file)}
-        except InvalidValue as error:
-            raise InvalidValue(message("settings.prefixed", setting=file, problem=error.problem)) from None
-
-    @model_validator(mode="after")
-    def _require_consistency(self) -> Self:
-        if self.policy is not None and self.mode not in (None, "read-only"):
-            raise InvalidValue(message("settings.mode_and_policy"))
-        if self.database_url is not None and not self.sealing_keys:
-            raise InvalidValue(message("settings.sealing_keys_required"))
-        return self
+    mode: Mode | None = field(default=None, metadata=_read_from("SAASUS_MCP_MODE", parse=choice_of(*MODES)))
+    policy: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_POLICY", parse=parse_path))
+    sandbox: bool = field(default=False, metadata=_read_from("SAASUS_MCP_SANDBOX", parse=parse_switch))
+    lang: Language = field(default="en", metadata=_read_from("SAASUS_MCP_LANG", parse=choice_of(*get_args(Language))))
+    time_zone: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_TIME_ZONE", parse=parse_time_zone))
+    profile: str = field(
+        default="default", metadata=_read_from("SAASUS_MCP_PROFILE", parse=text_like("[A-Za-z0-9_-]{1,40}"))
+    )
+    config: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_CONFIG", parse=parse_path))
+    transport: Transport = field(
+        default="stdio", metadata=_read_from("SAASUS_MCP_TRANSPORT", parse=choice_of(*get_args(Transport)))
+    )
+    host: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_HOST", parse=parse_host_name))
+    port: int | None = field(default=None, metadata=_read_from("SAASUS_MCP_PORT", parse=whole_number(0, HIGHEST_PORT)))
+    public_url: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_PUBLIC_URL", parse=parse_public_url))
+    workers: int | None = field(
+        default=None, metadata=_read_from("SAASUS_MCP_WORKERS", parse=whole_number(1, MAX_WORKERS))
+    )
+    state_dir: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_STATE_DIR", parse=parse_path))
+    database_url: Secret[str] | None = field(
+        default=None, metadata=_read_from("SAASUS_MCP_DATABASE_URL", parse=parse_database_url)
+    )
+    sealing_keys: tuple[Secret[bytes], ...] = field(
+        default=(), metadata=_read_from("SAASUS_MCP_SEALING_KEYS", parse=parse_sealing_keys)
+    )
+    sealing_keys_file: Path | None = field(
+        default=None, metadata=_read_from("SAASUS_MCP_SEALING_KEYS_FILE", parse=parse_path)
+    )
+    answer_budget: int = field(
+        default=24 * 1024, metadata=_read_from("SAASUS_MCP_ANSWER_BUDGET", parse=whole_number(4096, 1024 * 1024))
+    )
+    traces: TracesExporter = field(
+        default="none", metadata=_read_from("OTEL_TRACES_EXPORTER", parse=choice_of(*get_args(TracesExporter)))
+    )
+    log_format: LogFormat = field(
+        default="text", metadata=_read_from("SAASUS_MCP_LOG_FORMAT", parse=choice_of(*get_args(LogFormat)))
+    )
+    log_level: LogLevel | None = field(
+        default=None, metadata=_read_from("SAASUS_MCP_LOG_LEVEL", parse=choice_of(*get_args(LogLevel)))
+    )
+    timeout: float = field(default=30.0, metadata=_read_from("SAASUS_MCP_TIMEOUT", parse=seconds(600)))
+    call_seconds: float = field(
+        default=50.0, metadata=_read_from("SAASUS_MCP_CALL_SECONDS", parse=seconds(600, least=5))
+    )
+    contents: FileContents | None = field(default=None, repr=False)
+    given: frozenset[str] = frozenset()
 
     @property
     def read_only(self) -> bool:
@@ -139,14 +157,30 @@ class Settings(StrictModel):
         """The configuration file, which may be missing: `config`, or config.toml in the user's configuration folder."""
         return self.config if self.config is not None else user_folder("config") / "config.toml"
 
+    @property
+    def has_config_file(self) -> bool:
+        """Whether there is a configuration file. Without one, its reader need not be imported, which saves start-up time."""
+        if self.contents is not None:
+            return self.contents.config is not None
+        try:
+            self.config_file.stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass  # its reader explains it
+        return True
 
+
+_FIELDS = {each.name: each for each in fields(Settings) if each.metadata}
+VARIABLES: Mapping[str, Sequence[str]] = {name: each.metadata["variables"] for name, each in _FIELDS.items()}
+"""The environment variables of each setting, by descending precedence."""
 PORTABLE_SETTINGS = ("api_url_base", "config", "state_dir", "timeout", "call_seconds", "answer_budget")
 """Settings without secret and without option: a server that a client starts needs them in the client's file."""
 
 
 def portable_variables(settings: Settings) -> dict[str, str]:
     """Return the variables of the `PORTABLE_SETTINGS` that are set, with absolute paths."""
-    values = {name: getattr(settings, name) for name in PORTABLE_SETTINGS if name in settings.model_fields_set}
+    values = {name: getattr(settings, name) for name in PORTABLE_SETTINGS if name in settings.given}
     return {
         variable_name(name): str(value.absolute() if isinstance(value, Path) else value)
         for name, value in values.items()
@@ -155,18 +189,13 @@ def portable_variables(settings: Settings) -> dict[str, str]:
 
 def variable_name(name: str) -> str:
     """Return the environment variable of a setting: this program's own name, not that of the official server."""
-    return _variables(name)[0]
-
-
-def _variables(name: str) -> list[str]:
-    alias = Settings.model_fields[name].validation_alias
-    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+    return VARIABLES[name][0]
 
 
 def used_variable(name: str) -> str:
     """Return the environment variable from which a setting is taken: the first of its names that is set, or the first."""
     present = _present_variables()
-    return next((variable for variable in _variables(name) if variable in present), variable_name(name))
+    return next((variable for variable in VARIABLES[name] if variable in present), variable_name(name))
 
 
 def _present_variables() -> dict[str, str]:
@@ -174,16 +203,16 @@ def _present_variables() -> dict[str, str]:
     return {name.upper(): value for name, value in os.environ.items() if value and not is_service_link(name, value)}
 
 
-def _environment() -> dict[str, str]:
+def _environment() -> dict[str, Any]:
     """Return the values of the settings that are set, by the first variable of each setting."""
     present = _present_variables()
-    values = ((name, [present[each] for each in _variables(name) if each in present]) for name in Settings.model_fields)
-    return {variable_name(name): found[0] for name, found in values if found}
+    values = ((name, [present[each] for each in variables if each in present]) for name, variables in VARIABLES.items())
+    return {name: found[0] for name, found in values if found}
 
 
 def settings_language(option: str | None) -> Language:
     """Return the language of a person when the settings cannot be read: of the option, of the environment, of the locale."""
-    language = option or _environment().get(variable_name("lang")) or locale_language(os.environ)
+    language = option or _environment().get("lang") or locale_language(os.environ)
     return "ja" if language == "ja" else "en"
 
 
@@ -194,31 +223,64 @@ def read_settings(**options: Any) -> Settings:
         SettingsError: a value is invalid, or a variable looks like a setting and is unknown.
     """
     refuse_duplicate_variables()
-    given = {variable_name(name): value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if unknown := chosen.keys() - VARIABLES.keys():
+        raise KeyError(*unknown)
     try:
-        settings = Settings(**{**_environment(), **given})
-    except ValidationError as error:
-        path, problem = describe_first_error(error)
-        name = _reported_name(path.split(".", 1)[0], given)
-        found = (
-            message("settings.invalid", setting=name, problem=problem)
-            if name
-            else message("settings.invalid_settings", problem=problem)
-        )
-        raise SettingsError(found, message("settings.nothing_started_hint")) from None
+        given = _with_key_file({**_environment(), **chosen})
+        settings = Settings(**_parse(given, chosen), given=frozenset(given))
+        _require_consistency(settings)
+    except InvalidValue as error:
+        raise _invalid(message("settings.invalid_settings", problem=error.problem)) from None
     _refuse_unknown(settings)
     return settings
 
 
-def _reported_name(variable: str, given: Mapping[str, Any]) -> str:
-    """Return the name by which an invalid setting was set, which may be that of the official server."""
-    names = {variable_name(name): name for name in Settings.model_fields}
-    return used_variable(names[variable]) if variable in names and variable not in given else variable
+def _with_key_file(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with the keys of the file of sealing keys."""
+    if not given.get("sealing_keys_file"):
+        return given
+    keys, file = variable_name("sealing_keys"), variable_name("sealing_keys_file")
+    if given.get("sealing_keys"):
+        raise InvalidValue(message("settings.two_key_settings", keys=keys, file=file))
+    try:
+        return {**given, "sealing_keys": read_key_file(Path(given["sealing_keys_file"]), file)}
+    except InvalidValue as error:
+        raise InvalidValue(message("settings.prefixed", setting=file, problem=error.problem)) from None
+
+
+def _parse(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as the settings have them.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    values = {}
+    for name in (name for name in _FIELDS if name in given):
+        try:
+            values[name] = _FIELDS[name].metadata["parse"](given[name])
+        except InvalidValue as error:
+            shown = used_variable(name)
+            if name in options:
+                shown = f"--{name.replace('_', '-')} ({variable_name(name)})"
+            raise _invalid(message("settings.invalid", setting=shown, problem=error.problem)) from None
+    return values
+
+
+def _invalid(found: Message) -> SettingsError:
+    return SettingsError(found, message("settings.nothing_started_hint"))
+
+
+def _require_consistency(settings: Settings) -> None:
+    if settings.policy is not None and settings.mode not in (None, "read-only"):
+        raise InvalidValue(message("settings.mode_and_policy"))
+    if settings.database_url is not None and not settings.sealing_keys:
+        raise InvalidValue(message("settings.sealing_keys_required"))
 
 
 def known_variables() -> frozenset[str]:
     """Return every environment variable that is read as a setting."""
-    return frozenset(each for name in Settings.model_fields for each in _variables(name)) | OTHER_VARIABLES
+    return frozenset(each for variables in VARIABLES.values() for each in variables) | OTHER_VARIABLES
 
 
 def _refuse_unknown(settings: Settings) -> None:
@@ -231,8 +293,8 @@ def _refuse_unknown(settings: Settings) -> None:
     unknown = find_unknown_variables(known - OTHER_VARIABLES)
     if not unknown:
         return
-    from saasus_mcp.settings.config import load_config, referenced_variables  # noqa: PLC0415 - rarely needed
+    from saasus_mcp.settings.config import config_of, referenced_variables  # noqa: PLC0415 - rarely needed
 
-    referenced = referenced_variables(load_config(settings.config_file))
+    referenced = referenced_variables(config_of(settings))
     if unknown := [name for name in unknown if name not in referenced]:
         raise unknown_variables_error(unknown, {name for name in known if name.startswith("SAASUS_MCP_")})

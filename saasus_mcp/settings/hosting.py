@@ -11,15 +11,13 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings.addresses import (
     HIGHEST_PORT,
+    MAX_WORKERS,
     Algorithm,
-    HostName,
-    ProviderUrl,
-    PublicUrl,
-    WebOrigin,
     is_loopback,
 )
+from saasus_mcp.settings.models import HostName, ProviderUrl, PublicUrl, StrictModel, WebOrigin
 from saasus_mcp.settings.secret_sources import SecretSourceField
-from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel
+from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 MEBIBYTE = 1024 * 1024
 _Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
@@ -36,6 +34,7 @@ class HttpTable(StrictModel):
         public_url: origin by which clients reach the server through the reverse proxy.
         allowed_hosts: accepted Host headers, in addition to the host of public_url and loopback.
         allowed_origins: origins of pages that may call the server, in addition to public_url and loopback.
+        workers: processes that serve the port.
         body_limit: maximum size of a request in bytes.
         connections: maximum number of concurrent requests, open streams included.
         connections_per_caller: maximum for one principal; by default a fifth, or all without authentication.
@@ -49,6 +48,7 @@ class HttpTable(StrictModel):
     public_url: PublicUrl | None = None
     allowed_hosts: frozenset[HostName] = frozenset()
     allowed_origins: frozenset[WebOrigin] = frozenset()
+    workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
     body_limit: int = Field(default=4 * MEBIBYTE, ge=1024, le=64 * MEBIBYTE)
     connections: int = Field(default=1000, ge=1, le=100_000)
     connections_per_caller: int | None = Field(default=None, ge=1, le=100_000)
@@ -148,6 +148,7 @@ class HttpSettings:
         configured_tokens: `[auth].tokens`; None if the file does not set it.
         table: the rest of `[http]`.
         console: `[console]`.
+        workers: processes that serve the port.
     """
 
     host: str
@@ -157,11 +158,17 @@ class HttpSettings:
     jwt: JwtTable | None
     table: HttpTable
     console: ConsoleTable
+    workers: int = 1
 
     @property
     def exposed(self) -> bool:
         """True if other machines can reach the server, directly or through a proxy."""
         return not is_loopback(self.host) or not is_loopback(urlsplit(self.public_url).hostname or "")
+
+    @property
+    def leave_seconds(self) -> float:
+        """Seconds in which a stopping server still takes requests. Only a hosted server has a balancer before it."""
+        return self.table.leave_seconds if self.authenticated else 0.0
 
     @property
     def authenticated(self) -> bool:
@@ -187,8 +194,9 @@ def resolve_http_settings(
     host: str | None = None,
     port: int | None = None,
     public_url: str | None = None,
+    workers: int | None = None,
 ) -> HttpSettings:
-    """Return the settings of hosting. `host`, `port` and `public_url` of options or the environment precede the file.
+    """Return the settings of hosting. `host`, `port`, `public_url` and `workers` of options or the environment precede the file.
 
     Raises:
         SettingsError: other machines can reach the server, and it has no public URL.
@@ -198,4 +206,13 @@ def resolve_http_settings(
     if public_url is None and not is_loopback(host):
         raise SettingsError.of("settings.public_url_required", host=host)
     private = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    return HttpSettings(host, port, public_url or private, auth.tokens, auth.jwt, table, console or ConsoleTable())
+    return HttpSettings(
+        host,
+        port,
+        public_url or private,
+        auth.tokens,
+        auth.jwt,
+        table,
+        console or ConsoleTable(),
+        workers or table.workers,
+    )

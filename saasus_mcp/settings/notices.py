@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
-from saasus_mcp.settings.addresses import HIGHEST_PORT, HostName, ProviderUrl, is_loopback
-from saasus_mcp.settings.environment import TimeZone
+from saasus_mcp.settings.addresses import HIGHEST_PORT, is_loopback
+from saasus_mcp.settings.models import HostName, ProviderUrl, StrictModel, TimeZone
 from saasus_mcp.settings.secret_sources import SecretSourceField
-from saasus_mcp.settings.validation import InvalidValue, StrictModel
+from saasus_mcp.settings.validation import InvalidValue
 
 CHANNEL_NAME = r"^[A-Za-z0-9_-]{1,40}$"
 MAX_CHANNELS = 20

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator
+from typing import Literal
 
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.settings.credentials import QUOTES, is_placeholder
@@ -30,9 +28,6 @@ def require_absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise InvalidValue(message("settings.path_relative"))
     return path
-
-
-AbsolutePath = Annotated[Path, AfterValidator(require_absolute)]
 
 
 def user_folder(kind: Literal["state", "config"]) -> Path:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.settings.credentials import find_credential_flaw
 from saasus_mcp.settings.environment import Settings, known_variables, used_variable, variable_name
-from saasus_mcp.settings.secret_sources import SecretSource
 from saasus_mcp.settings.unknown_variables import find_similar_variables, printable_name
 from saasus_mcp.settings.validation import SettingsError
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import ProfileTable
+    from saasus_mcp.settings.secret_sources import SecretSource
 
 DEFAULT = "default"
 EVERYONE = "*"
@@ -83,7 +83,7 @@ def credential_variables(settings: Settings) -> dict[str, str]:
             variable_name("secret_key"): settings.secret_key.get_secret_value(),
         }
     for source in (table.saas_id, table.api_key, table.secret_key, *table.secrets.values()) if table else ():
-        if isinstance(source, SecretSource) and source.env:
+        if source is not None and not isinstance(source, str) and source.env:
             variables[source.env] = source.current_value()
     return variables
 
@@ -94,15 +94,11 @@ def _load_tables(settings: Settings) -> Mapping[str, ProfileTable]:
     Raises:
         SettingsError: the file has a fault.
     """
-    try:
-        settings.config_file.stat()
-    except FileNotFoundError:
+    if not settings.has_config_file:
         return {}
-    except OSError:
-        pass  # load_config explains it
-    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - see above
+    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - see above
 
-    return load_config(settings.config_file).profiles
+    return config_of(settings).profiles
 
 
 def _load_table(settings: Settings) -> ProfileTable | None:

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.settings.paths import AbsolutePath
-from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel
+from saasus_mcp.settings.models import AbsolutePath, StrictModel
+from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 MAX_SECRET_BYTES = 64 * 1024
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from pathlib import Path, PurePath
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
-
-from pydantic import BeforeValidator, SecretBytes, SecretStr
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.settings.credentials import is_placeholder
 from saasus_mcp.settings.paths import require_absolute
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
+from saasus_mcp.settings.values import Secret
 
 KEY_BYTES = 32
 MAX_KEYS = 10
@@ -27,8 +26,9 @@ NO_FILE = frozenset({"", "system"})
 SCHEME = re.compile(r"postgres(ql)?://")
 
 
-def _parse_database_url(value: Any) -> Any:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
+def parse_database_url(value: Any) -> Secret[str]:
+    """Return a PostgreSQL URL as libpq reads it. It may contain a password and is never shown."""
+    text = str(value).strip()
     if is_placeholder(text):
         raise InvalidValue(message("settings.database_placeholder"))
     if SCHEME.match(text) is None:
@@ -36,7 +36,7 @@ def _parse_database_url(value: Any) -> Any:
     for name, paths in parse_qs(urlsplit(text).query).items():
         if name in FILE_PARAMETERS and not all(path in NO_FILE or PurePath(path).is_absolute() for path in paths):
             raise InvalidValue(message("settings.database_relative_path", parameter=name))
-    return SecretStr(text)
+    return Secret(text)
 
 
 def read_key_file(file: Path, setting: str) -> str:
@@ -55,24 +55,23 @@ def read_key_file(file: Path, setting: str) -> str:
         problem = message("settings.prefixed", setting=setting, problem=error.message)
         raise SettingsError(problem, error.hint) from None
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
+        reason = os_reason(error)
         raise InvalidValue(message("settings.key_file_unreadable", file=str(file), reason=reason)) from None
     if not (keys := text.decode("ascii", "replace").strip()):
         raise InvalidValue(message("settings.key_file_empty", file=str(file)))
-    _parse_keys(keys)
+    parse_sealing_keys(keys)
     return keys
 
 
-def _parse_keys(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parts = [part for part in re.split(r"[,\s]+", value) if part]
+def parse_sealing_keys(value: Any) -> tuple[Secret[bytes], ...]:
+    """Return the keys, newest first. The first key encrypts; every key decrypts."""
+    parts = [part for part in re.split(r"[,\s]+", str(value)) if part]
     keys = tuple(_parse_key(part, position) for position, part in enumerate(parts, 1))
     if len(set(keys)) != len(keys):
         raise InvalidValue(message("settings.duplicate_key"))
     if len(keys) > MAX_KEYS:
         raise InvalidValue(message("settings.too_many_keys", limit=MAX_KEYS))
-    return tuple(SecretBytes(key) for key in keys)
+    return tuple(Secret(key) for key in keys)
 
 
 def _parse_key(text: str, position: int) -> bytes:
@@ -83,9 +82,3 @@ def _parse_key(text: str, position: int) -> bytes:
     if len(key) != KEY_BYTES:
         raise InvalidValue(message("settings.bad_key", position=position, bytes=KEY_BYTES))
     return key
-
-
-DatabaseUrl = Annotated[SecretStr, BeforeValidator(_parse_database_url)]
-"""A PostgreSQL URL as libpq reads it. It may contain a password and is never shown."""
-SealingKeys = Annotated[tuple[SecretBytes, ...], BeforeValidator(_parse_keys)]
-"""Newest first. The first key encrypts; every key decrypts."""

@@ -12,9 +12,15 @@ class StoreError(SaasusMcpError):
 
     Attributes:
         reason: machine-readable, for the audit log and metrics.
+        may_have_written: whether the transaction may be in the database all the same. After a COMMIT that failed, nobody knows.
     """
 
     reason: ClassVar[str] = "storeerror"
+    may_have_written: bool = False
+
+
+class StoreUnavailable(StoreError):
+    """The database on the network failed or did not answer. What was to be committed may be committed or not."""
 
 
 class AlreadyUsed(StoreError):

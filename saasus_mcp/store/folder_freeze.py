@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saasus_mcp.common.messages import message
-from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.state_files import read_state_file, unusable_folder, write_state_file
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.records import Freeze
 
 FREEZE_FILE = "frozen.json"
 
 
 def read_folder_freeze(folder: Path) -> Freeze | None:
     """Return the freeze of a folder, of every profile. A file that cannot be read counts as a freeze."""
+    from saasus_mcp.store.records import Freeze  # noqa: PLC0415 - a server checks its state folder before it answers
+
     try:
         return replace(Freeze(**json.loads(read_state_file(folder / FREEZE_FILE))), profile="")
     except FileNotFoundError:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from saasus_mcp.store import folder_freeze
 from saasus_mcp.store.audit.hash_chain import MacKeys
 from saasus_mcp.store.audit.key_check import require_key_of_file
-from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.state_files import create_database_file, list_store_files, prepare_store_file
 
 if TYPE_CHECKING:
+    from saasus_mcp.store.records import Freeze
     from saasus_mcp.store.store import Store
     from saasus_mcp.store.tokens import TokenStore
 

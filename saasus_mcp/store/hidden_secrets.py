@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select
 
 from saasus_mcp.store.audit.log import AuditLog
 from saasus_mcp.store.database.engine import Database
-from saasus_mcp.store.database.locks import delete_skip_locked
+from saasus_mcp.store.database.locks import delete_unlocked
 from saasus_mcp.store.database.schema import secrets
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import HiddenSecret
@@ -32,12 +32,17 @@ class SecretStore:
             StoreError: the principal has too many secrets that were not revealed.
         """
         with self._database.transaction() as connection:
-            delete_skip_locked(connection, secrets, secrets.c.expires_at <= now)
+            connection.execute(delete_unlocked(secrets, secrets.c.expires_at <= now))
             own = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
             if connection.execute(own).scalar_one() + len(hidden) > MAX_HIDDEN_SECRETS:
                 raise StoreError.of("store.too_many_secrets", principal=hidden[0].principal, limit=MAX_HIDDEN_SECRETS)
-            rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
-            connection.execute(insert(secrets), rows)
+            connection.execute(insert(secrets), list(map(_row, hidden)))
+
+    def put_back_secret(self, hidden: HiddenSecret, record: Mapping[str, Any], now: float) -> None:
+        """Store a secret again that was taken and could not be shown, and record it. It counts toward no limit, as before."""
+        with self.audit_log.write_transaction() as connection:
+            connection.execute(insert(secrets), [_row(hidden)])
+            self.audit_log.append(connection, randomness.token_hex(16), "decided", record, at=now)
 
     def get_secret(self, identifier: str, now: float) -> HiddenSecret | None:
         """Return an unexpired secret by its id."""
@@ -66,3 +71,7 @@ class SecretStore:
                     self.audit_log.append(connection, randomness.token_hex(16), "decided", record, at=now)
                     taken.append(identifier)
         return taken
+
+
+def _row(hidden: HiddenSecret) -> dict[str, Any]:
+    return {name: getattr(hidden, name) for name in HiddenSecret.__slots__}

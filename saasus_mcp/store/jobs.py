@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -37,7 +39,8 @@ _JOBS = select(
 _GRANT_FIELDS = ("name", "principal", "profile", "plan", "given", "typed", "by")
 
 _RUNNING: ColumnElement[str] = literal_column("'running'")
-"""A literal, because a prepared statement binds only named values."""
+_NO_CONSENT: ColumnElement[str] = literal_column("'none'")
+"""Literals, because a prepared statement binds only named values."""
 _STATE = PreparedStatement(
     select(jobs.c.cancelling, jobs.c.status, exists().where(job_pauses.c.job == jobs.c.id).label("paused")).where(
         jobs.c.id == bindparam("job")
@@ -50,6 +53,9 @@ _STEP = PreparedStatement(
     select(*(job_steps.c[name] for name in ("step", "call", "outcome", "said", "answer"))).where(
         job_steps.c.job == bindparam("of"), job_steps.c.step == bindparam("name")
     )
+)
+_EXPIRED = PreparedStatement(
+    select(jobs.c.id).where(jobs.c.id == bindparam("of"), jobs.c.given != _NO_CONSENT, jobs.c.at < bindparam("oldest"))
 )
 _CLAIM_STEP = PreparedStatement(
     update(job_steps)
@@ -103,8 +109,7 @@ class JobStore:
             AlreadyUsed: the step was used before or is not part of the grant, or the job has ended.
             GrantExpired: the consent to the job was given too long ago.
         """
-        consented = (jobs.c.id == claim.job, jobs.c.given != "none", jobs.c.at < at - GRANT_SECONDS)
-        if connection.execute(select(jobs.c.id).where(*consented)).first() is not None:
+        if _EXPIRED.fetch(connection, {"of": claim.job, "oldest": at - GRANT_SECONDS}):
             raise GrantExpired.of("store.grant_expired", hours=GRANT_SECONDS // 3600)
         values = {"of": claim.job, "name": claim.step, "granted": claim.digest, "claimant": call}
         if _CLAIM_STEP.run(connection, values) != 1:
@@ -248,6 +253,24 @@ class JobStore:
         query = select(job_steps.c.outcome, func.count().label("count")).where(*ended).group_by(job_steps.c.outcome)
         with self._database.read_transaction() as connection:
             return {str(outcome): int(count) for outcome, count in connection.execute(query)}
+
+    def outcome_of(self, job: Job) -> Outcome:
+        """Return what became of the calls of a job. One that began and has no end is unknown, also while the job runs."""
+        began = job_steps.c.call.is_not(None)
+        query = select(job_steps.c.outcome, began, func.count()).where(job_steps.c.job == job.id)
+        with self._database.read_transaction() as connection:
+            rows = connection.execute(query.group_by(job_steps.c.outcome, began)).all()
+        ends = Counter[Outcome | None]()
+        for outcome, has_begun, count in rows:
+            if outcome is not None:
+                ends[Outcome(outcome)] += count
+            else:
+                ends[Outcome.UNKNOWN if has_begun else None] += count
+        if ends[Outcome.UNKNOWN]:
+            return Outcome.UNKNOWN
+        if not ends[Outcome.APPLIED]:
+            return Outcome.NOT_APPLIED
+        return Outcome.APPLIED if ends[Outcome.APPLIED] == ends.total() else Outcome.PARTLY
 
     # -- workers ---------------------------------------------------------------------------------------------------
 

@@ -14,11 +14,16 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.insert_once import insert_once
 from saasus_mcp.store.database.schema import ended_sessions, mailbox_messages, mailboxes
 from saasus_mcp.store.database.shared_clock import shared_time
+from saasus_mcp.store.errors import StoreError
 
 ALIVE_SECONDS = 5.0
 """A replica that has not refreshed its mailboxes for so long has stopped."""
-MAX_WAITING = 16
-"""Messages in one mailbox. A request needs one answer at a time and one cancellation."""
+MAX_WAITING = 128
+"""Messages in one mailbox. A request needs one answer at a time and one cancellation; a stream of the older SSE takes bursts."""
+
+
+class MailboxFull(StoreError):
+    """The replica that has a mailbox is alive, and has not taken what is in it yet. The message can be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +82,22 @@ class MailboxStore:
             return list(connection.execute(select(mailboxes.c.id).where(*conditions)).scalars())
 
     def post(self, message: MailboxMessage, session: str) -> bool:
-        """Put a message into a mailbox of this session. Return False if no replica that is alive has it."""
+        """Put a message into a mailbox of this session, once. Return False if no replica that is alive has it.
+
+        Raises:
+            MailboxFull: it is full at the moment.
+        """
         with self._database.transaction() as connection:
             now = shared_time(connection)
             same = (mailboxes.c.id == message.mailbox, mailboxes.c.session == session, mailboxes.c.alive_until > now)
             if connection.execute(select(mailboxes.c.id).where(*same)).first() is None:
                 return False
             waiting = select(func.count()).select_from(mailbox_messages)
-            waiting = waiting.where(mailbox_messages.c.mailbox == message.mailbox)
+            others = (mailbox_messages.c.mailbox == message.mailbox, mailbox_messages.c.id != message.id)
+            waiting = waiting.where(*others)
             if connection.execute(waiting).scalar_one() >= MAX_WAITING:
-                return False
-            connection.execute(insert(mailbox_messages).values(at=now, **asdict(message)))
+                raise MailboxFull.of("store.mailbox_full")
+            insert_once(connection, mailbox_messages, {"at": now, **asdict(message)})
             return True
 
     def is_waiting(self, message: str) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from saasus_mcp.common.person import Person
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.insert_once import insert_into
 from saasus_mcp.store.database.schema import people
 from saasus_mcp.store.records import DAY
 
@@ -38,10 +38,9 @@ class PeopleDirectory:
         person, principal = _person_of(record), str(record.get("principal", ""))
         if person is None:
             return
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         values = {"name": person.name, "email": person.email, "seen_at": at}
         known = {column: value for column, value in values.items() if value != ""}
-        insert = dialect.insert(people).values(principal=principal, **values)
+        insert = insert_into(connection, people).values(principal=principal, **values)
         connection.execute(insert.on_conflict_do_update(index_elements=[people.c.principal], set_=known))
         written = self._written.get(principal)
         self._pending[principal] = (_completed(person, written[0]) if written else person, at)
@@ -60,6 +59,10 @@ class PeopleDirectory:
         with self._database.read_transaction() as connection:
             return {row.principal: Person(row.name, row.email) for row in connection.execute(query)}
 
+    def get(self, principal: str) -> Person:
+        """Return the person of a principal, with empty fields if they are not known."""
+        return self.find([principal]).get(principal, NOBODY)
+
 
 def _completed(person: Person, known: Person) -> Person:
     """Return a person with the fields that were known before in place of empty ones."""
@@ -68,5 +71,5 @@ def _completed(person: Person, known: Person) -> Person:
 
 def _person_of(record: Mapping[str, Any]) -> Person | None:
     """Return the person whom a record names, or None."""
-    person = Person(str(record.get("principal_name", "")), str(record.get("principal_email", "")))
-    return person if person.label and record.get("principal") else None
+    name, email = str(record.get("principal_name", "")), str(record.get("principal_email", ""))
+    return Person(name, email) if (name or email) and record.get("principal") else None

@@ -6,12 +6,12 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.store.approvals import ApprovalStore, use_proof
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
 from saasus_mcp.store.audit.hash_chain import ChainHead, MacKeys
@@ -113,9 +113,14 @@ class Store(ApprovalStore, SecretStore):
         at: float,
         proof: ProofUse | None = None,
         *,
-        commitment: Commitment = NO_COMMITMENT,
+        commitment: Commitment | None = None,
     ) -> None:
         """Check the freeze and the budgets, use up the proof, and record the begin of a call. Then the request may be sent.
+
+        No power failure brings back a consent that was used up, or the budget of a change.
+
+        Args:
+            commitment: None for a call that changes nothing.
 
         Raises:
             WritesFrozen: the writes of the profile are frozen.
@@ -124,10 +129,12 @@ class Store(ApprovalStore, SecretStore):
             AlreadyUsed: the proof cannot be used any more.
             GrantExpired: the call is a step of a job whose consent was given too long ago.
         """
-        if proof is None and commitment == replace(NO_COMMITMENT, profile=commitment.profile):
-            self.audit_log.append_alone(call, "begun", record, at)
-            return
-        with self.audit_log.write_transaction() as connection:
+        if commitment is None:
+            if proof is None:
+                self.audit_log.append_alone(call, "begun", record, at)
+                return
+            commitment = NO_COMMITMENT
+        with self.audit_log.write_transaction(durable=True) as connection:
             if commitment.writes:
                 refuse_if_frozen(connection, self._global_freeze, commitment.profile)
             reserve_budget(connection, commitment.charges, call=call, profile=commitment.profile, at=at)
@@ -143,15 +150,23 @@ class Store(ApprovalStore, SecretStore):
                 self.jobs.start(connection, call, commitment.grant, at)
             self.audit_log.append(connection, call, "begun", record, at=at)
 
-    def finish_call(self, call: str, record: Record, at: float, outcome: CallOutcome | None = None) -> None:
+    def finish_call(
+        self, call: str, record: Record, at: float, outcome: CallOutcome | None = None, *, again: bool = False
+    ) -> None:
         """Record the end of a call. If it changed nothing, its charges and its entry in the undo log are removed.
 
         Once an hour, expired rows are deleted.
+
+        Args:
+            outcome: of a write.
+            again: an earlier attempt, with the same time, may have succeeded. Then nothing is recorded.
         """
         if outcome is None and at - self._purged_at < HOUR:
             self.audit_log.append_alone(call, "ended", record, at)
             return
         with self.audit_log.write_transaction() as connection:
+            if again and self.audit_log.has_ended(connection, call, at):
+                return
             if outcome is not None:
                 self._save_outcome(connection, call, outcome)
             self.audit_log.append(connection, call, "ended", record, at=at)
@@ -227,7 +242,7 @@ class Store(ApprovalStore, SecretStore):
         """Return every audit record, oldest first."""
         return self.audit_log.list_records()
 
-    def purge(self, audit: float, undo_log: float, now: float, *, by: str) -> tuple[int, int]:
+    def purge(self, audit: float, undo_log: float, now: float, *, by: str, person: Person = NOBODY) -> tuple[int, int]:
         """Delete audit records and undo entries older than these times, and all expired rows.
 
         Returns:
@@ -236,7 +251,7 @@ class Store(ApprovalStore, SecretStore):
         Raises:
             StoreError: the audit log fails verification.
         """
-        counts = self.audit_log.purge(audit, by=by, at=now), self.undo_log.purge(undo_log)
+        counts = self.audit_log.purge(audit, by=by, at=now, person=person), self.undo_log.purge(undo_log)
         with self._database.transaction() as connection:
             retention.purge_expired(connection, now)
         return counts

@@ -7,7 +7,7 @@ from itertools import accumulate
 from sqlalchemy import func, insert, select
 
 from saasus_mcp.store.database.engine import Database
-from saasus_mcp.store.database.locks import acquire_lock, delete_skip_locked
+from saasus_mcp.store.database.locks import acquire_lock, delete_unlocked
 from saasus_mcp.store.database.schema import results
 from saasus_mcp.store.records import StoredResult
 
@@ -27,7 +27,7 @@ class StoredResults:
         """Store a result, and delete those that have expired or exceed the limits."""
         with self._database.transaction() as connection:
             acquire_lock(connection, "results", result.principal)
-            delete_skip_locked(connection, results, results.c.expires_at <= result.at)
+            connection.execute(delete_unlocked(results, results.c.expires_at <= result.at))
             own = select(results.c.id, func.length(results.c.sealed)).where(results.c.principal == result.principal)
             rows = connection.execute(own.order_by(results.c.at.desc())).all()
             sizes = accumulate((size for _, size in rows), initial=len(result.sealed))
@@ -37,7 +37,7 @@ class StoredResults:
                 for number, ((identifier, _), size) in enumerate(zip(rows, sizes, strict=True), start=1)
                 if number >= MAX_RESULTS or size > MAX_RESULT_BYTES
             ]
-            delete_skip_locked(connection, results, results.c.id.in_(excess))
+            connection.execute(delete_unlocked(results, results.c.id.in_(excess)))
             connection.execute(
                 insert(results).values(**{name: getattr(result, name) for name in StoredResult.__slots__})
             )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from saasus_mcp.store.records import Freeze
-
 if TYPE_CHECKING:
+    from saasus_mcp.store.records import Freeze
     from saasus_mcp.store.store import Store
     from saasus_mcp.store.tokens import TokenStore
 

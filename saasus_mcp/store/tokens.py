@@ -73,6 +73,14 @@ session_people = Table(
     info=ADDED,
 )
 
+session_browsers = Table(
+    "session_browsers",
+    token_metadata,
+    Column("hash", String(64), primary_key=True, comment="of the session"),
+    Column("browser", Text, nullable=False, comment="its name and system, from a fixed list"),
+    info=ADDED,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -104,7 +112,7 @@ class TokenStore:
 
     @property
     def database(self) -> Database:
-        """The database of the tokens and of the console's sessions (store.sessions)."""
+        """The database of the tokens and of the console's sessions (store.signin_sessions)."""
         return self._database
 
     @classmethod
@@ -154,6 +162,15 @@ class TokenStore:
         if record.used_at is None or now - record.used_at >= USE_RESOLUTION_SECONDS:
             self._save_use(hashed, now)
         return record
+
+    def is_revoked(self, name: str) -> bool:
+        """Return True if every token with this name was revoked. One that has expired was not.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with self._database.read_transaction(long_running=False) as connection:
+            return all(token.revoked_at is not None for token in _read(connection.execute(_named(name))))
 
     def _save_use(self, hashed: str, now: float) -> None:
         """Save the last use for people. A full disk must not lock callers out."""

@@ -77,7 +77,7 @@ class UndoLog:
 
     def get(self, call: str) -> UndoEntry | None:
         """Return the entry of one call."""
-        with self._database.transaction() as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             row = connection.execute(_ENTRIES.where(journal.c.call == call)).first()
             parts = {claim.part: claim.by for claim in connection.execute(select(undone).where(undone.c.call == call))}
             return _entry(row, parts) if row is not None else None

@@ -33,12 +33,12 @@ class FreezeTable:
         self._table = table
         profile, own = bindparam("profile", type_=String), table.c.profile
         relevant = or_(own == ALL_PROFILES, own == profile, profile == ALL_PROFILES)
-        self._select = PreparedStatement(select(table).where(relevant).order_by(own))
+        fields = (table.c[name] for name in ("at", "by", "reason", "profile"))
+        self._select = PreparedStatement(select(*fields).where(relevant).order_by(own))
 
     def list_active(self, connection: Connection, profile: str = "") -> list[Freeze]:
         """Return the freezes of a profile, or all freezes without one. A freeze of every profile comes first."""
-        rows = self._select.execute(connection, {"profile": profile})
-        return [Freeze(row.at, row.by, row.reason, row.profile) for row in rows]
+        return [Freeze(*row) for row in self._select.fetch(connection, {"profile": profile})]
 
     def freeze(self, connection: Connection, freeze: Freeze) -> None:
         """Freeze a profile, or every profile. After the transaction, no further write starts."""

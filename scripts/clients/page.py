@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.clients import proxied_results
 from scripts.clients.registry import CLIENTS, Client
 from scripts.clients.results import Row
 from scripts.clients.task import LEVELS
-from scripts.clients.wording import ASKED_OR, BETWEEN, COLUMNS, COUNT, NOTES, OUTCOMES, PAGE, SKIPPED, UNKNOWN, Language
+from scripts.clients.wording import (
+    ALL,
+    ASKED_OR,
+    BETWEEN,
+    COLUMNS,
+    COUNT,
+    NOTES,
+    OUTCOMES,
+    PAGE,
+    PROTOCOLS,
+    PROXIED_COLUMNS,
+    PROXY_NAMES,
+    SKIPPED,
+    UNKNOWN,
+    Language,
+)
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "clients"
 FILES: Mapping[Language, Path] = {"en": FOLDER / "tried.md", "ja": FOLDER / "tried.ja.md"}
@@ -25,7 +41,23 @@ def page(rows: Mapping[str, Row], language: Language) -> str:
     columns = COLUMNS[language]
     lines = [_line(columns), _line(["---"] * len(columns))]
     lines += [_line(_cells(client, rows[client.key], language)) for client in CLIENTS if client.key in rows]
-    return PAGE[language].format(table="\n".join(lines))
+    return PAGE[language].format(table="\n".join(lines), proxied="\n".join(_proxied_lines(language)))
+
+
+def _proxied_lines(language: Language) -> list[str]:
+    """Return the table of clients behind proxies."""
+    rows = proxied_results.load()
+    names = list(dict.fromkeys(row.proxy for row in rows))
+    columns = (*PROXIED_COLUMNS[language], *(PROXY_NAMES[name] for name in names))
+    lines = [_line(columns), _line(["---"] * len(columns))]
+    for client, version, protocol, date in dict.fromkeys(
+        (row.client, row.version, row.protocol, row.date) for row in rows
+    ):
+        counts = {row.proxy: row for row in rows if (row.client, row.protocol) == (client, protocol)}
+        cells = [COUNT[language].format(count=counts[name].good, total=counts[name].tried) for name in names]
+        shown = PROTOCOLS.get(protocol, protocol)
+        lines.append(_line([client, version, date, shown, *cells]))
+    return lines
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
@@ -40,7 +72,9 @@ def _cells(client: Client, row: Row, language: Language) -> list[str]:
 
 
 def _count(count: int | None, row: Row, language: Language) -> str:
-    return UNKNOWN[language] if count is None else COUNT[language].format(count=count, total=row.total)
+    if count is None:
+        return UNKNOWN[language]
+    return ALL[language] if count == row.total else COUNT[language].format(count=count, total=row.total)
 
 
 def _end(row: Row, level: str, language: Language) -> str:

@@ -37,6 +37,20 @@ a model, a stand-in on the same machine requests the four calls.
 make clients                              # all of them
 make clients CLIENTS="fastmcp codex"      # some, by the names of scripts/clients/registry.py
 ```
+
+## Behind a proxy, on two servers
+
+Each client connects through the sample configuration of each proxy ([Reverse proxy](../hosting.md#reverse-proxy)), which sends requests to two servers in turn. A connection counts if the
+client loads every tool, a call asks the person, and after consent the change reaches the API exactly once.
+
+{proxied}
+
+mcp-remote passes everything on, questions and the newer protocol included: what a person sees is up to the client that starts it. `claude -p` has no dialog, so a
+[hook](https://code.claude.com/docs/en/hooks) for `Elicitation` answers in the trial. Such a hook consents in place of the person: [turn it off](claude-code.md#without-a-person-claude--p).
+
+```sh
+python -m scripts.clients.proxied         # needs nginx, Caddy and HAProxy
+```
 """,
     "ja": """# 動作を確認したクライアントとフレームワーク
 
@@ -63,6 +77,20 @@ make clients CLIENTS="fastmcp codex"      # some, by the names of scripts/client
 ```sh
 make clients                              # すべて
 make clients CLIENTS="fastmcp codex"      # 一部。名前はscripts/clients/registry.pyにあります
+```
+
+## プロキシと2台のサーバー
+
+各クライアントを、各プロキシの設定例([リバースプロキシ](../hosting.ja.md#リバースプロキシ))を通して、2台のサーバーに交互に接続します。すべてのツールが読み込まれ、呼び出しで確認が表示され、
+同意後に変更がAPIにちょうど1回届いた接続を数えています。
+
+{proxied}
+
+mcp-remoteは、確認も新しいプロトコルも、すべてそのまま渡します。何が人に表示されるかは、mcp-remoteを起動するクライアントによります。`claude -p`には確認画面がないため、
+この試験では`Elicitation`の[フック](https://code.claude.com/docs/en/hooks)が回答しています。このようなフックは人の代わりに同意してしまうため、[無効にしてください](claude-code.ja.md#無人での実行-claude--p)。
+
+```sh
+python -m scripts.clients.proxied         # nginx、Caddy、HAProxyが必要
 ```
 """,
 }
@@ -107,6 +135,7 @@ OUTCOMES: Mapping[Outcome, Words] = {
 }
 
 ASKED_OR: Words = {"en": "{asked}; without a person {alone}", "ja": "{asked}。人がいなければ{alone}"}
+ALL: Words = {"en": "all", "ja": "すべて"}
 COUNT: Words = {"en": "{count} of {total}", "ja": "{total}個中{count}個"}
 UNKNOWN: Words = {"en": "-", "ja": "-"}
 BETWEEN: Words = {"en": "; ", "ja": "、"}
@@ -122,12 +151,20 @@ NOTES: Mapping[str, Words] = {
     "stand_in": {"en": "stand-in for the model", "ja": "モデルは代役"},
     "codex_approve": {
         "en": "[`default_tools_approval_mode`](codex.md)",
-        "ja": "[`default_tools_approval_mode`](codex.md)",
+        "ja": "[`default_tools_approval_mode`](codex.ja.md)",
     },
-    "lists_for_a_person": {"en": "lists tools only at a terminal", "ja": "ツールの一覧は端末でのみ表示"},
+    "lists_for_a_person": {"en": "lists tools only at a terminal", "ja": "ツールの一覧はターミナルでのみ表示"},
     "langchain": {"en": "`tool.args` and OpenAI's form of every tool", "ja": "全ツールの`tool.args`とOpenAI形式"},
     "pydantic_ai": {"en": "OpenAI's form, also strict, and Google's", "ja": "OpenAI形式(strictを含む)とGoogle形式"},
     "to_langchain": {"en": "LangChain's form", "ja": "LangChain形式"},
     "mcp_1": {"en": "needs version 1 of the MCP SDK", "ja": "MCP SDKのバージョン1が必要"},
     "conversion": {"en": "the connection is the MCP SDK's", "ja": "接続はMCP SDKによる"},
 }
+
+
+PROXIED_COLUMNS: Mapping[Language, tuple[str, ...]] = {
+    "en": ("client", "version", "date", "protocol"),
+    "ja": ("クライアント", "バージョン", "日付", "プロトコル"),
+}
+PROXY_NAMES = {"nginx": "nginx", "caddy": "Caddy", "haproxy": "HAProxy"}
+PROTOCOLS = {"legacy": "2025-11-25"}

@@ -10,6 +10,8 @@ from pathlib import Path
 REPOSITORY = "https://github.com/saasus-mcp/saasus-mcp"
 READMES = {"docs/overview.md": "README.md", "docs/overview.ja.md": "README.ja.md"}
 """The pages that show a file outside `docs/`."""
+GENERATED_PAGES = ("attacks", "commands", "question-pictures", "questions")
+"""The pages that scripts write whole, beside those of the tools."""
 
 _FLOWCHART_PICTURES = {
     "en": "![A call is decided by the policy: it runs, you confirm it in the client, you approve it outside, or it is refused]"
@@ -25,6 +27,7 @@ _OTHER_LANGUAGE = re.compile(
     r"^(?:\[日本語\]|\[English\])\([^)]*\)\n|[^\S\n]*(?:· |; )?(?:\[日本語\]|\[English\])\([^)]*\)", re.MULTILINE
 )
 _BUTTONS = re.compile(r"<!-- buttons:.*?<!-- end of buttons -->\n", re.DOTALL)
+_BADGE = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]\(([^)]*)\)")
 _FLOWCHART = re.compile(r"^```mermaid\n.*?^```\n", re.MULTILINE | re.DOTALL)
 _WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uff60"
 _BROKEN = re.compile(rf"^(?![#|>])(.*[{_WIDE}])\n(?=[{_WIDE}])", re.MULTILINE)
@@ -46,6 +49,15 @@ def site_page(root: Path, path: str, text: str) -> str:
     return _outside_code(text, lambda prose: _prose(prose, source or path))
 
 
+def is_generated(path: str) -> bool:
+    """Return whether scripts write a whole page, which nobody edits by hand.
+
+    Args:
+        path: of its file, below `docs/`.
+    """
+    return path.startswith("tools/") or path.split(".", maxsplit=1)[0] in GENERATED_PAGES
+
+
 def slug(heading: str, separator: str = "-") -> str:
     """Return the anchor that GitHub gives to a heading."""
     kept = re.sub(r"[^\w\s-]", "", heading.strip().lower())
@@ -58,12 +70,17 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _prose(text: str, path: str) -> str:
-    text = _BUTTONS.sub("", text)  # their pictures come from another host
+    text = _BUTTONS.sub(_text_buttons, text)
     text = _OTHER_LANGUAGE.sub("", text)  # the site has a switch of its own
     text = _IMAGE.sub(r"![\2](\1)", text)  # the site finds the files of Markdown pictures
     text = _LINK.sub(lambda found: f"{found[1]}{_target(found[2], path)}{found[3]}", text)
     text = _BROKEN.sub(r"\1", text)  # a browser would show the line break as a space between Japanese letters
     return _spaced_lists(text)
+
+
+def _text_buttons(found: re.Match[str]) -> str:
+    """Return buttons of text for those of the README, whose pictures come from another host."""
+    return "\n".join(f"[{text}]({target}){{ .button }}" for text, target in _BADGE.findall(found[0])) + "\n"
 
 
 def _target(target: str, path: str) -> str:

@@ -39,7 +39,11 @@ async def load(send: Send, calls: int, at_once: int, warm: int = WARM) -> Taken:
 
     before = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(at_once)))
-    elapsed = time.perf_counter() - before
+    return summarize(times, time.perf_counter() - before)
+
+
+def summarize(times: Sequence[float], elapsed: float) -> Taken:
+    """Return what calls took that were made within some seconds."""
     return Taken(statistics.median(times), statistics.quantiles(times, n=100)[98], len(times) / elapsed)
 
 

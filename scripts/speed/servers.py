@@ -21,12 +21,15 @@ import httpx2
 from saasus_mcp.saasus.signature import Credentials, SaasusSignature
 
 PROGRAM = (sys.executable, "-m", "saasus_mcp")
+OVER_HTTP = ("serve", "--transport", "http", "--port", "0")
+"""Arguments with which this server serves HTTP on a free port."""
 KEYS = Credentials("saas-bench", "key-of-the-bench-1", "secret-of-the-bench-1")
 MODERN = "2026-07-28"
 PREFIX = "io.modelcontextprotocol/"
 CLIENT = {"name": "bench", "version": "1"}
 META = {PREFIX + "protocolVersion": MODERN, PREFIX + "clientCapabilities": {}, PREFIX + "clientInfo": CLIENT}
-HANDSHAKE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}
+EARLIER = "2025-11-25"
+HANDSHAKE = {"protocolVersion": EARLIER, "capabilities": {}, "clientInfo": CLIENT}
 LONGEST_LINE = 64 * 1024 * 1024
 NUMBER = re.compile(rb'"id": ?(\d+)')
 Send = Callable[[], Awaitable[bytes]]
@@ -147,9 +150,8 @@ async def on_stdio(command: tuple[str, ...], env: dict[str, str]) -> AsyncIterat
 
 
 @asynccontextmanager
-async def on_http(env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, int]]:
-    """Our server over HTTP: calls a tool by protocol 2026-07-28; and its process id."""
-    command = (*PROGRAM, "serve", "--transport", "http", "--port", "0")
+async def on_http(command: tuple[str, ...], env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, int]]:
+    """Yield a function that calls a tool of a server over HTTP by protocol 2026-07-28, and the id of the server's process."""
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE, env=env)
     assert process.stderr is not None  # noqa: S101 - for the type
     said = (await process.stderr.readline()).decode()
@@ -189,9 +191,19 @@ async def direct(url: str) -> AsyncIterator[Send]:
 
 def resident(pid: int) -> float:
     """MiB that a process has resident."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    file = Path(f"/proc/{pid}/status")
+    status = file.read_text(encoding="ascii") if file.exists() else ""
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else float("nan")
+
+
+def processor(pid: int) -> float:
+    """Seconds of a processor that the threads of a process have used; where the system does not count them so, not a number."""
+    try:
+        counters = [each.read_text(encoding="ascii") for each in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    except OSError:
+        counters = []
+    return sum(int(each.split()[0]) for each in counters) / 1e9 if counters else float("nan")
 
 
 def descriptors(pid: int) -> int:

@@ -95,7 +95,7 @@ async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Cat
         assert written == text or not every_variant, "make attacks"
 
 
-def test_what_the_suite_demands_is_what_the_policies_say(catalogue: Catalogue) -> None:
+def test_the_demands_of_the_suite_equal_the_policies(catalogue: Catalogue) -> None:
     for name, by_level in REQUIRED_PROOF.items():
         for level, demanded in by_level.items():
             if name not in ("live state", "turning"):

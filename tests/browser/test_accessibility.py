@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from saasus_mcp.store import Freeze
 from tests.support.approvals import pending_approval
 from tests.support.browser_server import BrowserServer
 from tests.support.console_data import JOB, RUNNING_JOB, fill_console
@@ -67,8 +68,16 @@ def test_axe_finds_nothing(
         page.goto(f"{stage.url}/console{path.format(**codes)}")
         found[path] = violations(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    stage.pipeline.store.freeze(Freeze(time.time(), "local:me", "an incident", "sandbox"))
+    page.goto(f"{stage.url}/console/limits")
+    found["frozen"] = violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.keyboard.press("?")
     found["shortcuts"] = violations(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.locator("#menu-found a").first.wait_for()
+    found["menu"] = violations(page)
     page.context.clear_cookies()
     for path in ("/sign-in", "/sign-in?why=ended", "/enter/made-up"):
         page.goto(f"{stage.url}/console{path}")

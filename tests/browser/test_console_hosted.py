@@ -179,7 +179,7 @@ def test_with_the_passphrase_a_link_lets_its_owner_in(private: BrowserServer) ->
         assert client.get("/console").status_code == 200
 
 
-def test_what_a_person_does_is_in_the_audit(stage: BrowserServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_actions_of_a_person_are_in_the_audit(stage: BrowserServer, monkeypatch: pytest.MonkeyPatch) -> None:
     approval = stage.asks_to_delete(stage.names()[0])
     with signed_in(stage) as client:
         token = csrf_token(client.get("/console"))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from saasus_mcp.hosting.console.signin_sessions import Approver
+from saasus_mcp.store import Freeze
+from tests.support.browser_notifications import shown_notifications, turn_on_notifications, wait_for_notifications
 from tests.support.browser_server import BrowserServer
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 expect = playwright.expect
 
 SignIn = Callable[..., "Page"]
+NEW = "An approval is pending"
+"""The title of a notification."""
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_of_two_people_the_second_sees_at_once_what_the_first_decided(
     assert second.get_by_role("button", name="Approve once").count() == 0
 
 
-def test_what_a_person_types_stays_when_something_else_arrives(
+def test_typed_text_stays_when_something_else_arrives(
     stage: BrowserServer, live: Callable[..., Page], name: str
 ) -> None:
     approval = stage.asks_to_delete(name)
@@ -96,7 +100,8 @@ def test_a_comment_on_an_approval_is_kept_and_recorded(
     page.get_by_role("button", name="Approve once").click()
     page.get_by_text("Contract ended in May").wait_for()
     page.get_by_role("link", name="Audit records of this approval").click()
-    page.locator("summary.code").first.click()
+    assert page.get_by_role("link", name="The approval").count() == 2, "the records of the request and of the decision"
+    page.locator("td summary").first.click()
     assert "Contract ended in May" in page.locator("main").inner_text()
 
 
@@ -107,11 +112,11 @@ def test_the_time_left_counts_down_and_its_end_is_shown(
     page = live(path=f"/approvals/{approval.code}")
     expect(page.locator("#decide [data-left]")).to_have_text(re.compile("^14:5[0-9] left$"))
     stage.lets_expire(approval.code)
-    page.get_by_text("The approval request has expired.").first.wait_for(timeout=5_000)
+    page.get_by_text("The approval request expired on").first.wait_for(timeout=5_000)
     assert page.locator("#decide").count() == 0
 
 
-def test_a_session_that_ends_is_told_and_signing_in_leads_back(
+def test_an_ended_session_is_reported_and_signing_in_leads_back(
     stage: BrowserServer, live: Callable[..., Page], name: str
 ) -> None:
     approval = stage.asks_to_delete(name)
@@ -125,7 +130,7 @@ def test_a_session_that_ends_is_told_and_signing_in_leads_back(
     page.wait_for_url(f"**/approvals/{approval.code}")
 
 
-def test_a_session_that_ended_before_the_stream_is_opened_is_told_in_every_tab(
+def test_a_session_that_ended_before_the_stream_is_opened_is_reported_in_every_tab(
     stage: BrowserServer, signed_in: SignIn, name: str
 ) -> None:
     approval = stage.asks_to_delete(name)
@@ -170,24 +175,59 @@ def test_several_tabs_share_one_stream(stage: BrowserServer, live: Callable[...,
     expect(other).to_have_title(re.compile(r"^\(2\) "), timeout=10_000)
 
 
-def test_new_approvals_are_notified_if_the_person_wants_it(stage: BrowserServer, signed_in: SignIn, name: str) -> None:
+@pytest.fixture
+def notified(stage: BrowserServer, signed_in: SignIn) -> Page:
+    """Open the console with notifications turned on."""
     page = signed_in(stage, scripts=True, permissions=["notifications"])
-    # A headless browser shows no notification: what the page asks for is recorded in its place.
-    page.add_init_script("""
-        window.shown = [];
-        window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted";
-            constructor(title, options) { window.shown.push([title, options.body]); } };
-    """)
-    page.goto(f"{stage.url}/console")
-    page.get_by_role("button", name="Notify me in this browser").click()
-    expect(page.get_by_role("button", name="Notify me")).to_have_attribute("aria-pressed", "true")
-    page.reload()
+    greeting = turn_on_notifications(page)
+    assert greeting.body.startswith("New approvals are shown like this")
+    assert page.locator("#notify").get_attribute("aria-pressed") == "true"
     page.locator("#live-sign:not(.lost)").wait_for()
+    return page
+
+
+def test_each_new_approval_is_notified_once_in_all_tabs(stage: BrowserServer, notified: Page, name: str) -> None:
+    other = notified.context.new_page()
+    other.goto(f"{stage.url}/console/audit")
+    code = stage.asks_to_delete(name).code
+    expect(other).to_have_title(re.compile(r"^\(1\) "), timeout=5_000)
+    [shown] = wait_for_notifications(other, NEW)
+    assert name in shown.body
+    assert shown.path == f"/console/approvals/{code}"
+
+
+def test_a_notification_goes_when_the_approval_is_decided(stage: BrowserServer, notified: Page, name: str) -> None:
+    code = stage.asks_to_delete(name).code
+    wait_for_notifications(notified, NEW)
+    stage.console.service.reject(Approver("token:deputy", frozenset({"operators"})), code, "")
+    wait_for_notifications(notified)
+
+
+def test_an_approval_that_came_while_no_page_was_open_is_notified_by_the_next_one(
+    stage: BrowserServer, notified: Page, name: str
+) -> None:
+    notified.goto("about:blank")
     stage.asks_to_delete(name)
-    page.get_by_role("link", name="Review").wait_for(timeout=5_000)
-    [[title, body]] = page.evaluate("window.shown")
-    assert title == "An approval is pending"
-    assert name in body
+    notified.goto(f"{stage.url}/console/policy")
+    wait_for_notifications(notified, NEW)
+
+
+def test_no_notification_comes_after_they_are_turned_off(stage: BrowserServer, notified: Page, name: str) -> None:
+    notified.locator("#notify").click()
+    expect(notified.locator("#notify")).to_have_attribute("aria-pressed", "false")
+    stage.asks_to_delete(name)
+    notified.get_by_role("link", name="Review").wait_for(timeout=5_000)
+    assert NEW not in [each.title for each in shown_notifications(notified)]
+
+
+def test_a_freeze_appears_and_goes_without_reloading(stage: BrowserServer, live: Callable[..., Page]) -> None:
+    page = live()
+    store = stage.pipeline.store
+    store.freeze(Freeze(time.time(), "local:me", "an incident", "sandbox"))
+    band = page.locator(".frozen")
+    expect(band).to_contain_text("All writes on the profile sandbox are frozen", timeout=5_000)
+    store.unfreeze("sandbox")
+    expect(band).to_have_count(0, timeout=5_000)
 
 
 def test_the_keyboard_goes_through_the_list_and_can_be_turned_off(
@@ -205,9 +245,10 @@ def test_the_keyboard_goes_through_the_list_and_can_be_turned_off(
     page.keyboard.press("r")
     assert page.locator(":focus").get_attribute("id") == "reason"
     page.locator("#reason").blur()
-    page.keyboard.press("g")
-    page.keyboard.press("t")
-    page.wait_for_url("**/tools")
+    for key, path in (("p", "policy"), ("f", "limits"), ("s", "secrets"), ("i", "session"), ("t", "tools")):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_url(f"**/{path}")
     page.keyboard.press("?")
     page.get_by_label("Use keyboard shortcuts in this browser").uncheck()
     page.keyboard.press("Escape")
@@ -216,3 +257,26 @@ def test_the_keyboard_goes_through_the_list_and_can_be_turned_off(
     page.keyboard.press("j")
     assert page.url.endswith("/tools")
     assert page.locator("[data-row]:focus").count() == 0
+
+
+def test_a_menu_leads_to_pages_pending_approvals_and_tools(
+    stage: BrowserServer, live: Callable[..., Page], name: str
+) -> None:
+    approval = stage.asks_to_delete(name)
+    page = live()
+    page.keyboard.press("Control+k")
+    found = page.locator("#menu-found a")
+    found.filter(has_text=name).wait_for()
+    page.keyboard.type("poli")
+    expect(page.locator("#menu-count")).to_have_text("1 found")
+    expect(found.first).to_have_text("Policy")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/policy")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("テナントの削除")
+    found.filter(has_text="Delete a tenant").first.wait_for()
+    page.locator("#menu-words").fill(name)
+    expect(found.first).to_contain_text(name)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/approvals/{approval.code}")

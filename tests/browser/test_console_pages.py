@@ -44,7 +44,7 @@ def test_a_running_job_is_stopped(stage: BrowserServer, signed_in: SignIn) -> No
     page.get_by_role("button", name="Resume the job").click()
     assert "Running" in said(page)
     page.get_by_role("button", name="Cancel the job").click()
-    assert "It ends after the rows in progress." in said(page)
+    assert "The job ends after the rows in progress." in said(page)
     job = stage.pipeline.store.jobs.get(RUNNING_JOB)
     assert job is not None
     assert job.cancelling
@@ -64,7 +64,7 @@ def test_a_change_is_found_by_words_and_leads_to_its_records(
     page.get_by_role("link", name="ロールの作成").click()
     assert "承認を受ければ元に戻せます。" in said(page)
     page.get_by_role("link", name="この呼び出しの監査記録").click()
-    page.get_by_role("link", name="変更内容と取り消し").click()
+    page.get_by_role("link", name="変更の内容").click()
     assert page.url.endswith(f"/changes/{codes['change']}")
 
 
@@ -74,17 +74,17 @@ def test_approvals_are_searched(stage: BrowserServer, signed_in: SignIn, codes: 
     page.get_by_role("button", name="Search").click()
     assert codes["pending"] not in page.content()
     assert page.locator(f'a[href="/console/approvals/{codes["rejected"]}"]').count() == 1
-    page.get_by_role("link", name="Clear").click()
+    page.get_by_role("link", name="Clear search").click()
     assert codes["pending"] in page.content()
 
 
 @pytest.mark.usefixtures("codes")
 def test_the_audit_is_filtered_and_downloaded(stage: BrowserServer, signed_in: SignIn) -> None:
     page = signed_in(stage, accept_downloads=True)
-    page.get_by_role("link", name="Audit log").click()
+    page.get_by_role("link", name="Audit log", exact=True).click()
     page.get_by_text("More filters").click()
     page.get_by_label("Tool", exact=True).fill("auth_create_role")
-    page.get_by_label("Outcome").select_option(label="applied")
+    page.get_by_label("Outcome").select_option(label="Applied")
     page.get_by_role("button", name="Search").click()
     assert page.locator("tbody tr").count() == 1 + page.locator("dialog tbody tr").count()
     with page.expect_download() as downloading:
@@ -102,7 +102,7 @@ def test_another_browser_is_signed_out(stage: BrowserServer, signed_in: SignIn) 
     one.goto(f"{stage.url}/console/session")
     assert "This browser" in said(one)
     assert "Tokens of your groups" in said(one)
-    one.get_by_role("button", name="End: ").click()
+    one.get_by_role("button", name="End session: ").click()
     other.reload()
     assert "Your session has ended" in said(other)
     one.goto(f"{stage.url}/console")
@@ -121,7 +121,7 @@ def test_a_filtered_page_is_returned_to_after_signing_in(stage: BrowserServer, o
     page.locator("#token").fill(stage.token("boss"))
     page.locator("#token").press("Enter")
     page.wait_for_url("**/audit?q=%E5%89%8A%E9%99%A4&from=2026-01-01")
-    assert page.get_by_label("Search: name, person").input_value() == "削除"
+    assert page.get_by_label("Search: name, principal").input_value() == "削除"
 
 
 def test_one_tool_shows_its_arguments_and_rules(stage: BrowserServer, signed_in: SignIn) -> None:
@@ -133,7 +133,7 @@ def test_one_tool_shows_its_arguments_and_rules(stage: BrowserServer, signed_in:
     assert "guarded/critical" in said(page)
     assert "tenant_id" in said(page)
     page.goto(f"{stage.url}/console/tools/no_such_tool")
-    assert "This page does not exist." in said(page)
+    assert "Page not found" in said(page)
 
 
 def test_a_change_is_undone_after_the_question_of_the_policy(
@@ -143,6 +143,10 @@ def test_a_change_is_undone_after_the_question_of_the_policy(
     page.goto(f"{stage.url}/console/changes/{codes['change']}")
     page.get_by_role("button", name="Undo this change").click()
     # A role is deleted only with an approval, which this person may give.
+    page.wait_for_url("**/approvals/*")
+    page.goto(f"{stage.url}/console/changes/{codes['change']}")
+    assert "An undo of this is already waiting for approval." in said(page)
+    page.get_by_role("link", name="The approval request").click()
     page.wait_for_url("**/approvals/*")
     assert "inspector" in said(page) or "監査担当" in said(page)
     page.locator("#name").fill(page.locator("label .name").inner_text())
@@ -158,7 +162,7 @@ def test_a_change_is_undone_after_the_question_of_the_policy(
     roles = stage.calls("auth_get_roles", {}).structured
     assert roles is not None
     assert "inspector" not in [each["role_name"] for each in roles["roles"]]
-    page.get_by_role("link", name="Audit log").click()
+    page.get_by_role("link", name="Audit log", exact=True).click()
     assert "Started an undo" in said(page)
 
 
@@ -169,7 +173,7 @@ def test_an_approver_who_is_no_caller_undoes_nothing(
     page = signed_in(stage)
     page.goto(f"{stage.url}/console/changes/{codes['change']}")
     assert page.get_by_role("button", name="Undo this change").count() == 0
-    assert "You may decide on calls of this profile, but you make none." in said(page)
+    assert "you cannot use its tools" in said(page)
     assert f"saasus-mcp undo {codes['change'][:12]}" in said(page)
     assert "auth_delete_role" in said(page)
     page.goto(f"{stage.url}/console/approvals/{codes['pending']}?change={codes['change']}")
@@ -212,14 +216,14 @@ def test_a_question_without_a_name_is_answered_with_a_button(stage: BrowserServe
     page = caller_in(stage, locale="ja-JP")
     page.get_by_role("link", name="変更履歴").click()
     page.get_by_role("link", name="ロール表示名の変更").click()
-    page.get_by_role("button", name="この変更を取り消す").click()
+    page.get_by_role("button", name="この変更を元に戻す").click()
     assert "監査担当" in said(page)
-    page.get_by_role("button", name="この変更を取り消す").click()
+    page.get_by_role("button", name="この変更を元に戻す").click()
     page.wait_for_url("**/changes/*")
-    assert "取り消し済みです。" in said(page)
+    assert "元に戻し済みです。" in said(page)
 
 
-def test_what_has_changed_since_is_not_undone(stage: BrowserServer, caller_in: SignIn) -> None:
+def test_a_later_changed_value_is_not_undone(stage: BrowserServer, caller_in: SignIn) -> None:
     role = {"role_name": "inspector", "display_name": "監査担当"}
     assert stage.calls("auth_create_role", role).ok
     assert stage.calls("auth_update_role", {**role, "display_name": "監査"}).ok

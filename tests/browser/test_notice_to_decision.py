@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from email import message_from_string, policy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from saasus_mcp.store.tokens import Token, TokenStore
+from tests.support.browser_notifications import turn_on_notifications, wait_for_notifications
 from tests.support.hosting_process import MODERN
 from tests.support.hosting_server import MCP
 from tests.support.notices import CHANNELS, HttpReceiver, MailReceiver, http_receiver, mail_receiver
@@ -45,15 +47,6 @@ public_url = "http://127.0.0.1:{port}"
 tokens = true
 """
     + CHANNELS
-)
-NOTIFICATION = """
-    window.shown = [];
-    window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted";
-        constructor(title, options) { window.shown.push([Date.now() / 1000, title, options.body]); } };
-"""
-"""A headless browser shows no notification: what the page asks for is recorded in its place."""
-SHOWN = (
-    "async () => { while (!window.shown.length) await new Promise((go) => setTimeout(go, 20)); return window.shown; }"
 )
 
 
@@ -143,12 +136,10 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
 def open_console(server: Server, opened: Callable[..., Page]) -> Page:
     """Sign in as the approver, with notifications of the desktop."""
     page = opened(f"{server.url}/console", scripts=True, locale="ja-JP", permissions=["notifications"])
-    page.add_init_script(NOTIFICATION)
     page.locator("#token").fill(server.tokens["approver"])
     page.locator("#token").press("Enter")
     page.wait_for_url(f"{server.url}/console")
-    page.locator("#notify").click()
-    page.reload()
+    turn_on_notifications(page)
     page.locator("#live-sign:not(.lost)").wait_for()
     return page
 
@@ -161,19 +152,21 @@ def test_people_hear_of_a_call_decide_and_the_model_goes_on(
     story.add(time.time(), f"model: {asked['content'][0]['text'].splitlines()[0]}")
     assert asked["isError"]
 
+    [desktop] = wait_for_notifications(page, "承認待ちがあります")
+    desktop_at = time.time()
     http.wait_for(1)
     mail.wait_for(1)
     chat = json.loads(http.requests[0][2])
     written = message_from_string(mail.messages[0], policy=policy.default)
-    [[desktop_at, desktop_title, desktop_text]] = page.evaluate(SHOWN)
     story.add(http.times[0], f"chat: {chat['text']}")
     story.add(mail.times[0], f"e-mail: {written['Subject']}")
-    story.add(desktop_at, f"desktop: {desktop_title} / {desktop_text}")
+    story.add(desktop_at, f"desktop: {desktop.title} / {desktop.body}")
     assert NAME in chat["text"]
     assert NAME in written["Subject"]
-    assert NAME in desktop_text
+    assert NAME in desktop.body
 
     link = chat["blocks"][-1]["elements"][0]["url"]
+    assert urlsplit(link).path == desktop.path
     assert link in written.get_body().get_content()  # type: ignore[union-attr]  # a message of text
     page.goto(link)
     page.locator("#name").fill(NAME)

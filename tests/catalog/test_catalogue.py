@@ -51,7 +51,7 @@ def schemas(operation: Operation) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_what_ships_is_what_the_documents_compile_to() -> None:
+def test_the_shipped_catalogue_is_the_compiled_documents() -> None:
     assert compiler.CATALOGUE.read_text(encoding="utf-8") == compiler.compile_catalogue(), "stale: run `make catalogue`"
 
 
@@ -115,6 +115,15 @@ def test_everything_is_described_in_both_languages(catalogue: Catalogue) -> None
         assert japanese.search(operation.title.ja), operation.key
         assert japanese.search(operation.description.ja), operation.key
         assert set(operation.input_schema.get("properties", {})) <= set(operation.input_texts), operation.key
+        row = operation.effects
+        for text in filter(None, (*row.preconditions, row.why)):
+            assert japanese.search(text.ja), operation.key
+            assert _named(text.en, catalogue) == _named(text.ja, catalogue), operation.key
+
+
+def _named(text: str, catalogue: Catalogue) -> set[str]:
+    """Return the tools that a text names."""
+    return {operation.tool for operation in catalogue if re.search(rf"(?<![a-z_]){operation.tool}(?![a-z_])", text)}
 
 
 @pytest.mark.slow
@@ -193,6 +202,8 @@ def test_the_table_of_effects_has_a_row_for_every_operation_and_no_other(catalog
         ({"effect": "read", "level": "harmless"}, "level is 'harmless'"),
         ({"effect": "read", "level": "read", "colour": "red"}, "colour is unknown"),
         ({"effect": "read", "level": "read", "blast": ["planet"]}, "blast[0] is 'planet'"),
+        ({"effect": "read", "level": "read", "why": {"en": "It is."}}, "why.ja is missing"),
+        ({"effect": "read", "level": "read", "preconditions": [{"ja": "あり"}]}, "preconditions[0].en is missing"),
         ({"effect": "delete", "level": "critical"}, "a destructive or critical operation needs a target"),
         (
             {"effect": "delete", "level": "critical", "target": {"name": "target..name"}},

@@ -32,7 +32,7 @@ def synonyms_table() -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("language", search_bench.LANGUAGES)
-def test_what_people_ask_for_is_among_the_first_five(catalogue: Catalogue, language: str) -> None:
+def test_the_right_tool_is_among_the_first_five(catalogue: Catalogue, language: str) -> None:
     found = search_bench.recall(catalogue.index, search_bench.queries(search_bench.EVALUATION), language)
     assert found.five >= GOAL, f"recall@5 is {found.five:.1%} of {found.asked} queries"
 
@@ -103,7 +103,7 @@ def test_the_index_that_ships_is_what_the_table_of_synonyms_compiles_to() -> Non
         ("Stripe連携の解除", "billing.DeleteStripeInfo"),
     ],
 )
-def test_what_is_to_be_done_tells_neighbours_apart(catalogue: Catalogue, query: str, key: str) -> None:
+def test_the_verb_distinguishes_neighbouring_operations(catalogue: Catalogue, query: str, key: str) -> None:
     assert first_hit(catalogue, query) == key
 
 
@@ -276,7 +276,7 @@ BOTH = {"en": ["word"], "ja": ["言葉"]}
 def test_the_search_is_not_judged_by_what_it_is_made_from(synonyms_table: Mapping[str, Any], language: str) -> None:
     known = {
         fold_text(text)
-        for source in (search_bench.queries(compiler.SPECS / "questions.yaml"), synonyms_table["operations"])
+        for source in (search_bench.queries(compiler.SPECS / "search_phrases.yaml"), synonyms_table["operations"])
         for by_language in source.values()
         for text in by_language[language]
     }
@@ -292,15 +292,15 @@ def test_the_search_is_not_judged_by_what_it_is_made_from(synonyms_table: Mappin
     ("written", "said"),
     [
         ("auth.Fly: {en: [up], ja: [上へ]}", "auth.Fly is not an operation"),
-        ("auth.GetTenant: {en: [which]}", r"questions.yaml:1: auth.GetTenant.ja is missing"),
+        ("auth.GetTenant: {en: [which]}", r"search_phrases.yaml:1: auth.GetTenant.ja is missing"),
         ("auth.GetTenant: {en: [on], ja: [7]}", "auth.GetTenant contains"),
     ],
 )
 def test_questions_that_do_not_fit_do_not_compile(tmp_path: Path, written: str, said: str) -> None:
-    file = tmp_path / "questions.yaml"
+    file = tmp_path / "search_phrases.yaml"
     file.write_text(written, encoding="utf-8")
     with pytest.raises(SpecError, match=said):
-        synonyms.read_questions(file, ["auth.GetTenant"])
+        synonyms.read_search_phrases(file, ["auth.GetTenant"])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forked_servers import forked_servers
 from tests.support.home_folder import create_home
+
+__all__ = ["forked_servers"]
 
 
 @pytest.fixture

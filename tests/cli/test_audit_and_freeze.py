@@ -85,10 +85,25 @@ def test_a_freeze_of_a_profile_is_lifted_by_its_name_and_by_nothing_else() -> No
     assert called("auth_create_role", ROLE).exit_code == 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
+def test_without_a_freeze_nothing_is_lifted_and_nothing_is_recorded() -> None:
+    called("auth_get_roles")
+    for options, said in (((), "Nothing was frozen."), (("--profile", "sandbox"), "profile sandbox was not frozen")):
+        with Terminal("unfreeze", *options) as terminal:
+            assert terminal.wait() == 0
+        assert said in terminal.output
+    assert '"unfreeze"' not in run("audit", "export").output
+
+
 def test_a_profile_that_cannot_be_frozen_is_said() -> None:
     assert "so the profile production cannot be frozen" in str(run("freeze", "--profile", "production").exception)
     for command in ("freeze", "unfreeze"):
         assert "--profile is empty" in str(run(command, "--profile", " ").exception)
+
+
+def test_a_freeze_of_a_name_that_no_profile_can_have_is_refused() -> None:
+    result = run("freeze", "--profile", "bad/name")
+    assert "bad/name is not the name of a profile" in str(result.exception)
 
 
 def test_a_program_learns_what_is_frozen_and_verified(state: Path) -> None:
@@ -171,7 +186,7 @@ def test_a_decision_that_version_0_1_0_recorded_is_shown_like_a_new_one(state: P
     assert run("audit", "verify").exit_code == 0
 
 
-def test_a_chain_that_was_altered_is_told(state: Path) -> None:
+def test_an_altered_chain_is_reported(state: Path) -> None:
     from sqlalchemy import create_engine, text  # noqa: PLC0415 - only here
 
     called("auth_get_roles")

@@ -54,7 +54,7 @@ def test_arguments_of_the_wrong_type_are_understood_where_they_leave_no_doubt() 
     assert "limit: expected integer, got text of 2 characters" in doubtful.err
 
 
-def test_arguments_that_do_not_fit_are_told_by_field() -> None:
+def test_arguments_that_do_not_fit_are_reported_by_field() -> None:
     ran = run_command("call", "--sandbox", "auth_get_tenant", '{"tenant": "x"}')
     assert ran.status == 1
     assert "tenant: auth_get_tenant has no such argument" in ran.err
@@ -70,7 +70,7 @@ def test_arguments_that_do_not_fit_are_told_by_field() -> None:
         ("[" * 100_000, "nested too deeply"),
     ],
 )
-def test_bad_json_is_told_by_its_position(given: str, said: str) -> None:
+def test_invalid_json_is_reported_by_its_position(given: str, said: str) -> None:
     ran = run_command("call", "--sandbox", "auth_get_tenant", "-", given=given)
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
@@ -87,7 +87,7 @@ def test_a_refusal_is_reported_in_japanese() -> None:
     assert "required" not in ran.err
 
 
-def test_bad_json_is_told_in_japanese() -> None:
+def test_invalid_json_is_reported_in_japanese() -> None:
     told = run_command("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{x}").err
     assert "(1行目2文字目: " in told
     assert ")。オブジェクト全体を" in told, "no space between two Japanese sentences"
@@ -97,6 +97,12 @@ def test_an_unknown_tool_is_answered_with_the_nearest() -> None:
     ran = run_command("call", "--sandbox", "auth_get_tenent")
     assert ran.status == 1
     assert "auth_get_tenant" in ran.err
+
+
+def test_a_job_is_named_as_one() -> None:
+    ran = run_command("call", "--sandbox", "job_export_users")
+    assert ran.status == 1
+    assert "`saasus-mcp job export_users`" in ran.err
 
 
 def test_without_credentials_nothing_is_called() -> None:
@@ -143,7 +149,7 @@ def _approve(state: Path, said: str) -> None:
 
 
 @pytest.mark.parametrize("ran", [("call", "auth_get_roles"), ("job", "export_users")], ids=["call", "job"])
-def test_a_store_of_another_version_is_told_once_in_the_readers_language(state: Path, ran: tuple[str, str]) -> None:
+def test_a_store_of_another_version_is_reported_once_in_the_readers_language(state: Path, ran: tuple[str, str]) -> None:
     assert spawn_command("call", "auth_get_roles", "--sandbox", SAASUS_MCP_STATE_DIR=str(state)).status == 0
     [file] = state.glob("sandbox-*.sqlite3")
     with closing(sqlite3.connect(file)) as database, database:

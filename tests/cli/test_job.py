@@ -78,16 +78,42 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
         (("exprot_users",), 'There is no job "exprot_users". Nearest: export_users'),
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
+        (("export_users", '{"colour": 1}'), "`saasus-mcp tools job_export_users` shows the arguments."),
         (("export_users", "{"), "not valid JSON"),
         (("export_users", "[]"), "not an object"),
         (("compare_settings", "--document", "none-such.json"), "none-such.json cannot be read"),
         (("import_users", "--csv", "none-such.csv"), "none-such.csv cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(args: tuple[str, ...], said: str) -> None:
+def test_an_impossible_request_is_reported_in_one_line(args: tuple[str, ...], said: str) -> None:
     ran = run_command("job", *args, "--sandbox")
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "empty.csv"
+    file.write_text("\n", encoding="utf-8")
+    ran = run_command("job", "import_users", "--csv", str(file), "--sandbox")
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{file} is empty." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", "line 2, email: “x” is not a valid e-mail address; tenant_name: there is no tenant “y”"),
+        ("ja", "2行目、email: 「x」は正しいメールアドレスではありません。tenant_name: 「y」というテナントはありません"),
+    ],
+)
+def test_a_wrong_line_is_explained_in_the_readers_language_and_no_line_begins_with_a_blank(
+    tmp_path: Path, lang: str, said: str
+) -> None:
+    file = tmp_path / "wrong.csv"
+    file.write_text("email,tenant_name\nx,y\n", encoding="utf-8")
+    err = run_command("job", "import_users", "--csv", str(file), "--sandbox", "--lang", lang).err
+    assert said in err.splitlines()
+    assert not any(line.startswith(" ") for line in err.splitlines())
 
 
 def test_where_nobody_can_be_asked_the_plan_waits_for_approval(tmp_path: Path) -> None:
@@ -113,7 +139,7 @@ def test_with_an_output_file_only_the_summary_is_printed(tmp_path: Path) -> None
     assert json.loads(ran.out)["counts"]["rows"] > 0
 
 
-def test_outside_a_terminal_progress_is_told_in_lines() -> None:
+def test_outside_a_terminal_progress_is_written_in_lines() -> None:
     ran = run_command("job", "contract_report", "--sandbox")
     total = json.loads(ran.out)["total"]
     assert f"{total} of {total} tenants\n" in ran.err
@@ -131,7 +157,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("mark", [",", "\t"])
-def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: str) -> None:
+def test_files_saved_by_a_spreadsheet_are_read(tmp_path: Path, encoding: str, mark: str) -> None:
     file = tmp_path / "people.csv"
     rows = [("メールアドレス", "テナント名"), ("minami.aozora@example.jp", "株式会社青空商事")]
     file.write_bytes("\r\n".join(mark.join(row) for row in rows).encode(encoding))
@@ -223,3 +249,40 @@ def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> N
     with Terminal("reveal", report["job"], "--output", str(tmp_path / "again.csv")) as screen:
         assert screen.wait() == 1
         assert "are no longer stored" in screen.output
+
+
+@needs_terminal
+def test_ctrl_c_in_answer_to_the_question_starts_no_job(tmp_path: Path) -> None:
+    listed = tmp_path / "new.csv"
+    listed.write_text(f"sign_in_id,tenant_id\nterminal-9,{TENANT}\n", encoding="utf-8")
+    with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as screen:
+        screen.wait_for("[y/N]")
+        assert screen.interrupt_question() == 130
+        assert "Stopped." in screen.output
+    assert run_command("undo", "--json").out == "[]\n"
+
+
+@needs_terminal
+def test_a_step_that_needs_an_approval_of_its_own_is_reported_once(tmp_path: Path) -> None:
+    listed = tmp_path / "new.csv"
+    listed.write_text(f"email,tenant_id\nleaver@example.jp,{TENANT}\n", encoding="utf-8")
+    with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as screen:
+        screen.wait_for("[y/N]")
+        screen.type("y")
+        assert screen.wait() == 0
+    leaving = ("job", "offboard_user", "--sandbox", '{"email": "leaver@example.jp"}')
+    assert run_command(*leaving).status == 4
+    _approve()
+    with Terminal(*leaving) as screen:
+        screen.wait_for("automatically.")
+        _approve()
+        assert screen.wait() == 0
+        assert screen.output.count("saasus-mcp approve") == 1
+
+
+def _approve() -> None:
+    [pending] = json.loads(run_command("approvals", "--json").out)
+    with Terminal("approve", pending["code"]) as screen:
+        screen.wait_for("To approve")
+        screen.type(pending["question"]["typed"]["en"])
+        assert screen.wait() == 0, screen.output

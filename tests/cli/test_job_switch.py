@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.permissions.refusal import CallRefused
@@ -37,12 +38,13 @@ def store(state: Path) -> Iterator[Store]:
         yield opened
 
 
-def start_job(store: Store, job: str, at: float | None = None) -> None:
+def start_job(store: Store, job: str, at: float | None = None, person: Person = NOBODY) -> None:
     grant = JobGrant(
         "job_import_users", "token:bob", PROFILE, "plan", "confirmation", "token:bob", False, {"s": "d"}, 9
     )
     commitment = Commitment(writes=True, profile=PROFILE, grant=grant)
-    store.commit(job, {"operation": "job_import_users"}, time.time() if at is None else at, commitment=commitment)
+    record = {"operation": "job_import_users", "principal": grant.principal, **person.to_audit()}
+    store.commit(job, record, time.time() if at is None else at, commitment=commitment)
 
 
 def found(store: Store) -> Job:
@@ -65,7 +67,7 @@ def decisions(store: Store) -> list[str]:
     return [record["action"] for record in store.audit_records() if record["event"] == "decided"]
 
 
-def test_a_script_pauses_the_job_of_any_principal_and_is_told_how_it_goes_on(store: Store) -> None:
+def test_a_script_pauses_the_job_of_any_principal_and_reads_how_to_resume(store: Store) -> None:
     ran = run_command("job", "pause", JOB)
     assert ran.status == 0, ran.err
     assert f"saasus-mcp job resume {JOB}" in ran.out + ran.err
@@ -94,9 +96,17 @@ def test_a_script_cannot_resume_a_job(store: Store) -> None:
     assert "resume" not in decisions(store)
 
 
+def test_the_jobs_in_progress_are_listed_with_who_started_them(state: Path) -> None:
+    with closing(open_store(state, "saas-1")) as store:
+        start_job(store, JOB, person=Person("佐藤 花子", "sato@example.jp"))
+    ran = run_command("job", "pause", "unknown")
+    assert ran.status == 1
+    assert f"{JOB} (job_import_users, started by 佐藤 花子 (sato@example.jp) (token:bob))" in ran.err
+
+
 @needs_terminal
 @pytest.mark.parametrize("side", ["person", "model", "freeze"])
-def test_a_person_at_a_terminal_resumes_a_job_whoever_paused_it(store: Store, side: PauseSide) -> None:
+def test_a_person_at_a_terminal_resumes_a_job_that_anyone_paused(store: Store, side: PauseSide) -> None:
     pause(store, side)
     ran = resume_in_terminal()
     assert ran.status == 0, ran.out
@@ -146,7 +156,7 @@ def test_an_unknown_or_missing_id_is_answered_with_the_jobs_in_progress(store: S
     for args in ((), ("no-such-job",)):
         ran = run_command("job", "pause", *args)
         assert ran.status == 1
-        assert f"{JOB} (job_import_users)" in ran.err
+        assert f"{JOB} (job_import_users, started by token:bob)" in ran.err
         assert found(store).pause is None
     store.finish_job(JOB, "done", {}, record={"status": "done"}, at=time.time())
     assert "No job is in progress" in run_command("job", "pause", "no-such-job").err

@@ -66,7 +66,8 @@ def test_a_freeze_and_its_end_tell_what_stays_frozen(file: Path) -> None:
     assert (frozen["frozen"], frozen["reason"]) == (True, "an incident")
     run_command("freeze", "--profile", "sandbox")
     lifted = outcome(file, "unfreeze")
-    assert lifted["frozen"] is False
+    assert (lifted["frozen"], lifted["was_frozen"]) == (False, True)
+    assert outcome(file, "unfreeze")["was_frozen"] is False
     assert [each["profile"] for each in lifted["still_frozen"]] == ["sandbox"]
 
 
@@ -84,6 +85,13 @@ def test_a_failed_call_is_json_with_the_reason() -> None:
     failed = json.loads(result.out)
     assert (failed["ok"], failed["outcome"], failed["status"]) == (False, "not_applied", 404)
     assert result.status == 1
+
+
+def test_wrong_arguments_of_a_job_are_json_too() -> None:
+    result = run_command("job", "export_users", '{"colour": 1}', "--sandbox", "--json")
+    failed = json.loads(result.out)
+    assert (result.status, failed["ok"], failed["outcome"]) == (1, False, "not_applied")
+    assert "colour" in failed["text"]
 
 
 def test_a_call_that_waits_for_an_approval_says_so_in_json() -> None:

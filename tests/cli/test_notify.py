@@ -79,7 +79,7 @@ def test_an_unknown_channel_is_an_error_that_names_the_nearest() -> None:
     assert "ops" in result.err
 
 
-def test_without_channels_the_way_to_add_one_is_told() -> None:
+def test_without_channels_the_way_to_add_one_is_named() -> None:
     assert "docs/notices" in run_command("notify", "list", "--lang", "en").out
     assert run_command("notify", "test", "--lang", "en").status == 1
 

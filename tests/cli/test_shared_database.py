@@ -51,8 +51,8 @@ def test_approvals_are_listed_and_rejected(asked: Store) -> None:
 
 def test_a_person_approves_at_a_terminal(asked: Store) -> None:
     with Terminal("approve", "ABCD-2345") as terminal:
-        terminal.wait_for("Acme")
-        terminal.type("Acme")
+        terminal.wait_for("Harbor Lights Inc.")
+        terminal.type("Harbor Lights Inc.")
         assert terminal.wait() == 0
     assert status(asked) == "approved"
 
@@ -78,7 +78,7 @@ def test_the_audit_is_searched_verified_and_exported() -> None:
     assert len(run_command("audit", "export").out.splitlines()) == 1
 
 
-def test_what_was_changed_is_listed() -> None:
+def test_changed_settings_are_listed() -> None:
     assert [entry["call"] for entry in json.loads(run_command("undo", "--json").out)] == ["c" * 32]
 
 

@@ -89,7 +89,7 @@ def test_the_exact_request_is_shown_on_demand_and_where_something_is_cut(state: 
     )
 
 
-def test_what_cannot_be_shown_cannot_be_approved(state: Path) -> None:
+def test_a_question_that_cannot_be_shown_cannot_be_approved(state: Path) -> None:
     create_approval(state, preview="{}")
     with Terminal("approve", "ABCD-2345") as terminal:
         assert terminal.wait() == 1
@@ -102,9 +102,7 @@ def test_what_cannot_be_shown_cannot_be_approved(state: Path) -> None:
     ("env", "coloured"),
     [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
 )
-def test_what_cannot_be_undone_is_red_unless_nobody_wants_colours(
-    state: Path, env: dict[str, str], coloured: bool
-) -> None:
+def test_an_irreversible_call_is_red_unless_colours_are_off(state: Path, env: dict[str, str], coloured: bool) -> None:
     create_approval(state)
     with Terminal("approve", "ABCD-2345", env=env) as terminal:
         terminal.wait_for("To approve, type")
@@ -149,7 +147,7 @@ def test_approving_can_be_left_undecided(state: Path) -> None:
     ("lang", "error", "hint"),
     [("en", "You requested this yourself", "Have someone else approve it"), ("ja", "あなた自身", "別の人に承認を")],
 )
-def test_where_two_people_are_wanted_whoever_asked_is_told_before_any_question(
+def test_with_two_people_required_the_requester_is_informed_before_any_question(
     state: Path, lang: str, error: str, hint: str
 ) -> None:
     create_approval(state, principal=composition.local_user().id, two_person=True)
@@ -163,7 +161,7 @@ def test_where_two_people_are_wanted_whoever_asked_is_told_before_any_question(
     assert approval_status(state) == ("pending", None)
 
 
-def test_where_two_people_are_wanted_the_other_one_is_told_so_and_approves(state: Path) -> None:
+def test_with_two_people_required_the_second_one_is_named_and_approves(state: Path) -> None:
     create_approval(state, two_person=True)
     with Terminal("approve", "ABCD-2345") as terminal:
         terminal.wait_for("The policy requires approval by someone other than the requester")
@@ -183,7 +181,7 @@ def test_a_name_with_quotation_marks_is_typed_as_it_is_or_as_it_is_shown(state: 
         assert approval_status(state, code) == ("approved", None)
 
 
-def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:
+def test_an_approval_decided_meanwhile_cannot_be_approved(state: Path) -> None:
     create_approval(state)
     with Terminal("approve", "ABCD-2345") as terminal:
         terminal.wait_for("To approve, type")
@@ -289,7 +287,7 @@ def test_a_call_asks_the_person_at_the_terminal_to_type_the_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"), [("somebody@example.com", "does not match the target's name"), ("", "chose to decline")]
+    ("typed", "said"), [("somebody@example.com", "does not match the target's name"), ("", "you did not confirm it")]
 )
 def test_a_call_is_refused_where_the_person_does_not_agree(typed: str, said: str) -> None:
     wanted, _ = _a_tenant_user()
@@ -317,7 +315,7 @@ def test_a_call_is_taken_back_by_hanging_up() -> None:
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
         terminal.wait_for("To go ahead, type")
         terminal.hang_up()
-        terminal.wait_for("chose to cancel")
+        terminal.wait_for("you did not confirm it")
         assert terminal.wait() == 4
 
 

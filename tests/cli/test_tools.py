@@ -21,6 +21,16 @@ def test_every_tool_is_listed_with_level_decision_and_title(catalogue: Catalogue
     assert lines["auth_get_tenants"].split()[1:3] == ["read", "allow"]
 
 
+def test_tools_are_found_by_words_of_either_language() -> None:
+    best = json.loads(run_command("tools", "--search", "delete a tenant", "--json").out)[0]
+    assert best["name"] == "auth_delete_tenant"
+    found = run_command("tools", "--search", "招待を送る").out.splitlines()
+    assert found[0].startswith("auth_create_tenant_invitation ")
+    assert len(found) < 20
+    assert run_command("tools", "--search", "users", "--toolset", "jobs").out.startswith("job_")
+    assert run_command("tools", "--search", "zzzz").out == "No tools match.\n"
+
+
 def test_titles_come_in_japanese() -> None:
     assert "テナントの削除" in run_command("tools", "--lang", "ja").out
 
@@ -75,7 +85,18 @@ def test_one_tool_is_shown_whole() -> None:
 def test_one_tool_is_described_in_japanese() -> None:
     out = run_command("tools", "auth.DeleteTenant", "--lang", "ja").out
     assert "テナントを完全に削除し" in out
-    assert "元に戻せるか: irreversible" in out
+    assert "元に戻せるか: irreversible(元に戻せない)" in out
+    assert "影響範囲: tenant(1つのテナントとそのユーザー)" in out
+    assert "前提条件: テナント用に構築したインフラは残ります" in out
+    assert "このレベルの理由: 有料の顧客" in out
+    described = json.loads(run_command("tools", "auth.DeleteTenant", "--lang", "ja", "--json").out)
+    assert described["effects"]["preconditions"] == ["テナント用に構築したインフラは残ります"]
+
+
+def test_the_reason_of_the_read_only_preset_is_in_japanese() -> None:
+    out = run_command("tools", "auth.DeleteTenant", "--mode", "read-only", "--lang", "ja").out
+    assert "許可されていません" in out
+    assert "not allowed" not in out
 
 
 def test_one_tool_as_json_holds_its_schemas(catalogue: Catalogue) -> None:
@@ -115,7 +136,7 @@ def test_json_stays_json_where_japanese_cannot_be_written() -> None:
     assert json.loads(ran.out)["title"] == "テナントの削除"
 
 
-def test_what_a_person_can_mend_is_one_line_and_exit_status_1() -> None:
+def test_a_fault_that_a_person_can_fix_is_one_line_and_exit_status_1() -> None:
     ran = spawn_command("tools", SAASUS_MCP_READ_ONLY="treu")
     assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert ran.err.startswith("saasus-mcp: SAASUS_MCP_READ_ONLY: ")

@@ -60,7 +60,7 @@ SAFE: list[tuple[list[str], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("words", "variables"), LOCAL)
-def test_a_command_that_runs_the_working_directory_is_told(words: list[str], variables: dict[str, Any]) -> None:
+def test_a_command_that_runs_the_working_directory_is_reported(words: list[str], variables: dict[str, Any]) -> None:
     assert runs_code_from_working_directory(words, variables)
 
 
@@ -110,7 +110,7 @@ def test_a_program_that_everybody_can_replace_is_found(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 @pytest.mark.parametrize("script", [True, False])
-def test_what_install_writes_never_runs_the_working_directory(
+def test_a_written_command_never_runs_the_working_directory(
     client: str, script: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     which = shutil.which

@@ -38,7 +38,7 @@ def test_a_file_that_changes_while_a_person_reads_is_not_overwritten(file: Path,
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only where a folder can be closed to its owner")
-def test_a_folder_that_cannot_be_written_is_told(file: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(file: Path) -> None:
     write_file(file, "{}")
     file.parent.chmod(0o500)
     ran = run_command("install", "cursor", "--file", str(file), "--sandbox", "--yes")
@@ -47,7 +47,7 @@ def test_a_folder_that_cannot_be_written_is_told(file: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
-def test_what_is_kept_of_a_file_is_private(file: Path) -> None:
+def test_a_backup_of_a_file_is_private(file: Path) -> None:
     write_file(file, sample_files("cursor")["other servers"])
     run_install("cursor", file)
     state = Path(os.environ["SAASUS_MCP_STATE_DIR"])
@@ -82,7 +82,7 @@ def test_a_files_owner_stays_and_a_link_to_another_users_is_refused(file: Path, 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and modes are not the same elsewhere")
-def test_a_followed_link_is_told_and_one_that_leads_nowhere_is_refused(file: Path, tmp_path: Path) -> None:
+def test_a_followed_link_is_reported_and_a_dangling_one_is_refused(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(file)
     ran = run_command("install", "cursor", "--file", str(link), "--sandbox", "--yes")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def test_credentials_are_references_where_the_client_resolves_them(
         assert sorted(asked.values()) == [False, True, True]
 
 
-def test_credentials_are_never_written_in_clear_without_a_word(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_never_written_in_plain_text_silently(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     ran = run_command("install", "claude-desktop", "--file", str(file), "--yes")
@@ -51,6 +53,43 @@ def test_credentials_are_never_written_in_clear_without_a_word(file: Path, monke
         assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("prefix", "is_lasting"),
+    [
+        ("/home/me/.cache/uv/archive-v0/Ab3_x", False),
+        ("/home/me/.cache/uv/environments-v2/saasus-mcp-0a1b", False),
+        ("/home/me/.local/share/pipx/.cache/0a1b2c", False),
+        ("/home/me/.local/share/uv/tools/saasus-mcp", True),
+        ("/home/me/.local/share/pipx/venvs/saasus-mcp", True),
+        ("/home/me/project/.venv", True),
+    ],
+)
+def test_no_client_is_given_a_path_in_a_cache(
+    prefix: str, is_lasting: bool, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(sys, "prefix", prefix)
+    monkeypatch.delenv("UV", raising=False)
+    ran = run_command("install", "cursor", "--file", str(file), "--sandbox", "--yes")
+    assert (ran.status, file.exists()) == ((0, True) if is_lasting else (1, False))
+    assert ("uv tool install saasus-mcp" in ran.err) is not is_lasting
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a program is a file with a mode")
+@pytest.mark.parametrize("client", ["cursor", "claude-desktop"])
+def test_uvx_outside_the_path_is_named_in_full(
+    client: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(sys, "prefix", "/home/me/.cache/uv/archive-v0/Ab3_x")
+    for name in ("uv", "uvx"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("UV", str(tmp_path / "uv"))
+    run_install(client, file)
+    entry = read_servers(client, file)["saasus"]
+    assert (entry["command"], entry["args"][0]) == (str(tmp_path / "uvx"), "saasus-mcp")
+
+
 def test_a_profile_with_credentials_in_files_needs_none_in_the_client(file: Path, tmp_path: Path) -> None:
     keys = f'api_key = {{file = "{tmp_path.as_posix()}/a"}}\nsecret_key = {{file = "{tmp_path.as_posix()}/b"}}\n'
     config = f'version = 1\n[profiles.staging]\nsaas_id = "s"\n{keys}'
@@ -62,14 +101,14 @@ def test_a_profile_with_credentials_in_files_needs_none_in_the_client(file: Path
     assert not set(entry["env"]) & set(SECRETS)
 
 
-def test_a_profile_that_is_not_there_is_told_before_anything_is_written(file: Path, tmp_path: Path) -> None:
+def test_a_missing_profile_is_reported_before_anything_is_written(file: Path, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("version = 1\n[profiles.staging]\n", encoding="utf-8")
     ran = run_command("install", "cursor", "--file", str(file), "--profile", "production", "--yes")
     assert (ran.status, file_content(file)) == (1, None)
     assert "Profiles: staging" in ran.err
 
 
-def test_a_policy_that_is_not_sound_is_told_before_anything_is_written(file: Path, tmp_path: Path) -> None:
+def test_a_faulty_policy_is_reported_before_anything_is_written(file: Path, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("version: 2\n", encoding="utf-8")
     ran = run_command(
         "install", "cursor", "--file", str(file), "--sandbox", "--policy", str(tmp_path / "policy.yaml"), "--yes"

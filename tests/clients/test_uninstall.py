@@ -46,7 +46,7 @@ def test_twice_is_the_same_as_once_and_still_undone_by_one_uninstall(client: str
 @pytest.mark.parametrize(
     ("client", "name"), [(client, name) for client, name in EVERY_FILE if sample_files(client)[name]]
 )
-def test_what_the_text_kept_is_every_line_that_was_there(client: str, name: str, file: Path) -> None:
+def test_uninstalling_keeps_every_earlier_line(client: str, name: str, file: Path) -> None:
     """Also where the record of what was there is lost, the text goes back, but for an empty container of ours."""
     before = write_file(file, sample_files(client)[name])
     run_install(client, file)
@@ -70,7 +70,7 @@ def test_a_program_learns_what_was_done_with_the_file(tmp_path: Path) -> None:
         assert str(file) in ran.err
 
 
-def test_what_was_added_after_us_stays_when_we_go(file: Path) -> None:
+def test_later_additions_stay_after_uninstalling(file: Path) -> None:
     write_file(file, '{\n  "mcpServers": {\n    "a": {"command": "a"} // mine\n  }\n}\n')
     run_install("cursor", file)
     text = file.read_text(encoding="utf-8").replace(
@@ -116,20 +116,20 @@ def test_two_servers_of_ours_live_side_by_side(file: Path) -> None:
         "{'a': 1}",
     ],
 )
-def test_a_file_that_is_not_what_the_client_reads_is_left_alone(client: str, text: str, file: Path) -> None:
+def test_a_file_that_is_not_what_the_client_reads_is_not_changed(client: str, text: str, file: Path) -> None:
     before = write_file(file, text.replace("[1]", "[1]]") if client == "codex" else text)
     ran = run_command("install", client, "--file", str(file), "--sandbox", "--yes")
     assert (ran.status, file_content(file)) == (1, before)
     assert "Nothing was written" in ran.err
 
 
-def test_servers_in_an_inline_table_are_left_alone(file: Path) -> None:
+def test_servers_in_an_inline_table_are_not_changed(file: Path) -> None:
     before = write_file(file, 'mcp_servers = {a = {command = "x"}}\n')
     ran = run_command("install", "codex", "--file", str(file), "--sandbox", "--yes")
     assert (ran.status, file_content(file)) == (1, before)
 
 
-def test_a_file_in_another_encoding_is_left_alone(file: Path) -> None:
+def test_a_file_in_another_encoding_is_not_changed(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes('{"名前": 1}'.encode("utf-16"))
     ran = run_command("install", "cursor", "--file", str(file), "--sandbox", "--yes")

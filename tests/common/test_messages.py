@@ -11,7 +11,7 @@ from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.common import messages as runtime
 from saasus_mcp.common.language import Text, locale_language
 from saasus_mcp.common.messages import Message, message, one_of
-from scripts.messages import Use, find_faults, find_uses
+from scripts.messages import Use, find_faults, find_untranslated_pages, find_uses
 
 SOURCE = """
 greeting:
@@ -114,6 +114,20 @@ def test_the_check_reports_every_use_that_does_not_fit(area: Path) -> None:
         "a.py:4: no message has the group area.nogroup",
         "tool_specs/messages: area.list is used nowhere",
     ]
+
+
+def test_a_japanese_text_names_the_japanese_page(tmp_path: Path) -> None:
+    lines = (
+        "page:",
+        "  en: See docs/policy.md.",
+        "  ja: docs/policy.md を参照",
+        "other:",
+        "  en: A",
+        "  ja: docs/policy.ja.md",
+    )
+    (tmp_path / "area.yaml").write_text("\n".join(lines), encoding="utf-8")
+    [fault] = find_untranslated_pages(read_messages(tmp_path))
+    assert fault.startswith("tool_specs/messages: area.page names docs/policy.md")
 
 
 def test_uses_are_found_in_python_and_in_templates(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_database_that_others_have_a_hand_in_is_refused_without_being_opened(k
     assert caught.value.flaw == flaw
 
 
-def test_what_is_ours_alone_is_read(tmp_path: Path) -> None:
+def test_a_private_file_is_read(tmp_path: Path) -> None:
     place = tmp_path / "deep" / "folder" / "file"
     private_files.ensure_private_folder(place.parent)
     private_files.create_private_file(place, b"content")
@@ -119,7 +119,7 @@ def test_a_folder_that_others_can_write_to_is_refused_with_the_command_that_clos
 
 
 @pytest.mark.parametrize("make", [link, lambda place: place.symlink_to("nowhere"), of_mode(0o600)])
-def test_a_folder_that_is_none_is_refused(make: Make, tmp_path: Path) -> None:
+def test_an_invalid_folder_is_refused(make: Make, tmp_path: Path) -> None:
     place = tmp_path / "state"
     make(place)
     with pytest.raises(UnsafeFile):

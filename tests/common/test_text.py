@@ -74,3 +74,9 @@ def test_a_name_is_typed_as_it_is_or_as_its_quotation_shows_it(name: str) -> Non
         assert names_match(quote_text(name, language)[1:-1], name)
         assert not names_match(quote_text(name, language), name), "the quotation marks are not part of it"
         assert not names_match(name[:-1], name)
+
+
+@pytest.mark.parametrize("mark", ["\u030d", "\u0336", "\u20dd", "\u0e47", "\u064b", "\u3099"])
+def test_of_marks_on_one_letter_only_a_few_are_drawn(mark: str) -> None:
+    assert visible_text("e" + mark * 50) == "e" + mark * 4 + MARK * 46
+    assert visible_text(f"e{mark}a{mark * 3}") == f"e{mark}a{mark * 3}"

@@ -21,6 +21,7 @@ from saasus_mcp.catalog.model import Level
 from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
 from saasus_mcp.settings import Settings
 from saasus_mcp.settings.config import Config
+from saasus_mcp.settings.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -28,7 +29,7 @@ PAGES = ("docs/operations.md", "docs/operations.ja.md")
 SELECTOR = re.compile(r"(saasus_mcp_\w+)(?:\{([^}]*)\})?")
 GROUPING = re.compile(r"\bby \(([^)]*)\)")
 OF_PROMETHEUS = {"instance", "job", "le"}
-TIMEOUT_SECONDS = Settings.model_fields["timeout"].default
+TIMEOUT_SECONDS = Settings().timeout
 MARGIN_SECONDS = 10
 
 
@@ -124,11 +125,7 @@ def variables(text: str) -> set[str]:
 
 @pytest.mark.parametrize("file", ["Dockerfile", "compose.yaml", *sorted(map(str, DEPLOY.rglob("*.*"))), *PAGES])
 def test_every_variable_is_a_setting(file: str) -> None:
-    known = {
-        choice
-        for field in Settings.model_fields.values()
-        for choice in field.validation_alias.choices  # type: ignore[union-attr]
-    }
+    known = {variable for variables in VARIABLES.values() for variable in variables}
     assert variables(read(file)) <= known
 
 
@@ -195,6 +192,35 @@ def test_systemd_accepts_the_unit_and_finds_it_confined(tmp_path: Path) -> None:
         run = subprocess.run([analyze, *command, str(unit)], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout + run.stderr
         assert "saasus-mcp.service:" not in run.stderr, run.stderr
+
+
+def run_with_settings(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run the script that runs commands like the unit, with its settings in a folder and as the present user."""
+    text = read("deploy/systemd/saasus-mcp-env").replace("/etc/saasus-mcp", str(folder))
+    text, changed = re.subn(r"exec setpriv .* -- ", "exec ", text)
+    assert changed == 1
+    return subprocess.run(
+        ["/bin/sh", "-c", text, "saasus-mcp-env", *command], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.process
+def test_a_command_has_the_settings_of_the_unit(tmp_path: Path) -> None:
+    url = "postgresql://saasus@db/saasus?passfile=/etc/x&sslmode=verify-full"
+    lines = ["# a comment", "", f"SAASUS_MCP_DATABASE_URL={url}", "SAASUS_MCP_SEALING_KEYS_FILE=/etc/$(id)"]
+    (tmp_path / "environment").write_text("\n".join(lines), encoding="utf-8")
+    found = run_with_settings(tmp_path, "env").stdout.splitlines()
+    unit = read("deploy/systemd/saasus-mcp.service").replace("/etc/saasus-mcp", str(tmp_path))
+    fixed = re.findall(r"(?:SAASUS_MCP_CONFIG|SAASUS_MCP_STATE_DIR|HOME)=\S+", unit)
+    assert len(fixed) == 3
+    assert {*lines[2:], *fixed} <= set(found)
+
+
+@pytest.mark.process
+def test_a_command_does_not_run_without_the_settings(tmp_path: Path) -> None:
+    run = run_with_settings(tmp_path, "echo", "ran")
+    assert run.returncode != 0
+    assert "ran" not in run.stdout
 
 
 def test_the_first_call_with_an_unknown_outcome_is_an_increase(catalogue: Catalogue) -> None:

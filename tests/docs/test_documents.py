@@ -13,13 +13,14 @@ import click
 import pytest
 
 from saasus_mcp import __version__
-from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.cli import COMMANDS, commands
-from saasus_mcp.settings import JwtTable, Settings
+from saasus_mcp.settings import JwtTable
 from saasus_mcp.settings.config import ProfileTable
+from saasus_mcp.settings.environment import VARIABLES
 from saasus_mcp.settings.hosting import AuthTable, HttpTable
-from saasus_mcp.settings.validation import StrictModel
+from saasus_mcp.settings.models import StrictModel
 from scripts.site.markdown import slug
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +47,8 @@ def test_the_table_of_levels_counts_what_the_catalogue_holds(name: str, catalogu
 @pytest.mark.parametrize("page", READMES)
 def test_every_setting_stands_in_the_readme(page: str) -> None:
     readme = read(page)
-    for name, field in Settings.model_fields.items():
-        variable = field.validation_alias.choices[0]  # type: ignore[union-attr]
-        assert f"`{variable}`" in readme, (name, variable)
+    for name, variables in VARIABLES.items():
+        assert f"`{variables[0]}`" in readme, (name, variables)
 
 
 @pytest.mark.parametrize("page", READMES)
@@ -143,7 +143,7 @@ CORPUS = re.compile(r"<!-- corpus: begin -->.*<!-- corpus: end -->", re.DOTALL)
 
 
 def test_every_variable_that_a_page_names_is_one_that_is_read() -> None:
-    settings = {str(name) for field in Settings.model_fields.values() for name in field.validation_alias.choices}  # type: ignore[union-attr]
+    settings = {name for variables in VARIABLES.values() for name in variables}
     flags = {
         param.envvar
         for _, command in commands_of(commands)
@@ -158,7 +158,7 @@ def test_every_variable_that_a_page_names_is_one_that_is_read() -> None:
 
 @pytest.mark.parametrize("language", ["", ".ja"], ids=["en", "ja"])
 @pytest.mark.parametrize("table", [ProfileTable, HttpTable, AuthTable, JwtTable], ids=lambda table: table.__name__)
-def test_every_field_of_the_configuration_file_is_told(table: type[StrictModel], language: str) -> None:
+def test_every_field_of_the_configuration_file_is_reported(table: type[StrictModel], language: str) -> None:
     told = read(f"docs/configuration{language}.md") + read(f"docs/hosting{language}.md")
     assert {name for name in table.model_fields if not re.search(rf"\b{name}\b", told)} == set()
 
@@ -175,7 +175,7 @@ def page_id(page: Path) -> str:
 
 def test_every_page_is_there_in_both_languages() -> None:
     alone = {page_id(page) for page in PAGES if ".ja." not in page.name and not page.with_suffix(".ja.md").exists()}
-    assert alone <= {"docs/README.md", "docs/performance.md"}
+    assert alone <= {"docs/README.md"}
 
 
 def both(page: Path) -> tuple[str, str]:
@@ -192,7 +192,7 @@ def shape(text: str) -> list[str]:
 
 def links(text: str) -> set[str]:
     """Return the pages of ours that a page leads to, in whichever language."""
-    targets = re.findall(r"\]\((?!https?:|(?:\.\./)?images/)([^)#\s]+)", text)
+    targets = re.findall(r"\]\((?!https?:|(?:\.\./|docs/)?images/)([^)#\s]+)", text)
     return {target.replace(".ja.", ".") for target in targets}
 
 
@@ -279,3 +279,44 @@ def test_no_registry_host_is_written_anywhere() -> None:
     host = re.compile(r"files\.python" r"hosted|pypi\.o" r"rg/simple")
     for file in ("requirements.lock", "pyproject.toml", "Makefile", "server.json", "README.md"):
         assert not host.search(read(file)), file
+
+
+def prose_links(page: Path) -> list[tuple[str, str]]:
+    """Return the texts and targets of the links of a page to files of ours."""
+    return re.findall(r"\[([^\]]*)\]\((?!https?:)([^)#\s]+)", CODE.sub("", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_a_link_says_where_it_leads_and_not_the_name_of_a_file(page: Path) -> None:
+    assert [text for text, _ in prose_links(page) if re.fullmatch(r"[\w./-]+\.md", text)] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name.endswith(".ja.md")], ids=page_id)
+def test_a_translation_leads_to_translations(page: Path) -> None:
+    leads = {target for text, target in prose_links(page) if text != "English" and ".ja." not in target}
+    assert {target for target in leads if (page.parent / target).with_suffix(".ja.md").exists()} == set()
+
+
+NUMBERS = re.compile(
+    r"(?<![\d,])(\d+)(?: typed MCP tools| tools, create|(?: API)? operations(?: and (\d+) jobs| of \[SaaSus)|"
+    r"(?:個|件)の操作(?:と(\d+)(?:個|件)のジョブ|すべて)|個のMCPツール|個のツール|個あるAPI操作)"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_a_page_that_counts_operations_and_jobs_counts_those_of_the_catalogue(page: Path) -> None:
+    counts = {str(len(load_catalogue())), str(len(load_jobs()))}
+    found = NUMBERS.findall(page.read_text(encoding="utf-8"))
+    assert {number for numbers in found for number in numbers if number} <= counts
+
+
+def test_the_pages_at_the_beginning_count_operations() -> None:
+    for name in (
+        "README.md",
+        "README.ja.md",
+        "docs/index.md",
+        "docs/index.ja.md",
+        "docs/toolsets.md",
+        "docs/toolsets.ja.md",
+    ):
+        assert NUMBERS.search(read(name)), name

@@ -98,7 +98,7 @@ def test_the_examples_decide_as_the_page_says(examples: dict[str, Policy], catal
 
 
 @pytest.mark.parametrize("page", ["policy.md", "policy.ja.md"])
-def test_the_limits_of_lists_that_hold_where_a_policy_says_nothing_are_told(page: str) -> None:
+def test_the_default_limits_of_lists_are_shown(page: str) -> None:
     told = (DOCS / page).read_text(encoding="utf-8")
     for name in ("max_calls", "critical", "critical_limit"):
         [row] = [line for line in told.splitlines() if line.startswith(f"| `{name}` |")]
@@ -106,6 +106,6 @@ def test_the_limits_of_lists_that_hold_where_a_policy_says_nothing_are_told(page
 
 
 @pytest.mark.parametrize("page", ["policy.md", "policy.ja.md"])
-def test_the_ceilings_that_hold_where_a_policy_says_nothing_are_told(page: str) -> None:
+def test_the_default_ceilings_are_shown(page: str) -> None:
     told = (DOCS / page).read_text(encoding="utf-8")
     assert [f"{name}: {most}" for name, most in DEFAULT_CEILINGS.items() if f"`{name}: {most}`" not in told] == []

@@ -41,7 +41,7 @@ async def read_nothing(_key: str, _args: object) -> ReadResult:
 
 @BY_LANGUAGE
 @pytest.mark.parametrize("operation", tuple(load_catalogue()), ids=lambda operation: operation.tool)
-async def test_what_is_said_of_an_operation_names_tools(operation: Operation, language: Language) -> None:
+async def test_descriptions_of_operations_name_tools(operation: Operation, language: Language) -> None:
     inspection = CallInspection(TargetSnapshot("x"), Impact())
     asked = await build_question(
         QuestionInput(operation, complete_arguments(operation), PLACE, PRINCIPAL.id, inspection), read_nothing

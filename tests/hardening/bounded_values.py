@@ -10,7 +10,7 @@ import pytest
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.hosting.auth.jwks import parse_keys
-from saasus_mcp.hosting.auth.provider_requests import InvalidDocument
+from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument
 from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 from saasus_mcp.permissions.policy import yaml_reader
@@ -160,6 +160,6 @@ async def policy_files(ground: AttackContext) -> str:
 
 @attack(AREA, "Keys of an identity provider nested 100,000 levels deep")
 async def nested_keys(_: AttackContext) -> str:
-    with pytest.raises(InvalidDocument):
+    with pytest.raises(InvalidProviderDocument):
         parse_keys(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
     return "not taken; the keys known before stay in use"

@@ -25,7 +25,7 @@ from tests.support.policies import replace_policy
 AREA = "Paused jobs"
 NAME = "job_run_plan"
 CHANGE = "auth.UpdateTenantPlan"
-COUNT = 30
+COUNT = 20
 PERSON = Controller("local:person", "person", "terminal")
 
 

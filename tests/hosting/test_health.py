@@ -13,7 +13,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting.http.health import STORE_INTERVAL_SECONDS, UPSTREAM_INTERVAL_SECONDS, HealthEndpoints
+from saasus_mcp.hosting.http.health import (
+    FAILED_INTERVAL_SECONDS,
+    STORE_INTERVAL_SECONDS,
+    UPSTREAM_INTERVAL_SECONDS,
+    HealthEndpoints,
+)
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import StoreError
@@ -82,6 +87,21 @@ async def test_it_is_ready_while_stores_and_some_api_work(catalogue: Catalogue) 
     assert (await readiness(health))[0] == 200
 
 
+async def test_a_server_is_ready_soon_after_the_api_is_back(catalogue: Catalogue) -> None:
+    network, clock = Network(), Clock()
+    _, health = looked_after(catalogue, network, clock)
+    network.down = {"staging.example.com", "api.example.com"}
+    for _ in range(5):
+        assert (await readiness(health))[0] == 503
+    assert len(network.asked) == 2, "a failure is reused for a moment, however many ask"
+    network.down.clear()
+    clock.now += FAILED_INTERVAL_SECONDS
+    assert (await readiness(health))[0] == 200
+    clock.now += FAILED_INTERVAL_SECONDS
+    assert (await readiness(health))[0] == 200
+    assert len(network.asked) == 4, "a success is reused for longer"
+
+
 async def test_the_api_is_asked_seldom_and_without_credentials(catalogue: Catalogue) -> None:
     network, clock = Network(), Clock()
     _, health = looked_after(catalogue, network, clock)
@@ -130,7 +150,7 @@ async def test_however_often_anybody_asks_the_stores_are_looked_at_now_and_then(
     assert len(looked) == 2
 
 
-async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue: Catalogue) -> None:
+async def test_an_edited_policy_file_with_a_fault_is_reported(catalogue: Catalogue) -> None:
     _, health = looked_after(catalogue, Network(), Clock(), is_policy_current=lambda: False)
     status, said = await readiness(health)
     assert (status, said["policy"]) == (200, "outdated")
@@ -215,7 +235,7 @@ async def test_the_numbers_are_for_whom_they_concern(
         assert (await client.get("/metrics")).status_code == status
 
 
-async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalogue: Catalogue) -> None:
+async def test_an_approver_sees_the_numbers_of_their_own_profiles_only(catalogue: Catalogue) -> None:
     made = build_server(catalogue, {"alpha": ["operators"], "beta": ["others"]}, known=BOSS)
     for name in made.served:
         await made.served[name].pipeline.run(Call("auth_get_tenants", {}, PRINCIPAL))
@@ -229,7 +249,7 @@ async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalo
     assert "saasus_mcp_http_requests_in_flight 1" in page
 
 
-async def test_an_approver_in_no_group_of_a_profile_is_told_no_numbers(catalogue: Catalogue) -> None:
+async def test_an_approver_in_no_group_of_a_profile_sees_no_numbers(catalogue: Catalogue) -> None:
     async with build_server(catalogue, {"alpha": ["others"]}, known=BOSS).client("boss") as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 403

@@ -68,7 +68,9 @@ async def test_a_token_that_cannot_be_checked_is_never_called_invalid(catalogue:
 @pytest.mark.parametrize(
     "links", [(CannotTell(), StaticAuthenticator()), (StaticAuthenticator(), CannotTell())], ids=["first", "last"]
 )
-async def test_who_is_known_is_let_in_although_another_way_is_away(links: tuple[Authenticator, ...]) -> None:
+async def test_a_known_caller_is_admitted_while_another_identity_source_is_down(
+    links: tuple[Authenticator, ...],
+) -> None:
     chain = AuthenticatorChain(*links)
     assert await chain.authenticate("alice-token") == build_caller("alice", "support")
     with pytest.raises(AuthUnavailable):

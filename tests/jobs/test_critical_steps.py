@@ -108,7 +108,7 @@ async def test_it_goes_once_the_step_itself_is_approved(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_the_code_is_told_at_once_by_the_call_that_starts_the_job_and_by_one_that_follows_it(
+async def test_the_code_is_in_the_answer_of_the_call_that_starts_the_job_and_of_one_that_follows_it(
     tmp_path: Path,
 ) -> None:
     async with start_job_server(tmp_path) as on:
@@ -155,7 +155,7 @@ async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
         assert "pending" not in {each.status for each in on.pipeline.store.list_approvals(on.pipeline.clock())}
 
 
-async def test_while_it_waits_the_model_is_told_to_wait_and_not_to_call_again(tmp_path: Path) -> None:
+async def test_a_pending_call_asks_the_model_to_wait_and_not_to_call_again(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = await begun(on, sandbox_state(on.sandbox).rows("tenants")[0]["id"])
         await waiting(on, job)

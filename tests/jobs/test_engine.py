@@ -17,7 +17,7 @@ from tests.support.job_server import KEY, start_job_server
 PACE = HeartbeatConfig(interval=2.0, timeout=10.0)
 
 
-def test_what_is_kept_of_a_job_is_read_again_and_tells_nothing() -> None:
+def test_the_record_of_a_job_is_read_again_and_reveals_nothing() -> None:
     kept = create_serializer(Encryptor(KEY))
     sealed = kept.serialize({"password": "hush-hush"})
     assert "hush" not in sealed
@@ -36,13 +36,13 @@ def test_what_is_kept_of_a_job_is_read_again_and_tells_nothing() -> None:
     ],
     ids=["nothing", "not sealed", "under another key", "a question's state", "a secret"],
 )
-def test_what_was_not_kept_as_a_job_here_is_never_run(kept: str) -> None:
+def test_a_workflow_without_a_job_record_is_never_run(kept: str) -> None:
     with pytest.raises(EngineError) as error:
         create_serializer(Encryptor(KEY)).deserialize(kept)
     assert error.value.message.id == "jobs.foreign_record"
 
 
-async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
+async def test_a_job_that_could_not_say_how_it_ended_is_reported_as_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.jobs import job_report
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy
@@ -60,7 +65,7 @@ async def test_the_report_tells_the_truth_of_every_line(
         assert all(joined(on.sandbox, row["login"]) for row in told["rows"])
 
 
-async def test_what_no_read_can_tell_is_unknown(tmp_path: Path) -> None:
+async def test_an_unverifiable_write_is_unknown(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("reset_before", on="auth.CreateSaasUser", times=1)
         reads = on.count_requests("auth.SearchSaasUsers")
@@ -89,14 +94,14 @@ async def until(reached: Callable[[], bool]) -> None:
 @pytest.mark.slow
 async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await on.start_import(60)
+        job = await on.start_import(30)
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         told = await on.call_json("job_cancel", {"job": job})
         assert told["status"] == "cancelled"
         applied = [row for row in on.stored_result(told["all_rows"]) if row["outcome"] == "applied"]
-        assert 0 < len(applied) == told["counts"]["applied"] < 120
+        assert 0 < len(applied) == told["counts"]["applied"] < 60
         assert all(joined(on.sandbox, row["login"]) for row in applied)
-        assert told["counts"]["not_begun"] == 120 - len(applied), "no row was left half done"
+        assert told["counts"]["not_begun"] == 60 - len(applied), "no row was left half done"
 
 
 async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
@@ -111,12 +116,12 @@ async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["", "sandbox"], ids=["of everything", "of its profile"])
 async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await on.start_import(60)
+        job = await on.start_import(30)
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", profile))
         told = await on.call_json("job_status", {"job": job, "wait": 30})
         assert (told["status"], told["paused"]["by"]) == ("paused", "local:person")
-        assert on.count_requests("auth.CreateSaasUser") < 60
+        assert on.count_requests("auth.CreateSaasUser") < 30
         cancelled = await on.call_json("job_cancel", {"job": job})
         assert cancelled["counts"]["not_begun"] > 0
 
@@ -126,6 +131,15 @@ async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> N
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", "production"))
         told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 2)}, elicitor=AcceptingPerson())
         assert told["counts"] == {"applied": 4}
+
+
+async def test_a_job_that_waits_for_an_approval_names_its_code_in_answer_and_audit(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 2)})
+        [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
+        assert approval.code in answer.text
+        codes = {each.get("code") for each in on.audit_records("refused") if each.get("plan")}
+        assert codes == {approval.code}
 
 
 async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
@@ -151,7 +165,7 @@ class Changing:
 async def test_a_policy_that_becomes_stricter_is_asked_for_every_step(tmp_path: Path) -> None:
     policy: Any = Changing()
     async with start_job_server(tmp_path, policy=policy) as on:
-        job = await on.start_import(60)
+        job = await on.start_import(30)
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         policy.now = PRESETS["read-only"]
         sent = on.count_requests("auth.CreateSaasUser")
@@ -204,12 +218,38 @@ async def test_rows_of_a_plan_do_not_count_as_a_loop_run_wild(tmp_path: Path) ->
         assert told["counts"] == {"applied": 8}
 
 
+@pytest.mark.parametrize("failing", [0, 1, 100])
+async def test_an_answer_about_a_job_says_what_became_of_its_calls(tmp_path: Path, failing: int) -> None:
+    expected = {0: Outcome.APPLIED, 1: Outcome.PARTLY, 100: Outcome.NOT_APPLIED}
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on="auth.CreateSaasUser", times=failing, status=400, done=False)
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 3)}, elicitor=AcceptingPerson())
+        assert answer.applied == expected[failing], answer.text
+
+
+async def test_a_job_that_fails_after_its_calls_says_that_they_were_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SaasusMcpError(message("jobs.server_failed"))
+
+    async with start_job_server(tmp_path) as on:
+        monkeypatch.setattr(job_report, "build_report", fail)
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 3)}, elicitor=AcceptingPerson())
+        assert not answer.ok
+        assert json.loads(answer.text)["status"] == "failed"
+        assert answer.applied == Outcome.APPLIED
+        again = await on.call("job_status", {"job": json.loads(answer.text)["job"]})
+        assert again.applied == Outcome.APPLIED
+
+
 async def test_a_read_that_fails_ends_the_job_and_says_why(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on="auth.SearchTenantUsers", status=500)
         answer = await on.call("job_export_users", {})
         assert not answer.ok
         assert "auth_search_tenant_users" in answer.text
+        assert answer.applied == Outcome.NOT_APPLIED
         assert on.count_requests("auth.SearchTenantUsers") == 3, "an idempotent read is tried again"
 
 

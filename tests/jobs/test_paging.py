@@ -27,9 +27,9 @@ class Paged(JobReader):
         self.cursors = cursors
         self.asked: list[str] = []
 
-    async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+    async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, None]:
         self.asked.append(args.get("cursor", ""))
-        return {"users": [], "cursor": next(self.cursors)}, ""
+        return {"users": [], "cursor": next(self.cursors)}, None
 
     async def all(self) -> None:
         async for _ in self.read_pages("auth.SearchTenantUsers", {}, len):

@@ -17,6 +17,7 @@ from tests.support.job_server import hold_calls, start_job_server
 from tests.support.paused_jobs import (
     CHANGE,
     GRANT,
+    PEOPLE,
     approved_list,
     changes,
     control,
@@ -54,7 +55,7 @@ async def test_a_pause_leaves_no_row_half_done_and_nothing_is_sent_until_the_job
         assert sends(on) == sent
         assert (await control(on, job, "resume"))["status"] == "running"
         done = await on.wait_for_job(job)
-        assert (done["status"], done["counts"]) == ("done", {"applied": 80})
+        assert (done["status"], done["counts"]) == ("done", {"applied": 2 * PEOPLE})
         assert "paused" not in done
 
 
@@ -64,7 +65,7 @@ async def test_pausing_and_resuming_twice_changes_nothing_more(tmp_path: Path) -
         assert (await control(on, job, "pause"))["paused"] == first["paused"]
         for _ in range(2):
             assert (await control(on, job, "resume"))["status"] == "running"
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 80}
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 2 * PEOPLE}
         decided = [each["action"] for each in on.audit_records("decided")]
         assert decided == ["pause", "resume"], "each decision is recorded once"
 
@@ -88,7 +89,7 @@ async def test_the_former_name_still_cancels_and_a_cancelled_job_cannot_be_pause
 
 async def test_of_a_pause_and_a_cancellation_at_once_the_cancellation_holds(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await on.start_import(40)
+        job = await on.start_import(PEOPLE)
         await until(lambda: on.count_requests(GRANT) >= 5)
         async with anyio.create_task_group() as group:
             for action in ("pause", "cancel", "pause"):
@@ -109,14 +110,14 @@ async def test_a_restart_keeps_a_job_paused(tmp_path: Path) -> None:
         assert (again["done"], again["paused"]) == (told["done"], told["paused"])
         assert len(sandbox.requests) == sent
         await control(on, job, "resume")
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 80}
-        assert on.count_requests("auth.CreateSaasUser") == 40, "no call was sent twice"
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 2 * PEOPLE}
+        assert on.count_requests("auth.CreateSaasUser") == PEOPLE, "no call was sent twice"
 
 
 @pytest.mark.parametrize("name", ["job_control", "job_status"])
-async def test_who_stops_waiting_for_a_pause_or_a_report_does_not_cancel_the_job(tmp_path: Path, name: str) -> None:
+async def test_ending_the_wait_for_a_pause_or_a_report_does_not_cancel_the_job(tmp_path: Path, name: str) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await on.start_import(40)
+        job = await on.start_import(PEOPLE)
         with hold_calls(on, GRANT):
             await until(lambda: on.count_requests("auth.CreateSaasUser") >= 1)
             args: dict[str, Any] = {"action": "pause"} if name == "job_control" else {"wait": 45}
@@ -134,7 +135,7 @@ async def test_who_stops_waiting_for_a_pause_or_a_report_does_not_cancel_the_job
         if name == "job_control":
             await status_of(on, job, "paused")
             await control(on, job, "resume")
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 80}
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 2 * PEOPLE}
 
 
 async def test_an_open_gate_asks_the_store_far_less_often_than_once_a_row(tmp_path: Path) -> None:
@@ -160,8 +161,8 @@ async def test_an_open_gate_asks_the_store_far_less_often_than_once_a_row(tmp_pa
             patch.setattr(pause_gate, "TRUST_SECONDS", 60.0)
             patch.setattr(pause_gate.PauseGate, "_wait", counted)
             patch.setattr(jobs, "get", get_counted)
-            job = await on.start_import(60)
-            assert (await on.wait_for_job(job))["counts"] == {"applied": 120}
+            job = await on.start_import(30)
+            assert (await on.wait_for_job(job))["counts"] == {"applied": 60}
         assert asked <= 5
 
 
@@ -170,13 +171,13 @@ async def test_a_job_whose_gate_was_open_a_moment_ago_still_pauses_at_the_end_of
 ) -> None:
     monkeypatch.setattr(pause_gate, "TRUST_SECONDS", 60.0)
     async with start_job_server(tmp_path) as on:
-        job = await on.start_import(60)
+        job = await on.start_import(30)
         await until(lambda: on.count_requests(GRANT) >= 5)
         pause_in_terminal(on, job)
         told = await status_of(on, job, "paused")
-        assert told["done"] < 60
+        assert told["done"] < 30
         resume_in_terminal(on, job)
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 120}
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 60}
 
 
 @pytest.mark.parametrize("changed", ["tenant", "two_person"])

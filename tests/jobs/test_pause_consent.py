@@ -17,7 +17,9 @@ from saasus_mcp.store.job_records import GRANT_SECONDS
 from tests.support.job_data import sandbox_state
 from tests.support.job_server import start_job_server
 from tests.support.paused_jobs import (
+    CALLS,
     CHANGE,
+    PEOPLE,
     approved_list,
     changes,
     control,
@@ -40,7 +42,7 @@ def fast_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pause_gate, "POLL_SECONDS", 0.02)
 
 
-async def test_what_a_person_paused_the_model_cannot_resume(tmp_path: Path) -> None:
+async def test_the_model_cannot_resume_a_job_that_a_person_paused(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job, _ = await paused_import(on)
         pause_in_terminal(on, job)
@@ -52,7 +54,7 @@ async def test_what_a_person_paused_the_model_cannot_resume(tmp_path: Path) -> N
         assert "local:person paused this job" in await refusal(on, job, "resume"), "another pause takes nothing over"
         assert sends(on) == sent
         resume_in_terminal(on, job)
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 80}
+        assert (await on.wait_for_job(job))["counts"] == {"applied": 2 * PEOPLE}
 
 
 async def test_only_the_owner_controls_a_job_and_only_over_a_connection_that_offers_it(tmp_path: Path) -> None:
@@ -74,14 +76,14 @@ async def test_only_the_owner_controls_a_job_and_only_over_a_connection_that_off
 
 async def test_a_freeze_pauses_a_list_and_only_a_person_lets_it_go_on_after_the_thaw(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await approved_list(on, await changes(on, 30))
+        job = await approved_list(on, await changes(on, CALLS))
         await until(lambda: on.count_requests(CHANGE) >= 3)
         store = on.pipeline.store
         store.freeze(Freeze(0.0, "local:person", "stop", on.pipeline.destination.profile))
         told = await status_of(on, job, "paused")
         assert (told["paused"]["by"], told["paused"]["side"]) == ("local:person", "freeze")
         made = on.count_requests(CHANGE)
-        assert 0 < made < 30
+        assert 0 < made < CALLS
         with pytest.raises(CallRefused, match="frozen by local:person"):
             resume_in_terminal(on, job)
         store.unfreeze(on.pipeline.destination.profile)
@@ -89,8 +91,8 @@ async def test_a_freeze_pauses_a_list_and_only_a_person_lets_it_go_on_after_the_
         await gate_asked_again(on)
         assert on.count_requests(CHANGE) == made
         resume_in_terminal(on, job)
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 30}
-        assert on.count_requests(CHANGE) == 30, "no call was sent twice"
+        assert (await on.wait_for_job(job))["counts"] == {"applied": CALLS}
+        assert on.count_requests(CHANGE) == CALLS, "no call was sent twice"
 
 
 async def test_a_policy_that_became_stricter_during_the_pause_decides_on_the_rest(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ async def test_a_policy_that_became_stricter_during_the_pause_decides_on_the_res
 
 async def test_two_people_are_needed_from_the_moment_the_policy_demands_them(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await approved_list(on, await changes(on, 30), by=PRINCIPAL.id)
+        job = await approved_list(on, await changes(on, CALLS), by=PRINCIPAL.id)
         await until(lambda: on.count_requests(CHANGE) >= 3)
         await control(on, job, "pause")
         made = on.count_requests(CHANGE)
@@ -118,12 +120,12 @@ async def test_a_tenant_that_changed_during_the_pause_is_not_touched(tmp_path: P
     async with start_job_server(tmp_path) as on:
         job, made = await paused_list(on)
         state = sandbox_state(on.sandbox)
-        last = next(row for row in state.rows("tenants") if row["name"] == "Test 30")
+        last = next(row for row in state.rows("tenants") if row["name"] == f"Test {CALLS}")
         state.put("tenants", (last["id"],), {**last, "name": "Renamed"})
         await control(on, job, "resume")
         told = await on.wait_for_job(job)
-        assert told["counts"] == {"applied": 29, "not_applied": 1}
-        assert made < on.count_requests(CHANGE) == 29
+        assert told["counts"] == {"applied": CALLS - 1, "not_applied": 1}
+        assert made < on.count_requests(CHANGE) == CALLS - 1
 
 
 async def test_a_consent_is_over_after_a_day_however_long_the_job_was_paused(
@@ -155,7 +157,7 @@ async def test_the_reason_of_the_end_survives_a_crash_between_the_end_of_the_con
 async def test_a_request_with_other_content_does_not_take_over_the_paused_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job, made = await paused_list(on)
-        calls = await changes(on, 30)
+        calls = await changes(on, CALLS)
         again = await on.call_json("job_run_plan", {"calls": calls})
         assert (again["job"], again["status"]) == (job, "paused"), "the same request is the same job, and stays paused"
         other = [*calls[:-1], {"tool": "auth_delete_tenant", "arguments": calls[-1]["arguments"]}]
@@ -163,7 +165,7 @@ async def test_a_request_with_other_content_does_not_take_over_the_paused_job(tm
         assert not (await on.call("job_control", {"job": job, "action": "resume", "calls": other})).ok
         assert on.count_requests(CHANGE) == made
         assert (await control(on, job, "resume"))["job"] == job
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 30}
+        assert (await on.wait_for_job(job))["counts"] == {"applied": CALLS}
 
 
 async def test_a_connection_resumes_a_list_only_if_it_could_begin_each_of_its_calls(tmp_path: Path) -> None:
@@ -184,4 +186,4 @@ async def test_a_connection_resumes_a_list_only_if_it_could_begin_each_of_its_ca
         assert on.count_requests(CHANGE) == made
         wide = replace(PRINCIPAL, narrowing=Narrowing(exclude=frozenset({"auth_delete_tenant"})))
         assert (await control(on, job, "resume", who=wide))["status"] == "running"
-        assert (await on.wait_for_job(job))["counts"] == {"applied": 30}
+        assert (await on.wait_for_job(job))["counts"] == {"applied": CALLS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import anyio
 import pytest
 
 from saasus_mcp.jobs import step_runner
-from saasus_mcp.store import Freeze
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
+from saasus_mcp.permissions.policy.presets import PRESETS, Principal
+from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
+from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
+from saasus_mcp.store import Freeze, StoreUnavailable
 from tests.support.job_data import list_grants
 from tests.support.job_server import JobServer, start_job_server
 
@@ -42,16 +47,16 @@ async def test_calls_are_held_back_until_the_time_that_the_api_names(tmp_path: P
         assert "do not start it again" in report["hint"]
         cancelled = await on.call_json("job_cancel", {"job": job})
         assert cancelled["status"] == "cancelled"
-        assert cancelled["counts"]["not_begun"] >= 50
-        assert on.count_requests(CREATE) <= 4
+        assert cancelled["counts"]["not_begun"] >= 2 * (30 - MAX_CONCURRENT)
+        assert on.count_requests(CREATE) <= MAX_CONCURRENT
 
 
 async def test_a_job_ends_if_the_api_asks_for_too_long_a_wait(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on=CREATE, status=429, retry_after=7200)
         told = await on.wait_for_job(await on.start_import(30))
-        assert on.count_requests(CREATE) <= 4
-        assert told["counts"]["not_begun"] >= 50
+        assert on.count_requests(CREATE) <= MAX_CONCURRENT
+        assert told["counts"]["not_begun"] >= 2 * (30 - MAX_CONCURRENT)
         refused = [row["why"] for row in told["rows"] if row["outcome"] == "not_applied"]
         assert refused
         assert all("7200 seconds" in why for why in refused)
@@ -72,7 +77,7 @@ async def test_an_api_that_names_no_time_is_tried_again_a_few_times(
 
 async def test_nothing_is_sent_again_if_writes_were_frozen_meanwhile(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        on.sandbox.faults.add("status", on=CREATE, times=4, status=429, retry_after=2)
+        on.sandbox.faults.add("status", on=CREATE, times=MAX_CONCURRENT, status=429, retry_after=2)
         job = await on.start_import(12)
         await wait_until_waiting(on, job)
         sent = on.count_requests(CREATE)
@@ -81,6 +86,85 @@ async def test_nothing_is_sent_again_if_writes_were_frozen_meanwhile(tmp_path: P
         assert on.count_requests(CREATE) == sent
         told = await on.call_json("job_cancel", {"job": job})
         assert "applied" not in told["counts"]
+
+
+class WatchedQueue(FairQueue):
+    """Lets something happen when a refused call waits for its slot."""
+
+    def __init__(self, happens: Callable[[], None], on: JobServer) -> None:
+        super().__init__()
+        self._happens, self._on = happens, on
+
+    def take_free(self, principal: str) -> Slot | None:
+        if self._on.count_requests(CREATE):
+            self._happens()
+        return super().take_free(principal)
+
+
+class TurningPolicy:
+    """The policy guarded, and later one that denies writes."""
+
+    generation = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(PRESETS["read-only" if self.generation else "guarded"], name)
+
+
+@pytest.mark.parametrize("event", ["freeze", "stricter"])
+async def test_nothing_is_sent_again_if_that_was_forbidden_while_the_call_waited_for_its_slot(
+    tmp_path: Path, event: str
+) -> None:
+    policy: Any = TurningPolicy()
+
+    def forbid() -> None:
+        if event == "freeze":
+            on.pipeline.store.freeze(Freeze(0.0, "someone", "", on.pipeline.destination.profile))
+        else:
+            policy.generation = 1
+
+    async with start_job_server(tmp_path, policy=policy) as on:
+        on.pipeline.call_queue = WatchedQueue(forbid, on)
+        on.sandbox.faults.add("status", on=CREATE, times=1, status=429, retry_after=0)
+        report = await on.wait_for_job(await on.start_import(1))
+        assert on.count_requests(CREATE) == 1
+        assert report["status"] == ("paused" if event == "freeze" else "done")
+        if event == "stricter":
+            [row, _] = report["rows"]
+            assert (row["outcome"], "429" in row["why"]) == ("not_applied", False), row
+
+
+@pytest.mark.parametrize("event", ["revoked", "unknown"])
+async def test_nothing_is_sent_again_after_the_token_of_the_caller_was_revoked(tmp_path: Path, event: str) -> None:
+    asked: list[str] = []
+
+    async def is_revoked(_: Principal) -> bool:
+        if not on.count_requests(CREATE):
+            return False
+        asked.append(event)
+        if event == "unknown" and len(asked) == 1:  # the job waits for the store, and asks again
+            raise StoreUnavailable.of("store.database_failed")
+        return True
+
+    async with start_job_server(tmp_path, is_revoked=is_revoked) as on:
+        on.sandbox.faults.add("status", on=CREATE, times=1, status=429, retry_after=1)
+        report = await on.wait_for_job(await on.start_import(2 * MAX_CONCURRENT))
+        assert on.count_requests(CREATE) <= MAX_CONCURRENT, "each row of the first round, once"
+        assert on.count_requests("auth.CreateTenantUserRoles") == 0
+        assert any("revoked" in row["why"] for row in report["rows"])
+
+
+async def test_an_outage_of_the_store_while_a_refused_call_waits_leaves_its_outcome_certain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreUnavailable.of("store.database_failed")
+
+    async with start_job_server(tmp_path) as on:
+        on.pipeline.call_queue = WatchedQueue(lambda: monkeypatch.setattr(CallAuthorizer, "is_frozen", fail), on)
+        on.sandbox.faults.add("status", on=CREATE, times=1, status=429, retry_after=0)
+        report = await on.wait_for_job(await on.start_import(1))
+        assert on.count_requests(CREATE) == 1
+        assert report["rows"][0]["outcome"] == "not_applied", report
 
 
 async def test_a_server_that_stops_while_a_job_waits_tells_every_row_truly(tmp_path: Path) -> None:

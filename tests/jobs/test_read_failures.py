@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.job_server import start_job_server
 
@@ -14,3 +17,21 @@ async def test_a_failed_read_says_once_that_nothing_was_changed(tmp_path: Path) 
         assert not answer.ok
         assert answer.text.count("Outcome: not_applied") == 1
         assert answer.text.count("Trace id: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "read"),
+    [
+        ("job_import_users", {"csv": "email,tenant_name\na@example.com,x"}, "auth.GetTenants"),
+        ("job_user_activity", {"from": "2026-10", "by": "user", "user_ids": ["u-1"]}, "auth.GetSaasUser"),
+    ],
+)
+async def test_a_person_reads_in_their_language_why_a_plan_could_not_be_made(
+    tmp_path: Path, job: str, arguments: dict[str, Any], read: str
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on=read, status=403)
+        answer = await on.call(job, arguments)
+    assert "トレースID" in answer.explain("ja")
+    assert "Trace id" in answer.text
+    assert "Trace id" not in answer.explain("ja")

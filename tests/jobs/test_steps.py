@@ -39,7 +39,7 @@ def lost(request: httpx2.Request) -> httpx2.Response:
     [([OTHER, ROLE], ROLE), ([ROLE, {**ROLE, "display_name": "Another"}], None)],
     ids=["one fits", "two fit"],
 )
-async def test_what_a_step_made_is_known_again_only_where_one_thing_can_be_it(
+async def test_an_object_made_by_a_step_is_recognised_only_if_it_is_unambiguous(
     catalogue: Catalogue, store: Store, roles: list[Any], found: Any
 ) -> None:
     api = StubApi(catalogue, answers={"auth.CreateRole": lost, "auth.GetRoles": {"roles": roles}})

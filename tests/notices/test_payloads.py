@@ -20,7 +20,7 @@ import pytest
 from saasus_mcp.notices import mail
 from saasus_mcp.notices.channels import ChannelKind
 from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
-from saasus_mcp.notices.payloads import build_request, message_id, sign
+from saasus_mcp.notices.payloads import LINE_WORKS_TEXT, build_request, line_works_message, message_id, sign
 from saasus_mcp.settings.notices import EmailTable
 from tests.support.notices import SIGNING_SECRET, channel
 
@@ -74,6 +74,28 @@ def test_a_long_notice_stays_within_the_limits_of_slack() -> None:
     longest = replace(NOTICE, title="あ" * MAX_TITLE, lines=("い" * MAX_LINE,) * 8)
     sections = [block["text"]["text"] for block in payload("slack", longest)["blocks"] if block["type"] == "section"]
     assert max(map(len, sections)) <= 3000
+
+
+def test_a_long_notice_stays_within_the_limits_of_line_works_with_all_its_lines() -> None:
+    lines = (*("い" * MAX_LINE,) * 7, "期限: 10:15")
+    [text] = payload("line_works", replace(NOTICE, lines=lines))["body"].values()
+    assert len(text) <= 1000
+    assert text.count("\n") == 7
+    assert text.count("…") == 7
+    assert text.endswith("い\n期限: 10:15")
+
+
+def test_a_notice_that_just_fits_is_not_cut() -> None:
+    lines = ("い" * 300, "う" * 600, "a" * 50, "期限: 10:15")
+    text = "\n".join(lines)
+    fitting = (*lines[:3], "期" * (1000 - len(text) + len(lines[3])))
+    assert payload("line_works", replace(NOTICE, lines=fitting))["body"] == {"text": "\n".join(fitting)}
+
+
+def test_a_long_notice_stays_within_the_limit_of_teams() -> None:
+    """Teams refuses a message of more than about 28 KB."""
+    longest = replace(NOTICE, title="あ" * MAX_TITLE, lines=("い" * MAX_LINE,) * 9)
+    assert len(build_request(channel("teams"), longest, NOW).content) < 28_000
 
 
 def test_teams_gets_an_adaptive_card_without_markdown() -> None:
@@ -178,6 +200,16 @@ def test_long_text_takes_no_long_time() -> None:
 
 def test_a_text_is_bounded() -> None:
     assert len(inert_text("あ" * 10_000, MAX_TITLE)) <= MAX_TITLE + 1
+
+
+def test_the_id_of_a_person_is_not_cut_out_of_a_message_that_is_too_long() -> None:
+    identity = f"({'7' * 64})"
+    lines = ("Profile: default", f"Requested by: {'n' * 60} {identity}", *["x" * MAX_LINE] * 6, "Until: 10:15")
+    text = line_works_message(replace(NOTICE, lines=lines))["body"]["text"]
+    assert len(text) <= LINE_WORKS_TEXT
+    assert identity in text
+    assert text.splitlines()[0] == lines[0]
+    assert text.splitlines()[-1] == lines[-1]
 
 
 def test_a_mail_is_plain_automatic_and_has_the_id_of_the_notice() -> None:

@@ -1,35 +1,24 @@
-"""Each event is reported once, in the reader's language, with the reason and the link; and a broken channel delays nothing else."""
+"""Each event is sent once to each channel that wants it, and a broken channel or store delays nothing else."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import get_args
 
 import anyio
 import pytest
 
-from saasus_mcp import jobs
-from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.person import Person
+from saasus_mcp.common.messages import message
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.notice import Notice
 from saasus_mcp.notices.sending import SendFailure, describe_failure
-from saasus_mcp.notices.worker import NoticeSource, NoticeWorker
+from saasus_mcp.notices.worker import NoticeSource
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
-from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.store import Commitment, JobGrant, Store
+from saasus_mcp.store import Store
 from saasus_mcp.store.errors import StoreError
-from saasus_mcp.store.job_records import RowOutcome
 from saasus_mcp.store.notice_records import Mute
 from saasus_mcp.store.records import DAY
-from tests.support.approvals import NOW, pending_approval
-from tests.support.notices import FAST, RecordingSender, channel, worker
-from tests.support.questions import deletion
+from tests.support.approvals import NOW
+from tests.support.notices import FAST, Clock, RecordingSender, ask, channel, deliver, running, until, worker
 
 
 class Killed(BaseException):
@@ -55,148 +44,6 @@ class StoppingSender:
         failure = await self.inner.send(channel, notice)
         self.scope.cancel()
         return failure
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = NOW + 1
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def deliver(each: NoticeWorker) -> None:
-    """Let the worker look once, and wait until what it has started has ended."""
-    async with anyio.create_task_group() as tasks:
-        await each.look(tasks)
-
-
-@asynccontextmanager
-async def running(*workers: NoticeWorker) -> AsyncIterator[None]:
-    async with anyio.create_task_group() as tasks:
-        for each in workers:
-            tasks.start_soon(each.run)
-        yield
-        tasks.cancel_scope.cancel()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for is in a store
-            await anyio.sleep(0.01)
-
-
-def ask(store: Store, **other: str) -> None:
-    store.request_approval(pending_approval(**other), 5)
-
-
-def titles(sender: RecordingSender) -> list[str]:
-    return [notice.title for _, notice in sender.sent]
-
-
-async def test_a_pending_approval_is_told_with_whom_it_concerns_and_where_to_decide(store: Store) -> None:
-    sender = RecordingSender()
-    ask(store)
-    await deliver(worker(store, [channel()], sender, clock=Clock()))
-    [(name, notice)] = sender.sent
-    assert (name, notice.kind, notice.reference) == ("ops", "approval_requested", "ABCD-2345")
-    assert notice.link == "https://mcp.example.com/console/approvals/ABCD-2345"
-    assert "auth·DeleteTenant" in notice.title, "the name of the tool, where another version stored the question"
-    assert any("local:me" in line for line in notice.lines)
-
-
-async def test_without_a_console_the_command_is_told(store: Store) -> None:
-    sender = RecordingSender()
-    ask(store)
-    await deliver(worker(store, [channel()], sender, clock=Clock(), console=""))
-    [(_, notice)] = sender.sent
-    assert notice.link == ""
-    assert any("saasus-mcp approve ABCD-2345" in line for line in notice.lines)
-
-
-@pytest.mark.parametrize("status", ["approved", "rejected"])
-async def test_the_outcome_is_told_with_the_person_and_the_reason(store: Store, status: str) -> None:
-    sender, clock = RecordingSender(), Clock()
-    ask(store)
-    store.decide_approval("ABCD-2345", status, by="oidc:https://idp|sato", at=NOW + 1, reason="今はだめ <!channel>")  # type: ignore[arg-type]
-    await deliver(worker(store, [channel(lang="ja")], sender, clock=clock))
-    [(_, notice)] = sender.sent
-    assert notice.kind == f"approval_{status}", "and the request itself is not news any more"
-    assert any("sato" in line for line in notice.lines)
-    assert any("今はだめ ‹!channel›" in line for line in notice.lines)
-
-
-async def test_people_are_shown_by_name_beside_their_id(store: Store) -> None:
-    sender, clock = RecordingSender(), Clock()
-    asked = replace(deletion("Acme"), requester="oidc:https://idp|42", requester_name="佐藤 花子 (sato@example.jp)")
-    store.request_approval(pending_approval(preview=asked.to_json(), principal="oidc:https://idp|42"), 5)
-    each = worker(store, [channel(lang="ja")], sender, clock=clock)
-    await deliver(each)
-    [approval] = store.list_approvals(NOW)
-    ApprovalService(store).reject(approval, "oidc:https://idp|7", NOW + 2, person=Person("鈴木 一郎"))
-    await deliver(each)
-    requested, rejected = (notice.text for _, notice in sender.sent)
-    assert "佐藤 花子 (sato@example.jp)" in requested
-    assert "42" in requested
-    assert "鈴木 一郎" in rejected
-    assert store.audit_records()[-1]["principal_name"] == "鈴木 一郎"
-
-
-async def test_a_freeze_names_the_person_beside_the_id(store: Store) -> None:
-    sender = RecordingSender()
-    action = ActionRecord(ActionKind.FREEZE, "oidc:https://idp|7", "console", person=Person("鈴木 一郎"))
-    record_action(store, action, NOW)
-    await deliver(worker(store, [channel()], sender, clock=Clock()))
-    [(_, notice)] = sender.sent
-    assert any("鈴木 一郎" in line and "7" in line for line in notice.lines)
-
-
-async def test_an_approval_that_nobody_decided_is_told_when_it_expires(store: Store) -> None:
-    sender, clock = RecordingSender(), Clock()
-    ask(store)
-    each = worker(store, [channel()], sender, clock=clock)
-    await deliver(each)
-    clock.now = NOW + 901
-    await deliver(each)
-    await deliver(each)
-    assert [notice.kind for _, notice in sender.sent] == ["approval_requested", "approval_expired"]
-
-
-async def test_the_end_of_a_job_a_freeze_and_its_end_are_told(store: Store) -> None:
-    sender = RecordingSender()
-    grant = JobGrant("job_export_users", "local:me", "default", "p" * 64, "none", "", False, {})
-    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant, profile="default"))
-    store.finish_job("job-1", "failed", {"counts": {"applied": 3, "unknown": 1}}, record={"status": "failed"}, at=NOW)
-    for kind in (ActionKind.FREEZE, ActionKind.UNFREEZE):
-        record_action(store, ActionRecord(kind, "local:me", "terminal", reason="@all stop"), NOW)
-    await deliver(worker(store, [channel()], sender, clock=Clock()))
-    kinds = {notice.kind: notice for _, notice in sender.sent}
-    assert set(kinds) == {"job_failed", "frozen", "unfrozen"}
-    assert "Export" in kinds["job_failed"].title, "the title of the job, not its id"
-    assert any("3" in line for line in kinds["job_failed"].lines)
-    assert any("＠all stop" in line for line in kinds["frozen"].lines)
-
-
-@pytest.mark.parametrize("lang", ["en", "ja"])
-@pytest.mark.parametrize("outcome", get_args(RowOutcome))
-async def test_every_outcome_of_rows_is_told_with_its_number(store: Store, outcome: str, lang: Language) -> None:
-    sender = RecordingSender()
-    grant = JobGrant("job_export_users", "local:me", "default", "p" * 64, "none", "", False, {})
-    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant, profile="default"))
-    store.finish_job("job-1", "done", {"counts": {outcome: 417}}, record={"status": "done"}, at=NOW)
-    await deliver(worker(store, [channel(lang=lang)], sender, clock=Clock()))
-    [(_, notice)] = sender.sent
-    assert one_of("notices.rows", outcome, count=417).text(lang) in notice.lines
-
-
-def test_jobs_report_no_other_outcome() -> None:
-    """A new outcome of a job must be added to the list, or notices and the console would not tell of it."""
-    written = re.compile(r'"outcome": "([a-z_]+)"')
-    sources = [path.read_text() for path in Path(jobs.__path__[0]).rglob("*.py")]
-    found = {outcome for source in sources for outcome in written.findall(source)}
-    assert "skipped" in found
-    assert found <= set(get_args(RowOutcome))
 
 
 async def test_each_event_is_sent_once_to_each_channel_that_wants_it(store: Store) -> None:
@@ -332,7 +179,7 @@ async def test_an_approval_does_not_wait_behind_other_notices(store: Store) -> N
     assert [notice.kind for _, notice in sender.sent] == ["approval_requested", "frozen", "frozen", "frozen"]
 
 
-async def test_what_is_no_news_any_more_is_given_up(store: Store) -> None:
+async def test_an_outdated_notice_is_given_up(store: Store) -> None:
     clock, sender = Clock(), RecordingSender()
     record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal"), NOW)
     clock.now = NOW + DAY + 1
@@ -414,14 +261,14 @@ async def test_no_secret_of_the_server_is_in_a_notice(store: Store) -> None:
 async def test_an_event_that_cannot_be_shown_stops_neither_the_server_nor_the_others(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def label_or_fail(principal: str) -> str:
-        if "broken" in principal:
+    def fail_for_one(text: str) -> str:
+        if "broken" in text:
             raise ZeroDivisionError
-        return principal
+        return text
 
     sender = RecordingSender()
     each = worker(store, [channel()], sender, clock=Clock())
-    each._renderer = replace(each._renderer, label_person=label_or_fail)
+    each._renderer = replace(each._renderer, redact=fail_for_one)
     ask(store, principal="local:broken")
     ask(store, code="WXYZ-2345", binding="c" * 64)
     await deliver(each)

@@ -106,7 +106,7 @@ def test_an_item_goes_into_an_array_and_out_again(items: list[Any], data: st.Dat
 
 
 @given(st.text(alphabet='{}[]:,"\\/*tfn1 \n', max_size=24))
-def test_what_is_read_is_what_json_reads_or_an_error(text: str) -> None:
+def test_reading_equals_json_or_is_an_error(text: str) -> None:
     try:
         expected = json.loads(text)
     except ValueError:

@@ -68,7 +68,7 @@ def test_the_call_that_was_meant_has_the_digest_of_the_same_call_typed_well(key:
 
 @pytest.mark.slow
 @given(json_keys, st.data())
-def test_what_is_understood_is_understood_once_and_for_all(key: str, data: st.DataObject) -> None:
+def test_coercion_is_idempotent(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     fields = list(operation.input_schema.get("properties", {})) or ["none"]
     changed = data.draw(st.dictionaries(st.sampled_from(fields), sent, min_size=1, max_size=3))
@@ -82,7 +82,7 @@ def test_what_is_understood_is_understood_once_and_for_all(key: str, data: st.Da
 
 
 @given(json_keys, st.data())
-def test_what_fits_and_is_not_empty_is_unchanged(key: str, data: st.DataObject) -> None:
+def test_a_fitting_value_that_is_not_empty_is_unchanged(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     texts = st.text('0123456789truefalsn{}[]": ', min_size=1, max_size=12)
 

@@ -160,7 +160,7 @@ def test_adding_a_rule_that_denies_never_permits_more(
 
 
 @given(policies, cases)
-def test_what_is_not_listed_is_denied_whatever_its_arguments(policy: RulePolicy, case: PolicyInput) -> None:
+def test_an_unlisted_tool_is_denied_with_any_arguments(policy: RulePolicy, case: PolicyInput) -> None:
     if not policy.could_allow(case.operation, case.principal, case.profile):
         assert policy.decide(case).outcome == "deny"
 

@@ -82,6 +82,6 @@ JSON = st.recursive(
 
 
 @given(JSON, st.lists(st.text(LETTERS, min_size=24, max_size=40), min_size=1, max_size=3))
-def test_what_holds_no_secret_is_the_same_object(value: object, secrets: list[str]) -> None:
+def test_a_value_without_a_secret_is_the_same_object(value: object, secrets: list[str]) -> None:
     assume(not any(secret in json.dumps(value) for secret in secrets))
     assert KnownSecrets(secrets).redact(value) is value

@@ -84,6 +84,10 @@ def test_an_answer_with_one_field_changed_is_shaped_to_what_the_schema_accepts(k
 def test_an_answer_is_shaped_as_the_slow_and_plain_way_shapes_it(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     value = copy.deepcopy(sample_value(operation.output_schema))
+    lists = [node[at] for node, at in places(value) if isinstance(node[at], list)]
+    if data.draw(st.booleans()) and lists:
+        items = data.draw(st.sampled_from(lists))
+        items[:] = [copy.deepcopy(item) for item in items for _ in range(20)]
     for _ in range(data.draw(st.integers(0, 3))):
         node, at = data.draw(st.sampled_from(list(places(value)) or [(value, "new")]))
         if isinstance(node, dict) and data.draw(st.booleans()):
@@ -99,7 +103,7 @@ def test_an_answer_is_shaped_as_the_slow_and_plain_way_shapes_it(key: str, data:
 
 
 @given(operations_with_answer)
-def test_an_answer_that_is_as_documented_and_holds_no_secret_is_not_made_anew(key: str) -> None:
+def test_a_documented_answer_without_a_secret_is_not_copied(key: str) -> None:
     operation = CATALOGUE.find(key)
     if not (operation.secret_outputs or operation.scrubbed_outputs):
         value = {**sample_value(operation.output_schema), "undeclared": {"list": [1, "text", {"deep": None}]}}
@@ -128,7 +132,7 @@ def test_no_marked_secret_is_in_any_part_of_an_answer_however_it_drifted(key: st
 @given(json_keys, st.binary(max_size=300) | any_json.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_an_answer_or_a_failure_that_can_be_sent_on(key: str, body: bytes) -> None:
     operation = CATALOGUE.find(key)
-    given = build_answer(operation, ApiResponse(200, "application/json", body, "trace"), hidden)
+    given = build_answer(operation, ApiResponse(200, body, "trace"), hidden)
     given.text.encode()
     json.dumps(given.structured, allow_nan=False).encode()
     assert given.applied in ("applied", "not_applied", "unknown")
@@ -141,7 +145,7 @@ def test_any_body_is_an_answer_or_a_failure_that_can_be_sent_on(key: str, body: 
 @given(json_keys, st.integers(300, 599), st.binary(max_size=300) | any_json.map(lambda v: json.dumps(v).encode()))
 def test_any_error_body_is_a_failure_that_can_be_sent_on(key: str, status: int, body: bytes) -> None:
     operation = CATALOGUE.find(key)
-    given = build_answer(operation, ApiResponse(status, "", body, "trace"), hidden)
+    given = build_answer(operation, ApiResponse(status, body, "trace"), hidden)
     given.text.encode()
     assert not given.ok
     assert f"HTTP {status}" in given.text

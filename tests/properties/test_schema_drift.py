@@ -64,19 +64,19 @@ def full(fields: dict[str, Any], place: str) -> Any:
 
 
 @pytest.mark.parametrize("key", [key for key, row in ROWS.items() if "200" in row["fields"]])
-def test_no_value_of_any_documented_field_is_told(key: str) -> None:
+def test_no_value_of_any_documented_field_is_reported(key: str) -> None:
     told = report(key, full(ROWS[key]["fields"], "200"))
     assert not any(text in told for text in VALUES)
 
 
-def test_a_value_that_is_not_documented_is_told_of_where_there_is_an_enum() -> None:
+def test_an_undocumented_value_is_reported_where_there_is_an_enum() -> None:
     assert "undocumented_value" in report(
         "pricing.GetPricingUnits", full(ROWS["pricing.GetPricingUnits"]["fields"], "200")
     )
 
 
 @given(_answers())
-def test_no_value_and_no_key_of_a_map_is_told(answer: tuple[str, Any]) -> None:
+def test_no_value_and_no_key_of_a_map_is_reported(answer: tuple[str, Any]) -> None:
     told = report(*answer)
     assert not any(text in told for text in VALUES)
 

@@ -92,7 +92,7 @@ def test_utc_and_japan_agree_with_the_plain_calendar(instant: int) -> None:
 
 
 @given(INSTANTS | RECENT, ANY_ZONE)
-def test_the_text_that_is_told_leads_back_to_the_instant(instant: int, zone: str) -> None:
+def test_the_shown_time_parses_to_the_same_instant(instant: int, zone: str) -> None:
     told = convert(time=instant, zone=zone)
     assert told["epoch"] == instant
     for each in told["zones"].values():
@@ -197,14 +197,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_time_is_refused_with_what_would_be(case: str) -> None:
+def test_an_invalid_time_is_refused_with_an_example(case: str) -> None:
     given, field, hint = REFUSED[case]
     error = convert(**given)["error"]
     assert error.startswith(field)
     assert hint in error
 
 
-def test_now_is_told_in_utc_and_in_japan() -> None:
+def test_the_current_time_is_given_in_utc_and_in_japan() -> None:
     got: Any = at_once(NOW.handle(Call("time_now", {}, PRINCIPAL)))
     assert got.structured["epoch"] == 1_798_729_199
     assert got.structured["zones"]["UTC"]["time"] == "2026-12-31T14:59:59+00:00"

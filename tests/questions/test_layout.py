@@ -24,13 +24,13 @@ def fact(name: str, *, lead: bool = False, head: str = "v") -> Fact:
 def asked(facts: int = 0, warnings: int = 0) -> Question:
     built = Question(
         "auth_delete_tenant",
-        Text("Delete the tenant “Acme”", "「Acme」を削除します"),
-        "Acme",
+        Text("Delete the tenant “Harbor Lights Inc.”", "「Harbor Lights Inc.」を削除します"),
+        "Harbor Lights Inc.",
         Destination("default", "saas"),
         "local:me",
         facts=tuple(fact(f"f{n}", lead=n == 0) for n in range(facts)),
         warnings=tuple(QuestionWarning("consequence", Text(f"w{n}", f"w{n}")) for n in range(warnings)),
-        typed=Text("Acme", "Acme"),
+        typed=Text("Harbor Lights Inc.", "Harbor Lights Inc."),
     )
     return replace(built, hidden=hidden_labels(built))
 
@@ -41,8 +41,8 @@ def test_a_dialog_has_at_most_twelve_lines_and_announces_the_rest(facts: int, wa
     question = asked(facts, warnings)
     lines = render_dialog(question, EN).splitlines()
     assert len(lines) <= MAX_LINES
-    assert lines[0] == "Delete the tenant “Acme”"
-    assert lines[-1] == "To go ahead, type “Acme”"
+    assert lines[0] == "Delete the tenant “Harbor Lights Inc.”"
+    assert lines[-1] == "To go ahead, type “Harbor Lights Inc.”"
     shown = {line.partition(":")[0] for line in lines}
     missing = [f"f{n}" for n in range(facts) if f"f{n}" not in shown]
     assert [text.en for text in question.hidden] == missing
@@ -51,7 +51,7 @@ def test_a_dialog_has_at_most_twelve_lines_and_announces_the_rest(facts: int, wa
 
 def test_the_first_lines_hold_the_target_what_leads_and_the_consequence() -> None:
     lines = render_dialog(asked(facts=6, warnings=1), EN).splitlines()
-    assert lines[:3] == ["Delete the tenant “Acme”", "f0: v", "⚠ w0"]
+    assert lines[:3] == ["Delete the tenant “Harbor Lights Inc.”", "f0: v", "⚠ w0"]
 
 
 def test_a_value_that_is_not_shown_whole_is_announced_wherever_it_stands() -> None:
@@ -75,7 +75,9 @@ def test_the_requesters_words_are_a_quotation() -> None:
 
 
 def test_the_model_is_not_told_how_to_agree() -> None:
-    assert render_for_model(asked(), EN) == render_dialog(asked(), EN).removesuffix("\nTo go ahead, type “Acme”")
+    assert render_for_model(asked(), EN) == render_dialog(asked(), EN).removesuffix(
+        "\nTo go ahead, type “Harbor Lights Inc.”"
+    )
 
 
 def test_why_it_is_asked_again_comes_first() -> None:

@@ -43,9 +43,7 @@ def lines(key: str, values: dict[str, Any], *first: tuple[str, dict[str, Any]]) 
         ("direct", 5, "Overwrite “受注件数” of “株式会社青空商事” with 5", 5),
     ],
 )
-def test_usage_is_told_as_the_count_now_and_then_of_a_company_at_a_time(
-    method: str, count: int, headline: str, after: int
-) -> None:
+def test_usage_is_compared_company_by_company_now_and_then(method: str, count: int, headline: str, after: int) -> None:
     key = "pricing.UpdateMeteringUnitTimestampCount"
     recorded = (key, {**METER, "method": "direct", "count": 230})
     said = lines(key, {**METER, "method": method, "count": count}, recorded)
@@ -71,7 +69,7 @@ def test_a_price_comes_before_other_changes_and_a_removed_tier_is_seen() -> None
     assert "Plans that include it: 2" in said
 
 
-def test_an_amount_is_told_in_the_currency_that_it_has_before_and_after() -> None:
+def test_an_amount_is_shown_in_its_own_currency_before_and_after() -> None:
     usage = {
         **ORDERS,
         "pricing_unit_id": uid("unit", "api_usage"),
@@ -83,7 +81,7 @@ def test_an_amount_is_told_in_the_currency_that_it_has_before_and_after() -> Non
     assert said[1:3] == ["Unit price: ¥2 → $3", "Currency: Japanese yen → US dollars"]
 
 
-def test_whoever_deletes_a_plan_sees_its_prices_and_its_tenants() -> None:
+def test_the_question_on_deleting_a_plan_shows_its_prices_and_tenants() -> None:
     said = lines("pricing.DeletePricingPlan", {"plan_id": uid("plan", "global")})
     assert said[0].endswith("Delete the pricing plan “Global plan”")
     assert said[1] == "Tenants on this plan: 1"
@@ -96,7 +94,7 @@ def test_deleting_the_whole_price_list_says_how_many_of_everything_go() -> None:
         assert part in said
 
 
-def test_endpoints_that_go_or_change_are_told_one_by_one() -> None:
+def test_endpoints_that_go_or_change_are_reported_one_by_one() -> None:
     opened = {**LIVE, "role_names": [], "throttlings": []}
     said = "\n".join(lines("apigateway.UpdateApiGatewaySettings", {"endpoint_settings_list": [opened]}))
     for part in (
@@ -108,13 +106,13 @@ def test_endpoints_that_go_or_change_are_told_one_by_one() -> None:
         assert part in said
 
 
-def test_an_endpoint_that_runs_another_function_is_told() -> None:
+def test_an_endpoint_that_runs_another_function_is_reported() -> None:
     other = {**LIVE, "mapping_endpoint_id": "orders.Other/run"}
     said = "\n".join(lines("apigateway.UpdateApiGatewaySettings", {"endpoint_settings_list": [other]}))
     assert "Functions from now on: “GET /orders”: orders.Other/run" in said
 
 
-def test_a_key_is_told_by_whose_it_is_and_never_itself() -> None:
+def test_a_key_is_shown_by_its_owner_and_never_itself() -> None:
     said = lines("apigateway.RefreshClientSecret", {"api_key": "sandbox-gateway-key-1"})
     assert said[0].endswith("Replace the client secret of an API key of “株式会社青空商事”")
     assert said[1] == "Environment: “本番環境 (prod)”"

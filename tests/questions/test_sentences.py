@@ -51,7 +51,7 @@ def test_a_consequence_is_one_short_sentence_in_either_language(key: str) -> Non
 
 
 @EVERY
-def test_what_does_not_come_back_is_said_briefly_and_without_a_tool(key: str) -> None:
+def test_an_irreversible_loss_is_stated_briefly_and_without_a_tool(key: str) -> None:
     undo = CATALOGUE.find(key).effects.undo
     if undo is not None and undo.note is not None:
         assert fits(undo.note, NOTE), undo.note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ import pytest
 
 from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.permissions.question.content import NamedItem, Timestamp, UnresolvedId, Value
+from saasus_mcp.permissions.question.content import NamedItem, QuotedText, Timestamp, UnresolvedId, Value
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value, is_shown_whole
 from saasus_mcp.permissions.question.values import MAX_TEXT_LENGTH, ValueFactory
 
@@ -71,12 +72,12 @@ def test_a_value_reads_as_people_write_it(
     ("zone", "said"),
     [(UTC, "Tue 1 Dec 2026, 00:00 UTC"), (ZoneInfo("America/New_York"), "Mon 30 Nov 2026, 19:00 EST")],
 )
-def test_a_time_is_told_in_the_zone_of_the_reader(zone: Any, said: str) -> None:
+def test_a_time_is_shown_in_the_zone_of_the_reader(zone: Any, said: str) -> None:
     moment = Timestamp(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
     assert format_value(moment, Reader("en", zone)) == said
 
 
-def test_the_tiers_of_a_price_are_told_one_by_one() -> None:
+def test_the_tiers_of_a_price_are_reported_one_by_one() -> None:
     raw = [
         {"up_to": 100, "flat_amount": 0, "unit_amount": 0},
         {"up_to": 1000, "flat_amount": 500, "unit_amount": 20},
@@ -118,8 +119,19 @@ def test_of_a_long_text_the_beginning_the_end_and_the_length_are_shown(reader: R
     assert is_shown_whole(VALUES.make("a" * MAX_TEXT_LENGTH, field("long"), "html"))
 
 
+@pytest.mark.parametrize(
+    "sentence", ["平素より格別のお引き立てを賜り、厚く御礼申し上げます。", "A long sentence of some words.\n"]
+)
+def test_a_long_text_is_not_cut_within_a_word(sentence: str) -> None:
+    value = VALUES.make(sentence * 20, field("long"), "html")
+    assert isinstance(value, QuotedText)
+    words = re.split(r"(?<=[。、\s])", sentence)
+    assert any(value.head.endswith(word.strip()) for word in words if word.strip())
+    assert any(value.tail.startswith(word) for word in words if word.strip())
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_fields_within_an_object_are_told_by_their_labels(language: Language) -> None:
+def test_fields_within_an_object_are_reported_by_their_labels(language: Language) -> None:
     value = VALUES.make({"city": "Tokyo", "empty": "", "zip": "100"}, field(), "address")
     said = format_value(value, Reader.of(language))
     assert "address.city" in said
@@ -127,7 +139,7 @@ def test_fields_within_an_object_are_told_by_their_labels(language: Language) ->
     assert "empty" not in said
 
 
-def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
+def test_the_prices_of_a_plan_are_reported_with_their_units() -> None:
     raw = [
         {
             "units": [
@@ -149,7 +161,7 @@ def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
         ("not base64!", "“not base64!”", None, True),
     ],
 )
-def test_a_file_is_told_by_its_text_or_by_its_size_and_digest(
+def test_a_file_is_shown_by_its_text_or_by_its_size_and_digest(
     raw: str, english: str | None, japanese: str | None, whole: bool
 ) -> None:
     value = VALUES.make(raw, field("file"), "content")

@@ -86,7 +86,7 @@ UNDERSTOOD: list[tuple[str, dict[str, Any], Any, Any]] = [
 @pytest.mark.parametrize(
     ("schema", "given", "meant"), [case[1:] for case in UNDERSTOOD], ids=[c[0] for c in UNDERSTOOD]
 )
-def test_what_leaves_no_doubt_is_understood(schema: dict[str, Any], given: Any, meant: Any) -> None:
+def test_an_unambiguous_value_is_converted(schema: dict[str, Any], given: Any, meant: Any) -> None:
     found = coerce_argument(schema, given)
     assert (found, type(found)) == (meant, type(meant))
 
@@ -102,7 +102,7 @@ UNCHANGED: list[tuple[dict[str, Any], Any]] = [
 
 
 @pytest.mark.parametrize(("schema", "given"), UNCHANGED)
-def test_what_fits_is_never_changed(schema: dict[str, Any], given: Any) -> None:
+def test_a_fitting_value_is_never_changed(schema: dict[str, Any], given: Any) -> None:
     assert coerce_argument(schema, given) == given
 
 
@@ -126,7 +126,7 @@ DOUBTFUL: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "given"), DOUBTFUL, ids=[f"{case[0]} {n}" for n, case in enumerate(DOUBTFUL)])
-def test_what_is_in_doubt_is_refused_by_its_field(kind: str, given: Any) -> None:
+def test_a_doubtful_value_is_refused_by_its_field(kind: str, given: Any) -> None:
     with pytest.raises(InvalidArguments) as caught:
         coerce_argument({"type": kind}, given)
     assert caught.value.field == "it"
@@ -260,7 +260,7 @@ def test_a_handle_inside_json_text_is_refused_where_none_belongs(catalogue: Cata
         (json.dumps({"a": 2**64}), "64 bits"),
     ],
 )
-def test_what_is_inside_text_is_within_the_same_limits(catalogue: Catalogue, text: str, said: str) -> None:
+def test_json_within_text_has_the_same_limits(catalogue: Catalogue, text: str, said: str) -> None:
     error = refusal(catalogue.find("auth.CreateTenant"), {**TENANT, "attributes": text})
     assert error.field.split(".")[0] == "attributes"
     assert said in str(error.message)

@@ -168,7 +168,7 @@ def test_a_number_of_64_bits_keeps_every_digit(catalogue: Catalogue, number: int
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
-def test_a_number_that_is_none_is_refused(catalogue: Catalogue, number: float) -> None:
+def test_an_invalid_number_is_refused(catalogue: Catalogue, number: float) -> None:
     operation = catalogue.find("auth.UpdateTenantPlan")
     error = refusal(operation, {**minimal_arguments(operation), "using_next_plan_from": number})
     assert (error.field, error.fault.id) == ("using_next_plan_from", "arguments.not_finite")
@@ -287,7 +287,7 @@ def bounded_list(catalogue: Catalogue) -> Operation:
     return next(each for each, fields in schemas if any("maxItems" in field for field in fields))
 
 
-def test_of_several_unions_and_fields_the_first_error_is_told(catalogue: Catalogue) -> None:
+def test_the_first_error_of_several_unions_and_fields_is_reported(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.UpdateCustomizePages")
     caught = refusal(
         operation,
@@ -313,7 +313,7 @@ def test_of_several_unions_and_fields_the_first_error_is_told(catalogue: Catalog
     ],
     ids=["fields", "values", "characters", "characters of a name"],
 )
-def test_what_no_tool_takes_is_refused_with_the_limit(catalogue: Catalogue, value: Any, said: str) -> None:
+def test_arguments_beyond_every_tool_are_refused_with_the_limit(catalogue: Catalogue, value: Any, said: str) -> None:
     caught = refusal(catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
     assert said in str(caught.message)
     assert len(str(caught)) < 400

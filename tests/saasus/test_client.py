@@ -202,14 +202,14 @@ async def test_waits_grow_and_stay_bounded(reading: Operation, waits: list[float
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "Mon, 01 Jan 99999999999 00:00:00 GMT", "Fri, 01 Jan 2027 00:00:00 +99999999"]
 )
-async def test_a_date_header_that_is_none_does_no_harm(catalogue: Catalogue, date: str) -> None:
+async def test_an_invalid_date_header_does_no_harm(catalogue: Catalogue, date: str) -> None:
     upstream = Upstream(status(200, date=date))
-    assert (await send(upstream, catalogue.find("auth.CreateRole"))).date is None
+    assert (await send(upstream, catalogue.find("auth.CreateRole"))).sent_at is None
 
 
 async def test_the_servers_clock_is_kept_for_judging_ours(reading: Operation) -> None:
     upstream = Upstream(status(200, date="Fri, 01 Jan 2027 00:00:00 GMT"))
-    assert (await send(upstream, reading)).date == datetime(2027, 1, 1, tzinfo=UTC)
+    assert (await send(upstream, reading)).sent_at == datetime(2027, 1, 1, tzinfo=UTC)
 
 
 async def test_no_redirect_is_followed_and_no_key_leaves_for_another_host(catalogue: Catalogue) -> None:

@@ -59,6 +59,13 @@ class Dripping(httpx2.AsyncByteStream):
         await anyio.sleep_forever()
 
 
+class Clinging(Dripping):
+    """Starts an answer, never finishes it, and does not let it be closed."""
+
+    async def aclose(self) -> None:
+        await anyio.sleep_forever()
+
+
 class Endless(httpx2.AsyncByteStream):
     """Answers without end."""
 
@@ -121,6 +128,14 @@ async def test_a_write_that_may_have_arrived_is_unknown(catalogue: Catalogue, er
 @pytest.mark.parametrize("error", [*NEVER_LEFT, *MAY_HAVE_ARRIVED], ids=lambda error: type(error).__name__)
 async def test_a_read_that_failed_changed_nothing(catalogue: Catalogue, error: Exception) -> None:
     assert (await failure(catalogue, "auth.GetTenant", raising(error))).applied == "not_applied"
+
+
+async def test_a_peer_that_does_not_let_its_answer_be_closed_holds_a_call_no_longer(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saasus_mcp.saasus.exchange.MAX_CLOSE_SECONDS", 0.05)
+    given = await failure(catalogue, "auth.DeleteTenant", Answering(Clinging()), patience=0.05)
+    assert given.applied == "unknown"
 
 
 async def test_no_text_of_a_network_error_is_passed_on(catalogue: Catalogue) -> None:

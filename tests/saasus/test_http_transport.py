@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import anyio
@@ -13,9 +13,12 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.fetch import ResponseTooLarge
 from saasus_mcp.saasus import http_transport
-from saasus_mcp.saasus.client import ApiClient, ApiResponse, SendFailed
+from saasus_mcp.saasus.client import MAX_RESPONSE_BYTES, ApiClient, ApiResponse, SendFailed
+from saasus_mcp.saasus.exchange import HttpRequest
 from saasus_mcp.saasus.http_transport import HttpTransport
+from saasus_mcp.saasus.network_errors import ConnectionTrace
 from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.signature import sign_request
 from tests.support.closing_api import MOMENTS, ClosingApi, Moment, Serving, serve_connections
@@ -57,13 +60,12 @@ def answering(response: bytes, heads: list[bytes] | None = None, connections: li
     return serve
 
 
-async def fetch(transport: HttpTransport, origin: httpx2.URL, method: str = "GET") -> tuple[int, bytes]:
-    request = httpx2.Request(method, origin.join("/v1/x"), extensions={"timeout": {"connect": 5.0}})
-    response = await transport.handle_async_request(request)
-    try:
-        return response.status_code, b"".join([part async for part in response.aiter_bytes()])
-    finally:
-        await response.aclose()
+async def fetch(
+    transport: HttpTransport, origin: httpx2.URL, method: str = "GET", limit: int = MAX_RESPONSE_BYTES
+) -> tuple[int, bytes]:
+    request = HttpRequest(method, origin.join("/v1/x"), [("Host", origin.netloc.decode())])
+    response = await transport.send(request, ConnectionTrace(), limit)
+    return response.status, response.body
 
 
 @asynccontextmanager
@@ -218,7 +220,7 @@ async def test_a_response_without_a_length_ends_with_its_connection(version: byt
     ],
     ids=["not HTTP", "two lengths", "no number", "no chunk", "upgrade", "large header", "large trailer"],
 )
-async def test_a_response_that_is_none_is_refused(response: bytes) -> None:
+async def test_an_invalid_response_is_refused(response: bytes) -> None:
     async with serving(answering(response)) as origin, transport_to(origin) as transport:
         with pytest.raises(httpx2.RemoteProtocolError):
             await fetch(transport, origin, "DELETE")
@@ -282,40 +284,29 @@ async def test_a_cancelled_request_closes_its_connection(cancelled: str) -> None
     assert ended.is_set()
 
 
-async def test_a_large_body_waits_in_the_network_until_it_is_read() -> None:
-    written, total = 0, 32 * 1024 * 1024
+@pytest.mark.parametrize("coding", [b"", b"Content-Encoding: gzip\r\n"], ids=["plain", "gzip"])
+async def test_the_rest_of_a_body_that_is_too_large_is_not_read(coding: bytes) -> None:
+    written, ended = 0, asyncio.Event()
+    body = bytes(32 * 1024 * 1024)
+    body = gzip.compress(body, 0) if coding else body
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal written
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
-        while written < total:
-            writer.write(b"x" * 65536)
-            await writer.drain()
-            written += 65536
-
-    async with serving(serve) as origin, transport_to(origin) as transport:
-        response = await transport.handle_async_request(httpx2.Request("GET", origin))
-        for _ in range(20_000):
-            await asyncio.sleep(0)
-        assert written < total
-        assert sum([len(part) async for part in response.aiter_bytes()]) == total
-        await response.aclose()
-
-
-async def test_a_response_that_is_not_read_closes_its_connection() -> None:
-    ended = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
-        await reader.read()
+        writer.write(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n" % (coding, len(body)))
+        with suppress(ConnectionError):
+            while written < len(body):
+                writer.write(body[written : written + 65536])
+                await writer.drain()
+                written += 65536
         ended.set()
 
     async with serving(serve) as origin, transport_to(origin) as transport:
-        await (await transport.handle_async_request(httpx2.Request("GET", origin))).aclose()
+        with pytest.raises(ResponseTooLarge):
+            await fetch(transport, origin, limit=100_000)
         with anyio.fail_after(5):
             await ended.wait()
+    assert written < len(body)
 
 
 async def test_another_address_of_a_host_is_tried_when_one_refuses() -> None:

@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,9 +14,6 @@ import anyio
 import anyio.abc
 import pytest
 from anyio.streams.tls import TLSListener
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.language import Language
@@ -29,6 +25,7 @@ from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.signature import Credentials
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import CREDENTIALS
+from tests.support.tls import certify
 
 Serving = Callable[[anyio.abc.SocketStream], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -133,7 +130,7 @@ async def test_a_slow_api_is_given_up_on_at_the_deadline(
 
 
 @pytest.mark.parametrize(("key", "applied"), [(READ, "not_applied"), (WRITE, "unknown")], ids=["read", "write"])
-async def test_a_request_that_arrived_and_was_dropped_is_told_so(catalogue: Catalogue, key: str, applied: str) -> None:
+async def test_a_request_that_arrived_and_was_dropped_is_reported(catalogue: Catalogue, key: str, applied: str) -> None:
     async with serving(dropping) as port:
         given = await failed(catalogue, key, f"http://127.0.0.1:{port}")
     assert (given.applied, given.fault) == (applied, None)
@@ -174,7 +171,7 @@ async def test_an_unknown_host_is_named(catalogue: Catalogue) -> None:
     assert (given.applied, given.fault) == ("not_applied", NetworkFault("unknown_host", "no-such-host.invalid"))
 
 
-async def test_an_api_that_speaks_no_tls_is_told_from_a_refused_certificate(catalogue: Catalogue) -> None:
+async def test_an_api_without_tls_is_distinguished_from_a_refused_certificate(catalogue: Catalogue) -> None:
     async def plain(stream: anyio.abc.SocketStream) -> None:
         await stream.receive()
         await stream.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -188,28 +185,7 @@ async def test_an_api_that_speaks_no_tls_is_told_from_a_refused_certificate(cata
 
 @pytest.fixture
 def certified(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a server's TLS context with a self-signed certificate, and the file of the certificate."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file, private = tmp_path / "ca.pem", tmp_path / "key.pem"
-    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    formats = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    private.write_bytes(key.private_bytes(*formats))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, private)
-    return context, file
+    return certify(tmp_path, "localhost")
 
 
 async def test_a_refused_certificate_is_named_and_a_private_authority_can_be_added(
@@ -264,7 +240,7 @@ async def test_a_dead_proxy_is_named_and_its_password_is_not(
     assert "hush" not in str(given)
 
 
-async def test_a_proxy_with_an_unknown_name_is_told_from_an_unknown_api(
+async def test_an_unknown_proxy_name_is_distinguished_from_an_unknown_api(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://no-such-proxy.invalid:3128")
@@ -302,7 +278,7 @@ async def babbling(stream: anyio.abc.SocketStream) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("serve", [hanging, dropping, babbling], ids=lambda serve: serve.__name__)
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-async def test_what_a_proxy_never_passed_on_was_not_applied(
+async def test_a_request_that_a_proxy_refused_was_not_applied(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, serve: Serving, scheme: str
 ) -> None:
     async with serving(serve) as port:

@@ -40,7 +40,7 @@ def test_an_encoded_secret_is_cut_out_of_what_surrounds_it(encoded: str) -> None
     assert known.text(f"one ({encoded}) two ({encoded}).") == f"one ({REMOVED}) two ({REMOVED})."
 
 
-def test_what_holds_none_is_the_same_object() -> None:
+def test_an_answer_without_a_secret_is_the_same_object() -> None:
     value = {
         "a": ["plain %41 &amp; \\u0041", {"b": [1, None, True, 2.5]}],
         "c": base64.b64encode(b"nothing at all").decode(),
@@ -77,7 +77,7 @@ def test_keys_lose_secrets_unless_the_schema_declares_them() -> None:
     }
 
 
-def test_what_stood_under_a_telling_key_stays_hidden_when_the_key_changes() -> None:
+def test_a_value_under_a_secret_key_stays_hidden_when_the_key_changes() -> None:
     assert KnownSecrets(("my-token-1234",)).redact({"my-token-1234": "v"}) == {REMOVED: REMOVED}
 
 

@@ -22,8 +22,8 @@ HAPPENED, NEXT = message("store.busy"), message("store.busy_hint")
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
-def answer_to(operation: Operation, status: int = 200, body: bytes = b"", kind: str = "application/json") -> ToolAnswer:
-    return build_answer(operation, ApiResponse(status, kind, body, "trace-1"), lambda _: "secret://r/hidden")
+def answer_to(operation: Operation, status: int = 200, body: bytes = b"") -> ToolAnswer:
+    return build_answer(operation, ApiResponse(status, body, "trace-1"), lambda _: "secret://r/hidden")
 
 
 def assert_conforms(operation: Operation, given: ToolAnswer) -> None:
@@ -33,7 +33,7 @@ def assert_conforms(operation: Operation, given: ToolAnswer) -> None:
 @pytest.mark.parametrize("body", [HTML, b"{", b'{"id": ', b"\xff\xfe\x00", b"OK", b"[" * 5000, b'{"a":1}{"b":2}'])
 def test_a_2xx_that_is_not_json_is_a_failure_for_every_operation(catalogue: Catalogue, body: bytes) -> None:
     for operation in catalogue:
-        given = answer_to(operation, body=body, kind="text/html")
+        given = answer_to(operation, body=body)
         assert not given.ok, operation.key
         assert given.applied == ("not_applied" if operation.reads else "unknown"), operation.key
         assert f"Outcome: {given.applied}" in given.text
@@ -60,9 +60,7 @@ def test_an_empty_2xx_is_a_success_where_no_answer_is_declared(catalogue: Catalo
 
 
 @pytest.mark.parametrize("body", [b"", b"\n"])
-def test_an_empty_2xx_where_an_answer_is_declared_is_told_apart_by_what_was_done(
-    catalogue: Catalogue, body: bytes
-) -> None:
+def test_an_empty_2xx_where_an_answer_is_declared_is_reported_by_its_effect(catalogue: Catalogue, body: bytes) -> None:
     for operation in catalogue:
         if operation.answers:
             given = answer_to(operation, 200, body)
@@ -181,7 +179,7 @@ def test_an_answer_that_is_hard_to_carry_still_arrives(catalogue: Catalogue, key
 
 def test_the_trace_id_of_the_api_hides_and_reorders_nothing(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.GetTenant")
-    given = build_answer(operation, ApiResponse(404, "", b"", "abc\u202edef\x1b[2J"), lambda _: "")
+    given = build_answer(operation, ApiResponse(404, b"", "abc\u202edef\x1b[2J"), lambda _: "")
     assert "\u202e" not in given.text
     assert "\x1b" not in given.text
 
@@ -204,7 +202,7 @@ def test_plain_text_stays_as_it_is_where_it_is_harmless(text: str, shown: str) -
 
 def answer_with_secrets(catalogue: Catalogue, data: dict[str, Any], *own: str) -> ToolAnswer:
     """Return the answer of a call whose secrets the API repeats."""
-    body = ApiResponse(200, "application/json", compact_json(data).encode(), "trace-1")
+    body = ApiResponse(200, compact_json(data).encode(), "trace-1")
     return build_answer(catalogue.find("auth.GetTenant"), body, lambda _: "secret://r/hidden", KnownSecrets(own))
 
 
@@ -215,7 +213,7 @@ def test_the_callers_own_secrets_are_removed_from_text_and_data(catalogue: Catal
     assert json.loads(given.text) == given.structured
 
 
-def test_texts_too_short_to_be_told_from_others_are_left() -> None:
+def test_texts_too_short_to_be_distinctive_are_not_masked() -> None:
     data = {"id": "abc", "n": 123}
     assert KnownSecrets(("abc", "123", "")).redact(data) == data
 
@@ -232,7 +230,7 @@ def test_removing_a_secret_never_breaks_the_answer(catalogue: Catalogue, secret:
 
 def test_a_failure_is_explained_in_the_readers_language(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.DeleteTenant")
-    answer = build_answer(operation, ApiResponse(500, "", b'{"message": "down"}', "t-1"), lambda _: "")
+    answer = build_answer(operation, ApiResponse(500, b'{"message": "down"}', "t-1"), lambda _: "")
     assert answer.explain("en") == answer.text
     assert answer.explain("ja") == (
         "SaaSus APIがHTTP 500を返しました: down。結果: 不明です(unknown)。変更された可能性も、されていない可能性もあります。"

@@ -64,11 +64,11 @@ def test_an_answer_as_documented_differs_in_nothing() -> None:
         ({"users": [users()["users"][0], users(email=1)["users"][0]]}, ("users[].email", "type", "string", "integer", "sometimes")),
     ],
 )  # fmt: skip
-def test_each_kind_of_difference_is_told(answer: Any, expected: tuple[str, ...]) -> None:
+def test_each_kind_of_difference_is_reported(answer: Any, expected: tuple[str, ...]) -> None:
     assert find_deviations("auth.GetTenantUsers", answer) == [expected]
 
 
-def test_a_value_that_is_not_documented_is_told_by_its_class() -> None:
+def test_a_value_that_is_not_documented_is_reported_by_its_class() -> None:
     deviations = find_deviations("pricing.GetPricingUnits", {"units": [{**FIXED, "currency": "EURO-CANARY"}]})
     assert deviations == [("units[].currency", "undocumented_value", "string", "string, 9 to 32 characters", "always")]
 
@@ -100,6 +100,6 @@ def test_statuses_are_known_as_the_documents_write_them() -> None:
     assert SchemaComparison({"statuses": ["2XX", "default"], "fields": {}}).documents_status(404)
 
 
-def test_what_is_told_of_one_read_is_bounded() -> None:
+def test_the_report_of_one_read_is_bounded() -> None:
     rows = [{f"{'x' * (1 + at % 30)}_{'y' * (1 + at // 30)}": at, "id": "u"} for at in range(900)]
     assert len(find_deviations("auth.GetTenantUsers", {"users": rows})) <= MAX_DEVIATIONS

@@ -93,7 +93,7 @@ def test_a_secret_in_loose_text_is_removed(text: str) -> None:
         "パスワードの要件を参照してください",
     ],
 )
-def test_text_without_a_secret_is_left_alone(text: str) -> None:
+def test_text_without_a_secret_is_not_changed(text: str) -> None:
     assert scrub_text(text) == text
 
 
@@ -171,7 +171,7 @@ def test_hiding_keeps_the_shape_and_what_tells_nothing() -> None:
     assert seen == ["x", "1", "2.5", "y"]
 
 
-def test_what_no_schema_describes_is_judged_by_its_names() -> None:
+def test_a_value_without_a_schema_is_judged_by_its_names() -> None:
     value = {"id": "i", "password": "p", "list": [{"apiKey": ["k"], "name": "n"}], "token": {"deep": 1, "on": True}}
     assert hide_named_values(value) == {
         "id": "i",
@@ -199,11 +199,11 @@ def test_of_two_secrets_of_which_one_begins_with_the_other_nothing_is_left() -> 
     }
 
 
-def test_what_stands_beside_a_secret_that_ends_in_a_backslash_is_left() -> None:
+def test_text_beside_a_secret_that_ends_in_a_backslash_stays() -> None:
     logged = "body: " + json.dumps(json.dumps({"password": "hush\\", "note": "kept"}))
     assert scrub_text(logged) == logged.replace('\\"hush' + "\\" * 4, REMOVED)
 
 
-def test_what_is_removed_already_stays_and_hides_nothing_behind_it() -> None:
+def test_a_removed_secret_stays_removed_and_hides_nothing_after_it() -> None:
     assert scrub_text(f"APIKey={REMOVED}, token={REMOVED}") == f"APIKey={REMOVED}, token={REMOVED}"
     assert scrub_text(f"token={REMOVED}{HUSH}") == f"token={REMOVED}"

@@ -157,7 +157,7 @@ async def test_a_reservation_that_deletes_usage_does_so_at_once_and_for_good(api
         ("pricing.DeleteMeteringUnitByID", "metering_unit_id", "pricing.GetMeteringUnits", "api_calls"),
     ],
 )
-async def test_what_is_used_or_referred_to_cannot_be_deleted(
+async def test_used_or_referenced_objects_cannot_be_deleted(
     api: SandboxCaller, operation: str, argument: str, listing: str, name: str
 ) -> None:
     wanted = await api.id_of(listing, name)
@@ -176,7 +176,7 @@ async def test_a_plan_that_a_tenant_has_had_cannot_be_deleted(api: SandboxCaller
     assert MIDORI in (await api("pricing.DeletePricingPlan", plan_id=unused)).message
 
 
-async def test_what_is_unused_can_be_taken_apart(api: SandboxCaller) -> None:
+async def test_unused_objects_can_be_deleted(api: SandboxCaller) -> None:
     await api.read("pricing.DeletePricingPlan", plan_id=await plan(api, "draft_plan"))
     await api.read("pricing.DeletePricingMenu", menu_id=await api.id_of("pricing.GetPricingMenus", "spare_menu"))
     unit = await api.id_of("pricing.GetPricingUnits", "spare_fixed")

@@ -23,7 +23,7 @@ async def made(api: SandboxCaller) -> bool:
 
 
 @pytest.mark.parametrize(("status", "retry_after"), [(500, None), (503, None), (429, 3)])
-async def test_a_status_is_answered_in_place_of_the_deed(
+async def test_a_status_is_answered_instead_of_the_write(
     api: SandboxCaller, status: int, retry_after: int | None
 ) -> None:
     api.sandbox.faults.add("status", on="auth.CreateRole", status=status, retry_after=retry_after)
@@ -33,13 +33,13 @@ async def test_a_status_is_answered_in_place_of_the_deed(
     assert not await made(api)
 
 
-async def test_a_failure_can_come_after_the_deed(api: SandboxCaller) -> None:
+async def test_a_failure_can_come_after_the_write(api: SandboxCaller) -> None:
     api.sandbox.faults.add("status", on="auth.CreateRole", done=True)
     assert (await api("auth.CreateRole", **ROLE)).status == 500
     assert await made(api)
 
 
-async def test_a_client_is_told_when_to_come_back(api: SandboxCaller) -> None:
+async def test_a_refusal_says_when_to_retry(api: SandboxCaller) -> None:
     api.sandbox.faults.add("status", status=429, retry_after=0, times=1)
     assert (await api("auth.GetRoles")).status == 200
     assert [received.status for received in api.sandbox.requests] == [429, 200]
@@ -64,7 +64,7 @@ async def test_an_empty_answer_can_be_broken_too(api: SandboxCaller) -> None:
 
 
 @pytest.mark.parametrize(("kind", "done"), [("reset_before", False), ("reset_after", True)])
-async def test_a_connection_breaks_before_or_after_the_deed(api: SandboxCaller, kind: Kind, done: bool) -> None:
+async def test_a_connection_breaks_before_or_after_the_write(api: SandboxCaller, kind: Kind, done: bool) -> None:
     api.sandbox.faults.add(kind, on="auth.CreateRole")
     with pytest.raises(SendFailed) as failed:
         await api("auth.CreateRole", **ROLE)

@@ -159,12 +159,12 @@ async def test_a_body_that_is_not_json_is_refused(wire: Wire) -> None:
     assert "Content-Type" in message(await wire("POST", "/v1/auth/roles", b"{}", headers=form))
 
 
-async def test_what_is_not_utf_8_is_refused(wire: Wire) -> None:
+async def test_text_that_is_not_utf_8_is_refused(wire: Wire) -> None:
     assert (await wire("GET", "/v1/auth/users/%FF")).status_code == 404
     assert (await wire("GET", "/v1/auth/users/search?email=%FF")).status_code == 400
 
 
-async def test_a_trace_id_comes_back_and_one_is_made_where_there_is_none(wire: Wire) -> None:
+async def test_a_trace_id_comes_back_and_a_missing_one_is_made(wire: Wire) -> None:
     sent = await wire("GET", "/v1/auth/roles", headers={"X-Saasus-Trace-Id": "mine"})
     assert sent.headers["X-Saasus-Trace-Id"] == "mine"
     made = [(await wire("GET", "/v1/auth/roles")).headers["X-Saasus-Trace-Id"] for _ in range(2)]
@@ -175,7 +175,7 @@ async def test_the_date_is_that_of_the_clock(wire: Wire) -> None:
     assert (await wire("GET", "/v1/auth/roles")).headers["Date"] == "Wed, 18 Mar 2026 03:30:00 GMT"
 
 
-async def test_what_arrived_can_be_read(wire: Wire, sandbox: Sandbox) -> None:
+async def test_received_requests_can_be_read(wire: Wire, sandbox: Sandbox) -> None:
     body = b'{"role_name":"x","display_name":"x"}'
     await wire("POST", "/v1/auth/roles", body, headers={"X-Saasus-Trace-Id": "mine"})
     (received,) = sandbox.requests

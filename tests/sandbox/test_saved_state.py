@@ -37,9 +37,7 @@ async def answers(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> dict[
         return {one.key: await api(one.key) for one in reads if not one.key.startswith("apilog.")}
 
 
-async def test_what_was_changed_is_there_again(
-    catalogue: Catalogue, api: SandboxCaller, clock: Clock, file: Path
-) -> None:
+async def test_changes_are_restored(catalogue: Catalogue, api: SandboxCaller, clock: Clock, file: Path) -> None:
     await api.read("auth.CreateRole", role_name="経理2", display_name="青")
     await api.read("auth.DeleteRole", role_name="auditor")
     tenant = (await api.read("auth.GetTenants"))["tenants"][0]["id"]

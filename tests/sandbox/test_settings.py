@@ -43,7 +43,7 @@ async def test_images_are_written_as_data_and_read_as_urls(api: SandboxCaller) -
     assert after["icon"].startswith("https://assets.example.com/")
 
 
-async def test_another_domain_has_to_be_validated_anew(api: SandboxCaller) -> None:
+async def test_another_domain_has_to_be_validated_again(api: SandboxCaller) -> None:
     before = await api.read("auth.GetBasicInfo")
     assert before["is_dns_validated"]
     same = {"domain_name": before["domain_name"], "from_email_address": "other@example.com"}

@@ -98,7 +98,7 @@ def test_only_what_was_confirmed_and_done_counts_as_asked(said: Audited) -> None
         (Row("a", "", with_person={"destructive": Outcome.FAILED}), "destructive with a person: failed"),
     ],
 )
-def test_what_falls_short_is_a_fault(row: Row, fault: str) -> None:
+def test_a_client_below_the_requirements_is_a_fault(row: Row, fault: str) -> None:
     assert row.faults() == [fault]
 
 

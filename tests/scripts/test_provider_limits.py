@@ -90,7 +90,7 @@ CASES = [(rule, *case) for rule, cases in BROKEN.items() for case in cases]
 @pytest.mark.parametrize(
     ("rule", "broken", "path", "says"), CASES, ids=[f"{rule}-{number}" for number, (rule, *_) in enumerate(CASES)]
 )
-def test_what_breaks_a_limit_is_reported_with_its_place_and_source(
+def test_an_exceeded_limit_is_reported_with_its_position_and_source(
     rule: str, broken: dict[str, Any], path: str, says: str
 ) -> None:
     limit = next(each for each in LIMITS if (each.rule, each.of) == (rule, "input"))

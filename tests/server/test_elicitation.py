@@ -10,8 +10,8 @@ from mcp import types
 from mcp.shared.exceptions import MCPError
 
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
-from saasus_mcp.server.elicitation import DeferredElicitor, PushedElicitor, elicitors_for
-from saasus_mcp.server.pipeline.call import UrlPrompt
+from saasus_mcp.server.elicitation import PushedElicitor, elicitors_for
+from saasus_mcp.server.pipeline.call import DeferredElicitor, UrlPrompt
 
 OLD, NEW = "2025-11-25", "2026-07-28"
 

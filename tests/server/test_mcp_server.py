@@ -199,7 +199,9 @@ async def test_a_failure_deep_inside_tells_the_client_nothing_of_itself(
         try:
             said = (await client.call_tool("auth_delete_tenant", {"tenant_id": "t"})).model_dump_json()
             said += (
-                await client.call_tool("auth_create_role", {"role_name": "r", "display_name": "R"})
+                await client.call_tool(
+                    "auth_create_saas_user", {"email": "a@example.com", "password": "correct-horse-9"}
+                )
             ).model_dump_json()
         except MCPError as error:
             said = error.error.model_dump_json()
@@ -223,7 +225,7 @@ async def test_the_instructions_say_what_hangs_together_in_few_tokens(catalogue:
         assert ("UNSAFE" in words) == (policy.name == "unsafe-allow-everything")
 
 
-async def test_both_eras_are_told_the_same(catalogue: Catalogue, store: Store) -> None:
+async def test_both_eras_receive_the_same(catalogue: Catalogue, store: Store) -> None:
     server = build_server(build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy()), lambda _: PRINCIPAL, "en")
     async with McpClient(server, mode="legacy") as old, McpClient(server, mode="auto") as new:
         assert old.protocol_version < new.protocol_version

@@ -55,7 +55,7 @@ EACH = [(kind, value) for kind, values in WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("kind", "value"), EACH)
-def test_what_is_no_credential_is_told_from_one(kind: str, value: str) -> None:
+def test_a_value_that_is_not_a_credential_is_recognised(kind: str, value: str) -> None:
     assert find_credential_flaw(value) == kind
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_credential_is_told_from_one(kind: str, value: str) -> None:
     "value",
     ["9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "aB3$xZ/+==", "key", "a%b%c", "x<y>z", "yourcompany-4f1", "{", "$", "%"],
 )
-def test_what_may_be_a_credential_is_let_through(value: str) -> None:
+def test_a_possible_credential_is_accepted(value: str) -> None:
     assert find_credential_flaw(value) is None
 
 

@@ -109,7 +109,7 @@ def test_flags_go_before_the_environment_and_that_before_the_file(file: Path, mo
         ("mcp.internal", "https://mcp.example.com", True),
     ],
 )
-def test_whoever_others_can_reach_asks_them_who_they_are(
+def test_a_server_that_others_can_reach_requires_authentication(
     file: Path, host: str, public_url: str | None, exposed: bool
 ) -> None:
     flags = {"host": host} | ({"public_url": public_url} if public_url else {})
@@ -118,7 +118,7 @@ def test_whoever_others_can_reach_asks_them_who_they_are(
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "127.1", "mcp.internal"])  # noqa: S104 - as set
-def test_whoever_others_can_reach_says_by_which_address(file: Path, host: str) -> None:
+def test_a_server_that_others_can_reach_requires_a_public_address(file: Path, host: str) -> None:
     with pytest.raises(SettingsError, match="SAASUS_MCP_PUBLIC_URL"):
         hosting(file, "", host=host)
 

@@ -95,7 +95,7 @@ def test_a_profile_does_not_show_its_secrets() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_a_listed_secret_is_read_anew_each_time_and_no_other_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_listed_secret_is_read_again_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = load_profile(read_settings(profile="production"))
     with pytest.raises(SettingsError, match="environment variable STRIPE_KEY is missing or empty"):
         chosen.read_secret("STRIPE")

@@ -98,7 +98,7 @@ def test_where_nobody_answers_the_password_is_not_in_the_log(caplog: pytest.LogC
 # -- a change of the key -----------------------------------------------------------------------------------------------
 
 
-def test_what_an_old_key_sealed_is_opened_while_it_is_kept() -> None:
+def test_text_encrypted_with_an_old_key_is_decrypted_while_the_key_is_kept() -> None:
     old, new = b"o" * 32, b"n" * 32
     token = Encryptor(old).encrypt_token({"a": 1}, "question")
     assert Encryptor(new, old).decrypt_token(token, "question") == {"a": 1}

@@ -79,7 +79,7 @@ def test_every_command_says_it_alike(command: list[str], monkeypatch: pytest.Mon
         ("SAASUS_MCP_DB_PORT", "tcp://10.0.0.2:5432"),
     ],
 )
-def test_what_is_empty_somebody_elses_or_made_by_kubernetes_stops_nothing(
+def test_empty_foreign_and_kubernetes_variables_stop_nothing(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = read_settings()

@@ -23,7 +23,9 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
 }
 INVALID_FILES = {
     "version = 2": "settings.value.choice",
-    "": "settings.value.missing",
+    "": "settings.version_missing",
+    "[notices.slack.a]\nurl = {env = 'A'}": "settings.version_missing",
+    "version = 1\n[console]\noidc = {issuer = 'https://a'}": "settings.value.missing",
     "version = 1\nhttp = 1": "settings.value.table",
     "version = 1\n[http]\nhost = 'a b'": "settings.host_name",
     "version = 1\n[http]\nallowed_hosts = 1": "settings.value.list",

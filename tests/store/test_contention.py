@@ -25,7 +25,7 @@ from saasus_mcp.store import (
     UndoEntry,
     WritesFrozen,
 )
-from saasus_mcp.store.database.locks import delete_skip_locked
+from saasus_mcp.store.database.locks import delete_unlocked
 from saasus_mcp.store.database.schema import secrets
 from saasus_mcp.store.records import StoredResult
 from tests.support.approvals import NOW, pending_approval
@@ -104,7 +104,7 @@ def look_after(store: Store, _: str) -> None:
 
 
 @pytest.mark.slow
-def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
+def test_a_call_that_waits_for_another_proceeds(several: list[Store]) -> None:
     assert together(several, [write, ask, keep, look_after]) == []
     assert len([record for record in several[0].audit_records() if record["event"] == "ended"]) == SERVERS * TURNS
     assert several[0].audit_log.find_breaks() == []
@@ -112,7 +112,7 @@ def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
     assert used.amount == sum(turn % 10 in (1, 3) for turn in range(TURNS)) * SERVERS
 
 
-def test_of_jobs_started_on_several_servers_at_once_no_more_start_than_may(several: list[Store]) -> None:
+def test_jobs_started_on_several_servers_at_once_respect_the_limit(several: list[Store]) -> None:
     refused: list[TooManyJobs] = []
 
     def start(store: Store, turn: str) -> None:
@@ -127,7 +127,7 @@ def test_of_jobs_started_on_several_servers_at_once_no_more_start_than_may(sever
     assert len(refused) == SERVERS * TURNS - 3
 
 
-def test_what_is_kept_on_several_servers_at_once_stays_within_its_number(
+def test_results_kept_by_several_servers_stay_within_the_limit(
     several: list[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("saasus_mcp.store.stored_results.MAX_RESULTS", 4)
@@ -206,7 +206,7 @@ def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object],
     return [early, *found]
 
 
-def test_a_freeze_waits_for_a_write_that_was_told_it_may_go(several: list[Store]) -> None:
+def test_a_freeze_waits_for_a_write_that_was_admitted(several: list[Store]) -> None:
     here, there, _ = several
     freeze = Freeze(NOW, "local:operator", "")
     assert meanwhile(here, Commitment(writes=True), lambda: there.freeze(freeze)) == [False, None]
@@ -247,19 +247,19 @@ def test_a_write_waits_for_no_other_write_though_both_ask_whether_writes_are_fro
 
 
 @pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
-def test_a_freeze_of_everything_waits_for_a_write_that_was_told_it_may_go(several: list[Store], where: str) -> None:
+def test_a_freeze_of_everything_waits_for_a_write_that_was_admitted(several: list[Store], where: str) -> None:
     with closing(open_stores(where)) as kept:
         freeze = Freeze(NOW, "local:operator", "")
         assert meanwhile(several[0], Commitment(writes=True), lambda: kept.set_freeze(freeze)) == [False, None]
 
 
 @pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
-def test_what_another_call_is_about_to_forget_is_left_to_it(several: list[Store]) -> None:
+def test_an_expiry_handled_by_another_call_is_left_to_it(several: list[Store]) -> None:
     here, there, _ = several
     old, new = (HiddenSecret(name, "local:me", "default", b"x", at) for name, at in (("old", NOW), ("new", NOW + 900)))
     here.add_secrets([old], NOW - 1)
     with here._database.transaction() as connection:
-        delete_skip_locked(connection, secrets, secrets.c.expires_at <= NOW)
+        connection.execute(delete_unlocked(secrets, secrets.c.expires_at <= NOW))
         there.add_secrets([new], NOW)
     assert there.get_secret("new", NOW) is not None
     assert there.get_secret("old", NOW - 1) is None

@@ -62,7 +62,7 @@ def unusable(tmp_path: Path, how: str) -> Path:
 @pytest.mark.parametrize(
     "how", ["a file in its place", "a file above it", "a folder in the file's place", "garbage in the file"]
 )
-def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, how: str) -> None:
+def test_an_unusable_folder_is_an_error_with_a_hint(tmp_path: Path, how: str) -> None:
     with pytest.raises(StoreError) as caught:
         Store.open_saas(unusable(tmp_path, how), "saas")
     assert caught.value.hint

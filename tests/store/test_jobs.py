@@ -1,9 +1,12 @@
-"""Jobs in the store: what a step costs."""
+"""Jobs in the store: what happens once, and what a step costs."""
 
 from __future__ import annotations
 
-from saasus_mcp.store import Commitment, Store
-from saasus_mcp.store.job_records import JobGrant, StepClaim
+import pytest
+
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.store import AlreadyUsed, Commitment, Store
+from saasus_mcp.store.job_records import JobGrant, JobPause, JobStatus, StepClaim, StepOutcome
 
 NOW = 1_800_000_000.0
 
@@ -30,5 +33,56 @@ def count_instructions(steps: int) -> int:
     return counted
 
 
-def test_a_step_of_a_large_job_takes_no_more_work_than_one_of_a_small_job() -> None:
+@pytest.mark.parametrize(
+    ("ends", "status", "expected"),
+    [
+        ([], "done", "not_applied"),
+        (["applied", "applied"], "done", "applied"),
+        (["applied", "not_applied"], "done", "partly"),
+        (["applied", "not begun"], "failed", "partly"),
+        (["not_applied", "not begun"], "cancelled", "not_applied"),
+        (["applied", "unknown"], "failed", "unknown"),
+        (["applied", "open"], "failed", "unknown"),
+        (["applied", "open"], "running", "unknown"),
+        (["open"], "running", "unknown"),
+    ],
+)
+def test_the_outcome_of_a_job_is_that_of_its_calls(
+    store: Store, ends: list[str], status: JobStatus, expected: str
+) -> None:
+    steps = {f"step {number}": "digest" for number in range(len(ends))}
+    grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, steps)
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    with store._database.transaction() as connection:
+        for step, end in zip(steps, ends, strict=True):
+            if end != "not begun":
+                store.jobs.claim_step(connection, StepClaim("job-1", step, "digest"), step, NOW)
+            if end not in ("not begun", "open"):
+                store.jobs.finish_step(connection, step, StepOutcome(Outcome(end)))
+    if status != "running":
+        store.finish_job("job-1", status, {}, record={}, at=NOW)
+    job = store.jobs.get("job-1")
+    assert job is not None
+    assert store.jobs.outcome_of(job) == expected
+
+
+def test_a_step_is_taken_by_one_call(store: Store) -> None:
+    grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {"step": "digest"})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    store.commit("first", {}, NOW, commitment=Commitment(claim=StepClaim("job-1", "step", "digest")))
+    with pytest.raises(AlreadyUsed):
+        store.commit("second", {}, NOW, commitment=Commitment(claim=StepClaim("job-1", "step", "digest")))
+
+
+def test_a_paused_job_is_resumed_once(store: Store) -> None:
+    grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    assert store.pause_job("job-1", JobPause(NOW, "local:me", "person"), {}) == "paused"
+    assert store.resume_job("job-1", "person", {}, NOW)
+    recorded = len(store.audit_records())
+    assert not store.resume_job("job-1", "person", {}, NOW)
+    assert len(store.audit_records()) == recorded
+
+
+def test_a_step_of_a_large_job_costs_the_same_as_one_of_a_small_job() -> None:
     assert 0 < count_instructions(2_000) <= count_instructions(20) * 1.5

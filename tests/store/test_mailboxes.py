@@ -11,7 +11,7 @@ import pytest
 from saasus_mcp.store import Store
 from saasus_mcp.store import mailboxes as module
 from saasus_mcp.store.database import retention
-from saasus_mcp.store.mailboxes import ALIVE_SECONDS, MAX_WAITING, Mailbox, MailboxMessage
+from saasus_mcp.store.mailboxes import ALIVE_SECONDS, MAX_WAITING, Mailbox, MailboxFull, MailboxMessage
 from tests.support.databases import open_stores
 
 BOX = Mailbox("a" * 32, "session", "request")
@@ -57,8 +57,11 @@ def test_a_mailbox_that_is_closed_takes_nothing(store: Store) -> None:
 
 def test_a_mailbox_takes_a_limited_number_of_messages(store: Store) -> None:
     store.mailboxes.open([BOX])
-    posted = [store.mailboxes.post(letter(number), "session") for number in range(MAX_WAITING + 2)]
-    assert posted == [*[True] * MAX_WAITING, False, False]
+    assert all(store.mailboxes.post(letter(number), "session") for number in range(MAX_WAITING))
+    with pytest.raises(MailboxFull):
+        store.mailboxes.post(letter(MAX_WAITING), "session")
+    assert store.mailboxes.take(letter(0).id)
+    assert store.mailboxes.post(letter(MAX_WAITING), "session")
 
 
 def test_a_replica_that_says_nothing_has_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

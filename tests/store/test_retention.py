@@ -63,7 +63,7 @@ def test_it_is_looked_at_once_an_hour(full: Store) -> None:
     assert "secrets" not in kept(full)
 
 
-def test_a_purge_removes_what_it_is_told_and_what_goes_by_itself(full: Store) -> None:
+def test_a_purge_removes_the_selected_records_and_the_expired_ones(full: Store) -> None:
     full.commit(
         "new", {}, NOW + 40 * DAY, commitment=Commitment(undo_entry=replace(ENTRY, call="new", at=NOW + 40 * DAY))
     )

@@ -105,7 +105,7 @@ def test_a_yes_to_a_plan_is_no_yes_to_a_call_that_is_no_step_of_it(store: Store)
     assert store.audit_records() == []
 
 
-def test_how_a_job_ended_is_told_once_and_stays(store: Store) -> None:
+def test_the_end_of_a_job_is_reported_once_and_stays(store: Store) -> None:
     grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {})
     store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
     store.finish_job("job-1", "done", {"rows": 3}, record={"status": "done"}, at=NOW)
@@ -213,14 +213,14 @@ def test_a_decision_is_made_once(store: Store, decision: ApprovalStatus) -> None
     assert (found.status, found.decided_by, found.reason) == (decision, "a", "why")
 
 
-def test_a_decision_on_what_has_expired_or_never_was_is_none(store: Store) -> None:
+def test_a_decision_on_an_expired_or_unknown_approval_has_no_effect(store: Store) -> None:
     assert store.request_approval(PENDING, 5)
     assert not store.decide_approval(PENDING.code, "approved", by="a", at=NOW + 900, expires_at=NOW + 1800)
     assert not store.decide_approval("ZZZZ-9999", "approved", by="a", at=NOW, expires_at=NOW + 900)
     assert [approval.status for approval in store.list_approvals(NOW + 900)] == ["stale"]
 
 
-def test_a_withdrawn_approval_holds_no_more_and_a_used_one_stays_used(store: Store) -> None:
+def test_a_withdrawn_approval_is_void_and_a_used_one_stays_used(store: Store) -> None:
     approved(store)
     store.void_approval(PENDING.code)
     with pytest.raises(AlreadyUsed):

@@ -15,7 +15,7 @@ def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:
 
 
 @pytest.mark.slow
-def test_what_one_principal_keeps_is_bounded_in_number_and_in_size_and_the_newest_stay(store: Store) -> None:
+def test_the_results_of_a_principal_are_bounded_in_number_and_size_and_the_newest_stay(store: Store) -> None:
     store.results.add(kept(0, principal="them"))
     for number in range(MAX_RESULTS + 5):
         store.results.add(kept(number + 1))

@@ -12,7 +12,7 @@ from tests.support.databases import POSTGRESQL
 HOUR = 3600.0
 
 
-def test_whoever_has_just_said_that_it_lives_is_not_dead_and_whoever_left_is(store: Store) -> None:
+def test_a_server_with_a_recent_heartbeat_is_alive_and_one_that_left_is_not(store: Store) -> None:
     for worker in ("lives", "left"):
         store.jobs.heartbeat(worker)
     store.jobs.retire_worker("left")

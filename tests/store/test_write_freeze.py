@@ -121,7 +121,7 @@ def test_a_freeze_of_everything_is_one_whatever_profile_it_says(kept: Stores) ->
     store.close()
 
 
-def test_what_was_used_of_a_budget_is_told_by_profile_and_counted_over_all(store: Store) -> None:
+def test_used_budget_is_shown_by_profile_and_counted_over_all(store: Store) -> None:
     for name in ("alpha", "beta"):
         taken = Commitment(writes=True, profile=name, charges=(BudgetCharge(ME.id, "destructive", 1, 2, 3600),))
         store.commit(name, {}, NOW, commitment=taken)
@@ -140,7 +140,7 @@ def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:
     store.commit("an hour later", {}, NOW + 3601, commitment=destructive())
 
 
-def test_what_somebody_has_used_is_told_for_as_long_as_it_counts(store: Store) -> None:
+def test_used_budget_is_shown_for_as_long_as_it_counts(store: Store) -> None:
     store.commit("a", {}, NOW, commitment=destructive(2))
     assert store.budget_usage({"destructive": 3600}, NOW + 3599) == [BudgetUsage(ME.id, "destructive", 2)]
     assert store.budget_usage({"destructive": 3600}, NOW + 3600) == []
@@ -154,7 +154,7 @@ def test_each_ceiling_has_a_window_of_its_own(store: Store) -> None:
     store.commit("c", {}, NOW + 60, commitment=write)
 
 
-def test_what_is_refused_takes_nothing(store: Store) -> None:
+def test_a_refused_write_takes_no_turn(store: Store) -> None:
     both = Commitment(
         writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 10, 60), BudgetCharge(ME.id, "destructive", 9, 3, 3600))
     )
@@ -163,7 +163,7 @@ def test_what_is_refused_takes_nothing(store: Store) -> None:
     store.commit("b", {}, NOW, commitment=Commitment(charges=(BudgetCharge(ME.id, "writes", 10, 10, 60),)))
 
 
-def test_what_changed_nothing_is_given_back(store: Store) -> None:
+def test_the_turn_of_an_ineffective_write_is_returned(store: Store) -> None:
     store.commit("a", {}, NOW, commitment=destructive(3))
     store.finish_call("a", {}, NOW, CallOutcome(changed=False))
     store.commit("b", {}, NOW, commitment=destructive(3))
@@ -228,14 +228,12 @@ def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -
     assert budget_charges(None, operation, ME, 5) == ()
 
 
-def test_a_read_takes_no_transaction_of_its_own_whatever_profile_it_is_of(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_takes_no_transaction_of_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def never() -> None:
         raise AssertionError("a read waits for no write")
 
     read, at = {"operation": "auth.GetRoles"}, 1_790_000_000.0
-    store.commit("call-1", read, at, commitment=Commitment(profile="production"))  # begins the chain of this process
+    store.commit("call-1", read, at)  # begins the chain of this process
     monkeypatch.setattr(store.audit_log, "write_transaction", never)
-    store.commit("call-2", read, at + 1, commitment=Commitment(profile="production"))
+    store.commit("call-2", read, at + 1)
     assert [record["call"] for record in store.audit_records()] == ["call-1", "call-2"]

@@ -24,6 +24,7 @@ STRICTEST = (
 """The policy for documents that declare no `csp`. `frame-src` is for the sandbox's own frame."""
 CAPABILITIES: Mapping[str, Any] = {"openLinks": {}, "serverTools": {}, "serverResources": {}}
 FOLDER = Path(__file__).parent
+APPS = ("approval", "job", "table")
 AskServer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -114,3 +115,11 @@ def open_host(context: BrowserContext, ask_server: AskServer = refuse_request) -
     page.on("pageerror", lambda error: host.faults.append(str(error)))
     page.on("console", lambda said: host.faults.append(said.text) if said.type == "error" else None)
     return host
+
+
+def column(app: Frame, heading: str) -> list[str]:
+    """Return the cells of a column on this page."""
+    table = app.locator("table:visible").first
+    headings = table.locator("thead tr > *").all_inner_texts()
+    [at] = [n for n, text in enumerate(headings) if text.strip(" ↑↓\n") == heading]
+    return [each.strip() for each in table.locator(f"tbody tr > td:nth-child({at + 1})").all_inner_texts()]

@@ -15,8 +15,8 @@ _PENDING = Approval(
     principal="local:me",
     profile="default",
     saas_id="saas",
-    name="Acme",
-    preview='{"en": "Deletes Acme.", "ja": "Acmeを削除します。"}',
+    name="Harbor Lights Inc.",
+    preview='{"en": "Deletes Harbor Lights Inc.", "ja": "Harbor Lights Inc.を削除します。"}',
     bound="{}",
     status="pending",
     requested_at=NOW,
@@ -26,5 +26,5 @@ _PENDING = Approval(
 
 
 def pending_approval(**other: Any) -> Approval:
-    """Return an approval to delete the tenant Acme, requested at `NOW` and pending for 15 minutes."""
+    """Return an approval to delete the tenant Harbor Lights Inc. of the sandbox, requested at `NOW` and pending for 15 minutes."""
     return replace(_PENDING, **other)

@@ -134,6 +134,10 @@ class Terminal:
         """Interrupt the command as Ctrl+C does."""
         self._process.send_signal(signal.SIGINT)
 
+    def close_window(self) -> None:
+        """Signal the command as a terminal does whose window is closed."""
+        self._process.send_signal(signal.SIGHUP)
+
     def interrupt_question(self) -> int:
         """Interrupt a command that waits for an answer, again if it does not end. Return the exit status.
 

@@ -22,6 +22,11 @@ BACKENDS = ("sqlite", POSTGRESQL)
 KEY = b"k" * 32
 
 
+def database_name(where: Path | str) -> str:
+    """Return the name that people know of the database at this place."""
+    return "SQLite" if isinstance(where, Path) else "PostgreSQL"
+
+
 @contextmanager
 def create_database() -> Iterator[str]:
     """Create a PostgreSQL database, and drop it at the end. Return its address."""

@@ -171,7 +171,8 @@ def main() -> None:
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):
-            stream.flush()
+            if stream is not None:  # as the interpreter does: a program may have given up its output
+                stream.flush()
     os._exit(status)
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import uvicorn
@@ -84,23 +84,28 @@ def start_server(api: str, state: Path, **env: str) -> Iterator[tuple[str, subpr
 
 
 def create_role_request(bearer: str) -> dict[str, Any]:
+    """Return a call that creates a role. See `call_request`."""
+    return call_request(bearer, "auth_create_role", ROLE)
+
+
+def call_request(bearer: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return a call of protocol 2026-07-28 as arguments of httpx2."""
-    params = {"name": "auth_create_role", "arguments": ROLE, "_meta": MODERN}
+    params = {"name": tool, "arguments": arguments, "_meta": MODERN}
     headers = {
         **MCP,
         "Authorization": f"Bearer {bearer}",
         "MCP-Protocol-Version": "2026-07-28",
         "Mcp-Method": "tools/call",
-        "Mcp-Name": "auth_create_role",
+        "Mcp-Name": tool,
     }
     return {"headers": headers, "json": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}}
 
 
-def create_token(state: Path) -> str:
-    """Create a token of alice."""
+def create_token(state: Path, name: str = "alice", role: Literal["caller", "approver"] = "caller") -> str:
+    """Create a token."""
     accounts, now = TokenStore.open(state), time.time()
     try:
-        return accounts.add(Token("alice", "caller", frozenset({"support"}), "local:me", now, now + 600))
+        return accounts.add(Token(name, role, frozenset({"support"}), "local:me", now, now + 600))
     finally:
         accounts.close()
 

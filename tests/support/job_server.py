@@ -34,6 +34,7 @@ from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.call_authorization import RevocationCheck, never_revoked
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store import Store
@@ -126,11 +127,13 @@ async def start_job_server(
     policy: Policy = PRESETS["guarded"],
     pace: HeartbeatConfig = FAST_PACE,
     url: str = "",
+    is_revoked: RevocationCheck = never_revoked,
 ) -> AsyncIterator[JobServer]:
     """Start a server with its state in a folder. A later one with the same folder and sandbox continues its jobs.
 
     Args:
         url: of a served sandbox; without it the sandbox is in this process.
+        is_revoked: returns whether the token of a caller was revoked.
     """
     catalogue = load_catalogue()
     api = sandbox or Sandbox(catalogue)
@@ -145,6 +148,7 @@ async def start_job_server(
                 open_store=lambda: store,
                 encryptor=sealer,
                 destination=PLACE,
+                is_revoked=is_revoked,
             )
             database = f"sqlite:///{folder / 'test.jobs.db'}"
             async with start_runners({PLACE.profile: pipeline}, database, sealer, heartbeat=pace) as runners:

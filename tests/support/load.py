@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
 from mcp import Client as McpClient
+from mcp_types import CallToolResult
 
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.outcome import Outcome
 from tests.support.gate import reply_text
 from tests.support.hosting_server import Transport, connect_client
+from tests.support.load_report import MEASURED
 from tests.support.replicas import CountingSandbox
 
-MEASURED = os.environ.get("SAASUS_MCP_TEST_LOAD")
-"""How many clients and how many calls of each, as `32x50`. `make load` sets it, and prints the numbers."""
+CLIENTS, CALLS = (int(number) for number in (MEASURED or "8x10").split("x"))
+"""How many clients there are at once, and how many calls each makes."""
+RUN_SECONDS = 20.0
+"""No call of a run begins later, so that a busy machine makes fewer calls and does not take longer."""
+HANG_SECONDS = 300.0
+"""A run that takes longer hangs."""
+KEEP_TOKEN = str(message("hosting.keep_token"))
+"""In the answer to a request whose token could not be checked, so that nothing was called."""
 WRITES_EVERY = 5
-"""One call of so many creates a role; the others read."""
+"""One call of so many of a client creates a role; the others read."""
 
 
 @dataclass
@@ -28,61 +37,81 @@ class Load:
     """The result of a run.
 
     Attributes:
-        failed: calls without an answer, or with one that says it failed: which, and why.
+        failed: calls without an answer, or with one that says that it failed: which, and why.
+        outcomes: of the writes, as the answers say: `unknown` without an answer.
         wrong: answers that were another client's.
         seconds: of each call that was answered.
     """
 
     calls: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
-    written: set[str] = field(default_factory=set)
     seconds: list[float] = field(default_factory=list)
     took: float = 0.0
 
-    def line(self) -> str:
-        """Return the numbers in one line."""
+    def writes(self, outcome: Outcome) -> set[str]:
+        """Return the writes with this outcome."""
+        return {label for label, found in self.outcomes.items() if found == outcome}
+
+    def cells(self, sandbox: CountingSandbox) -> tuple[str, ...]:
+        """Return the cells of a run in the table of `make load`."""
         cuts = statistics.quantiles(self.seconds, n=100)
-        return (
-            f"{self.calls} calls, {self.calls / self.took:.0f} a second; median {cuts[49] * 1000:.0f} ms, "
-            f"99 of 100 within {cuts[98] * 1000:.0f} ms; {len(self.failed)} failed, {len(self.wrong)} to the wrong client"
-        )
+        unknown, twice = len(self.writes(Outcome.UNKNOWN)), len(repeated_writes(sandbox))
+        times = f"{self.took:.1f}", f"{self.calls / self.took:.0f}", f"{cuts[49] * 1000:.0f}", f"{cuts[98] * 1000:.0f}"
+        return (*(f"{number:,}" for number in (self.calls, len(self.failed), unknown, twice)), *times)
 
 
 async def run_load(
     url: str,
     way: Transport,
-    clients: int,
-    calls: int,
     name: str,
-    after: Callable[[Load], Any] = lambda _: None,
-    token: str | None = None,
+    clients: int = CLIENTS,
+    calls: int = CALLS,
+    tokens: Sequence[str | None] = (None,),
+    meanwhile: Callable[[Load], Awaitable[None]] | None = None,
+    seconds: float = RUN_SECONDS,
 ) -> Load:
     """Run clients, each with a tenant of its own that it reads, and roles that only it creates.
 
     Args:
         name: of this run, so that what it creates is no other's.
-        after: is called after each call.
+        tokens: of the clients, in turn.
+        meanwhile: runs beside the calls. The clients go on with more calls until it has ended.
+        seconds: no call begins later, except while `meanwhile` runs.
+
+    Raises:
+        TimeoutError: a call has no end.
     """
-    load, start = Load(), anyio.Event()
+    load, start, ended = Load(), anyio.Event(), anyio.Event()
     ready = [anyio.Event() for _ in range(clients)]
 
+    def is_over(turn: int, began: float) -> bool:
+        is_enough = turn >= calls or time.perf_counter() - began > seconds
+        return is_enough and (meanwhile is None or ended.is_set())
+
     async def one(number: int) -> None:
-        async with connect_client(url, way, token) as client:
+        async with connect_client(url, way, tokens[number % len(tokens)]) as client:
             tenant = await _tenant(client, f"{name} {number}")
             ready[number].set()
             await start.wait()
-            for turn in range(calls):
-                await _call(client, f"{name}_{number}_{turn}", tenant, load, writes=turn % WRITES_EVERY == 0)
-                after(load)
+            began = time.perf_counter()
+            for turn in itertools.count():
+                if is_over(turn, began):
+                    break
+                await _call(client, f"{name}_{number}_{turn}", tenant, load, writes=(number + turn) % WRITES_EVERY == 0)
 
-    async with anyio.create_task_group() as everyone:
-        for number in range(clients):
-            everyone.start_soon(one, number)
-        for each in ready:
-            await each.wait()
-        began = time.perf_counter()
-        start.set()
+    with anyio.fail_after(HANG_SECONDS):
+        async with anyio.create_task_group() as everyone:
+            for number in range(clients):
+                everyone.start_soon(one, number)
+            for each in ready:
+                await each.wait()
+            began = time.perf_counter()
+            start.set()
+            if meanwhile is not None:
+                await meanwhile(load)
+                ended.set()
     load.took = time.perf_counter() - began
     return load
 
@@ -97,6 +126,8 @@ async def _tenant(client: McpClient, name: str) -> tuple[str, str]:
 async def _call(client: McpClient, label: str, tenant: tuple[str, str], load: Load, *, writes: bool) -> None:
     began = time.perf_counter()
     load.calls += 1
+    if writes:
+        load.outcomes[label] = Outcome.UNKNOWN
     try:
         if writes:
             given = await client.call_tool("auth_create_role", {"role_name": label, "display_name": label})
@@ -104,16 +135,34 @@ async def _call(client: McpClient, label: str, tenant: tuple[str, str], load: Lo
             given = await client.call_tool("auth_get_tenant", {"tenant_id": tenant[0]})
     except Exception as error:  # noqa: BLE001 - whatever a client raises, its caller has no answer
         load.failed[label] = f"{type(error).__name__}: {error}"
+        if writes and KEEP_TOKEN in str(error):
+            load.outcomes[label] = Outcome.NOT_APPLIED
         return
     load.seconds.append(time.perf_counter() - began)
+    if writes:
+        load.outcomes[label] = _outcome(given)
     if given.is_error:
         load.failed[label] = reply_text(given)
         return
     found = given.structured_content or {}
-    if writes:
-        load.written.add(label)
     if (found.get("role_name"), found.get("name")) != ((label, None) if writes else (None, tenant[1])):
         load.wrong.append(label)
+
+
+def _outcome(given: CallToolResult) -> str:
+    """Return what an answer says of its call, for programs."""
+    [found] = [value for name, value in (given.meta or {}).items() if name.endswith("/applied")]
+    return str(found)
+
+
+def judge_truth(load: Load, sandbox: CountingSandbox, name: str) -> None:
+    """Assert that every answer is true: what it says of a write is what has reached the API, which was sent nothing twice."""
+    sent = created_roles(sandbox, name)
+    assert load.wrong == []
+    assert load.writes(Outcome.APPLIED) <= set(sent), "what was answered as done was done"
+    assert load.writes(Outcome.NOT_APPLIED).isdisjoint(sent), "what was answered as not done was not sent"
+    assert set(sent) <= set(load.outcomes)
+    assert repeated_writes(sandbox) == {}
 
 
 def repeated_writes(sandbox: CountingSandbox) -> dict[str, int]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import anyio
 
 from saasus_mcp.notices.channels import Channel, ChannelKind, NoticeAudience
 from saasus_mcp.notices.notice import Notice
@@ -18,6 +20,7 @@ from saasus_mcp.notices.sending import NoticeSender, SendFailure
 from saasus_mcp.notices.worker import NoticeSource, NoticeWorker, Sender, WorkerConfig
 from saasus_mcp.settings.notices import ChannelTable, ChatworkTable, EmailTable, UrlChannelTable, WebhookTable
 from saasus_mcp.store import Store
+from tests.support.approvals import NOW, pending_approval
 
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONSOLE = "https://mcp.example.com/console"
@@ -245,3 +248,45 @@ def mail_receiver() -> Iterator[MailReceiver]:
 def sender_for_tests(clock: Callable[[], float], seconds: float = 10.0) -> NoticeSender:
     """Return a sender that uses the network of this machine."""
     return NoticeSender(clock, seconds=seconds)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = NOW + 1
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def deliver(each: NoticeWorker) -> None:
+    """Let the worker look once, and wait until what it has started has ended."""
+    async with anyio.create_task_group() as tasks:
+        await each.look(tasks)
+
+
+@asynccontextmanager
+async def running(*workers: NoticeWorker) -> AsyncIterator[None]:
+    """Run workers until the block ends."""
+    async with anyio.create_task_group() as tasks:
+        for each in workers:
+            tasks.start_soon(each.run)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in a store
+            await anyio.sleep(0.01)
+
+
+def ask(store: Store, **other: str) -> None:
+    """Store a pending approval."""
+    store.request_approval(pending_approval(**other), 5)
+
+
+def titles(sender: RecordingSender) -> list[str]:
+    """Return the titles of what was sent."""
+    return [notice.title for _, notice in sender.sent]

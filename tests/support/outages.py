@@ -1,16 +1,18 @@
-"""Outages: a lost database, a full disk, no free file descriptors."""
+"""Outages: a lost database, a commit without an answer, a full disk, no free file descriptors."""
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from saasus_mcp.store import Store
+from saasus_mcp.store import Store, StoreError
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.tokens import TOKENS_FILE, Token, TokenStore
 
@@ -51,6 +53,40 @@ def lose_database(owner: TokenStore, folder: Path) -> None:
     for file in folder.glob(f"{TOKENS_FILE}*"):
         file.unlink()
     (folder / TOKENS_FILE).mkdir()
+
+
+@contextmanager
+def lose_commits(store: Store, *, written: bool, readable: bool = True, of: str = "commit") -> Iterator[None]:
+    """Let the COMMIT of the next write or job fail, as if the connection broke.
+
+    Args:
+        written: whether the database made the commit before.
+        readable: whether a job can be looked up meanwhile.
+        of: another method of the store whose COMMIT fails.
+    """
+    dialect, commit = database_behind(store)._engine.dialect, getattr(store, of)
+    make = dialect.do_commit
+
+    def lose(connection: Any) -> None:
+        (make if written else dialect.do_rollback)(connection)
+        raise sqlite3.OperationalError("the connection broke")
+
+    left = [lose]
+
+    def commit_and_lose(*given: Any, **options: Any) -> Any:
+        with pytest.MonkeyPatch.context() as losing:
+            if left and (of != "commit" or options.get("commitment") is not None):
+                losing.setattr(dialect, "do_commit", left.pop())
+            return commit(*given, **options)
+
+    def fail(_: str) -> None:
+        raise StoreError.of("store.database_failed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, of, commit_and_lose)
+        if not readable:
+            patch.setattr(store.jobs, "get", fail)
+        yield
 
 
 @contextmanager

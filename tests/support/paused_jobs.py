@@ -17,6 +17,8 @@ from tests.support.job_server import JobServer
 from tests.support.pipeline import PRINCIPAL
 
 GRANT = "auth.CreateTenantUserRoles"
+PEOPLE, CALLS = 20, 20
+"""Of an import and of a list that is paused after a few: enough that some are left, whichever are under way."""
 
 
 CHANGE = "auth.UpdateTenantPlan"
@@ -73,7 +75,7 @@ def resume_in_terminal(on: JobServer, job: str) -> None:
     job_control.resume_job(on.pipeline.store, found, PERSON, on.pipeline.clock())
 
 
-async def paused_import(on: JobServer, people: int = 40) -> tuple[str, dict[str, Any]]:
+async def paused_import(on: JobServer, people: int = PEOPLE) -> tuple[str, dict[str, Any]]:
     """Return an import that was paused in its middle, and its status."""
     job = await on.start_import(people)
     await until(lambda: on.count_requests(GRANT) >= 5)
@@ -110,7 +112,7 @@ async def approved_list(on: JobServer, calls: list[dict[str, Any]], by: str = "l
     return job
 
 
-async def paused_list(on: JobServer, count: int = 30) -> tuple[str, int]:
+async def paused_list(on: JobServer, count: int = CALLS) -> tuple[str, int]:
     """Return an approved list of critical calls that was paused in its middle, and how many were made."""
     job = await approved_list(on, await changes(on, count))
     await until(lambda: on.count_requests(CHANGE) >= 3)

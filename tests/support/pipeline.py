@@ -28,6 +28,7 @@ from saasus_mcp.server.mcp_server import ResolvePrincipal, build_server
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store import Store
+from tests.support.output_schemas import share_output_schemas
 
 CREDENTIALS = Credentials("saas-under-test", "api-key-under-test", "secret-key-under-test")
 PLACE = Destination("default", CREDENTIALS.saas_id)
@@ -85,7 +86,7 @@ def _unused(operation: Operation) -> dict[str, Any]:
         case "pricing.GetPricingPlans":
             return {"pricing_menus": []}
         case "auth.GetTenants":
-            return {"plan_id": "other", "next_plan_id": ""}
+            return {"name": "other", "plan_id": "other", "next_plan_id": ""}
         case "pricing.GetPricingUnits":
             return {"metering_unit_name": "other"}
         case _:
@@ -216,6 +217,7 @@ async def connect_client(
         elicitation_callback=callback,
         extensions=[advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})] if apps else None,
     ) as client:
+        share_output_schemas(client.session, pipeline.catalogue)
         yield client
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -28,10 +28,13 @@ ROOT = Path(__file__).parents[2]
 ProxyName = Literal["nginx", "caddy", "haproxy"]
 FILES: dict[ProxyName, str] = {"nginx": "nginx.conf", "caddy": "Caddyfile", "haproxy": "haproxy.cfg"}
 PUBLIC = "https://mcp.example.com"
+CALLS_COUNTED = r"saasus_mcp_calls_total\{.*\} [1-9]"
+"""What the metrics of a server say only once it has had a call."""
 CONFIG = """
 version = 1
 [http]
 leave_seconds = 3
+metrics = METRICS
 [console]
 enabled = false
 [profiles.default]
@@ -51,38 +54,38 @@ class ProxiedReplicas:
     Attributes:
         url: of the proxy.
         token: of a caller.
+        monitor: the token of an approver, who may read the metrics.
     """
 
     url: str
     token: str
+    monitor: str = field(repr=False)
     sandbox: CountingSandbox
-    env: dict[str, str] = field(repr=False)
-    folder: Path
     ports: list[int]
     replicas: list[Replica]
-    until: ExitStack
 
     async def restart(self, number: int) -> None:
-        """Stop a server as its supervisor does, and start it again."""
-        process = self.replicas[number].process
-        process.send_signal(signal.SIGTERM)
-        assert await anyio.to_thread.run_sync(process.wait, TIMEOUT) == 0, self.replicas[number].output
-        self.start(number, f"restarted-{number}")
+        """Stop a server as its supervisor does, start it again, and wait until the proxy sends it calls."""
+        await self.replicas[number].restart()
         await wait_for(f"http://127.0.0.1:{self.ports[number]}/readyz")
-
-    def start(self, number: int, name: str) -> None:
-        log = self.folder / f"{name}.log"
-        self.replicas[number] = self.until.enter_context(start_replica(self.env, log, self.ports[number]))
+        await wait_for(f"http://127.0.0.1:{self.ports[number]}/metrics", CALLS_COUNTED, self.monitor)
 
 
 @asynccontextmanager
 async def start_proxied_replicas(
-    catalogue: Catalogue, proxy: ProxyName, folder: Path
+    catalogue: Catalogue, proxy: ProxyName, folder: Path, *, open_metrics: bool = False
 ) -> AsyncIterator[ProxiedReplicas]:
-    """Start a sandbox, two servers with one state folder, and the proxy before them."""
+    """Start a sandbox, two servers with one state folder, and the proxy before them.
+
+    Args:
+        catalogue: of the sandbox.
+        proxy: the program to start.
+        folder: for the state and the logs.
+        open_metrics: whether /metrics needs no token.
+    """
     sandbox, ports, state = CountingSandbox(catalogue), _free_ports(3), folder / "state"
     config = folder / "config.toml"
-    config.write_text(CONFIG, encoding="utf-8")
+    config.write_text(CONFIG.replace("METRICS", str(open_metrics).lower()), encoding="utf-8")
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener, ExitStack() as until:
         api = sandbox_server("127.0.0.1", 0, sandbox)
         async with anyio.create_task_group() as tasks:
@@ -97,24 +100,43 @@ async def start_proxied_replicas(
                 "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
             }
             token = create_token(state)
-            made = ProxiedReplicas("", token, sandbox, env, folder, ports[:2], [None, None], until)  # type: ignore[list-item]
-            for number in range(2):
-                made.start(number, f"replica-{number}")
-                await wait_for(f"http://127.0.0.1:{ports[number]}/readyz")
+            monitor = create_token(state, "monitor", "approver")
+            replicas = [
+                until.enter_context(start_replica(env, folder / f"replica-{number}.log", ports[number]))
+                for number in range(2)
+            ]
+            for port in ports[:2]:
+                await wait_for(f"http://127.0.0.1:{port}/readyz")
             with _start_proxy(proxy, folder, ports):
-                made.url = f"http://127.0.0.1:{ports[2]}"
-                await wait_for(f"{made.url}/readyz")
-                yield made
+                url = f"http://127.0.0.1:{ports[2]}"
+                await wait_for(f"{url}/readyz")
+                yield ProxiedReplicas(url, token, monitor, sandbox, ports[:2], replicas)
             api.should_exit = True
 
 
-async def wait_for(url: str) -> None:
-    """Wait until an address answers 200."""
-    async with httpx2.AsyncClient() as http:
+async def get_unchanged(url: str, target: str, token: str) -> str:
+    """Send GET with this request target as it is, and return the whole answer. A client library would normalize it."""
+    host, port = url.removeprefix("http://").split(":")
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host}:{port}", "Connection: close"]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    answer = b""
+    async with await anyio.connect_tcp(host, int(port)) as stream:
+        await stream.send("\r\n".join([*lines, "", ""]).encode())
+        with anyio.fail_after(TIMEOUT):
+            async for part in stream:
+                answer += part
+    return answer.decode(errors="replace")
+
+
+async def wait_for(url: str, pattern: str = "", token: str = "") -> None:
+    """Wait until an address answers 200, with a text in which this pattern is found."""
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"} if token else None) as http:
         with anyio.fail_after(TIMEOUT):
             while True:
                 try:
-                    if (await http.get(url)).status_code == 200:
+                    answer = await http.get(url)
+                    if answer.status_code == 200 and re.search(pattern, answer.text):
                         return
                 except httpx2.TransportError:
                     pass

@@ -8,6 +8,7 @@ from typing import Any
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.target import clean_name
 from saasus_mcp.permissions.question.content import (
     Change,
     Detail,
@@ -20,10 +21,13 @@ from saasus_mcp.permissions.question.content import (
     Question,
     QuestionWarning,
     QuotedText,
+    Sentence,
     TieredPrice,
     Timestamp,
     ValueList,
 )
+from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
+from saasus_mcp.permissions.question.values import quoted_text
 
 LOST = QuestionWarning("irreversible", Text("This cannot be undone.", "元に戻せません。"))
 BILLED = QuestionWarning("money", Text("Changes what is charged", "請求が変わります"))
@@ -57,9 +61,16 @@ def deletion(name: str = "Aozora", **given: Any) -> Question:
 def plan_change(**given: Any) -> Question:
     """Return a question to change a tenant's plan, the one with the most facts."""
     usage = (
-        LabelledValue(Text("API calls", "APIコール"), Quantity("33036")),
-        LabelledValue(Text("Orders", "受注"), Quantity("2205")),
-        LabelledValue(Text("Storage", "ストレージ"), Quantity("377", Text("GB", "GB"))),
+        LabelledValue(Text("APIコール数", "APIコール数"), Quantity("33036")),
+        LabelledValue(Text("受注件数", "受注件数"), Quantity("2205")),
+        LabelledValue(Text("ストレージ(GB)", "ストレージ(GB)"), Quantity("377")),
+    )
+    erased = Sentence(
+        Text(
+            "Recorded usage is erased at once, and the change cannot be cancelled: {usage_this_month}",
+            "記録済みの利用量をすぐに消去し、予約も取り消せなくなります: {usage_this_month}",
+        ),
+        (("usage_this_month", ValueList(usage, (1, 1, 1), 3)),),
     )
     made = Question(
         tool="auth_update_tenant_plan",
@@ -67,14 +78,7 @@ def plan_change(**given: Any) -> Question:
         name="株式会社青空商事",
         place=Destination("sandbox", "sandbox", sandbox=True),
         requester="local:root",
-        facts=(
-            Fact("using_next_plan_from", Text("Takes effect", "適用日時"), Timestamp(1796083200), lead=True),
-            Fact(
-                "usage",
-                Text("Usage this month, erased at once", "すぐに消去する今月の利用量"),
-                ValueList(usage, (1, 1, 1), 3),
-            ),
-        ),
+        facts=(Fact("using_next_plan_from", Text("Takes effect", "適用日時"), Timestamp(1796083200), lead=True),),
         changes=(
             Change(
                 "next_plan_id",
@@ -86,7 +90,7 @@ def plan_change(**given: Any) -> Question:
             Change("price", Text("Base fee", "基本料"), Money("49800", "JPY", "month"), Money("9800", "JPY", "month")),
         ),
         reach=REACH,
-        warnings=(LOST, BILLED, STRIPE),
+        warnings=(QuestionWarning("consequence", erased), LOST, BILLED, STRIPE),
         typed=Text("株式会社青空商事", "株式会社青空商事"),
         details=(
             Detail("tool", "auth_update_tenant_plan"),
@@ -112,6 +116,7 @@ def price_change(**given: Any) -> Question:
         changes=(Change("tiers", Text("Tiers", "段階"), before, after, lead=True),),
         warnings=(QuestionWarning("money", Text("May change later bills", "今後の請求が変わることがあります")),),
         undo=Text("This can be undone.", "元に戻せます。"),
+        typed=Text("受注件数 段階従量", "受注件数 段階従量"),
         details=(Detail("tool", "pricing_update_pricing_unit"), Detail("tiers", '[{"up_to":100}]')),
     )
     return replace(made, **given)
@@ -123,11 +128,12 @@ def invitation_question(**given: Any) -> Question:
     made = Question(
         tool="auth_update_notification_messages",
         headline=Text("Change the invitation e-mail", "招待メールの文面を変更します"),
-        name="SaaS",
+        name="98tjo3wifaoua",
         place=Destination("production", "98tjo3wifaoua"),
         requester="token:tanaka",
-        facts=(Fact("body", Text("Body", "本文"), QuotedText(whole[:120], whole[-60:], len(whole)), lead=True),),
+        facts=(Fact("body", Text("Body", "本文"), quoted_text(whole), lead=True),),
         undo=Text("This can be undone.", "元に戻せます。"),
+        typed=Text("98tjo3wifaoua", "98tjo3wifaoua"),
         hidden=(Text("Body", "本文"),),
         details=(Detail("tool", "auth_update_notification_messages"), Detail("body", whole)),
     )
@@ -136,35 +142,54 @@ def invitation_question(**given: Any) -> Question:
 
 def hostile(**given: Any) -> Question:
     """Return a question with texts that reorder, are markup, or have no place to break."""
+    name = "Evil\u202e<b>Co</b> " + "W" * 150
     made = deletion(
-        "Evil\u202e<b>Co</b> " + "W" * 150,
+        name,
+        headline=Sentence(
+            Text("Delete the tenant {target}", "テナント {target} を削除します"), (("target", NamedItem(name)),)
+        ),
+        typed=Text(clean_name(name), clean_name(name)),
         reason="approve\u2066 this now " + "y" * 170,
         facts=(Fact("note", Text("z" * 60, "z" * 60), QuotedText("x" * 180, "", 180), lead=True),),
         details=(Detail("n" * 100, "a\nb\u202e"), Detail("body", "q" * 2000)),
     )
-    return replace(made, **given)
+    return replace(warn_of_deceptive_text(made), **given)
 
 
 def long_list(count: int = 40, **given: Any) -> Question:
     """Return a question to import many people, with a long list of roles."""
     people = tuple(NamedItem(f"person{number:02}@example.jp") for number in range(count))
+    holders = Text("“管理者” goes to", "「管理者」を付与する人")
     made = Question(
         tool="job_import_users",
-        headline=Text(f"Import {count} people", f"ユーザー{count}人を取り込みます"),
-        name=f"{count} people",
+        headline=Text(f"Register {count} people in “みどり薬局”", f"「みどり薬局」に{count}人を登録します"),
+        name="みどり薬局",
         place=Destination("production", "98tjo3wifaoua"),
         requester="token:tanaka",
         facts=(
             Fact(
                 "admins",
-                Text("Become administrators", "管理者になる人"),
+                holders,
                 ValueList(people, (1,) * count, count),
                 lead=True,
             ),
         ),
-        warnings=(QuestionWarning("email", Text("Sends e-mails", "メールを送信します")),),
+        warnings=(
+            QuestionWarning(
+                "consequence",
+                Text(f"Gives the role “管理者” to {count} people.", f"{count}人にロール「管理者」を付与します。"),
+            ),
+            QuestionWarning(
+                "email",
+                Text(f"Sends a password by e-mail to {count} people", f"{count}人にパスワードをメールで送信します"),
+            ),
+        ),
         typed=Text(f"{count} people", f"{count}人"),
-        hidden=(Text("Become administrators", "管理者になる人"),),
+        undo=Text(
+            "Each account, membership and role can be undone; e-mails that were sent cannot.",
+            "アカウント・所属・ロールはそれぞれ元に戻せます。送信したメールは取り消せません。",
+        ),
+        hidden=(holders,),
         details=(Detail("tool", "job_import_users"),),
     )
     return replace(made, **given)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.server import create_server as sandbox_server
+from saasus_mcp.store.tokens import Token
+from scripts.with_postgres import free_port
 from tests.support.databases import open_stores
 from tests.support.gate import reply_text
 from tests.support.hosting_server import run_server
@@ -33,7 +36,9 @@ from tests.support.processes import TIMEOUT, start_module
 
 KEYS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(3)]
 APPROVE_COMMAND = re.compile(r"saasus-mcp approve ([0-9A-Z-]+)")
-LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
+LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:([0-9]+))/mcp")
+WITH_SIGN_IN = "[http]\nleave_seconds = 1\n[profiles.default]\ngroups = ['support']\n[auth]\n"
+TOKENS_ONLY = "tokens = true\n"
 
 
 class CountingSandbox(Sandbox):
@@ -66,22 +71,46 @@ class CountingSandbox(Sandbox):
 
 @dataclass
 class Replica:
-    """One server in a process of its own, with its log."""
+    """One server in a process of its own, with its log.
 
-    process: subprocess.Popen[bytes]
+    Args:
+        port: 0 for a free one, which a restart keeps.
+    """
+
+    env: dict[str, str] = field(repr=False)
     log: Path
+    port: int = 0
     url: str = ""
+    process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8")
+
+    def start(self) -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
+        with self.log.open("wb") as kept:
+            self.process = start_module(
+                *("saasus_mcp", "serve", "--transport", "http", "--port", str(self.port)),
+                stdin=subprocess.DEVNULL,
+                stdout=kept,
+                stderr=kept,
+                env={**clean, **self.env},
+            )
 
     async def wait_until_ready(self) -> None:
         with anyio.fail_after(TIMEOUT):
             while (found := LISTENING.search(self.output)) is None:
                 assert self.process.poll() is None, self.output
                 await anyio.sleep(0.02)
-        self.url = found[1]
+        self.url, self.port = found[1], int(found[2])
+
+    async def restart(self) -> None:
+        """Stop the server as its supervisor does, and start it again. It is not ready yet."""
+        self.process.send_signal(signal.SIGTERM)
+        assert await anyio.to_thread.run_sync(self.process.wait, TIMEOUT) == 0, self.output
+        assert "Traceback" not in self.output
+        self.start()
 
     def kill(self) -> None:
         """Kill the server, as when the machine loses power."""
@@ -112,41 +141,37 @@ def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> 
 @contextmanager
 def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Replica]:
     """Start a server on this port, or on a free one. Kill it at the end of the block."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
-    with log.open("wb") as kept:
-        process = start_module(
-            *("saasus_mcp", "serve", "--transport", "http", "--port", str(port)),
-            stdin=subprocess.DEVNULL,
-            stdout=kept,
-            stderr=kept,
-            env={**clean, **env},
-        )
+    replica = Replica(env, log, port)
+    replica.start()
     try:
-        yield Replica(process, log)
+        yield replica
     finally:
-        process.kill()
-        process.wait(TIMEOUT)
+        replica.kill()
 
 
-def _without_console(folder: Path) -> Path:
+def _write_config(folder: Path, auth: str) -> Path:
     """Write a configuration without console, so that no client is sent to a page."""
     file = folder / "config.toml"
-    file.write_text("version = 1\n[console]\nenabled = false\n", encoding="utf-8")
+    file.write_text(f"version = 1\n[console]\nenabled = false\n{WITH_SIGN_IN + auth if auth else ''}", encoding="utf-8")
     return file
 
 
 @asynccontextmanager
 async def start_replicas(
-    catalogue: Catalogue, where: Path | str, folder: Path, count: int = 2, **more: str
+    catalogue: Catalogue, where: Path | str, folder: Path, count: int = 2, *, auth: str = "", **more: str
 ) -> AsyncIterator[Replicas]:
-    """Start servers that share the state at `where`. Each has files of its own in `folder`."""
+    """Start servers that share the state at `where`. Each has files of its own in `folder`.
+
+    Args:
+        auth: how callers sign in, as in `[auth]`: `TOKENS_ONLY`, for example. Only such a server lets balancers turn away before it stops.
+    """
     sandbox = CountingSandbox(catalogue)
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
         api = sandbox_server("127.0.0.1", 0, sandbox)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(api.serve, [listener])
             shared = {
-                "SAASUS_MCP_CONFIG": str(_without_console(folder)),
+                "SAASUS_MCP_CONFIG": str(_write_config(folder, auth)),
                 "SAASUS_API_URL_BASE": f"http://127.0.0.1:{listener.getsockname()[1]}",
                 "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
                 "SAASUS_API_KEY": CREDENTIALS.api_key,
@@ -155,7 +180,7 @@ async def start_replicas(
             }
             env = shared | environment(where, folder / "terminal")
             try:
-                with _replicas(where, folder, shared, count) as replicas:
+                with _replicas(where, folder, shared, count, fixed_ports=bool(auth)) as replicas:
                     for each in replicas:
                         await each.wait_until_ready()
                     yield Replicas(sandbox, replicas, env)
@@ -164,16 +189,20 @@ async def start_replicas(
 
 
 @contextmanager
-def _replicas(where: Path | str, folder: Path, shared: dict[str, str], left: int) -> Iterator[list[Replica]]:
-    if not left:
-        yield []
-        return
-    env = shared | environment(where, folder / f"replica-{left}")
-    with (
-        start_replica(env, folder / f"replica-{left}.log") as one,
-        _replicas(where, folder, shared, left - 1) as others,
-    ):
-        yield [one, *others]
+def _replicas(
+    where: Path | str, folder: Path, shared: dict[str, str], count: int, *, fixed_ports: bool
+) -> Iterator[list[Replica]]:
+    with ExitStack() as until:
+        yield [
+            until.enter_context(
+                start_replica(
+                    shared | environment(where, folder / f"replica-{number}"),
+                    folder / f"replica-{number}.log",
+                    free_port() if fixed_ports else 0,  # tokens are issued for an address, which must be known before
+                )
+            )
+            for number in range(1, count + 1)
+        ]
 
 
 @asynccontextmanager
@@ -209,6 +238,17 @@ async def create_tenant(client: McpClient, name: str) -> str:
         client, "auth_create_tenant", name=name, attributes={}, back_office_staff_email="a@example.jp"
     )
     return str(made["id"])
+
+
+def create_tokens(where: Path | str, count: int) -> list[str]:
+    """Create the tokens of so many callers."""
+    now = time.time()
+    with closing(open_stores(where)) as kept, closing(kept.open_tokens()) as accounts:
+        wanted = (
+            Token(f"alice-{number}", "caller", frozenset({"support"}), "local:me", now, now + 3600)
+            for number in range(count)
+        )
+        return [accounts.add(each) for each in wanted]
 
 
 def approve_call(where: Path | str, code: str, name: str) -> None:

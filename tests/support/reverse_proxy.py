@@ -19,7 +19,10 @@ BAD_GATEWAY = 502
 
 @dataclass
 class RoundRobin:
-    """Forwards each request once. A request that breaks off before its answer begins is answered with 502."""
+    """Forwards each request once. A request that breaks off before its answer begins is answered with 502.
+
+    Like nginx, it reads no `/readyz`, and tries the next server where a connection is refused.
+    """
 
     replicas: list[Replica]
     http: httpx2.AsyncClient
@@ -29,16 +32,15 @@ class RoundRobin:
         request = Request(scope, receive)
         body = await request.body()
         headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP]
-        while self.replicas:
-            self.turn += 1
-            replica = self.replicas[self.turn % len(self.replicas)]
+        self.turn += 1
+        first = self.turn % len(self.replicas)
+        for replica in (*self.replicas[first:], *self.replicas[:first]):
             outgoing = self.http.build_request(
                 request.method, f"{replica.url}{request.url.path}", headers=headers, content=body
             )
             try:
                 answer = await self.http.send(outgoing, stream=True)
             except httpx2.ConnectError:  # nothing was sent: another may take it
-                self.replicas.remove(replica)
                 continue
             except httpx2.TransportError:
                 break
@@ -66,6 +68,6 @@ async def start_proxy(replicas: list[Replica]) -> AsyncIterator[str]:
     limits = httpx2.Limits(max_connections=None)
     async with (
         httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, follow_redirects=False) as http,
-        serve_app(RoundRobin(list(replicas), http)) as url,
+        serve_app(RoundRobin(replicas, http)) as url,
     ):
         yield url

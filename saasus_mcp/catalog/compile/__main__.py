@@ -67,14 +67,14 @@ def compile_index(catalogue: str, job_specs: str, specs: Path = SPECS) -> str:
     """Return the search index of a compiled catalogue and the compiled jobs as JSON text.
 
     Raises:
-        SpecError: synonyms.yaml or questions.yaml is invalid.
+        SpecError: synonyms.yaml or search_phrases.yaml is invalid.
     """
     operations = json.loads(catalogue)["operations"]
     found_jobs = json.loads(job_specs)["jobs"]
     keys = [*(row["key"] for row in operations), *(row["name"] for row in found_jobs)]
     table = synonyms.read_synonyms(specs / "synonyms.yaml", keys)
-    questions = synonyms.read_questions(specs / "questions.yaml", keys)
-    return search_index.compile_search_index(operations, found_jobs, table, questions)
+    phrases = synonyms.read_search_phrases(specs / "search_phrases.yaml", keys)
+    return search_index.compile_search_index(operations, found_jobs, table, phrases)
 
 
 def compile_summary() -> str:

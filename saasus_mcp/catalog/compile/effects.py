@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from saasus_mcp.catalog.compile import recipes
 from saasus_mcp.catalog.compile.spec_file import (
+    BOTH,
     TEXT,
     TEXTS,
     Form,
@@ -17,7 +18,8 @@ from saasus_mcp.catalog.compile.spec_file import (
     read_yaml,
 )
 from saasus_mcp.catalog.expressions import TARGET
-from saasus_mcp.catalog.model import TYPED_LEVELS, Level
+from saasus_mcp.catalog.levels import TYPED_LEVELS
+from saasus_mcp.catalog.model import Level
 
 Row = dict[str, Any]
 
@@ -34,21 +36,22 @@ _WORDS: dict[str, Form] = {
     },
 }
 _FLAGS = ("idempotent", "adds_only", "personal_data")
-_TEXT_LISTS = ("preconditions", "bind", "secrets_in", "secrets_out", "scrub_out")
+_TEXT_LISTS = ("bind", "secrets_in", "secrets_out", "scrub_out")
 _TARGET = {**recipes.READ, "name": TEXT, "saas": {"type": "boolean"}}
 ROW = mapping(
     {
         **_WORDS,
         **{key: {"type": "boolean"} for key in _FLAGS},
         **dict.fromkeys(_TEXT_LISTS, TEXTS),
-        "why": TEXT,
+        "preconditions": {"type": "array", "items": BOTH},
+        "why": BOTH,
         "target": mapping(_TARGET),
         **recipes.FORMS,
     },
     required=("effect", "level"),
 )
 """The form of a row."""
-_LABELS = mapping_of(mapping({"en": TEXT, "ja": TEXT}, required=("en", "ja")))
+_LABELS = mapping_of(BOTH)
 _TABLE: Form = {
     "type": "object",
     "properties": {"labels": _LABELS},

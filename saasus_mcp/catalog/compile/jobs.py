@@ -9,16 +9,16 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError
 
-from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
+from saasus_mcp.catalog.compile.spec_file import BOTH, TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.jobs import ANY_WRITE
-from saasus_mcp.catalog.model import READ_LEVELS, REASON_ARGUMENT, REASON_SCHEMA
+from saasus_mcp.catalog.levels import READ_LEVELS
+from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
 
-_BOTH = mapping({"en": TEXT, "ja": TEXT}, required=("en", "ja"))
 _FORM = mapping_of(
     mapping(
         {
-            "title": _BOTH,
-            "description": _BOTH,
+            "title": BOTH,
+            "description": BOTH,
             "terse": TEXT,
             "reads": TEXTS,
             "writes": {"type": ["string", "array"], "items": TEXT},

@@ -11,9 +11,8 @@ from saasus_mcp.catalog.model import Level
 
 LEVELS: frozenset[str] = frozenset(get_args(Level))
 OUTCOMES = ("allow", "confirm", "approve", "deny")
-_RULE = mapping(
-    {"name": TEXT, "levels": TEXTS, "then": TEXT, "reason": TEXT}, required=("name", "levels", "then", "reason")
-)
+_RULE = mapping({"name": TEXT, "levels": TEXTS, "then": TEXT}, required=("name", "levels", "then"))
+"""No reason: a rule by level alone that states none gets one in both languages."""
 _FORM = mapping(
     {"version": {}, "name": TEXT, "rules": {"type": "array", "items": _RULE}}, required=("version", "name", "rules")
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from saasus_mcp.catalog.compile.recipes import is_valid_expression
 from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
-from saasus_mcp.catalog.model import READ_LEVELS
+from saasus_mcp.catalog.levels import READ_LEVELS
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ _FORM = mapping(
     {"kinds": mapping_of(_KIND), "fields": _FIELDS, "measures": _FIELDS, "rows": mapping_of(_ROW)},
     required=("kinds", "fields", "measures", "rows"),
 )
-_CONDITION = ("args", "before", "target")
+_CONDITION = ("args", "before", "impact", "target")
 _NAME = ("args", "id", "result")
 
 

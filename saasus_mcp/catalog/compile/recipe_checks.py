@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.catalog.compile.recipe_defaults import Operations, Row, shown_arguments
 from saasus_mcp.catalog.compile.recipes import APPLIED, is_valid_expression
-from saasus_mcp.catalog.model import READ_LEVELS
+from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.common.json_path import Schema, main_branch
 
 _NOT_FOUND = 404

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, Form, mapping, mapping_of
+from saasus_mcp.catalog.compile.spec_file import BOTH, TEXT, TEXTS, Form, mapping, mapping_of
 from saasus_mcp.catalog.expressions import ExpressionError, compile_expression
-from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS
+from saasus_mcp.catalog.levels import READ_LEVELS, TYPED_LEVELS
 
 Row = dict[str, Any]
 
 _ARGS = mapping_of(TEXT)
-_BOTH = mapping({"en": TEXT, "ja": TEXT}, required=("en", "ja"))
 READ: Form = {
     "read": TEXT,
     "args": _ARGS,
@@ -47,12 +46,12 @@ FORMS: Form = {
             "class": TEXT,
             "left": TEXT,
             "also": {"type": "array", "items": mapping(_INVERSE, required=("call",))},
-            "note": _BOTH,
+            "note": BOTH,
         },
         required=("class",),
     ),
-    "say": _BOTH,
-    "user_token": _BOTH,
+    "say": BOTH,
+    "user_token": BOTH,
 }
 """The forms of the recipes, by their key in a row."""
 UNDO_CLASSES = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}

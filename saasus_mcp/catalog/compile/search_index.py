@@ -19,7 +19,7 @@ from saasus_mcp.catalog.tokenizer import split_units
 
 Row = dict[str, Any]
 Weights = dict[str, float]
-Questions = Mapping[str, Words]
+Phrases = Mapping[str, Words]
 """How people ask for an operation, by its key."""
 
 _FIELDS = {  # the weight of a term by its field; `said` are the synonyms of the operation
@@ -53,15 +53,13 @@ _MIN_IMPACT = 2
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n|(?<=。)")
 
 
-def compile_search_index(
-    operations: Sequence[Row], jobs: Sequence[Row], synonyms: Synonyms, questions: Questions
-) -> str:
+def compile_search_index(operations: Sequence[Row], jobs: Sequence[Row], synonyms: Synonyms, phrases: Phrases) -> str:
     """Return the index as JSON text, one term a line: its impacts as number, impact, number, impact.
 
     The numbers count the operations, and after them the jobs.
     """
     rows = [*operations, *map(_job_row, jobs)]
-    weights_by_row = _weigh(rows, len(operations), synonyms, questions)
+    weights_by_row = _weigh(rows, len(operations), synonyms, phrases)
     rarities = _rarities(weights_by_row[: len(operations)], weights_by_row)
     subjects = [_subject(row, synonyms) for row in rows]
     lines = []
@@ -111,11 +109,11 @@ def _subject(row: Row, synonyms: Synonyms) -> set[str]:
     return {term for term in english & japanese if term.startswith("#")} - _DEFAULT_SUBJECTS
 
 
-def _weigh(rows: Sequence[Row], operations: int, synonyms: Synonyms, questions: Questions) -> list[Weights]:
+def _weigh(rows: Sequence[Row], operations: int, synonyms: Synonyms, phrases: Phrases) -> list[Weights]:
     """Return the weights of each row's terms, by field and by its length relative to the mean of the operations."""
     names = {row["tool"] for row in rows} | {row["operation_id"] for row in rows} - {""}
     term_counts = [
-        [(field, synonyms.lexicon.terms(split_units(text))) for field, text in _fields(row, synonyms, questions, names)]
+        [(field, synonyms.lexicon.terms(split_units(text))) for field, text in _fields(row, synonyms, phrases, names)]
         for row in rows
     ]
     mean_lengths = {
@@ -137,13 +135,13 @@ def _combine(
     return weights
 
 
-def _fields(row: Row, synonyms: Synonyms, questions: Questions, names: set[str]) -> Iterator[tuple[str, str]]:
+def _fields(row: Row, synonyms: Synonyms, phrases: Phrases, names: set[str]) -> Iterator[tuple[str, str]]:
     effects = row["effects"]
     yield "name", f"{row['tool'].removeprefix(row['module'])} {row['operation_id']}"
     for language in ("en", "ja"):
         yield "title", row["title"][language]
         yield "said", "; ".join(synonyms.operations.get(row["key"], {}).get(language, ()))
-        yield "asked", "; ".join(questions.get(row["key"], {}).get(language, ()))
+        yield "asked", "; ".join(phrases.get(row["key"], {}).get(language, ()))
         yield "description", own_sentences(row["description"][language], names)
     yield "terse", own_sentences(row["terse"], names)
     yield "toolset", f"{row['toolset']} {row['module']}"

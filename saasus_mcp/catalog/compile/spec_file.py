@@ -34,6 +34,10 @@ def mapping_of(values: Form) -> Form:
     return {"type": "object", "additionalProperties": values}
 
 
+BOTH: Form = mapping({"en": TEXT, "ja": TEXT}, required=("en", "ja"))
+"""A text in both languages."""
+
+
 def read_yaml(file: Path, form: Form | None = None) -> Any:
     """Return the content of a file.
 

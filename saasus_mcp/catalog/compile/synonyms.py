@@ -1,4 +1,4 @@
-"""Read synonyms.yaml and questions.yaml: the phrases of the search, and how people ask for an operation."""
+"""Read synonyms.yaml and search_phrases.yaml: the phrases of the search, and how people ask for an operation."""
 
 from __future__ import annotations
 
@@ -60,23 +60,23 @@ def read_synonyms(file: Path, keys: Iterable[str]) -> Synonyms:
     return Synonyms(lexicon, words, frozenset(f"#{name}" for name in table["intents"]), table["operations"])
 
 
-def read_questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
-    """Read questions.yaml.
+def read_search_phrases(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
+    """Read search_phrases.yaml.
 
     Args:
         keys: the keys of all operations.
 
     Raises:
-        SpecError: an operation is unknown, a language is missing, or a question is empty or not text.
+        SpecError: an operation is unknown, a language is missing, or a phrase is empty or not text.
     """
-    questions: dict[str, Words] = read_yaml(file, mapping_of(_WORDS))
+    phrases: dict[str, Words] = read_yaml(file, mapping_of(_WORDS))
     known = set(keys)
     for problem in (
-        *(f"{key} is not an operation" for key in questions if key not in known),
-        *_word_problems(questions),
+        *(f"{key} is not an operation" for key in phrases if key not in known),
+        *_word_problems(phrases),
     ):
         raise SpecError(f"{file.name}: {problem}.")
-    return questions
+    return phrases
 
 
 def find_synonym_problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:

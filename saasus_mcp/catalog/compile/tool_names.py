@@ -11,7 +11,6 @@ from saasus_mcp.common.json_tree import map_scalars
 Row = dict[str, Any]
 
 _TEXTS = ("title", "description", "terse", "input_texts", "output_texts")
-_EFFECT_TEXTS = ("why", "preconditions")
 _SCHEMAS = ("input_schema", "output_schema", "variants")
 
 
@@ -40,13 +39,7 @@ class ToolNameRewriter:
             row[key] = self._in_all(row[key], row["module"])
         for key in _SCHEMAS:
             row[key] = self._in_descriptions(row[key], row["module"])
-        effects = row["effects"]
-        for key, value in effects.items():
-            effects[key] = (
-                self._in_all(value, row["module"])
-                if key in _EFFECT_TEXTS
-                else self._in_translations(value, row["module"])
-            )
+        row["effects"] = self._in_translations(row["effects"], row["module"])
 
     def text(self, text: str, module: str) -> str:
         """Rewrite one text of a module. `auth GetTenant` and `auth.GetTenant` name the module explicitly."""

@@ -67,9 +67,13 @@ def list_approvals(stores: Iterable[Store], now: float, *, decided: bool) -> lis
     return sorted(wanted, key=lambda approval: approval.requested_at, reverse=True)
 
 
-def question_lines(approval: Approval, reader: Reader, *, details: bool = False) -> Iterator[str]:
-    """Yield the lines of the question, or a notice if another version asked it."""
-    question, columns = stored_question.load_question(approval), terminal_columns()
+def question_lines(approval: Approval, reader: Reader, *, details: bool = False, margin: int = 0) -> Iterator[str]:
+    """Yield the lines of the question, or a notice if another version asked it.
+
+    Args:
+        margin: columns of the terminal that stay free.
+    """
+    question, columns = stored_question.load_question(approval), terminal_columns() - margin
     if question is not None:
         yield from render_question(question, reader, columns, details=details)
         return
@@ -107,7 +111,8 @@ def decision_text(status: Localized, approval: Approval, language: Language) -> 
     """Return a status with the person who decided and the reason, if they are known."""
     if approval.decided_by:
         by = quote_name(approval.decided_by, language)
-        status = message("cli_approvals.decided_by", status=status, by=by)
+        used = approval.status == "used"  # by the call, after this person approved it
+        status = message("cli_approvals.approved_by" if used else "cli_approvals.decided_by", status=status, by=by)
     reason = f": {quote_text(approval.reason, language)}" if approval.reason else ""
     return status.text(language) + reason
 

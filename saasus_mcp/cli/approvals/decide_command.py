@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 
+import click
+
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.approvals import approval_view
-from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.command_line import UsageError, argument, command, option
 from saasus_mcp.cli.completion import complete_codes
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
@@ -15,12 +18,15 @@ from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import (
     MAX_ATTEMPTS,
     TerminalError,
+    is_terminal,
+    prints_json,
     require_passphrase,
     require_person,
     say,
     too_many_attempts,
 )
 from saasus_mcp.cli.text_layout import cut_text, terminal_columns
+from saasus_mcp.cli.times import format_time
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import display_width, quote_name, quote_text
@@ -65,14 +71,20 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
 
 
 @command(help="cli_help.command.reject")
-@argument("code", shell_complete=complete_codes)
+@argument("code", required=False, shell_complete=complete_codes)
 @option("--reason", metavar="TEXT", help="cli_help.option.reject_reason")
 @json_outcome_option
-@settings_options("lang")
-def reject(settings: Settings, *, code: str, reason: str | None) -> None:
-    """Reject the approval. Needs no terminal: to refuse is safe."""
-    now = time.time()
+@settings_options("lang", "time_zone")
+def reject(settings: Settings, *, code: str | None, reason: str | None) -> None:
+    """Reject the approval. Needs no terminal with a code: to refuse is safe."""
+    if code is None and not is_terminal(sys.stdin, sys.stderr if prints_json() else sys.stdout):
+        raise UsageError(message("cli_usage.missing_argument", name="CODE"), click.get_current_context())
     with state.open_stores(settings) as stores:
+        code = code or _pick_code(stores, terminal_reader(settings), ask_for_one=True)
+        if code is None:
+            print_outcome(None, message("cli_approvals.nothing_pending"))
+            return
+        now = time.time()
         approvals, approval = approval_view.find_pending(stores, code, now)
         user = composition.local_user()
         approvals.reject(approval, user.id, now, reason, person=user.person)
@@ -81,23 +93,29 @@ def reject(settings: Settings, *, code: str, reason: str | None) -> None:
     print_outcome(approval_view.approval_json(decided), text)
 
 
-def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
+def _pick_code(stores: Sequence[Store], reader: Reader, *, ask_for_one: bool = False) -> str | None:
     """Return the code of the pending approval that the person picks, or None if nothing is pending.
+
+    Args:
+        ask_for_one: ask even if only one is pending.
 
     Raises:
         TerminalError: three answers were not in the list.
     """
     now = time.time()
     pending = approval_view.list_approvals(stores, now, decided=False)
-    if len(pending) <= 1:
-        return pending[0].code if pending else None
+    if not pending:
+        return None
+    if len(pending) == 1 and not ask_for_one:
+        return pending[0].code
     for number, approval in enumerate(pending, 1):
         left = f"  ({approval_view.time_left_text(approval, now).text(reader.language)})"
         begin = f"{number:>3}  {approval.code}  "
         room = terminal_columns() - len(begin) - display_width(left)
         say(begin + cut_text(approval_view.headline(approval, reader), room) + left)
+    numbers = "1" if len(pending) == 1 else message("cli_approvals.pick_range", last=len(pending))
     for _ in range(MAX_ATTEMPTS):
-        typed = terminal.prompt(message("cli_approvals.pick_prompt", last=len(pending))).strip()
+        typed = terminal.prompt(message("cli_approvals.pick_prompt", numbers=numbers)).strip()
         if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(pending):
             return pending[int(typed) - 1].code
         for approval in pending:
@@ -115,7 +133,7 @@ def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
         message(
             "cli_approvals.requested",
             code=approval.code,
-            minutes=approval_view.whole_minutes(now - approval.requested_at),
+            at=format_time(approval.requested_at, now, reader),
             left=approval_view.whole_minutes(approval.expires_at - now),
         )
     )

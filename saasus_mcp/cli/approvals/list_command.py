@@ -18,8 +18,8 @@ from saasus_mcp.cli.output import print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, is_terminal, say
 from saasus_mcp.cli.times import format_time, iso_time
-from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
+from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Approval
@@ -51,7 +51,7 @@ def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
     if as_json:
         print_json([approval_view.approval_json(approval) for approval in found])
     elif not found:
-        say(message("cli_approvals.nothing_pending"))
+        say(message("cli_approvals.none" if decided else "cli_approvals.nothing_pending"))
     else:
         print_list(line for approval in found for line in _approval_lines(approval, now, reader))
         if any(approval.status == "pending" for approval in found):
@@ -61,12 +61,10 @@ def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
 
 def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[str]:
     """Yield the headline, the status, and who asked for it when."""
-    language, begin = reader.language, " " * 11
-    requested = message("cli_approvals.requested_at", at=format_time(approval.requested_at, now, reader))
+    begin = " " * 11
     yield f"{approval.code}  {click.style(approval_view.headline(approval, reader), bold=True)}"
-    status = _coloured_status(approval, now, language)
-    yield begin + message("cli_approvals.status_and_time", status=status, requested=requested).text(language)
-    yield f"{begin}{approval_view.requester_text(approval, language).text(language)}"
+    yield begin + _status_and_time(approval, now, reader)
+    yield f"{begin}{approval_view.requester_text(approval, reader.language).text(reader.language)}"
     yield ""
 
 
@@ -77,16 +75,21 @@ def _show(settings: Settings, code: str, *, as_json: bool) -> None:
     if as_json:
         print_json([approval_view.approval_json(approval)])
         return
-    click.echo(f"{approval.code}  {_coloured_status(approval, now, reader.language)}\n")
+    say(f"{approval.code}  {_status_and_time(approval, now, reader)}\n")
     click.echo("\n".join(approval_view.question_lines(approval, reader, details=True)) + "\n")
-    say(approval_view.requester_text(approval, reader.language))
+    if stored_question.load_question(approval) is None:  # a question names the requester itself
+        say(approval_view.requester_text(approval, reader.language))
+    elif approval.two_person:
+        say(message("cli_approvals.two_person"))
     if approval.status == "pending":
-        click.echo()
         say(message("cli_approvals.decide_this", code=approval.code))
 
 
-def _coloured_status(approval: Approval, now: float, language: Language) -> str:
-    return click.style(approval_view.status_text(approval, now, language), fg=COLOURS.get(approval.status))
+def _status_and_time(approval: Approval, now: float, reader: Reader) -> str:
+    language, colour = reader.language, COLOURS.get(approval.status)
+    status = click.style(approval_view.status_text(approval, now, language), fg=colour)
+    requested = message("cli_approvals.requested_at", at=format_time(approval.requested_at, now, reader))
+    return message("cli_approvals.status_and_time", status=status, requested=requested).text(language)
 
 
 def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> None:
@@ -107,7 +110,7 @@ def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> N
                     }
                     click.echo(format_json(record, indent=None) + ring)
                 else:
-                    click.echo(approval_watch.event_line(event, reader, "\n    " if has_reader else "  ") + ring)
+                    say(approval_watch.event_line(event, reader, "\n    " if has_reader else "  ") + ring)
     except KeyboardInterrupt:
         if has_reader:
             click.echo()

@@ -82,9 +82,10 @@ def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
 def purge(settings: Settings, *, audit_days: int, journal_days: int) -> None:
     """Remove records past their retention period from every store."""
     require_approver("audit purge", settings.state_folder)
-    by, now = composition.local_user().id, time.time()
+    user, now = composition.local_user(), time.time()
+    before, before_undo = now - audit_days * DAY, now - journal_days * DAY
     with state.open_audit_stores(settings) as stores:
-        removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now, by=by) for store in stores]
+        removed = [store.purge(before, before_undo, now, by=user.id, person=user.person) for store in stores]
     audit_records, undo_entries = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     purged = message("cli_audit.purged", audit=audit_records, undo=undo_entries)
     print_outcome({"audit_records": audit_records, "undo_entries": undo_entries}, purged)

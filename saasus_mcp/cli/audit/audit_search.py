@@ -189,8 +189,7 @@ def _line(entry: AuditEntry, at: str, reader: Reader, columns: int = 0) -> str:
     results = {each: one_of("cli_audit.result", each).text(language) for each in RESULTS}
     blank = " " * (max(map(display_width, results.values())) - display_width(results[entry.result]))
     begin = f"{at}  {entry.call[:_SHORT_CALL]}  "
-    principal = quote_name(str(entry.record.get("principal") or "-"), language)
-    parts = (_subject(entry, language, with_tool=not columns), principal, _details(entry))
+    parts = (_subject(entry, language, with_tool=not columns), _person_text(entry, language), _details(entry))
     rest = f"{blank}  {'  '.join(filter(None, parts))}"
     if columns:
         rest = cut_text(rest, columns - display_width(begin + results[entry.result]))
@@ -202,6 +201,13 @@ def _subject(entry: AuditEntry, language: Language, *, with_tool: bool) -> str:
     title, name = visible_text(entry.title.text(language)), quote_name(entry.tool, language) if entry.tool else ""
     tool = f"{title} ({name})" if title and with_tool else title or name
     return ": ".join(filter(None, (entry.action_text(language), tool)))
+
+
+def _person_text(entry: AuditEntry, language: Language) -> str:
+    """Return the principal, after the name of the person if the record states one."""
+    principal = quote_name(str(entry.record.get("principal") or "-"), language)
+    name = entry.record.get("principal_name") or entry.record.get("principal_email")
+    return f"{quote_name(str(name), language)} ({principal})" if name else principal
 
 
 def _details(entry: AuditEntry) -> str:

@@ -33,7 +33,7 @@ async def check_api(settings: Settings) -> list[Finding]:
     catalogue = load_catalogue()
     operation = catalogue.find(PROBE_OPERATION)
     sent = request.build_request(operation, arguments.check_arguments(operation, {}))
-    brief = settings.model_copy(update={"timeout": min(settings.timeout, REQUEST_TIMEOUT)})
+    brief = replace(settings, timeout=min(settings.timeout, REQUEST_TIMEOUT))
     try:
         async with composition.build_client(brief, catalogue) as client:
             response = await client.send(operation, sent, secrets.token_hex(16), deadline=Deadline.after(TOTAL_TIMEOUT))
@@ -57,9 +57,10 @@ def _unreachable(error: SendFailed) -> Finding:
 
 def _skew(response: ApiResponse, now: datetime) -> timedelta | None:
     """Return how far this computer's clock is ahead of the API's, or None if the response has no time."""
-    if response.date is None:
+    sent_at = response.sent_at
+    if sent_at is None:
         return None
-    return now - (response.date if response.date.tzinfo else response.date.replace(tzinfo=UTC))
+    return now - (sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC))
 
 
 def _skew_text(skew: timedelta) -> Message:

@@ -19,7 +19,8 @@ def check_channels(settings: Settings) -> Finding:
     if not channels:
         return Finding("notices", "ok", message("cli_doctor.notices_none"))
     names = ", ".join(f"{channel.name} ({channel.kind})" for channel in channels)
-    return Finding("notices", "ok", message("cli_doctor.notices_ok", names=names))
+    hint = message("cli_doctor.notices_shared") if settings.database_url is not None else ""
+    return Finding("notices", "ok", message("cli_doctor.notices_ok", names=names), hint)
 
 
 async def connect_channels(settings: Settings) -> list[Finding]:

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.private_files import UnsafeFile
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.settings import DEFAULT_API_ORIGIN, Settings, load_profile
 
@@ -64,9 +65,9 @@ def check_program() -> Finding:
     return Finding("program", "ok", f"{versions}, {platform.system()}")
 
 
-def check_settings(settings: Settings) -> Finding:
-    """Report that the settings are valid."""
-    text = message("cli_doctor.settings_ok", profile=settings.profile, lang=settings.lang)
+def check_settings(settings: Settings, profiles: Sequence[str]) -> Finding:
+    """Report that the settings are valid, and the profiles that they lead to."""
+    text = message("cli_doctor.settings_ok", profiles=tuple(profiles), lang=settings.lang)
     return Finding("settings", "ok", text)
 
 
@@ -104,7 +105,7 @@ def check_state_folder(settings: Settings) -> Finding:
     except UnsafeFile as error:
         return problem("state", error)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error)
         text = message("cli_doctor.state_unwritable", folder=str(folder), reason=reason)
         return Finding("state", "problem", text, message("cli_doctor.state_unwritable_hint"))
     if readable is not None:
@@ -166,7 +167,9 @@ def check_url(settings: Settings) -> Finding:
         return Finding("url", "ok", message("cli_doctor.url_sandbox"))
     url = _api_url(settings)
     if url != DEFAULT_API_ORIGIN:
-        return Finding("url", "note", message("cli_doctor.url_other", url=url), message("cli_doctor.url_hint"))
+        in_file = url != settings.api_url_base  # the address of a profile
+        hint = message("cli_doctor.url_in_file_hint" if in_file else "cli_doctor.url_hint")
+        return Finding("url", "note", message("cli_doctor.url_other", url=url), hint)
     return Finding("url", "ok", url)
 
 

@@ -12,13 +12,14 @@ import anyio
 import click
 
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hosting_checks
+from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hardening_checks, hosting_checks
 from saasus_mcp.cli.doctor.checks import Finding
 from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
 from saasus_mcp.cli.output import has_screen, print_json
 from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.text import display_width
 from saasus_mcp.settings import HttpSettings, Settings, SettingsError
 
 COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright_black"}
@@ -53,20 +54,22 @@ def doctor(*, as_json: bool, connect: bool, **flags: Any) -> None:
 
 def _findings(settings: Settings, *, connect: bool) -> Iterator[Finding]:
     yield checks.check_program()
-    yield from _run("settings", partial(checks.check_settings, settings))
+    http = _hosting(settings)
+    served = [settings.profile] if http is None else hosting_checks.served_profiles(settings)
+    yield from _run("settings", partial(checks.check_settings, settings, served))
     yield from _run("policy", partial(checks.check_policy, settings))
     yield from _run("state", partial(checks.check_state_folder, settings))
     yield from _run("approvals", partial(checks.check_approvals, settings))
     yield from _run("jobs", partial(checks.check_jobs, settings))
     catalogue = _run("catalogue", checks.check_catalogue)
     yield from catalogue
-    http = _hosting(settings)
-    profiles = [settings] if http is None else _served_profiles(settings)
+    profiles = [replace(settings, profile=name) for name in served]
     for each in profiles:
         yield from (_of_profile(each, found, len(profiles)) for found in _api_findings(each, catalogue))
     yield from _run("network", partial(checks.check_network, profiles[0]))
-    yield from _run("notices", partial(channel_checks.check_channels, settings))
-    if connect:
+    channels = _run("notices", partial(channel_checks.check_channels, settings))
+    yield from channels
+    if connect and all(finding.status != "problem" for finding in channels):
         yield from _run("notices", partial(anyio.run, channel_checks.connect_channels, settings))
     if http is not None:
         yield from _hosting_findings(settings, http)
@@ -92,10 +95,6 @@ def _hosting(settings: Settings) -> HttpSettings | None:
         return None
 
 
-def _served_profiles(settings: Settings) -> list[Settings]:
-    return [settings.model_copy(update={"profile": name}) for name in hosting_checks.served_profiles(settings)]
-
-
 def _of_profile(settings: Settings, finding: Finding, profiles: int) -> Finding:
     """Name the profile in a finding, if there are several."""
     if profiles == 1:
@@ -106,8 +105,15 @@ def _of_profile(settings: Settings, finding: Finding, profiles: int) -> Finding:
 
 def _hosting_findings(settings: Settings, http: HttpSettings) -> Iterator[Finding]:
     yield from _run("database", partial(hosting_checks.check_database, settings))
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        yield from _run("database_tls", partial(hardening_checks.check_database_tls, url))
     yield from _run("keys", partial(hosting_checks.check_keys, settings))
     yield from _run("limits", partial(hosting_checks.check_limits, settings, http))
+    if http.workers > 1:
+        yield from _run("workers", partial(hosting_checks.check_workers, settings, http))
+    yield from _run("access", partial(hardening_checks.check_access, settings, http))
+    yield from _run("files", partial(hardening_checks.check_files, settings))
     for name, check in hosting_checks.network_checks(http).items():
         yield from _run(name, partial(anyio.run, check))
 
@@ -124,10 +130,13 @@ def _run(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Findin
 
 def _print(finding: Finding) -> None:
     """Print a finding, with its hint below it."""
-    status = f"[{render(one_of('cli_doctor.status', finding.status))}]"
-    shown = f"{status}  {render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}"
+    marks = {each: f"[{render(one_of('cli_doctor.status', each))}]" for each in COLOURS}
+    width = max(map(display_width, marks.values()))
+    mark = marks[finding.status]
+    begin = mark + " " * (width - display_width(mark) + 2)
+    shown = f"{begin}{render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}"
     if has_screen():
         shown = wrap_prose(shown, terminal_columns())
-    click.echo(click.style(status, fg=COLOURS[finding.status]) + shown.removeprefix(status))
+    click.echo(click.style(mark, fg=COLOURS[finding.status]) + shown.removeprefix(mark))
     if finding.hint:
-        say(f"    -> {render(finding.hint)}")
+        say(f"{' ' * display_width(begin)}-> {render(finding.hint)}")

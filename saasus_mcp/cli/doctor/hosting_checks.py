@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 import anyio
 
 from saasus_mcp.cli import state
+from saasus_mcp.cli.doctor import hardening_checks
 from saasus_mcp.cli.doctor.checks import Finding, problem
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.settings import HttpSettings, Settings, load_http_settings
-from saasus_mcp.settings.config import load_config
+from saasus_mcp.settings.config import config_of
 from saasus_mcp.settings.hosting import JwtTable, OidcTable
 
 CLOCK_TOLERANCE = timedelta(seconds=10)
@@ -39,7 +41,7 @@ def load_hosting(settings: Settings) -> HttpSettings | None:
 
 def served_profiles(settings: Settings) -> list[str]:
     """Return the names of the profiles that the server serves, whether or not their credentials are valid."""
-    names = [] if settings.sandbox else list(load_config(settings.config_file).profiles)
+    names = [] if settings.sandbox else list(config_of(settings).profiles)
     return names or [settings.profile]
 
 
@@ -93,15 +95,36 @@ def check_limits(settings: Settings, http: HttpSettings) -> Finding:
     return Finding("limits", "problem", text, message("cli_doctor.limits_hint", need=need))
 
 
+def check_workers(settings: Settings, http: HttpSettings) -> Finding:
+    """Compare the number of workers with the processor cores of this computer."""
+    from saasus_mcp.cli.serve.workers import require_several  # noqa: PLC0415 - only with several
+
+    try:
+        require_several(settings, http)
+    except SaasusMcpError as error:
+        return problem("workers", error)
+    cores = usable_cores()
+    text = message("cli_doctor.workers", workers=http.workers, cores=cores)
+    if http.workers > cores:
+        return Finding("workers", "note", text, message("cli_doctor.workers_hint"))
+    return Finding("workers", "ok", text)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use, which can be fewer than the computer has."""
+    usable: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
+
+
 async def check_jwks(table: JwtTable) -> Finding:
     """Fetch the keys with which callers' access tokens are verified."""
     from saasus_mcp.hosting.auth.jwks import parse_keys  # noqa: PLC0415 - imports the cryptography
-    from saasus_mcp.hosting.auth.provider_requests import InvalidDocument, request_document  # noqa: PLC0415 - as above
+    from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument, request_document  # noqa: PLC0415 - as above
 
     host = urlsplit(table.jwks_url).hostname or ""
     try:
         keys = parse_keys(await request_document(table.jwks_url, REQUEST_SECONDS), table.algorithms)
-    except InvalidDocument:
+    except InvalidProviderDocument:
         text = message("cli_doctor.jwks_unusable", host=host, algorithms=", ".join(table.algorithms))
         return Finding("jwks", "problem", text, message("cli_doctor.jwks_hint"))
     except Exception as error:  # noqa: BLE001 - the network fails in many ways, and doctor reports each
@@ -129,27 +152,31 @@ async def check_oidc(table: OidcTable, public_url: str) -> Finding:
     return Finding("oidc", "ok", message("cli_doctor.oidc_ok", host=host, redirect=redirect))
 
 
-async def check_public_url(http: HttpSettings) -> Finding:
-    """Ask for the server's health by the address that clients use, through the proxy in front of it."""
+async def check_public_url(http: HttpSettings) -> list[Finding]:
+    """Ask for the server's health and metrics by the address that clients use, through the proxy in front of it."""
     import httpx2  # noqa: PLC0415 - the HTTP client
 
     url = http.public_url
     try:
-        with anyio.fail_after(REQUEST_SECONDS):
+        with anyio.fail_after(2 * REQUEST_SECONDS):
             async with httpx2.AsyncClient(timeout=REQUEST_SECONDS, follow_redirects=False) as client:
                 status = (await client.get(f"{url}/healthz")).status_code
+                metrics = (await client.get(f"{url}/metrics")).status_code
     except Exception as error:  # noqa: BLE001 - as above
         text = message("cli_doctor.public_silent", url=url, reason=_cause(error))
-        return Finding("public_url", "note", text, message("cli_doctor.public_hint"))
+        silent = Finding("public_url", "note", text, message("cli_doctor.public_hint"))
+        return [silent, hardening_checks.check_metrics(http, None)]
     if status != OK:
         text = message("cli_doctor.public_status", url=url, status=status)
-        return Finding("public_url", "problem", text, message("cli_doctor.public_hint"))
-    return Finding("public_url", "ok", message("cli_doctor.public_ok", url=url))
+        wrong = Finding("public_url", "problem", text, message("cli_doctor.public_hint"))
+        return [wrong, hardening_checks.check_metrics(http, None)]
+    answers = Finding("public_url", "ok", message("cli_doctor.public_ok", url=url))
+    return [answers, hardening_checks.check_metrics(http, metrics if http.exposed else None)]
 
 
-def network_checks(http: HttpSettings) -> dict[str, Callable[[], Awaitable[Finding]]]:
+def network_checks(http: HttpSettings) -> dict[str, Callable[[], Awaitable[Finding | list[Finding]]]]:
     """Return the checks that ask other servers, by name."""
-    checks: dict[str, Callable[[], Awaitable[Finding]]] = {"public_url": lambda: check_public_url(http)}
+    checks: dict[str, Callable[[], Awaitable[Finding | list[Finding]]]] = {"public_url": lambda: check_public_url(http)}
     if (jwt := http.jwt) is not None:
         checks["jwks"] = lambda: check_jwks(jwt)
     if http.console.enabled and (oidc := http.console.oidc) is not None:

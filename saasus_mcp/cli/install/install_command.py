@@ -71,6 +71,11 @@ class InstallRequest:
         return {} if self.url or self.settings.sandbox else credential_variables(self.settings)
 
     @property
+    def check(self) -> str:
+        """The command that checks what was installed."""
+        return "saasus-mcp doctor --sandbox" if self.settings.sandbox else "saasus-mcp doctor"
+
+    @property
     def writes_plain_text(self) -> bool:
         """True if credentials would be written in plain text."""
         return self.write_secrets or not (self.client.variable_template or self.client.forwards_variables)
@@ -133,10 +138,8 @@ def _parse_request(
         InstallError: no client is named, or an option does not fit it.
     """
     if client is None and not entry["print_only"]:
-        clients = ", ".join(CLIENTS)
-        raise InstallError(
-            message("cli_install.which_client"), message("cli_install.which_client_hint", clients=clients)
-        )
+        hint = message("cli_install.which_client_hint", clients=tuple(CLIENTS))
+        raise InstallError(message("cli_install.which_client"), hint)
     nothing_written = message("cli_install.nothing_written")
     if not NAME_PATTERN.fullmatch(entry["name"]):
         raise InstallError(message("cli_install.invalid_name"), nothing_written)
@@ -147,7 +150,9 @@ def _parse_request(
         except SaasusMcpError as error:
             raise InstallError(message("cli_install.invalid_url", reason=error), nothing_written) from None
         except InvalidValue as error:
-            raise InstallError(message("cli_install.invalid_url", reason=error.problem), nothing_written) from None
+            raise InstallError(
+                message("cli_install.invalid_url_value", problem=error.problem), nothing_written
+            ) from None
         if not known.url_key:
             raise InstallError.of("cli_install.no_remote_servers", client=known.title)
     return InstallRequest(known, settings, launch, **{**entry, "url": entry["url"] or None})
@@ -169,8 +174,10 @@ def _add(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -> L
     for note in notes:
         say(f"\n{render(note)}")
     _require_consent(request, message("cli_install.ask_write"))
-    backup.write(config, new, private=private)
-    say(message("cli_install.written", client=request.client.title, folder=str(backup.folder)))
+    if backup.write(config, new, private=private):
+        say(message("cli_install.written", check=request.check, client=request.client.title, folder=str(backup.folder)))
+    else:
+        say(message("cli_install.created", check=request.check, client=request.client.title))
     return "written"
 
 
@@ -209,7 +216,7 @@ def _plain_text_credentials(request: InstallRequest) -> dict[str, str]:
     """
     needed = request.credentials
     if needed and not request.write_secrets:
-        names = ", ".join(needed)
+        names = tuple(needed)
         warning = message("cli_install.plain_text", client=request.client.title, names=names)
         error = InstallError(warning, message("cli_install.plain_text_hint"))
         if not is_terminal(sys.stdin):
@@ -249,10 +256,10 @@ def _credential_notes(request: InstallRequest) -> Iterator[Message]:
     if client.supports_inputs:
         yield message("cli_install.client_asks", client=client.title)
         return
-    yield message("cli_install.references", client=client.title, names=", ".join(needed))
-    unset = [name for name, value in needed.items() if not value]
+    yield message("cli_install.references", client=client.title, names=tuple(needed))
+    unset = tuple(name for name, value in needed.items() if not value)
     if unset:
-        yield message("cli_install.unset_here", names=", ".join(unset))
+        yield message("cli_install.unset_here", names=unset)
     if client.is_desktop:
         yield message("cli_install.desktop_environment", client=client.title)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -12,10 +13,13 @@ from pathlib import Path
 
 from saasus_mcp.cli.composition import DEFAULT_PROFILE
 from saasus_mcp.clients.known_clients import KnownClient
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 from saasus_mcp.settings import Settings, portable_variables
 
 PACKAGE_NAME = "saasus-mcp"
+_UV_CACHE = re.compile(r"(archive|builds|environments)-v\d+")
+"""The folders of uv's cache with environments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,32 @@ def build_server_command(
 
 
 def _start_command(client: KnownClient, given: str) -> tuple[str, ...]:
-    """Return the command that starts the server. A desktop client does not know the shell's PATH and gets a full path."""
+    """Return the command that starts the server. A desktop client does not know the shell's PATH and gets a full path.
+
+    Raises:
+        SaasusMcpError: this installation will not last, and there is no uvx.
+    """
     if given:
         return tuple(shlex.split(given, posix=os.name == "posix"))
-    uvx = shutil.which("uvx")
-    if uvx is not None:
+    if (uvx := shutil.which("uvx")) is not None:
         return (uvx if client.is_desktop else "uvx", PACKAGE_NAME)
+    if (running := _running_uvx()) is not None:
+        return (str(running), PACKAGE_NAME)
+    if _is_temporary(Path(sys.prefix)):
+        raise SaasusMcpError.of("cli_install.temporary", folder=sys.prefix)
     return installed_command()
+
+
+def _running_uvx() -> Path | None:
+    """Return the uvx that runs this program from outside the PATH. uv names itself to the programs that it starts."""
+    uv = Path(os.environ.get("UV", ""))
+    uvx = uv.with_name(f"uvx{uv.suffix}") if uv.stem == "uv" else None
+    return uvx if uvx is not None and uvx.is_absolute() and os.access(uvx, os.X_OK) else None
+
+
+def _is_temporary(prefix: Path) -> bool:
+    """Return True for an environment in the cache of uv or pipx, which its tool deletes some day."""
+    return any(map(_UV_CACHE.fullmatch, prefix.parts)) or {"pipx", ".cache"} <= set(prefix.parts)
 
 
 def installed_command() -> tuple[str, ...]:

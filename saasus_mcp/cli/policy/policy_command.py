@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,11 @@ def explain(
 @settings_options("lang")
 def test(_: Settings, *, file: Path, as_json: bool) -> None:
     """Print the result of every case in a file."""
-    results = policy_cases.run_cases(file)
+    try:
+        results = policy_cases.run_cases(file)
+    except PolicyError as error:
+        _print_faults(error)
+        sys.exit(1)
     if as_json:
         print_json(policy_cases.results_json(results))
     else:
@@ -155,13 +158,14 @@ def reload_(settings: Settings, *, as_json: bool) -> None:
 @json_option
 def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
     """Print which decisions of the audit log this policy would change."""
-    after = parse_since(since, terminal_reader(settings).zone) if since else 0.0
+    reader = terminal_reader(settings)
+    after = parse_since(since, reader.zone) if since else 0.0
     with state.open_stores(settings) as stores:
         records = [record for store in stores for record in store.audit_log.list_records(after)]
     report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
     if as_json:
-        print_json(asdict(report))
-    for line in () if as_json else policy_replay.report_lines(report):
+        print_json(report.to_json())
+    for line in () if as_json else policy_replay.report_lines(report, time.time(), reader):
         say(visible_text(render(line)))
     stores.require_all()
 
@@ -174,10 +178,14 @@ def _load_valid(file: Path, catalogue: Catalogue, *, as_json: bool) -> tuple[Pol
         if as_json:
             print_json({"valid": False, "file": str(file), "faults": list(map(_fault_json, error.faults))})
             sys.exit(1)
-        for fault in error.faults:
-            say(visible_text(fault.render(file, reader_language())), err=True)
+        _print_faults(error)
         say(message("cli_policy.not_loaded", file=str(file), count=len(error.faults)), err=True)
         sys.exit(1)
+
+
+def _print_faults(error: PolicyError) -> None:
+    for fault in error.faults:
+        say(visible_text(fault.render(error.file, reader_language())), err=True)
 
 
 def _fault_json(fault: PolicyFault) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.catalog import Operation, load_catalogue
 from saasus_mcp.cli.call import find_operation
-from saasus_mcp.cli.session import parse_json
+from saasus_mcp.cli.session import InvalidJson, parse_json
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
@@ -103,7 +103,10 @@ def parse_object(option: str, text: str) -> dict[str, Any]:
     Raises:
         SaasusMcpError: it is something else.
     """
-    value = parse_json(text)
+    try:
+        value = parse_json(text)
+    except InvalidJson as error:
+        raise SaasusMcpError(message("cli.option_not_json", option=option, why=error), error.hint) from None
     if not isinstance(value, dict):
         raise SaasusMcpError.of("cli.not_an_object", option=option)
     return value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool
-from saasus_mcp.cli.terminal import utc_timestamp
+from saasus_mcp.cli.times import format_time, json_times
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.excerpts import contains_excerpt
 
@@ -21,11 +22,11 @@ class ReplayDifference:
     at: float
     call: str
     tool: str
-    who: str
+    principal: str
     before: str
     after: str | None
     rule: str
-    reason: str
+    reason: Message | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,25 @@ class ReplayReport:
 
     Attributes:
         calls: how many calls were decided again.
-        groupless: how many of them have no groups of the caller in the audit log.
-        unknown: calls of tools that no longer exist.
+        without_groups: how many of them have no groups of the caller in the audit log.
+        unknown_tools: calls of tools that no longer exist.
     """
 
     policy: str
     calls: int
-    others: tuple[ReplayDifference, ...]
-    groupless: int
-    unknown: int
+    differences: tuple[ReplayDifference, ...]
+    without_groups: int
+    unknown_tools: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report for programs, its times as text."""
+        differences = [json_times({**asdict(each), "reason": str(each.reason)}) for each in self.differences]
+        return {**asdict(self), "differences": differences}
 
 
 def replay_calls(records: Iterable[Mapping[str, Any]], policy: Policy, catalogue: Catalogue) -> ReplayReport:
     """Decide every call of the audit log again."""
-    calls = groupless = unknown = 0
+    calls = without_groups = unknown_tools = 0
     differences: list[ReplayDifference] = []
     for record in records:
         if record.get("event") not in ("begun", "refused") or "decision" not in record:
@@ -59,40 +65,45 @@ def replay_calls(records: Iterable[Mapping[str, Any]], policy: Policy, catalogue
         try:
             call = _policy_input(record, catalogue)
         except UnknownTool:
-            unknown += 1
+            unknown_tools += 1
             continue
         calls += 1
-        groupless += "groups" not in record
+        without_groups += "groups" not in record
         difference = _difference(record, call, policy)
         if difference is not None:
             differences.append(difference)
     differences.sort(key=lambda each: each.at)
-    return ReplayReport(policy.name, calls, tuple(differences), groupless, unknown)
+    return ReplayReport(policy.name, calls, tuple(differences), without_groups, unknown_tools)
 
 
-def report_lines(report: ReplayReport) -> Iterator[Message]:
+def report_lines(report: ReplayReport, now: float, reader: Reader) -> Iterator[Message]:
     """Yield the differences and the totals."""
-    if not report.calls and not report.unknown:
+    if not report.calls and not report.unknown_tools:
         yield message("cli_policy.no_calls")
         return
-    for each in report.others:
-        facts = {"at": utc_timestamp(each.at), "tool": each.tool, "principal": each.who, "before": each.before}
+    for each in report.differences:
+        facts = {
+            "at": format_time(each.at, now, reader),
+            "tool": each.tool,
+            "principal": each.principal,
+            "before": each.before,
+        }
         if each.after is None:
             yield message("cli_policy.decision_undetermined", **facts, reason=each.reason)
         else:
             yield message("cli_policy.decision_changed", **facts, after=each.after, reason=each.reason)
-    undetermined = sum(each.after is None for each in report.others)
+    undetermined = sum(each.after is None for each in report.differences)
     yield message(
         "cli_policy.replay_summary",
         calls=report.calls,
-        changed=len(report.others) - undetermined,
+        changed=len(report.differences) - undetermined,
         undetermined=undetermined,
         policy=report.policy,
     )
-    if report.groupless:
-        yield message("cli_policy.calls_without_groups", count=report.groupless)
-    if report.unknown:
-        yield message("cli_policy.calls_of_unknown_tools", count=report.unknown)
+    if report.without_groups:
+        yield message("cli_policy.calls_without_groups", count=report.without_groups)
+    if report.unknown_tools:
+        yield message("cli_policy.calls_of_unknown_tools", count=report.unknown_tools)
 
 
 def _policy_input(record: Mapping[str, Any], catalogue: Catalogue) -> PolicyInput:
@@ -114,9 +125,9 @@ def _difference(record: Mapping[str, Any], call: PolicyInput, policy: Policy) ->
         at=float(record["at"]),
         call=str(record["call"]),
         tool=call.operation.tool,
-        who=call.principal.id,
+        principal=call.principal.id,
         before=before,
         after=decision.outcome if certain else None,
         rule=decision.rule,
-        reason=str(decision.reason),
+        reason=decision.reason,
     )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import anyio
 import click
 from mcp.client.context import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
 
+from saasus_mcp.cli.output import has_screen
 from saasus_mcp.cli.terminal import render
+from saasus_mcp.cli.text_layout import terminal_columns, wrap_text
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.confirmation import FIELD_NAME, FIELD_YES
 
 COLOURS = {"assistant": "cyan", "server": "green", "person": "yellow", "note": "bright_black"}
 MAX_ANSWER_CHARACTERS = 300
-INDENT = " " * 4
+INDENT, CONTINUED, QUOTED = " " * 4, " " * 2, "  | "
+"""What rows begin with: all, those that continue a line, and those of a question or of a further line."""
+QUESTION_INDENT = len(INDENT) + len(QUOTED) + len(CONTINUED)
 
 
 class DemoPresenter:
@@ -42,10 +48,19 @@ class DemoPresenter:
         if self._lines is not None:
             return
         first, *rest = visible_text(render(text)).splitlines() or [""]
-        name = click.style(render(one_of("cli_demo.speaker", speaker)), fg=COLOURS[speaker])
-        click.echo(f"{INDENT}{name}: {first}")
+        name = render(one_of("cli_demo.speaker", speaker))
+        begin, *more = _rows(f"{name}: {first}", len(INDENT) + len(CONTINUED))
+        click.echo(INDENT + click.style(name, fg=COLOURS[speaker]) + begin.removeprefix(name))
+        for row in more:
+            click.echo(f"{INDENT}{CONTINUED}{row}")
         for line in rest:
-            click.echo(f"{INDENT}  | {line}".rstrip())
+            for number, row in enumerate(_rows(line, QUESTION_INDENT)):
+                click.echo(f"{INDENT}{QUOTED}{CONTINUED if number else ''}{row}".rstrip())
+
+
+def _rows(text: str, indent: int) -> Iterable[str]:
+    """Return a line in rows that fit on the screen after an indent, or as it is without a screen."""
+    return wrap_text(text, terminal_columns() - indent) if has_screen() else [text]
 
 
 def first_text(result: CallToolResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -14,9 +15,14 @@ from mcp.types import CallToolResult
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
-from saasus_mcp.cli.sandbox.demo_presenter import MAX_ANSWER_CHARACTERS, DemoPerson, DemoPresenter, first_text
+from saasus_mcp.cli.sandbox.demo_presenter import (
+    MAX_ANSWER_CHARACTERS,
+    QUESTION_INDENT,
+    DemoPerson,
+    DemoPresenter,
+    first_text,
+)
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.confirmation import MIN_READING_SECONDS
@@ -162,7 +168,9 @@ class DemoScript:
         now = time.time()
         with state.open_named_stores(FolderStores(self._folder, self._keys)) as stores:
             approvals, approval = approval_view.find_pending(stores, code, now)
-            question = "\n".join(approval_view.question_lines(approval, Reader.of(self._language)))
+            question = "\n".join(
+                approval_view.question_lines(approval, Reader.of(self._language), margin=QUESTION_INDENT)
+            )
             self._presenter.say("server", click.unstyle(question))
             self._presenter.say("person", message("cli_demo.types", name=approval.name))
             approvals.approve(approval, self._tenant_name, APPROVER, now)
@@ -183,9 +191,12 @@ class DemoScript:
         return first_text(result)
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
-        self._presenter.say("assistant", f"{tool} {compact_json(dict(arguments))}")
+        self._presenter.say("assistant", f"{tool} {_format(dict(arguments))}")
         result = await self._client.call_tool(tool, dict(arguments))
         text = first_text(result)
+        if not result.is_error:
+            document, line_end, notes = text.partition("\n")
+            text = _format(json.loads(document)) + line_end + notes
         truncated = len(text) > MAX_ANSWER_CHARACTERS and not result.is_error  # a refusal is shown whole
         self._presenter.say("server", text[:MAX_ANSWER_CHARACTERS] + "..." if truncated else text)
         return result
@@ -203,3 +214,8 @@ class DemoScript:
 def _approval_code(text: str) -> str:
     found = re.search(r"saasus-mcp approve ([0-9A-Z-]+)", text)
     return found[1] if found else ""
+
+
+def _format(value: Any) -> str:
+    """Return JSON with blanks, between which a screen can end its lines."""
+    return json.dumps(value, ensure_ascii=False)

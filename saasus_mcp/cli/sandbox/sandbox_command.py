@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -21,6 +21,7 @@ from saasus_mcp.cli.sandbox import sandbox_state
 from saasus_mcp.cli.terminal import say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.settings import HIGHEST_PORT, Settings
 
 HOST = "127.0.0.1"
@@ -56,7 +57,7 @@ def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Pa
     port = _find_port(port)
     file = None if state is None else state.absolute()
     opened = nullcontext(Sandbox(catalogue)) if file is None else sandbox_state.open_sandbox_file(settings, file)
-    with suppress(KeyboardInterrupt), _exit_on_signals(), opened as emulator:
+    with _exit_on_signals(), opened as emulator:
         for fault in injected:
             emulator.faults.add(**fault)
         _print_settings(f"http://{HOST}:{port}")
@@ -92,7 +93,7 @@ def _exit_on_signals() -> Iterator[None]:
     def exit_process(number: int, _: FrameType | None) -> NoReturn:
         sys.exit(_SIGNAL_EXIT_BASE + number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, exit_process) for number in numbers}
     try:
         yield
@@ -111,5 +112,5 @@ def _find_port(port: int) -> int:
         with socket.create_server((HOST, port)) as probe:
             return int(probe.getsockname()[1])
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error)
         raise SaasusMcpError.of("cli_sandbox.port_unusable", port=port, reason=reason) from None

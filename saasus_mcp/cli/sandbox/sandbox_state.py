@@ -12,6 +12,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli.command_line import option
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.state_files import create_database_file, safe_name
 
@@ -81,9 +82,7 @@ def _file_errors(settings: Settings, file: Path) -> Iterator[None]:
             raise
         raise SaasusMcpError(error.message, message("cli_sandbox.own_state_hint", file=str(file))) from None
     except OSError as error:
-        raise SaasusMcpError.of(
-            "cli_sandbox.state_unwritable", file=str(file), reason=error.strerror or type(error).__name__
-        ) from None
+        raise SaasusMcpError.of("cli_sandbox.state_unwritable", file=str(file), reason=os_reason(error)) from None
 
 
 @contextmanager

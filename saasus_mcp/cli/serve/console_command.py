@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import anyio
 import click
 
 from saasus_mcp.cli import notice_delivery, server_log
-from saasus_mcp.cli.command_line import command, option
+from saasus_mcp.cli.command_line import INTERRUPTED, command, option
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_person, say
@@ -33,10 +34,11 @@ def console(settings: Settings, *, port: int, open_browser: bool) -> None:
     require_person("console")
     server_log.configure_logging()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    anyio.run(_serve, settings, port, open_browser)
+    if anyio.run(_serve, settings, port, open_browser):
+        sys.exit(INTERRUPTED)
 
 
-async def _serve(settings: Settings, port: int, open_browser: bool) -> None:  # noqa: FBT001 - anyio.run takes no keywords
+async def _serve(settings: Settings, port: int, open_browser: bool) -> bool:  # noqa: FBT001 - anyio.run takes no keywords
     from saasus_mcp.catalog import load_catalogue  # noqa: PLC0415 - the rest imports the web server
     from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - as above
     from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - as above
@@ -62,8 +64,10 @@ async def _serve(settings: Settings, port: int, open_browser: bool) -> None:  # 
         ):
             tasks.start_soon(presence.advertise_console, settings.state_folder, url)
             app = application.build_console_app(http, built.routes())
-            await uvicorn_server.create_server(app).serve([listener])
+            server = uvicorn_server.create_server(app)
+            await server.serve([listener])
             tasks.cancel_scope.cancel()
+    return server.interrupted
 
 
 def _introduce(link: str, *, asks_passphrase: bool) -> None:

@@ -47,7 +47,7 @@ HASH_LENGTH = 13
 def build_hosted_console(
     settings: Settings, http: HttpSettings, served: Mapping[str, ServedProfile], until: ExitStack
 ) -> Console | None:
-    """Return the console of a hosted server, or None if it is disabled or no approver could sign in.
+    """Return the console of a hosted server, or None if it is disabled, no approver could sign in, or its workers share no sign-in.
 
     Raises:
         SaasusMcpError: the client secret of single sign-on is not valid.
@@ -68,8 +68,10 @@ def build_hosted_console(
     if http.authenticated and not http.tokens and provider is None:
         return None
     if not http.authenticated and provider is None:
+        if http.workers > 1:
+            return None  # a link and its session are in the memory of one process; `saasus-mcp console` has them
         return _build_console(settings, service, LocalSessions(), secure=False)
-    from saasus_mcp.store.sessions import SessionStore  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.signin_sessions import SessionStore  # noqa: PLC0415 - imports the database library
 
     tokens = until.enter_context(state.open_tokens(settings))
     return _build_console(
@@ -207,12 +209,12 @@ def read_policy_text(policy: Policy) -> PolicyText:
         files = (policy_file.preset_path(mode) for mode in get_args(Mode))
         texts = (file.read_text(encoding="utf-8") for file in files if file.stem == inner.name)
         return PolicyText(next(texts, ""))
+    is_current = inner.is_current()
     try:
-        is_edited = inner.file.stat().st_mtime_ns > inner.read_at
         text = inner.file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return PolicyText("", outdated=True)
-    return PolicyText(text, outdated=is_edited or not inner.last_result.accepted)
+    return PolicyText(text, outdated=not is_current)
 
 
 class _StoreContexts:

@@ -13,11 +13,12 @@ from saasus_mcp.common.request_id import REQUEST_ID
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes each record as one line of JSON: time, level, replica, request, logger, message, and the traceback of an error."""
+    """Writes each record as one line of JSON: time, level, replica, worker, request, logger, message, and the traceback of an error."""
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    def __init__(self, redact: Callable[[str], str], worker: int = 0) -> None:
         super().__init__()
         self._redact = redact
+        self._worker = worker
         self._replica = f"{socket.gethostname()}:{os.getpid()}"
 
     def format(self, record: logging.LogRecord) -> str:
@@ -27,6 +28,7 @@ class JsonFormatter(logging.Formatter):
             "time": at,
             "level": record.levelname.lower(),
             "replica": self._replica,
+            "worker": self._worker,
             "request": REQUEST_ID.get(),
             "logger": record.name,
             "message": self._redact(record.getMessage()),

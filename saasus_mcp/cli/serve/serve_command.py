@@ -12,9 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from saasus_mcp.cli import composition, notice_delivery, server_log
+from saasus_mcp.cli import composition, server_log
 from saasus_mcp.cli.command_line import command
 from saasus_mcp.cli.options import (
     CALL_SETTINGS,
@@ -27,14 +25,15 @@ from saasus_mcp.cli.options import (
     tools_option,
     toolsets_option,
 )
-from saasus_mcp.cli.serve import serve_http, stop_signals
-from saasus_mcp.cli.terminal import announce_policy
+from saasus_mcp.cli.serve import stop_signals
+from saasus_mcp.cli.terminal import announce_policy, say
 from saasus_mcp.common import working_directory
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.server.stdio.parent_process import ParentProcess
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @command(help="cli_help.command.serve")
-@settings_options(*CALL_SETTINGS, "transport", "host", "port", "public_url", locale=False)
+@settings_options(*CALL_SETTINGS, "transport", "host", "port", "public_url", "workers", locale=False)
 @surface_option
 @toolsets_option
 @tools_option
@@ -57,12 +56,17 @@ def serve(
     options = SurfaceOptions(surface, parse_toolset_names(toolsets), parse_narrowing(tools, exclude_tools))
     with working_directory.outside_working_directory():
         if settings.transport == "http":
+            from saasus_mcp.cli.serve import serve_http  # noqa: PLC0415 - only for HTTP
+
             serve_http.serve_http(settings, options)
+        elif (workers := settings.workers or 1) > 1:
+            raise SettingsError.of("cli_serve.workers_on_stdio", workers=workers)
         else:
             _serve_stdio(settings, options)
 
 
 def _serve_stdio(settings: Settings, options: SurfaceOptions) -> None:
+    _require_streams()
     stop_signals.exit_on_signal()
     parent = ParentProcess()
     _greet_person()
@@ -76,15 +80,23 @@ def _serve_stdio(settings: Settings, options: SurfaceOptions) -> None:
     sys.exit(anyio.run(partial(_serve, settings, options, transport=transport, parent=parent)))
 
 
+def _require_streams() -> None:
+    """Refuse to serve without the streams of a client. A file that is opened later would get the number of a closed one.
+
+    Raises:
+        SaasusMcpError: standard input or output is closed.
+    """
+    if sys.__stdin__ is None or sys.__stdout__ is None:  # Python looked at its start, before any file was opened
+        raise SaasusMcpError.of("server.stdio_closed")
+
+
 def _greet_person() -> None:
-    """On a terminal, print in both languages what this is and what to run instead, and serve all the same.
+    """On a terminal, print what this is and what to run instead, and serve all the same.
 
     Some clients start servers on a terminal, and authors of clients type messages by hand.
     """
     if sys.stdin is not None and sys.stdin.isatty():
-        greeting = message("cli_serve.on_terminal")
-        click.echo(greeting.text("en"), err=True)
-        click.echo(greeting.text("ja"), err=True)
+        say(message("cli_serve.on_terminal"), err=True)
 
 
 def _respond_early(transport: PipeTransport, settings: Settings, options: SurfaceOptions) -> bool:
@@ -112,6 +124,8 @@ async def _serve(
     settings: Settings, options: SurfaceOptions, *, transport: PipeTransport | None, parent: ParentProcess
 ) -> int:
     """Serve one client. Return the exit status."""
+    from saasus_mcp.cli import notice_delivery  # noqa: PLC0415 - after the early responses to the client
+    from saasus_mcp.server.scheduling.interpreter import tuned_for_serving  # noqa: PLC0415 - as above
     from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - the SDK is the slowest import
     from saasus_mcp.server.stdio.message_stream import MessageStream  # noqa: PLC0415 - as above
 
@@ -128,11 +142,12 @@ async def _serve(
         server = build_stdio_server(pipeline, runners[pipeline.destination.profile], settings, options)
         gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
         gc.enable()
-        async with (
-            stop_signals.stop_on_signal(stream.end, parent) as stopped,
-            stream.streams() as (reading, writing),
-        ):
-            await server.run(reading, writing, server.create_initialization_options())
+        with tuned_for_serving():
+            async with (
+                stop_signals.stop_on_signal(stream.end, parent) as stopped,
+                stream.streams() as (reading, writing),
+            ):
+                await server.run(reading, writing, server.create_initialization_options())
     return stopped.exit_status
 
 

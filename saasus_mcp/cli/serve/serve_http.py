@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from saasus_mcp.cli import composition, notice_delivery, server_log, state
+from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import trace_export
 from saasus_mcp.cli.serve.flood_filter import FloodFilter
@@ -29,9 +32,13 @@ if TYPE_CHECKING:
     from saasus_mcp.hosting.auth.authentication import Authenticator, Caller
     from saasus_mcp.hosting.auth.profile_access import ServedProfile
     from saasus_mcp.hosting.console.routes import Console
+    from saasus_mcp.hosting.http.uvicorn_server import DrainingServer
+    from saasus_mcp.hosting.http.worker_process import Worker
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.settings import HttpSettings
     from saasus_mcp.store.tokens import TokenStore
+
+log = logging.getLogger("saasus_mcp.hosting")
 
 Tell = Callable[[Localized | str], None]
 
@@ -42,16 +49,57 @@ def serve_http(settings: Settings, options: SurfaceOptions) -> None:
     Raises:
         SaasusMcpError: the settings cannot be used, or other computers could reach the server without authentication.
     """
+    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for HTTP
+
+    http = load_http_settings(settings)
+    if http.workers == 1:
+        run(settings, options)
+        return
+    from saasus_mcp.cli.serve import workers  # noqa: PLC0415 - only with several
+
+    _configure_logging(settings)
+    workers.serve_workers(settings, options, http)
+
+
+def _configure_logging(settings: Settings, worker: int = 0) -> None:
     server_log.configure_logging(
-        FloodFilter(), log_format=settings.log_format, level=settings.log_level, at_least=logging.INFO
+        FloodFilter(), log_format=settings.log_format, level=settings.log_level, at_least=logging.INFO, worker=worker
     )
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, any bad request would fill the log
+
+
+def run(
+    settings: Settings,
+    options: SurfaceOptions,
+    worker: Worker | None = None,
+    listener: socket.socket | None = None,
+) -> None:
+    """Serve in this process.
+
+    Args:
+        worker: this process among several, if a supervisor started it.
+        listener: the socket of the port, if it is bound already.
+
+    Raises:
+        SaasusMcpError: see `serve_http`.
+    """
+    _configure_logging(settings, worker.number if worker else 0)
     use_uvloop = find_spec("uvloop") is not None
     with trace_export.export_traces(settings.traces):
-        anyio.run(_serve, settings, options, backend_options={"use_uvloop": use_uvloop})
+        server = anyio.run(_serve, settings, options, worker, listener, backend_options={"use_uvloop": use_uvloop})
+    if server.stopping_since is not None:
+        log.info("stopped after %.1f s", time.monotonic() - server.stopping_since)
+    if server.interrupted and worker is None:
+        sys.exit(INTERRUPTED)
 
 
-async def _serve(settings: Settings, options: SurfaceOptions) -> None:
+async def _serve(
+    settings: Settings,
+    options: SurfaceOptions,
+    worker: Worker | None,
+    bound: socket.socket | None,
+) -> DrainingServer:
+    """Serve until a signal. Return the server, which has stopped."""
     from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.http import application, uvicorn_server  # noqa: PLC0415 - as above
     from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - as above
@@ -59,24 +107,29 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
     from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for HTTP
 
     http, metrics = load_http_settings(settings), Metrics()
-    address, tell = _Address(http, http.port), _teller(settings)
+    address, announces = _Address(http, http.port), worker is None or worker.announces
     with ExitStack() as until:
         authenticator = build_authenticator(settings, http, until)
         make_observer = partial(MetricsObserver, metrics)
         async with (
             composition.open_pipelines(
-                settings, make_observer, lambda: address.console_url, _calls_per_principal(http)
+                settings,
+                make_observer,
+                lambda: address.console_url,
+                _calls_per_principal(http),
+                getattr(authenticator, "is_revoked", None),
             ) as pipelines,
             composition.open_job_runners(settings, pipelines) as runners,
             notice_delivery.deliver_notices(settings, pipelines, lambda: address.console_url),
         ):
             served = build_served_profiles(settings, pipelines)
             policy = next(iter(pipelines.values())).policy
-            _require_two_people(policy, http)
+            require_two_people(policy, http)
+            _follow_supervisor(worker, policy)
             need = file_descriptors.FileDescriptorNeed.for_server(
                 http.table.connections, len(served), shared=settings.database_url is not None
             )
-            http = file_descriptors.fit_connections(http, need)
+            http = file_descriptors.fit_connections(http, need, warns=announces)
             console = console_composition.build_hosted_console(settings, http, served, until)
             address.has_console = console is not None
             app = application.build_app(
@@ -89,15 +142,17 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
                 is_policy_current=partial(_is_policy_current, policy),
                 extra_routes=console.routes() if console else [],
             )
-            with uvicorn_server.open_listener(http.host, http.port) as listener:
+            with bound or uvicorn_server.open_listener(http.host, http.port) as listener:
                 address.port = listener.getsockname()[1]
-                _announce(http, served, address.url, tell)
-                _warn_operator(http, served, policy, _teller(settings, logging.WARNING))
-                if console is not None:
+                if announces:
+                    tell = _teller(settings)
+                    _announce(http, served, address.url, tell)
+                    _warn_operator(http, served, policy, _teller(settings, logging.WARNING))
                     _announce_console(http, console, address.console_url, tell)
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
-                leave_seconds = http.table.leave_seconds if http.authenticated else 0.0  # a balancer is before it
-                await uvicorn_server.create_server(app, settings.timeout, leave_seconds).serve([listener])
+                server = uvicorn_server.create_server(app, settings.timeout, http.leave_seconds, worker)
+                await server.serve([listener])
+                return server
 
 
 def _build_server(
@@ -153,21 +208,36 @@ def _has_valid_token(tokens: TokenStore) -> bool:
     return any(token.is_valid(now) and token.role == "caller" for token in tokens.list_tokens())
 
 
-def _require_two_people(policy: Policy, http: HttpSettings) -> None:
+def require_two_people(policy: Policy, http: HttpSettings) -> None:
     """Require that no person can approve their own call, under this policy and under every later version of its file.
 
     Raises:
         SettingsError: a person could.
     """
-    from saasus_mcp.hosting.auth import two_person  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.hosting.auth import two_person_check  # noqa: PLC0415 - only for HTTP
     from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - as above
 
     inner = unwrap_policy(policy)
-    check = partial(two_person.check_two_person, http=http)
+    check = partial(two_person_check.check_two_person, http=http)
     if isinstance(inner, ReloadablePolicy):
         inner.add_check(check)
     else:
         check(inner)
+
+
+def _follow_supervisor(worker: Worker | None, policy: Policy) -> None:
+    """Let the supervisor put another policy into force in this worker.
+
+    Raises:
+        SaasusMcpError: it gave one meanwhile that does not go with this worker's settings.
+    """
+    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only for HTTP
+
+    inner = unwrap_policy(policy)
+    if worker is None or not isinstance(inner, ReloadablePolicy):
+        return
+    if not worker.follow_policy(lambda content: inner.reload(content).accepted):
+        raise SaasusMcpError.of("cli_serve.no_new_worker")
 
 
 def build_served_profiles(settings: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
@@ -185,11 +255,11 @@ def build_served_profiles(settings: Settings, pipelines: Mapping[str, Pipeline])
 
 
 def _is_policy_current(policy: Policy) -> bool:
-    """Return False if the policy file was edited into one that was rejected."""
+    """Return False if the policy file has another content than the policy in force."""
     from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only for HTTP
 
     inner = unwrap_policy(policy)
-    return inner.last_result.accepted if isinstance(inner, ReloadablePolicy) else True
+    return inner.is_current() if isinstance(inner, ReloadablePolicy) else True
 
 
 def _calls_per_principal(http: HttpSettings) -> int:
@@ -224,7 +294,7 @@ def _teller(settings: Settings, level: int = logging.INFO) -> Tell:
     """Return what writes a line for the operator: as text, or in the log if programs read it."""
     if settings.log_format == "text":
         return warn
-    return lambda text: logging.getLogger("saasus_mcp.hosting").log(level, visible_text(render(text)))
+    return lambda text: log.log(level, visible_text(render(text)))
 
 
 def _announce(http: HttpSettings, served: Mapping[str, ServedProfile], url: str, tell: Tell) -> None:
@@ -245,8 +315,12 @@ def _warn_operator(http: HttpSettings, served: Mapping[str, ServedProfile], poli
         tell(policy.announcement)
 
 
-def _announce_console(http: HttpSettings, console: Console, url: str, tell: Tell) -> None:
+def _announce_console(http: HttpSettings, console: Console | None, url: str, tell: Tell) -> None:
     """Print the address of the console. Without a way to sign in, print a link that signs in once."""
+    if console is None:
+        if http.console.enabled and not http.authenticated:
+            tell(message("cli_serve.console_without_workers"))
+        return
     from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
 
     if console.signin.verify_token is not None or console.signin.provider is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import InvalidDocument, OperationSummary, summarize_document
+from saasus_mcp.catalog.openapi_summary import InvalidOpenApi, OperationSummary, summarize_document
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings import parse_endpoint
@@ -27,7 +27,7 @@ def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, Operat
         modules: the known modules. At a URL, only their documents can be found.
 
     Raises:
-        InvalidDocument: a document cannot be read, or is not an OpenAPI document.
+        InvalidOpenApi: a document cannot be read, or is not an OpenAPI document.
     """
     documents = _fetch(source, modules) if "://" in source else _read_folder(Path(source), modules)
     operations: dict[str, OperationSummary] = {}
@@ -40,16 +40,16 @@ def _read_folder(folder: Path, modules: Collection[str]) -> Iterator[tuple[str, 
     try:
         files = sorted(file for file in folder.iterdir() if file.suffix in FILE_SUFFIXES)
         if not files:
-            raise InvalidDocument(
+            raise InvalidOpenApi(
                 message("cli_specs.no_documents", folder=str(folder)),
                 message("cli_specs.expected_names", names=FILE_NAME),
             )
         for file in files:
             if file.stat().st_size > MAX_BYTES:
-                raise InvalidDocument(message("cli_specs.too_large", source=str(file)))
+                raise InvalidOpenApi(message("cli_specs.too_large", source=str(file)))
             yield _module_name(file.stem, modules), file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidDocument(
+        raise InvalidOpenApi(
             message("cli_specs.folder_unreadable", folder=str(folder), reason=type(error).__name__),
             message("cli_specs.folder_hint"),
         ) from None
@@ -59,9 +59,9 @@ def _fetch(address: str, modules: Collection[str]) -> Iterator[tuple[str, str]]:
     try:
         base = parse_endpoint(address).rstrip("/")
     except SaasusMcpError as error:
-        raise InvalidDocument(message("cli_specs.invalid_against", reason=error)) from None
+        raise InvalidOpenApi(message("cli_specs.invalid_against", reason=error)) from None
     except ValueError as error:
-        raise InvalidDocument(message("cli_specs.invalid_against", reason=f"{error}.")) from None
+        raise InvalidOpenApi(message("cli_specs.invalid_against", reason=f"{error}.")) from None
     import httpx2  # noqa: PLC0415 - only if documents are fetched
 
     from saasus_mcp.saasus import network_errors  # noqa: PLC0415 - as above
@@ -70,7 +70,7 @@ def _fetch(address: str, modules: Collection[str]) -> Iterator[tuple[str, str]]:
         client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
     except network_errors.UNUSABLE as error:
         fault = network_errors.configuration_fault(error)
-        raise InvalidDocument(message("cli_specs.invalid_against", reason=fault.message), fault.hint) from None
+        raise InvalidOpenApi(message("cli_specs.invalid_against", reason=fault.message), fault.hint) from None
     with client:
         for module in sorted(modules):
             url = f"{base}/{FILE_NAME.format(module=module)}"
@@ -83,15 +83,15 @@ def _fetch_text(stream: Callable[..., Any], http_error: type[Exception], url: st
         with stream("GET", url) as response:
             if response.status_code != _OK:
                 status = message("cli_specs.http_status", url=url, status=response.status_code)
-                raise InvalidDocument(status, message("cli_specs.url_hint"))
+                raise InvalidOpenApi(status, message("cli_specs.url_hint"))
             for chunk in response.iter_bytes():
                 size += len(chunk)
                 if size > MAX_BYTES:
-                    raise InvalidDocument(message("cli_specs.too_large", source=url))
+                    raise InvalidOpenApi(message("cli_specs.too_large", source=url))
                 chunks.append(chunk)
         return b"".join(chunks).decode("utf-8")
     except (http_error, UnicodeDecodeError) as error:
-        raise InvalidDocument.of("cli_specs.unreachable", url=url, reason=type(error).__name__) from None
+        raise InvalidOpenApi.of("cli_specs.unreachable", url=url, reason=type(error).__name__) from None
 
 
 def _module_name(stem: str, modules: Collection[str]) -> str:
@@ -105,4 +105,4 @@ def _parse(module: str, text: str) -> Any:
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InvalidDocument(message("cli_specs.not_a_document", module=module, reason=type(error).__name__)) from None
+        raise InvalidOpenApi(message("cli_specs.not_a_document", module=module, reason=type(error).__name__)) from None

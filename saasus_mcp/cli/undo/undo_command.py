@@ -12,7 +12,13 @@ import click
 from saasus_mcp.catalog import Operation, load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
-from saasus_mcp.cli.exit_status import print_failure, print_refusal
+from saasus_mcp.cli.exit_status import (
+    ExitStatus,
+    explain_failure,
+    print_failure,
+    print_refusal,
+    status_of_answer,
+)
 from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
 from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
@@ -70,14 +76,14 @@ def undo(
     """List the changes, or undo one of them or those of a job."""
     if identifier is not None and job:
         raise TerminalError(message("cli_undo.call_and_job"), message("cli_undo.unknown_id_hint"))
-    job = job.strip().lower()
+    call, job = (identifier or "").strip().lower(), job.strip().lower()
     if only_list or (identifier is None and not job):
-        _list(settings, UndoFilter(job, operation), since, limit=limit, as_json=as_json)
+        _list(settings, UndoFilter(call, job, operation), since, limit=limit, as_json=as_json)
         return
     require_approver("undo", settings.state_folder)
     is_approver = passphrase.is_passphrase_set(settings.state_folder)  # and the person has just entered it
     undoer = Undoer(composition.local_user(), is_approver)
-    sys.exit(0 if _undo(settings, (identifier or "").strip().lower(), job, undoer) else 1)
+    sys.exit(_undo(settings, call, job, undoer))
 
 
 def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_json: bool) -> None:
@@ -90,8 +96,9 @@ def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_
         print_json(undo_list.entries_json(entries, catalogue))
         stores.require_all()
         return
-    groups = [[entry] for entry in entries] if wanted.job else undo_list.group_by_job(entries)
-    lines = undo_list.call_lines if wanted.job else None
+    one_by_one = bool(wanted.call or wanted.job)
+    groups = [[entry] for entry in entries] if one_by_one else undo_list.group_by_job(entries)
+    lines = undo_list.call_lines if one_by_one else None
     print_list(
         line
         for group in groups[:limit]
@@ -100,15 +107,16 @@ def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_
     if len(groups) > limit:
         say(message("cli_undo.more", more=len(groups) - limit))
     if groups:
+        say()
         say(message("cli_undo.how_to"))
     else:
-        filtered = wanted.job or wanted.operation or since
+        filtered = one_by_one or wanted.operation or since
         say(message("cli_undo.nothing_matches" if filtered else "cli_undo.nothing"))
     stores.require_all()
 
 
-def _undo(settings: Settings, identifier: str, job: str, undoer: Undoer) -> bool:
-    """Undo a call or a job. Return True if everything that can be undone is undone.
+def _undo(settings: Settings, identifier: str, job: str, undoer: Undoer) -> ExitStatus:
+    """Undo a call or a job. Return the exit status: 0 if everything that can be undone is undone.
 
     Raises:
         TerminalError: no change, or more than one, has the id, or this person cannot undo it here.
@@ -162,8 +170,8 @@ class _Undoing:
         self._session, self._undoer = session, undoer
         self._pipeline = session.pipeline
 
-    def undo_call(self, entry: UndoEntry) -> bool:
-        """Undo one call. Return True if all of its steps are done."""
+    def undo_call(self, entry: UndoEntry) -> ExitStatus:
+        """Undo one call. Return the exit status: 0 if all of its steps are done."""
         plan = self._plan(entry)
         say(self._session.destination_text)
         _show_plan(plan)
@@ -171,16 +179,16 @@ class _Undoing:
         refused = self._run(plan)
         done = len(plan.steps) - self._count_left(entry)
         if refused is None:
-            text = message("cli_undo.all_done")
+            status, text = ExitStatus.DONE, message("cli_undo.all_done")
         elif done:
-            text = message("cli_undo.partly_done", done=done, all=len(plan.steps))
+            status, text = ExitStatus.INCOMPLETE, message("cli_undo.partly_done", done=done, all=len(plan.steps))
         else:
-            text = message("cli_undo.none_done")
+            status, text = status_of_answer(refused), message("cli_undo.none_done")
         print_outcome({"call": entry.call, "undone": refused is None, "done": done, "steps": len(plan.steps)}, text)
-        return refused is None
+        return status
 
-    def undo_job(self, settings: Settings, entries: Sequence[UndoEntry]) -> bool:
-        """Undo the changes of a job as a job, after one question. Return True if everything that can be undone is undone."""
+    def undo_job(self, settings: Settings, entries: Sequence[UndoEntry]) -> ExitStatus:
+        """Undo the changes of a job as a job, after one question. Return the exit status."""
         from saasus_mcp.cli.job import run_to_end  # noqa: PLC0415 - only if a job is undone
 
         session, profile = self._session, self._pipeline.destination.profile
@@ -190,7 +198,7 @@ class _Undoing:
         never = obstacles.count(Reason.UNDO_NONE)
         if all(obstacles):
             print_outcome(_job_json(entries[0].job, 0, 0, never), message("cli_undo.job_nothing"))
-            return True
+            return ExitStatus.DONE
         self._record(entries[0].job_name, entries[0].job)
         open_runners = composition.open_job_runners(settings, {profile: self._pipeline})
         with session.portal.wrap_async_context_manager(open_runners) as runners:
@@ -200,10 +208,10 @@ class _Undoing:
                 answer, _ = run_to_end(session, runner, runner.specs[UNDO_JOB], values)
             except CallRefused as refusal:
                 print_refusal(refusal)
-                return False
+                return ExitStatus.REFUSED
         if not answer.ok:
             print_failure(answer)
-            return False
+            return ExitStatus.FAILED
         report = answer.structured or {}
         for row in report.get("rows", []):
             if row.get("why"):
@@ -213,7 +221,7 @@ class _Undoing:
         left = sum(counts.values()) - done - never - counts.get("skipped", 0)
         summary = message("cli_undo.job_summary", done=done, left=left, never=never)
         print_outcome(_job_json(entries[0].job, done, left, never), summary)
-        return report.get("status") == "done" and not left
+        return ExitStatus.DONE if report.get("status") == "done" and not left else ExitStatus.INCOMPLETE
 
     def _find_obstacle(self, entry: UndoEntry) -> Reason | None:
         """Return why a change has nothing left to undo, or None: it is undone already, or cannot be.
@@ -261,6 +269,7 @@ class _Undoing:
             saas_id=destination.saas_id,
             operation=operation,
             from_call=call,
+            person=self._undoer.principal.person,
         )
         action_records.record_action(self._pipeline.store, action, time.time())
 
@@ -276,7 +285,7 @@ class _Undoing:
                     names = {"principal": plan.entry.principal, "profile": plan.entry.profile}
                     say(one_of("cli_undo.refused", answer.why, **names), err=True)
                 else:
-                    say(visible_text(answer.explain(self._session.reader.language)), err=True)
+                    say(explain_failure(answer), err=True)
                 return answer
             say(message("cli_undo.done", title=step.operation.title))
         return None
@@ -314,5 +323,7 @@ def _show_plan(plan: UndoPlan) -> None:
     for step in plan.steps:
         note = f"  ({render(message('cli_undo.already_done'))})" if step.is_done else ""
         say(_call_lines(step.operation, step.args, note))
-    lost = recipe.note if recipe and recipe.note else message("cli_undo.all_restored")
-    say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(lost)}\n")
+    if recipe and recipe.note:
+        say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(recipe.note)}\n")
+    else:
+        say(f"\n{render(message('cli_undo.all_restored'))}\n")

@@ -32,16 +32,18 @@ class UndoFilter:
     """The entries to list.
 
     Attributes:
+        call: the beginning of the id of a call.
         job: the beginning of a job's id.
         operation: a part of the name of a tool or an operation.
     """
 
+    call: str = ""
     job: str = ""
     operation: str = ""
 
     def matches(self, entry: UndoEntry, catalogue: Catalogue) -> bool:
         """Return True if the entry is to be listed."""
-        if self.job and not entry.job.startswith(self.job):
+        if not (entry.call.startswith(self.call) and entry.job.startswith(self.job)):
             return False
         names = [entry.operation]
         with suppress(UnknownTool):

@@ -10,7 +10,6 @@ from http import HTTPStatus
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,11 +19,12 @@ from saasus_mcp.hosting.auth.protected_resource import ProtectedResource
 from saasus_mcp.hosting.http_errors import capacity_response, error_response, unavailable_response
 from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY, assign_principal
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
+from saasus_mcp.hosting.raw_headers import has_header, header_values
 from saasus_mcp.server.elicitation import Context
 
 CALLER_KEY = "saasus_mcp.caller"
 BEARER_PATTERN = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/=-]{1,8192}) *")
-FORWARDED_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+FORWARDED_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 
 
 class AuthMiddleware:
@@ -69,7 +69,7 @@ class AuthMiddleware:
 
     async def _authenticate(self, scope: Scope, authenticator: Authenticator) -> Caller | Response:
         """Return the caller, or the response that rejects the request."""
-        headers = Headers(scope=scope).getlist("authorization")
+        headers = header_values(scope, b"authorization")
         if not headers:
             return self._unauthorized(scope, "", message("hosting.auth_required"))
         bearer = BEARER_PATTERN.fullmatch(headers[0]) if len(headers) == 1 else None
@@ -96,8 +96,7 @@ class AuthMiddleware:
 
 def _local_owner(scope: Scope, owner: Caller) -> Caller | Response:
     """Return the owner of the machine, or reject a request that came through a proxy, which others may be able to reach."""
-    headers = Headers(scope=scope)
-    if any(name in headers for name in FORWARDED_HEADERS):
+    if has_header(scope, FORWARDED_HEADERS):
         return error_response(HTTPStatus.FORBIDDEN, message("hosting.proxied_request"))
     return owner
 

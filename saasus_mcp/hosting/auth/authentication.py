@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.person import Person
 from saasus_mcp.permissions.policy.presets import Principal
 
 Role = Literal["caller", "approver"]
@@ -45,6 +46,27 @@ class Caller:
     missing_scopes: tuple[str, ...] = ()
     profiles: frozenset[str] | None = None
     is_owner: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the caller as JSON, without the narrowing of the principal, which belongs to a request."""
+        who = self.principal
+        person = {"name": who.person.name, "email": who.person.email}
+        principal = {"id": who.id, "groups": sorted(who.groups), "claims": dict(who.claims), "person": person}
+        rest = {name: getattr(self, name) for name in ("role", "expires_at", "client_id", "issuer", "is_owner")}
+        profiles = None if self.profiles is None else sorted(self.profiles)
+        return {**rest, "principal": principal, "missing_scopes": list(self.missing_scopes), "profiles": profiles}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Self:
+        """Return the caller of `to_json`."""
+        who, profiles = given["principal"], given["profiles"]
+        principal = Principal(who["id"], frozenset(who["groups"]), who["claims"], person=Person(**who["person"]))
+        changed = {
+            "principal": principal,
+            "missing_scopes": tuple(given["missing_scopes"]),
+            "profiles": None if profiles is None else frozenset(profiles),
+        }
+        return cls(**{**given, **changed})
 
 
 class AuthUnavailable(SaasusMcpError):
@@ -87,6 +109,15 @@ class AuthenticatorChain:
         if unavailable is not None:
             raise unavailable
         return None
+
+    async def is_revoked(self, principal: Principal) -> bool:
+        """Return whether the token of a principal was revoked since it was accepted, as far as an authenticator can tell.
+
+        Raises:
+            StoreError: an authenticator cannot tell now.
+        """
+        checks = (getattr(link, "is_revoked", None) for link in self._links)
+        return any([await check(principal) for check in checks if check is not None])
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:

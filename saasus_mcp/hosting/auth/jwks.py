@@ -14,7 +14,7 @@ import jwt
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable
-from saasus_mcp.hosting.auth.provider_requests import InvalidDocument, request_document
+from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument, request_document
 from saasus_mcp.saasus.network_errors import UNUSABLE
 
 log = logging.getLogger(__name__)
@@ -114,13 +114,13 @@ def parse_keys(document: bytes, algorithms: Iterable[str]) -> dict[KeyId, jwt.Py
     """Return the public keys for signatures in a JWKS document, under each algorithm that they fit.
 
     Raises:
-        InvalidDocument: the document is not a JWKS, or contains no usable key.
+        InvalidProviderDocument: the document is not a JWKS, or contains no usable key.
     """
     try:
         listed = json.loads(document)["keys"]
         candidates = [each for each in listed if _is_signature_key(each)][:MAX_KEYS]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InvalidDocument from None
+        raise InvalidProviderDocument from None
     keys: dict[KeyId, jwt.PyJWK] = {}
     for each in candidates:
         for algorithm in algorithms:
@@ -131,7 +131,7 @@ def parse_keys(document: bytes, algorithms: Iterable[str]) -> dict[KeyId, jwt.Py
             except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
                 continue  # a key for other algorithms, or a broken one
     if not keys:
-        raise InvalidDocument
+        raise InvalidProviderDocument
     return keys
 
 

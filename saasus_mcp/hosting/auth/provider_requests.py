@@ -12,7 +12,7 @@ from saasus_mcp.common.fetch import read_limited
 MAX_DOCUMENT_BYTES = 256 * 1024
 
 
-class InvalidDocument(ValueError):
+class InvalidProviderDocument(ValueError):
     """The provider's answer is not the expected document."""
 
 

@@ -12,11 +12,13 @@ from anyio import to_thread
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
 from saasus_mcp.permissions.policy.presets import Principal
-from saasus_mcp.store import StoreError
+from saasus_mcp.store import StoreError, StoreUnavailable
 from saasus_mcp.store.tokens import Token, TokenStore
 
 log = logging.getLogger(__name__)
 
+ID_PREFIX = "token:"
+"""Before the name of a token, in the id of its principal."""
 MAX_LOOKUPS = 10
 """Tokens that are looked up at once. While a database hangs, each lookup holds a thread for seconds."""
 LOOKUP_SECONDS = 10.0
@@ -40,9 +42,26 @@ class TokenAuthenticator:
         found = await self._look_up(token)
         if found is None:
             return None
-        identity = f"token:{found.name}"
+        identity = ID_PREFIX + found.name
         principal = Principal(identity, principal_groups(found.groups))
         return Caller(principal, found.role, found.expires_at, client_id=identity)
+
+    async def is_revoked(self, principal: Principal) -> bool:
+        """Return whether the token of a principal was revoked since it was accepted. Other principals have none.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if not principal.id.startswith(ID_PREFIX):
+            return False
+        name = principal.id.removeprefix(ID_PREFIX)
+        try:
+            with anyio.fail_after(LOOKUP_SECONDS):
+                return await to_thread.run_sync(
+                    self._tokens.is_revoked, name, abandon_on_cancel=True, limiter=self._threads
+                )
+        except (TimeoutError, OSError):
+            raise StoreUnavailable(message("hosting.accounts_unavailable"), message("hosting.keep_token")) from None
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.people_view import PersonView
 from saasus_mcp.hosting.console.service import ConsoleService
@@ -18,26 +17,27 @@ if TYPE_CHECKING:
 
 
 def view_access(
-    service: ConsoleService, sessions: ConsoleSessions, page: PageRequest, error: Message | None = None
+    service: ConsoleService, sessions: ConsoleSessions, page: PageRequest, error: Message | None = None, typed: str = ""
 ) -> PageContent:
     """Return the sessions of the approver, their time zone, and the tokens that they may see.
 
     Args:
         error: what is wrong with the entered time zone.
+        typed: that time zone.
     """
-    session, zone, now = page.session, page.reader.zone, service.clock()
-    name = getattr(zone, "key", "") or zone.tzname(None) or ""
+    session, now = page.session, service.clock()
     values = {
         "who": PersonView(session.approver.id, session.approver.person.label),
         "groups": sorted(session.approver.groups),
         "since": format_value(Timestamp(session.opened_at), page.reader),
         "until": format_value(Timestamp(session.expires_at), page.reader),
-        "zone": name if timezones.find_time_zone(name) is not None else "",
+        "zone": typed or page.reader.zone_name,
         "sessions": [
             {
                 "id": each.id,
                 "since": format_value(Timestamp(each.opened_at), page.reader),
                 "until": format_value(Timestamp(each.expires_at), page.reader),
+                "browser": each.browser,
                 "own": each.id == session.id,
             }
             for each in sessions.list_own(session.approver, now)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Any
 
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console import undo_actions
+from saasus_mcp.hosting.console.audit_search import END_SECONDS, ConsoleAuditEntry
+from saasus_mcp.hosting.console.audit_view import shown_outcome
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.record_links import record_links
@@ -18,11 +19,21 @@ from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
+from saasus_mcp.store import Approval
+from saasus_mcp.store.audit.log import RecordPosition
 
 RECENT_DECISIONS = 20
+MAX_LISTED_NAME = 36
+"""Characters of a name in a list: the words that say what would be done stay in the three lines of a card, on a phone too."""
+MAX_HEADING_NAME = 48
+"""Characters of a name in the heading of a page, which has the whole one below: the warnings stay on the first screen of a phone."""
 EXPIRES_SOON_MINUTES = 3
 UNDO_STATUSES = frozenset({"pending", "approved", "stale", "void"})
 """Statuses after which the person of an undo, and not an assistant, goes on."""
+STATUS_MARKS = {"pending": "soft small waits", "approved": "good", "rejected": "loud"}
+"""How the page of an approval marks its status: green only for what is so for certain."""
+OUTCOME_MARKS = {"applied": "good", "not_applied": "loud", "unknown": "loud", "partly": "loud"}
+"""How it marks the end of the approved call."""
 RELOAD_SECONDS = 30
 """How often a browser without scripts loads the list again."""
 
@@ -36,9 +47,10 @@ def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
         if search.matches(_searched_texts(service, each, people))
     ]
     waiting = [row for row in rows if row["status"] == "pending"]
+    decided = [row for row in rows if row["status"] != "pending"]
     values = {
-        "waiting": sorted(waiting, key=lambda row: row["seconds"]),
-        "decided": [row for row in rows if row["status"] != "pending"][:RECENT_DECISIONS],
+        "waiting": sorted(waiting, key=lambda row: row["expires_at"]),
+        "decided": sorted(decided, key=lambda row: row["closed_at"], reverse=True)[:RECENT_DECISIONS],
         "q": search.text,
         "reload_seconds": RELOAD_SECONDS,
         "here": "approvals",
@@ -63,18 +75,25 @@ def view_approval(
     question = stored_question.load_question(approval)
     row, change = _approval_row(service, listed, page.reader, PagePeople()), _undone_change(service, page, listed)
     if change and row["explanation_key"] in UNDO_STATUSES:
-        row["explanation"] = one_of("console_jobs.undo_now", row["explanation_key"])
+        row["explanation"] = (
+            message("console_jobs.undo_approved_until", until=row["until_unbroken"])
+            if row["explanation_key"] == "approved"
+            else one_of("console_jobs.undo_now", row["explanation_key"])
+        )
+    if (use := _use_of(listed)) is not None:
+        _tell_outcome(service, listed, row, use, page.reader)
     values = {
         "row": row,
         "change": change,
         "question": question_content(question, page.reader) if question is not None else None,
         "older": stored_question.legacy_text(approval, page.language) if question is None else "",
         "to_type": stored_question.text_to_type(approval, page.language),
+        "asked_by_reader": approval.principal == page.session.approver.id,
         "may_approve": may_approve(approval, page.session.approver.id),
         "error": error,
         "typed": typed,
         "comment": comment,
-        "links": _links(service, listed),
+        "links": _links(service, listed, use),
         "here": "approvals",
     }
     return PageContent("approval", values)
@@ -91,14 +110,33 @@ def _undone_change(service: ConsoleService, page: PageRequest, listed: ListedApp
     return found.entry.call if any(step.operation.tool == operation.tool for step in plan.steps) else ""
 
 
-def _links(service: ConsoleService, listed: ListedApproval) -> list[tuple[str, Message]]:
-    """Return the pages of what was done with an approval."""
-    approval = listed.approval
+def _use_of(listed: ListedApproval) -> ConsoleAuditEntry | None:
+    """Return the call that was made with an approval. None if there is no record of it."""
+    approval, log = listed.approval, listed.context.store().audit_log
     if approval.status != "used" or approval.decided_at is None:
-        return []
-    record = listed.context.store().audit_log.find_proof_use(approval.code, approval.decided_at)
-    own = f"/approvals/{approval.code}"
-    return [] if record is None else [link for link in record_links(service, record) if link[0] != own]
+        return None
+    record = log.find_proof_use(approval.code, approval.decided_at)
+    if record is None:
+        return None
+    call, at = str(record["call"]), float(record["at"])
+    return ConsoleAuditEntry(RecordPosition(at, "", 0), record, log.find_ends([call], at, END_SECONDS).get(call))
+
+
+def _tell_outcome(
+    service: ConsoleService, listed: ListedApproval, row: dict[str, Any], use: ConsoleAuditEntry, reader: Reader
+) -> None:
+    """Say in the row when the call was made and how it ended."""
+    outcome = shown_outcome(service, listed.context, use)
+    if outcome.text is not None:
+        time = _unbroken(format_value(Timestamp(use.position.at), reader))
+        row["explanation"] = message("console.used_at", time=time, outcome=outcome.text)
+        row["mark"] = OUTCOME_MARKS.get(outcome.kind, "sheet")
+
+
+def _links(service: ConsoleService, listed: ListedApproval, use: ConsoleAuditEntry | None) -> list[tuple[str, Message]]:
+    """Return the pages of what was done with an approval."""
+    own = f"/approvals/{listed.approval.code}"
+    return [] if use is None else [link for link in record_links(service, use.record) if link[0] != own]
 
 
 def _approval_row(
@@ -106,13 +144,20 @@ def _approval_row(
 ) -> dict[str, Any]:
     approval, now = listed.approval, service.clock()
     operation, question = service.find_operation(approval.operation), stored_question.load_question(approval)
-    # An approval that is stale before its time was invalidated by a change of the target or the policy.
-    status = "void" if approval.status == "stale" and approval.expires_at > now else approval.status
+    status = _shown_status(approval, now)
     left = max(0, math.ceil((approval.expires_at - now) / 60))
     title = service.operation_title(approval.operation, reader.language)
+    until = format_value(Timestamp(approval.expires_at), reader)
     return {
         "code": approval.code,
         "headline": format_sentence(question.headline, reader) if question else f"{title}: {approval.name}",
+        "title": format_sentence(question.headline, reader, MAX_LISTED_NAME)
+        if question
+        else f"{title}: {approval.name[:MAX_LISTED_NAME]}",
+        "heading": format_sentence(question.headline, reader, MAX_HEADING_NAME)
+        if question
+        else f"{title}: {approval.name}",
+        "name": approval.name,
         "operation": operation.tool if operation else approval.operation,
         "level": operation.level if operation else "",
         "level_label": one_of("console.level_name", operation.level) if operation else None,
@@ -122,18 +167,43 @@ def _approval_row(
         "sandbox": listed.context.sandbox,
         "status": approval.status,
         "status_label": one_of("console.approval_status", status),
-        "explanation": one_of("console.now", status),
+        "explanation": _explanation(approval, status, now, reader),
         "explanation_key": status,
+        "mark": STATUS_MARKS.get(status, "sheet"),
+        "expires_at": approval.expires_at,
         "left": left,
         "seconds": max(0, math.ceil(approval.expires_at - now)),
         "soon": left <= EXPIRES_SOON_MINUTES,
-        "until": f"{datetime.fromtimestamp(approval.expires_at, reader.zone):%H:%M %Z}",
+        "until": until,
+        "until_unbroken": _unbroken(until),
         "at": format_value(Timestamp(approval.requested_at), reader),
         "two_person": approval.two_person,
         "decided_by": people.view(listed.context, approval.decided_by or ""),
         "decided_at": format_value(Timestamp(approval.decided_at), reader) if approval.decided_at else "",
+        "closed_at": approval.decided_at or approval.expires_at,
         "reason": approval.reason or "",
     }
+
+
+def _explanation(approval: Approval, status: str, now: float, reader: Reader) -> Message:
+    """Return what became of an approval, and what can be done now."""
+    if status == "rejected" and approval.retry_at is not None and approval.retry_at > now:
+        return message("console.rejected_until", time=_unbroken(format_value(Timestamp(approval.retry_at), reader)))
+    if status in ("approved", "stale"):
+        until = _unbroken(format_value(Timestamp(approval.expires_at), reader))
+        return message("console.approved_until" if status == "approved" else "console.expired_at", until=until)
+    return one_of("console.now", status)
+
+
+def _unbroken(time: str) -> str:
+    """Return a time that stays in one line with its zone."""
+    clock, _, zone = time.rpartition(" ")
+    return f"{clock}\u00a0{zone}" if clock else time
+
+
+def _shown_status(approval: Approval, now: float) -> str:
+    """Return the status; "void" if a change of the target or the policy invalidated the approval before its time."""
+    return "void" if approval.status == "stale" and approval.expires_at > now else approval.status
 
 
 def _searched_texts(service: ConsoleService, listed: ListedApproval, people: PagePeople) -> list[str]:
@@ -142,5 +212,6 @@ def _searched_texts(service: ConsoleService, listed: ListedApproval, people: Pag
     readers = (Reader.of("en"), Reader.of("ja"))
     headlines = [format_sentence(question.headline, reader) for reader in readers] if question else []
     involved = [str(people.view(listed.context, each or "")) for each in (approval.principal, approval.decided_by)]
-    names = [approval.name, approval.code, approval.reason or "", *involved]
+    status = one_of("console.approval_status", _shown_status(approval, service.clock()))
+    names = [approval.name, approval.code, approval.reason or "", *involved, status.text("en"), status.text("ja")]
     return [*headlines, *names, *service.operation_names(approval.operation)]

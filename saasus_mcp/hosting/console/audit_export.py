@@ -11,7 +11,7 @@ from typing import Literal
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
-from saasus_mcp.hosting.console.audit_search import AuditEntry, iterate_entries, operation_of
+from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry, iterate_entries, operation_of
 from saasus_mcp.hosting.console.audit_view import decision_text, outcome_text, read_filter
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageRequest, select_context
@@ -70,12 +70,13 @@ def export_audit(
 
 def _export_items(
     service: ConsoleService, page: PageRequest, is_signed_in: Callable[[], bool]
-) -> Iterator[AuditEntry | Message]:
+) -> Iterator[ConsoleAuditEntry | Message]:
     """Yield the matching entries, and last why there may be more, if so."""
 
-    def check(searched: int) -> None:
+    def check(searched: int, at: float) -> None:
         if searched >= MAX_SEARCHED:
-            raise _ExportEnded(message("console_audit.search_cut", count=MAX_SEARCHED))
+            day = format_instant(at, page.reader.zone)
+            raise _ExportEnded(message("console_audit.search_cut", count=MAX_SEARCHED, at=day))
         if not is_signed_in():
             raise _ExportEnded(message("console_audit.session_cut"))
 
@@ -91,7 +92,7 @@ def _export_items(
         yield ended.why
 
 
-def _csv_rows(service: ConsoleService, items: Iterator[AuditEntry | Message], reader: Reader) -> Iterator[str]:
+def _csv_rows(service: ConsoleService, items: Iterator[ConsoleAuditEntry | Message], reader: Reader) -> Iterator[str]:
     # The byte order mark tells a spreadsheet that the file is UTF-8.
     yield "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv_line([*COLUMNS, "details"])
     for item in items:
@@ -99,7 +100,7 @@ def _csv_rows(service: ConsoleService, items: Iterator[AuditEntry | Message], re
         yield _csv_line(cells)
 
 
-def _cells(service: ConsoleService, entry: AuditEntry, reader: Reader) -> list[str]:
+def _cells(service: ConsoleService, entry: ConsoleAuditEntry, reader: Reader) -> list[str]:
     record, operation = entry.record, operation_of(entry.record)
     outcome = outcome_text(service, entry)
     shown = {
@@ -115,7 +116,7 @@ def _cells(service: ConsoleService, entry: AuditEntry, reader: Reader) -> list[s
     return [csv_cell(values.get(name, "")) for name in COLUMNS] + [csv_cell(details)]
 
 
-def _json_rows(items: Iterator[AuditEntry | Message], reader: Reader) -> Iterator[str]:
+def _json_rows(items: Iterator[ConsoleAuditEntry | Message], reader: Reader) -> Iterator[str]:
     """Yield the lines of a JSON array."""
     separator = "["
     for item in items:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class AuditFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEntry:
+class ConsoleAuditEntry:
     """A record of the audit log, and of a call the record of its end."""
 
     position: RecordPosition
@@ -54,18 +55,23 @@ class AuditEntry:
     end: Mapping[str, Any] | None
 
     @property
+    def event(self) -> str:
+        """Return the event of the record; `requested` for a call that was not made because it needs an approval."""
+        return "requested" if self.record.get("refused") == Reason.APPROVAL else str(self.record["event"])
+
+    @property
     def outcome(self) -> str:
-        """Return one of OUTCOMES, or an empty string for a decision."""
+        """Return one of OUTCOMES, or an empty string for a decision or a request for one."""
         if self.record["event"] == "begun":
             return str(self.end.get("applied") or "unknown") if self.end else "open"
-        return "refused" if self.record["event"] == "refused" else ""
+        return "refused" if self.event == "refused" else ""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     """Entries, newest first. `next_cursor` is where older ones begin; None if all were searched."""
 
-    entries: list[AuditEntry]
+    entries: list[ConsoleAuditEntry]
     next_cursor: RecordPosition | None
 
 
@@ -73,7 +79,7 @@ def search_page(
     service: ConsoleService, context: ProfileContext, wanted: AuditFilter, before: RecordPosition | None
 ) -> AuditPage:
     """Return the newest matching entries, those before a position if one is given."""
-    matches: list[AuditEntry] = []
+    matches: list[ConsoleAuditEntry] = []
     last, size = before, 0
     for count, entry in enumerate(_read_entries(context.store(), wanted, before)):
         if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
@@ -86,21 +92,22 @@ def search_page(
 
 
 def iterate_entries(
-    service: ConsoleService, context: ProfileContext, wanted: AuditFilter, on_batch: Callable[[int], None]
-) -> Iterator[AuditEntry]:
+    service: ConsoleService, context: ProfileContext, wanted: AuditFilter, on_batch: Callable[[int, float], None]
+) -> Iterator[ConsoleAuditEntry]:
     """Yield every matching entry, newest first, with a batch of records in memory at a time.
 
     Args:
-        on_batch: called with the number of searched entries, once in a batch. What it raises ends the search.
+        on_batch: called with the number of searched entries and the time of the next, once in a batch. What it raises ends the
+            search.
     """
     for count, entry in enumerate(_read_entries(context.store(), wanted, None)):
         if count % BATCH_SIZE == 0:
-            on_batch(count)
+            on_batch(count, entry.position.at)
         if _matches(service, context, entry, wanted):
             yield entry
 
 
-def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | None) -> Iterator[AuditEntry]:
+def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | None) -> Iterator[ConsoleAuditEntry]:
     """Yield the entries between two times, newest first."""
     ends: dict[str, Mapping[str, Any]] = {}
     if before is None and wanted.until < math.inf:
@@ -115,13 +122,13 @@ def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | No
             if record["at"] < wanted.since:
                 return
             if record["event"] != "ended":
-                yield AuditEntry(position, record, ends.pop(record["call"], None))
+                yield ConsoleAuditEntry(position, record, ends.pop(record["call"], None))
         if len(batch) < BATCH_SIZE:
             return
         before = batch[-1][0]
 
 
-def _matches(service: ConsoleService, context: ProfileContext, entry: AuditEntry, wanted: AuditFilter) -> bool:
+def _matches(service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, wanted: AuditFilter) -> bool:
     record, operation = entry.record, operation_of(entry.record)
     if context.profile not in (None, record.get("profile")) or not _fits_fields(service, entry, wanted):
         return False
@@ -131,12 +138,12 @@ def _matches(service: ConsoleService, context: ProfileContext, entry: AuditEntry
     return wanted.words.matches([json.dumps(record, ensure_ascii=False, default=str), *names])
 
 
-def _fits_fields(service: ConsoleService, entry: AuditEntry, wanted: AuditFilter) -> bool:
+def _fits_fields(service: ConsoleService, entry: ConsoleAuditEntry, wanted: AuditFilter) -> bool:
     record, key = entry.record, operation_of(entry.record)
     operation = service.find_operation(key)
     if not wanted.own_reads and record.get("parent") and operation is not None and operation.reads:
         return False
-    if wanted.event not in ("", record["event"]) or wanted.outcome not in ("", entry.outcome):
+    if wanted.event not in ("", entry.event) or wanted.outcome not in ("", entry.outcome):
         return False
     named = ("principal", "principal_name", "principal_email", "by")
     people = "\n".join(str(record.get(name, "")) for name in named)

@@ -6,13 +6,17 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, get_args
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.person import Person
-from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditEntry, AuditFilter, operation_of, search_page
+from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditFilter, ConsoleAuditEntry, operation_of, search_page
+from saasus_mcp.hosting.console.changes_view import subject_of
+from saasus_mcp.hosting.console.jobs_view import has_failures
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
@@ -25,11 +29,20 @@ from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 
 DEFAULT_DAYS = 7
-AUDIT_EVENTS = ("begun", "refused", "decided")
+AUDIT_EVENTS = ("begun", "requested", "refused", "decided")
 REASONS = frozenset(Reason) | {"invalid_arguments", "unknown_tool", "failed", "cancelled"}
 DECISIONS = frozenset(get_args(DecisionOutcome))
 ACTIONS = frozenset(ActionKind)
 """The values that this version knows by name."""
+HTTP_ANSWERS: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "unauthorized",
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.TOO_MANY_REQUESTS: "too_many",
+}
+HTTP_CLASSES: Mapping[int, str] = {2: "done", 4: "wrong", 5: "failed"}
+"""What the other statuses mean, by their first digit."""
 FILTERS = ("q", "operation", "principal", "event", "outcome", "reads")
 _COLUMNS = frozenset({"at", "event", "call", "operation", "tool", "principal"})
 _CURSOR = re.compile(r"([0-9]{1,15}\.[0-9]{1,20})_([0-9a-f]{1,32})_([0-9]{1,9})", re.ASCII)
@@ -59,6 +72,8 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "faults": faults,
         "counted": log.count_records() if log and not faults else 0,
         "verified_at": timezones.format_instant(service.clock(), page.reader.zone),
+        "filtered": any(page.filter_text(name) for name in (*FILTERS, "from", "to")),
+        "zone": datetime.fromtimestamp(service.clock(), page.reader.zone).tzname(),
         "here": "audit",
     }
     return PageContent("audit", values)
@@ -81,17 +96,19 @@ def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
 
 
 def _entry_row(
-    service: ConsoleService, context: ProfileContext, entry: AuditEntry, reader: Reader, people: PagePeople
+    service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, reader: Reader, people: PagePeople
 ) -> dict[str, Any]:
     record, operation = entry.record, operation_of(entry.record)
+    outcome = shown_outcome(service, context, entry)
     details = {name: value for name, value in record.items() if name not in _COLUMNS}
     if entry.end is not None:
         details["end"] = {name: value for name, value in entry.end.items() if name not in ("event", "call")}
     return {
         "at": timezones.format_instant(record["at"], reader.zone),
-        "event": one_of("console.audit_event", record["event"]),
+        "event": one_of("console.audit_event", entry.event),
         "call": record["call"][:8],
         "title": service.operation_title(operation, reader.language) if operation else "",
+        "subject": _subject(service, context, record),
         "operation": service.tool_name(operation),
         "principal": people.view(
             context,
@@ -99,14 +116,53 @@ def _entry_row(
             Person(str(record.get("principal_name", "")), str(record.get("principal_email", ""))),
         ),
         "decision": decision_text(record, reader),
+        "verdict": bool(record.get("decision") and not record.get("refused")),
+        "mark": {"approve": "approved", "reject": "rejected"}.get(action_of(record), ""),
         "rule": record.get("rule", ""),
+        "by_label": "console_audit.approved_by" if record.get("proof") == "approval" else "console.by",
         "by": people.view(context, str(record.get("by", ""))),
-        "outcome": outcome_text(service, entry),
-        "applied": entry.outcome,
-        "status": (entry.end or {}).get("status") or "",
+        "outcome": outcome.text,
+        "applied": outcome.kind,
+        "status": (status := (entry.end or {}).get("status") or ""),
+        "answer": http_text(status),
         "links": record_links(service, record),
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOutcome:
+    """How a call ended: the kind of its mark, and the text. A job says so itself if it still runs, or some of its rows failed."""
+
+    kind: str
+    text: Message | None
+
+
+def shown_outcome(service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry) -> ShownOutcome:
+    """Return how a call or a job ended, or how it stands."""
+    usual = ShownOutcome(entry.outcome, outcome_text(service, entry))
+    if not operation_of(entry.record).startswith("job_") or entry.outcome not in ("applied", "open"):
+        return usual
+    job = context.store().jobs.get(str(entry.record["call"]))
+    if job is None:
+        return usual
+    if entry.outcome == "open":
+        return ShownOutcome("running", message("console_audit.running")) if job.status == "running" else usual
+    return ShownOutcome("partly", message("console_audit.partly")) if has_failures(job) else usual
+
+
+def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[str, Any]) -> str:
+    """Return the name of the target, as the change or the approval of a record states it; empty without either."""
+    store = context.store()
+    code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
+    approval = store.find_approval(str(code), service.clock()) if code else None
+    if approval is not None:
+        return approval.name
+    operation = service.find_operation(operation_of(record))
+    if record["event"] != "begun" or operation is None or operation.reads:
+        return ""
+    entry = store.undo_log.get(str(record["call"]))
+    return subject_of(service, entry) if entry is not None else ""
 
 
 def decision_text(record: Mapping[str, Any], reader: Reader) -> str:
@@ -119,7 +175,7 @@ def decision_text(record: Mapping[str, Any], reader: Reader) -> str:
     return one_of("console_audit.action", action).text(reader.language) if action in ACTIONS else action
 
 
-def outcome_text(service: ConsoleService, entry: AuditEntry) -> Message | None:
+def outcome_text(service: ConsoleService, entry: ConsoleAuditEntry) -> Message | None:
     """Return how a call ended. A read that was answered is not called `not applied`."""
     if not entry.outcome:
         return None
@@ -127,6 +183,12 @@ def outcome_text(service: ConsoleService, entry: AuditEntry) -> Message | None:
     if operation is not None and operation.reads and entry.end is not None:
         return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
     return one_of("console_audit.outcome", entry.outcome)
+
+
+def http_text(status: object) -> Message:
+    """Return what an HTTP status of the API means."""
+    name = HTTP_ANSWERS.get(status) or HTTP_CLASSES.get(status // 100) if isinstance(status, int) else None
+    return one_of("console_audit.http", name or "other")
 
 
 def _read_dates(service: ConsoleService, page: PageRequest) -> tuple[date, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,12 +16,13 @@ from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
 from saasus_mcp.hosting.console.undo_actions import UndoRefused
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
 from saasus_mcp.server.pipeline.undo import UndoPreview, UndoStep, preview_undo
-from saasus_mcp.store import UndoEntry
+from saasus_mcp.store import Approval, UndoEntry
 
 PAGE_SIZE = 50
 UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "undo_none"})
@@ -30,14 +32,17 @@ UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "undo_no
 def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the newest changes, those of one job, or those that match a search."""
     search, people = WordSearch(page.filter_text("q")), PagePeople()
-    job = page.filter_text("job")
+    job, every = page.filter_text("job"), service.list_changes(page.session.approver)
     found = [
         each
-        for each in service.list_changes(page.session.approver)
+        for each in every
         if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each, people))
     ]
     values = {
-        "rows": [_change_row(service, each, page.reader, people) for each in found[:PAGE_SIZE]],
+        "rows": [
+            _change_row(service, each, page.reader, people) | _gone_row(service, each, every)
+            for each in found[:PAGE_SIZE]
+        ],
         "more": len(found) - PAGE_SIZE,
         "q": search.text,
         "job": job,
@@ -57,12 +62,16 @@ def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> 
         return None
     entry, plan = listed.entry, undo_actions.plan_here(page.session.approver, listed)
     may_undo = listed.context.find_caller(page.session.approver) is not None
+    row = _change_row(service, listed, page.reader, PagePeople())
+    row |= _gone_row(service, listed, service.list_changes(page.session.approver))
+    steps = plan.steps if plan is not None and not row["gone"] else ()
     values = {
         "error": error,
         "may_undo": may_undo,
         "hosted": listed.context.pipeline is not None,
-        "steps": [_step_row(step, page.reader) for step in plan.steps] if plan is not None else [],
-        "row": _change_row(service, listed, page.reader, PagePeople()),
+        "steps": [_step_row(step, page.reader) for step in steps],
+        "asked": _pending_undo(service, page, listed, steps),
+        "row": row,
         "arguments": _indented(entry.arguments),
         "before": _indented(entry.before) if entry.before is not None else "",
         "undone_by": sorted(set(entry.undone.values())),
@@ -106,7 +115,58 @@ def refusal_text(refused: UndoRefused, reader: Reader) -> str:
 
 def _step_row(step: UndoStep, reader: Reader) -> dict[str, Any]:
     title = step.operation.title.text(reader.language)
-    return {"title": title, "tool": step.operation.tool, "arguments": _indented(step.args), "done": step.is_done}
+    undo = step.operation.effects.undo
+    return {
+        "title": title,
+        "tool": step.operation.tool,
+        "arguments": _indented(step.args),
+        "done": step.is_done,
+        "final": undo is None or undo.kind == "lost",
+    }
+
+
+def _gone_row(service: ConsoleService, listed: ListedChange, every: Iterable[ListedChange]) -> dict[str, Any]:
+    """Return whether what a change created was deleted by a later change, and what to say then of its undo."""
+    entry, preview = listed.entry, _preview(service, listed.entry)
+    known = service.find_operation(entry.operation)
+    gone = (
+        known is not None
+        and known.effects.effect == "create"
+        and preview is not None
+        and preview.extent not in ("undone", "never")
+        and any(
+            each.entry.at >= entry.at and (each.entry.operation, each.entry.arguments) == (inverse.call, inverse.args)
+            for inverse in find_inverse_calls(known, entry.arguments, entry.before, entry.result)
+            for each in every
+            if each.context == listed.context and each.entry.profile == entry.profile
+        )
+    )
+    said = {"extent": "", "extent_label": message("console_jobs.gone"), "note": ""}
+    return {"gone": gone, **(said if gone else {})}
+
+
+def _pending_undo(
+    service: ConsoleService, page: PageRequest, listed: ListedChange, steps: Sequence[UndoStep]
+) -> Approval | None:
+    """Return the approval that a step of an undo already waits for: of the same operation, for the same name."""
+    names = {
+        (step.operation.key, str(name))
+        for step in steps
+        for name in (*step.args.values(), subject_of(service, listed.entry))
+    }
+    pending = (
+        each.approval for each in service.list_approvals(page.session.approver) if each.context == listed.context
+    )
+    return next(
+        (
+            each
+            for each in pending
+            if each.status == "pending"
+            and each.profile == listed.entry.profile
+            and (each.operation, each.name) in names
+        ),
+        None,
+    )
 
 
 def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader, people: PagePeople) -> dict[str, Any]:
@@ -133,10 +193,15 @@ def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader, p
 
 
 def _searched_texts(service: ConsoleService, listed: ListedChange, people: PagePeople) -> list[str]:
-    entry, preview = listed.entry, _preview(service, listed.entry)
-    subject = preview.subject if preview is not None else ""
+    entry, subject = listed.entry, subject_of(service, listed.entry)
     who = str(people.view(listed.context, entry.principal))
     return [subject, entry.call, who, entry.job, *service.operation_names(entry.operation)]
+
+
+def subject_of(service: ConsoleService, entry: UndoEntry) -> str:
+    """Return the name of what a change was made to; empty if another version made the call."""
+    preview = _preview(service, entry)
+    return preview.subject if preview is not None else ""
 
 
 def _preview(service: ConsoleService, entry: UndoEntry) -> UndoPreview | None:

@@ -91,14 +91,12 @@
   function listen() {
     return new Promise((release) => {
       const source = new EventSource(`${texts.base}/events`);
-      let known = null;
       const lost = () => { latest = null; showSign(false); others?.postMessage("lost"); };
       const signedOut = () => { showSignedOut(); release(false); };
       source.addEventListener("state", ({ data }) => {
         latest = JSON.parse(data);
-        notify(latest.pending, known);
-        known = new Set([...(known ?? []), ...latest.pending.map((each) => each.code)]);
         onState(latest);
+        notify(latest).catch(() => { /* the browser shows none */ });
         others?.postMessage(latest);
       });
       source.addEventListener("end", ({ data }) => {
@@ -130,23 +128,50 @@
     const note = document.getElementById("signed-out");
     if (!note.hidden) return;
     note.hidden = false;
-    sign.hidden = true;
     announce(note.textContent);
+    closeNotifications(() => true).catch(() => { /* none are shown */ });
   }
 
-  // -- notifications of this computer -------------------------------------------------------------------------------
+  // -- notifications of this computer, shown by a service worker: a click works after this page is gone ---------------
 
   const button = document.getElementById("notify");
+  const worker = `${texts.base}/notifications.js`;
   const mayNotify = () => "Notification" in window && Notification.permission === "granted" && stored("notify") === "1";
-  function notify(pending, known) {
-    if (known === null || !mayNotify()) return;
-    for (const { code, headline } of pending.filter((each) => !known.has(each.code))) {
-      const shown = new Notification(texts.notice, { body: headline, tag: code, lang: document.documentElement.lang });
-      shown.onclick = () => { window.focus(); location.href = `${texts.base}/approvals/${code}`; };
-    }
+  const registration = () => navigator.serviceWorker.getRegistration(worker);
+
+  async function notify({ pending, waiting }) {
+    const codes = pending.map((each) => each.code);
+    // What any tab has seen: after a pause, the next stream, tab or page goes on from there.
+    const known = JSON.parse(stored("known") ?? "[]");
+    store("known", JSON.stringify([...new Set([...codes, ...known])].slice(0, 100)));
+    if (!mayNotify()) return;
+    const shower = await registration();
+    if (!shower) return;
+    // An approval whose page is open in this tab needs no notification.
+    const added = pending.filter(({ code }) => !known.includes(code) && !location.pathname.endsWith(`/${code}`));
+    for (const { code, headline } of added) await show(shower, texts.notice, headline, code, `/approvals/${code}`);
+    if (waiting === codes.length) await closeNotifications((code) => !codes.includes(code));
   }
+
+  function show(shower, title, body, tag, path) {
+    return shower.showNotification(title, { body, tag, lang: document.documentElement.lang, data: texts.base + path });
+  }
+
+  async function closeNotifications(decided) {
+    const shower = "serviceWorker" in navigator ? await registration() : undefined;
+    for (const each of (await shower?.getNotifications()) ?? []) if (decided(each.tag)) each.close();
+  }
+
+  function activated(shower) {
+    const starting = shower.active ? null : (shower.installing ?? shower.waiting);
+    if (starting === null) return shower;
+    return new Promise((done) => {
+      starting.addEventListener("statechange", () => { if (starting.state === "activated") done(shower); });
+    });
+  }
+
   function showButton() {
-    if (!button || !("Notification" in window)) return;
+    if (!button || !("Notification" in window && "serviceWorker" in navigator)) return;
     button.hidden = false;
     button.setAttribute("aria-pressed", String(mayNotify()));
     button.disabled = Notification.permission === "denied";
@@ -156,6 +181,8 @@
     const granted = !mayNotify() && (await Notification.requestPermission()) === "granted";
     store("notify", granted ? "1" : "0");
     showButton();
+    // The person sees at once whether this computer shows notifications.
+    if (granted) await show(await activated(await navigator.serviceWorker.register(worker)), document.title, button.dataset.on, "on", "");
   });
 
   // -- keyboard shortcuts, which a person can turn off --------------------------------------------------------------
@@ -176,21 +203,92 @@
     "/": () => document.querySelector("input[type=search]")?.focus(),
     "?": () => dialog.showModal(),
   };
-  const places = { a: "", l: "/audit", j: "/jobs", u: "/changes", t: "/tools" };
+  const places = Object.fromEntries([...document.querySelectorAll("a[data-key]")].map((link) => [link.dataset.key, link.href]));
   let going = 0;
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, dialog");
+    if (!typing && (event.ctrlKey || event.metaKey) && event.key === "k" && stored("shortcuts") !== "0") {
+      event.preventDefault();
+      openMenu();
+      return;
+    }
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (stored("shortcuts") === "0" && event.key !== "?") return;
     const place = Date.now() - going < 1500 ? places[event.key] : undefined;
-    const act = place !== undefined ? () => { location.href = texts.base + place; } : keys[event.key];
+    const act = place !== undefined ? () => { location.href = place; } : keys[event.key];
     going = event.key === "g" ? Date.now() : 0;
     if (!act) return;
     event.preventDefault();
     act();
   });
 
+  // -- the menu: a page, a pending approval or a tool by words, which the server finds as on its own pages ---------------
+
+  const menu = document.getElementById("menu");
+  const words = document.getElementById("menu-words");
+  const found = document.getElementById("menu-found");
+  let asked = 0;
+  async function find(path, text, selector, kind) {
+    try {
+      const answer = await fetch(`${texts.base}${path}?q=${encodeURIComponent(text)}`);
+      if (!answer.ok || answer.redirected) return [];
+      const links = new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll(`main ${selector}`);
+      return [...links].map((link) => ({ href: link.getAttribute("href"), name: link.dataset.pending ?? link.textContent, kind }));
+    } catch { return []; /* the connection is lost: the pages are still there */ }
+  }
+  const folded = (text) => text.normalize("NFKC").toLowerCase();
+  function showFound(links, searching = false) {
+    found.replaceChildren(...links.map(({ href, name, kind }) => {
+      const [row, link, note] = ["li", "a", "span"].map((tag) => document.createElement(tag));
+      link.href = href;
+      note.textContent = kind;
+      link.append(name, note);
+      row.append(link);
+      return row;
+    }));
+    const count = menu.dataset.found.replace("{count}", links.length);
+    document.getElementById("menu-count").textContent = searching ? menu.dataset.searching : count;
+  }
+  async function fillMenu() {
+    const mine = ++asked;
+    const text = words.value.trim();
+    const wanted = folded(text).split(/\s+/);
+    const isNamed = ({ name, href }) => wanted.every((word) => folded(`${name} ${href.split("?")[0].split("/").pop()}`).includes(word));
+    const pages = [...document.querySelectorAll("a[data-key]")].map((link) => ({ href: link.pathname, name: link.dataset.name, kind: "" }));
+    const matching = pages.filter(isNamed);
+    showFound(matching, true);
+    const pending = find("", text, "[data-pending]", menu.dataset.approval);
+    const tools = text ? find("/tools", text, "[data-row]", menu.dataset.tool) : [];
+    const more = (await Promise.all([pending, tools])).flat();
+    if (mine !== asked) return;
+    // What is called so comes alone. Only without it does the menu list what is described so.
+    const called = [...matching, ...more.filter(isNamed)];
+    showFound((called.length ? called : more).slice(0, 16));
+  }
+  function openMenu() {
+    words.value = "";
+    menu.showModal();
+    fillMenu();
+  }
+  function moveInMenu(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const stops = [words, ...found.querySelectorAll("a")];
+    event.preventDefault();
+    stops[Math.min(Math.max(stops.indexOf(document.activeElement) + step, 0), stops.length - 1)].focus();
+  }
+
   if (dialog) {
+    const menuOpener = document.getElementById("menu-open");
+    menuOpener.hidden = false;
+    menuOpener.addEventListener("click", openMenu);
+    menu.addEventListener("keydown", moveInMenu);
+    let pause = 0;
+    words.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(fillMenu, 150); });
+    document.getElementById("menu-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      found.querySelector("a")?.click();
+    });
     const opener = document.getElementById("shortcuts-open");
     opener.hidden = false;
     opener.addEventListener("click", () => dialog.showModal());
@@ -200,8 +298,6 @@
     others?.postMessage("hello");
     follow();
   }
-  // On a phone the menu scrolls sideways: the present page is in view.
-  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   showCountdowns();
   setInterval(showCountdowns, 1000);
 })();

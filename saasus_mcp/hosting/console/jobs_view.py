@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console import job_actions, job_files
 from saasus_mcp.hosting.console.job_actions import ListedJob
-from saasus_mcp.hosting.console.people_view import PagePeople
+from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
+from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_report import shown_status
+from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.store.job_records import Job, RowOutcome
@@ -20,6 +22,8 @@ from saasus_mcp.store.job_records import Job, RowOutcome
 MAX_JOBS = 100
 ROW_FIELDS = ("row", "target", "tool", "outcome", "why")
 OUTCOMES = frozenset(get_args(RowOutcome))
+FAILURES = ("failed", "refused", "unknown", "not_applied", "not_begun", "unread")
+"""The outcomes of rows after which a job was not carried out as a whole."""
 FILES = ("result", "all_rows", "chart", "kept_secrets")
 """The members of a report that are URIs of stored results."""
 
@@ -48,9 +52,11 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     report = listed.job.report
     downloads = job_files.DOWNLOADS if job_files.may_download(page.session.approver, listed) else ()
     counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.job.id)
+    row = _job_row(service, listed, page.reader, PagePeople())
     values = {
-        "row": _job_row(service, listed, page.reader, PagePeople()),
-        "counts": [(str(name), _outcome_text(str(name), page.reader), count) for name, count in counts.items()],
+        "row": {**row, "counts": _count_rows(counts, page.reader)},
+        "cancelled_by": _cancelled_by(listed),
+        "halted": job_control.find_freeze(listed.context.store(), listed.job) is not None,
         "notes": [str(each) for each in report.get("notes", ())],
         "why": str(report.get("why", "")),
         "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
@@ -67,10 +73,20 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     return PageContent("job", values)
 
 
+def _cancelled_by(listed: ListedJob) -> PersonView:
+    """Return the person who cancelled a job; nobody if it goes on, or ended by itself or by its caller's wish."""
+    job, context = listed.job, listed.context
+    ended = job.cancelling or job.status == "cancelled"
+    records = context.store().audit_log.find_actions(job.id, job.at) if ended else []
+    found = [str(each["principal"]) for each in records if action_of(each) == ActionKind.JOB_CANCEL]
+    return PagePeople().view(context, found[0] if found else "")
+
+
 def _searched_texts(service: ConsoleService, listed: ListedJob, people: PagePeople) -> list[str]:
     job = listed.job
     involved = [str(people.view(listed.context, each)) for each in (job.principal, job.by)]
-    return [*service.operation_names(job.name), job.id, *involved]
+    status = one_of("console_jobs.status", _shown_status(job))
+    return [*service.operation_names(job.name), job.id, *involved, status.text("en"), status.text("ja")]
 
 
 def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader, people: PagePeople) -> dict[str, Any]:
@@ -88,23 +104,48 @@ def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader, people:
         "status_label": one_of("console_jobs.status", status),
         "running": job.status == "running",
         "paused": job.pause is not None,
+        "paused_by": people.view(listed.context, job.pause.by if job.pause else ""),
         "cancelling": job.cancelling,
         "given": one_of("console_jobs.given", job.given or "none"),
         "by": people.view(listed.context, job.by),
         "at": format_value(Timestamp(job.at), reader),
         "ended_at": format_value(Timestamp(job.ended_at), reader) if job.ended_at else "",
+        "duration_label": message("console_jobs.duration" if job.ended_at else "console_jobs.running_for"),
+        "duration": duration_text((job.ended_at or service.clock()) - job.at),
+        "counts": _count_rows(job.report.get("counts") or {}, reader),
         "done": job.done,
         "total": job.total,
         "waiting": waiting if job.status == "running" else "",
     }
 
 
+def duration_text(seconds: float) -> Message:
+    """Return a duration in its two largest units."""
+    whole = max(0, round(seconds))
+    minutes, hours = whole // 60, whole // 3600
+    unit = "hours" if hours else "minutes" if minutes else "seconds"
+    return one_of("console_jobs.duration_value", unit, hours=hours, minutes=minutes % 60, seconds=whole % 60)
+
+
+def _count_rows(counts: Mapping[str, int], reader: Reader) -> list[tuple[str, str, int]]:
+    """Return the outcomes of the rows of a job with their names and numbers."""
+    return [(str(name), _outcome_text(str(name), reader), count) for name, count in counts.items()]
+
+
 def _shown_status(job: Job) -> str:
+    if job.status == "done" and has_failures(job):
+        return "partly"
     if job.status != "running" or not (job.cancelling or job.pause):
         return job.status
     if job.cancelling:
         return "stopping"
     return "paused" if shown_status(job) == "paused" else "pausing"
+
+
+def has_failures(job: Job) -> bool:
+    """Return True if some rows of an ended job were not carried out."""
+    counts = job.report.get("counts") or {}
+    return any(counts.get(each) for each in FAILURES)
 
 
 def _outcome_text(outcome: str, reader: Reader) -> str:

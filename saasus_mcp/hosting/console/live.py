@@ -18,6 +18,7 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.text import visible_text
+from saasus_mcp.hosting.console.freeze_band import freezes_version, list_freezes
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.question import stored_question
@@ -39,18 +40,20 @@ class LiveState:
 
     Attributes:
         pending: the code and the headline of the newest pending approvals.
-        approvals, jobs: digests, which differ whenever the pages would.
+        approvals, jobs, freezes: digests, which differ whenever the pages would.
     """
 
     waiting: int
     pending: tuple[tuple[str, str], ...]
     approvals: str
     jobs: str
+    freezes: str
 
     def to_event(self) -> dict[str, Any]:
         """Return the content of the event."""
         pending = [{"code": code, "headline": headline} for code, headline in self.pending]
-        return {"waiting": self.waiting, "pending": pending, "approvals": self.approvals, "jobs": self.jobs}
+        digests = {"approvals": self.approvals, "jobs": self.jobs, "freezes": self.freezes}
+        return {"waiting": self.waiting, "pending": pending, **digests}
 
 
 def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveState:
@@ -65,7 +68,8 @@ def read_live_state(service: ConsoleService, approver: Approver, reader: Reader)
         pending.append((approval.code, visible_text(headline)[:MAX_HEADLINE_LENGTH]))
     jobs = [each.store().jobs.list_states(each.profile, LISTED_JOBS) for each in service.contexts_of(approver)]
     approvals = _digest([(each.code, each.status) for each in listed])
-    return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs))
+    freezes = freezes_version(list_freezes(service, approver))
+    return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs), freezes)
 
 
 def _digest(value: Any) -> str:

@@ -16,7 +16,7 @@ import jwt
 
 from saasus_mcp.hosting.auth.authentication import TokenRejected
 from saasus_mcp.hosting.auth.jwks import JwksCache
-from saasus_mcp.hosting.auth.provider_requests import InvalidDocument, request_document
+from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument, request_document
 from saasus_mcp.settings import OidcTable, parse_provider_url
 
 TIMEOUT_SECONDS = 10.0
@@ -45,7 +45,7 @@ async def discover(issuer: str, transport: httpx2.AsyncBaseTransport | None) -> 
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     metadata = json.loads(await request_document(url, TIMEOUT_SECONDS, transport))
     if not isinstance(metadata, dict) or metadata.get("issuer") != issuer:
-        raise InvalidDocument
+        raise InvalidProviderDocument
     for name in ENDPOINTS:
         parse_provider_url(metadata.get(name))
     return metadata
@@ -94,7 +94,7 @@ async def exchange_code(
     url = metadata["token_endpoint"]
     tokens = json.loads(await request_document(url, TIMEOUT_SECONDS, transport, form=fields, auth=auth))
     if not isinstance(tokens, dict) or not isinstance(tokens.get("id_token"), str):
-        raise InvalidDocument
+        raise InvalidProviderDocument
     return tokens
 
 

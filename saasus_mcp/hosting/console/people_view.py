@@ -25,6 +25,11 @@ class PersonView:
         kind = issuer.partition(":")[0]
         return f"{kind}:\N{HORIZONTAL ELLIPSIS}|{subject}" if bar and len(self.id) > MAX_ID else self.id
 
+    @property
+    def name(self) -> str:
+        """Return what people know them by: the label, else of an id with an issuer its end; empty for other ids."""
+        return self.label or (self.id.rpartition("|")[2] if "|" in self.id else "")
+
     def __str__(self) -> str:
         """Return label and id on one line; empty without a principal."""
         return f"{self.label} \N{MIDDLE DOT} {self.id}" if self.label else self.id
@@ -46,6 +51,5 @@ class PagePeople:
             return PersonView(principal, known.label)
         key = (context.name, principal)
         if key not in self._found:
-            found = context.store().audit_log.people.find([principal])
-            self._found[key] = PersonView(principal, found.get(principal, NOBODY).label)
+            self._found[key] = PersonView(principal, context.store().audit_log.people.get(principal).label)
         return self._found[key]

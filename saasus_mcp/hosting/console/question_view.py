@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.permissions.question.content import (
     MARKS,
     Change,
+    Detail,
     Fact,
     LabelledValue,
     Question,
@@ -21,6 +24,10 @@ from saasus_mcp.permissions.question.formatting import Reader, format_sentence, 
 from saasus_mcp.permissions.question.layout import BRIEF_WARNINGS, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
 
+LASTING = frozenset({"irreversible", "recreate"})
+"""Kinds of warning that stand above the others: what cannot be undone."""
+REQUEST_PARTS = frozenset({"tool", "request"})
+"""Details of every call that are no arguments."""
 MAX_INLINE_ITEMS, MAX_FIRST_ITEMS = 3, 8
 """Items of a list that fit in one line, and that may appear above the warnings."""
 
@@ -70,13 +77,29 @@ def question_content(question: Question, reader: Reader) -> dict[str, Any]:
         "facts": [_row(each, reader) for each in bodies if isinstance(each, Fact) and each not in first],
         "reach": [_row(each, reader) for each in question.reach],
         "notices": [
-            (_severity(each), MARKS[each.kind], format_sentence(each.text, reader)) for each in question.warnings
+            (_severity(each), MARKS[each.kind], _as_sentence(format_sentence(each.text, reader), reader))
+            for each in sorted(question.warnings, key=lambda each: each.kind not in LASTING)
         ],
         "undo": question.undo.text(language) if question.undo is not None else "",
         "closing": [render_line(line, question, reader) for line in lines if line.role == "reason"],
         "cut": tuple(truncated_labels(question)),
-        "details": [(each.name, each.value) for each in question.details],
+        "details": [_detail(each, question, language) for each in question.details],
     }
+
+
+def _detail(detail: Detail, question: Question, language: Language) -> tuple[str, str, str]:
+    """Return a part of the request: its label in words, its name in the request, and its value."""
+    if detail.name in REQUEST_PARTS:
+        return one_of("console.request_part", detail.name).text(language), "", detail.value
+    label = next((each.label.text(language) for each in question.facts if each.name == detail.name), "")
+    repeats = label.casefold() == detail.name.replace("_", " ").casefold()
+    return "" if repeats else label, detail.name, detail.value
+
+
+def _as_sentence(text: str, reader: Reader) -> str:
+    """Return a warning with a full stop. Those that share a line in a dialog have none."""
+    stop = "。" if reader.language == "ja" else "."
+    return text if text.endswith((".", "。", "?", "!", ")", ")")) else text + stop
 
 
 def _is_long_list(value: Value) -> bool:
@@ -113,6 +136,8 @@ def _view(value: Value, reader: Reader) -> ValueView:
 
 def _fits_in_line(value: ValueList) -> bool:
     nested = any(_is_nested(item) for item in value.items)
+    if len(value.items) > 1 and any(isinstance(item, LabelledValue) for item in value.items):
+        return False  # in one line, the end of it would separate a number from its label
     return len(value.items) <= MAX_INLINE_ITEMS and value.total == len(value.items) and not nested
 
 

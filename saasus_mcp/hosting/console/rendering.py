@@ -8,16 +8,18 @@ from datetime import tzinfo
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from saasus_mcp.catalog import Level
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
+from saasus_mcp.permissions.policy.presets import Mode
 from saasus_mcp.permissions.question.formatting import Reader
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 BASE_PATH = "/console"
 STATIC_FOLDER = Path(__file__).parent
-STATIC_FILES = ("style.css", "console.js", "icon.svg")
+STATIC_FILES = ("style.css", "console.js", "notifications.js", "icon.svg")
 LANGUAGE_COOKIE = "saasus_language"
 ZONE_COOKIE = "saasus_time_zone"
 CONSOLE_HEADERS = {
@@ -40,6 +42,12 @@ CONSOLE_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Cache-Control": "no-store",
 }
+COMMAND_PATTERN = re.compile("[“「](saasus-mcp [^”」]+)[”」]")
+"""A quoted command in a text: every second part is one."""
+JAPANESE_RUN = re.compile("[“「]?[\u3005\u3007\u3040-\u30ff\u3400-\u9fff]{2,}[”」]?")
+"""Kanji and kana in a row, with the quotation marks around them."""
+PRESET_RULE_PATTERN = re.compile(f"({'|'.join(get_args(Mode))})/({'|'.join(get_args(Level))})")
+"""A rule of a policy that comes with the server."""
 PATH_PATTERN = re.compile(r"(/[A-Za-z0-9_-]{1,80}){0,3}")
 QUERY_PATTERN = re.compile(r"[A-Za-z0-9_=&%.+:~-]{0,1000}")
 
@@ -64,7 +72,34 @@ def template_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = lambda value: visible_text(str(value if value is not None else ""))
+    environment.filters["breakable"] = breakable
+    environment.filters["opened"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["split_commands"] = COMMAND_PATTERN.split
+    environment.filters["japanese_runs"] = japanese_runs
+    environment.globals["rule_words"] = rule_words
     return environment
+
+
+def breakable(name: object) -> str:
+    """Return the name of a tool, an argument or a rule as HTML that breaks after `_` and `/`, and not within a word."""
+    from jinja2.filters import do_forceescape, do_mark_safe  # noqa: PLC0415 - only when a page is rendered
+
+    return do_mark_safe(re.sub("([_/])", r"\1<wbr>", str(do_forceescape(visible_text(str(name))))))
+
+
+def japanese_runs(text: object) -> str:
+    """Return a text as HTML in which Japanese is marked as such: on an English page, its lines then break between its words too."""
+    from jinja2.filters import do_forceescape, do_mark_safe  # noqa: PLC0415 - only when a page is rendered
+
+    return do_mark_safe(JAPANESE_RUN.sub(r'<span lang="ja">\g<0></span>', str(do_forceescape(visible_text(str(text))))))
+
+
+def rule_words(rule: str) -> Message | None:
+    """Return what a rule is in words, if it belongs to a policy that comes with the server."""
+    found = PRESET_RULE_PATTERN.fullmatch(rule)
+    return (
+        message("console.preset_rule", mode=found[1], level=one_of("console.level_name", found[2])) if found else None
+    )
 
 
 def request_language(request: Request, default: Language) -> Language:
@@ -103,6 +138,7 @@ def render_page(
         "back": "",
         "address": "",
         "state": None,
+        "frozen": None,
         "reload_seconds": 0,
     }
     defaults["version"] = static_version()
@@ -111,9 +147,15 @@ def render_page(
     return HTMLResponse(text, status, headers=CONSOLE_HEADERS)
 
 
-def render_message(text: Message, language: Language, session: ConsoleSession | None, status: int) -> HTMLResponse:
-    """Return a page with one message."""
-    return render_page("message", language, session, status=status, message=text)
+def render_message(text: Message, language: Language, status: int) -> HTMLResponse:
+    """Return a page with one message, for a browser without a session."""
+    return render_page("message", language, None, status=status, **message_values(text, status))
+
+
+def message_values(text: Message, status: int) -> dict[str, Any]:
+    """Return the variables of the page with one message. It has no address of its own to return to."""
+    heading = "console.not_found_title" if status == HTTPStatus.NOT_FOUND else "console.failed_title"
+    return {"message": text, "heading": heading, "back": ""}
 
 
 def redirect_to(path: str) -> Response:

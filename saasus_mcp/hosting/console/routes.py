@@ -28,16 +28,19 @@ from saasus_mcp.hosting.console import (
     job_files,
     jobs_view,
     live,
+    policy_view,
     tools_view,
     undo_form,
     views,
 )
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
+from saasus_mcp.hosting.console.freeze_band import read_freeze_band
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,
     STATIC_FILES,
     STATIC_FOLDER,
+    message_values,
     redirect_to,
     render_message,
     render_page,
@@ -98,7 +101,7 @@ class Console:
             "/changes/{call}": changes_view.view_change,
             "/tools": tools_view.view_tools,
             "/tools/{tool}": tools_view.view_tool,
-            "/policy": views.view_policy,
+            "/policy": policy_view.view_policy,
             "/limits": views.view_limits,
             "/secrets": views.view_secrets,
             "/session": self._view_access,
@@ -142,7 +145,7 @@ class Console:
         except (SaasusMcpError, OSError) as error:  # OSError: too many open files
             log.error("the console could not answer: %s", error)  # noqa: TRY400 - the message says what failed
             text, status = message("console.unavailable"), HTTPStatus.SERVICE_UNAVAILABLE
-        return render_message(text, request_language(request, self.language), None, status)
+        return render_message(text, request_language(request, self.language), status)
 
     async def _show(self, view: views.View, request: Request) -> Response:
         session = await self.signin.find_session(request)
@@ -152,6 +155,8 @@ class Console:
         # Before the content: a change in between then looks new to the page, and is not missed.
         state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
         content = await run_sync(view, self.service, page)
+        if content is None:
+            return await self._render_missing(session, request)
         return await run_sync(partial(self._render, content, session, request, state=state))
 
     async def _export_audit(self, request: Request) -> Response:
@@ -161,7 +166,7 @@ class Console:
             return self._redirect_to_signin(request)
         known = audit_export.MEDIA_TYPES.get(request.path_params["form"])
         if known is None:
-            return self._render(None, session, request)
+            return await self._render_missing(session, request)
         form, media_type = known
         find = self.signin.session_finder(request)
         page = self._page_request(request, session)
@@ -210,7 +215,7 @@ class Console:
         status = HTTPStatus.CONFLICT if refused.reason == Reason.UNKNOWN else HTTPStatus.UNPROCESSABLE_ENTITY
         code, job = fields.get("code", ""), fields.get("job", "")
         error = refused.message if job else one_of("console.refused", refused.reason)
-        language, form = request_language(request, self.language), None
+        form = None
         if code:
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
             view = partial(approvals_view.view_approval, error=error, typed=typed, comment=_reason(fields))
@@ -218,7 +223,7 @@ class Console:
         elif job:
             form = _FormPage(partial(jobs_view.view_job, error=error), {"job": job}, f"/jobs/{job}")
         shown = await self._show_again(form, session, request, status) if form is not None else None
-        return shown or render_message(error, language, session, status)
+        return shown or await self._tell(error, session, request, status)
 
     async def _show_again(
         self, form: _FormPage, session: ConsoleSession, request: Request, status: int
@@ -267,11 +272,14 @@ class Console:
         session, fields = await self._read_form(request)
         secret: str | None = None
         error: Message | None = None
+        handle = fields.get("handle", "")
         try:
-            secret = await run_sync(self.service.reveal, session.approver, fields.get("handle", ""))
+            secret = await run_sync(self.service.reveal, session.approver, handle)
         except CallRefused:
             error = message("console.unknown_secret")
-        content = views.PageContent("secrets", {"secret": secret, "error": error, "here": "secrets"})
+        content = views.PageContent(
+            "secrets", {"secret": secret, "handle": handle if error else "", "error": error, "here": "secrets"}
+        )
         status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
         return await run_sync(partial(self._render, content, session, request, status, address="/secrets"))
 
@@ -282,11 +290,12 @@ class Console:
         try:
             answer = await undo_form.answer_undo(self.service, page, fields)
         except CallRefused as refused:
-            return render_message(refused.message, page.language, session, HTTPStatus.CONFLICT)
+            return await self._tell(refused.message, session, request, HTTPStatus.CONFLICT)
         if answer.view is None:
             return redirect_to(answer.path)
         form = _FormPage(answer.view, {"call": fields.get("call", "")}, answer.path)
-        return await self._show_again(form, session, request, answer.status) or self._render(None, session, request)
+        shown = await self._show_again(form, session, request, answer.status)
+        return shown or await self._render_missing(session, request)
 
     async def _download_job_file(self, request: Request) -> Response:
         """Answer with a file of a job, for the person who started it."""
@@ -297,10 +306,9 @@ class Console:
         try:
             file = await job_files.read_job_file(self.service, session.approver, job, member)
         except CallRefused as refused:
-            language = request_language(request, self.language)
-            return render_message(refused.message, language, session, HTTPStatus.FORBIDDEN)
+            return await self._tell(refused.message, session, request, HTTPStatus.FORBIDDEN)
         if file is None:
-            return self._render(None, session, request)
+            return await self._render_missing(session, request)
         headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.content, media_type=file.media_type, headers=headers)
 
@@ -310,7 +318,7 @@ class Console:
         name = fields.get("zone", "").strip()
         if name and timezones.find_time_zone(name) is None:
             page = self._page_request(request, session)
-            view = partial(access_view.view_access, error=message("console.time_zone_wrong"))
+            view = partial(access_view.view_access, error=message("console.time_zone_wrong"), typed=name)
             content = await run_sync(view, self.service, self.signin.sessions, page)
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             return await run_sync(partial(self._render, content, session, request, status, address="/session"))
@@ -319,31 +327,43 @@ class Console:
         return response
 
     async def _not_found(self, request: Request) -> Response:
-        return self._render(None, await self.signin.find_session(request), request)
+        return await self._render_missing(await self.signin.find_session(request), request)
+
+    async def _render_missing(self, session: ConsoleSession | None, request: Request) -> Response:
+        return await self._tell(message("console.not_found"), session, request, HTTPStatus.NOT_FOUND)
+
+    async def _tell(self, text: Message, session: ConsoleSession | None, request: Request, status: int) -> Response:
+        """Return a page with one message."""
+        if session is None:
+            return render_message(text, request_language(request, self.language), status)
+        content = views.PageContent("message", message_values(text, status))
+        return await run_sync(partial(self._render, content, session, request, status))
 
     def _render(
         self,
-        content: views.PageContent | None,
-        session: ConsoleSession | None,
+        content: views.PageContent,
+        session: ConsoleSession,
         request: Request,
         status: int = HTTPStatus.OK,
         *,
         state: live.LiveState | None = None,
         address: str = "",
     ) -> Response:
-        """Return a page, marked if the approver sees nothing but the sandbox; "not found" without content.
+        """Return a page, with its freezes, and marked if the approver sees nothing but the sandbox.
 
         Args:
             address: of the page that answers a form, below /console: under it the page reloads and is returned to.
         """
-        language = request_language(request, self.language)
-        if content is None or session is None:
-            return render_message(message("console.not_found"), language, session, HTTPStatus.NOT_FOUND)
-        contexts = self.service.contexts_of(session.approver)
-        sandbox = bool(contexts) and all(context.sandbox for context in contexts)
-        back = request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else address
-        values = {"sandbox": sandbox, "back": back, "address": address, "state": state, **content.values}
-        return render_page(content.template, language, session, status=status, **values)
+        page, contexts = self._page_request(request, session), self.service.contexts_of(session.approver)
+        values = {
+            "sandbox": bool(contexts) and all(context.sandbox for context in contexts),
+            "frozen": read_freeze_band(self.service, session.approver, page.reader),
+            "back": request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else address,
+            "address": address,
+            "state": state,
+            **content.values,
+        }
+        return render_page(content.template, page.language, session, status=status, **values)
 
     def _redirect_to_signin(self, request: Request) -> Response:
         """Redirect to the sign-in page.

@@ -172,7 +172,7 @@ class ConsoleService:
         for context in self.contexts_of(approver):
             try:
                 vault = SecretVault(context.store(), self.encryptor, self.clock)
-                return vault.reveal(handle, context.profile, by=approver.id, via="console")
+                return vault.reveal(handle, context.profile, by=approver.id, via="console", person=approver.person)
             except CallRefused:
                 continue
         raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_secret"), message("hosting.unknown_secret_hint"))

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.hosting.console.browser_names import browser_name
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, read_form, split_address
 from saasus_mcp.hosting.console.oidc import OidcProvider, SignInFailed
 from saasus_mcp.hosting.console.oidc_protocol import PendingSignIn
@@ -224,7 +225,7 @@ class SigninRoutes:
         fields = await read_form(request)
         if self.throttle.is_blocked:
             text = message("console.too_many")
-            return _with_retry_after(render_message(text, language, None, HTTPStatus.TOO_MANY_REQUESTS))
+            return _with_retry_after(render_message(text, language, HTTPStatus.TOO_MANY_REQUESTS))
         check = self.passphrase_check()
         if self.links.is_valid(ticket) and check and not await run_sync(check, fields.get("passphrase", "")):
             self.throttle.record_failure()
@@ -232,7 +233,7 @@ class SigninRoutes:
         approver = self.links.redeem(ticket)
         if approver is None:
             self.throttle.record_failure()
-            return render_message(message("console.bad_ticket"), language, None, HTTPStatus.FORBIDDEN)
+            return render_message(message("console.bad_ticket"), language, HTTPStatus.FORBIDDEN)
         return await self._open_session(request, VerifiedApprover(approver))
 
     def _link_page(self, request: Request, status: int, error: Message | None = None) -> Response:
@@ -253,7 +254,8 @@ class SigninRoutes:
     async def _open_session(self, request: Request, verified: VerifiedApprover) -> Response:
         """Open a session under a new cookie: a cookie that the browser already has may be somebody else's."""
         now = self.clock()
-        cookie = await run_sync(self.sessions.open, verified, now)
+        browser = browser_name(request.headers.get("user-agent", ""))
+        cookie = await run_sync(self.sessions.open, verified, now, browser)
         response = redirect_to(safe_return(request.cookies.get(RETURN_COOKIE, "")))
         # The cookie stays a day longer than the session, so that the sign-in page can say that the session has ended.
         seconds = int(min(SESSION_SECONDS, verified.valid_until - now)) + DAY_SECONDS

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from saasus_mcp.common.person import NOBODY, Person
 
 if TYPE_CHECKING:
-    from saasus_mcp.store.sessions import SessionStore
+    from saasus_mcp.store.signin_sessions import SessionStore
 
 SESSION_SECONDS = 8 * 3600
 LINK_SECONDS = 5 * 60
@@ -59,6 +59,7 @@ class ConsoleSession:
 
     Attributes:
         id: names the session for people, and signs nobody in.
+        browser: the name of the browser; empty if it is unknown.
     """
 
     approver: Approver
@@ -66,6 +67,7 @@ class ConsoleSession:
     opened_at: float
     expires_at: float
     id: str = ""
+    browser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,18 @@ class OpenSession:
     id: str
     opened_at: float
     expires_at: float
+    browser: str = ""
 
 
 class ConsoleSessions(Protocol):
     """The sessions of the console."""
 
-    def open(self, verified: VerifiedApprover, now: float) -> str:
-        """Open a session and return the value of its cookie."""
+    def open(self, verified: VerifiedApprover, now: float, browser: str = "") -> str:
+        """Open a session and return the value of its cookie.
+
+        Args:
+            browser: the name of the browser, for the list of sessions.
+        """
         ...
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
@@ -111,7 +118,7 @@ class LocalSessions:
     def __init__(self) -> None:
         self._open: dict[str, ConsoleSession] = {}
 
-    def open(self, verified: VerifiedApprover, now: float) -> str:
+    def open(self, verified: VerifiedApprover, now: float, browser: str = "") -> str:
         self._open = {name: session for name, session in self._open.items() if session.expires_at > now}
         same = [name for name, session in self._open.items() if session.approver.id == verified.approver.id]
         if len(same) >= MAX_SESSIONS_PER_APPROVER:
@@ -119,7 +126,8 @@ class LocalSessions:
         cookie = secrets.token_urlsafe(32)
         until = min(now + SESSION_SECONDS, verified.valid_until)
         hashed = hash_secret(cookie)
-        self._open[hashed] = ConsoleSession(verified.approver, _csrf_token(cookie), now, until, hashed[:ID_LENGTH])
+        identifier = hashed[:ID_LENGTH]
+        self._open[hashed] = ConsoleSession(verified.approver, _csrf_token(cookie), now, until, identifier, browser)
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
@@ -134,7 +142,7 @@ class LocalSessions:
 
     def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
         own = [each for each in self._open.values() if each.approver.id == approver.id and each.expires_at > now]
-        found = [OpenSession(each.id, each.opened_at, each.expires_at) for each in own]
+        found = [OpenSession(each.id, each.opened_at, each.expires_at, each.browser) for each in own]
         return sorted(found, key=lambda each: -each.opened_at)
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
@@ -148,13 +156,14 @@ class StoredSessions:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
 
-    def open(self, verified: VerifiedApprover, now: float) -> str:
-        from saasus_mcp.store.sessions import ConsoleSessionRecord  # noqa: PLC0415 - imports the database library
+    def open(self, verified: VerifiedApprover, now: float, browser: str = "") -> str:
+        from saasus_mcp.store.signin_sessions import ConsoleSessionRecord  # noqa: PLC0415 - imports the database library
 
         cookie, approver = secrets.token_urlsafe(32), verified.approver
         until = min(now + SESSION_SECONDS, verified.valid_until)
+        person = approver.person
         record = ConsoleSessionRecord(
-            approver.id, approver.groups, now, until, name=approver.person.name, email=approver.person.email
+            approver.id, approver.groups, now, until, name=person.name, email=person.email, browser=browser
         )
         self._store.create(cookie, record, verified.token, most=MAX_SESSIONS_PER_APPROVER)
         return cookie
@@ -174,7 +183,7 @@ class StoredSessions:
 
     def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
         found = self._store.list_sessions(approver.id, now)
-        return [OpenSession(each.id, each.opened_at, each.expires_at) for each in found]
+        return [OpenSession(each.id, each.opened_at, each.expires_at, each.browser) for each in found]
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
         return self._store.delete_one(approver.id, identifier)

@@ -72,8 +72,10 @@ def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
     values = {
         **asked.values(),
         "row": _tool_row(operation, decision, page, depends=depends),
-        "reason": decision.reason,
-        "description": operation.description.text(page.language),
+        "reason": _reason_text(decision, operation, page),
+        "preconditions": [each.text(page.language) for each in operation.effects.preconditions],
+        "why": operation.effects.why.text(page.language) if operation.effects.why else "",
+        "description": operation.description.text(page.language).split("`"),
         "http": f"{operation.method} {operation.path}",
         "traces": [(trace, one_of("console.decision_value", trace.outcome)) for trace in traces],
         "arguments": list(_argument_rows(operation.input_schema)),
@@ -82,6 +84,17 @@ def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
         "here": "tools",
     }
     return PageContent("tool", values)
+
+
+def _reason_text(decision: Decision, operation: Operation, page: PageRequest) -> str:
+    """Return the reason of a decision, with the level in the words of this page."""
+    reason = decision.reason
+    if isinstance(reason, str):
+        return reason
+    if reason.id.startswith("policy.by_level."):
+        outcome, level = reason.id.rpartition(".")[2], one_of("console.level_name", operation.level)
+        reason = one_of("console_tools.by_level", outcome, level=level)
+    return reason.text(page.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +133,7 @@ def _tool_row(operation: Operation, decision: Decision, page: PageRequest, *, de
     }
 
 
-def _effect_facts(operation: Operation) -> list[Message]:
+def _effect_facts(operation: Operation) -> list[tuple[str, Message]]:
     """Return the effects of an operation in a few words each, the most serious first."""
     effects = operation.effects
     money, email = LIKELIHOOD.get(effects.money), LIKELIHOOD.get(effects.email)
@@ -132,7 +145,7 @@ def _effect_facts(operation: Operation) -> list[Message]:
         "secrets": operation.secret_outputs,
         "personal": effects.personal_data,
     }
-    return [one_of("console.effect", name) for name, holds in facts.items() if name and holds]
+    return [(name, one_of("console.effect", name)) for name, holds in facts.items() if name and holds]
 
 
 def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[ArgumentRow]:

@@ -17,13 +17,12 @@ from saasus_mcp.permissions.approval.confirmation import (
     FIELD_NAME,
     FIELD_YES,
     ClientAnswer,
-    ConfirmationPrompt,
     ConfirmationReply,
 )
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.pipeline.call import PendingElicitation
+from saasus_mcp.server.pipeline.call import DeferredElicitor, PendingElicitation
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
 
 
@@ -82,7 +81,7 @@ async def undo_change(
         if step.is_done:
             continue
         made = plan.call_for(step, {}, principal)
-        result = await pipeline.run(replace(made, elicitor=_LaterElicitor(), reply=reply))
+        result = await pipeline.run(replace(made, elicitor=DeferredElicitor(), reply=reply))
         reply = None
         if isinstance(result, PendingElicitation):
             return result
@@ -97,13 +96,6 @@ def read_reply(fields: Mapping[str, str]) -> ConfirmationReply | None:
     state = fields.get("state", "")
     content = {FIELD_NAME: fields.get("name", ""), FIELD_YES: True}
     return ConfirmationReply(ClientAnswer("accept", content, at_terminal=True), state) if state else None
-
-
-class _LaterElicitor:
-    """Makes the pipeline return a question: the answer comes with the next form."""
-
-    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
-        return None
 
 
 def _record(service: ConsoleService, approver: Approver, listed: ListedChange) -> None:

@@ -1,4 +1,4 @@
-"""What a page of the console is, and the pages of the policy, the limits and the secrets."""
+"""What a page of the console is, and the pages of the limits and the secrets."""
 
 from __future__ import annotations
 
@@ -55,21 +55,6 @@ View = Callable[[ConsoleService, PageRequest], PageContent | None]
 """Returns a page; None if it does not exist."""
 
 
-def view_policy(service: ConsoleService, _: PageRequest) -> PageContent:
-    """Return the policy in force and its text."""
-    written = service.read_policy()
-    values = {
-        "name": service.policy.name,
-        "text": written.text,
-        "outdated": written.outdated,
-        "loud": service.policy.announcement,
-        "two_person": service.policy.two_person,
-        "local": service.freeze_all is not None,
-        "here": "policy",
-    }
-    return PageContent("policy", values)
-
-
 def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the used budgets and the freezes that the approver may see."""
     now, approver, people = service.clock(), page.session.approver, PagePeople()
@@ -99,7 +84,7 @@ def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
 
 def view_secrets(_: ConsoleService, __: PageRequest) -> PageContent:
     """Return the form to reveal a secret."""
-    return PageContent("secrets", {"secret": None, "error": None, "here": "secrets"})
+    return PageContent("secrets", {"secret": None, "handle": "", "error": None, "here": "secrets"})
 
 
 def select_context(contexts: list[ProfileContext], page: PageRequest) -> ProfileContext | None:

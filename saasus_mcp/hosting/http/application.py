@@ -11,7 +11,7 @@ from mcp.server.lowlevel import Server
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saasus_mcp.hosting import request_narrowing
 from saasus_mcp.hosting.auth.auth_middleware import AuthMiddleware, caller_of_context
@@ -25,6 +25,7 @@ from saasus_mcp.hosting.limits.concurrency import LIVENESS_PATH, READINESS_PATH,
 from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections_needed
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
+from saasus_mcp.hosting.raw_headers import has_header
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.server.elicitation import Context
@@ -32,6 +33,7 @@ from saasus_mcp.server.mcp_server import ResolvePrincipal
 from saasus_mcp.settings import HttpSettings
 
 ServerFactory = Callable[[ServedProfile, ResolvePrincipal], Server[Any]]
+_ORIGIN = frozenset({b"origin"})
 EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
 """Response headers that a page in a browser may read."""
 
@@ -73,7 +75,9 @@ def build_app(
     resource = ProtectedResource(http.public_url, jwt.issuer, jwt.scopes) if jwt else ProtectedResource(http.public_url)
     allowed = Allowlist.from_settings(http.public_url, http.table.allowed_hosts, http.table.allowed_origins)
     transports = {
-        name: ProfileTransports(create_server(each, _resolve_principal), each, http.table.body_limit)
+        name: ProfileTransports(
+            create_server(each, _resolve_principal), each, http.table.body_limit, workers=http.workers
+        )
         for name, each in profiles.items()
     }
     health = HealthEndpoints(
@@ -88,7 +92,7 @@ def build_app(
 
     def endpoint(kind: TransportKind) -> ASGIApp:
         router = ProfileRouter(kind, profiles, transports, narrowings)
-        return _allow_pages(AuthMiddleware(router, authenticator, resource), allowed)
+        return _PageAccess(AuthMiddleware(router, authenticator, resource), allowed)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -98,11 +102,11 @@ def build_app(
             yield
 
     routes: list[BaseRoute] = [
+        *_mcp_routes(endpoint),  # first, because routes are compared in turn
         Route(LIVENESS_PATH, health.liveness),
         Route(READINESS_PATH, health.readiness),
         _metrics_route(http, health, authenticator, resource),
-        *(Route(each.path, _allow_pages(each.app, allowed)) for each in resource.routes()),
-        *_mcp_routes(endpoint),
+        *(Route(each.path, _PageAccess(each.app, allowed)) for each in resource.routes()),
         *extra_routes,
     ]
     limits = PoolLimits.from_settings(http.table, multiple_principals=http.authenticated)
@@ -125,11 +129,7 @@ def _with_middleware(
 ) -> HostedApp:
     app.router.redirect_slashes = False  # a redirect would contain the address that a proxy sees
     limiter = ConcurrencyLimiter(app, limits, metrics)
-
-    def count_response(status: int) -> None:
-        metrics.responses.labels(str(status)).inc()
-
-    outermost = SecurityMiddleware(limiter, allowed, count_response, secure=public_url.startswith("https:"))
+    outermost = SecurityMiddleware(limiter, allowed, metrics.count_response, secure=public_url.startswith("https:"))
     return HostedApp(outermost, limiter, ConnectionTracker(connections_needed(limits)))
 
 
@@ -162,16 +162,22 @@ def _metrics_route(
     return Route("/metrics", AuthMiddleware(inner, authenticator, resource, roles=("approver",)))
 
 
-def _allow_pages(app: ASGIApp, allowed: Allowlist) -> ASGIApp:
-    """Let pages of the allowed origins read the responses in a browser. Cookies are never sent."""
-    return CORSMiddleware(
-        app,
-        allow_origins=sorted(allowed.origins),
-        allow_origin_regex=LOOPBACK_ORIGIN_PATTERN,
-        allow_methods=("GET", "POST", "DELETE"),
-        allow_headers=("*",),
-        expose_headers=EXPOSED_HEADERS,
-    )
+class _PageAccess:
+    """Lets pages of the allowed origins read the responses in a browser. Cookies are never sent. Other programs send no origin."""
+
+    def __init__(self, app: ASGIApp, allowed: Allowlist) -> None:
+        self._app = app
+        self._for_pages = CORSMiddleware(
+            app,
+            allow_origins=sorted(allowed.origins),
+            allow_origin_regex=LOOPBACK_ORIGIN_PATTERN,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=EXPOSED_HEADERS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._for_pages if has_header(scope, _ORIGIN) else self._app)(scope, receive, send)
 
 
 def _resolve_principal(context: Context) -> Principal:

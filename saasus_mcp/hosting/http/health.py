@@ -29,6 +29,8 @@ from saasus_mcp.store import StoreError
 log = logging.getLogger(__name__)
 
 UPSTREAM_INTERVAL_SECONDS = 30.0
+FAILED_INTERVAL_SECONDS = 3.0
+"""For which a failure is reused at most, so that a server is ready soon after the API is back."""
 STORE_INTERVAL_SECONDS = 1.0
 STORE_CHECK = "store"
 PROBE_SECONDS = 3.0
@@ -40,7 +42,7 @@ class CachedProbe:
 
     Args:
         check: the check.
-        interval: seconds for which a result is reused.
+        interval: seconds for which a success is reused. A failure is reused for FAILED_INTERVAL_SECONDS at most.
         clock: a monotonic clock in seconds.
     """
 
@@ -55,7 +57,8 @@ class CachedProbe:
     async def passes(self) -> bool:
         """Return the result of the check."""
         async with self._lock:
-            if self._clock() - self._checked_at >= self._interval:
+            interval = self._interval if self._result else min(self._interval, FAILED_INTERVAL_SECONDS)
+            if self._clock() - self._checked_at >= interval:
                 self._result = await self._check()
                 self._checked_at = self._clock()
         return self._result
@@ -113,7 +116,7 @@ class HealthEndpoints:
         An invalid edit of the policy file is shown and does not make the server unready: the previous policy is in force.
         """
         stores = {f"{STORE_CHECK}/{name}": probe for name, probe in self._stores.items()}
-        passed = await _run_probes({**self._others, **stores})
+        passed = await _run_checks({name: probe.passes for name, probe in {**self._others, **stores}.items()})
         results = {STORE_CHECK: all(passed[name] for name in stores), **{name: passed[name] for name in self._others}}
         checks = {name: "ok" if passes else "failed" for name, passes in results.items()}
         capacity, draining = self._has_capacity(), self._is_draining()
@@ -137,7 +140,7 @@ class HealthEndpoints:
         return await self._render_metrics(request, visible)
 
     async def _render_metrics(self, request: Request, profiles: Mapping[str, ServedProfile]) -> Response:
-        works = await _run_probes({name: self._stores[name] for name in profiles})
+        works = await _run_checks({name: self._stores[name].passes for name in profiles})
         counts = {name: await self._query(each, _count_pending, None) for name, each in profiles.items() if works[name]}
         pending = {name: count for name, count in counts.items() if count is not None}
         stores = {name: name in pending for name in profiles}
@@ -158,7 +161,8 @@ class HealthEndpoints:
 
     async def _is_any_api_reachable(self) -> bool:
         origins = {each.api_origin for each in self._profiles.values()} - {""}
-        return not origins or any([await self._is_reachable(origin) for origin in origins])
+        reached = await _run_checks({origin: partial(self._is_reachable, origin) for origin in origins})
+        return not origins or any(reached.values())
 
     async def _is_reachable(self, origin: str) -> bool:
         """Return True if a server answers, whatever the status. The request is not signed and carries no credential."""
@@ -192,14 +196,14 @@ async def _passes(name: str, check: HealthCheck) -> bool:
         return False
 
 
-async def _run_probes(probes: Mapping[str, CachedProbe]) -> dict[str, bool]:
-    """Return the result of each probe. They run at once, so that several that hang take no longer than one."""
-    results = dict.fromkeys(probes, False)
+async def _run_checks(checks: Mapping[str, HealthCheck]) -> dict[str, bool]:
+    """Return the result of each check. They run at once, so that several that hang take no longer than one."""
+    results = dict.fromkeys(checks, False)
 
     async def run(name: str) -> None:
-        results[name] = await probes[name].passes()
+        results[name] = await checks[name]()
 
     async with anyio.create_task_group() as tasks:
-        for name in probes:
+        for name in checks:
             tasks.start_soon(run, name)
     return results

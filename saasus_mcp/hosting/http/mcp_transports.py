@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import RequestBodyLimitMiddleware, StreamableHTTPSessionManager
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-from starlette.datastructures import Headers
+from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from saasus_mcp.common.json_bounds import find_excess
@@ -20,8 +21,10 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, ServedProfile, resolve_profile
 from saasus_mcp.hosting.http_errors import error_response
+from saasus_mcp.hosting.raw_headers import header_values
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, NarrowingReader, SseNarrowings
 from saasus_mcp.hosting.sessions.session_server import SessionServer
+from saasus_mcp.hosting.sessions.sse_relay import SseRelay
 from saasus_mcp.server.surface.narrowing import NarrowingError
 
 # This logger writes what a client sent if it cannot be parsed: arguments, and the secrets in them.
@@ -33,24 +36,27 @@ ALLOWED_METHODS: Mapping[TransportKind, tuple[str, ...]] = {
     "sse": ("GET",),
     "messages": ("POST",),
 }
-VERSION_HEADER = "mcp-protocol-version"
+VERSION_HEADER = b"mcp-protocol-version"
+SESSION_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
+"""The id of an SSE stream. A message with another one is answered by the SDK."""
 
 
 class ProfileTransports:
     """Passes requests to the MCP server of one profile, while `run` is entered."""
 
-    def __init__(self, server: Server[Any], profile: ServedProfile, body_limit: int) -> None:
+    def __init__(self, server: Server[Any], profile: ServedProfile, body_limit: int, *, workers: int = 1) -> None:
         self._server = server
         self._manager = StreamableHTTPSessionManager(server, max_request_body_size=body_limit)
         self._sessions = SessionServer(server, profile)
         self._session_app = RequestBodyLimitMiddleware(self._sessions.handle_request, body_limit)
         self._sse = SseServerTransport(f"/messages/{profile.name}/", max_request_body_size=body_limit)
         self._narrowings = SseNarrowings()
+        self._relay = SseRelay(profile, self._take_message, body_limit) if workers > 1 else None
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Serve requests until the block ends. It can be entered once."""
-        async with self._manager.run(), self._sessions.run():
+        async with self._manager.run(), self._sessions.run(), self._relay.run() if self._relay else nullcontext():
             yield
 
     async def end_questions(self) -> None:
@@ -60,15 +66,31 @@ class ProfileTransports:
     async def handle_request(self, kind: TransportKind, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request whose host, origin and caller have been checked."""
         if kind == "streamable":
-            version = Headers(scope=scope).get(VERSION_HEADER, HANDSHAKE_PROTOCOL_VERSIONS[0])
-            has_session = version in HANDSHAKE_PROTOCOL_VERSIONS
+            versions = header_values(scope, VERSION_HEADER)
+            has_session = not versions or versions[0] in HANDSHAKE_PROTOCOL_VERSIONS
             await (self._session_app if has_session else self._manager.handle_request)(scope, receive, send)
         elif kind == "messages":
-            await self._sse.handle_post_message(self._narrowings.narrow_message(scope), receive, send)
+            await self._handle_message(scope, receive, send)
         else:
-            with self._narrowings.track_connection(scope, send) as tracked_send:
-                async with self._sse.connect_sse(scope, receive, tracked_send) as (reading, writing):
-                    await self._server.run(reading, writing, self._server.create_initialization_options())
+            async with self._relay.hold(scope, send) if self._relay else nullcontext(send) as relayed_send:
+                await self._serve_stream(scope, receive, relayed_send)
+
+    async def _handle_message(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a message for a stream of this worker, or pass it to the one that holds the stream."""
+        if self._relay is not None:
+            found = SESSION_ID_PATTERN.fullmatch(QueryParams(scope["query_string"]).get("session_id", ""))
+            if found and scope["method"] == "POST" and not self._relay.holds(found[0]):
+                await self._relay.forward(scope, receive, send)
+                return
+        await self._take_message(scope, receive, send)
+
+    async def _take_message(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._sse.handle_post_message(self._narrowings.narrow_message(scope), receive, send)
+
+    async def _serve_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._narrowings.track_connection(scope, send) as tracked_send:
+            async with self._sse.connect_sse(scope, receive, tracked_send) as (reading, writing):
+                await self._server.run(reading, writing, self._server.create_initialization_options())
 
 
 class ProfileRouter:

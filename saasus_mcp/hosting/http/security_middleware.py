@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
@@ -21,6 +20,7 @@ from saasus_mcp.hosting.limits.concurrency import CLOSE_HEADER, HEALTH_PATHS
 HOST_PATTERN = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_ORIGIN_PATTERN = r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?"
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -29,6 +29,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = REQUEST_ID_HEADER.lower().encode()
 HSTS_ONE_YEAR = "max-age=31536000"
 
 
@@ -62,7 +63,7 @@ class Allowlist:
 
 
 class SecurityMiddleware:
-    """Rejects requests that are meant for another host or come from a page that is not allowed.
+    """Rejects requests for another host, from a page that is not allowed, or with a control character in the path.
 
     Args:
         on_response: called with the status of every response.
@@ -73,7 +74,8 @@ class SecurityMiddleware:
         self._app = app
         self._allowed = allowed
         self._on_response = on_response
-        self._headers = {**SECURITY_HEADERS, **({"Strict-Transport-Security": HSTS_ONE_YEAR} if secure else {})}
+        added = {**SECURITY_HEADERS, **({"Strict-Transport-Security": HSTS_ONE_YEAR} if secure else {})}
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in added.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,29 +83,41 @@ class SecurityMiddleware:
             return
         # A parser may leave blanks around values (RFC 9110, 5.5), and MCP compares some of them with the body.
         scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
-        request_id = accept_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER, ""))
+        given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+        request_id = accept_request_id(given.decode("latin-1"))
         REQUEST_ID.set(request_id)
 
         async def send_with_headers(part: AsgiMessage) -> None:
             if part["type"] == "http.response.start":
                 self._on_response(part["status"])
-                headers = MutableHeaders(scope=part)
-                headers[REQUEST_ID_HEADER] = request_id
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                if part["status"] in TEMPORARY_STATUSES:
-                    headers.setdefault("Retry-After", RETRY_AFTER_SECONDS)
+                part = {**part, "headers": self._complete_headers(part, request_id)}
             await send(part)
 
         await (self._find_error(scope) or self._app)(scope, receive, send_with_headers)
 
+    def _complete_headers(self, start: AsgiMessage, request_id: str) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a response with those that it does not set itself, and the id of the request."""
+        headers = [each for each in start["headers"] if each[0].lower() != _REQUEST_ID]
+        present = {name.lower() for name, _ in headers}
+        headers.append((_REQUEST_ID, request_id.encode()))
+        headers += [each for each in self._headers if each[0] not in present]
+        if start["status"] in TEMPORARY_STATUSES and b"retry-after" not in present:
+            headers.append((b"retry-after", RETRY_AFTER_SECONDS.encode()))
+        return headers
+
     def _find_error(self, scope: Scope) -> Response | None:
-        headers = Headers(scope=scope)
-        if scope["path"] not in HEALTH_PATHS and not self._allowed.allows_host(headers.getlist("host")):
+        found: dict[bytes, list[str]] = {b"host": [], b"origin": [], b"content-length": [], b"transfer-encoding": []}
+        for name, value in scope["headers"]:
+            if name in found:
+                found[name].append(value.decode("latin-1"))
+        if scope["path"] not in HEALTH_PATHS and not self._allowed.allows_host(found[b"host"]):
             return error_response(HTTPStatus.MISDIRECTED_REQUEST, message("hosting.host_not_allowed"))
-        if not self._allowed.allows_origin(headers.getlist("origin")):
+        if not self._allowed.allows_origin(found[b"origin"]):
             return error_response(HTTPStatus.FORBIDDEN, message("hosting.origin_not_allowed"))
-        if "content-length" in headers and "transfer-encoding" in headers:
+        if CONTROL_CHARACTER.search(scope["path"]):
+            # Routes end with `$`, which also matches before a last line break: /metrics%0a would pass a proxy's rule for /metrics.
+            return PlainTextResponse(HTTPStatus.NOT_FOUND.phrase, HTTPStatus.NOT_FOUND)
+        if found[b"content-length"] and found[b"transfer-encoding"]:
             # A proxy in front of this server may have used the other header, and taken the body's end for the next request.
             return error_response(HTTPStatus.BAD_REQUEST, message("hosting.ambiguous_length"), CLOSE_HEADER)
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import signal
 import socket
-import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -17,46 +18,72 @@ import anyio
 import uvicorn
 from anyio.lowlevel import checkpoint
 
-from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.terminals import in_terminal
 from saasus_mcp.hosting.http.application import HostedApp
 from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
+from saasus_mcp.hosting.http.listener import BACKLOG, CLOSE_SECONDS, RETIRE_SECONDS, SETTLE_SECONDS, open_listener
+from saasus_mcp.hosting.http.worker_process import FORCE, HANGUP, RETIRE, Worker
+from saasus_mcp.server.scheduling.interpreter import tuned_for_serving
+
+log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 30.0
 """How long a stop waits for running calls by default: as long as one attempt at the API may take."""
-CLOSE_SECONDS = 5
-SETTLE_SECONDS = 0.2
-"""Time for the requests of connections that were accepted last to arrive."""
 TICK_SECONDS = 0.1
 KEEP_ALIVE_SECONDS = 30
-BACKLOG = 2048
-SWITCH_INTERVAL_SECONDS = 0.001
-"""How long a thread keeps the interpreter while the event loop waits. With Python's default of 5 ms, the dozens of waits of one
-small read add up to a quarter of a second while threads do heavy work."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+RETIRE_SIGNAL, FORCE_SIGNAL = (getattr(signal, name, 0) for name in (RETIRE, FORCE))
+HANGUP_SIGNAL = getattr(signal, HANGUP, 0)
+_REASONS = {RETIRE_SIGNAL: "replaced or removed by the supervisor", HANGUP_SIGNAL: "the terminal was closed"}
+
+__all__ = ["DRAIN_SECONDS", "DrainingServer", "create_server", "open_listener"]
 
 
 class DrainingServer(uvicorn.Server):
-    """Uvicorn with a graceful stop: report not ready, reject new requests, finish running calls, then close open streams."""
+    """Uvicorn with a graceful stop: report not ready, reject new requests, finish running calls, then close open streams.
 
-    def __init__(self, config: uvicorn.Config, hosted: HostedApp, drain_seconds: float, leave_seconds: float) -> None:
+    Attributes:
+        stopping_since: when the stop began, on the monotonic clock.
+        interrupted: whether Ctrl+C was the reason.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        hosted: HostedApp,
+        drain_seconds: float,
+        leave_seconds: float,
+        worker: Worker | None = None,
+    ) -> None:
         super().__init__(config)
         self._hosted = hosted
         self._drain_seconds = drain_seconds
         self._leave_seconds = leave_seconds
-        self._leaves = False
+        self._worker = worker
+        self.interrupted = self._leaves = self._retires = False
+        self.stopping_since: float | None = None
+        self._reason = ""
         self._accepted: list[asyncio.Task[object]] = []
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         await checkpoint()  # a Ctrl+C while the program was loaded ends it here, and not in uvicorn, which would log it
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-        try:
+        with tuned_for_serving():
             await super().serve(sockets)
-        finally:
-            sys.setswitchinterval(before)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._worker is not None and self.started:
+            self._worker.is_ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._leaves:
+        self.stopping_since = time.monotonic()
+        self._log_stop()
+        if self._retires:
+            for server in self.servers:  # the other workers accept what waits
+                server.close()
+            self._hosted.limiter.retiring = True
+            await self._wait(RETIRE_SECONDS)
+        elif self._leaves:
             self._hosted.limiter.leaving = True
             await self._wait(self._leave_seconds)
             self._stop_accepting(sockets or [])
@@ -64,6 +91,11 @@ class DrainingServer(uvicorn.Server):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hosted.limiter.drain, self._drain_seconds)
             await super().shutdown(sockets)
+
+    def _log_stop(self) -> None:
+        log.info(
+            "stopping: %s, calls in flight: %d, open requests: %d", self._reason, *self._hosted.limiter.in_progress
+        )
 
     async def _wait(self, seconds: float) -> None:
         """Wait, unless a second signal demands the end."""
@@ -99,46 +131,41 @@ class DrainingServer(uvicorn.Server):
         """
 
         def stop(number: int, _: FrameType | None) -> None:
+            if self.should_exit:
+                # Ctrl+C, and systemd by default, reach a worker beside what the supervisor sends.
+                self.force_exit = self.force_exit or self._worker is None or number == FORCE_SIGNAL
+                return
+            self._reason = _REASONS.get(number) or signal.Signals(number).name
+            self.interrupted = number == signal.SIGINT
             self._leaves = number == signal.SIGTERM  # a person who presses Ctrl+C is not a balancer
-            self.force_exit, self.should_exit = self.should_exit, True
+            self._retires = number == RETIRE_SIGNAL
+            self.should_exit = True
 
-        before = {each: signal.signal(each, stop) for each in STOP_SIGNALS}
+        before = {each: signal.signal(each, stop) for each in self._stop_signals()}
         try:
             yield
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-
-def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on host and port. Port 0 is any free port.
-
-    Raises:
-        SaasusMcpError: the port is in use, or the address does not belong to this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio turns Nagle's algorithm off, which costs 40 ms for every small answer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":  # there it would let a second server take the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or type(error).__name__
-        raise SaasusMcpError.of("hosting.cannot_listen", host=host, port=str(port), reason=reason) from None
-    return listener
+    def _stop_signals(self) -> tuple[int, ...]:
+        if self._worker is not None:
+            return (*STOP_SIGNALS, RETIRE_SIGNAL, FORCE_SIGNAL)
+        return (*STOP_SIGNALS, HANGUP_SIGNAL) if HANGUP_SIGNAL and in_terminal() else STOP_SIGNALS
 
 
 def create_server(
-    hosted: HostedApp, drain_seconds: float = DRAIN_SECONDS, leave_seconds: float = 0.0
+    hosted: HostedApp,
+    drain_seconds: float = DRAIN_SECONDS,
+    leave_seconds: float = 0.0,
+    worker: Worker | None = None,
 ) -> DrainingServer:
     """Return a server for the app, not running yet.
 
     Args:
         drain_seconds: how long a stop waits for running calls.
         leave_seconds: how long the server still takes requests after SIGTERM, while it reports that it is not ready.
+        worker: the worker process that it runs in, if a supervisor has started several.
     """
     config = uvicorn.Config(
         hosted.app,
@@ -153,4 +180,4 @@ def create_server(
         timeout_graceful_shutdown=math.ceil(drain_seconds) + CLOSE_SECONDS,
         backlog=BACKLOG,
     )
-    return DrainingServer(config, hosted, drain_seconds, leave_seconds)
+    return DrainingServer(config, hosted, drain_seconds, leave_seconds, worker)

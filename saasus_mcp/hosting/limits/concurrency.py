@@ -51,7 +51,7 @@ class RequestLifetime:
         awaits_client: whether the request waits for the next part of its body.
         check_slot: the slot for authenticating the request.
         on_authenticated: called with the principal once it is known.
-        response: the response if the request ends before it was answered; None if the client has disconnected.
+        make_response: returns the response if the request ends before it was answered; None if the client has disconnected.
     """
 
     def __init__(
@@ -62,15 +62,13 @@ class RequestLifetime:
         self.is_over = self.awaits_client = False
         self.check_slot: Slot | None = None
         self.on_authenticated = on_authenticated
-        # Not 503: a proxy or client would send the request again, and it may have been carried out.
-        text = message("hosting.request_cancelled")
-        self.response: Response | None = error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, CLOSE_HEADER)
+        self.make_response: Callable[[], Response | None] = _cancelled_response
         self._pool = pool
         self._turns = turns
         self._stream = stream
         self._ended = anyio.Event()
         self._body_complete = False
-        self._body_deadline: float | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
 
     def assign(self, principal: str) -> None:
         """Count the request against the share of its principal.
@@ -93,8 +91,19 @@ class RequestLifetime:
 
     def evict(self) -> None:
         """End the request because another one needs its place."""
-        self.response = unavailable_response(message("hosting.request_evicted"), CLOSE_HEADER)
+        self.make_response = _evicted_response
         self.end()
+
+    def _end_late(self) -> None:
+        """End a request whose body did not arrive in time."""
+        if not self._body_complete and not self.is_over:
+            self.make_response = _late_response
+            self.end()
+
+    def leave(self) -> None:
+        """Forget the time limit of a request that has ended."""
+        if self._body_timer is not None:
+            self._body_timer.cancel()
 
     def end(self) -> None:
         """End the request now."""
@@ -126,24 +135,39 @@ class RequestLifetime:
         """Return the next message. The body must arrive in time; later messages may take as long as they need."""
         if self._body_complete:
             return await receive()
-        if self._body_deadline is None:
-            self._body_deadline = anyio.current_time() + BODY_SECONDS
-        received: AsgiMessage | None = None
+        if self._body_timer is None:
+            self._body_timer = asyncio.get_running_loop().call_later(BODY_SECONDS, self._end_late)
         self.awaits_client = True
-        with anyio.move_on_at(self._body_deadline):
-            received = await receive()
+        received = await receive()  # cancelled with the request when the time is over
         self.awaits_client = False
-        if received is None:
-            text = message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}")
-            self.response = error_response(HTTPStatus.REQUEST_TIMEOUT, text, CLOSE_HEADER)
-        elif received["type"] == "http.disconnect":
-            self.response = None
-        else:
+        if received["type"] != "http.disconnect":
             self._body_complete = not received.get("more_body", False)
+            if self._body_complete:
+                self._body_timer.cancel()
             return received
+        self._body_timer.cancel()
+        self.make_response = _no_response
         self.end()
         await anyio.sleep_forever()  # until the cancellation arrives
         raise AssertionError("a request that is over goes no further")
+
+
+def _cancelled_response() -> Response:
+    # Not 503: a proxy or client would send the request again, and it may have been carried out.
+    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, message("hosting.request_cancelled"), CLOSE_HEADER)
+
+
+def _evicted_response() -> Response:
+    return unavailable_response(message("hosting.request_evicted"), CLOSE_HEADER)
+
+
+def _late_response() -> Response:
+    text = message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}")
+    return error_response(HTTPStatus.REQUEST_TIMEOUT, text, CLOSE_HEADER)
+
+
+def _no_response() -> None:
+    return None
 
 
 def assign_principal(scope: Scope, principal: str) -> None:
@@ -164,7 +188,8 @@ class ConcurrencyLimiter:
         limits: the limits of MCP requests. The console and the metrics have places of their own.
 
     Attributes:
-        leaving: the server still takes requests, and asks balancers to turn away.
+        leaving: the server still takes requests, and asks balancers to turn away and to keep no connection.
+        retiring: the worker still takes requests, and asks clients to open another connection, which another worker accepts.
         draining: the server rejects new requests.
         before_close: called when the calls in progress have ended, before what is left open is closed.
     """
@@ -180,7 +205,7 @@ class ConcurrencyLimiter:
         self._probes = 0
         self._open: set[RequestLifetime] = set()
         self._posts = InFlightCounter()
-        self.leaving = self.draining = False
+        self.leaving = self.retiring = self.draining = False
         self.before_close: Sequence[Callable[[], Awaitable[None]]] = ()
 
     @property
@@ -188,7 +213,14 @@ class ConcurrencyLimiter:
         """Return True if the server rejects callers because it is full."""
         return self._callers.full
 
+    @property
+    def in_progress(self) -> tuple[int, int]:
+        """The calls at the API, and the requests with open streams."""
+        return self._metrics.in_flight.count, self._metrics.requests.count
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (self.retiring or self.leaving) and scope["type"] == "http":
+            send = partial(_send_last, send)
         if scope["type"] != "http" or scope["path"] == LIVENESS_PATH:
             await self._app(scope, receive, send)
         elif scope["path"] == READINESS_PATH:
@@ -227,12 +259,13 @@ class ConcurrencyLimiter:
                 await self._app({**scope, LIFETIME_KEY: lifetime}, partial(lifetime.receive, receive), response)
         finally:
             pool.leave(lifetime)
+            lifetime.leave()
             token.finish()
             self._open.discard(lifetime)
             for counter in counters:
                 counter.decrement()
-        if lifetime.is_over and lifetime.response is not None:
-            await response.end(lifetime.response, scope, receive)
+        if lifetime.is_over and (last := lifetime.make_response()) is not None:
+            await response.end(last, scope, receive)
 
     async def _check_slot(self, lifetime: RequestLifetime, expected: str) -> Slot:
         """Wait for a slot to authenticate a request, in the queue of its expected principal.
@@ -259,6 +292,13 @@ class ConcurrencyLimiter:
             await self._posts.wait_until_zero()
         for lifetime in tuple(self._open):
             lifetime.end()
+
+
+async def _send_last(send: Send, part: AsgiMessage) -> None:
+    """Send a part of a response after which the connection ends."""
+    if part["type"] == "http.response.start":
+        part = {**part, "headers": [*part["headers"], (b"connection", b"close")]}
+    await send(part)
 
 
 def _is_for_people(path: str) -> bool:

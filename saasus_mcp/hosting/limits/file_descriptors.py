@@ -60,10 +60,13 @@ class FileDescriptorNeed:
         return self.other_files + _client_connections(self.connections)
 
 
-def fit_connections(http: HttpSettings, need: FileDescriptorNeed) -> HttpSettings:
+def fit_connections(http: HttpSettings, need: FileDescriptorNeed, *, warns: bool = True) -> HttpSettings:
     """Return the settings with as many connections as the open files of the process allow.
 
     The soft limit is raised as far as needed and permitted. A warning is logged if that does not suffice.
+
+    Args:
+        warns: whether this process warns; one of several workers does.
     """
     allowed = raise_file_limit(need.total)
     if allowed >= need.total:
@@ -71,7 +74,8 @@ def fit_connections(http: HttpSettings, need: FileDescriptorNeed) -> HttpSetting
     connections = need.connections
     while connections > 1 and need.other_files + _client_connections(connections) > allowed:
         connections -= max(1, connections // 100)
-    log.warning(
+    log.log(
+        logging.WARNING if warns else logging.DEBUG,
         "[http] connections = %d needs up to %d open files, but the system allows this process %d: "
         "%d connections are served. Set LimitNOFILE=%d in the systemd unit (elsewhere `ulimit -n %d`), or lower connections.",
         need.connections,

@@ -71,7 +71,7 @@ class SessionIds:
         key, expires_at = secrets.token_hex(16), self._clock() + LIFETIME_SECONDS
         version = _negotiate_version(params.protocol_version)
         capabilities = _used_capabilities(params.capabilities)
-        content = [key, _owner(caller), version, capabilities, narrowing.to_json(), expires_at]
+        content = [key, owner_digest(caller), version, capabilities, narrowing.to_json(), expires_at]
         identifier = self._encryptor.encrypt_token(content, self._purpose)
         if len(identifier) > MAX_ID_LENGTH:
             raise SessionTooLarge
@@ -85,12 +85,12 @@ class SessionIds:
         if content is None:
             return None
         key, owner, version, capabilities, narrowing, expires_at = content
-        if owner != _owner(caller) or expires_at <= self._clock():
+        if owner != owner_digest(caller) or expires_at <= self._clock():
             return None
         return ClientSession(identifier, key, version, capabilities, Narrowing.from_json(narrowing), expires_at)
 
 
-def _owner(caller: Caller) -> str:
+def owner_digest(caller: Caller) -> str:
     """Return the digest of whose session it is: a person, and the program that the token was issued to."""
     identity = json.dumps([caller.issuer, caller.client_id, caller.principal.id])
     return hashlib.sha256(identity.encode()).hexdigest()[:32]

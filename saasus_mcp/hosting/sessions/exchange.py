@@ -68,6 +68,7 @@ class Exchange:
         self._questions: set[RequestId] = set()
         self._was_dispatched = False
         self._handled, self._left = anyio.Event(), anyio.Event()
+        self._delivery = anyio.Lock()  # the transport must not end while it takes a message
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Work on the request until it is answered, also when its client has gone."""
@@ -155,10 +156,11 @@ class Exchange:
     async def _end_when_done(self) -> None:
         await self._handled.wait()
         await self._left.wait()
-        await self._transport.terminate()
+        async with self._delivery:
+            await self._transport.terminate()
 
     async def _deliver(self, message: Mapping[str, Any]) -> None:
-        """Give the transport a message, as a request of the client would."""
+        """Give the transport a message, as a request of the client would. A request that was worked on needs none."""
         headers = {
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
@@ -166,7 +168,9 @@ class Exchange:
         }
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         scope: Scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": raw}
-        await self._transport.handle_request(scope, body_receiver(json.dumps(message).encode()), _discard)
+        async with self._delivery:
+            if not self._handled.is_set():
+                await self._transport.handle_request(scope, body_receiver(json.dumps(message).encode()), _discard)
 
 
 class _QuestionStream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -51,7 +51,9 @@ from saasus_mcp.hosting.sessions.mailbox_service import (
     MailboxService,
     PostedMessage,
 )
+from saasus_mcp.hosting.sessions.message_collector import MessageCollector
 from saasus_mcp.store import StoreError
+from saasus_mcp.store.mailboxes import MailboxFull
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ class SessionServer:
         self._exchanges: dict[str, Exchange] = {}
         self._requests: dict[tuple[str, RequestId], Exchange] = {}
         self._streams: dict[StreamableHTTPServerTransport, str] = {}
-        self._has_exchanges = anyio.Event()
+        self._collector = MessageCollector(POLL_SECONDS, lambda: bool(self._exchanges), self._collect_messages)
         self._lifespan: Any = None
         self._tasks: TaskGroup | None = None
 
@@ -86,7 +88,7 @@ class SessionServer:
         """Serve requests until the block ends."""
         async with self._server.lifespan(self._server) as self._lifespan, anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self._collect_messages)
+            tasks.start_soon(self._collector.run)
             yield
             self._tasks = None
             tasks.cancel_scope.cancel()
@@ -187,7 +189,7 @@ class SessionServer:
         )
         if name is not None:
             self._requests[name] = exchange
-        self._has_exchanges.set()
+        self._collector.wake()
         try:
             await exchange.run(task_status=task_status)
         except Exception:
@@ -228,6 +230,8 @@ class SessionServer:
                     return error_response(HTTPStatus.BAD_REQUEST, message("hosting.question_closed"))
             elif parsed.method == CANCELLED:
                 await self._cancel_request(session, (parsed.params or {}).get("requestId"))
+        except MailboxFull as error:
+            return unavailable_response(error)
         except StoreError:
             return unavailable_response(message("hosting.message_not_delivered"))
         return _session_response(session, HTTPStatus.ACCEPTED)
@@ -260,22 +264,10 @@ class SessionServer:
             log.warning("a question can only be answered through this server: %s", error)
 
     async def _collect_messages(self) -> None:
-        """Look for messages from other replicas, while requests take their time."""
-        while True:
-            await self._has_exchanges.wait()
-            await anyio.sleep(POLL_SECONDS)
-            if not self._exchanges:
-                self._has_exchanges = anyio.Event()
-                continue
-            old = anyio.current_time() - OPEN_SECONDS
-            waiting = [each for each in self._exchanges.values() if each.has_mailbox or each.started_at <= old]
-            try:
-                await self._pass_on(await self._mailboxes.collect(waiting) if waiting else ())
-            except Exception:  # this task serves every profile and must not end
-                log.exception("messages from other servers could not be passed on")
-
-    async def _pass_on(self, messages: Iterable[tuple[Exchange, PostedMessage]]) -> None:
-        for exchange, posted in messages:
+        """Take the messages of other replicas for requests that take their time."""
+        old = anyio.current_time() - OPEN_SECONDS
+        waiting = [each for each in self._exchanges.values() if each.has_mailbox or each.started_at <= old]
+        for exchange, posted in await self._mailboxes.collect(waiting) if waiting else ():
             if posted.kind == ANSWER:
                 await exchange.answer(posted.number, posted.body or {})
             else:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
@@ -21,7 +21,7 @@ from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
 from saasus_mcp.jobs.calls.references import EarlierCall, ReferenceResolver
 from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows
-from saasus_mcp.jobs.calls.target_names import NameResolver
+from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.tables.table_reading import TableReading
@@ -115,7 +115,7 @@ class CallPlanner:
 
     async def _resolve(self, entries: Sequence[CallEntry]) -> list[_Candidate]:
         """Return the entries with their operation, references and ids. Those with a fault are left out."""
-        references, names = ReferenceResolver(list(entries)), NameResolver(self.reader)
+        references, names = ReferenceResolver(list(entries)), IdResolver(self.reader)
         created, known = set[str](), set[str]()
         found: list[_Candidate] = []
         for number, entry in enumerate(entries, 1):

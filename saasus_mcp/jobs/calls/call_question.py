@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS, Operation
+from saasus_mcp.catalog.levels import READ_LEVELS, TYPED_LEVELS
+from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message, one_of
+from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
 from saasus_mcp.jobs.question_values import name_text, value_list
@@ -50,6 +52,7 @@ class CallsQuestion:
         self._listed = listed
         self._totals = totals
         self._left_out, self._unchanged = left_out, unchanged
+        self._shared_names = _shared_names(listed)
         groups: dict[str, list[ListedCall]] = defaultdict(list)
         for each in listed:
             groups[each.step.operation].append(each)
@@ -94,7 +97,7 @@ class CallsQuestion:
         known = [(each, counts[each.row]) for each in grave]
         if any(count for _, count in known):
             items: list[Value] = [_people(sum(count or 0 for _, count in known))]
-            items += [LabelledValue(_target_text(each), _people(count)) for each, count in known if count]
+            items += [LabelledValue(self._target_text(each), _people(count)) for each, count in known if count]
             yield Fact("people", _label("people"), value_list(items, MAX_ITEMS + 1), lead=True)
         unknown = sum(
             count is None and isinstance(each.review.operation.effects.affects_users, str) for each, count in known
@@ -127,7 +130,7 @@ class CallsQuestion:
     def _count(self) -> Localized:
         """Return the number of tenants or users if each call is about another one, else of calls."""
         operations = {each.review.operation for each in self._listed}
-        targets = {each.target for each in self._listed}
+        targets = {(each.target, _target_id(each)) for each in self._listed}
         kind = _kind(next(iter(operations))) if len(operations) == 1 and len(targets) == len(self._listed) else "calls"
         return one_of("jobs_calls.count", kind, count=len(self._listed))
 
@@ -136,11 +139,7 @@ class CallsQuestion:
         operation = group[0].review.operation
         parts = [self._parts(each, headlines=_has_headlines(group)) for each in group]
         common = parts[0] if len(group) > 1 and all(each == parts[0] for each in parts) else ()
-        items: list[Value] = [
-            NamedItem(each.target) if each.target and own == common else DescribedItem(_target_text(each), own)
-            for each, own in zip(group, parts, strict=True)
-        ]
-        items = [_plain(item) for item in items]
+        items = [self._item(each, own, common) for each, own in zip(group, parts, strict=True)]
         yield Fact(operation.tool, operation.title, value_list(items, MAX_ITEMS), lead=lead)
         for number, part in enumerate(common):
             label, value = (part.label, part.value) if isinstance(part, LabelledValue) else (operation.title, part)
@@ -180,6 +179,39 @@ class CallsQuestion:
         ]
         return tuple(parts)
 
+    def _item(self, call: ListedCall, own: tuple[Value, ...], common: tuple[Value, ...]) -> Value:
+        """Return a target with what happens to it, unless the same happens to all."""
+        if call.target and own == common:
+            shared = call.target in self._shared_names
+            return FixedText(self._target_text(call)) if shared else NamedItem(call.target)
+        return DescribedItem(self._target_text(call), own) if own else FixedText(self._target_text(call))
+
+    def _target_text(self, call: ListedCall) -> Text:
+        """Return the name of a target, with its id if another target of the list has the same name."""
+        if not call.target:
+            return bilingual(message("jobs_calls.row", row=call.row))
+        name = name_text(call.target)
+        if call.target not in self._shared_names:
+            return name
+        known = name_text(_target_id(call))  # outside of the quotation marks, where a name could imitate it
+        return Text(f"{name.en} ({known.en})", f"{name.ja} ({known.ja})")
+
+
+def _shared_names(listed: Sequence[ListedCall]) -> frozenset[str]:
+    """Return the names that several targets have, as readers see them."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for each in listed:
+        ids[fold_name(each.target)].add(_target_id(each))
+    return frozenset(each.target for each in listed if len(ids[fold_name(each.target)]) > 1)
+
+
+def _target_id(call: ListedCall) -> str:
+    """Return the id of the target. Empty for an item that the call creates."""
+    operation = call.review.operation
+    if not operation.path_parameters or operation.effects.effect == "create":
+        return ""
+    return str(call.review.values.get(operation.path_parameters[-1], ""))
+
 
 def _has_headlines(group: Sequence[ListedCall]) -> bool:
     """Return whether the calls of one operation do different things, such as to change a plan and to end a contract."""
@@ -192,14 +224,6 @@ def _has_headlines(group: Sequence[ListedCall]) -> bool:
 
 def _rendered(text: Text | Sentence) -> Text:
     return Text(format_sentence(text, Reader.of("en")), format_sentence(text, Reader.of("ja")))
-
-
-def _plain(item: Value) -> Value:
-    return FixedText(item.label) if isinstance(item, DescribedItem) and not item.parts else item
-
-
-def _target_text(call: ListedCall) -> Text:
-    return name_text(call.target) if call.target else bilingual(message("jobs_calls.row", row=call.row))
 
 
 def _people(count: int | None) -> Quantity:

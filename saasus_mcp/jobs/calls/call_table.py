@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import cell_text
 from saasus_mcp.jobs.tables.table_reader import TableRow, read_table, require_rows
 from saasus_mcp.jobs.tables.table_reading import TableReading
@@ -58,7 +58,7 @@ def _read_cells(row: TableRow, argument: str) -> Mapping[str, Any]:
         raise InvalidArguments((argument,), fault, message("jobs_calls.table_hint"))
     for column, value in row.cells.items():
         if isinstance(value, dict | list):
-            name = quote_text(column[:MAX_HEADING])
+            name = Quoted(column[:MAX_HEADING])
             fault = message("jobs_calls.nested_cell", row=row.number, column=name)
             raise InvalidArguments((argument,), fault, message("jobs_calls.table_hint"))
     return {name: cell_text(value) if isinstance(value, str) else value for name, value in row.cells.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.table_reader import TableRow
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -125,7 +125,7 @@ def _require_columns(call: Mapping[str, Any], columns: set[str]) -> None:
             if found[1] is not None and found[1].strip() not in columns:
                 raise InvalidArguments(
                     ("template",),
-                    message("jobs_calls.unknown_column", column=quote_text(found[1])),
+                    message("jobs_calls.unknown_column", column=Quoted(found[1])),
                     message("jobs_calls.columns_hint", columns=tuple(sorted(columns))),
                 )
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
+from saasus_mcp.common.text import Quoted
+from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import UUID_PATTERN
 
@@ -43,7 +43,7 @@ class Members:
 
     def __init__(self, reader: JobReader) -> None:
         self._reader = reader
-        self._names = NameResolver(reader)
+        self._names = IdResolver(reader)
         self._by_tenant: dict[str, list[Record]] = {}
 
     async def find(self, user: str, tenant: str) -> Member:
@@ -58,7 +58,7 @@ class Members:
         found = [each for each in await self._members(tenant_id) if str(each.get(key) or "").casefold() == wanted]
         exact = [each for each in found if each.get(key) == user] or found
         if len(exact) != 1:
-            fault = message("jobs_calls.no_member", user=quote_text(user), tenant=quote_text(tenant))
+            fault = message("jobs_calls.no_member", user=Quoted(user), tenant=Quoted(tenant))
             raise InvalidArguments(("user",), fault, message("jobs_calls.no_member_hint"))
         return Member(tenant_id, str(exact[0]["id"]), exact[0])
 

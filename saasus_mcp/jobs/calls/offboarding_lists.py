@@ -9,7 +9,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.call_table import CallTable
 from saasus_mcp.jobs.calls.recipe import plan_rows
-from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
+from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import UUID_PATTERN
 from saasus_mcp.jobs.plan import Plan
@@ -31,7 +31,7 @@ async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end:
     Args:
         contract_end: returns when the contract of a tenant can end.
     """
-    names = NameResolver(reader)
+    names = IdResolver(reader)
     plans = load_plans(await reader.read(PLANS_OPERATION, take=extract_plans))
     deletes = args.get("delete") == "at_once"
 
@@ -54,7 +54,7 @@ async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end:
 
 async def plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan to remove the users from all of their tenants, and to delete their accounts unless these are kept."""
-    names = NameResolver(reader)
+    names = IdResolver(reader)
     keeps = bool(args.get("keep_account"))
 
     async def make(row: TableRow) -> Sequence[Record]:

@@ -9,7 +9,7 @@ from typing import Any
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_table import CallTable, read_call_table
 from saasus_mcp.jobs.calls.entries import CallEntry
@@ -58,7 +58,7 @@ async def read_rows(
     known = (*required, *optional)
     for name in sorted(columns):
         if name not in known and not (prefixes and name.startswith(prefixes)):
-            fault = message("jobs_calls.other_column", column=quote_text(name))
+            fault = message("jobs_calls.other_column", column=Quoted(name))
             raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=known))
     for name in required:
         if name not in columns:
@@ -120,7 +120,7 @@ def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidArguments((column,), message("jobs_calls.no_moment", text=quote_text(text))) from None
+        raise InvalidArguments((column,), message("jobs_calls.no_moment", text=Quoted(text))) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
 
 

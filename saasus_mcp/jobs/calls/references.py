@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.json_path import InvalidArguments, Schema, main_branch
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.entries import REFERENCE_KEY, CallEntry
 from saasus_mcp.jobs.plan import PLACEHOLDER
 
@@ -45,7 +45,7 @@ class ReferenceResolver:
             InvalidArguments: an earlier call has the same id.
         """
         if entry.id in self._earlier:
-            raise InvalidArguments(("id",), message("jobs_calls.duplicate_id", id=quote_text(_own_id(entry.id))))
+            raise InvalidArguments(("id",), message("jobs_calls.duplicate_id", id=Quoted(_own_id(entry.id))))
         if entry.id:
             self._earlier[entry.id] = call
 
@@ -101,10 +101,10 @@ class ReferenceResolver:
         if earlier is None:
             key = "jobs_calls.forward_reference" if id_ in self._ids else "jobs_calls.unknown_reference"
             key = "jobs_calls.faulty_reference" if id_ in self._faulty else key
-            raise InvalidArguments((place,), message(key, id=quote_text(_own_id(id_))))
+            raise InvalidArguments((place,), message(key, id=Quoted(_own_id(id_))))
         source, fields = _field_schema(earlier.operation, field)
         if source is None:
-            fault = message("jobs_calls.unknown_field", field=quote_text(field), tool=earlier.operation.tool)
+            fault = message("jobs_calls.unknown_field", field=Quoted(field), tool=earlier.operation.tool)
             hint = message("jobs_calls.fields_hint", fields=fields) if fields else None
             raise InvalidArguments((place,), fault, hint)
         kind = schema.get("type", "string")

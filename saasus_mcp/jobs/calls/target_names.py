@@ -49,7 +49,7 @@ CREATED_NAMES: Mapping[str, str] = {"auth.CreateRole": "role_name"}
 """Operations whose argument is a new name and not one to be found."""
 
 
-class NameResolver:
+class IdResolver:
     """Finds the ids of the names in arguments. Each list is read once, and only if a name occurs."""
 
     def __init__(self, reader: JobReader) -> None:

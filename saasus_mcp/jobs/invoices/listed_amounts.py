@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Message, message
-from saasus_mcp.common.text import fold_name, quote_text
+from saasus_mcp.common.text import Quoted, fold_name
 from saasus_mcp.jobs.tables.cells import cell_text, narrow
 from saasus_mcp.jobs.tables.column_names import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
@@ -86,9 +86,9 @@ def parse_listed_amounts(
         elif not cells["tenant"]:
             problems.append(message("jobs_invoices.list_no_tenant", line=line))
         elif amount is None:
-            problems.append(message("jobs_invoices.list_no_amount", line=line, text=quote_text(cells["amount"][:40])))
+            problems.append(message("jobs_invoices.list_no_amount", line=line, text=Quoted(cells["amount"][:40])))
         elif cells["currency"] and not currency:
-            text = quote_text(cells["currency"][:40])
+            text = Quoted(cells["currency"][:40])
             problems.append(message("jobs_invoices.list_no_currency", line=line, text=text))
         else:
             listed.append(ListedAmount(line, cells["tenant"], amount, currency))
@@ -107,7 +107,7 @@ def _column(field: str, headings: Sequence[str], columns: Mapping[str, str], arg
     if field in columns:
         if columns[field] in headings:
             return columns[field]
-        problem = message("jobs_invoices.list_no_column", name=quote_text(columns[field][:80]))
+        problem = message("jobs_invoices.list_no_column", name=Quoted(columns[field][:80]))
         raise InvalidArguments(("columns", field), problem, _known(headings))
     found = HEADINGS.first(field, headings)
     if found is not None or field == "currency":
@@ -120,8 +120,8 @@ def _known(headings: Sequence[str]) -> Message:
     return message("jobs_invoices.list_known_columns", names=_quoted(headings))
 
 
-def _quoted(headings: Sequence[str]) -> tuple[str, ...]:
-    return tuple(quote_text(name[:80]) for name in headings[:30])
+def _quoted(headings: Sequence[str]) -> tuple[Quoted, ...]:
+    return tuple(Quoted(name[:80]) for name in headings[:30])
 
 
 def _cell(value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
@@ -89,8 +89,7 @@ def _notes(data: Mapping[str, Any]) -> list[Message]:
         for name in data["not_applied"]
     ]
     notes += [
-        message("jobs_settings.unknown_field", kind=kind, field=quote_text(name))
-        for kind, name in data["unknown_fields"]
+        message("jobs_settings.unknown_field", kind=kind, field=Quoted(name)) for kind, name in data["unknown_fields"]
     ]
     if data["texts_not_named"]:
         notes.append(message("jobs_settings.texts_not_named", kinds=tuple(data["texts_not_named"])))

@@ -8,7 +8,7 @@ from typing import Any
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import PLAN, TENANT, NameResolver
+from saasus_mcp.jobs.calls.target_names import PLAN, TENANT, IdResolver
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
@@ -21,7 +21,7 @@ AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one change for each row. A row says when: a moment, or `now`."""
     table = await read_rows(reader, args, ("tenant", "plan", "when"))
-    names = NameResolver(reader)
+    names = IdResolver(reader)
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
         arguments: dict[str, Any] = {}

@@ -175,7 +175,7 @@ async def _read_usage(work: JobContext, tenant: str, keys: Sequence[UsageKey]) -
     found = {}
     for key, (counts, reason) in zip(keys, answers, strict=True):
         if counts is None:
-            found[key] = MeteredUsage(reason=reason or "?")
+            found[key] = MeteredUsage(reason=reason.text(work.language) or "?")
         else:
             inside = [count for at, count in counts if key[1] <= at < key[2]]
             found[key] = MeteredUsage(sum(inside), max(inside, default=0), len(inside))

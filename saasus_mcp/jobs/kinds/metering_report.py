@@ -123,7 +123,7 @@ async def _read_usage(
     for (unit, month), (found, reason) in zip(parts, answers, strict=True):
         if found is None:
             row = {"tenant_id": tenant, "meter": unit.unit_name, "period": f"{month.first:%Y-%m}"}
-            unread.append({**row, "outcome": "unread", "why": reason})
+            unread.append({**row, "outcome": "unread", "why": reason.text(work.language)})
         else:
             counts = {day: maximum if unit.uses_maximum else total for day, (total, maximum) in found.items()}
             days[unit.unit_name] |= counts

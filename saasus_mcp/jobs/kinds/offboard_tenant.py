@@ -12,7 +12,7 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants
-from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
+from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
 from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -69,7 +69,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         return await plan_tenants(
             reader, args, lambda tenant: _contract_end(reader, tenant, Contract.from_tenant(tenant), soon=soon)
         )
-    tenant_id = await NameResolver(reader).find("tenant_id", TENANT, args["tenant_id"])
+    tenant_id = await IdResolver(reader).find("tenant_id", TENANT, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
     ends_at = _contract_end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")

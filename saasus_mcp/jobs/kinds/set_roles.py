@@ -7,13 +7,13 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import ENVIRONMENT, ROLE, NameResolver
+from saasus_mcp.jobs.calls.target_names import ENVIRONMENT, ROLE, IdResolver
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
@@ -24,7 +24,7 @@ from saasus_mcp.jobs.tables.table_reader import TableRow
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Compare each row with the present roles. Roles of other people, tenants and environments stay."""
     table = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
-    names, members = NameResolver(reader), Members(reader)
+    names, members = IdResolver(reader), Members(reader)
     seen: dict[tuple[str, str, int], int] = {}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
@@ -38,7 +38,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             with faults:
                 role = str(await names.find("roles", ROLE, text))
                 if not await names.exists(ROLE, role):
-                    raise InvalidArguments(("roles",), message("jobs_calls.unknown_role", role=quote_text(role)))
+                    raise InvalidArguments(("roles",), message("jobs_calls.unknown_role", role=Quoted(role)))
                 wanted[role] = text
         faults.raise_collected()
         key = (member.user_id, member.tenant_id, env_id)

@@ -7,12 +7,12 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import TENANT, NameResolver
+from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
@@ -35,7 +35,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     table = await read_rows(reader, args, keys, (ATTRIBUTE_PREFIX,))
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
-    names, members = NameResolver(reader), Members(reader)
+    names, members = IdResolver(reader), Members(reader)
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
         faults = FaultCollector()
@@ -85,9 +85,9 @@ def _values(row: TableRow, types: Mapping[str, str], faults: FaultCollector) -> 
 def _value(column: str, text: str, types: Mapping[str, str], name: str) -> Any:
     if name not in types:
         hint = message("jobs_calls.columns_hint", columns=tuple(ATTRIBUTE_PREFIX + each for each in types))
-        raise InvalidArguments((column,), message("jobs_calls.other_column", column=quote_text(column)), hint)
+        raise InvalidArguments((column,), message("jobs_calls.other_column", column=Quoted(column)), hint)
     try:
         return PARSERS.get(types[name], str)(text)
     except ValueError:
-        fault = one_of("jobs_users.not_a", types[name], value=quote_text(text))
+        fault = one_of("jobs_users.not_a", types[name], value=Quoted(text))
         raise InvalidArguments((column,), message("jobs.sentence", text=fault)) from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
@@ -62,7 +62,7 @@ async def _read_named_users(reader: JobReader, wanted: Sequence[str]) -> list[Us
     found = await reader.read_many("auth.GetSaasUser", [{"user_id": each} for each in ids], _extract_user)
     for identifier, (user, reason) in zip(ids, found, strict=True):
         if user is None:
-            problem = message("jobs_reports.user_unreadable", id=quote_text(identifier), reason=reason)
+            problem = message("jobs_reports.user_unreadable", id=Quoted(identifier), reason=reason)
             raise InvalidArguments(("user_ids",), problem)
     return [user for user, _ in found if user is not None]
 
@@ -88,7 +88,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         answers = await work.read_many(HISTORY_OPERATION, calls, _count_visits(period))
         for user, (visits, reason) in zip(some, answers, strict=True):
             if visits is None:
-                unread.append({"user_id": user["id"], "outcome": "unread", "why": reason})
+                unread.append({"user_id": user["id"], "outcome": "unread", "why": reason.text(work.language)})
                 continue
             for referrer, days in visits.items():
                 totals[referrer].add(user["id"], days)

@@ -11,7 +11,7 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
 from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
 from saasus_mcp.saasus.secret_paths import REMOVED
@@ -156,9 +156,7 @@ def select_kinds(names: Sequence[str] | None) -> list[str]:
     """
     for name in names or ():
         if name not in SETTINGS_KINDS:
-            raise InvalidArguments(
-                ("kinds",), message("jobs_settings.unknown_kind", kind=quote_text(name)), _kinds_hint()
-            )
+            raise InvalidArguments(("kinds",), message("jobs_settings.unknown_kind", kind=Quoted(name)), _kinds_hint())
     return [name for name in SETTINGS_KINDS if not names or name in names]
 
 
@@ -191,7 +189,7 @@ def validate_document(content: Any, argument: str) -> Settings:
         raise InvalidArguments((argument, "settings"), message("jobs_settings.not_an_object"), hint)
     for name, value in settings.items():
         if name not in SETTINGS_KINDS:
-            problem = message("jobs_settings.unknown_kind", kind=quote_text(str(name)))
+            problem = message("jobs_settings.unknown_kind", kind=Quoted(str(name)))
             raise InvalidArguments((argument, "settings", str(name)), problem, _kinds_hint())
         _validate_kind(SETTINGS_KINDS[name], value, (argument, "settings", name))
     return {name: settings[name] for name in SETTINGS_KINDS if name in settings}
@@ -214,7 +212,7 @@ def _validate_kind(kind: SettingsKind, value: Any, path: JsonPath) -> None:
         _validate_item(kind, item, (*path, number))
     for name, count in Counter(item[kind.key] for item in value).items():
         if count > 1:
-            problem = message("jobs_settings.duplicate_item", name=quote_text(str(name)), count=count)
+            problem = message("jobs_settings.duplicate_item", name=Quoted(str(name)), count=count)
             raise InvalidArguments(path, problem, message("jobs_settings.duplicate_item_hint"))
 
 

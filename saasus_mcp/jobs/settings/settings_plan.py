@@ -9,7 +9,7 @@ from typing import Any
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.settings.settings_diff import changed_settings
@@ -180,7 +180,7 @@ class SettingsPlanner:
         if name in current.raw:
             return str(current.raw[name]["id"])
         key = "jobs_settings.ambiguous_name" if name in current.duplicates else "jobs_settings.unresolved_name"
-        raise self._invalid(path, message(key, name=quote_text(name), kind=one_of("jobs_settings.kind", kind)))
+        raise self._invalid(path, message(key, name=Quoted(name), kind=one_of("jobs_settings.kind", kind)))
 
     def _dependencies_of(self, item: DocumentItem) -> list[str]:
         """Return the groups that create the items that this one refers to."""

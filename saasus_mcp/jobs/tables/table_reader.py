@@ -12,7 +12,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import is_filled
 from saasus_mcp.jobs.tables.table_reading import SEPARATORS, XLSX, TableReading
 
@@ -161,7 +161,7 @@ def _name_columns(headings: Sequence[str], column_of: Callable[[str], str], argu
     seen: dict[str, str] = {}
     for heading, column in zip(headings, columns, strict=True):
         if column and column in seen:
-            first, second = quote_text(seen[column]), quote_text(heading.strip())
+            first, second = Quoted(seen[column]), Quoted(heading.strip())
             problem = message("jobs_tables.column_twice", first=first, second=second, column=column)
             raise InvalidArguments((argument,), problem, message("jobs_tables.column_twice_hint"))
         seen[column] = heading.strip()

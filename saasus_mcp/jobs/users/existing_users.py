@@ -11,7 +11,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.users.user_line import UserLine, login_key
 
@@ -106,7 +106,7 @@ async def find_account(reader: JobReader, login_type: str, login: str, argument:
     found = await find_accounts(reader, login_type, login)
     if len(found) == 1:
         return found[0]
-    shown = quote_text(login)
+    shown = Quoted(login)
     problem = (
         message("jobs_offboarding.several_users", login=shown, count=len(found))
         if found

@@ -123,8 +123,21 @@ class ImportQuestion:
             yield QuestionWarning("consequence", bilingual(text))
         if self._kept:
             yield QuestionWarning("consequence", bilingual(message("jobs_users.attributes_stay", count=self._kept)))
+        yield from self._many_privileged()
         if mails:
             yield QuestionWarning("email", bilingual(message("jobs_users.sends_passwords", count=mails)))
+
+    def _many_privileged(self) -> Iterator[QuestionWarning]:
+        """Warn of each privileged role that more users get than a line can name."""
+        holders: dict[str, set[str]] = defaultdict(set)
+        for line in self._grants:
+            if self._is_privileged(line.role_name):
+                holders[line.role_name].add(line.login_key)
+        for role, users in holders.items():
+            if len(users) > MAX_LIST_ITEMS:
+                name = name_text(self._targets.role_label(role))
+                text = message("jobs_users.many_privileged", role=name, count=len(users))
+                yield QuestionWarning("consequence", bilingual(text))
 
     def details(self) -> Iterator[Detail]:
         """Yield every user, by what they get."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import fold_name, quote_text
+from saasus_mcp.common.text import Quoted, fold_name
 from saasus_mcp.jobs.name_index import UnknownName
 from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, narrow
 from saasus_mcp.jobs.users.import_targets import ImportTargets
@@ -70,7 +70,7 @@ class LineErrors:
     errors: tuple[CellError, ...]
 
     def text(self, language: Language) -> str:
-        return "; ".join(error.text.text(language) for error in self.errors)
+        return ("。" if language == "ja" else "; ").join(error.text.text(language) for error in self.errors)
 
 
 def login_key(login_type: str, login: str) -> str:
@@ -124,7 +124,7 @@ def _parse_login(email: str, sign_in_id: str) -> tuple[str, str]:
     if bool(email) == bool(sign_in_id):
         raise CellError("email", message("jobs_users.one_login"))
     if email and (len(email) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(email)):
-        raise CellError("email", message("jobs_users.invalid_email", value=quote_text(email)))
+        raise CellError("email", message("jobs_users.invalid_email", value=Quoted(email)))
     if sign_in_id and not SIGN_IN_ID_PATTERN.fullmatch(sign_in_id):
         raise CellError("sign_in_id", message("jobs_users.invalid_sign_in_id"))
     return ("email", email) if email else ("sign_in_id", sign_in_id)
@@ -143,7 +143,7 @@ def _parse_tenant(identifier: str, name: str, targets: ImportTargets) -> str:
         return _resolve(targets.tenant_index.resolve, name, "tenant_name") if name else ""
     tenant = _resolve(targets.tenant_index.resolve, identifier, "tenant_id")
     if name and fold_name(targets.tenants[tenant]) != fold_name(name):
-        actual = quote_text(targets.tenants[tenant])
+        actual = Quoted(targets.tenants[tenant])
         raise CellError("tenant_name", message("jobs_users.other_tenant_name", name=actual))
     return tenant
 
@@ -176,5 +176,5 @@ def _parse_attribute(name: str, text: str, kind: str) -> Any:
     try:
         return PARSERS.get(kind, str)(text)
     except ValueError:
-        problem = one_of("jobs_users.not_a", kind, value=quote_text(text))
+        problem = one_of("jobs_users.not_a", kind, value=Quoted(text))
         raise CellError(ATTRIBUTE_PREFIX + name, problem) from None

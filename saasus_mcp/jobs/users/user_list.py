@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Localized, message, one_of
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.question_values import JoinedTexts
 from saasus_mcp.jobs.tables.column_names import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import TableRow, read_table, require_rows
@@ -110,9 +110,9 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
     if unknown:
         near = {name: HEADINGS.nearest(name, known) for name in unknown}
         problems = tuple(
-            message("jobs_users.unknown_column", column=quote_text(name))
+            message("jobs_users.unknown_column", column=Quoted(name))
             if near[name] is None
-            else message("jobs_users.unknown_column_near", column=quote_text(name), near=quote_text(near[name] or ""))
+            else message("jobs_users.unknown_column_near", column=Quoted(name), near=Quoted(near[name] or ""))
             for name in unknown[:MAX_UNKNOWN]
         )
         raise InvalidArguments(

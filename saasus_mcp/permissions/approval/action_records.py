@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from saasus_mcp.common.person import NOBODY, Person
-from saasus_mcp.store import HiddenSecret
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Approval, Store
+    from saasus_mcp.store import Approval, HiddenSecret, Store
 
 Channel = Literal["terminal", "console", "server", "client"]
 
@@ -22,6 +21,7 @@ class ActionKind(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     REVEAL = "reveal"
+    REVEAL_FAILED = "reveal_failed"
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     UNDO = "undo"
@@ -95,14 +95,17 @@ def approval_action(
     return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, person=person, **place)
 
 
-def reveal_action(hidden: HiddenSecret, *, by: str, via: Channel) -> ActionRecord:
-    """Return the record of a revealed secret."""
+def reveal_action(
+    hidden: HiddenSecret, kind: ActionKind = ActionKind.REVEAL, *, by: str, via: Channel, person: Person = NOBODY
+) -> ActionRecord:
+    """Return the record of a revealed secret, or of one that could not be shown."""
     return ActionRecord(
-        ActionKind.REVEAL,
+        kind,
         by,
         via,
         profile=hidden.profile,
         handle=hidden.id,
         operation=hidden.operation,
         from_call=hidden.call,
+        person=person,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line
-from saasus_mcp.store import ProofUse
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import ProofUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Destination:
     sandbox: bool = False
 
 
+@lru_cache
 def describe_destination(place: Destination, language: Language) -> str:
     """Return the SaaS, profile and sandbox mark of a call, for people."""
     where = message("question.destination", saas=one_line(place.saas_id), profile=one_line(place.profile))

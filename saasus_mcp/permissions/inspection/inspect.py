@@ -11,7 +11,8 @@ import anyio
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.expressions import evaluate_each, evaluate_expression
-from saasus_mcp.catalog.model import TYPED_LEVELS, ListSelector
+from saasus_mcp.catalog.levels import TYPED_LEVELS
+from saasus_mcp.catalog.model import ListSelector
 from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT, Impact, assess_impact

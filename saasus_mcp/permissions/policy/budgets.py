@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
+from saasus_mcp.catalog.levels import TYPED_LEVELS
+from saasus_mcp.catalog.model import Operation
 from saasus_mcp.permissions.policy.model import Ceiling, Principal
 from saasus_mcp.store import BudgetCharge
 from saasus_mcp.store.records import BudgetKind

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.messages import Message
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.refusal import Reason
+
+if TYPE_CHECKING:
+    from saasus_mcp.catalog.model import Operation
 
 DecisionOutcome = Literal["allow", "confirm", "approve", "deny"]
 LiveState = Literal["target", "impact"]
@@ -38,9 +40,14 @@ class Principal:
     person: Person = field(default=NOBODY, compare=False)
 
     @property
+    def is_narrowed(self) -> bool:
+        """Whether the connection has limits of its own."""
+        return self.narrowing is not NO_NARROWING and self.narrowing != NO_NARROWING
+
+    @property
     def without_narrowing(self) -> Principal:
         """Return the principal without the limits of the connection."""
-        return self if self.narrowing == NO_NARROWING else replace(self, narrowing=NO_NARROWING)
+        return replace(self, narrowing=NO_NARROWING) if self.is_narrowed else self
 
     def for_job(self, name: str) -> Principal:
         """Return the principal as a job acts for them."""
@@ -112,6 +119,13 @@ def stricter_decision(one: Decision, other: Decision) -> Decision:
     return replace(stricter, typed=one.typed or other.typed)
 
 
+def is_stricter(decision: Decision, than: Decision) -> bool:
+    """Return whether a decision demands more than another one did."""
+    if decision.outcome == than.outcome == "confirm":
+        return decision.typed and not than.typed
+    return STRICTNESS[decision.outcome] > STRICTNESS[than.outcome]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyInput:
     """One call, as input of a policy.
@@ -164,6 +178,7 @@ class Policy(Protocol):
         two_person: whether the approver must be another person than the requester.
         ceilings: budgets of one principal, over the defaults (permissions.policy.budgets). None without any ceiling.
         bulk: what one consent to a list of calls may cover.
+        generation: differs once another policy is in force.
     """
 
     @property
@@ -180,6 +195,9 @@ class Policy(Protocol):
 
     @property
     def bulk(self) -> BulkLimits: ...
+
+    @property
+    def generation(self) -> int: ...
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return the live state that must be read before `decide`."""

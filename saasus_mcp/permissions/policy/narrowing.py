@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
-from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.messages import Message, message
+
+if TYPE_CHECKING:
+    from saasus_mcp.catalog.model import Operation
 
 MAX_AUDIT_NAMES = 20
 """Names of one kind in an audit record."""

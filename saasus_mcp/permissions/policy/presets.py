@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
+from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.policy.model import (
     DEFAULT_BULK,
@@ -24,6 +24,9 @@ from saasus_mcp.permissions.policy.model import (
     RuleTrace,
 )
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, PolicyWrapper
+
+if TYPE_CHECKING:
+    from saasus_mcp.catalog.model import Operation
 
 __all__ = [
     "PRESETS",
@@ -58,6 +61,7 @@ class PresetPolicy:
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] = field(default_factory=dict)
     bulk: BulkLimits = DEFAULT_BULK
+    generation: ClassVar[int] = 0
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return nothing: a preset needs no live state."""
@@ -101,6 +105,7 @@ class UnsafeAllowAllPolicy:
     two_person: bool = False
     ceilings: None = None
     bulk: BulkLimits = DEFAULT_BULK
+    generation: ClassVar[int] = 0
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return nothing."""

@@ -17,19 +17,19 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.policy import file as policy_file
-from saasus_mcp.permissions.policy.file import ReloadablePolicy, ReloadResult
+from saasus_mcp.permissions.policy.file import ReloadResult
 from saasus_mcp.store.state_files import read_state_file, write_state_file
 
 FOLDER = "servers"
 POLL_INTERVAL = 1.0
 """Seconds from one look of a server to the next."""
-MAX_POLLS = 60
-"""Checks for replies before giving up: three seconds, with pauses of 0.05 s."""
+MAX_POLLS = 600
+"""Checks for replies before giving up: thirty seconds, with pauses of 0.05 s. A server with several workers replaces them first."""
 REPLY_POLL_INTERVAL = 0.05
 
 
@@ -61,13 +61,36 @@ class ReloadReplies:
     silent: tuple[RunningServer, ...]
 
 
+class Reloadable(Protocol):
+    """What can be reloaded: a policy, or the policy of several workers.
+
+    Attributes:
+        file: the policy file.
+        read_at: start of the last read, in nanoseconds since the epoch.
+        last_result: result of the last reload.
+    """
+
+    @property
+    def file(self) -> Path: ...
+
+    @property
+    def read_at(self) -> int: ...
+
+    @property
+    def last_result(self) -> ReloadResult: ...
+
+    def reload(self) -> ReloadResult:
+        """Read the file again. Never raises."""
+        ...
+
+
 class ReloadListener:
-    """Answers reload requests in a thread of its own, while it is entered."""
+    """Answers reload requests: at each `poll`, and in a thread of its own while it is entered."""
 
     def __init__(
         self,
         folder: Path,
-        policy: ReloadablePolicy,
+        policy: Reloadable,
         say: Callable[[ReloadResult], None] = policy_file.log_reload,
         interval: float = POLL_INTERVAL,
     ) -> None:
@@ -90,6 +113,10 @@ class ReloadListener:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Remove the note of this server."""
         _file(self._folder, self._server).unlink(missing_ok=True)
 
     def poll(self) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
-from saasus_mcp.catalog.model import TYPED_LEVELS, Effects, Operation
+from saasus_mcp.catalog.levels import TYPED_LEVELS
+from saasus_mcp.catalog.model import Effects, Operation
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import fold_name
 from saasus_mcp.permissions.policy import conditions
@@ -117,6 +118,7 @@ class RulePolicy:
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] | None = field(default_factory=dict)
     bulk: BulkLimits = DEFAULT_BULK
+    generation: ClassVar[int] = 0
     _selected: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
     _applicable: dict[tuple[object, ...], _ApplicableRules] = field(default_factory=dict, init=False, repr=False)
 
@@ -136,8 +138,8 @@ class RulePolicy:
         if isinstance(verdict, Message):
             failed = message("policy.condition_failed", rule=rule.name, why=verdict)
             return Decision("deny", rule.name, failed, typed)
-        outcome = self._final_outcome(rule.then)
-        return Decision(outcome, rule.name, rule.reason or one_of("policy.by_rule", outcome, rule=rule.name), typed)
+        outcome = self.final_outcome(rule.then)
+        return Decision(outcome, rule.name, rule.reason or _default_reason(rule, outcome, case.operation.level), typed)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return whether some arguments, in some state, could lead to anything but deny."""
@@ -165,7 +167,7 @@ class RulePolicy:
         for rule, verdict in zip(rules, given, strict=False):
             if verdict is False:
                 continue
-            rank = STRICTNESS[self._final_outcome(rule.then)] if verdict is True else STRICTNESS["deny"]
+            rank = STRICTNESS[self.final_outcome(rule.then)] if verdict is True else STRICTNESS["deny"]
             if rank > best:
                 won, best = (rule, verdict), rank
             if rank == STRICTNESS["deny"]:
@@ -173,7 +175,7 @@ class RulePolicy:
         return won
 
     def _trace(self, rule: Rule, case: PolicyInput, verdict: ConditionResult | None, *, won: bool) -> RuleTrace:
-        outcome = self._final_outcome(rule.then)
+        outcome = self.final_outcome(rule.then)
         if verdict is None:
             skipped_by: Literal["tool", "who", "profile"] = "who"
             if not rule.selects(case.operation):
@@ -185,7 +187,8 @@ class RulePolicy:
             return RuleTrace(rule.name, "deny", rule.when, error=verdict, won=won)
         return RuleTrace(rule.name, outcome, rule.when, value=verdict, won=won)
 
-    def _final_outcome(self, outcome: DecisionOutcome) -> DecisionOutcome:
+    def final_outcome(self, outcome: DecisionOutcome) -> DecisionOutcome:
+        """Return the outcome of a rule under `confirm_via`."""
         return "approve" if outcome == "confirm" and self.confirm_via == "approval" else outcome
 
     def _applicable_rules(self, operation: Operation, principal: Principal, profile: str) -> _ApplicableRules:
@@ -256,3 +259,10 @@ def _result_in_advance(rule: Rule, operation: Operation, principal: Principal, p
     if conditions.used_variables(rule.when) <= {"principal"}:
         return next(iter(conditions.evaluate_conditions((rule.when,), PolicyInput(operation, {}, principal, profile))))
     return None
+
+
+def _default_reason(rule: Rule, outcome: DecisionOutcome, level: str) -> Message:
+    """Return the reason of a rule that states none, in both languages."""
+    if rule.levels and not (rule.who or rule.profile or rule.when):
+        return one_of("policy.by_level", outcome, level=level)
+    return one_of("policy.by_rule", outcome, rule=rule.name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import (
     NO_LIVE_STATE,
@@ -19,6 +19,9 @@ from saasus_mcp.permissions.policy.model import (
     RuleTrace,
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+
+if TYPE_CHECKING:
+    from saasus_mcp.catalog.model import Operation
 
 NARROWED_RULE = "narrowed"
 """The rule of such a decision, and the word for it in the audit and in the metrics."""
@@ -50,6 +53,10 @@ class PolicyWrapper:
     def bulk(self) -> BulkLimits:
         return self.inner.bulk
 
+    @property
+    def generation(self) -> int:
+        return self.inner.generation
+
 
 @dataclass(frozen=True)
 class NarrowedPolicy(PolicyWrapper):
@@ -59,12 +66,16 @@ class NarrowedPolicy(PolicyWrapper):
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return what the inner policy needs, unless the narrowing already denies."""
+        if not principal.is_narrowed:
+            return self.inner.required_state(operation, principal, profile)
         if principal.narrowing.exclusion_reason(operation):
             return NO_LIVE_STATE
         return self.inner.required_state(operation, principal.without_narrowing, profile)
 
     def decide(self, case: PolicyInput) -> Decision:
         """Deny excluded operations; otherwise return the inner policy's decision."""
+        if not case.principal.is_narrowed:
+            return self.inner.decide(case)
         why = case.principal.narrowing.exclusion_reason(case.operation)
         return (
             Decision("deny", NARROWED_RULE, why, refusal_reason=Reason.NARROWED)

@@ -26,6 +26,7 @@ from yaml.resolver import Resolver
 
 from saasus_mcp.common.messages import Parameter, message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 
@@ -60,13 +61,13 @@ class PolicyDocument:
         return self.lines.get(steps, 1)
 
 
-def read_document(file: Path) -> PolicyDocument:
-    """Return the document in a file.
+def read_document(file: Path, content: bytes | None = None) -> PolicyDocument:
+    """Return the document in a file, or in its content if that was read before.
 
     Raises:
         PolicyError: the file is unreadable, not YAML, or uses a refused feature.
     """
-    text = _text(file)
+    text = _text(file, read_content(file) if content is None else content)
     try:
         events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return _Builder(events).build()
@@ -83,17 +84,26 @@ def read_document(file: Path) -> PolicyDocument:
         raise PolicyError(file, [PolicyFault(0, "not_yaml", {"why": message("policy.unexpected_end")})]) from None
 
 
-def _text(file: Path) -> str:
+def read_content(file: Path) -> bytes:
+    """Return the bytes of a policy file.
+
+    Raises:
+        PolicyError: the file is unreadable, too large, or others can change it.
+    """
     try:
-        raw = read_provided_file(file, MAX_BYTES)
+        return read_provided_file(file, MAX_BYTES)
     except UnsafeFile as error:
         raise PolicyError(
             file, [PolicyFault(0, FILE_FAULTS.get(error.flaw, "not_file"), {"most": str(MAX_BYTES // 1024)})]
         ) from None
     except OSError as error:
         raise PolicyError(
-            file, [PolicyFault(0, "unreadable", {"why": error.strerror or message("policy.not_a_file")})]
+            file,
+            [PolicyFault(0, "unreadable", {"why": os_reason(error) if error.errno else message("policy.not_a_file")})],
         ) from None
+
+
+def _text(file: Path, raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -118,7 +118,7 @@ class _Builder:
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
         changes = self._ranked(self._changes())
         asked_as = self._asked_as(facts)
-        said = self._placeholders(asked_as)
+        said = self._placeholders(asked_as) | self._warned_metrics()
         compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
         left = {
             name: fact
@@ -269,6 +269,7 @@ class _Builder:
             "args": strip_nul(dict(self.asked.args)),
             "target": inspection.snapshot.target,
             "before": strip_nul(inspection.before),
+            "impact": inspection.impact.counts,
         }
         return not line.when or evaluated(line.when, given) is True
 
@@ -307,6 +308,11 @@ class _Builder:
             lost = effects.undo.kind == "lost"
             yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
         yield from effect_warnings([effects])
+
+    def _warned_metrics(self) -> set[str]:
+        """Return the metrics that a warning states: no fact repeats them."""
+        measured = {found.name for found in self.asked.inspection.impact.findings}
+        return {name for line in self.row.warn if self._holds(line) for name in self._placeholders(line) & measured}
 
     def _can_undo(self) -> bool:
         return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)

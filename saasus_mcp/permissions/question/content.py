@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 MARKS: Mapping[str, str] = {
+    "deceptive": "⚠",
     "unseen": "⚠",
     "consequence": "⚠",
     "irreversible": "⚠",
@@ -268,7 +269,7 @@ class Change:
     lead: bool = False
 
 
-WarningKind = Literal["unseen", "consequence", "irreversible", "recreate", "money", "email", "outside"]
+WarningKind = Literal["deceptive", "unseen", "consequence", "irreversible", "recreate", "money", "email", "outside"]
 
 
 @dataclass(frozen=True, slots=True)

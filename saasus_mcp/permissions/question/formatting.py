@@ -53,20 +53,28 @@ class Reader:
         """Return a reader with the default zone of their language if none is set: Japan's for Japanese, else UTC."""
         return cls(language, zone or (JAPAN if language == "ja" else UTC))
 
+    @property
+    def zone_name(self) -> str:
+        """Return the IANA name of the zone."""
+        return "Asia/Tokyo" if self.zone is JAPAN else getattr(self.zone, "key", "UTC")
+
 
 def format_value(value: Value, reader: Reader) -> str:
     """Return the value on one line."""
     return _say(value, reader)
 
 
-def format_sentence(sentence: Text | Sentence, reader: Reader) -> str:
+def format_sentence(sentence: Text | Sentence, reader: Reader, longest: int = 0) -> str:
     """Return a sentence with its values in the reader's form.
 
     Japanese has no spaces around quotation marks; a template has them for values without marks.
+
+    Args:
+        longest: the characters of a value that are shown, so that a long name leaves room for the words; 0 for all.
     """
     if isinstance(sentence, Text):
-        return sentence.text(reader.language)
-    values = {name: format_value(value, reader) for name, value in sentence.values}
+        return _shorten(sentence.text(reader.language), 2 * longest)
+    values = {name: _shorten(format_value(value, reader), longest) for name, value in sentence.values}
     parts = Formatter().parse(sentence.template.text(reader.language))
     if reader.language == "en":
         return "".join(words + (values.get(name, "") if name else "") for words, name, _, _ in parts)
@@ -76,6 +84,14 @@ def format_sentence(sentence: Text | Sentence, reader: Reader) -> str:
         left = words.removeprefix(" ") if said.endswith(_CLOSING) else words
         said += (left.removesuffix(" ") if value.startswith("「") else left) + value
     return said
+
+
+def _shorten(text: str, longest: int) -> str:
+    """Return a long text without its middle: names that begin alike often differ at the end."""
+    if not longest or len(text) <= longest:
+        return text
+    end = longest // 3
+    return f"{text[: longest - end]}…{text[-end:]}"
 
 
 def is_shown_whole(value: Value) -> bool:
@@ -248,6 +264,22 @@ def format_tier_range(tier: PriceTier, reader: Reader) -> str:
     """Return the upper limit of a tier."""
     limit = message("question.tier_to", to=format_number(tier.up_to)) if tier.up_to else message("question.tier_rest")
     return limit.text(reader.language)
+
+
+def format_tier_span(below: str, end: str, reader: Reader) -> str:
+    """Return the quantities above one limit, up to and including another; an empty limit means without limit."""
+    if not below and not end:
+        text = message("question.tier_all")
+    elif not below:
+        text = message("question.tier_to", to=format_number(end))
+    else:
+        first = format_number(str(Decimal(below) + 1))  # quantities are whole numbers
+        text = (
+            message("question.tier_between", first=first, to=format_number(end))
+            if end
+            else message("question.tier_from", first=first)
+        )
+    return text.text(reader.language)
 
 
 def format_tier_price(tier: PriceTier, currency: str, reader: Reader) -> str:

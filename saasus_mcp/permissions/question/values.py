@@ -34,7 +34,9 @@ from saasus_mcp.permissions.question.content import (
 MAX_TEXT_LENGTH = 200
 """Characters of a text that are shown whole."""
 HEAD_LENGTH, TAIL_LENGTH = 120, 60
-"""Characters at the beginning and the end of a longer text."""
+"""Characters at the beginning and the end of a longer text, at most."""
+_BREAK = re.compile(r"[。、>\s]")
+"""After which a text is cut, rather than within a word or a tag."""
 DIGEST_LENGTH = 16
 """Hexadecimal digits of a file's digest that are shown."""
 MAX_ITEMS = 200
@@ -140,7 +142,10 @@ def quoted_text(raw: str) -> QuotedText:
     """Return a text from outside: whole if short, otherwise its beginning and end."""
     if len(raw) <= MAX_TEXT_LENGTH:
         return QuotedText(raw, "", len(raw))
-    return QuotedText(raw[:HEAD_LENGTH], raw[-TAIL_LENGTH:], len(raw))
+    head, tail = raw[:HEAD_LENGTH], raw[-TAIL_LENGTH:]
+    ends = [place.end() for place in _BREAK.finditer(head) if place.end() > HEAD_LENGTH // 2]
+    starts = [place.end() for place in _BREAK.finditer(tail) if place.end() < TAIL_LENGTH // 2]
+    return QuotedText((head[: ends[-1]] if ends else head).rstrip(), tail[starts[0] :] if starts else tail, len(raw))
 
 
 def is_privileged(value: Value) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.common.messages import message
 
 KEY_BYTES = 32
+CREATION_SECONDS = 1.0
+"""How long another process may take between creating its key file and writing the key."""
 NONCE_BYTES = 12
 MAX_KEY_FILE_BYTES = 4096
 """Bytes that are read of a file in which a key should be."""
@@ -53,7 +55,7 @@ class Encryptor:
             private_files.ensure_private_folder(file.parent)
             with suppress(FileExistsError):
                 private_files.create_private_file(file, secrets.token_bytes(KEY_BYTES))
-            key = private_files.read_private_file(file, MAX_KEY_FILE_BYTES, secret=True)
+            key = _read_key(file)
         except OSError as error:
             raise SaasusMcpError(
                 message("permissions.key_not_saved", why=str(error)), message("permissions.state_folder_hint")
@@ -71,8 +73,14 @@ class Encryptor:
 
     def encrypt(self, value: Any, purpose: str) -> bytes:
         """Encrypt a JSON value."""
+        from saasus_mcp.common.json_bytes import encode_json  # noqa: PLC0415 - loads pydantic-core, which a start does not need
+
+        return self.encrypt_json(encode_json(value), purpose)
+
+    def encrypt_json(self, text: bytes, purpose: str) -> bytes:
+        """Encrypt a JSON value that is already written as JSON."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._ciphers[0].encrypt(nonce, encode_json(value), purpose.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, text, purpose.encode())
 
     def decrypt(self, sealed: bytes, purpose: str) -> Any:
         """Return the JSON value, or None if it was encrypted for another purpose or with another key, or was changed."""
@@ -93,3 +101,13 @@ class Encryptor:
             return self.decrypt(base64.urlsafe_b64decode(token.encode()), purpose)
         except ValueError:
             return None
+
+
+def _read_key(file: Path) -> bytes:
+    """Return the content of a key file. Wait a moment for another process that creates it: the file is empty at first."""
+    deadline = time.monotonic() + CREATION_SECONDS
+    while True:
+        key = private_files.read_private_file(file, MAX_KEY_FILE_BYTES, secret=True)
+        if key or time.monotonic() > deadline:
+            return key
+        time.sleep(0.01)

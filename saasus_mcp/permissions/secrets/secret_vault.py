@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.messages import message
-from saasus_mcp.permissions.approval.action_records import Channel, reveal_action
+from saasus_mcp.common.person import NOBODY, Person
+from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, reveal_action
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.arguments import Arguments, secret_handles
@@ -89,34 +91,55 @@ class SecretVault:
         ]
         self._store.add_secrets(kept, now)
 
-    def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Channel) -> str:
+    def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Channel, person: Person = NOBODY) -> str:
         """Return the secret of a handle to a person, once, and record it.
 
         Args:
             profile: the only profile whose secrets this person may see; None for any.
-            by: the person.
+            by, person: the principal, and how people see them.
 
         Raises:
             CallRefused: the handle is unknown, used or expired.
             StoreError: it cannot be recorded; it can be revealed later.
         """
+        return self._take(handle, profile, by=by, via=via, person=person)[1]
+
+    def _take(
+        self, handle: str, profile: str | None = None, *, by: str, via: Channel, person: Person
+    ) -> tuple[HiddenSecret, str]:
+        """Use up a handle. Return the secret as it was stored, and what it hides. See `reveal`."""
         identifier = handle.strip().removeprefix(HANDLE_PREFIX)
         hidden = self._store.get_secret(identifier, self._clock())
         secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
         assert hidden is not None  # noqa: S101 - for the type checker: _opened refuses None
-        told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit()}
+        told = {hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit()}
         if not self._store.take_secrets(told, self._clock()):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.handle_just_revealed"), message("permissions.request_new_hint")
             )
-        return secret
+        return hidden, secret
+
+    @contextmanager
+    def revealing(self, handle: str, *, by: str, via: Channel, person: Person = NOBODY) -> Iterator[str]:
+        """Reveal a secret, and put it back if the block that shows it fails, which is recorded.
+
+        Raises:
+            CallRefused, StoreError: as `reveal` does.
+        """
+        hidden, secret = self._take(handle, by=by, via=via, person=person)
+        try:
+            yield secret
+        except BaseException:
+            failed = reveal_action(hidden, ActionKind.REVEAL_FAILED, by=by, via=via, person=person)
+            self._store.put_back_secret(hidden, failed.to_audit(), self._clock())
+            raise
 
     def peek(self, handle: str) -> str | None:
         """Return the secret of a valid handle without revealing it, for internal checks only."""
         hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
         return self._opened(hidden) if hidden is not None else None
 
-    def reveal_all(self, handles: Iterable[str], *, by: str, via: Channel) -> dict[str, str]:
+    def reveal_all(self, handles: Iterable[str], *, by: str, via: Channel, person: Person = NOBODY) -> dict[str, str]:
         """Return the secrets of all valid handles, by handle, each once and recorded.
 
         Raises:
@@ -127,7 +150,9 @@ class SecretVault:
             hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
             if hidden is not None:
                 found[handle] = hidden, self._opened(hidden)
-        told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit() for hidden, _ in found.values()}
+        told = {
+            hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit() for hidden, _ in found.values()
+        }
         taken = set(self._store.take_secrets(told, self._clock())) if told else set()
         return {handle: secret for handle, (hidden, secret) in found.items() if hidden.id in taken}
 

@@ -6,9 +6,11 @@ The early answers need it before the SDK is loaded, so nothing here imports the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from saasus_mcp.catalog import Operation
+if TYPE_CHECKING:
+    from saasus_mcp.catalog import Operation
+
 
 EXTENSION_ID = "io.modelcontextprotocol/ui"
 APP_MIME_TYPE = "text/html;profile=mcp-app"

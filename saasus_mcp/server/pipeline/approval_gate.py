@@ -19,17 +19,19 @@ from saasus_mcp.permissions.approval.confirmation import (
     StaleAnswer,
     UnattendedAnswer,
 )
-from saasus_mcp.permissions.approval.proof import Binding, Proof
-from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
+from saasus_mcp.permissions.approval.proof import Binding
+from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
 from saasus_mcp.permissions.question.dialog import render_dialog, render_for_model
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import added_lines, explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
+from saasus_mcp.server.pipeline.prepared_call import Authorized
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store import Approval
@@ -76,21 +78,6 @@ class ConsentChannel:
 
     in_client: bool
     unattended: UnattendedAnswer | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Authorized:
-    """The permission to send one call or to start one job.
-
-    Attributes:
-        proof: None if the policy allows the call without a person.
-        inspection: made when the proof was checked.
-        changes: lines of the question that have changed since the approval. The consent is not bound to them.
-    """
-
-    proof: Proof | None = None
-    inspection: CallInspection = NOT_INSPECTED
-    changes: tuple[str, ...] = ()
 
 
 class ApprovalGate:
@@ -156,6 +143,7 @@ class ApprovalGate:
         Raises:
             CallRefused: the person refused, or the consent is not given yet.
         """
+        draft = replace(draft, question=warn_of_deceptive_text(draft.question))
         if not channel.in_client:
             return await self._approve(request, draft, channel.unattended)
         try:
@@ -172,7 +160,7 @@ class ApprovalGate:
         if call.reply is not None:
             proof = self._confirmations.verify_reply(call.reply, binding, snapshot, self._clock(), typed=typed)
             if not isinstance(proof, StaleAnswer):
-                return Authorized(proof, draft.inspection)
+                return Authorized(request.decision, proof, draft.inspection)
             changes = explain_stale_question(proof.snapshot, snapshot)
         text_to_type = (draft.question.typed or Text(snapshot.name, snapshot.name)) if typed else None
         question = fit_dialog(replace(draft.question, lead=changes, typed=text_to_type))
@@ -204,7 +192,7 @@ class ApprovalGate:
             awaited = self._awaited(approval, after)
             raise _unattended_refusal(unattended, awaited, text_after, self._where_to_decide(approval))
         if proof is not None:
-            return Authorized(proof, draft.inspection, added_lines(text_before, text_after))
+            return Authorized(request.decision, proof, draft.inspection, added_lines(text_before, text_after))
         # The question of an earlier request may show fields that this caller may no longer read.
         shown = fit_dialog(replace(approved, reason="")) if before == after else after
         return await self._await_approval(request, self._awaited(approval, shown), shown, draft)

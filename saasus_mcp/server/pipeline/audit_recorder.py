@@ -1,4 +1,4 @@
-"""Steps 6 and 9 of a call: commit it to the store before it is sent, and record its end. Also records refusals."""
+"""Steps 6 and 9 of a call: commit it to the store before it is sent, and record its end or its refusal. No record has a secret."""
 
 from __future__ import annotations
 
@@ -6,20 +6,30 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
+from saasus_mcp.catalog import UnknownTool
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.common.text import visible_text
+from saasus_mcp.permissions.approval.awaited import AwaitedApproval
 from saasus_mcp.permissions.approval.proof import Destination, Proof
 from saasus_mcp.permissions.policy.budgets import budget_charges
-from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.model import Decision, Policy, Principal
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import job_grants, verification
-from saasus_mcp.server.pipeline.audit_records import call_record, outcome_record, rejected_call_record
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_observer import CallObserver
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
+from saasus_mcp.server.scheduling.processor_turns import release_turn
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 from saasus_mcp.store import (
     AlreadyUsed,
@@ -28,6 +38,7 @@ from saasus_mcp.store import (
     Commitment,
     GrantExpired,
     StoreError,
+    StoreUnavailable,
     WritesFrozen,
     WrongKey,
 )
@@ -36,6 +47,14 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
+
+END_SECONDS = 5.0
+"""For which the end of a write waits for a database that restarts, and its answer with it."""
+END_RETRY_SECONDS = 0.25
+MAX_AUDITED_NAME = 80
+"""Characters of a name that a client sent."""
+MAX_CHANGES = 20
+"""Lines of the changes since an approval, in the audit record and in the answer."""
 
 
 class AuditRecorder:
@@ -63,61 +82,101 @@ class AuditRecorder:
         self._clock = clock
         self._run = store_executor
 
-    async def commit(self, id: str, record: Mapping[str, Any], proof: Proof | None, commitment: Commitment) -> None:
+    async def commit(
+        self, id: str, record: Mapping[str, Any], proof: Proof | None, commitment: Commitment | None
+    ) -> None:
         """Use up the proof, take the budget and write the audit record of a call or job, in one transaction.
 
         Raises:
-            StoreError: nothing was committed.
+            StoreError: nothing was committed, unless `StoreError.may_have_written` is true.
         """
         use, now = proof.use if proof else None, self._clock()
         await self._run(lambda: self._open_store().commit(id, record, now, use, commitment=commitment))
 
-    async def commit_call(self, call: PreparedCall) -> ToolAnswer | None:
+    async def commit_call(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
         """Commit a call. Return an answer if it must not be sent."""
-        operation = call.operation
-        commitment = Commitment(
+        record = call_record(call, authorized, self._destination, self._policy)
+        try:
+            await self.commit(call.id, record, authorized.proof, self._commitment(call, authorized))
+        except (AlreadyUsed, GrantExpired, WritesFrozen, BudgetExceeded) as error:
+            await self.record_refusal(call, authorized, error.reason)
+            return replace(failed_answer(error.message, error.hint), why=error.reason)
+        except StoreError as error:
+            # A read that uses up a proof or a step of a job waits too: either could be sent again.
+            uses_up = authorized.proof is not None or job_grants.grant_claim(call) is not None
+            if not call.operation.reads or uses_up or isinstance(error, WrongKey):
+                answer = replace(_uncommitted_answer(error, authorized.proof), why="store")
+                if error.may_have_written and call.job_step is None:  # a job looks for itself what became of its step
+                    await self._write_end(call, answer, 0.0)  # so that an undo or a budget does not stay taken
+                return answer
+            log.warning("a read was not audited: %s", error.message)
+        self._observer.call_started(call.operation)
+        return None
+
+    def _commitment(self, call: PreparedCall, authorized: Authorized) -> Commitment | None:
+        """Return what a call commits beside its record and its proof, or None if that is nothing.
+
+        It is nothing for a read, unless the read is a step of a job or undoes a call: each can be made only once.
+        """
+        operation, claim = call.operation, job_grants.grant_claim(call)
+        if operation.reads and claim is None and call.undo_ref is None:
+            return None
+        inspection = authorized.inspection
+        return Commitment(
             writes=not operation.reads,
             profile=self._destination.profile,
             charges=budget_charges(
                 self._policy.ceilings,
                 operation,
                 call.principal,
-                call.inspection.impact.affected_users,
-                asked=call.proof is not None,
+                inspection.impact.affected_users,
+                asked=authorized.proof is not None,
                 granted=call.job_step is not None,
             ),
-            undo_entry=verification.undo_entry(call, self._destination, self._clock()),
+            undo_entry=verification.undo_entry(call, inspection.before, self._destination, self._clock()),
             undoes=(call.undo_ref.entry.call, call.undo_ref.number) if call.undo_ref else None,
-            claim=job_grants.grant_claim(call),
+            claim=claim,
         )
-        try:
-            await self.commit(call.id, call_record(call, self._destination, self._policy), call.proof, commitment)
-        except (AlreadyUsed, GrantExpired, WritesFrozen, BudgetExceeded) as error:
-            await self.record_refusal(call, error.reason)
-            return replace(failed_answer(error.message, error.hint), why=error.reason)
-        except StoreError as error:
-            if not operation.reads or isinstance(error, WrongKey):
-                return replace(failed_answer(error.message, error.hint), why="store")
-            log.warning("a read was not audited: %s", error.message)
-        self._observer.call_started(operation)
-        return None
 
     async def record_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
         """Record the answer of a committed call."""
         self._observer.call_ended(call.operation, answer, seconds)
+        await self._write_end(call, answer, seconds)
+
+    async def _write_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
         record, outcome = outcome_record(answer, seconds), None
         if not call.operation.reads:
             step = job_grants.step_outcome(call.job_step, answer)
             outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
+        at = self._clock()
         try:
-            await self._run(lambda: self._open_store().finish_call(call.id, record, self._clock(), outcome))
+            await self._run(lambda: self._open_store().finish_call(call.id, record, at, outcome))
         except StoreError as error:
-            log.error("the end of call %s could not be audited: %s %s", call.id, error.message, json.dumps(record))  # noqa: TRY400 - the record matters, not the trace
+            restarts = outcome is not None and isinstance(error, StoreUnavailable)
+            if not (restarts and await self._record_end_later(call.id, record, at, outcome)):
+                log.error("the end of call %s could not be audited: %s %s", call.id, error.message, json.dumps(record))  # noqa: TRY400 - the record matters, not the trace
 
-    async def record_refusal(self, call: PreparedCall, reason: str) -> None:
-        """Record that a prepared call was not sent."""
+    async def _record_end_later(
+        self, id: str, record: Mapping[str, Any], at: float, outcome: CallOutcome | None
+    ) -> bool:
+        """Record the end of a write when the database is back, as only this process knows it. Return False if it stays away."""
+        until = anyio.current_time() + END_SECONDS
+        with anyio.CancelScope(shield=True):
+            while anyio.current_time() < until:
+                async with release_turn():
+                    await anyio.sleep(END_RETRY_SECONDS)
+                with suppress(StoreError):
+                    await self._run(lambda: self._open_store().finish_call(id, record, at, outcome, again=True))
+                    return True
+        return False
+
+    async def record_refusal(
+        self, call: PreparedCall, authorized: Authorized, reason: str, awaited: AwaitedApproval | None = None
+    ) -> None:
+        """Record that a prepared call was not sent, with who consented to it or the code of the approval that it waits for."""
         self._observer.call_refused(call.operation.key, reason)
-        await self.write_refusal(call.id, call_record(call, self._destination, self._policy), reason)
+        record = call_record(call, authorized, self._destination, self._policy)
+        await self.write_refusal(call.id, record, reason, awaited)
 
     async def record_rejected_call(self, call: Call, error: SaasusMcpError) -> None:
         """Record a call that was not prepared, because it has no such tool or its arguments do not fit."""
@@ -125,10 +184,114 @@ class AuditRecorder:
         self._observer.call_refused("", record["refused"])
         await self.write_refusal(secrets.token_hex(16), record, record["refused"])
 
-    async def write_refusal(self, id: str, record: Mapping[str, Any], reason: str) -> None:
-        """Write the record of a refused call or job. A store that fails cannot turn a refusal into something else."""
-        refused = {**record, "refused": reason}
+    async def write_refusal(
+        self, id: str, record: Mapping[str, Any], reason: str, awaited: AwaitedApproval | None = None
+    ) -> None:
+        """Write the record of a refused call or job, with the code of the approval that it waits for.
+
+        A store that fails cannot turn a refusal into something else.
+        """
+        code = {} if awaited is None else {"code": awaited.approval.code}
+        refused = {**record, **code, "refused": reason}
         try:
             await self._run(lambda: self._open_store().record_refusal(id, refused, self._clock()))
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
+
+
+def _uncommitted_answer(error: StoreError, proof: Proof | None) -> ToolAnswer:
+    """Return the answer of a call that was not sent because the store failed. A consent may have been used up all the same."""
+    if not error.may_have_written or proof is None:
+        return failed_answer(error.message, error.hint)
+    return failed_answer(message("server.consent_perhaps_used", why=error), message("server.consent_perhaps_used_hint"))
+
+
+def call_record(call: PreparedCall, authorized: Authorized, destination: Destination, policy: Policy) -> dict[str, Any]:
+    """Return the record of a call before it is sent: who, what, where, by which rule and with whose consent."""
+    record: dict[str, Any] = {
+        "operation": call.operation.key,
+        **_caller(call.principal, destination),
+        "groups": sorted(call.principal.groups),
+        "arguments": redact_arguments(call.operation, call.arguments),
+        **authorization_record(authorized.decision, authorized.proof, policy),
+    }
+    if call.reason:
+        record["stated_reason"] = call.reason
+    if authorized.changes:
+        record["since"] = list(authorized.changes[:MAX_CHANGES])
+    if authorized.inspection.impact.findings:
+        record["impact"] = dict(authorized.inspection.impact.counts)
+    if call.parent:
+        record["parent"] = call.parent
+    if call.job_step is not None and call.job_step.step:
+        record["step"] = call.job_step.step
+    if call.undo_ref is not None:
+        record["undoes"] = call.undo_ref.entry.call
+    return record
+
+
+def job_record(
+    name: str, principal: Principal, destination: Destination, authorization: dict[str, Any], **details: Any
+) -> dict[str, Any]:
+    """Return the record of a job before it starts.
+
+    Args:
+        authorization: see `authorization_record`.
+        details: the arguments, the plan and the steps.
+    """
+    groups = {"groups": sorted(principal.groups)} if principal.groups else {}
+    return {"operation": name, **_caller(principal, destination), **groups, **details, **authorization}
+
+
+def authorization_record(decision: Decision, proof: Proof | None, policy: Policy) -> dict[str, Any]:
+    """Return the members that say why a call or job may happen, and with whose consent."""
+    record = {"decision": decision.outcome, "rule": decision.rule, "reason": str(decision.reason)}
+    if proof is not None:
+        used = {"proof": proof.use.kind, "proof_id": proof.use.id}
+        record |= {**used, "by": proof.by, "shown": proof.question_digest}
+    if policy.announcement:
+        record["announcement"] = policy.announcement
+    return record
+
+
+def rejected_call_record(call: Call, destination: Destination, error: SaasusMcpError) -> dict[str, Any]:
+    """Return the record of a call that was not prepared. It contains no argument, because none was checked for secrets."""
+    record: dict[str, Any] = {
+        "tool": visible_text(call.name[:MAX_AUDITED_NAME]),
+        **_caller(call.principal, destination),
+        "refused": _rejection_reason(error),
+    }
+    if isinstance(error, InvalidArguments):
+        record["field"] = visible_text(error.field[:MAX_AUDITED_NAME])
+    return record
+
+
+def outcome_record(answer: ToolAnswer, seconds: float) -> dict[str, Any]:
+    """Return the record of a finished call."""
+    return {
+        "ok": answer.ok,
+        "applied": answer.applied,
+        "status": answer.status,
+        "trace_id": answer.trace_id,
+        "ms": round(seconds * 1000, 1),
+    }
+
+
+def _caller(principal: Principal, destination: Destination) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "principal": principal.id,
+        **principal.person.to_audit(),
+        "profile": destination.profile,
+        "saas_id": destination.saas_id,
+    }
+    if principal.is_narrowed:
+        record["narrowing"] = principal.narrowing.to_audit()
+    return record
+
+
+def _rejection_reason(error: SaasusMcpError) -> str:
+    if isinstance(error, CallRefused):
+        return error.reason
+    if isinstance(error, StoreError):
+        return error.reason
+    return "unknown_tool" if isinstance(error, UnknownTool) else "invalid_arguments"

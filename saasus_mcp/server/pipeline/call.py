@@ -17,7 +17,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.store import UndoEntry
 
 if TYPE_CHECKING:
-    from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+    from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 
 
 MAX_ROUNDS = 4
@@ -74,6 +74,18 @@ class UrlElicitor(Protocol):
         ...
 
 
+class DeferredElicitor:
+    """Returns a question or an address as the answer of the call. The next call carries the answer (protocol 2026-07-28, terminal, console)."""
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        """Return None: there is no answer yet."""
+        return None
+
+    async def open_url(self, prompt: UrlPrompt) -> bool | None:
+        """Return None: there is no answer yet."""
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class UndoRef:
     """The entry of the undo log that a call undoes, and the number of the inverse call."""
@@ -124,8 +136,8 @@ class Progress(Protocol):
     async def __call__(self, done: int | None, total: int | None, message: str) -> None: ...
 
 
-RateLimitHandler = Callable[["PreparedCall", ToolAnswer, int], Awaitable[ToolAnswer | None]]
-"""Waits after the API refused a call with 429, given the call, the answer and the number of earlier refusals.
+RateLimitHandler = Callable[["PreparedCall", "Authorized", ToolAnswer, int], Awaitable[ToolAnswer | None]]
+"""Waits after the API refused a call with 429, given the call, its permission, the answer and the number of earlier refusals.
 
 Returns None when the call may be sent again, or the answer with which it ends."""
 

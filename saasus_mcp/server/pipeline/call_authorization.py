@@ -1,8 +1,9 @@
-"""Step 5 of a call: everything that must hold before it is committed, up to the consent of a person."""
+"""Steps 4 and 5 of a call: the decision of the policy, and all that must hold before the call is committed, up to a consent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue
@@ -10,25 +11,64 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
-from saasus_mcp.permissions.inspection.inspect import CallInspection, inspect_call, inspect_without_question
+from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
 from saasus_mcp.permissions.inspection.target import ApiReader
-from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, is_stricter, stricter_decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.namesakes import warn_of_namesakes
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline import job_grants, verification
-from saasus_mcp.server.pipeline.approval_gate import (
-    ApprovalGate,
-    Authorized,
-    ConsentRequest,
-    QuestionDraft,
-)
+from saasus_mcp.server.pipeline.approval_gate import ApprovalGate, ConsentRequest, QuestionDraft
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
+from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store, UndoEntry
+
+RevocationCheck = Callable[[Principal], Awaitable[bool]]
+"""Returns whether the caller's token was revoked since the request. Raises StoreError if that is not known now."""
+
+
+async def never_revoked(_: Principal) -> bool:
+    """Return False, for callers without a token of this server."""
+    return False
+
+
+class PolicyEvaluator:
+    """Evaluates one policy for calls to one destination."""
+
+    def __init__(self, catalogue: Catalogue, policy: Policy, destination: Destination) -> None:
+        self._catalogue = catalogue
+        self._policy = policy
+        self._destination = destination
+
+    @property
+    def generation(self) -> int:
+        """The generation of the policy in force (`Policy.generation`)."""
+        return self._policy.generation
+
+    async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
+        """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
+        decision = await self._decide(call.policy_input(self._destination), call, read)
+        if call.undo_ref is None:
+            return decision
+        undone = call.undo_ref.entry
+        operation = self._catalogue.find(undone.operation)
+        original = PolicyInput(operation, undone.arguments, call.principal, self._destination.profile)
+        return stricter_decision(decision, await self._decide(original, call, read))
+
+    async def _decide(self, case: PolicyInput, call: PreparedCall, read: ApiReader) -> Decision:
+        """Decide on a case. An internal read makes no further reads, so a rule that needs live state denies it."""
+        needs = self._policy.required_state(case.operation, case.principal, case.profile)
+        if needs and not call.probe:
+            inspect = inspect_call if "impact" in needs else inspect_target
+            seen = await inspect(case.operation, case.args, self._destination.saas_id, read)
+            impact = {**seen.impact.counts, **seen.impact.displayed} if "impact" in needs else None
+            case = replace(case, target=seen.snapshot.target, impact=impact)
+        return self._policy.decide(case)
 
 
 class CallAuthorizer:
@@ -37,21 +77,26 @@ class CallAuthorizer:
     Args:
         gate: opens the store and returns the gate that asks people.
         open_store: called for every access; the first call opens the store.
+        is_revoked: asked after each wait, and for each call of a job, because only requests are authenticated.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
         policy: Policy,
+        evaluator: PolicyEvaluator,
         destination: Destination,
         *,
         gate: Callable[[], ApprovalGate],
         open_store: Callable[[], Store],
         clock: Callable[[], float],
         store_executor: StoreExecutor,
+        is_revoked: RevocationCheck = never_revoked,
     ) -> None:
+        self._is_revoked = is_revoked
         self._catalogue = catalogue
         self._policy = policy
+        self._evaluator = evaluator
         self._destination = destination
         self._gate = gate
         self._open_store = open_store
@@ -59,25 +104,32 @@ class CallAuthorizer:
         self._run = store_executor
 
     async def authorize(
-        self, prepared: PreparedCall, read: ApiReader, call: Call
+        self, prepared: PreparedCall, decision: Decision, read: ApiReader, call: Call
     ) -> Authorized | PendingElicitation | ConfirmationReply:
         """Return the permission to send, with the inspection of the target; or a question; or the person's answer.
 
         Raises:
             CallRefused: the policy denies the call, a requirement is not met, or the consent is refused or not given yet.
         """
-        operation, decision = prepared.operation, prepared.decision
+        operation = prepared.operation
         require_not_denied(operation.tool, decision)
         preconditions.check_argument_requirements(operation, prepared.arguments, self._clock())
         step = prepared.job_step
-        covered = step is not None and job_grants.grant_covers(prepared, step, self._policy)
+        covered = step is not None and job_grants.grant_covers(prepared, decision, step, self._policy)
         if prepared.undo_ref is not None:
             await verification.require_unchanged(self._catalogue, await self._latest(prepared.undo_ref.entry), read)
         if step is not None and covered:
-            return await self._authorize_step(prepared, step, read)
+            return await self._authorize_step(prepared, decision, step, read)
         if decision.outcome == "allow":
             self._gate().require_not_declined(call)
-            return Authorized(inspection=await self._inspect_without_question(prepared, read))
+            inspection = await inspect_without_question(
+                operation,
+                prepared.arguments,
+                self._destination.saas_id,
+                read,
+                count_users=self._policy.ceilings is not None,
+            )
+            return Authorized(decision, inspection=inspection)
         request = ConsentRequest(
             name=operation.tool,
             decision=decision,
@@ -86,10 +138,52 @@ class CallAuthorizer:
             two_person=self._policy.two_person,
         )
         channel = await self._gate().choose_channel(request)
-        draft = await self._draft_question(prepared, read)
+        draft = await self._draft_question(prepared, decision, read)
         return await self._gate().obtain_consent(request, channel, draft)
 
-    async def require_still_covered(self, prepared: PreparedCall, read: ApiReader) -> None:
+    async def decide_again(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> Authorized:
+        """Return the permission under the policy in force now, if what was consented to suffices for it.
+
+        Raises:
+            CallRefused: the policy has become stricter, or the caller's token was revoked.
+        """
+        await self.require_not_revoked(prepared.principal)
+        generation = self._policy.generation
+        decision = await self._evaluator.decide(prepared, read)
+        require_not_denied(prepared.operation.tool, decision)
+        step, proof = prepared.job_step, authorized.proof
+        if step is None or not job_grants.grant_covers(prepared, decision, step, self._policy):
+            needs_other = self._policy.two_person and decision.outcome == "approve"
+            by_requester = proof is None or proof.by == prepared.principal.id
+            if is_stricter(decision, authorized.decision) or (needs_other and by_requester):
+                stricter = message("server.policy_stricter_now", reason=decision.reason)
+                raise CallRefused(Reason.STRICTER, stricter, message("server.policy_stricter_now_hint"))
+        return replace(authorized, decision=decision, generation=generation)
+
+    async def require_not_revoked(self, principal: Principal) -> None:
+        """Check that the token of a call that has waited is still valid.
+
+        Raises:
+            CallRefused: it was revoked, or nobody can tell now.
+        """
+        try:
+            revoked = await self._is_revoked(principal)
+        except StoreError as error:
+            raise CallRefused(Reason.STORE, error.message, error.hint) from None
+        if revoked:
+            raise CallRefused(Reason.REVOKED, message("server.token_revoked"), message("server.token_revoked_hint"))
+
+    @property
+    def generation(self) -> int:
+        """The generation of the policy in force (`Policy.generation`)."""
+        return self._policy.generation
+
+    async def is_frozen(self) -> bool:
+        """Return whether the writes of the profile are frozen."""
+        freeze = await self._run(lambda: self._open_store().active_freeze(self._destination.profile))
+        return freeze is not None
+
+    async def require_still_covered(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> None:
         """Check a committed step again after a wait: the grant still covers it, and its target is as the person saw it.
 
         Raises:
@@ -98,29 +192,22 @@ class CallAuthorizer:
         step = prepared.job_step
         if step is None:
             return
-        if job_grants.grant_covers(prepared, step, self._policy):
-            await self._authorize_step(prepared, step, read)
+        if job_grants.grant_covers(prepared, authorized.decision, step, self._policy):
+            await self._authorize_step(prepared, authorized.decision, step, read)
             return
         operation, saas_id = prepared.operation, self._destination.saas_id
         snapshot = (await inspect_call(operation, prepared.arguments, saas_id, read)).snapshot
-        if snapshot.encoded != prepared.inspection.snapshot.encoded:
+        if snapshot.encoded != authorized.inspection.snapshot.encoded:
             raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
 
-    async def _authorize_step(self, prepared: PreparedCall, step: JobStepRef, read: ApiReader) -> Authorized:
+    async def _authorize_step(
+        self, prepared: PreparedCall, decision: Decision, step: JobStepRef, read: ApiReader
+    ) -> Authorized:
         answers = await self._run(lambda: job_grants.earlier_answers(step, self._open_store().jobs))
         job_grants.require_filled_values(prepared, step, answers)
-        return await job_grants.authorize_step(prepared, step, self._destination, read)
+        return await job_grants.authorize_step(prepared, decision, step, self._destination, read)
 
-    async def _inspect_without_question(self, prepared: PreparedCall, read: ApiReader) -> CallInspection:
-        return await inspect_without_question(
-            prepared.operation,
-            prepared.arguments,
-            self._destination.saas_id,
-            read,
-            count_users=self._policy.ceilings is not None,
-        )
-
-    async def _draft_question(self, prepared: PreparedCall, read: ApiReader) -> QuestionDraft:
+    async def _draft_question(self, prepared: PreparedCall, decision: Decision, read: ApiReader) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
         operation, arguments = prepared.operation, prepared.arguments
         inspection = await inspect_call(operation, arguments, self._destination.saas_id, read)
@@ -132,10 +219,11 @@ class CallAuthorizer:
             prepared.principal.id,
             inspection,
             reason=prepared.reason,
-            typed=prepared.decision.typed,
+            typed=decision.typed,
             requester_name=prepared.principal.person.label,
         )
-        return QuestionDraft(inspection, await build_question(asked, read))
+        question = await warn_of_namesakes(await build_question(asked, read), asked, read)
+        return QuestionDraft(inspection, question)
 
     async def _latest(self, entry: UndoEntry) -> UndoEntry:
         """Return the entry of the undo log as it is now: another call may have undone a part of it."""

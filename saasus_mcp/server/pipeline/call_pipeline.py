@@ -14,12 +14,11 @@ import anyio
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply, ConfirmationService
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.inspect import (
-    cache_reads,
-)
+from saasus_mcp.permissions.inspection.inspect import cache_reads
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
@@ -30,22 +29,29 @@ from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, Secret
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
-from saasus_mcp.server.pipeline.approval_gate import (
-    ApprovalGate,
-    Authorized,
-)
+from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, ask_in_rounds
-from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
+from saasus_mcp.server.pipeline.call_authorization import (
+    CallAuthorizer,
+    PolicyEvaluator,
+    RevocationCheck,
+    never_revoked,
+)
 from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER, CallObserver
 from saasus_mcp.server.pipeline.call_sender import CallSender
 from saasus_mcp.server.pipeline.internal_reads import InternalReads
-from saasus_mcp.server.pipeline.policy_evaluator import PolicyEvaluator
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall, prepare_call, prepare_internal_call
+from saasus_mcp.server.pipeline.prepared_call import (
+    UNDECIDED,
+    Authorized,
+    PreparedCall,
+    prepare_call,
+    prepare_internal_call,
+)
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET, ResultOrigin, ResultStore, SourceCall
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
-from saasus_mcp.server.scheduling.worker_threads import run_by_size
+from saasus_mcp.server.scheduling.worker_threads import is_large, run_in_worker
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
@@ -63,6 +69,7 @@ class Pipeline:
         budget: bytes of JSON in one answer.
         console_url: returns the address of the console, or an empty text if no console runs.
         call_seconds: the time limit of a call.
+        is_revoked: returns whether a caller's token was revoked while a call waited.
     """
 
     def __init__(
@@ -84,7 +91,9 @@ class Pipeline:
         console_url: Callable[[], str] = str,
         call_queue: FairQueue | None = None,
         call_seconds: float = CALL_SECONDS,
+        is_revoked: RevocationCheck = never_revoked,
     ) -> None:
+        self._is_revoked = is_revoked
         self.catalogue = catalogue
         self.policy: Final[Policy] = NarrowedPolicy(policy)
         self.destination = destination
@@ -120,6 +129,7 @@ class Pipeline:
             self._client,
             self.recorder,
             self.destination,
+            authorizer=lambda: self.authorizer,
             vault=lambda: self._vault,
             reader_for=lambda call: self.internal_reads.reader_for(call),  # noqa: PLW0108 - which need the sender first
             call_queue=self.call_queue,
@@ -147,11 +157,13 @@ class Pipeline:
         return CallAuthorizer(
             self.catalogue,
             self.policy,
+            self.policy_evaluator,
             self.destination,
             gate=lambda: self.approval_gate,
             open_store=lambda: self.store,
             clock=self.clock,
             store_executor=self.store_executor,
+            is_revoked=self._is_revoked,
         )
 
     @cached_property
@@ -194,50 +206,54 @@ class Pipeline:
 
         A client cannot cause an exception: each refusal and failure is an answer.
         """
-        if call.deadline is None:
-            call = replace(call, deadline=self.deadline_for(call))
         try:
             prepared = await self._prepare(call)
         except SaasusMcpError as error:
             return await self.reject(call, error)
-        limit = prepared.deadline
+        limit, decision = prepared.deadline, UNDECIDED
 
         async def attempt(call: Call, seconds: float) -> Authorized | PendingElicitation | ConfirmationReply:
-            nonlocal prepared
-            prepared = replace(prepared, deadline=limit.postponed(seconds))
-            preliminary = replace(prepared, deadline=prepared.deadline.for_preliminary_reads())
-            read = cache_reads(self.internal_reads.reader_for(preliminary))
-            prepared = replace(prepared, decision=await self.policy_evaluator.decide(prepared, read))
-            return await self.authorizer.authorize(prepared, read, call)
+            nonlocal prepared, decision
+            if seconds:
+                prepared = replace(prepared, deadline=limit.postponed(seconds))
+            if seconds or call.job_step is not None:
+                await self.authorizer.require_not_revoked(call.principal)
+            read = cache_reads(self.internal_reads.reader_for(prepared, prepared.deadline.for_preliminary_reads()))
+            generation = self.policy.generation
+            decision = await self.policy_evaluator.decide(prepared, read)
+            result = await self.authorizer.authorize(prepared, decision, read, call)
+            return replace(result, generation=generation) if isinstance(result, Authorized) else result
 
         try:
             authorized = await ask_in_rounds(call, attempt)
         except NoChange as refusal:
-            await self.recorder.record_refusal(prepared, refusal.reason)
+            await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason)
             return no_change_answer(prepared.operation, refusal.message)
         except CallRefused as refusal:
-            await self.recorder.record_refusal(prepared, refusal.reason)
+            await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason, refusal.awaited)
             answer = failed_answer(refusal.message, refusal.hint)
             return replace(answer, why=refusal.reason, app_data=refusal.app_data)
         except SaasusMcpError as error:
-            await self.recorder.record_refusal(prepared, "failed")
+            await self.recorder.record_refusal(prepared, Authorized(decision), "failed")
             reason = "store" if isinstance(error, StoreError) else ""
             return replace(failed_answer(error.message, error.hint), why=reason)
         except anyio.get_cancelled_exc_class():
-            await self.recorder.record_refusal(prepared, "cancelled")
+            await self.recorder.record_refusal(prepared, Authorized(decision), "cancelled")
             raise
         if isinstance(authorized, PendingElicitation):
-            await self.recorder.record_refusal(prepared, "confirmation")
+            await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
             return authorized
-        return await self.sender.send(
-            replace(prepared, proof=authorized.proof, inspection=authorized.inspection, changes=authorized.changes)
-        )
+        return await self.sender.send(prepared, authorized)
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
         if call.deadline is not None:
             return call.deadline
-        return Deadline.after(self._call_seconds) if call.job_step is None else NO_DEADLINE
+        return self.new_deadline() if call.job_step is None else NO_DEADLINE
+
+    def new_deadline(self) -> Deadline:
+        """Return the deadline of a client's call that begins now."""
+        return Deadline.after(self._call_seconds)
 
     async def find_forbidden(
         self, calls: Iterable[SourceCall], principal: Principal, deadline: Deadline | None = None
@@ -247,14 +263,14 @@ class Pipeline:
         Without arguments, a call is denied if it would be with any arguments. A call that cannot be decided on before
         the deadline is denied.
         """
-        deadline = deadline or Deadline.after(self._call_seconds)
+        deadline = deadline or self.new_deadline()
         for key, arguments in calls:
             try:
                 operation = self.catalogue.find(key)
                 if not self.policy.could_allow(operation, principal, self.destination.profile):
                     return operation.tool
                 if arguments is not None:
-                    prepared = replace(prepare_internal_call(operation, arguments, principal), deadline=deadline)
+                    prepared = prepare_internal_call(operation, arguments, principal, deadline)
                     read = cache_reads(self.internal_reads.reader_for(prepared))
                     decision = await self.policy_evaluator.decide(prepared, read)
                     if decision.outcome == "deny":
@@ -264,7 +280,12 @@ class Pipeline:
         return ""
 
     async def reject(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
-        """Record a call that cannot be prepared, and return its answer."""
+        """Record a call that cannot be prepared, and return its answer.
+
+        If the store failed so that nobody knows whether the call took effect, it has no record of a refusal.
+        """
+        if isinstance(error, StoreError) and error.may_have_written:
+            return replace(failed_answer(error.message, error.hint, applied=Outcome.UNKNOWN), why="store")
         await self.recorder.record_rejected_call(call, error)
         answer = failed_answer(error.message, error.hint)
         return replace(answer, app_data=error.app_data) if isinstance(error, CallRefused) else answer
@@ -279,13 +300,18 @@ class Pipeline:
 
     async def _prepare(self, call: Call) -> PreparedCall:
         """Prepare a call, in a worker thread if its arguments are large."""
-        return await run_by_size(call.principal.id, call.arguments, lambda: self.prepare(call))
+        deadline = self.deadline_for(call)
+        if not is_large(call.arguments):  # as `run_by_size`, without its closure for every small call
+            return self.prepare(call, deadline)
+        return await run_in_worker(call.principal.id, lambda: self.prepare(call, deadline))
 
-    def prepare(self, call: Call) -> PreparedCall:
+    def prepare(self, call: Call, deadline: Deadline = NO_DEADLINE) -> PreparedCall:
         """Take steps 1 to 3: find the operation, check the arguments, build the request.
+
+        Args:
+            deadline: of a call that has none of its own.
 
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        operation = self.catalogue.find(call.name)
-        return prepare_call(operation, call, self._client.secrets)
+        return prepare_call(self.catalogue.find(call.name), call, self._client.secrets, deadline)

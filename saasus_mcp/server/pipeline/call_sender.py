@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -17,15 +16,16 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
 from saasus_mcp.saasus.request import build_request
-from saasus_mcp.saasus.secret_paths import REMOVED, secret_values
+from saasus_mcp.saasus.secret_paths import redact, secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer, not_sent_answer
 from saasus_mcp.server.pipeline import job_grants, verification
-from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
-from saasus_mcp.server.pipeline.audit_records import MAX_CHANGES
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.audit_recorder import MAX_CHANGES, AuditRecorder
+from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
+from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, FairQueue, Slot, TooManyCalls
 from saasus_mcp.server.scheduling.processor_turns import release_turn
@@ -42,6 +42,7 @@ class CallSender:
     """Sends authorized calls.
 
     Args:
+        authorizer: returns the authorizer, which decides again if the policy has changed meanwhile.
         vault: opens the store and returns the vault with the secrets behind handles.
         reader_for: returns the function for the internal reads of a call.
         call_queue: the slots for calls at the API.
@@ -53,6 +54,7 @@ class CallSender:
         recorder: AuditRecorder,
         destination: Destination,
         *,
+        authorizer: Callable[[], CallAuthorizer],
         vault: Callable[[], SecretVault],
         reader_for: Callable[[PreparedCall], ApiReader],
         call_queue: FairQueue,
@@ -63,6 +65,7 @@ class CallSender:
         self._client = client
         self._recorder = recorder
         self._profile = destination.profile
+        self._authorizer = authorizer
         self._vault = vault
         self._reader_for = reader_for
         self._queue = call_queue
@@ -70,27 +73,31 @@ class CallSender:
         self._clock = clock
         self._run = store_executor
 
-    async def send(self, call: PreparedCall) -> ToolAnswer:
-        """Send a call when its principal gets a slot. Nothing is used up before."""
-        try:
-            slot = await self._acquire_slot(_queue_name(call), _max_wait(call))
-        except TooManyCalls as error:
-            await self._recorder.record_refusal(call, "busy")
-            return replace(failed_answer(error.message, error.hint), why="busy")
-        if not call.deadline.seconds_left():
-            slot.release()
-            await self._recorder.record_refusal(call, "late")
-            return replace(failed_answer(NO_TIME, NO_TIME_HINT), why="late")
-        with slot:
-            return await self._send(call, slot)
+    async def send(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer:
+        """Send a call when its principal gets a slot. Nothing is used up before.
 
-    async def _send(self, call: PreparedCall, slot: Slot) -> ToolAnswer:
+        If another policy came into force since the decision, the call is decided on again, without a slot: its reads take their own.
+        """
+        try:
+            while True:
+                with await self._acquire_slot(call) as slot:
+                    if not call.deadline.seconds_left():
+                        late = CallRefused(Reason.LATE, NO_TIME, NO_TIME_HINT)
+                        return await self._refuse(call, authorized, late, late.reason)
+                    if self._authorizer().generation == authorized.generation:
+                        return await self._send(call, authorized, slot)
+                authorized = await self._authorizer().decide_again(call, authorized, self._reader_for(call))
+        except TooManyCalls as error:
+            return await self._refuse(call, authorized, error, "busy")
+        except CallRefused as refusal:
+            return await self._refuse(call, authorized, refusal, refusal.reason)
+
+    async def _send(self, call: PreparedCall, authorized: Authorized, slot: Slot) -> ToolAnswer:
         """Take steps 6 to 9. A committed call is always ended, even if the client goes away."""
-        refusal = await self._recorder.commit_call(call)
+        refusal = await self._recorder.commit_call(call, authorized)
         if refusal is not None:
             return refusal
-        started, read = self._clock(), self._reader_for(call)
-        unseen = Outcome.NOT_APPLIED if call.operation.reads else Outcome.UNKNOWN
+        started = self._clock()
         answer: ToolAnswer | None = None
         refusals = 0
         try:
@@ -98,56 +105,90 @@ class CallSender:
             slot.release()  # the reads that verify the outcome take their own slots
             # After a 429 the API has done nothing, so the same request may be sent again. The process can stop meanwhile.
             while answer.is_rate_limited and call.on_rate_limit is not None:
-                given_up = await call.on_rate_limit(call, answer, refusals)
+                generation = self._authorizer().generation
+                given_up = await call.on_rate_limit(call, authorized, answer, refusals)
                 if given_up is not None:
                     answer = given_up
                     break
-                refusals += 1
-                with await self._acquire_slot(_queue_name(call), _max_wait(call)):
+                try:
+                    slot_again = await self._acquire_slot(call)
+                except CallRefused as error:
+                    answer = _refused_again(call, error)
+                    break
+                with slot_again:
+                    if not await self._may_send_again(call, generation):
+                        answer = replace(answer, retry_after=0.0)  # to be decided on again, without another wait
+                        continue
+                    refusals += 1
                     answer = None
                     answer = await self._exchange(call)
-            with _shield(call):
-                answer = self._append_changes(call, await verification.verify_outcome(call, answer, read))
+            if answer.applied == Outcome.UNKNOWN:
+                with anyio.CancelScope(shield=True):
+                    read, before = self._reader_for(call), authorized.inspection.before
+                    answer = await verification.verify_outcome(call, answer, read, before)
+            answer = self._append_changes(authorized.changes, answer)
         except Exception:
             log.exception("call %s failed inside the server", call.id)
-            answer = failed_answer(message("server.failed"), applied=unseen, trace_id=call.id)
+            answer = _unseen_answer(call, "server.failed", answer)
         finally:
-            with anyio.CancelScope(shield=True):
-                ended = answer
-                if ended is None:
-                    ended = failed_answer(message("server.cancelled"), applied=unseen, trace_id=call.id)
-                await self._recorder.record_end(call, ended, self._clock() - started)
+            # No cancellation comes between: the store either answers at once or shields its thread.
+            ended = answer if answer is not None else _unseen_answer(call, "server.cancelled")
+            await self._recorder.record_end(call, ended, self._clock() - started)
         return answer
+
+    async def _may_send_again(self, call: PreparedCall, generation: int) -> bool:
+        """Return whether policy and freeze are as they were before a committed call waited for its slot."""
+        authorizer = self._authorizer()
+        return authorizer.generation == generation and (call.operation.reads or not await authorizer.is_frozen())
+
+    async def _refuse(
+        self, call: PreparedCall, authorized: Authorized, error: TooManyCalls | CallRefused, reason: str
+    ) -> ToolAnswer:
+        """Record a call that was not sent after it waited for a slot, and return its answer."""
+        await self._recorder.record_refusal(call, authorized, reason)
+        return replace(failed_answer(error.message, error.hint), why=reason)
 
     async def _exchange(self, call: PreparedCall) -> ToolAnswer:
         """Take steps 7 and 8. A write is not cut off."""
-        with _shield(call):
+        if call.operation.reads:
+            return await self._exchange_once(call)
+        with anyio.CancelScope(shield=True):
             answer = await self._exchange_once(call)
         return answer  # noqa: RET504 - for mypy, a context may swallow what leaves its block
 
     async def _exchange_once(self, call: PreparedCall) -> ToolAnswer:
         """Resolve secret handles, send the request, and turn the response into an answer."""
-        principal = call.principal.id
-        try:
-            resolved = await self._run(lambda: self._vault().resolve(call.arguments, principal, self._profile))
-            request = call.request if resolved is call.arguments else build_request(call.operation, resolved)
-        except SaasusMcpError as error:
-            return failed_answer(error.message, error.hint, trace_id=call.id)
+        operation, principal = call.operation, call.principal.id
+        arguments, request = call.arguments, call.request
+        if operation.secret_inputs:  # no other argument can be a handle
+            try:
+                arguments = await self._run(lambda: self._vault().resolve(call.arguments, principal, self._profile))
+                if arguments is not call.arguments:
+                    request = build_request(operation, arguments)
+            except SaasusMcpError as error:
+                return failed_answer(error.message, error.hint, trace_id=call.id)
         try:
             async with release_turn():
-                deadline = call.deadline if call.operation.reads else call.deadline.for_send()
+                deadline = call.deadline if operation.reads else call.deadline.for_send()
                 response = await self._client.send(
-                    call.operation, request, call.id, deadline=deadline, on_retry=_retry_observer(call)
+                    operation,
+                    request,
+                    call.id,
+                    deadline=deadline,
+                    on_retry=_retry_observer(call),
+                    may_retry=lambda: self._authorizer().require_not_revoked(call.principal),
                 )
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
-        known = self._client.secrets.with_texts(secret_values(call.operation, resolved))
+        except CallRefused as refusal:
+            return _refused_again(call, refusal)
+        known = self._client.secrets.with_texts(secret_values(operation, arguments))
         if response.trace_id != call.id and known.within(response.trace_id):
             response = replace(response, trace_id=call.id)
         collector = SecretCollector()
-        hide = collector.add if call.is_visible else _remove
-        shape = partial(build_answer, call.operation, response, hide, known)
-        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(resolved)
+        hide = collector.add if call.is_visible else redact
+        shape = partial(build_answer, operation, response, hide, known)
+        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(arguments)
         answer = await worker_threads.run_in_worker(principal, shape) if is_large else shape()
         if collector.collected:
             await self._store_secrets(call, collector)
@@ -165,29 +206,50 @@ class CallSender:
         except StoreError:
             log.warning("the secrets of call %s could not be stored: their handles cannot be revealed", call.id)
 
-    def _append_changes(self, call: PreparedCall, answer: ToolAnswer) -> ToolAnswer:
+    def _append_changes(self, changes: tuple[str, ...], answer: ToolAnswer) -> ToolAnswer:
         """Add the lines of the question that have changed since the approval."""
-        if not call.changes:
+        if not changes:
             return answer
         heading = message("server.changed_since_approval").text(self._language)
-        note = "\n".join(["", heading, *(f"  {line}" for line in call.changes[:MAX_CHANGES])])
+        note = "\n".join(["", heading, *(f"  {line}" for line in changes[:MAX_CHANGES])])
         return replace(answer, text=answer.text + note, note=answer.note + note)
 
-    async def _acquire_slot(self, principal: str, max_wait: float) -> Slot:
-        """Wait for a slot, and release the request's turn meanwhile: calls that have a slot need turns to go on."""
-        slot: Slot | None = None
+    async def _acquire_slot(self, call: PreparedCall) -> Slot:
+        """Return a slot. While it waits for one, the request's turn is released: calls that have a slot need turns to go on.
+
+        Raises:
+            TooManyCalls: no slot was free in time.
+            CallRefused: the caller's token was revoked meanwhile.
+        """
+        name = _queue_name(call)
+        slot = self._queue.take_free(name)
+        if slot is not None:
+            return slot
         try:
             async with release_turn():
-                slot = await self._queue.acquire(principal, max_wait)
-        except BaseException:  # the client went away while the request waited for its turn
+                slot = await self._queue.acquire(name, _max_wait(call))
+            await self._authorizer().require_not_revoked(call.principal)
+        except BaseException:  # also: the client went away while the request waited for its turn
             if slot is not None:
                 slot.release()
             raise
         return slot
 
 
-def _shield(call: PreparedCall) -> AbstractContextManager[object]:
-    return nullcontext() if call.operation.reads else anyio.CancelScope(shield=True)
+def _unseen_answer(call: PreparedCall, id: str, seen: ToolAnswer | None = None) -> ToolAnswer:
+    """Return the answer of a committed call that did not end as it should.
+
+    Args:
+        seen: the API's answer, whose outcome stays true. Without one, nobody knows whether a write took effect.
+    """
+    unseen = Outcome.NOT_APPLIED if call.operation.reads else Outcome.UNKNOWN
+    applied = unseen if seen is None else seen.applied
+    return failed_answer(message(id), applied=applied, trace_id=call.id)
+
+
+def _refused_again(call: PreparedCall, refusal: CallRefused) -> ToolAnswer:
+    """Return the answer of a request that the API did not serve and that may not be sent again."""
+    return replace(failed_answer(refusal.message, refusal.hint, trace_id=call.id), why=refusal.reason)
 
 
 def _queue_name(call: PreparedCall) -> str:
@@ -209,7 +271,3 @@ def _retry_observer(call: PreparedCall) -> RetryObserver:
         await call.progress(None, None, f"{call.operation.tool}: attempt {number} of {most} failed ({reason})")
 
     return report
-
-
-def _remove(_: str) -> str:
-    return REMOVED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue
@@ -12,13 +11,14 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.saasus.arguments import secret_handles
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.encoded_secrets import STRONG
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_paths import secret_values
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
+from saasus_mcp.server.pipeline.call_authorization import PolicyEvaluator
 from saasus_mcp.server.pipeline.call_sender import CallSender
-from saasus_mcp.server.pipeline.policy_evaluator import PolicyEvaluator
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall, prepare_internal_call
+from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall, prepare_internal_call
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class InternalReads:
         self._profile = profile
         self._run = store_executor
 
-    def reader_for(self, parent: PreparedCall) -> ApiReader:
-        """Return a function for the internal reads of a call.
+    def reader_for(self, parent: PreparedCall, deadline: Deadline | None = None) -> ApiReader:
+        """Return a function for the internal reads of a call, until a deadline or that of the call.
 
         No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
         """
@@ -60,15 +60,16 @@ class InternalReads:
 
         async def read(key: str, args: Mapping[str, Any]) -> ReadResult:
             try:
-                call = prepare_internal_call(self._catalogue.find(key), args, principal)
+                operation = self._catalogue.find(key)
+                call = prepare_internal_call(operation, args, principal, deadline or parent.deadline, parent)
             except SaasusMcpError as error:
                 return ReadResult(read_error=str(error.message))
-            call = replace(call, parent=parent.id, probe=True, deadline=parent.deadline, progress=parent.progress)
-            call = replace(call, decision=await self._policy_evaluator.decide(call, read))
-            if not call.operation.reads or call.decision.outcome != "allow":
-                await self._recorder.record_refusal(call, "denied")
+            generation = self._policy_evaluator.generation
+            decision = await self._policy_evaluator.decide(call, read)
+            if not call.operation.reads or decision.outcome != "allow":
+                await self._recorder.record_refusal(call, Authorized(decision), "denied")
                 return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
-            answer = await self._sender.send(call)
+            answer = await self._sender.send(call, Authorized(decision, generation=generation))
             if answer.ok:
                 known = await self._known_secrets(parent)
                 if known.redact(answer.structured) is not answer.structured:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.impact import Impact
@@ -16,14 +18,16 @@ from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.approval_gate import (
-    Authorized,
     ConsentRequest,
     QuestionDraft,
 )
-from saasus_mcp.server.pipeline.audit_records import authorization_record, job_record
+from saasus_mcp.server.pipeline.audit_recorder import authorization_record, job_record
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, ask_in_rounds
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.prepared_call import Authorized
 from saasus_mcp.store import Commitment, JobGrant, StoreError
+
+log = logging.getLogger(__name__)
 
 MAX_RUNNING_JOBS = 3
 """Jobs of one principal at the same time: others use the API, too."""
@@ -78,6 +82,7 @@ async def authorize_job(
 
     Raises:
         SaasusMcpError: the job is not authorized, or not yet, or it cannot be planned.
+        StoreError: as well; if its `may_have_written` is true, the job may have started.
     """
     job: JobProposal
 
@@ -87,7 +92,7 @@ async def authorize_job(
         try:
             return await _authorize(pipeline, call, job)
         except CallRefused as refusal:
-            await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), refusal.reason)
+            await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), refusal.reason, refusal.awaited)
             raise
 
     authorized = await ask_in_rounds(call, attempt)
@@ -106,7 +111,7 @@ async def _authorize(
     require_not_denied(job.name, decision)
     if decision.outcome == "allow":
         gate.require_not_declined(call)
-        return Authorized()
+        return Authorized(decision)
     if job.typed_count and decision.outcome == "confirm":
         decision = replace(decision, typed=True)
     request = ConsentRequest(
@@ -160,8 +165,29 @@ async def _commit(pipeline: Pipeline, job: JobProposal, ref: JobStepRef, proof: 
     try:
         await pipeline.recorder.commit(job.id, _record(pipeline, job, proof), proof, commitment)
     except StoreError as error:
+        if error.may_have_written:
+            await _require_started(pipeline, job, error)
+            return
         await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), error.reason)
         raise
+
+
+async def _require_started(pipeline: Pipeline, job: JobProposal, error: StoreError) -> None:
+    """Check whether a job whose commit failed was committed all the same.
+
+    Raises:
+        StoreError: nobody knows: the database may still be about to commit. The engine has the job, and runs it if so.
+    """
+    try:
+        if await pipeline.store_executor(lambda: pipeline.store.jobs.get(job.id)) is not None:
+            return
+    except StoreError:
+        log.warning("the store cannot tell whether job %s was started", job.id)
+    unknown = StoreError(
+        message("server.job_start_unknown", job=job.id, why=error), message("server.job_start_unknown_hint")
+    )
+    unknown.may_have_written = True
+    raise unknown from error
 
 
 def _record(pipeline: Pipeline, job: JobProposal, proof: Proof | None = None) -> dict[str, Any]:

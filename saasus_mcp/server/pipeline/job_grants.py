@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination, Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
 from saasus_mcp.permissions.inspection.target import ApiReader
-from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.model import Decision, Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.pipeline.approval_gate import Authorized
 from saasus_mcp.server.pipeline.call import JobStepRef
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall
+from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.results.result_store import RESULT_LIFETIME
 from saasus_mcp.store import ProofUse, StepClaim, StepOutcome
 
@@ -28,7 +27,7 @@ SUFFICIENT_CONSENT = {"confirm": ("confirmation", "approval"), "approve": ("appr
 """By decision on a step, the kinds of consent to the plan that cover the step."""
 
 
-def grant_covers(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
+def grant_covers(call: PreparedCall, decision: Decision, step: JobStepRef, policy: Policy) -> bool:
     """Return whether the consent to the plan covers this step. False if the step needs its own approval.
 
     Args:
@@ -37,7 +36,6 @@ def grant_covers(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
     Raises:
         CallRefused: the call is a read that needs a question, or the policy has become stricter than the consent.
     """
-    decision = call.decision
     if not step.step:
         if not call.operation.reads or decision.outcome != "allow":
             raise CallRefused(
@@ -76,14 +74,16 @@ def _may_share_approval(call: PreparedCall, step: JobStepRef, policy: Policy) ->
     return covered and not (policy.two_person and by_requester)
 
 
-async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader) -> Authorized:
+async def authorize_step(
+    call: PreparedCall, decision: Decision, step: JobStepRef, destination: Destination, read: ApiReader
+) -> Authorized:
     """Return the permission for a step that the grant covers, after the target is inspected again.
 
     Raises:
         CallRefused: the target does not exist, or it has changed since the plan was approved.
     """
     if not step.step:
-        return Authorized()
+        return Authorized(decision)
     proof = Proof(ProofUse("grant", step.job), step.by, step.plan) if step.given != "none" else None
     operation, arguments, saas_id = call.operation, call.arguments, destination.saas_id
     if operation.level in TYPED_LEVELS:
@@ -95,7 +95,7 @@ async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Dest
     require_target_exists(operation, arguments, inspection.snapshot)
     if step.bound and step.bound != inspection.snapshot.encoded:
         raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
-    return Authorized(proof, inspection)
+    return Authorized(decision, proof, inspection)
 
 
 def fill_placeholders(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

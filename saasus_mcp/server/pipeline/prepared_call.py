@@ -1,4 +1,4 @@
-"""Steps 2 and 3 of a call: check its arguments and build its request. The result is the call on its way."""
+"""Steps 2 and 3 of a call: check its arguments and build its request. The values that the later steps hand down."""
 
 from __future__ import annotations
 
@@ -29,12 +29,9 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class PreparedCall:
-    """A call on its way through the pipeline.
+    """A call whose arguments and request stay as they are until it is sent.
 
     Attributes:
-        proof: the consent that the call uses up. None if the policy allows the call without a person.
-        inspection: of the target, before the call is sent.
-        changes: lines of the question that have changed since the approval.
         parent: the id of the call or job that makes this call.
         probe: whether this is an internal read for a question, a decision or a verification.
         undo_ref: the change that the call undoes.
@@ -49,10 +46,6 @@ class PreparedCall:
     arguments: Arguments
     request: ApiRequest
     principal: Principal
-    decision: Decision = UNDECIDED
-    proof: Proof | None = None
-    inspection: CallInspection = NOT_INSPECTED
-    changes: tuple[str, ...] = ()
     parent: str = ""
     probe: bool = False
     undo_ref: UndoRef | None = None
@@ -84,11 +77,33 @@ class PreparedCall:
         return PolicyInput(self.operation, self.arguments, self.principal, destination.profile)
 
 
-def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> PreparedCall:
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """The permission to send one call or to start one job.
+
+    Attributes:
+        decision: the decision of the policy that led here, for the audit record.
+        proof: the consent that the call uses up. None if the policy allows it without a person.
+        inspection: of the target, made when the proof was checked.
+        changes: lines of the question that have changed since the approval. The consent is not bound to them.
+        generation: of the policy that made the decision (`Policy.generation`).
+    """
+
+    decision: Decision
+    proof: Proof | None = None
+    inspection: CallInspection = NOT_INSPECTED
+    changes: tuple[str, ...] = ()
+    generation: int = 0
+
+
+def prepare_call(
+    operation: Operation, call: Call, secrets: KnownSecrets, deadline: Deadline = NO_DEADLINE
+) -> PreparedCall:
     """Check the arguments that a client sent, and build the request.
 
     Args:
         secrets: the server's own, which the stated reason must not show.
+        deadline: of a call that has none of its own.
 
     Raises:
         CallRefused: the connection does not offer this tool.
@@ -110,7 +125,7 @@ def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> Pre
         parent=step.job if step is not None else "",
         undo_ref=call.undo_ref,
         job_step=step,
-        deadline=call.deadline or NO_DEADLINE,
+        deadline=call.deadline or deadline,
         progress=call.progress,
         reason=sanitize_reason(call.reason, secrets, secret_values(operation, arguments)),
         on_rate_limit=call.on_rate_limit,
@@ -118,11 +133,32 @@ def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> Pre
     )
 
 
-def prepare_internal_call(operation: Operation, arguments: object, principal: Principal) -> PreparedCall:
+def prepare_internal_call(
+    operation: Operation,
+    arguments: object,
+    principal: Principal,
+    deadline: Deadline,
+    parent: PreparedCall | None = None,
+) -> PreparedCall:
     """Check the arguments of a call that this program makes itself, and build its request. Nothing is coerced.
+
+    Args:
+        parent: the call that needs the answer of this one.
 
     Raises:
         InvalidArguments: the arguments do not fit.
     """
     checked = check_arguments(operation, arguments)
-    return PreparedCall(operation, checked, build_request(operation, checked), principal)
+    request = build_request(operation, checked)
+    if parent is None:
+        return PreparedCall(operation, checked, request, principal, deadline=deadline)
+    return PreparedCall(
+        operation,
+        checked,
+        request,
+        principal,
+        parent=parent.id,
+        probe=True,
+        deadline=deadline,
+        progress=parent.progress,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
@@ -25,15 +27,20 @@ from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store import UndoEntry
 
 
-async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader) -> ToolAnswer:
-    """Return the answer. If its outcome is unknown, the read of the operation's `verify` recipe decides, if it can."""
+async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader, before: Any = None) -> ToolAnswer:
+    """Return the answer, with the outcome that the read of the operation's `verify` recipe shows, if it can.
+
+    Args:
+        answer: returned unchanged unless its outcome is unknown.
+        before: the state before the call, if it was read.
+    """
     wanted = verification_read(call.operation, call.arguments) if answer.applied == Outcome.UNKNOWN else None
     if wanted is None:
         return answer
     seen = await read(*wanted)
     if seen.status is None:
         return answer
-    applied = was_applied(call.operation, call.arguments, seen.status, seen.answer, before=call.inspection.before)
+    applied = was_applied(call.operation, call.arguments, seen.status, seen.answer, before=before)
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
@@ -98,7 +105,7 @@ def _changed(text: Message) -> CallRefused:
     return CallRefused(Reason.CHANGED, text, message("server.undo_review_hint"))
 
 
-def undo_entry(call: PreparedCall, destination: Destination, now: float) -> UndoEntry | None:
+def undo_entry(call: PreparedCall, before: Any, destination: Destination, now: float) -> UndoEntry | None:
     """Return the entry of the undo log for a call, or None if the call leaves nothing behind."""
     undo = call.operation.effects.undo
     if call.operation.reads or undo is None or (undo.call is None and call.operation.effects.reversibility == "n/a"):
@@ -110,5 +117,5 @@ def undo_entry(call: PreparedCall, destination: Destination, now: float) -> Undo
         principal=call.principal.id,
         profile=destination.profile,
         arguments=redact_arguments(call.operation, call.arguments),
-        before=call.inspection.before,
+        before=before,
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.json_bytes import compact_json, encode_json
+from saasus_mcp.common.json_parts import encode_large_json
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
@@ -149,10 +150,18 @@ class ResultStore:
             self._open_store(), self._encryptor, id, principal=principal, profile=self._profile, now=self._clock()
         )
 
-    def store_result(self, value: Any, principal: str, origin: ResultOrigin) -> str:
-        """Store an answer for this principal. Return its id, or an empty text if the store fails."""
+    def store_result(
+        self, value: Any, principal: str, origin: ResultOrigin, encoded: tuple[Any, str] | None = None
+    ) -> str:
+        """Store an answer for this principal. Return its id, or an empty text if the store fails.
+
+        Args:
+            encoded: a value and its JSON, which is used if the value is this one.
+        """
         identifier, now = secrets.token_hex(12), self._clock()
-        sealed = self._encryptor.encrypt([value, origin.calls], RESULT_PURPOSE + identifier)
+        text = encoded[1].encode() if encoded is not None and encoded[0] is value else encode_large_json(value)
+        content = b"[%b,%b]" % (text, encode_json(origin.calls))
+        sealed = self._encryptor.encrypt_json(content, RESULT_PURPOSE + identifier)
         try:
             self._open_store().results.add(
                 StoredResult(identifier, principal, self._profile, origin.name, now, now + RESULT_LIFETIME, sealed)
@@ -165,7 +174,7 @@ class ResultStore:
     def _truncate(self, answer: ToolAnswer, principal: str, origin: ResultOrigin) -> ToolAnswer:
         full = answer.structured if answer.structured is not None else answer.text
         shown, truncations = truncate(full, self._budget - NOTE_BYTES - len(answer.note.encode()))
-        identifier = self.store_result(full, principal, origin)
+        identifier = self.store_result(full, principal, origin, answer.encoded)
         address = (
             f"Full response for 24 hours: {RESULTS_URI}{identifier}; select_from_result picks from it"
             if identifier
@@ -179,6 +188,7 @@ class ResultStore:
             answer,
             text=text + note,
             structured=shown if answer.structured is not None else None,
+            encoded=None,
             app_data={**answer.app_data, **kept, "totals": totals},
         )
 

@@ -33,8 +33,8 @@ class Truncation:
 
 def truncate(value: Any, budget: int) -> tuple[Any, tuple[Truncation, ...]]:
     """Return the value in at most about `budget` bytes of JSON, and its truncations. A value that fits is returned as it is."""
-    cuts: list[Truncation] = []
-    return _fitted(value, budget, "", cuts), tuple(cuts)
+    truncating = _Truncating()
+    return truncating.fit(value, budget, ""), tuple(truncating.cuts)
 
 
 def json_size(value: Any) -> int:
@@ -42,78 +42,90 @@ def json_size(value: Any) -> int:
     return len(encode_json(value))
 
 
-def _measured(value: Any, most: int) -> int:
-    """Return the bytes of a value as JSON, or `most` + 1 if it is larger. The rest of a larger value is not visited."""
-    if isinstance(value, list):
-        parts = (_measured(item, most) + 1 for item in value)
-    elif isinstance(value, dict):
-        parts = (_measured(name, most) + 2 + _measured(item, most) for name, item in value.items())
-    elif isinstance(value, str) and len(value) > most:
-        return most + 1
-    else:
-        return min(json_size(value), most + 1)
-    total = 2 if not value else 1
-    for part in parts:
-        total += part
-        if total > most:
-            return most + 1
-    return total
+class _Truncating:
+    """The truncation of one value.
 
+    Attributes:
+        cuts: the truncations, in the order in which they were made.
+    """
 
-def _fitted(value: Any, budget: int, place: str, cuts: list[Truncation]) -> Any:
-    if _measured(value, budget) <= budget or not value:
+    def __init__(self) -> None:
+        self.cuts: list[Truncation] = []
+        self._sizes: dict[int, int] = {}
+
+    def fit(self, value: Any, budget: int, place: str) -> Any:
+        """Return the value within the budget."""
+        if not value or self._size(value, budget) <= budget:
+            return value
+        if isinstance(value, dict):
+            return self._object(value, budget, place)
+        if isinstance(value, list):
+            return self._list(value, budget, place)
+        if isinstance(value, str):
+            return self._text(value, budget, place)
         return value
-    if isinstance(value, dict):
-        return _object(value, budget, place, cuts)
-    if isinstance(value, list):
-        return _list(value, budget, place, cuts)
-    if isinstance(value, str):
-        return _text(value, budget, place, cuts)
-    return value
 
+    def _size(self, value: Any, most: int) -> int:
+        """Return the bytes of a value as JSON, or more than `most` if it is larger. The rest of a larger value is not visited.
 
-def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Truncation]) -> dict[str, Any]:
-    """Truncate an object. Small fields stay complete and large ones share the rest; of very many fields, the first stay."""
-    value = _first_fields(value, budget // 2, place, cuts)
-    fitted: dict[str, Any] = {}
-    left = budget - 2 - sum(json_size(name) + 2 for name in value)
-    rising = sorted(value, key=lambda name: _measured(value[name], budget))
-    for position, name in enumerate(rising):
-        share = max(0, left) // (len(rising) - position)
-        fitted[name] = _fitted(value[name], share, f"{place}.{name}".lstrip("."), cuts)
-        left -= json_size(fitted[name])
-    return {name: fitted[name] for name in value}
+        An object or list is visited once: it is measured again with each one around it.
+        """
+        if isinstance(value, str):
+            return most + 1 if len(value) > most else json_size(value)
+        if not isinstance(value, (dict, list)):
+            return json_size(value)
+        known = self._sizes.get(id(value))
+        if known is not None:
+            return known
+        total = 1 if value else 2
+        for item in value:
+            total += self._size(item, most) + 1
+            if isinstance(value, dict):
+                total += self._size(value[item], most) + 1
+            if total > most:
+                return most + 1
+        self._sizes[id(value)] = total
+        return total
 
+    def _object(self, value: dict[str, Any], budget: int, place: str) -> dict[str, Any]:
+        """Truncate an object. Small fields stay complete and large ones share the rest; of very many fields, the first stay."""
+        value = self._first_fields(value, budget // 2, place)
+        fitted: dict[str, Any] = {}
+        left = budget - 2 - sum(json_size(name) + 2 for name in value)
+        rising = sorted(value, key=lambda name: min(self._size(value[name], budget), budget + 1))
+        for position, name in enumerate(rising):
+            share = max(0, left) // (len(rising) - position)
+            fitted[name] = self.fit(value[name], share, f"{place}.{name}".lstrip("."))
+            left -= json_size(fitted[name])
+        return {name: fitted[name] for name in value}
 
-def _first_fields(value: dict[str, Any], budget: int, place: str, cuts: list[Truncation]) -> dict[str, Any]:
-    """Return the first fields whose names fit with a short value each, at least one."""
-    fits = bisect_right(list(accumulate(json_size(name) + FIELD_OVERHEAD for name in value)), budget)
-    if fits >= len(value):
-        return value
-    kept = dict(islice(value.items(), max(fits, 1)))
-    cuts.append(Truncation(place, len(kept), len(value), "fields"))
-    return kept
+    def _first_fields(self, value: dict[str, Any], budget: int, place: str) -> dict[str, Any]:
+        """Return the first fields whose names fit with a short value each, at least one."""
+        fits = bisect_right(list(accumulate(json_size(name) + FIELD_OVERHEAD for name in value)), budget)
+        if fits >= len(value):
+            return value
+        kept = dict(islice(value.items(), max(fits, 1)))
+        self.cuts.append(Truncation(place, len(kept), len(value), "fields"))
+        return kept
 
+    def _list(self, value: list[Any], budget: int, place: str) -> list[Any]:
+        """Return the first items that fit. A single item that is too large is truncated itself."""
+        kept: list[Any] = []
+        left = budget - 2
+        for item in value:
+            left -= self._size(item, max(left, 0)) + 1
+            if left < 0:
+                break
+            kept.append(item)
+        if not kept and value and budget > 2:  # noqa: PLR2004 - the two brackets
+            kept.append(self.fit(value[0], budget - 2, f"{place}[0]"))
+        self.cuts.append(Truncation(place, len(kept), len(value)))
+        return kept
 
-def _list(value: list[Any], budget: int, place: str, cuts: list[Truncation]) -> list[Any]:
-    """Return the first items that fit. A single item that is too large is truncated itself."""
-    kept: list[Any] = []
-    left = budget - 2
-    for item in value:
-        left -= _measured(item, max(left, 0)) + 1
-        if left < 0:
-            break
-        kept.append(item)
-    if not kept and value and budget > 2:  # noqa: PLR2004 - the two brackets
-        kept.append(_fitted(value[0], budget - 2, f"{place}[0]", cuts))
-    cuts.append(Truncation(place, len(kept), len(value)))
-    return kept
-
-
-def _text(value: str, budget: int, place: str, cuts: list[Truncation]) -> str:
-    longest = bisect_right(
-        range(1, min(len(value), max(budget, 0)) + 1), budget, key=lambda length: json_size(value[:length])
-    )
-    kept = value[:longest]
-    cuts.append(Truncation(place, len(kept), len(value), "characters"))
-    return kept
+    def _text(self, value: str, budget: int, place: str) -> str:
+        longest = bisect_right(
+            range(1, min(len(value), max(budget, 0)) + 1), budget, key=lambda length: json_size(value[:length])
+        )
+        kept = value[:longest]
+        self.cuts.append(Truncation(place, len(kept), len(value), "characters"))
+        return kept

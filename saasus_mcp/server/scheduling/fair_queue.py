@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +33,6 @@ class Slot:
 
     queue: FairQueue
     principal: str
-    is_granted: anyio.Event = field(default_factory=anyio.Event)
     is_released: bool = False
 
     def release(self) -> None:
@@ -51,6 +50,14 @@ class Slot:
         self.release()
 
 
+@dataclass(eq=False, slots=True)
+class _WaitingSlot:
+    """A slot for which a call waits."""
+
+    slot: Slot
+    is_granted: anyio.Event = field(default_factory=anyio.Event)
+
+
 class FairQueue:
     """Grants slots. A free slot goes to the waiting principals in turn, and there to the oldest call.
 
@@ -62,9 +69,9 @@ class FairQueue:
     def __init__(self, total: int = CONNECTIONS, per_principal: int = CONNECTIONS) -> None:
         self._free = total
         self._per_principal = per_principal
-        self._held: Counter[str] = Counter()
-        self._waiting: dict[str, deque[Slot]] = {}
-        self._requests: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
+        self._waiting: dict[str, deque[_WaitingSlot]] = {}
+        self._requests: dict[str, int] = {}
 
     @contextmanager
     def count_request(self, principal: str) -> Iterator[None]:
@@ -74,13 +81,20 @@ class FairQueue:
             TooManyCalls: the principal has too many requests in progress.
         """
         most = REQUESTS_PER_SLOT * self._per_principal
-        if self._requests[principal] >= most:
+        if self._requests.get(principal, 0) >= most:
             raise _too_many(message("server.too_many_requests", count=most))
-        self._requests[principal] += 1
+        self._requests[principal] = self._requests.get(principal, 0) + 1
         try:
             yield
         finally:
             _decrement(self._requests, principal)
+
+    def take_free(self, principal: str) -> Slot | None:
+        """Return a slot if one is free now: then every principal that waits already holds its share."""
+        if not self._free or principal in self._waiting or self._held.get(principal, 0) >= self._per_principal:
+            return None
+        self._take(principal)
+        return Slot(self, principal)
 
     async def acquire(self, principal: str, max_wait: float = math.inf) -> Slot:
         """Return a slot as soon as one is free.
@@ -91,22 +105,22 @@ class FairQueue:
         Raises:
             TooManyCalls: no slot was free in time.
         """
-        slot = Slot(self, principal)
-        self._waiting.setdefault(principal, deque()).append(slot)
-        self._grant()
-        if slot.is_granted.is_set():
-            return slot
+        free = self.take_free(principal)
+        if free is not None:
+            return free
+        waiting = _WaitingSlot(Slot(self, principal))
+        self._waiting.setdefault(principal, deque()).append(waiting)
         try:
             with anyio.move_on_after(max_wait):
-                await slot.is_granted.wait()
+                await waiting.is_granted.wait()
         except BaseException:  # the client has gone
-            self._give_up(slot)
+            self._give_up(waiting)
             raise
-        if not slot.is_granted.is_set():
-            self._give_up(slot)
-            running = self._held[principal]
+        if not waiting.is_granted.is_set():
+            self._give_up(waiting)
+            running = self._held.get(principal, 0)
             raise _too_many(message("server.too_many_calls", running=running, seconds=max_wait))
-        return slot
+        return waiting.slot
 
     def return_slot(self, principal: str) -> None:
         """Take back the slot of a principal."""
@@ -116,29 +130,33 @@ class FairQueue:
 
     def _grant(self) -> None:
         """Grant free slots to the waiting calls of principals that hold less than their share."""
-        while self._free:
-            principal = next((each for each in self._waiting if self._held[each] < self._per_principal), None)
+        while self._free and self._waiting:
+            principal = next((each for each in self._waiting if self._held.get(each, 0) < self._per_principal), None)
             if principal is None:
                 return
             queue = self._waiting.pop(principal)
-            slot = queue.popleft()
+            waiting = queue.popleft()
             if queue:
                 self._waiting[principal] = queue  # the last in turn
-            self._free -= 1
-            self._held[principal] += 1
-            slot.is_granted.set()
+            self._take(principal)
+            waiting.is_granted.set()
 
-    def _give_up(self, slot: Slot) -> None:
-        if slot.is_granted.is_set():
+    def _take(self, principal: str) -> None:
+        self._free -= 1
+        self._held[principal] = self._held.get(principal, 0) + 1
+
+    def _give_up(self, waiting: _WaitingSlot) -> None:
+        slot = waiting.slot
+        if waiting.is_granted.is_set():
             slot.release()
             return
         queue = self._waiting[slot.principal]
-        queue.remove(slot)
+        queue.remove(waiting)
         if not queue:
             del self._waiting[slot.principal]
 
 
-def _decrement(counts: Counter[str], principal: str) -> None:
+def _decrement(counts: dict[str, int], principal: str) -> None:
     counts[principal] -= 1
     if not counts[principal]:
         del counts[principal]

@@ -17,11 +17,13 @@ CURRENT_TURN: ContextVar[ProcessorTurn | None] = ContextVar("saasus_mcp_turn", d
 TURN_SECONDS = 1.0
 """Seconds after which a request that still waits, for example for a person, gives its turn to the next."""
 
+_NO_TURN = nullcontext()
+
 
 def release_turn() -> AbstractAsyncContextManager[None]:
     """Let another request of the principal run while this one waits for the API, a database or a person."""
     turn = CURRENT_TURN.get()
-    return nullcontext() if turn is None else _paused(turn)
+    return _NO_TURN if turn is None else _paused(turn)
 
 
 @asynccontextmanager

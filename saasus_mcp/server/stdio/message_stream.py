@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -42,7 +42,11 @@ FINAL_WRITE_SECONDS = 5.0
 FINAL_ANSWER_SECONDS = 1.0
 """Seconds to wait for answers at the end of input. Then the SDK answers the other requests with an error."""
 
-MessageStreams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
+WAITING_MESSAGES = 64
+"""Messages to the client that may wait to be written. A call whose answer is the next one waits with it."""
+
+WRITE_BYTES = 64 * 1024
+"""Messages that are ready together are written together, up to about this size: what a pipe takes at once."""
 
 
 class LineTransport(Protocol):
@@ -50,9 +54,46 @@ class LineTransport(Protocol):
 
     discarded_id: str | None
 
-    def __aiter__(self) -> AsyncIterator[Line]: ...
+    async def read_lines(self) -> Sequence[Line]: ...
 
     async def write(self, data: bytes) -> None: ...
+
+
+class ClientMessages:
+    """The messages from the client, as the SDK reads them."""
+
+    def __init__(self, messages: AsyncGenerator[SessionMessage]) -> None:
+        self._messages = messages
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, SessionMessage]:
+        return self._messages.__anext__()
+
+    async def receive(self) -> SessionMessage:
+        """Return the next message.
+
+        Raises:
+            anyio.EndOfStream: the input has ended.
+        """
+        try:
+            return await self._messages.__anext__()
+        except StopAsyncIteration:
+            raise anyio.EndOfStream from None
+
+    async def aclose(self) -> None:
+        """Stop reading."""
+        await self._messages.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+MessageStreams = tuple[ClientMessages, MemoryObjectSendStream[SessionMessage]]
 
 
 class MessageStream:
@@ -65,39 +106,49 @@ class MessageStream:
         self._pending_client: set[str] = set()
         self._answered = anyio.Event()
         self._repeat_filter = RepeatFilter()
+        self._is_ended = False
         self._reading, self._writing = anyio.CancelScope(), anyio.CancelScope()
 
     @asynccontextmanager
     async def streams(self) -> AsyncIterator[MessageStreams]:
         """Provide the streams that the SDK's server runs on."""
-        to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception]()
-        to_client, from_server = anyio.create_memory_object_stream[SessionMessage]()
+        to_client, from_server = anyio.create_memory_object_stream[SessionMessage](WAITING_MESSAGES)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._read, to_server)
             tasks.start_soon(self._write, from_server)
-            yield from_client, to_client
-            self._reading.cancel()
+            yield ClientMessages(self._read()), to_client
 
     def end(self) -> None:
         """End the stream as the end of input does: calls are cancelled, and pending writes finish first."""
+        self._is_ended = True
         self._reading.cancel()
         self._writing.deadline = anyio.current_time() + FINAL_WRITE_SECONDS
 
     # -- from the client -----------------------------------------------------------------------------------------------
 
-    async def _read(self, server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
-        async with server:
-            with self._reading, suppress(anyio.BrokenResourceError):  # the server has stopped reading
-                async for line in self._transport:
-                    for frame in jsonrpc_parser.parse_line(line, self._revision):
-                        message = (
-                            await self._reject(frame) if isinstance(frame, InvalidMessage) else self._to_sdk(frame)
-                        )
-                        if message is not None:
-                            await server.send(SessionMessage(message))
-                        else:
-                            await checkpoint()  # rejected lines must not delay the answers to others
-                await self._await_last_answers()
+    async def _read(self) -> AsyncGenerator[SessionMessage]:
+        """Yield the messages for the SDK, as it asks for them."""
+        while lines := await self._read_lines():
+            for frame in self._parse(lines):
+                message = await self._reject(frame) if isinstance(frame, InvalidMessage) else self._to_sdk(frame)
+                if message is not None:
+                    yield SessionMessage(message)
+                else:
+                    await checkpoint()  # rejected lines must not delay the answers to others
+        await self._await_last_answers()
+
+    def _parse(self, lines: Sequence[Line]) -> Iterator[Message | InvalidMessage]:
+        """Yield what the lines have, until this stream is ended."""
+        for line in lines:
+            for frame in jsonrpc_parser.parse_line(line, self._revision):
+                if self._is_ended:
+                    return
+                yield frame
+
+    async def _read_lines(self) -> Sequence[Line]:
+        """Return the lines that have arrived. None at the end of the input or of this stream."""
+        with anyio.CancelScope() as self._reading:  # for each wait, as the SDK waits in more than one task
+            return () if self._is_ended else await self._transport.read_lines()
+        return ()
 
     async def _await_last_answers(self) -> None:
         """Wait for the answers to the last requests before the end of input: the client may still read."""
@@ -152,12 +203,18 @@ class MessageStream:
         async with server:
             with self._writing:
                 async for each in server:
-                    self._track(each.message)
-                    if (
-                        self._transport.discarded_id is None
-                        or getattr(each.message, "id", None) != self._transport.discarded_id
-                    ):
-                        await self._transport.write(_line(each.message))
+                    data = bytearray(self._encode(each.message))
+                    with suppress(anyio.WouldBlock, anyio.EndOfStream):
+                        while len(data) < WRITE_BYTES:
+                            data += self._encode(server.receive_nowait().message)
+                    if data:
+                        await self._transport.write(bytes(data))
+
+    def _encode(self, message: JSONRPCMessage) -> bytes:
+        """Return the line of a message that is about to be written. Nothing for the answer that is not sent."""
+        self._track(message)
+        discarded = self._transport.discarded_id
+        return b"" if discarded is not None and getattr(message, "id", None) == discarded else _line(message)
 
     def _track(self, message: JSONRPCMessage) -> None:
         """Remember which requests wait for an answer: those of the server and those of the client."""

@@ -87,10 +87,8 @@ class PipeTransport:
 
     # -- while the loop runs -------------------------------------------------------------------------------------------
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Line:
+    async def read_lines(self) -> list[Line]:
+        """Return the lines that have arrived, at least one. None at the end of the input."""
         import anyio  # noqa: PLC0415 - only where a loop runs
 
         while not self._lines.ready and not self._lines.is_ended:
@@ -99,15 +97,15 @@ class PipeTransport:
             else:
                 await anyio.lowlevel.checkpoint()
             self._read()
-        if not self._lines.ready:
-            raise StopAsyncIteration
-        return self._lines.ready.popleft()
+        lines = list(self._lines.ready)
+        self._lines.ready.clear()
+        return lines
 
     async def write(self, data: bytes) -> None:
         """Write all of the data. If the client no longer reads, ignore it: the end of input follows."""
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        self._write_lock = self._write_lock or anyio.Lock()
+        self._write_lock = self._write_lock or anyio.Lock(fast_acquire=True)
         async with self._write_lock:  # answers and errors must not mix
             try:
                 left = self._write_some(memoryview(data))

@@ -40,18 +40,14 @@ class ThreadTransport:
         """Take standard input and output from the rest of the process (see `claim_standard_streams`)."""
         return cls(*claim_standard_streams())
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Line:
+    async def read_lines(self) -> list[Line]:
+        """Return the next line. None at the end of the input."""
         if self._queue is None:
             self._queue = asyncio.Queue()  # the thread waits for room, never the event loop
             Thread(target=self._read_lines, args=(asyncio.get_running_loop(), self._queue), daemon=True).start()
         line = await self._queue.get()
         self._room.release()
-        if line is None:
-            raise StopAsyncIteration
-        return line
+        return [] if line is None else [line]
 
     async def write(self, data: bytes) -> None:
         """Write all of the data. If the client no longer reads, ignore it: the end of input follows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 from saasus_mcp.catalog import Operation
@@ -24,6 +25,7 @@ class ToolHints:
     open_world: bool
 
     @classmethod
+    @cache
     def of_operation(cls, operation: Operation) -> Self:
         """Return the hints of an operation's tool."""
         effects = operation.effects

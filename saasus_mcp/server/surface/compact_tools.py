@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import islice
 
 from saasus_mcp.catalog import Operation, UnknownTool
-from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME, MAX_SUGGESTIONS
+from saasus_mcp.catalog.catalogue import MAX_SUGGESTIONS
 from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
 from saasus_mcp.common.json_path import InvalidArguments, Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.text import MAX_SHOWN_NAME
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.wrappers import require_not_narrowed
 from saasus_mcp.permissions.refusal import CallRefused

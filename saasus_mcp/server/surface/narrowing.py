@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog import Catalogue
-from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.text import nearest_names, read_switch, visible_text
+from saasus_mcp.common.text import MAX_SHOWN_NAME, nearest_names, read_switch, visible_text
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 
 if TYPE_CHECKING:
+    from saasus_mcp.catalog import Catalogue
     from saasus_mcp.permissions.policy.model import Principal
     from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 

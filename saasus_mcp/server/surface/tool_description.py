@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal, is_conditional
 from saasus_mcp.server.surface.examples import example_arguments, required_arguments
@@ -32,7 +32,7 @@ def describe_operation(
     """Return the full description of an operation, with the decision of the policy for this caller.
 
     Args:
-        language: of the title.
+        language: of the title and of the texts of the effects.
     """
     decided = describe_decision(operation, principal, policy, profile)
     description = {
@@ -44,7 +44,7 @@ def describe_operation(
         "description": operation.description.en,
         **decided,
         "preview": describe_preview(operation) if decided["decision"] != "allow" else {},
-        "effects": describe_effects(operation),
+        "effects": describe_effects(operation, language),
         "inputSchema": operation.input_schema,
         "exactlyOne": [list(names) for names in operation.exactly_one],
         "variants": describe_variants(operation),
@@ -80,8 +80,8 @@ def describe_preview(operation: Operation) -> dict[str, Any]:
     return {name: value for name, value in preview.items() if value}
 
 
-def describe_effects(operation: Operation) -> dict[str, Any]:
-    """Return the effects of the operation. Members that do not apply are left out."""
+def describe_effects(operation: Operation, language: Language = "en") -> dict[str, Any]:
+    """Return the effects of the operation, with the texts in a language. Members that do not apply are left out."""
     row = operation.effects
     values: Mapping[str, Any] = {
         "effect": row.effect,
@@ -95,10 +95,12 @@ def describe_effects(operation: Operation) -> dict[str, Any]:
         "personal_data": row.personal_data,
         "secrets_in": operation.secret_inputs,
         "secrets_out": operation.secret_outputs,
-        "preconditions": row.preconditions,
-        "user_token": row.user_token.en if row.user_token else None,
-        "why": row.why,
-        "undo": {"class": row.undo.kind, "note": row.undo.note.en if row.undo.note else ""} if row.undo else None,
+        "preconditions": tuple(each.text(language) for each in row.preconditions),
+        "user_token": row.user_token.text(language) if row.user_token else None,
+        "why": row.why.text(language) if row.why else None,
+        "undo": {"class": row.undo.kind, "note": row.undo.note.text(language) if row.undo.note else ""}
+        if row.undo
+        else None,
     }
     return {
         name: list(value) if isinstance(value, tuple) else value

@@ -71,7 +71,8 @@ class ToolSurface:
 
     async def run(self, call: Call) -> ToolAnswer | PendingElicitation:
         """Return the answer of a call, or the question that a person must answer first."""
-        call = replace(call, deadline=self._pipeline.deadline_for(call))
+        if call.deadline is None:
+            call = replace(call, deadline=self._pipeline.deadline_for(call))
         try:
             tool = self._builtin.get(call.name) or self._operation(call.name, call.principal)
             if isinstance(tool, BuiltinTool):

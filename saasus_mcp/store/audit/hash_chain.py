@@ -103,5 +103,8 @@ def purge_mark_mac(key: bytes, mark: PurgeMark) -> str:
 
 def _mac(key: bytes, *parts: str) -> bytes:
     """Return HMAC-SHA256 over texts, each with its length, so that different texts never give the same input."""
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return hmac.digest(key, b"".join(len(part).to_bytes(8, "big") + part for part in encoded), "sha256")
+    content = bytearray()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        content += len(encoded).to_bytes(8, "big") + encoded
+    return hmac.digest(key, content, "sha256")

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select, tuple_
 
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.store.audit import cross_links, keys, purge
 from saasus_mcp.store.audit.chain_verification import IntegrityReport, decode_heads, verify_chains
 from saasus_mcp.store.audit.excerpts import encode_bounded
@@ -44,6 +46,8 @@ BATCH_SIZE = 1_000
 EVENTS = frozenset({"begun", "ended", "refused", "decided"})
 
 _INSERT = PreparedStatement.insert_into(audit, *ChainRecord.__slots__)
+_FIELDS = attrgetter(*ChainRecord.__slots__[:-1])
+"""The fields that a record's MAC covers, without the MAC."""
 _POSITION = (audit.c.at, audit.c.writer, audit.c.number)
 """The order of records for people. All three columns are in each record's MAC."""
 _LATEST = 4e9
@@ -96,24 +100,25 @@ class AuditLog:
         self._lock = threading.Lock()
 
     @contextmanager
-    def write_transaction(self, *, long_running: bool = False) -> Iterator[Connection]:
+    def write_transaction(self, *, long_running: bool = False, durable: bool = False) -> Iterator[Connection]:
         """Run a transaction that adds to this writer's chain. One at a time, because each record builds on the last one.
+
+        Args:
+            long_running, durable: see `Database.transaction`.
 
         Raises:
             StoreError: the database fails. The chain is unchanged.
         """
         self._acquire()
-        written = False
         try:
             self._register_key()
             self._end = self._committed
-            with self._database.transaction(long_running=long_running) as connection:
+            with self._database.transaction(long_running=long_running, durable=durable) as connection:
                 yield connection
-                written = True
             self._committed = self._end
             self.people.settle(committed=True)
-        except StoreError:
-            if written:  # the commit failed: the record may exist or not, so no record may build on it
+        except StoreError as error:
+            if error.may_have_written:  # the record may exist or not, so no record may build on it
                 self._committed = _new_chain()
             raise
         finally:
@@ -151,12 +156,19 @@ class AuditLog:
         self._acquire()
         try:
             self._end = self._committed if self._committed.head.number else _new_chain()
-            row = self._next_row(call, event, text, at=float(at))
-            self._committed = _new_chain()  # if the write fails, the record may exist or not: no record may build on it
-            self._database.execute_alone(_INSERT, row)
+            self._database.execute_alone(_INSERT, self._next_row(call, event, text, at=float(at)))
             self._committed = self._end
+        except BaseException:
+            self._committed = _new_chain()  # the record may exist or not: no record may build on it
+            raise
         finally:
             self._lock.release()
+
+    @staticmethod
+    def has_ended(connection: Connection, call: str, at: float) -> bool:
+        """Return whether the end of a call was recorded with this time."""
+        ended = audit.c.at == float(at), audit.c.call == call, audit.c.event == "ended"
+        return connection.execute(select(audit.c.number).where(*ended)).first() is not None
 
     def require_key(self) -> bool:
         """Check that this process may write here, and return True if the store has keys.
@@ -194,8 +206,8 @@ class AuditLog:
         head = self._end.head
         record = ChainRecord(head.writer, head.number + 1, at, call, event, text, follows, "")
         mac = record_mac(self._keys[0], head.mac, record)
-        self._end = replace(self._end, head=ChainHead(record.writer, record.number, mac), at=at)
-        return {name: getattr(record, name) for name in ChainRecord.__slots__} | {"mac": mac}
+        self._end = _ChainEnd(ChainHead(record.writer, record.number, mac), at, self._end.linked_at)
+        return dict(zip(ChainRecord.__slots__, (*_FIELDS(record), mac), strict=True))
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -234,6 +246,14 @@ class AuditLog:
         with self._database.read_transaction() as connection:
             found = (_decode_record(row) for row in connection.execute(query))
             return next((record for record in found if record.get("proof_id") == proof), None)
+
+    def find_actions(self, call: str, since: float) -> list[dict[str, Any]]:
+        """Return the records of what people did with a call from a time on, oldest first."""
+        contains = audit.c.record.contains(json.dumps(call), autoescape=True)
+        query = select(audit).where(audit.c.event == "decided", audit.c.at >= since, contains).order_by(*_POSITION)
+        with self._database.read_transaction() as connection:
+            found = [_decode_record(row) for row in connection.execute(query)]
+        return [record for record in found if record.get("from_call") == call]
 
     def newest_applied(self, operation: str, most: int) -> list[dict[str, Any]]:
         """Return the `begun` records of the newest calls of an operation that changed something, newest first.
@@ -297,7 +317,7 @@ class AuditLog:
             return IntegrityReport((other_key,), report.records, own_key=False, other_keys=others)
         return replace(report, breaks=breaks, other_keys=others)
 
-    def purge(self, before: float, *, by: str, at: float) -> int:
+    def purge(self, before: float, *, by: str, at: float, person: Person = NOBODY) -> int:
         """Delete records older than a time, with a mark for each chain and a record of the purge.
 
         Returns:
@@ -312,8 +332,8 @@ class AuditLog:
         with self.write_transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
             for marks in purge.plan_purge(connection, before, by, float(at)):
-                record = {"action": "purge", "principal": by, "before": before, "chains": len(marks)}
-                record["records"] = purge.count_purged(connection, marks)
+                numbers = {"before": before, "chains": len(marks), "records": purge.count_purged(connection, marks)}
+                record = {"action": "purge", "principal": by, **person.to_audit(), **numbers}
                 heads = cross_links.encode_heads(ChainHead(mark.writer, mark.number, mark.mac) for mark in marks)
                 self._append_purge(connection, record, heads, float(at))
                 recorded = (replace(mark, purge=self._end.head) for mark in marks)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, Delete, delete, func, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.schema import Table
 
@@ -28,11 +28,11 @@ def acquire_lock(connection: Connection, name: LockName, of: str = "", *, shared
         connection.execute(select(lock(_number(connection, name, of))))
 
 
-def delete_skip_locked(connection: Connection, table: Table, *where: ColumnElement[bool]) -> None:
-    """Delete rows without waiting for rows that another transaction is deleting."""
+def delete_unlocked(table: Table, *where: ColumnElement[bool]) -> Delete:
+    """Return the statement that deletes rows without waiting for rows that another transaction is deleting."""
     keys = tuple_(*table.primary_key.columns)
     old = select(*table.primary_key.columns).where(*where).with_for_update(skip_locked=True)
-    connection.execute(delete(table).where(keys.in_(old)))
+    return delete(table).where(keys.in_(old))
 
 
 def _number(connection: Connection, name: LockName, of: str) -> int:

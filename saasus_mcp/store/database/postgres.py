@@ -91,8 +91,8 @@ def allow_long_transaction(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.dbapi_connection
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(text(f"SET LOCAL {limit} = '{int(LONG_SECONDS)}s'"))
-    driver.patience = LONG_SECONDS
+    driver.response_seconds = LONG_SECONDS
     try:
         yield
     finally:
-        driver.patience = RESPONSE_SECONDS
+        del driver.response_seconds

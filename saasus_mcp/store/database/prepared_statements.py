@@ -6,7 +6,7 @@ writes two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Dialect, Select, Table, bindparam, insert
@@ -37,15 +37,25 @@ class PreparedStatement:
         """Execute a statement that returns no rows, and return how many rows it changed. On SQLite, its errors are the driver's."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, dict(values)).rowcount
+        return int(self._driver_cursor(connection, values).rowcount)
+
+    def fetch(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return all rows of a query of few rows. On SQLite, errors are the driver's."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self._statement, dict(values)).all()
+        rows: Sequence[Sequence[Any]] = self._driver_cursor(connection, values).fetchall()
+        return rows
+
+    def _driver_cursor(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101 - for the type: the transaction has a connection
-        return int(driver.execute(*self.compiled_sql(connection.dialect, values)).rowcount)
+        return driver.execute(*self.compiled_sql(connection.dialect, values))
 
     def compiled_sql(self, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
         """Return the SQL text for the driver, and the values in its order."""
         if not self._text:
             self._compile(dialect)
-        return self._text, tuple(values[name] for name in self._order)
+        return self._text, tuple(map(values.__getitem__, self._order))
 
     def _compile(self, dialect: Dialect) -> None:
         compiled = self._statement.compile(dialect=dialect)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, select
+from functools import cache
+from typing import Any
 
-from saasus_mcp.store.database.locks import delete_skip_locked
+from sqlalchemy import Column, Connection, Table, bindparam, select
+
+from saasus_mcp.store.database.locks import delete_unlocked
+from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import (
     approvals,
     charges,
@@ -45,13 +49,26 @@ _RETENTION: tuple[tuple[Table, str, int], ...] = (
 )
 """Table, column of the time, and seconds after it. A used confirmation is needed while its question is valid (minutes), a charge
 during its window (an hour)."""
+_PARENTS: tuple[tuple[Table, str, Column[Any]], ...] = (
+    (job_steps, "job", jobs.c.id),
+    (job_pauses, "job", jobs.c.id),
+    (undone, "call", journal.c.call),
+    (notice_deliveries, "notice", notices.c.id),
+)
+"""Table, column that names the row it belongs to, and the column where that row must be."""
 
 
 def purge_expired(connection: Connection, now: float) -> None:
     """Delete the rows whose retention has ended."""
-    for table, column, seconds in _RETENTION:
-        delete_skip_locked(connection, table, table.c[column] < now - seconds)
-    delete_skip_locked(connection, job_steps, job_steps.c.job.not_in(select(jobs.c.id)))
-    delete_skip_locked(connection, job_pauses, job_pauses.c.job.not_in(select(jobs.c.id)))
-    delete_skip_locked(connection, undone, undone.c.call.not_in(select(journal.c.call)))
-    delete_skip_locked(connection, notice_deliveries, notice_deliveries.c.notice.not_in(select(notices.c.id)))
+    for deletion, seconds in _deletions():
+        deletion.run(connection, {"before": now - seconds})
+
+
+@cache
+def _deletions() -> tuple[tuple[PreparedStatement, int], ...]:
+    """Return the statements in their order, and the seconds of each. To build them takes longer than to execute them."""
+    expired = [(table, table.c[column] < bindparam("before"), seconds) for table, column, seconds in _RETENTION]
+    orphaned = [(table, table.c[column].not_in(select(parent)), 0) for table, column, parent in _PARENTS]
+    return tuple(
+        (PreparedStatement(delete_unlocked(table, where)), seconds) for table, where, seconds in expired + orphaned
+    )

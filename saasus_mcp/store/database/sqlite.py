@@ -18,6 +18,8 @@ CHECKPOINT_PAGES = 8000
 the slowest percent."""
 READ_ONLY = "saasus_reading"
 """The execution option of a connection for a read-only transaction."""
+DURABLE = "saasus_durable"
+"""The execution option of a connection for a transaction that a power failure must not undo."""
 
 
 def create_memory_engine() -> Engine:
@@ -39,23 +41,28 @@ def _configure(engine: Engine) -> Engine:
     """Configure a write-ahead log, lock timeouts and explicit transactions.
 
     A writing transaction begins IMMEDIATE, so that what it reads cannot change before it writes. A reading one sees the file as it
-    was at its begin, and blocks no writer.
+    was at its begin, and blocks no writer. The end of a process undoes no transaction. A power failure can undo the last ones, unless they
+    or a later one are durable: those wait for the disk.
     """
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _: object) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA synchronous=NORMAL")  # for single statements, which begin no transaction here
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         _enable_write_ahead_log(connection)
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        reads = connection.get_execution_options().get(READ_ONLY)
+        options = connection.get_execution_options()
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101 - for the type: the transaction has a connection
-        driver.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+        if options.get(READ_ONLY):
+            driver.execute("BEGIN")
+            return
+        driver.execute(f"PRAGMA synchronous={'FULL' if options.get(DURABLE) else 'NORMAL'}")
+        driver.execute("BEGIN IMMEDIATE")
 
     return engine
 

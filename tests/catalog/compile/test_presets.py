@@ -9,7 +9,7 @@ import pytest
 from saasus_mcp.catalog.compile.presets import compile_presets
 from saasus_mcp.catalog.compile.spec_file import SpecError
 
-PRESET = "version: 1\nname: strict\nrules:\n- {name: strict/read, levels: [read], then: allow, reason: r}\n"
+PRESET = "version: 1\nname: strict\nrules:\n- {name: strict/read, levels: [read], then: allow}\n"
 
 
 def test_a_table_of_levels_compiles(tmp_path: Path) -> None:
@@ -22,12 +22,12 @@ def test_a_table_of_levels_compiles(tmp_path: Path) -> None:
     [
         ("name: strict\n", "name: other\n"),
         ("version: 1\n", "version: 1\nconfirm_via: approval\n"),
-        ("reason: r}", "reason: r, when: 'true'}"),
+        ("then: allow}", "then: allow, when: 'true'}"),
         ("[read]", "[read, write]"),
         ("[read]", "[harmless]"),
         ("then: allow", "then: maybe"),
         ("strict/read", "strict/write"),
-        ("reason: r}\n", "reason: r}\n- {name: strict/read, levels: [read], then: deny, reason: r}\n"),
+        ("allow}\n", "allow}\n- {name: strict/read, levels: [read], then: deny}\n"),
     ],
 )
 def test_anything_else_is_an_error(tmp_path: Path, old: str, new: str) -> None:

@@ -29,7 +29,7 @@ def effects_table() -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", TYPED)
-def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
+def test_the_request_for_a_typed_name_says_the_target_and_the_consequence(
     key: str, catalogue: Catalogue, effects_table: dict[str, Any]
 ) -> None:
     row, operation = effects_table[key], catalogue.find(key)

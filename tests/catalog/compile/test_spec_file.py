@@ -48,7 +48,7 @@ def test_keys_that_an_anchor_brings_may_be_written_again(tmp_path: Path) -> None
         ("", "x.yaml:1: the content is None, not a mapping."),
     ],
 )
-def test_a_value_of_another_form_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_value_of_another_form_is_reported_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SpecError) as caught:

@@ -73,7 +73,7 @@ def changed(state: Path, saas_id: str = "saas-1", **ruling: Any) -> Callable[[],
     return change
 
 
-def test_what_waits_is_told_first_and_then_what_is_asked_for(state: Path) -> None:
+def test_pending_work_is_shown_before_the_requested_output(state: Path) -> None:
     create_approval(state, "AAAA-2222", at=NOW - 10)
     hand = Hand(nothing, lambda: create_approval(state, "BBBB-3333", at=NOW), nothing)
     assert told(state, hand) == [("pending", "AAAA-2222"), ("pending", "BBBB-3333")]
@@ -90,19 +90,19 @@ def test_a_store_made_later_is_watched_too(state: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "what"), [("approved", "approved"), ("rejected", "rejected")])
-def test_a_decision_is_told_once(state: Path, status: str, what: str) -> None:
+def test_a_decision_is_announced_once(state: Path, status: str, what: str) -> None:
     create_approval(state, at=NOW)
     hand = Hand(nothing, changed(state, status=status), nothing, nothing)
     assert told(state, hand) == [("pending", "ABCD-2345"), (what, "ABCD-2345")]
 
 
-def test_what_was_approved_is_told_when_it_is_used(state: Path) -> None:
+def test_the_use_of_an_approval_is_announced(state: Path) -> None:
     create_approval(state, at=NOW)
     hand = Hand(changed(state, status="approved"), changed_to(state, "used"), nothing)
     assert [what for what, _ in told(state, hand)] == ["pending", "approved", "used"]
 
 
-def test_what_expires_is_told_when_it_does(state: Path) -> None:
+def test_an_expiry_is_announced_when_it_happens(state: Path) -> None:
     create_approval(state, at=NOW)
     hand = Hand(lambda: hand.later(898), lambda: hand.later(1), nothing)
     assert told(state, hand) == [("pending", "ABCD-2345"), ("expired", "ABCD-2345")]
@@ -114,13 +114,13 @@ def test_that_a_rejected_call_may_ask_again_is_no_news(state: Path) -> None:
     assert [what for what, _ in told(state, hand)] == ["pending", "rejected"]
 
 
-def test_what_the_server_withdraws_is_told_as_withdrawn(state: Path) -> None:
+def test_a_question_withdrawn_by_the_server_is_reported_as_withdrawn(state: Path) -> None:
     create_approval(state, at=NOW)
     hand = Hand(changed_to(state, "stale"), nothing)
     assert [what for what, _ in told(state, hand)] == ["pending", "withdrawn"]
 
 
-def test_what_was_decided_before_is_told_only_where_asked(state: Path) -> None:
+def test_earlier_decisions_are_shown_only_on_request(state: Path) -> None:
     create_approval(state, at=NOW)
     changed(state, status="rejected")()
     assert told(state, Hand(nothing)) == []
@@ -183,7 +183,7 @@ def test_lines_of_json_come_in_a_pipe_until_the_reader_has_enough(state: Path) -
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
-def test_a_terminal_is_told_how_to_decide_and_rung_where_asked(state: Path) -> None:
+def test_a_terminal_shows_how_to_decide_and_rings_the_bell_on_request(state: Path) -> None:
     create_approval(state)
     with Terminal("approvals", "--watch", "--bell") as terminal:
         terminal.wait_for("Ctrl+C to stop")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli import composition, terminal
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.common.person import Person
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
@@ -69,6 +69,32 @@ def test_the_name_of_the_user_stands_beside_the_id(state: Path, monkeypatch: pyt
     assert people == {("local:sato", "佐藤 花子")}
 
 
+def test_every_decision_that_needs_a_person_names_the_user(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = Principal("local:sato", person=Person("佐藤 花子"))
+    monkeypatch.setattr(composition, "local_user", lambda: user)
+    monkeypatch.setattr(terminal, "require_person", lambda _: None)
+    sealer, hiding = Encryptor.from_file(state / KEY_FILE), SecretCollector()
+    handle = hiding.add("hush-hush")
+    with closing(Store.open_saas(state, "saas-1", sealer.derive_keys(AUDIT_KEY_PURPOSE))) as store:
+        SecretVault(store, sealer, time.time).store_secrets(hiding, "local:somebody", "production")
+        store.record_refusal("c" * 32, {}, 1.0)
+    commands = {
+        "reveal": ("reveal", handle),
+        "purge": ("audit", "purge"),
+        "token_create": ("token", "new", "hanako"),
+        "token_revoke": ("token", "revoke", "hanako"),
+        "sign_out": ("token", "sign-out", "token:hanako"),
+        "freeze": ("freeze",),
+        "unfreeze": ("unfreeze",),
+    }
+    for args in commands.values():
+        ran = run_command(*args)
+        assert ran.status == 0, ran.err
+    records = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
+    named = {each["action"]: (each["principal"], each.get("principal_name")) for each in records if "action" in each}
+    assert named == dict.fromkeys(commands, ("local:sato", "佐藤 花子"))
+
+
 def test_tokens_are_recorded_by_name_and_never_by_what_they_are() -> None:
     with Terminal("token", "new", "hanako", "--group", "support") as terminal:
         assert terminal.wait() == 0
@@ -113,7 +139,7 @@ def test_a_revealed_secret_is_recorded_with_where_it_came_from(state: Path) -> N
     assert "(auth_create_saas_user)" in line
 
 
-def test_what_is_approved_and_rejected_is_recorded(state: Path) -> None:
+def test_approvals_and_rejections_are_recorded(state: Path) -> None:
     create_approval(state)
     with Terminal("approve", "ABCD-2345") as terminal:
         terminal.wait_for("To approve, type")
@@ -146,3 +172,12 @@ def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state:
 
 
 SOUND = "version: 1\nname: desk\nrules:\n  - {name: reads, levels: [read], then: allow}\n"
+
+
+def test_without_a_code_the_call_to_reject_is_picked_from_a_list(state: Path) -> None:
+    create_approval(state)
+    with Terminal("reject", "--reason", "not now") as terminal:
+        terminal.wait_for("Which one?")
+        terminal.type("1")
+        assert terminal.wait() == 0, terminal.output
+    assert [each["action"] for each in decided()] == ["reject"]

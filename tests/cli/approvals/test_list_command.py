@@ -16,10 +16,11 @@ from tests.support.questions import deletion, invitation_question, long_list, pl
 
 def test_nothing_waits_where_there_is_no_state_yet(state: Path) -> None:
     assert run_command("approvals").out == "No pending approvals.\n"
+    assert run_command("approvals", "--all").out == "No approvals.\n"
     assert not state.exists()
 
 
-def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
+def test_pending_approvals_of_every_saas_are_listed_newest_first(state: Path) -> None:
     now = time.time()
     create_approval(state, "AAAA-2222", "saas-1", now - 60)
     create_approval(state, "BBBB-3333", "saas-2", now)
@@ -31,7 +32,7 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
     assert "saasus-mcp approve CODE" in out
 
 
-def test_what_waits_is_listed_in_japanese(state: Path) -> None:
+def test_pending_approvals_are_listed_in_japanese(state: Path) -> None:
     create_approval(state)
     assert (
         "テナント「Aozora」を削除します\n           承認待ち(残り15分)、"
@@ -39,14 +40,14 @@ def test_what_waits_is_listed_in_japanese(state: Path) -> None:
     )
 
 
-def test_what_was_decided_on_is_listed_only_with_all(state: Path) -> None:
+def test_decided_approvals_are_listed_only_with_all(state: Path) -> None:
     create_approval(state)
     run_command("reject", "ABCD-2345", "--reason", "still in use")
     assert run_command("approvals").out == "No pending approvals.\n"
     assert re.search(r"rejected by local:\S+: “still in use”", run_command("approvals", "--all").out)
 
 
-def test_what_has_expired_waits_no_more(state: Path) -> None:
+def test_an_expired_approval_no_longer_waits(state: Path) -> None:
     create_approval(state, at=time.time() - 901)
     assert run_command("approvals").out == "No pending approvals.\n"
     assert "expired" in run_command("approvals", "--all").out
@@ -60,17 +61,22 @@ def test_programs_get_json_with_the_questions_and_no_digests(state: Path) -> Non
     assert not {"binding", "bound", "preview"} & set(found)
 
 
-def test_what_another_version_asked_is_listed_by_operation_and_name(state: Path) -> None:
+def test_an_approval_of_another_version_is_listed_by_operation_and_name(state: Path) -> None:
     create_approval(state, operation="auth.Renamed", preview='{"version": 99}')
     assert "auth.Renamed: “Aozora”" in run_command("approvals").out
 
 
 @pytest.mark.parametrize(
-    ("lang", "said"), [("en", "another person must approve"), ("ja", "依頼者以外の人の承認が必要")]
+    ("lang", "said", "alone"),
+    [
+        ("en", "another person must approve", "by someone other than the requester"),
+        ("ja", "依頼者以外の人の承認が必要", "依頼者以外の人の承認が必要です。"),
+    ],
 )
-def test_what_takes_two_people_says_so(state: Path, lang: str, said: str) -> None:
+def test_a_call_that_needs_two_people_says_so(state: Path, lang: str, said: str, alone: str) -> None:
     create_approval(state, two_person=True)
     assert said in run_command("approvals", "--lang", lang).out
+    assert alone in run_command("approvals", "ABCD-2345", "--lang", lang).out
     (found,) = json.loads(run_command("approvals", "--json").out)
     assert found["two_person"] is True
 
@@ -87,7 +93,7 @@ def test_no_name_looks_like_another_approval(state: Path) -> None:
     assert "requested by “local:a↵b”" in out
 
 
-def test_who_approves_is_not_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_approver_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     me = composition.local_user()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
@@ -114,7 +120,7 @@ def test_an_unknown_code_is_an_error_in_one_line(lang: str, said: str) -> None:
 @pytest.mark.parametrize(
     "command", [("approve", "ABCD-2345"), ("reveal", "0" * 24), ("approver", "set"), ("approver", "clear")]
 )
-def test_what_only_a_person_may_do_insists_on_a_terminal(state: Path, command: tuple[str, ...]) -> None:
+def test_actions_for_people_require_a_terminal(state: Path, command: tuple[str, ...]) -> None:
     create_approval(state)
     ran = run_command(*command)
     assert (ran.status, ran.out) == (1, "")
@@ -133,6 +139,7 @@ def test_one_approval_is_shown_whole_with_its_exact_request(state: Path) -> None
     assert "Takes effect: Tue 1 Dec 2026, 00:00 UTC" in out
     assert "tenant_id: da8d500a-6679-4dd5-a3f1-6b5f6a0b6d2e" in out
     assert "saasus-mcp approve ABCD-2345" in out
+    assert out.lower().count("requested by") == 1
 
 
 def test_times_are_shown_in_the_readers_zone(state: Path) -> None:
@@ -141,7 +148,7 @@ def test_times_are_shown_in_the_readers_zone(state: Path) -> None:
     assert "Mon 30 Nov 2026, 19:00 EST" in run_command("approvals", "ABCD-2345", "--time-zone", "America/New_York").out
 
 
-def test_what_became_of_an_approval_is_shown_with_it(state: Path) -> None:
+def test_the_outcome_of_an_approval_is_shown_with_it(state: Path) -> None:
     create_approval(state)
     run_command("reject", "ABCD-2345", "--reason", "still in use")
     out = run_command("approvals", "ABCD-2345").out
@@ -150,15 +157,15 @@ def test_what_became_of_an_approval_is_shown_with_it(state: Path) -> None:
     assert "saasus-mcp approve" not in out
 
 
-def test_a_tier_that_goes_is_seen_to_go(state: Path) -> None:
+def test_the_prices_of_a_row_are_those_of_the_same_quantities(state: Path) -> None:
     create_approval(state, preview=price_change().to_json())
     out = run_command("approvals", "ABCD-2345", "--lang", "ja").out
     rows = [line.split() for line in out.splitlines() if line.startswith("      ")][:4]
     assert rows == [
         ["数量", "現在", "変更後"],
         ["〜100", "0円", "0円"],
-        ["〜1,000", "500円+20円/件", "(なし)"],
-        ["それ以上", "10円/件", "15円/件"],
+        ["101〜1,000", "500円+20円/件", "15円/件"],
+        ["1,001以上", "10円/件", "15円/件"],
     ]
 
 

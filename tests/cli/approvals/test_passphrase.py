@@ -70,13 +70,13 @@ def test_a_cleared_one_is_forgotten(tmp_path: Path) -> None:
     assert not passphrase.is_passphrase_set(tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(PassphraseError, match="cannot be saved"):
         passphrase.save_passphrase(tmp_path / "file" / "folder", "correct horse")
 
 
-def test_what_cannot_be_deleted_is_told(tmp_path: Path) -> None:
+def test_an_object_that_cannot_be_deleted_is_reported(tmp_path: Path) -> None:
     (tmp_path / PASSPHRASE_FILE).mkdir()
     with pytest.raises(PassphraseError, match="cannot be removed"):
         passphrase.clear_passphrase(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 from saasus_mcp.cli import state as cli_state
 from saasus_mcp.cli.audit.audit_entries import AuditEntry, fold
 from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.person import Person
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.settings import read_settings
 from saasus_mcp.store import Store
@@ -75,7 +76,7 @@ def test_calls_are_found_by_tool_result_and_words_of_either_language() -> None:
 
 
 @pytest.mark.usefixtures("calls")
-def test_what_is_left_out_is_said() -> None:
+def test_omitted_records_are_reported() -> None:
     assert "Only the newest 2 are shown" in run_command("audit", "search", "--limit", "2").err
     assert run_command("audit", "search", "--limit", "20").err == ""
     assert run_command("audit", "search", "nonsense").out == "No matching records.\n"
@@ -119,6 +120,17 @@ def test_a_call_without_an_end_is_unfinished_and_an_end_alone_is_no_call(state: 
         store.close()
     assert state.exists()
     assert [(entry["call"], entry["result"]) for entry in search()] == [("a" * 32, "unfinished")]
+
+
+def test_a_line_names_the_person_beside_the_id(state: Path) -> None:
+    with cli_state.open_state(read_settings()) as stores:
+        store = stores.open_saas("saas-1")
+        person = Person("佐藤 花子", "sato@example.jp").to_audit()
+        told = {"operation": "job_export_users", "principal": "oidc:idp|42", **person}
+        store.record_refusal("c" * 32, told, time.time())
+        store.close()
+    assert state.exists()
+    assert "“佐藤 花子” (“oidc:idp|42”)" in run_command("audit", "search").out
 
 
 def test_text_of_a_caller_stays_on_its_line_and_in_its_quotation_marks(state: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
+from saasus_mcp.cli.doctor.channel_checks import check_channels
+from saasus_mcp.cli.terminal import render
+from saasus_mcp.settings import read_settings
 from tests.support.doctor import findings, list_findings
 from tests.support.notices import http_receiver, mail_receiver
 
@@ -44,6 +48,20 @@ def test_channels_are_named_without_their_addresses(tmp_path: Path, monkeypatch:
     assert found["status"] == "ok"
     assert "approvals (slack)" in found["said"]
     assert "/T/B/key" not in str(found)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_sender_of_the_notices_of_a_shared_database_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    configure(tmp_path)
+    monkeypatch.setenv("NOTICES_HOOK", "https://hooks.example.com/T/B/key")
+    if shared:
+        monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none?sslmode=disable")
+        monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", base64.b64encode(b"k" * 32).decode())
+    found = check_channels(read_settings())
+    assert found.status == "ok"
+    assert ("over HTTP alone" in render(found.hint)) is shared
 
 
 def test_receivers_are_reached_on_request_and_get_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

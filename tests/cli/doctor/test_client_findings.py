@@ -42,7 +42,7 @@ def test_clients_that_start_this_server_are_named(home: Path) -> None:
         ({"command": "npx", "args": ["-y", "saasus-api-mcp-server"]}, "note", "the official Node server"),
     ],
 )
-def test_what_is_wrong_with_a_client_is_told_with_its_mend(
+def test_a_fault_of_a_client_is_reported_with_its_fix(
     home: Path, entry: dict[str, Any], status: str, said: str
 ) -> None:
     found = in_cursor(home, entry)

@@ -79,7 +79,7 @@ def test_in_the_sandbox_nothing_is_wrong(lang: str, said: str) -> None:
     assert said in ran.out
 
 
-def test_each_check_is_told_by_name_in_japanese() -> None:
+def test_each_check_is_named_in_japanese() -> None:
     out = run_command("doctor", "--sandbox", "--lang", "ja").out
     for name in ("設定", "ポリシー", "カタログ", "状態フォルダー", "認証情報", "署名", "時計", "境界"):
         assert f"]  {name}: " in out
@@ -95,7 +95,7 @@ def test_each_check_is_told_by_name_in_japanese() -> None:
     ],
     ids=["no credentials", "a reference", "a setting", "a policy"],
 )
-def test_what_is_wrong_at_the_first_start_is_told_in_japanese(
+def test_faults_of_the_first_start_are_reported_in_japanese(
     variables: dict[str, str], flags: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"SAASUS_MCP_LANG": "ja", **variables}.items():
@@ -145,9 +145,7 @@ def test_missing_credentials_are_named_and_nothing_is_sent() -> None:
         ("ｋｅｙ-under-test", "characters that are not used in keys"),
     ],
 )
-def test_what_got_into_a_credential_when_it_was_copied_is_named(
-    monkeypatch: pytest.MonkeyPatch, value: str, said: str
-) -> None:
+def test_characters_copied_into_a_credential_are_named(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
     monkeypatch.setenv("SAASUS_SECRET_KEY", value)
     ran = run_command("doctor")
     assert ran.status == 1
@@ -199,7 +197,7 @@ def test_after_a_401_with_a_right_clock_the_keys_are_suspected(api: Callable[[Ap
 @pytest.mark.parametrize(
     ("status", "said"), [(403, "may not be used from here"), (503, "could not determine"), (404, "could not determine")]
 )
-def test_other_statuses_are_told_apart(api: Callable[[Api], None], status: int, said: str) -> None:
+def test_other_statuses_are_distinguished(api: Callable[[Api], None], status: int, said: str) -> None:
     api(answers(status))
     assert said in findings()["signature"]["said"]
 
@@ -293,7 +291,7 @@ def test_a_damaged_store_is_a_problem(state: Path) -> None:
     assert findings("--sandbox")["approvals"]["status"] == "problem"
 
 
-def test_what_waits_is_worth_a_note(state: Path) -> None:
+def test_pending_approvals_are_noted(state: Path) -> None:
     create_approval(state)
     found = findings("--sandbox")["approvals"]
     assert (found["status"], found["said"]) == ("note", "1 pending")
@@ -344,7 +342,7 @@ def test_the_trial_of_the_job_engine_leaves_nothing(
     assert not list(state.glob("*.jobs.db"))
 
 
-def test_the_boundary_is_told_with_the_state_of_the_passphrase(state: Path) -> None:
+def test_the_boundary_is_reported_with_the_state_of_the_passphrase(state: Path) -> None:
     assert "Approver passphrase: not set" in findings("--sandbox")["boundary"]["said"]
     passphrase.save_passphrase(state, "correct horse")
     assert "Approver passphrase: set" in findings("--sandbox")["boundary"]["said"]
@@ -367,7 +365,7 @@ def test_a_reference_that_the_client_did_not_resolve_is_named(monkeypatch: pytes
         ("HTTPS_PROXY", "http://no-such-proxy.invalid:3128", "the proxy no-such-proxy.invalid is unknown"),
     ],
 )
-def test_what_is_wrong_with_the_network_is_named_without_a_traceback(
+def test_a_network_fault_is_named_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     for each in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.cli.doctor import hardening_checks
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE
 from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.settings import HttpSettings
 from tests.support.databases import POSTGRESQL, open_stores
 from tests.support.doctor import findings, list_findings
 from tests.support.documents import document_server
@@ -113,11 +117,88 @@ def test_a_server_that_does_not_run_yet_is_only_noted(hosted: Path, issuer: str)
 
 
 @pytest.mark.usefixtures("hosted")
+def test_the_profiles_that_are_served_are_named_and_no_other() -> None:
+    said = findings()["settings"]["said"]
+    assert "production, staging" in said
+    assert "default" not in said
+
+
+@pytest.mark.usefixtures("hosted")
+def test_metrics_that_the_proxy_publishes_are_a_problem(
+    documents: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert findings()["metrics"]["status"] == "skipped", "a loopback is not published"
+    monkeypatch.setattr(HttpSettings, "exposed", True)
+    assert findings()["metrics"]["status"] == "ok"
+    documents["/metrics"] = {}
+    assert findings()["metrics"]["status"] == "problem"
+
+
+def test_metrics_without_a_token_are_noted(hosted: Path) -> None:
+    hosted.write_text(hosted.read_text(encoding="utf-8").replace("[http]", "[http]\nmetrics = true"), encoding="utf-8")
+    assert findings()["metrics"]["status"] == "note"
+
+
+@pytest.mark.parametrize(("groups", "state"), [('["*"]', "note"), ("[]", "note"), ('["operators"]', "ok")])
+def test_a_profile_for_everyone_or_for_nobody_is_noted(hosted: Path, groups: str, state: str) -> None:
+    with hosted.open("a", encoding="utf-8") as file:
+        file.write(f"groups = {groups}\n")
+    text = hosted.read_text(encoding="utf-8")
+    hosted.write_text(text.replace("[profiles.production]", '[profiles.production]\ngroups = ["a"]'), encoding="utf-8")
+    assert findings()["access"]["status"] == state
+
+
+def test_a_server_without_an_approver_is_noted(hosted: Path) -> None:
+    text = hosted.read_text(encoding="utf-8").replace("[profiles.", 'groups = ["a"]\n[profiles.')
+    start, end = text.index("[console.oidc]"), text.index("[profiles.production]")
+    hosted.write_text(f'{text[:start]}{text[end:]}groups = ["a"]\n', encoding="utf-8")
+    found = findings()["access"]
+    assert found["status"] == "note"
+    assert "--role approver" in found["hint"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="only POSIX has these modes")
+@pytest.mark.parametrize(("user", "mode", "state"), [(1000, 0o640, "note"), (1000, 0o440, "ok"), (0, 0o440, "note")])
+def test_configuration_that_the_server_could_change_is_noted(
+    hosted: Path, monkeypatch: pytest.MonkeyPatch, user: int, mode: int, state: str
+) -> None:
+    hosted.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "access", lambda path, _: bool(Path(path).stat().st_mode & 0o222))  # root may do everything
+    assert findings()["files"]["status"] == state
+
+
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [
+        ("postgresql://saasus@db.internal/saasus", "note"),
+        ("postgresql://saasus@db.internal/saasus?sslmode=require", "note"),
+        ("postgresql://saasus@db.internal/saasus?sslmode=verify-full", "ok"),
+        ("postgresql://saasus@127.0.0.1/saasus", "ok"),
+        ("postgresql:///saasus?host=/var/run/postgresql", "ok"),
+    ],
+)
+def test_a_database_that_nobody_verifies_is_noted(monkeypatch: pytest.MonkeyPatch, url: str, state: str) -> None:
+    pytest.importorskip("psycopg", reason="the driver is in an optional extra")
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    monkeypatch.delenv("PGHOST", raising=False)
+    assert hardening_checks.check_database_tls(url).status == state
+
+
+@pytest.mark.usefixtures("hosted")
 def test_too_few_open_files_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_descriptors, "raise_file_limit", lambda wanted: min(wanted, 64))
     found = findings()["limits"]
     assert found["status"] == "problem"
     assert "LimitNOFILE" in found["hint"]
+
+
+@pytest.mark.usefixtures("hosted")
+@pytest.mark.parametrize(("cores", "state"), [(2, "ok"), (1, "note")])
+def test_more_workers_than_cores_are_noted(monkeypatch: pytest.MonkeyPatch, cores: int, state: str) -> None:
+    monkeypatch.setenv("SAASUS_MCP_WORKERS", "2")
+    monkeypatch.setattr("saasus_mcp.cli.doctor.hosting_checks.usable_cores", lambda: cores)
+    assert findings()["workers"]["status"] == state
 
 
 @pytest.mark.usefixtures("hosted")

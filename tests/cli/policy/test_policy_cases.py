@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,22 @@ def test_a_case_that_differs_fails(desk: Path) -> None:
         (CASES, "[]", "contains no settings"),
     ],
 )
-def test_a_faulty_file_of_cases_is_told(desk: Path, old: str, new: str, said: str) -> None:
+def test_a_faulty_file_of_cases_is_reported(desk: Path, old: str, new: str, said: str) -> None:
     file = desk.with_name("cases.yaml")
     assert old in CASES
     file.write_text(CASES.replace(old, new), encoding="utf-8")
     ran = run_command("policy", "test", str(file))
     assert ran.status == 1
     assert said in ran.err
+
+
+def test_every_fault_of_a_file_of_cases_is_printed(desk: Path) -> None:
+    file = desk.with_name("cases.yaml")
+    file.write_text(CASES.replace("expect: confirm", "expect: confirmed").replace("name: nobody", "name: 1"), "utf-8")
+    ran = run_command("policy", "test", str(file))
+    assert ran.status == 1
+    assert ran.err.count("cases.yaml: line ") >= 2, ran.err
+    assert "policy check" not in ran.err
 
 
 def test_presets_can_be_held_to_cases(tmp_path: Path) -> None:
@@ -179,7 +189,7 @@ def audit(state: Path) -> None:
 
 
 @pytest.mark.usefixtures("audit")
-def test_the_audit_is_decided_anew(desk: Path) -> None:
+def test_the_audit_is_decided_again(desk: Path) -> None:
     ran = run_command("policy", "replay", "--policy", str(desk))
     assert ran.status == 0
     assert "auth_create_tenant  local:a: allow -> deny: no rule of the policy allows it" in ran.out
@@ -194,10 +204,20 @@ def test_the_audit_is_decided_anew(desk: Path) -> None:
 @pytest.mark.usefixtures("audit")
 def test_the_same_policy_changes_nothing_and_json_says_it_all() -> None:
     same = json.loads(run_command("policy", "replay", "--json").out)
-    assert (same["calls"], same["others"]) == (4, [])
+    assert (same["calls"], same["differences"]) == (4, [])
     strict = json.loads(run_command("policy", "replay", "--mode", "strict", "--json").out)
-    changed = [(other["call"], other["before"], other["after"]) for other in strict["others"]]
+    changed = [(each["call"], each["before"], each["after"]) for each in strict["differences"]]
     assert changed == [("call2", "allow", "confirm"), ("call4", "allow", "confirm")]
+    assert all(datetime.fromisoformat(each["at"]).tzinfo == UTC for each in strict["differences"])
+
+
+@pytest.mark.usefixtures("audit")
+def test_a_difference_has_its_time_in_the_zone_of_the_reader() -> None:
+    assert " UTC (1 min ago)  auth_create_tenant" in run_command("policy", "replay", "--mode", "strict").out
+    japanese = run_command("policy", "replay", "--mode", "strict", "--lang", "ja").out
+    assert (
+        " JST (1分前)  auth_create_tenant  local:a: allow -> confirm: レベル write の操作には確認が必要です" in japanese
+    )
 
 
 @pytest.mark.usefixtures("audit")
@@ -206,7 +226,7 @@ def test_only_calls_since_then_are_decided(since: str, calls: int) -> None:
     assert json.loads(run_command("policy", "replay", "--since", since, "--json").out)["calls"] == calls
 
 
-def test_a_certain_denial_is_told_even_where_something_else_cannot_be(desk: Path, state: Path) -> None:
+def test_a_certain_denial_is_reported_though_another_condition_is_unknown(desk: Path, state: Path) -> None:
     store = Store.open_saas(state, "saas-under-test")
     store.commit("c", {"operation": "auth.DeleteTenant", "principal": "a", "decision": "approve", "arguments": {}}, 1.0)
     store.close()
@@ -220,9 +240,7 @@ def test_a_certain_denial_is_told_even_where_something_else_cannot_be(desk: Path
     ("users", "said"),
     [(51, "approve -> deny: "), (3, "Calls re-evaluated: 1. Decisions that would change: 0. Undetermined: 0")],
 )
-def test_what_a_call_would_have_hit_is_in_the_audit_and_decides_anew(
-    desk: Path, state: Path, users: int, said: str
-) -> None:
+def test_the_target_of_a_call_is_in_the_audit_and_decides_again(desk: Path, state: Path, users: int, said: str) -> None:
     store = Store.open_saas(state, "saas-under-test")
     record = {"operation": "auth.DeleteTenant", "principal": "local:a", "decision": "approve", "arguments": {}}
     store.commit("c", {**record, "impact": {"users": users}}, 1.0)

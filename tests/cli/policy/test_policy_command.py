@@ -67,7 +67,7 @@ def test_a_program_learns_whether_a_file_is_valid(desk: Path, tmp_path: Path) ->
     assert json.loads(run_command("policy", "reload", "--json").out) == {"files": []}
 
 
-def test_what_may_surprise_is_noted(desk: Path) -> None:
+def test_surprising_rules_are_noted(desk: Path) -> None:
     desk.write_text(CONSOLE_OPERATOR + "    when: args.tenant_id == 'x'\n", encoding="utf-8")
     ran = run_command("policy", "check", str(desk))
     assert ran.status == 0
@@ -98,7 +98,7 @@ def test_the_shipped_presets_are_sound(mode: Any) -> None:
         ("{max_calls: 20}", "auth_create_role", "up to 20 with one consent", {"consent": "once", "max_calls": 20}),
     ],
 )
-def test_what_a_list_of_calls_may_cover_is_explained(
+def test_the_allowed_scope_of_a_list_of_calls_is_explained(
     tmp_path: Path, bulk: str, tool: str, text: str, in_list: dict[str, Any] | None
 ) -> None:
     file = tmp_path / "policy.yaml"
@@ -112,7 +112,7 @@ def test_what_a_list_of_calls_may_cover_is_explained(
 # -- explain -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
+def test_every_rule_is_reported_and_which_one_won(desk: Path) -> None:
     ran = run_command(*DELETE, "--policy", str(desk), "--impact", '{"users": 3}')
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
     assert lines == [
@@ -130,7 +130,7 @@ def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
     ]
 
 
-def test_what_state_a_decision_rests_on_is_said(desk: Path) -> None:
+def test_the_state_behind_a_decision_is_named(desk: Path) -> None:
     ran = run_command(*DELETE, "--policy", str(desk))
     assert "cannot be evaluated, so the call is denied: `impact` could not be read" in ran.out
     assert "Specify it with --impact" in ran.out
@@ -148,8 +148,15 @@ def test_groups_claims_and_profile_are_given(desk: Path) -> None:
     assert "=> allow: " in run_command(*call, "--policy", str(desk), "--profile", "staging").out
 
 
+@pytest.mark.parametrize("option", ["--claims", "--target", "--impact"])
+def test_an_option_that_is_not_json_is_named(option: str) -> None:
+    given = run_command("policy", "explain", "auth_get_tenants", "{}", option, "{nope")
+    assert given.status == 1
+    assert option in given.err
+
+
 @pytest.mark.parametrize("ceiling", [(), ("--mode", "read-only")])
-def test_a_group_that_a_caller_brings_in_vain_is_said(desk: Path, ceiling: tuple[str, ...]) -> None:
+def test_a_group_without_effect_is_reported(desk: Path, ceiling: tuple[str, ...]) -> None:
     call = ("policy", "explain", "auth_get_tenants", "{}", "--policy", str(desk), "--as", "oidc:idp|eve", *ceiling)
     told = run_command(*call, "--group", "support", "--group", "clerks").out
     assert "groups: clerks\n" in told
@@ -186,7 +193,7 @@ def test_a_call_that_would_not_get_that_far_is_explained_and_said_to_be(desk: Pa
         (("auth_delete_tenant", "{}", "--policy", "/nowhere/p.yaml"), "cannot be read"),
     ],
 )
-def test_what_cannot_be_explained_is_told(args: tuple[str, ...], said: str) -> None:
+def test_an_unexplained_difference_is_reported(args: tuple[str, ...], said: str) -> None:
     ran = run_command("policy", "explain", *args)
     assert ran.status == 1
     assert said in ran.err

@@ -66,7 +66,7 @@ def test_a_change_that_a_call_made_is_undone_by_another_command() -> None:
     assert "Renamed" not in ran.out
 
 
-def test_what_failed_leaves_what_was_there() -> None:
+def test_a_failed_save_keeps_the_earlier_state() -> None:
     assert run_command(*MAKES).status == 0
     assert run_command(*MAKES).status == 1
     assert run_command("call", "--sandbox", "no_such_tool").status == 1
@@ -94,7 +94,9 @@ def test_fresh_without_the_sandbox_is_refused(flags: tuple[str, ...], said: str,
         (DOCUMENT.replace("0", '"x"'), "ja", "テーブルまたはレコードが壊れています"),
     ],
 )
-def test_a_damaged_state_is_told_with_the_fix_and_left_as_it_is(content: str, lang: str, said: str, file: Path) -> None:
+def test_a_damaged_state_is_reported_with_the_fix_and_not_changed(
+    content: str, lang: str, said: str, file: Path
+) -> None:
     file.parent.mkdir(mode=0o700)
     file.write_text(content, encoding="utf-8")
     file.chmod(0o600)
@@ -170,7 +172,7 @@ def test_a_served_sandbox_writes_its_state_however_it_is_asked_to_end(tmp_path: 
         ran = spawn_command("call", "auth_create_role", ROLE, **told(running))
         assert ran.status == 0, ran.err
         running.send_signal(number)
-        running.wait(TIMEOUT)
+        assert running.wait(TIMEOUT) == 128 + number
     with served("--state", str(kept)) as running:
         assert "accountant" in spawn_command("call", "auth_get_roles", **told(running)).out
 
@@ -192,7 +194,7 @@ def test_a_foreign_file_is_never_overwritten(tmp_path: Path, lang: str, error: s
     assert foreign.read_text(encoding="utf-8") == '{"name": "somebody-elses"}'
 
 
-def test_a_state_that_cannot_be_written_is_told_before_the_sandbox_is_served(tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_written_is_reported_before_the_sandbox_is_served(tmp_path: Path) -> None:
     ran = run_command("sandbox", "--port", "0", "--state", str(tmp_path / "none" / "state.json"))
     assert ran.status == 1
     assert "cannot be saved to" in ran.err

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters, types
 from mcp.client.context import ClientRequestContext
 
+from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.hosting.console import presence
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import folder_freeze
@@ -64,7 +65,7 @@ def test_an_approval_of_any_saas_is_given_there(state: Path) -> None:
         for path in ("audit", "tools", "policy", "limits", "secrets", "session"):
             assert client.get(f"/console/{path}").status_code == 200, path
         terminal.interrupt()
-        assert terminal.wait() == 0
+        assert terminal.wait() == INTERRUPTED
     assert approval_status(state, "EFGH-6789", "saas-2") == ("approved", None)
     assert approval_status(state) == ("pending", None)
 
@@ -98,10 +99,11 @@ def test_while_it_runs_servers_of_this_machine_know_where(state: Path) -> None:
             "//console", "/console"
         )
         terminal.interrupt()
-        assert terminal.wait() == 0
+        assert terminal.wait() == INTERRUPTED
     assert presence.find_console(state, time.time()) == ""
 
 
+@pytest.mark.usefixtures("forked_servers")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_that_can_open_a_page_is_sent_to_the_approval(era: Era) -> None:
     opened: list[str] = []
@@ -152,7 +154,7 @@ def test_a_damaged_store_is_reported_once_however_often_a_page_is_loaded(state: 
         for _ in range(3):
             assert "ABCD-2345" in client.get("/console").text
         terminal.interrupt()
-        assert terminal.wait() == 0
+        assert terminal.wait() == INTERRUPTED
         assert terminal.output.count("damaged.sqlite3: ") == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -157,3 +158,19 @@ async def test_the_link_that_signs_in_is_in_no_log(tmp_path: Path) -> None:
             while "saasus-mcp console" not in replica.output:  # noqa: ASYNC110 - a file of another process
                 await anyio.sleep(0.02)
         assert "/console/enter/" not in replica.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended without a signal")
+async def test_a_stop_is_logged_with_its_reason_and_its_duration(tmp_path: Path) -> None:
+    env = {
+        "SAASUS_MCP_STATE_DIR": str(tmp_path / "state"),
+        "SAASUS_MCP_SANDBOX": "1",
+        "SAASUS_MCP_LOG_FORMAT": "json",
+    }
+    with start_replica(env, tmp_path / "server.log") as replica:
+        await replica.wait_until_ready()
+        replica.process.send_signal(signal.SIGTERM)
+        await anyio.to_thread.run_sync(replica.process.wait, TIMEOUT)
+        messages = [json.loads(line)["message"] for line in replica.output.splitlines()]
+    assert "stopping: SIGTERM, calls in flight: 0, open requests: 0" in messages
+    assert re.fullmatch(r"stopped after \d+\.\d s", messages[-1])

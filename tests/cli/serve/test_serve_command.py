@@ -14,6 +14,7 @@ from tests.support.pipeline import ERAS, Era
 from tests.support.processes import TIMEOUT
 
 
+@pytest.mark.usefixtures("forked_servers")
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogue, era: Era) -> None:
     server = StdioServerParameters(
@@ -34,7 +35,7 @@ async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogu
     assert "roles" in (found.structured_content or {})
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("forked_servers")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("by", ["flags", "variables"])
 async def test_named_and_excluded_tools_narrow_what_is_listed_and_allowed(era: Era, by: str) -> None:
@@ -115,9 +116,6 @@ def test_an_unknown_surface_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_several_toolsets_narrow_the_list_of_tools(catalogue: Catalogue) -> None:
-    listed = {
-        line.split()[0]
-        for line in run_command("tools", "--toolsets", "logs,events").out.splitlines()
-        if line[:1].isalpha()
-    }
+    rows = run_command("tools", "--toolsets", "logs,events").out.partition("\n\n")[0]
+    listed = {row.split()[0] for row in rows.splitlines()}
     assert listed == {one.tool for one in catalogue if one.toolset in ("logs", "events")}

@@ -31,7 +31,7 @@ from tests.support.stdio_server import (
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing is answered before the SDK is loaded")
 
 
-def test_what_comes_while_the_sdk_loads_is_answered_once_it_has() -> None:
+def test_a_message_during_the_load_of_the_sdk_is_answered_after_it() -> None:
     with start_stdio_server() as process:
         send_messages(
             process,
@@ -110,7 +110,7 @@ def test_a_byte_order_mark_before_the_first_message_is_no_part_of_it() -> None:
     assert ([each["id"] for each in said], err) == ([1], "")
 
 
-def test_what_is_told_of_noise_is_bounded() -> None:
+def test_the_report_of_noise_is_bounded() -> None:
     said, err, status = converse(b"sesame\n" * 10_000, *OPENING, build_request(2, "tools/list"))
     assert [each["id"] for each in said] == [1, 2]
     assert err.count("\n") == 5 + 4, "the first five, and the tenth, hundredth, thousandth and ten thousandth"
@@ -182,7 +182,7 @@ def test_a_client_that_no_longer_reads_is_left_in_peace() -> None:
         {"SAASUS_MCP_STATE_DIR": "/dev/null/nowhere"},
     ],
 )
-def test_what_is_set_wrongly_stops_it_before_it_answers(broken: dict[str, str]) -> None:
+def test_a_wrong_setting_stops_the_server_before_it_answers(broken: dict[str, str]) -> None:
     env = {**os.environ, "SAASUS_MCP_SANDBOX": "1", **broken}
     ran = run_module("saasus_mcp", input=encode_lines(*OPENING), env=env)
     assert ran.stdout == b""
@@ -211,8 +211,9 @@ def test_a_policy_file_that_holds_decides_what_is_listed(tmp_path: Path) -> None
     assert [tool["name"] for tool in tools if tool["name"].startswith("auth_")] == ["auth_get_roles"]
 
 
+@pytest.mark.usefixtures("forked_servers")
 @pytest.mark.parametrize("era", ERAS)
-async def test_what_the_client_can_do_reaches_the_server(era: Era) -> None:
+async def test_the_capabilities_of_the_client_reach_the_server(era: Era) -> None:
     asked: list[str] = []
 
     async def elicited(

@@ -32,7 +32,7 @@ def hostile(tmp_path: Path) -> Path:
     return hostile_folder.create_folder(tmp_path / "project")
 
 
-def test_the_decoys_run_where_python_is_told_to_look_there(hostile: Path) -> None:
+def test_the_decoys_run_where_python_looks_for_them(hostile: Path) -> None:
     hostile_folder.run_in_folder([sys.executable, "-c", "import click"], hostile)
     assert hostile_folder.executed_file(hostile).read_text(encoding="utf-8") == "click "
 
@@ -69,7 +69,7 @@ def test_no_server_runs_or_reads_it_nor_does_a_chart(hostile: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_with_a_chart_reads_none_of_it_and_writes_where_it_was_told(hostile: Path) -> None:
+def test_a_job_with_a_chart_reads_none_of_it_and_writes_to_the_given_place(hostile: Path) -> None:
     command = [*installed_command(), "job", "contract_report", "--sandbox", "--chart", "chart.png"]
     done = hostile_folder.run_in_folder(command, hostile)
     assert (done.returncode, hostile_folder.executed_file(hostile).exists()) == (0, False), done.stderr

@@ -138,7 +138,7 @@ def test_a_status_that_the_documents_do_not_name_is_found(watched: type[Watched]
     assert "auth.GetRoles  GET /v1/auth/roles\n  ! HTTP 403, which is not documented" in ran.out
 
 
-def test_what_a_list_does_not_give_is_said(watched: type[Watched]) -> None:
+def test_fields_missing_from_a_list_are_reported(watched: type[Watched]) -> None:
     watched.ask = staticmethod(lambda made: made.faults.add("status", status=403, on="communication.GetFeedbacks"))
     left = {one["operation"]: one for one in probed(status=1)["not_made"]}
     assert left["communication.GetFeedback"]["why"] == "empty"

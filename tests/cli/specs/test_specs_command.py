@@ -6,7 +6,7 @@ import copy
 import json
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import yaml
 
 from saasus_mcp.catalog import openapi_summary, spec_diff
 from saasus_mcp.catalog.catalogue import FACTS
+from saasus_mcp.cli.specs import remote_specs
 from tests.support.commands import run_command
 
 SPECS = Path(__file__).resolve().parents[3] / "tool_specs"
@@ -40,6 +41,14 @@ def documents() -> dict[str, Document]:
         module: yaml.load((SPECS / f"{module}.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
         for module in MODULES
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parsed_once() -> Iterator[None]:
+    """Parse equal documents once: nothing changes them, and eight of nine are the same in every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote_specs, "_parse", cache(remote_specs._parse))
+        yield
 
 
 @pytest.fixture
@@ -75,7 +84,7 @@ def test_definitions_that_agree_pass(publish: Callable[..., Path]) -> None:
     assert told(publish()) == []
 
 
-def test_a_new_operation_is_told_with_its_route(publish: Callable[..., Path]) -> None:
+def test_a_new_operation_is_reported_with_its_route(publish: Callable[..., Path]) -> None:
     def change(document: Document) -> None:
         document["paths"]["/tenants/{tenant_id}/archive"] = {"put": {"operationId": "ArchiveTenant", "responses": {}}}
 
@@ -87,12 +96,12 @@ def test_a_new_operation_is_told_with_its_route(publish: Callable[..., Path]) ->
     )
 
 
-def test_a_removed_operation_is_told(publish: Callable[..., Path]) -> None:
+def test_a_removed_operation_is_reported(publish: Callable[..., Path]) -> None:
     found = told(publish("auth", lambda document: document["paths"]["/tenants/{tenant_id}"].pop("delete")))
     one(found, operation="auth.DeleteTenant", kind="removed", place="")
 
 
-def test_a_new_module_is_told(publish: Callable[..., Path]) -> None:
+def test_a_new_module_is_reported(publish: Callable[..., Path]) -> None:
     folder = publish()
     document = {
         "servers": [{"url": "https://api.saasus.io/v1/new"}],
@@ -102,7 +111,7 @@ def test_a_new_module_is_told(publish: Callable[..., Path]) -> None:
     one(told(folder), operation="new.X", kind="new")
 
 
-def test_a_status_a_parameter_and_a_requirement_are_told(publish: Callable[..., Path]) -> None:
+def test_a_status_a_parameter_and_a_requirement_are_reported(publish: Callable[..., Path]) -> None:
     def change(document: Document) -> None:
         operation = document["paths"]["/tenants/{tenant_id}"]["delete"]
         operation["responses"]["409"] = {"description": "Still has users."}
@@ -117,13 +126,13 @@ def test_a_status_a_parameter_and_a_requirement_are_told(publish: Callable[..., 
     ]
 
 
-def test_a_value_that_an_enum_gains_is_told(publish: Callable[..., Path]) -> None:
+def test_a_value_that_an_enum_gains_is_reported(publish: Callable[..., Path]) -> None:
     folder = publish("auth", lambda document: schema(document, "ProrationBehavior")["enum"].append("later"))
     assert {(each["fact"], "later" in each["theirs"]) for each in told(folder)} == {("enum", True)}
     assert "enum +later" in run_command("specs", "diff", "--against", str(folder)).out
 
 
-def test_a_changed_type_and_a_field_that_went_are_told(publish: Callable[..., Path]) -> None:
+def test_a_changed_type_and_a_removed_field_are_reported(publish: Callable[..., Path]) -> None:
     def change(document: Document) -> None:
         properties = schema(document, "UpdateTenantPlanParam")["properties"]
         properties["using_next_plan_from"]["type"] = "string"
@@ -141,7 +150,7 @@ def schema(document: Document, name: str) -> Any:
     return document["components"]["schemas"][name]
 
 
-def test_what_is_repaired_is_known_as_such_and_only_that(publish: Callable[..., Path]) -> None:
+def test_only_repaired_faults_are_marked_as_repaired(publish: Callable[..., Path]) -> None:
     def unrepair(document: Document) -> None:
         for item in document["paths"].values():
             for operation in item.values():
@@ -212,12 +221,12 @@ def holding(schema: Document) -> Document:
 
 @pytest.mark.parametrize("name", ["Endless", "Circle", "Wide"])
 def test_a_definition_without_end_is_refused(name: str) -> None:
-    with pytest.raises(openapi_summary.InvalidDocument):
+    with pytest.raises(openapi_summary.InvalidOpenApi):
         openapi_summary.summarize_document("x", holding({"$ref": f"#/components/schemas/{name}"}))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "paths: 3", "servers: []\npaths: {}", "&a [*a]", "\x00"])
-def test_what_is_no_definition_ends_with_another_status(text: str, tmp_path: Path) -> None:
+def test_an_invalid_definition_ends_with_another_status(text: str, tmp_path: Path) -> None:
     (tmp_path / "authapi.yml").write_text(text, encoding="utf-8")
     ran = run_command("specs", "check", "--against", str(tmp_path))
     assert ran.status == 2

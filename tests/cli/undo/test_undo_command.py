@@ -97,7 +97,7 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     ]
     status, shown = await run_sync(undo, identifier)
     assert status == 1
-    assert "すでに取り消し済みです。" in shown
+    assert "すでに元に戻し済みです。" in shown
 
 
 @pytest.mark.usefixtures("api")
@@ -110,7 +110,7 @@ async def test_without_a_terminal_nothing_is_put_back() -> None:
 
 
 @pytest.mark.usefixtures("api")
-async def test_an_id_that_fits_nothing_or_several_is_told() -> None:
+async def test_an_id_that_fits_nothing_or_several_is_reported() -> None:
     await run_sync(changed)
     status, shown = await run_sync(undo, "zz")
     assert status == 1
@@ -119,12 +119,22 @@ async def test_an_id_that_fits_nothing_or_several_is_told() -> None:
     assert status == 1
 
 
+def test_an_undo_that_waits_for_an_approval_says_how_to_approve_it_and_has_the_status_of_a_call() -> None:
+    made = spawn_command("call", "--sandbox", "auth_create_role", '{"role_name": "helper", "display_name": "Helper"}')
+    assert made.status == 0, made.err
+    identifier = json.loads(run_command("undo", "--json").out)[0]["call"]
+    with Terminal("undo", "--sandbox", identifier) as terminal:
+        assert terminal.wait() == 4, terminal.output
+    assert re.search(r"To approve it, run\s+`saasus-mcp approve", terminal.output)
+    assert "You cannot approve it" not in terminal.output
+
+
 def lines(*args: str) -> list[str]:
     """Return the first line of each call or job in the list."""
     return [line for line in run_command("undo", *args).out.splitlines() if "UTC" in line]
 
 
-def test_what_cannot_be_undone_is_listed_and_says_so() -> None:
+def test_an_irreversible_change_is_listed_and_says_so() -> None:
     made = spawn_command("call", "--sandbox", "auth_create_saas_user", '{"sign_in_id": "shop-9"}')
     attribute = '{"attribute_name": "shop", "display_name": "Shop", "attribute_type": "string"}'
     assert spawn_command("call", "--sandbox", "auth_create_saas_user_attribute", attribute).status == 0
@@ -146,6 +156,11 @@ def test_the_list_is_filtered_and_says_what_it_leaves_out() -> None:
         assert made.status == 0, made.err
     assert len(lines()) == 3
     assert len(lines("--limit", "1")) == 1
+    [second] = [
+        each["call"] for each in json.loads(run_command("undo", "--json").out) if each["undo"]["concerns"] == "second"
+    ]
+    [shown] = lines(second[:8], "--list")
+    assert shown.endswith(": second")
     assert "2 more are not shown (--limit)." in run_command("undo", "--limit", "1").out
     assert len(lines("--operation", "create_role", "--since", "1h")) == 3
     assert "No matching changes" in run_command("undo", "--operation", "auth.DeleteTenant").out

@@ -120,7 +120,7 @@ async def test_algorithms_slipped_past_the_configuration_are_not_used() -> None:
         assert await again.authenticate(token) is None
 
 
-async def test_whom_a_token_names() -> None:
+async def test_the_person_named_by_a_token() -> None:
     provider = JwtIssuer()
     end = time.time() + 300
     token = provider.token(groups=["support"], scope="mcp:tools profile", tenants=["t1"], exp=end)
@@ -138,7 +138,7 @@ async def test_whom_a_token_names() -> None:
     assert caller.expires_at == pytest.approx(end + 30)
 
 
-async def test_whom_a_token_names_may_be_in_another_claim_and_must_be_in_that() -> None:
+async def test_a_configured_claim_alone_names_the_person_of_a_token() -> None:
     provider = JwtIssuer()
     callers = provider.callers(subject_claim="oid")
     caller = await callers.authenticate(provider.token(oid="the-person"))
@@ -254,7 +254,7 @@ async def test_made_up_keys_do_not_make_the_server_ask_again_and_again() -> None
     assert provider.asked == 2
 
 
-async def test_keys_are_asked_for_anew_now_and_then_and_a_withdrawn_one_ends() -> None:
+async def test_keys_are_fetched_again_periodically_and_a_withdrawn_one_ends() -> None:
     provider = JwtIssuer()
     callers = provider.callers()
     for _ in range(5):
@@ -299,7 +299,7 @@ class Slow(httpx2.AsyncBaseTransport):
         return await self.inner.handle_async_request(request)
 
 
-async def test_while_keys_are_asked_for_anew_nobody_with_a_known_one_waits() -> None:
+async def test_callers_with_a_known_key_do_not_wait_while_keys_are_fetched() -> None:
     provider = JwtIssuer()
     slow = Slow(provider.transport())
     table = JwtTable(issuer=ISSUER, jwks_url=f"{ISSUER}/keys")
@@ -340,7 +340,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-async def test_what_is_no_set_of_keys_lets_nobody_in_and_keeps_those_known(answer: httpx2.Response) -> None:
+async def test_an_invalid_key_set_admits_nobody_and_keeps_the_known_keys(answer: httpx2.Response) -> None:
     provider = JwtIssuer(answer=answer)
     with pytest.raises(AuthUnavailable):
         await provider.callers().authenticate(provider.token())

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.hosting.auth.authentication import AuthUnavailable
+from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, AuthUnavailable
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
+from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.errors import TokenNameTaken
@@ -73,6 +74,32 @@ async def test_a_revoked_token_is_refused_at_once_by_every_server(accounts: Toke
         assert accounts.revoke("ci", clock())
         assert await elsewhere.authenticate(token) is None
     assert not accounts.revoke("ci", clock()), "once is enough"
+
+
+async def test_whether_a_token_was_revoked_is_known_by_its_name(accounts: TokenStore) -> None:
+    clock, ci = Clock(), Principal("token:ci")
+    accounts.add(wanted())
+    callers = AuthenticatorChain(TokenAuthenticator(accounts, clock))
+    assert not await callers.is_revoked(ci)
+    clock.now = 6000.0
+    assert not await callers.is_revoked(ci), "it expired, and its calls may end"
+    clock.now = 1000.0
+    accounts.revoke("ci", clock())
+    assert await callers.is_revoked(ci)
+    assert not await callers.is_revoked(Principal("oidc:https://id.example.com|ci"))
+    accounts.add(wanted(at=1002.0))
+    assert not await callers.is_revoked(ci), "another token took its place"
+
+
+async def test_whether_a_token_was_revoked_is_unknown_while_the_store_fails(
+    accounts: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(_: str) -> bool:
+        raise TimeoutError
+
+    monkeypatch.setattr(accounts, "is_revoked", hang)
+    with pytest.raises(StoreError):
+        await TokenAuthenticator(accounts).is_revoked(Principal("token:ci"))
 
 
 def test_a_name_is_one_persons_while_its_token_is_good(accounts: TokenStore) -> None:
@@ -206,7 +233,7 @@ def test_a_person_makes_a_token_sees_it_once_and_ends_it(tmp_path: Path) -> None
         assert terminal.wait() == 0
     found = TOKEN.search(terminal.output)
     assert found
-    assert "sign in to the console" in terminal.output
+    assert "It signs in to the console" in terminal.output
     kept = TokenStore.open(tmp_path / "state")
     token = kept.authenticate(found[0], time.time())
     assert token is not None

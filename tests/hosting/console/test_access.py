@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from saasus_mcp.hosting.console.browser_names import browser_name
 from saasus_mcp.hosting.console.rendering import return_path, safe_return
 from saasus_mcp.store.tokens import Token
 from tests.support.approvals import NOW
@@ -27,6 +28,34 @@ async def test_one_of_several_sessions_is_ended(stage: ConsoleSession) -> None:
         assert (await other.get("/console")).status_code == 303
         assert (await one.get("/console")).status_code == 200
         assert 'action="/console/end-session"' not in (await one.get("/console/session")).text
+
+
+async def test_the_list_of_sessions_names_each_browser(stage: ConsoleSession) -> None:
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1"
+    async with stage.signed_in(**{"user-agent": phone}), stage.signed_in(**{"user-agent": "<b>"}) as one:
+        page = (await one.get("/console/session")).text
+    assert "Safari, iPhone" in page
+    assert "Unknown browser" in page
+
+
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36", "Chrome, Windows"),
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36 Edg/140.0.0.0", "Edge, Windows"),
+        (f"Mozilla/5.0 (Linux; Android 16; SM-S911B) {CHROME} Mobile Safari/537.36", "Chrome, Android"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 15.0; rv:143.0) Gecko/20100101 Firefox/143.0", "Firefox, macOS"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/19.0 Safari/605.1.15", "Safari, macOS"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) CriOS/140.0 Safari/604.1", "Chrome, iPhone"),
+        ("Mozilla/5.0 (X11; Linux x86_64) something new", "Linux"),
+        ("curl/8.0", ""),
+    ],
+)
+def test_a_browser_is_named_with_its_system(user_agent: str, name: str) -> None:
+    assert browser_name(user_agent) == name
 
 
 async def test_a_form_without_the_token_of_the_session_ends_none(stage: ConsoleSession) -> None:

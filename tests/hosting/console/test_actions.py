@@ -6,7 +6,10 @@ import pytest
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.approvals import WAIT_AFTER_REJECTION
+from saasus_mcp.permissions.question.content import Timestamp
+from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
+from saasus_mcp.store import ProofUse
 from tests.support.approvals import NOW
 from tests.support.console import ConsoleSession, decide
 
@@ -40,7 +43,7 @@ async def test_a_rejection_keeps_its_reason(stage: ConsoleSession) -> None:
     assert approval.retry_at == NOW + WAIT_AFTER_REJECTION
 
 
-async def test_what_has_expired_is_approved_no_more(stage: ConsoleSession) -> None:
+async def test_an_expired_approval_cannot_be_approved(stage: ConsoleSession) -> None:
     stage.create_approval()
     async with stage.signed_in() as client:
         stage.now = NOW + 901
@@ -48,6 +51,55 @@ async def test_what_has_expired_is_approved_no_more(stage: ConsoleSession) -> No
     assert answer.status_code == 409
     assert "It is no longer pending" in answer.text
     assert stage.approval_status() == "stale"
+
+
+@pytest.mark.parametrize(
+    ("applied", "mark"), [("applied", "good"), ("not_applied", "loud"), ("unknown", "loud"), ("", "sheet")]
+)
+async def test_a_used_approval_says_how_the_call_ended(stage: ConsoleSession, applied: str, mark: str) -> None:
+    stage.create_approval()
+    async with stage.signed_in() as client:
+        await decide(client, "approve", name="株式会社青空")
+        record = {"operation": "auth.DeleteTenant", "principal": "bob", "proof": "approval", "proof_id": "ABCD-2345"}
+        stage.store.commit("call-1", record, NOW + 5, ProofUse("approval", "ABCD-2345"))
+        if applied:
+            stage.store.finish_call("call-1", {"ok": applied == "applied", "applied": applied}, NOW + 6)
+        page = (await client.get("/console/approvals/ABCD-2345")).text
+    assert message("console_audit.outcome.{}".format(applied or "open")).text("en") in page
+    assert f'<div class="{mark}" role="status">' in page
+
+
+async def test_a_rejection_says_from_when_the_call_can_be_requested_again(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    async with stage.signed_in() as client:
+        await decide(client, "reject")
+        waiting = (await client.get("/console/approvals/ABCD-2345")).text
+        stage.now = NOW + WAIT_AFTER_REJECTION
+        over = (await client.get("/console/approvals/ABCD-2345")).text
+    again = message("console.now.rejected").text("en")
+    assert "requested again from" in waiting
+    assert again not in waiting
+    assert again in over
+
+
+async def test_an_expired_approval_says_when_it_expired(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    stage.now = NOW + 901
+    async with stage.signed_in(**{"accept-language": "ja"}) as client:
+        [until] = {row.expires_at for row in stage.store.list_approvals(stage.now)}
+        shown = format_value(Timestamp(until), Reader.of("ja"))
+        assert shown.rpartition(" ")[0] in (await client.get("/console/approvals/ABCD-2345")).text
+        assert shown.split(" ")[-2] in (await client.get("/console")).text
+
+
+@pytest.mark.parametrize(("principal", "said"), [("alice", True), ("bob", False)])
+async def test_the_page_says_whether_the_reader_made_the_request(
+    stage: ConsoleSession, principal: str, said: bool
+) -> None:
+    stage.create_approval(principal=principal)
+    async with stage.signed_in() as client:
+        page = (await client.get("/console/approvals/ABCD-2345")).text
+    assert (message("console.own_request").text("en") in page) is said
 
 
 async def test_where_two_people_are_wanted_the_one_who_asked_is_not_shown_the_form(stage: ConsoleSession) -> None:
@@ -61,7 +113,7 @@ async def test_where_two_people_are_wanted_the_one_who_asked_is_not_shown_the_fo
     assert stage.approval_status() == "pending"
 
 
-async def test_what_cannot_be_shown_cannot_be_approved(stage: ConsoleSession) -> None:
+async def test_a_question_that_cannot_be_shown_cannot_be_approved(stage: ConsoleSession) -> None:
     stage.create_approval(preview="{}")
     async with stage.signed_in() as client:
         page = await client.get("/console/approvals/ABCD-2345")

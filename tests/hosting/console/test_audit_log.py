@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from datetime import UTC
 from typing import Any
 
 import httpx2
@@ -12,6 +14,7 @@ import pytest
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.hosting.console import audit_export, audit_search, audit_view, signin_sessions
 from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.question.formatting import Reader
@@ -36,7 +39,7 @@ async def search(stage: ConsoleSession, path: str = "/audit", **query: str) -> h
 
 def calls_of(page: httpx2.Response) -> list[str]:
     """Return the calls of the table."""
-    return [part[:8] for part in page.text.split('<summary class="code" data-row>')[1:]]
+    return re.findall(r'<summary data-row>ID <span class="code">(.{8})', page.text)
 
 
 @pytest.fixture
@@ -79,9 +82,19 @@ async def test_each_filter_shows_what_it_says(filled: ConsoleSession, query: dic
     assert calls_of(page) == found
 
 
+async def test_a_call_that_needs_an_approval_is_not_called_refused(filled: ConsoleSession) -> None:
+    waits = {"operation": "auth.DeleteTenant", "principal": "eve", "profile": "production", "refused": "approval"}
+    filled.store.record_refusal("99999999", waits, NOW + 50)
+    page = await search(filled, event="requested")
+    assert calls_of(page) == ["99999999"]
+    assert "outcome-refused" not in page.text
+    for query in ({"event": "refused"}, {"outcome": "refused"}):
+        assert calls_of(await search(filled, **query)) == ["eeeeeeee"]
+
+
 async def test_a_call_and_its_end_are_one_row(filled: ConsoleSession) -> None:
     page = (await search(filled, operation="auth_get_roles")).text
-    assert page.count('<summary class="code" data-row>') == 1
+    assert page.count("<summary data-row>") == 1
     assert "answered" in page
     assert "HTTP 200" in page
 
@@ -129,13 +142,15 @@ async def test_a_long_download_is_cut_and_says_so(filled: ConsoleSession, monkey
     assert "Only the newest 2 records" in (await search(filled, "/audit.csv")).text
 
 
-async def test_a_download_searches_a_limited_number_of_records_and_says_so(
+async def test_a_download_searches_a_limited_number_of_records_and_says_where_to_go_on(
     filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = (await search(filled, "/audit.json")).json()
     monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
     monkeypatch.setattr(audit_export, "MAX_SEARCHED", 4)
     *records, end = (await search(filled, "/audit.json", outcome="applied")).json()
-    assert (records, end) == ([], {"cut": message("console_audit.search_cut", count=4).text("en")})
+    at = format_instant(whole[4]["at"], UTC)
+    assert (records, end) == ([], {"cut": message("console_audit.search_cut", count=4, at=at).text("en")})
 
 
 async def test_a_download_ends_with_the_session(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +196,6 @@ def test_every_reason_and_action_has_a_name(language: Language) -> None:
         assert audit_view.decision_text({"action": action}, reader) != action
 
 
-def test_what_another_version_recorded_is_shown_as_it_is() -> None:
+def test_a_record_of_another_version_is_shown_unchanged() -> None:
     for record in ({"refused": "of 3.0"}, {"decision": "of 3.0"}, {"action": "of 3.0"}):
         assert audit_view.decision_text(record, Reader.of("ja")) == "of 3.0"

@@ -14,10 +14,11 @@ from saasus_mcp.hosting.console.access_view import view_access
 from saasus_mcp.hosting.console.approvals_view import view_approval, view_approvals
 from saasus_mcp.hosting.console.audit_search import AuditFilter, search_page
 from saasus_mcp.hosting.console.audit_view import view_audit
+from saasus_mcp.hosting.console.policy_view import view_policy
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, LocalSessions
 from saasus_mcp.hosting.console.tools_view import view_tools
-from saasus_mcp.hosting.console.views import PageRequest, View, view_limits, view_policy, view_secrets
+from saasus_mcp.hosting.console.views import PageRequest, View, view_limits, view_secrets
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
@@ -64,7 +65,7 @@ def test_of_two_profiles_in_one_store_each_persons_own_is_seen_and_decided(
     store.request_approval(replace(ASKED, code="WXYZ-6789", binding="1" * 64, profile="staging"), 5)
     assert [found.approval.code for found in service.list_approvals(OPERATOR)] == ["ABCD-2345"]
     with refused("hosting.unknown_approval"):
-        service.approve(OPERATOR, "WXYZ-6789", "Acme")
+        service.approve(OPERATOR, "WXYZ-6789", "Harbor Lights Inc.")
     with refused("hosting.unknown_approval"):
         service.reject(OPERATOR, "WXYZ-6789", "")
     assert [each.status for each in store.list_approvals(NOW)] == ["pending", "pending"]
@@ -104,7 +105,7 @@ def test_a_freeze_of_everything_is_recorded_once_and_seen_by_the_owner_alone(
     common.close()
 
 
-def test_what_cannot_be_recorded_stays_frozen(
+def test_a_freeze_whose_end_cannot_be_recorded_stays(
     service: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -224,7 +225,7 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
 
 
 @pytest.mark.parametrize("day", ["nan", "2026-13-01", "0001-01-01", "9999-12-31", "x"])
-def test_a_day_that_is_none_is_the_usual_one(service: ConsoleService, day: str) -> None:
+def test_an_invalid_day_becomes_the_default(service: ConsoleService, day: str) -> None:
     session = ConsoleSession(OPERATOR, "", NOW, NOW + 1)
     shown = view_audit(service, PageRequest({"from": day, "to": day}, {}, session, Reader.of("en")))
     assert (shown.values["wanted"]["from"], shown.values["wanted"]["to"]) == ("2026-09-14", "")

@@ -12,7 +12,7 @@ from saasus_mcp.hosting.console import job_actions
 from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import Freeze
+from saasus_mcp.store import Commitment, Freeze, UndoEntry
 from tests.support.console import ALICE, CALL, JOB, ConsoleSession, csrf_token
 
 REPORT = {
@@ -41,6 +41,7 @@ async def test_a_running_job_shows_its_progress_and_can_be_stopped(stage: Consol
         assert (answer.status_code, answer.headers["location"]) == (303, f"/console/jobs/{JOB}")
         stopping = await client.get(f"/console/jobs/{JOB}")
     assert "stopping" in stopping.text
+    assert re.search(r"Cancelled by</dt><dd>.*alice", stopping.text)
     assert 'action="/console/cancel-job"' not in stopping.text
     job = stage.store.jobs.get(JOB)
     assert job is not None
@@ -56,6 +57,8 @@ async def test_a_running_job_is_paused_and_resumed(stage: ConsoleSession) -> Non
         await client.post("/console/pause-job", data={"csrf": csrf_token(page), "job": JOB})
         paused = await client.get(f"/console/jobs/{JOB}")
         assert "pausing" in paused.text
+        assert "Pause requested by</dt><dd>" in paused.text
+        assert "Pause requested by" not in page.text
         assert 'action="/console/pause-job"' not in paused.text
         job = stage.store.jobs.get(JOB)
         assert job is not None
@@ -83,11 +86,15 @@ async def test_a_person_resumes_after_the_freeze_that_paused_the_job(stage: Cons
     stage.store.freeze(Freeze(stage.now, "bob", "", "production"))
     job_control.pause_for_freeze(stage.store, JOB, now=stage.now)
     async with stage.signed_in() as client:
-        form = {"csrf": csrf_token(await client.get(f"/console/jobs/{JOB}")), "job": JOB}
+        page = await client.get(f"/console/jobs/{JOB}")
+        assert "Writes are frozen: the job cannot be resumed." in page.text
+        assert re.search(r"<button[^>]* disabled>Resume the job<", page.text)
+        form = {"csrf": csrf_token(page), "job": JOB}
         refused = await client.post("/console/resume-job", data=form)
         assert refused.status_code == 422
         assert "The writes are frozen by bob" in refused.text
         stage.store.unfreeze("production")
+        assert " disabled>" not in (await client.get(f"/console/jobs/{JOB}")).text
         assert (await client.post("/console/resume-job", data=form)).status_code == 303
     job = stage.store.jobs.get(JOB)
     assert job is not None
@@ -102,6 +109,36 @@ async def test_a_finished_job_shows_its_rows_notes_and_files(stage: ConsoleSessi
         assert text in page
     assert "One row was left out." in page
     assert 'action="/console/cancel-job"' not in page
+
+
+async def test_the_list_shows_what_a_finished_job_came_to_and_how_long_it_took(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.store.finish_job(JOB, "done", REPORT, record={"ok": True}, at=stage.now + 192)
+    stage.now += 5000
+    for path in ("/jobs", f"/jobs/{JOB}"):
+        page = (await page_of(stage, path, "ja")).text
+        assert "3分12秒" in page, path
+        assert '<span class="tag outcome-failed">失敗 <strong>1</strong>' in page, path
+
+
+async def test_a_job_with_failed_rows_is_not_called_done(stage: ConsoleSession) -> None:
+    stage.start_job()
+    running = (await page_of(stage, "/audit")).text
+    assert '<span class="tag outcome-running">running</span>' in running
+    stage.store.finish_job(JOB, "done", REPORT, record={"ok": True, "applied": "applied"}, at=stage.now)
+    for path, kind in (("/jobs", "job-partly"), (f"/jobs/{JOB}", "job-partly"), ("/audit", "outcome-partly")):
+        assert f'<span class="tag {kind}">partly failed</span>' in (await page_of(stage, path)).text, path
+
+
+async def test_the_audit_log_names_the_target_of_a_change(stage: ConsoleSession) -> None:
+    stage.change_role()
+    assert "Create a role: 監査担当" in (await page_of(stage, "/audit")).text
+
+
+async def test_a_running_job_shows_how_long_it_has_been_running(stage: ConsoleSession) -> None:
+    stage.start_job()
+    stage.now += 3 * 3600 + 125
+    assert re.search(r"Running for</dt><dd>3 h 2 min<", (await page_of(stage, f"/jobs/{JOB}")).text)
 
 
 @pytest.mark.parametrize("action", ["cancel", "pause"])
@@ -139,6 +176,21 @@ async def test_a_change_shows_how_far_it_can_be_undone_and_how(stage: ConsoleSes
     assert f"q={CALL}" in page.text
 
 
+@pytest.mark.parametrize("path", ["/changes", f"/changes/{CALL}"])
+async def test_a_change_whose_target_was_deleted_since_offers_no_undo(stage: ConsoleSession, path: str) -> None:
+    stage.change_role()
+    assert "nothing to undo" not in (await page_of(stage, path)).text
+    arguments = {"role_name": "auditor"}
+    entry = UndoEntry("d1" * 16, stage.now, "auth.DeleteRole", "bob", "production", arguments, None)
+    record = {"operation": "auth.DeleteRole", "principal": "bob", "profile": "production", "arguments": arguments}
+    stage.store.commit(
+        entry.call, record, stage.now, commitment=Commitment(True, undo_entry=entry, profile="production")
+    )
+    page = (await page_of(stage, path)).text
+    assert "It was deleted afterwards, so there is nothing to undo." in page
+    assert f"saasus-mcp undo {CALL[:12]}" not in page
+
+
 async def test_pages_lead_from_the_audit_to_the_job_and_the_change(stage: ConsoleSession) -> None:
     stage.start_job()
     stage.change_role()
@@ -158,6 +210,8 @@ async def test_pages_lead_from_the_audit_to_the_job_and_the_change(stage: Consol
         ("/jobs", "import users", True),
         ("/jobs", "一括 ユーザー", True),
         ("/jobs", JOB[:8], True),
+        ("/jobs", "running", True),
+        ("/jobs", "実行中", True),
         ("/jobs", "nobody", False),
         ("/audit", "ロール", True),
         ("/audit", "nobody", False),

@@ -59,9 +59,7 @@ async def next_state(parts: AsyncIterator[str]) -> dict[str, Any]:
     return dict(json.loads(content))
 
 
-async def test_an_approval_that_arrives_and_one_that_is_decided_are_told(
-    stage: ConsoleSession, service: ConsoleService
-) -> None:
+async def test_a_new_approval_and_a_decided_one_are_announced(stage: ConsoleSession, service: ConsoleService) -> None:
     async with opened(service, LiveStreams(), lambda: session_of(ALICE)) as parts:
         assert (await next_state(parts))["waiting"] == 0
         stage.create_approval()
@@ -73,7 +71,7 @@ async def test_an_approval_that_arrives_and_one_that_is_decided_are_told(
         assert (decided["waiting"], decided["approvals"] != arrived["approvals"]) == (0, True)
 
 
-async def test_nothing_of_another_profile_is_told(stage: ConsoleSession, service: ConsoleService) -> None:
+async def test_nothing_of_another_profile_is_reported(stage: ConsoleSession, service: ConsoleService) -> None:
     stage.create_approval()
     stage.start_job()
     seen, nothing = (read_live_state(service, who, ENGLISH) for who in (ALICE, EVE))
@@ -83,7 +81,7 @@ async def test_nothing_of_another_profile_is_told(stage: ConsoleSession, service
     assert read_live_state(service, ALICE, ENGLISH).jobs != seen.jobs
 
 
-async def test_a_pause_and_its_end_are_told(stage: ConsoleSession, service: ConsoleService) -> None:
+async def test_a_pause_and_its_end_are_announced(stage: ConsoleSession, service: ConsoleService) -> None:
     stage.start_job()
     states = [read_live_state(service, ALICE, ENGLISH).jobs]
     sides: tuple[PauseSide, ...] = ("model", "person")

@@ -19,7 +19,7 @@ from saasus_mcp.hosting.console.signin_sessions import (
     StoredSessions,
     VerifiedApprover,
 )
-from saasus_mcp.store.sessions import SessionStore as Kept
+from saasus_mcp.store.signin_sessions import SessionStore as Kept
 from saasus_mcp.store.stores import Stores
 from tests.support.jwt_issuer import Clock
 
@@ -44,7 +44,7 @@ def test_a_session_lasts_no_longer_than_what_it_was_opened_with(
     assert sessions.find(cookie, NOW + ends) is None
 
 
-def test_whose_groups_have_changed_is_signed_out_everywhere_all_the_same(sessions: ConsoleSessions) -> None:
+def test_a_person_with_changed_groups_is_still_signed_out_everywhere(sessions: ConsoleSessions) -> None:
     before = sessions.open(VerifiedApprover(OLGA), NOW)
     after = sessions.open(VerifiedApprover(Approver(OLGA.id, frozenset({"operators", "testers"}))), NOW)
     another = sessions.open(VerifiedApprover(Approver("token:taro")), NOW)
@@ -58,6 +58,14 @@ def test_a_person_who_signs_in_without_end_ends_their_own_oldest_sessions_only(s
     found = [sessions.find(cookie, NOW + 100) is not None for cookie in cookies]
     assert found == [False] * 2 + [True] * MAX_SESSIONS_PER_APPROVER
     assert sessions.find(another, NOW + 100) is not None
+
+
+def test_the_browser_of_a_session_is_listed_and_ends_with_it(sessions: ConsoleSessions) -> None:
+    cookie = sessions.open(VerifiedApprover(OLGA), NOW, "Chrome, Windows")
+    sessions.open(VerifiedApprover(OLGA), NOW + 1)
+    assert [each.browser for each in sessions.list_own(OLGA, NOW + 2)] == ["", "Chrome, Windows"]
+    sessions.close(cookie)
+    assert [each.browser for each in sessions.list_own(OLGA, NOW + 2)] == [""]
 
 
 def test_guesses_are_held_off_until_the_first_of_them_is_a_minute_old() -> None:

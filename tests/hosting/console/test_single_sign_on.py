@@ -82,13 +82,15 @@ async def test_the_browser_is_sent_with_challenge_state_and_nonce(provider: Oidc
     assert len({begun.state, begun.nonce, begun.verifier, other.state, other.nonce, other.verifier}) == 6
 
 
-async def test_someone_without_the_group_is_told_which_it_is(provider: OidcProvider, openid: OpenIdProvider) -> None:
+async def test_a_person_without_the_group_reads_its_name(provider: OidcProvider, openid: OpenIdProvider) -> None:
     with pytest.raises(SignInFailed) as failed:
         await signed_in(provider, openid, "taro")
     assert (failed.value.reason, failed.value.group) == ("no_group", "approvers")
 
 
-async def test_who_says_no_at_the_provider_is_not_signed_in(provider: OidcProvider, openid: OpenIdProvider) -> None:
+async def test_a_person_who_declines_at_the_provider_is_not_signed_in(
+    provider: OidcProvider, openid: OpenIdProvider
+) -> None:
     assert await refused(provider, openid, "nobody") == "denied"
 
 

@@ -87,13 +87,15 @@ async def test_with_one_token_others_may_reach_it(until: ExitStack, accounts: To
 @pytest.mark.parametrize(
     "given", [{"role": "approver"}, {"expires_at": 1.0}], ids=["an approver's token", "an expired token"]
 )
-def test_a_token_that_lets_nobody_in_is_none(until: ExitStack, accounts: TokenStore, given: dict[str, object]) -> None:
+def test_a_token_for_an_unknown_profile_is_refused(
+    until: ExitStack, accounts: TokenStore, given: dict[str, object]
+) -> None:
     made(accounts, **given)
     with pytest.raises(SaasusMcpError, match="does not start without authentication"):
         known(until, **PUBLIC)
 
 
-def test_a_revoked_token_is_none(until: ExitStack, accounts: TokenStore) -> None:
+def test_a_revoked_token_is_refused(until: ExitStack, accounts: TokenStore) -> None:
     made(accounts)
     accounts.revoke("ci", time.time())
     with pytest.raises(SaasusMcpError, match="does not start without authentication"):

@@ -72,7 +72,7 @@ async def test_a_read_whose_client_goes_away_is_given_up(catalogue: Catalogue, w
     assert made.apis["default"].sent == []
 
 
-async def test_anothers_question_is_none_of_whoever_has_its_state(catalogue: Catalogue) -> None:
+async def test_the_state_of_a_question_is_useless_to_another_caller(catalogue: Catalogue) -> None:
     known = StaticAuthenticator({name: build_caller(name, "support") for name in ("alice", "bob")})
     made, operation = build_server(catalogue, known=known), catalogue.find("auth_delete_tenant_user")
     api = made.apis["default"]

@@ -28,14 +28,15 @@ from tests.support.processes import TIMEOUT
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
+@pytest.mark.parametrize("workers", ["1", "2"])
 async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
-    catalogue: Catalogue, tmp_path: Path
+    catalogue: Catalogue, tmp_path: Path, workers: str
 ) -> None:
     state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
     bearer = create_token(state)
     answers: list[httpx2.Response] = []
     async with slow.listening() as api:
-        with start_server(api, state) as (url, process):
+        with start_server(api, state, SAASUS_MCP_WORKERS=workers) as (url, process):
             async with (
                 httpx2.AsyncClient(base_url=url, timeout=TIMEOUT) as client,
                 anyio.create_task_group() as both,
@@ -51,7 +52,9 @@ async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
                 slow.released.set()
             assert await anyio.to_thread.run_sync(process.wait, TIMEOUT) == 0
             assert process.stderr is not None
-            assert process.stderr.read() == ""
+            lines = process.stderr.read().splitlines()
+            assert [line for line in lines if ": INFO: " not in line] == []
+            assert any("stopping: SIGTERM, calls in flight: 1" in line for line in lines)
     [answer] = answers
     assert answer.status_code == 200
     assert not answer.json()["result"]["isError"]
@@ -61,8 +64,27 @@ async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
     assert audit_records(state)[-1]["applied"] == "applied"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
+async def test_after_a_signal_a_balancer_is_served_and_told_to_keep_no_connection(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    slow.released.set()
+    request = create_role_request(create_token(state))
+    async with slow.listening() as api:
+        with start_server(api, state) as (url, process):
+            async with httpx2.AsyncClient(base_url=url, timeout=TIMEOUT) as balancer, httpx2.AsyncClient() as probe:
+                assert "connection" not in (await balancer.post("/mcp", **request)).headers
+                process.send_signal(signal.SIGTERM)
+                with anyio.fail_after(TIMEOUT):
+                    while (await probe.get(f"{url}/readyz")).status_code == 200:
+                        pass
+                served = await balancer.post("/mcp", **request)
+    assert (served.status_code, served.headers["connection"]) == (200, "close")
+
+
 @pytest.mark.parametrize("way", TRANSPORTS)
-async def test_what_reaches_the_api_is_signed_with_the_profiles_key_and_knows_no_bearer(
+async def test_a_request_to_the_api_is_signed_with_the_profiles_key_and_carries_no_bearer(
     catalogue: Catalogue, tmp_path: Path, way: Transport
 ) -> None:
     state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))

@@ -116,7 +116,9 @@ async def test_headers_narrow_an_address_and_an_address_headers(catalogue: Catal
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
-async def test_what_is_left_is_allowed_and_the_audit_says_the_narrowing(catalogue: Catalogue, way: Transport) -> None:
+async def test_calls_within_the_narrowing_are_allowed_and_the_audit_names_it(
+    catalogue: Catalogue, way: Transport
+) -> None:
     made, headers = build_server(catalogue), {"X-MCP-Tools": "auth_get_tenants", "X-MCP-Readonly": "yes"}
     async with made.serve() as url, connect_client(url, way, narrowing=headers) as client:
         assert not (await client.call_tool("auth_get_tenants", {})).is_error
@@ -308,7 +310,7 @@ async def test_an_address_that_means_nothing_is_never_the_whole_server(catalogue
     assert answer.status_code in (400, 403, 404)
 
 
-async def test_other_headers_of_gateways_are_left_alone(catalogue: Catalogue) -> None:
+async def test_other_headers_of_gateways_are_not_changed(catalogue: Catalogue) -> None:
     others = {"X-MCP-Lockdown": "true", "X-MCP-Proxy-Auth": "b", "X-MCP-Session": "a", "X-MCP-Server-Name": "s"}
     async with build_server(catalogue).client(**others) as client:
         assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200

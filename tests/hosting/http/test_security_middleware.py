@@ -90,7 +90,7 @@ async def test_the_metadata_of_each_resource_is_there_for_anybody(catalogue: Cat
     }
 
 
-async def test_what_is_no_resource_itself_sends_clients_to_that_of_mcp(catalogue: Catalogue) -> None:
+async def test_other_paths_refer_clients_to_the_mcp_resource(catalogue: Catalogue) -> None:
     async with build_server(catalogue, jwt=provider_table()).client(None) as client:
         told = (await client.get("/metrics")).headers["WWW-Authenticate"]
     assert told.endswith(f'resource_metadata="{PUBLIC}/.well-known/oauth-protected-resource/mcp"')
@@ -98,10 +98,12 @@ async def test_what_is_no_resource_itself_sends_clients_to_that_of_mcp(catalogue
 
 async def test_a_path_that_would_break_a_header_does_not(catalogue: Catalogue) -> None:
     async with build_server(catalogue, jwt=provider_table()).client(None) as client:
-        answer = await client.post('/mcp/x%0d%0aSet-Cookie: a=b"', json=INITIALIZE)
-    assert answer.status_code == 401
-    assert "Set-Cookie" not in answer.headers
-    assert answer.headers["WWW-Authenticate"].endswith('/mcp/x%0D%0ASet-Cookie%3A%20a%3Db%22"')
+        broken = await client.post("/mcp/x%0d%0aSet-Cookie: a=b", json=INITIALIZE)
+        quoted = await client.post('/mcp/x", realm="y', json=INITIALIZE)
+    assert broken.status_code == 404
+    assert "Set-Cookie" not in broken.headers
+    assert quoted.status_code == 401
+    assert quoted.headers["WWW-Authenticate"].endswith('/mcp/x%22%2C%20realm%3D%22y"')
 
 
 NOT_BELIEVED = {
@@ -237,7 +239,7 @@ async def test_without_a_profile_the_only_one_is_meant(catalogue: Catalogue) -> 
     assert (await ask(made, "/mcp")).status_code == 200
 
 
-async def test_without_a_profile_and_with_a_choice_the_choice_is_told(catalogue: Catalogue) -> None:
+async def test_without_a_profile_the_choices_are_named(catalogue: Catalogue) -> None:
     known = StaticAuthenticator({"alice-token": build_caller("alice", "operators")})
     for path in ("/mcp", "/mcp/", "/sse"):
         answer = await ask(build_server(catalogue, TWO, known=known), path)
@@ -246,7 +248,7 @@ async def test_without_a_profile_and_with_a_choice_the_choice_is_told(catalogue:
         assert "secret" not in answer.text
 
 
-async def test_with_no_profile_at_all_it_is_told_what_to_do(catalogue: Catalogue) -> None:
+async def test_without_any_profile_the_next_step_is_named(catalogue: Catalogue) -> None:
     answer = await ask(build_server(catalogue, {"default": ()}), "/mcp")
     assert answer.status_code == 403
     assert "Ask the operator to add one of your groups" in error_message(answer)
@@ -375,3 +377,13 @@ async def test_further_routes_are_served_with_headers_of_their_own(catalogue: Ca
     async with build_server(catalogue, extra=[Route("/console", page)]).client(None) as client:
         answer = await client.get("/console")
     assert (answer.json(), answer.headers["Content-Security-Policy"]) == ("/console", "default-src 'self'")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/mcp", "/.well-known/oauth-protected-resource/mcp"])
+@pytest.mark.parametrize("added", ["%0a", "%0d", "%00", "%7f"])
+async def test_a_path_with_a_control_character_is_not_that_of_a_route(
+    catalogue: Catalogue, path: str, added: str
+) -> None:
+    async with build_server(catalogue, jwt=provider_table()).client(None) as client:
+        assert (await client.get(path)).status_code != 404
+        assert (await client.get(path + added)).status_code == 404

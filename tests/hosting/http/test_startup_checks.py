@@ -188,7 +188,7 @@ def test_it_does_not_start_where_others_reach_it_and_nobody_is_asked_who_they_ar
 def test_neither_stdio_nor_http_starts_with_an_address_that_cannot_be_read() -> None:
     ran = run_command(*OPEN, "--public-url", "http://mcp.example.com")
     assert ran.status == 1
-    assert "SAASUS_MCP_PUBLIC_URL: only https" in ran.err
+    assert "--public-url (SAASUS_MCP_PUBLIC_URL): only https" in ran.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
@@ -213,7 +213,9 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
             with socket.create_connection(("127.0.0.1", int(said[1].rsplit(":", 1)[1]))):  # silent, and in nobody's way
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(TIMEOUT) == 0
-            assert process.stderr.read() == ""
+            stopping, stopped = process.stderr.read().splitlines()
+            assert stopping.endswith("INFO: stopping: SIGTERM, calls in flight: 0, open requests: 0")
+            assert "INFO: stopped after " in stopped
         finally:
             process.kill()
 

@@ -209,7 +209,7 @@ async def test_anothers_session_is_not_there(catalogue: Catalogue) -> None:
         assert (await client.post("/mcp", json=listing, headers=session)).status_code == 200, "and it goes on"
 
 
-async def test_a_session_of_one_profile_is_none_of_another(catalogue: Catalogue) -> None:
+async def test_a_session_of_one_profile_is_refused_by_another(catalogue: Catalogue) -> None:
     made = build_server(catalogue, TWO, known=StaticAuthenticator({"alice-token": build_caller("alice", "operators")}))
     async with made.client() as client:
         opened = await client.post("/mcp/staging", json=INITIALIZE)

@@ -177,7 +177,7 @@ async def test_a_head_too_large_is_refused(catalogue: Catalogue) -> None:
         assert (await stream.receive()).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalogue) -> None:
+async def test_requests_beyond_the_limit_say_when_to_retry(catalogue: Catalogue) -> None:
     arrived, leave = anyio.Event(), anyio.Event()
 
     async def stays(request: Request) -> JSONResponse:

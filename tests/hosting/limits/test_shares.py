@@ -43,7 +43,7 @@ def entered(pool: RequestPool, principal: str = "", **given: bool) -> Request:
     return request
 
 
-def test_whoever_waits_longest_for_its_client_gives_way() -> None:
+def test_the_call_that_waits_longest_for_its_client_gives_way() -> None:
     pool = RequestPool(LIMITS)
     working, first = entered(pool), entered(pool, awaits_client=True)
     entered(pool)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.hosting.sessions import ended_sessions, mailbox_service
+from saasus_mcp.hosting.sessions import ended_sessions, exchange, mailbox_service
+from saasus_mcp.hosting.sessions.exchange import Exchange
 from saasus_mcp.store import StoreError
 from tests.support.arguments import complete_arguments
 from tests.support.gate import target_answers
@@ -19,6 +21,7 @@ from tests.support.handshake_client import ELICITATION, HandshakeClient, handsha
 from tests.support.held_network import HeldNetwork
 from tests.support.hosting_server import HostingServer, StaticAuthenticator, build_caller, build_server, error_message
 from tests.support.pipeline import requested_name
+from tests.support.processes import TIMEOUT
 
 CALLERS = StaticAuthenticator({name: build_caller(name, "support") for name in ("alice", "bob")})
 PLACES = ("here", "there")
@@ -155,6 +158,44 @@ async def test_a_session_ends_at_every_replica(
         assert pair.writes == []
 
 
+async def test_a_session_ends_while_one_of_its_requests_ends(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, taken, ended = anyio.Event(), anyio.Event(), anyio.Event()
+    run, serve, body_receiver = Exchange.run, Exchange.serve, exchange.body_receiver
+
+    async def run_to_end(self: Exchange, **options: Any) -> None:
+        await run(self, **options)
+        ended.set()
+
+    def receive_late(body: bytes, *more: Any) -> Any:
+        receive = body_receiver(body, *more)
+
+        async def late() -> Any:
+            taken.set()
+            await ended.wait()
+            return await receive()
+
+        return late
+
+    async def send_slowly(send: Any, message: Any) -> None:
+        await send(message)
+        answered.set()
+        await taken.wait()
+
+    monkeypatch.setattr(Exchange, "run", run_to_end)
+    monkeypatch.setattr(
+        Exchange, "serve", lambda self, scope, receive, send: serve(self, scope, receive, partial(send_slowly, send))
+    )
+    monkeypatch.setattr(exchange, "body_receiver", receive_late)
+    async with pair.alice.call(pair.here, "auth_get_roles", {}):
+        await answered.wait()
+        try:
+            with anyio.fail_after(TIMEOUT):
+                assert (await pair.alice.send(pair.here, {}, "DELETE")).status_code == 200
+        finally:
+            taken.set()
+            ended.set()
+
+
 async def test_a_question_whose_client_has_gone_ends_and_nothing_is_sent(pair: Pair) -> None:
     async with pair.asking() as call:
         question = await call.question()
@@ -222,7 +263,7 @@ async def test_the_narrowing_of_a_session_holds_at_the_other_replica(catalogue: 
         assert "auth_delete_tenant" not in listed.text
 
 
-async def test_what_is_no_message_of_a_session_is_explained(pair: Pair) -> None:
+async def test_a_message_outside_a_session_is_explained(pair: Pair) -> None:
     missing = HandshakeClient(pair.alice.http, pair.alice.headers)
     without = await missing.http.post(
         f"{pair.here}/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=missing.headers

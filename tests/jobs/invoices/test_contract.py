@@ -80,13 +80,13 @@ def test_without_proration_the_new_price_begins_with_the_next_month() -> None:
     assert [each[:2] for each in charged("2026-11", *entries)] == [("full", "b"), ("usage", "b")]
 
 
-def test_what_was_never_charged_is_not_credited() -> None:
+def test_a_month_that_was_never_charged_is_not_credited() -> None:
     entries = entry("a", "2026-01-01"), entry("b", "2026-10-12", proration_behavior="none"), entry("a", "2026-10-22")
     kinds = [each[:2] for each in charged("2026-10", *entries) if each[0] != "usage"]
     assert kinds == [("full", "a"), ("partial", "a")]
 
 
-def test_usage_that_the_change_drops_is_told_and_not_charged() -> None:
+def test_usage_that_the_change_drops_is_reported_and_not_charged() -> None:
     found = charged("2026-10", entry("a", "2026-01-01"), entry("b", "2026-10-22", delete_usage=True))
     assert ("dropped_usage", "a", "10-01", "10-22", NONE) in found
     assert ("usage", "b", "10-22", "11-01", NONE) in found

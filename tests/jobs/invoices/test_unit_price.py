@@ -62,6 +62,6 @@ def test_each_tier_of_a_tiered_usage_unit_prices_the_usage_within_it(usage: int,
 
 
 @pytest.mark.parametrize(("type_", "amount"), [("tiered", 500 + 1_234 * 20), ("tiered_usage", 300 + 500 + 900 * 20)])
-def test_usage_above_the_last_tier_is_told(type_: str, amount: int) -> None:
+def test_usage_above_the_last_tier_is_reported(type_: str, amount: int) -> None:
     price = price_usage(unit(type_, CLOSED), 1_234)
     assert (price.amount, price.above_tiers) == (amount, 234)

@@ -75,7 +75,7 @@ async def test_second_factor_and_last_login_are_what_the_api_says(tmp_path: Path
         assert report["counts"]["never_logged_in"] >= 1
 
 
-async def test_a_second_factor_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+async def test_a_second_factor_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on=MFA, status=404, times=1)
         rows, report = await reviewed(on, {"role_names": ["admin"]})

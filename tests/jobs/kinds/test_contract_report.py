@@ -84,7 +84,7 @@ async def test_it_takes_five_reads_however_many_tenants_there_are(tmp_path: Path
         assert len(on.sandbox.requests) == 5
 
 
-async def test_prices_by_use_are_told_as_such(tmp_path: Path) -> None:
+async def test_usage_based_prices_are_shown_as_such(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         rows = {row["tenant_name"]: row for row in (await reported(on)).values()}
         told = rows["株式会社青空商事"]["variable_price"]
@@ -109,7 +109,7 @@ async def test_filters_leave_only_what_they_name(tmp_path: Path, args: dict[str,
         assert {row["tenant_name"] for row in (await reported(on, args)).values()} == names
 
 
-async def test_a_contract_that_ends_and_a_tenant_without_one_are_told_apart(tmp_path: Path) -> None:
+async def test_an_ending_contract_and_a_tenant_without_one_are_distinguished(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         state = on.sandbox.state
         first, second, _ = (tenant["id"] for tenant in state.rows("tenants"))
@@ -133,7 +133,7 @@ async def test_nobody_is_said_to_pay_by_stripe_where_buyers_cannot_be_read(tmp_p
     ("args", "field"),
     [({"plans": ["gold"]}, "plans"), ({"tenant_ids": ["none-such"]}, "tenant_ids"), ({"zone": "Mars/Base"}, "zone")],
 )
-async def test_what_does_not_exist_is_told_by_field(tmp_path: Path, args: dict[str, Any], field: str) -> None:
+async def test_a_missing_object_is_reported_by_field(tmp_path: Path, args: dict[str, Any], field: str) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_contract_report", args)
         assert not answer.ok

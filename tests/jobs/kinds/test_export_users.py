@@ -75,7 +75,7 @@ async def test_users_in_no_tenant_are_added_where_asked_for(tmp_path: Path) -> N
         ({"format": "xml"}, "format"),
     ],
 )
-async def test_what_does_not_exist_or_fit_is_told_by_field(tmp_path: Path, args: dict[str, Any], field: str) -> None:
+async def test_a_missing_or_unfit_object_is_reported_by_field(tmp_path: Path, args: dict[str, Any], field: str) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_export_users", args)
         assert not answer.ok
@@ -140,7 +140,7 @@ async def test_jobs_are_a_toolset_of_their_own(tmp_path: Path) -> None:
             assert ("job_export_users" in names) == ("job_status" in names) == listed
 
 
-async def test_a_job_is_followed_by_whoever_started_it_and_nobody_else(tmp_path: Path) -> None:
+async def test_only_the_person_who_started_a_job_can_follow_it(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = (await on.call_json("job_export_users"))["job"]
         assert (await on.call_json("job_status", {"job": job}))["status"] == "done"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.language import Language, Text
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
@@ -34,7 +34,7 @@ def staff(on: JobServer, count: int, role: str = "viewer") -> list[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("at", [0, 13, 300])
-async def test_whoever_gets_a_role_that_the_others_do_not_is_named_at_any_position(
+async def test_a_user_who_alone_gets_a_role_is_named_at_any_position(
     tmp_path: Path, at: int, language: Language
 ) -> None:
     async with start_job_server(tmp_path) as on:
@@ -86,6 +86,15 @@ async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_deta
     assert [label.en for label in question.hidden] == ["People"]
     told = " ".join(detail.value for detail in question.details)
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
+
+
+@pytest.mark.parametrize(("role", "warned"), [("admin", True), ("viewer", False)])
+async def test_many_people_who_get_more_are_a_warning(tmp_path: Path, role: str, warned: bool) -> None:
+    async with start_job_server(tmp_path) as on:
+        question = await asked(on, HEADER + "".join(staff(on, 40, role)))
+    said = [each.text.ja for each in question.warnings if isinstance(each.text, Text)]
+    assert ("40人にロール「管理者 (admin)」を付与します。" in said) is warned
+    assert question.undo is not None
 
 
 @pytest.mark.slow
@@ -145,7 +154,7 @@ async def test_existing_people_are_found_however_they_are_written_and_however_lo
     assert on.count_requests("auth.CreateSaasUser") == count - 1
 
 
-async def test_attributes_of_members_that_stay_are_told_line_by_line(tmp_path: Path) -> None:
+async def test_attributes_of_remaining_members_are_shown_line_by_line(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
         text = HEADER + f"{USER},,{tenant_id(on.sandbox)},,3,経理,Another Name\n"
@@ -169,7 +178,7 @@ async def test_names_dates_and_blank_rows_of_a_spreadsheet_are_understood(tmp_pa
     assert {("new@example.com", "3", "admin"), ("two@example.com", "3", "viewer")} <= there
 
 
-async def test_all_mistakes_of_a_line_are_told_at_once_and_what_would_be_right(tmp_path: Path) -> None:
+async def test_all_mistakes_of_a_line_are_reported_at_once_with_the_fix(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call(
             "job_import_users", {"csv": HEADER + "bad mail,,Nope,,9,zzz,\n"}, elicitor=AcceptingPerson()

@@ -26,7 +26,7 @@ async def imported(on: JobServer, text: str, **more: Any) -> dict[str, Any]:
     return await on.call_json("job_import_users", {"csv": text, **more}, elicitor=AcceptingPerson())
 
 
-async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Path) -> None:
+async def test_exactly_the_listed_users_exist_afterwards(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         before = list_grants(on.sandbox)
         told = await imported(on, import_lines(on.sandbox, 5))
@@ -75,7 +75,7 @@ async def test_the_same_list_again_changes_nothing_and_asks_nobody(tmp_path: Pat
         assert (list_grants(on.sandbox), on.count_requests("auth.CreateSaasUser")) == (there, sent)
 
 
-async def test_what_was_exported_can_be_imported_as_it_is(tmp_path: Path) -> None:
+async def test_an_exported_file_can_be_imported_unchanged(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         for form in ("csv", "json"):
             result = (await on.call_json("job_export_users", {"attributes": ["full_name"], "format": form}))["result"]
@@ -83,7 +83,7 @@ async def test_what_was_exported_can_be_imported_as_it_is(tmp_path: Path) -> Non
             assert told["counts"] == {"skipped": len(list_grants(on.sandbox))}
 
 
-async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(tmp_path: Path) -> None:
+async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         there = tenant_id(on.sandbox)
         text = HEADER + "".join(
@@ -131,7 +131,7 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
         ("", "give exactly one of csv, result"),
     ],
 )
-async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+async def test_a_value_that_is_not_a_list_is_refused(tmp_path: Path, text: str, said: str) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
         assert said in answer.text
@@ -286,7 +286,7 @@ def test_a_number_is_finite(number: str) -> None:
     assert "is not a number" in mistake
 
 
-def test_tenants_of_one_name_are_told_apart_by_id() -> None:
+def test_tenants_of_one_name_are_distinguished_by_id() -> None:
     there = ImportTargets({"t1": "Same", "t2": "Same ", "t3": "Other"}, {}, {}, {})
     [mistake] = wrong("email,tenant_name\na@example.com,Same\n", there)
     assert "the tenant “Same” is not unique: there are 2; give an id: t1, t2" in mistake

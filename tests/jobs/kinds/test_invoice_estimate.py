@@ -227,7 +227,7 @@ async def test_a_list_is_compared_by_id_name_and_customer(tmp_path: Path, api: S
         assert told["みどり薬局"] == "different"
 
 
-async def test_every_faulty_line_of_a_list_is_told_at_once(tmp_path: Path) -> None:
+async def test_every_faulty_line_of_a_list_is_reported_at_once(tmp_path: Path) -> None:
     listed = "tenant,total,currency\n,1,JPY\nA,1.234,00,JPY\nB,12a,JPY\nC,5,EUR\n"
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_invoice_estimate", {**OCTOBER, "csv": listed})

@@ -143,7 +143,7 @@ async def test_roles_become_what_the_table_states_and_others_stay(on: JobServer)
     assert again["counts"] == {"skipped": 1}
 
 
-async def test_every_fault_of_a_table_of_roles_is_told(on: JobServer) -> None:
+async def test_every_fault_of_a_table_of_roles_is_reported(on: JobServer) -> None:
     rows = [
         {"user": "nobody@example.com", "tenant": AOZORA, "env": "3", "roles": "viewer"},
         {"user": USER, "tenant": AOZORA, "env": "moon", "roles": "viewer"},

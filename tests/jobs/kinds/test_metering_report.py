@@ -92,7 +92,7 @@ async def test_it_reads_once_for_each_tenant_meter_and_month(tmp_path: Path) -> 
         assert len(on.sandbox.requests) == 5, "and four for the names, the plans and Stripe"
 
 
-async def test_what_is_above_the_upper_count_of_the_plan_comes_first(tmp_path: Path) -> None:
+async def test_usage_above_the_upper_count_of_the_plan_comes_first(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         state = on.sandbox.state
         unit = next(row for row in state.rows("pricing_units") if row["name"] == "orders_tiered_usage")
@@ -125,7 +125,7 @@ async def test_a_yearly_plan_is_held_against_the_whole_period(tmp_path: Path) ->
         assert {row["percent"] for row in told["records"]} == {None}
 
 
-async def test_what_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) -> None:
+async def test_an_unreadable_value_is_reported_and_in_no_figure(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         month, _ = months(on.sandbox)
         on.sandbox.faults.add("status", on=READ, status=404, times=1)
@@ -197,7 +197,7 @@ async def test_a_report_stops_between_tenants(tmp_path: Path) -> None:
         ({}, "from"),
     ],
 )
-async def test_what_is_no_period_or_does_not_exist_is_told_by_field(
+async def test_an_invalid_or_missing_period_is_reported_by_field(
     tmp_path: Path, args: dict[str, Any], field: str
 ) -> None:
     async with start_job_server(tmp_path) as on:

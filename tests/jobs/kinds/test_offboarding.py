@@ -158,14 +158,14 @@ async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_w
         ({"email": USER, "tenant_ids": ["elsewhere"]}, "tenant_ids: there is no tenant of the user “elsewhere”"),
     ],
 )
-async def test_who_is_nobody_is_told_by_field(tmp_path: Path, args: dict[str, Any], said: str) -> None:
+async def test_an_unknown_user_is_reported_by_field(tmp_path: Path, args: dict[str, Any], said: str) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_offboard_user", args, elicitor=AcceptingPerson())
         assert answer.text.startswith(said)
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
-async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_left_alone(tmp_path: Path) -> None:
+async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_not_affected(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         rows = sandbox_state(on.sandbox).rows("members")
         members = {row["user_id"] for row in rows if row["tenant_id"] == AOZORA}

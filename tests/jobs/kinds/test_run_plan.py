@@ -125,7 +125,7 @@ async def test_one_forbidden_call_among_300_is_named_before_anything_is_asked_or
         assert report["counts"] == {"applied": 299, "left_out": 1}
 
 
-async def test_all_faults_of_all_rows_are_told_at_once(on: JobServer) -> None:
+async def test_all_faults_of_all_rows_are_reported_at_once(on: JobServer) -> None:
     calls = [
         call("auth_creat_role", role_name="x", display_name="x"),
         call("auth_create_role", role_name="x"),
@@ -361,3 +361,17 @@ async def test_users_and_tenants_are_named_by_what_people_call_them(on: JobServe
     assert report["counts"] == {"applied": 1}, report
     assert person.questions[0].name == "1 user"
     assert not any(row[0] == USER and row[2] == AOZORA for row in list_grants(on.sandbox))
+
+
+async def test_targets_with_one_name_stand_with_their_ids(on: JobServer) -> None:
+    one, other, third = add_tenants(on.sandbox, 3)
+    for tenant, name in ((one, "Acme"), (other, "ＡＣＭＥ"), (third, f"Acme ({one})")):
+        sandbox_state(on.sandbox).change("tenants", (tenant,), name=name)
+    asked = await on.call(NAME, {"calls": [call("auth_delete_tenant", tenant_id=each) for each in (one, other, third)]})
+    question = Question.from_json(newest(on).preview)
+    assert question.typed is not None
+    assert question.typed.en == "3 tenants"
+    [listed] = [fact.value for fact in question.facts if fact.name == "auth_delete_tenant"]
+    names = format_value(listed, Reader.of("en"))
+    assert names == f"Acme ({one}), “ＡＣＭＥ” ({other}), “Acme ({one})”"
+    assert names in asked.text

@@ -79,7 +79,7 @@ async def test_an_import_is_undone_as_a_whole(on: JobServer) -> None:
     assert list_grants(on.sandbox) == before
 
 
-async def test_what_changed_since_or_cannot_come_back_is_told_and_the_rest_is_undone(on: JobServer) -> None:
+async def test_changed_and_irreversible_values_are_reported_and_the_rest_is_undone(on: JobServer) -> None:
     tenants = add_tenants(on.sandbox, 1, plan_id="")
     job = await run_calls(
         on,

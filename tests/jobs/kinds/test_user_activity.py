@@ -95,7 +95,7 @@ async def test_a_tenant_or_some_users_alone_can_be_asked_for(tmp_path: Path) -> 
         assert {row["user_id"] for row in rows} == {user for user, _, _ in visits(on.sandbox, wanted) if user in some}
 
 
-async def test_who_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) -> None:
+async def test_an_unreadable_user_is_reported_and_in_no_figure(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         period, _ = lately()
         on.sandbox.faults.add("status", on=HISTORIES, status=404, times=2)
@@ -118,7 +118,7 @@ async def test_who_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) ->
         ({"from": "2026-05", "user_ids": ["none-such"]}, "user_ids"),
     ],
 )
-async def test_what_is_no_period_or_does_not_exist_is_told_by_field(
+async def test_an_invalid_or_missing_period_is_reported_by_field(
     tmp_path: Path, args: dict[str, Any], field: str
 ) -> None:
     async with start_job_server(tmp_path) as on:

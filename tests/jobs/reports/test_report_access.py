@@ -52,7 +52,7 @@ async def withheld(on: JobServer, job: str, whole: str, tool: str, who: Principa
         ("job_export_settings", {}, "auth_get_roles"),
     ],
 )
-async def test_a_report_is_told_no_more_when_what_it_read_is_denied(
+async def test_a_report_is_withheld_after_a_read_of_it_is_denied(
     tmp_path: Path, job: str, args: dict[str, Any], tool: str
 ) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
@@ -117,7 +117,7 @@ async def test_part_of_a_report_is_withheld_like_the_whole(tmp_path: Path) -> No
         await withheld(later, told["job"], part, READING)
 
 
-async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) -> None:
+async def test_the_writes_of_a_job_are_withheld_with_its_reads(tmp_path: Path) -> None:
     sandbox: Sandbox
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         sandbox = on.sandbox
@@ -131,7 +131,7 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-async def test_what_was_kept_is_no_way_around_for_another_job(tmp_path: Path) -> None:
+async def test_a_kept_report_does_not_bypass_the_policy_for_another_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         people = await on.call_json("job_export_users", {"tenant_ids": [_tenant(on)]})
         again = await on.call_json("job_import_users", {"result": people["result"]}, elicitor=AcceptingPerson())

@@ -87,7 +87,7 @@ async def test_two_exports_of_the_same_differ_in_nothing_but_their_time(tmp_path
         assert json.dumps(one["settings"]) == json.dumps(other["settings"])
 
 
-async def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path: Path) -> None:
+async def test_unreadable_settings_are_named_and_the_rest_is_there(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on="integration.GetEventBridgeSettings", status=404)
         told = await on.call_json("job_export_settings")
@@ -107,7 +107,7 @@ async def test_only_the_kinds_that_are_named_are_read(tmp_path: Path) -> None:
         assert on.count_requests("pricing.GetPricingPlans") == 0
 
 
-async def test_a_difference_is_told_in_words_and_as_a_record(tmp_path: Path) -> None:
+async def test_a_difference_is_reported_in_words_and_as_a_record(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         before = await exported(on)
         state = sandbox_state(on.sandbox)
@@ -170,7 +170,7 @@ async def test_only_what_is_missing_is_made_and_what_differs_is_said(tmp_path: P
         assert "update was not requested" in left["why"]
 
 
-async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tmp_path: Path) -> None:
+async def test_differences_are_applied_on_request_but_used_settings_stay(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document = await exported(on)
         for plan in document["settings"]["pricing_plans"]:
@@ -204,7 +204,7 @@ async def test_a_new_menu_takes_units_that_are_there_and_units_that_are_made_in_
         )
 
 
-async def test_a_part_that_is_nowhere_is_told_before_anything_is_made(tmp_path: Path) -> None:
+async def test_a_missing_part_is_reported_before_anything_is_created(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document = await exported(on, kinds=["pricing_menus"])
         menu = {"name": "m", "display_name": "M", "description": "M", "units": ["base_starter", "no-such"]}
@@ -214,7 +214,7 @@ async def test_a_part_that_is_nowhere_is_told_before_anything_is_made(tmp_path: 
         assert on.count_requests("pricing.CreatePricingMenu") == 0
 
 
-async def test_an_item_that_the_api_would_not_take_is_told_by_its_place(tmp_path: Path) -> None:
+async def test_an_item_that_the_api_would_refuse_is_reported_by_its_position(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document = await exported(on, kinds=["user_attributes"])
         document["settings"]["user_attributes"].append(
@@ -253,7 +253,7 @@ async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quote
         assert any("an unknown field" in note for note in told["notes"])
 
 
-async def test_what_needs_something_that_could_not_be_made_is_not_begun(tmp_path: Path) -> None:
+async def test_settings_that_need_a_failed_one_are_not_started(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document = await exported(on)
         empty(on.sandbox)
@@ -287,7 +287,7 @@ async def test_a_plan_alone_tells_what_would_be_made_and_makes_nothing(tmp_path:
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
-async def test_what_is_never_applied_is_said_with_its_reason(tmp_path: Path) -> None:
+async def test_settings_that_are_never_applied_are_reported_with_the_reason(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         notes = " ".join((await on.call_json("job_apply_settings", {"document": await exported(on)}))["notes"])
         for said in ("identity_providers is not applied: the secrets are redacted", "links is not applied: Stripe"):

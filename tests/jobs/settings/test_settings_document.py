@@ -34,7 +34,7 @@ from tests.support.job_server import AcceptingPerson, start_job_server
     ],
 )
 @pytest.mark.parametrize("job", ["job_compare_settings", "job_apply_settings"])
-async def test_what_is_no_document_is_refused_by_field(tmp_path: Path, job: str, document: Any, field: str) -> None:
+async def test_an_invalid_document_is_refused_by_field(tmp_path: Path, job: str, document: Any, field: str) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call(job, {"document": document})
         assert not answer.ok

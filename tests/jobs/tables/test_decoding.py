@@ -40,7 +40,7 @@ def test_a_list_of_an_older_system_is_read_as_euc_jp() -> None:
     ["ﾔﾏﾀﾞ,ﾀﾛｳ\n".encode("cp932"), "山田,太郎\n".encode("euc_jp"), b"a,b\n\x80\xff\n", b"a\0b\0\0c"],
     ids=["half-width only", "kanji only", "binary", "odd UTF-16"],
 )
-def test_what_could_be_read_in_two_ways_is_not_read(raw: bytes) -> None:
+def test_an_ambiguous_encoding_is_refused(raw: bytes) -> None:
     decoded = decode_table(raw)
     assert decoded is None or decoded.text.encode(decoded.encoding) == raw
     assert decoded is None or decoded.text in ("ﾔﾏﾀﾞ,ﾀﾛｳ\n", "山田,太郎\n")

@@ -62,7 +62,7 @@ def test_the_separator_is_the_mark_that_splits_every_row_alike(text: str, cells:
         ("c," * 501, "500 columns"),
     ],
 )
-def test_what_is_no_clear_table_is_refused(content: object, said: str) -> None:
+def test_an_ambiguous_table_is_refused(content: object, said: str) -> None:
     with pytest.raises(InvalidArguments) as caught:
         read_table(content, "csv", ColumnNames({"email": ()}).find)
     assert said in str(caught.value)

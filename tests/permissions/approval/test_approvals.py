@@ -39,7 +39,7 @@ def settle(
     return approvals.obtain_proof(binding, sight, QUESTION, now)
 
 
-def test_what_is_asked_for_says_all_that_a_person_needs(approvals: ApprovalService) -> None:
+def test_an_approval_says_all_that_a_person_needs(approvals: ApprovalService) -> None:
     proof, approval = settle(approvals)
     assert proof is None
     assert (approval.status, approval.operation, approval.principal) == ("pending", "auth.DeleteTenant", "local:me")
@@ -107,7 +107,7 @@ def test_a_decision_is_made_once(approvals: ApprovalService) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(0, 10), (1, 10), (60, 9), (WAIT_AFTER_REJECTION - 1, 1)])
-def test_a_rejected_call_is_told_how_long_it_waits(approvals: ApprovalService, seconds: int, minutes: int) -> None:
+def test_a_rejected_call_says_how_long_it_waits(approvals: ApprovalService, seconds: int, minutes: int) -> None:
     approvals.reject(settle(approvals)[1], "local:person", NOW, "too risky")
     with pytest.raises(CallRefused) as caught:
         settle(approvals, NOW + seconds)
@@ -180,7 +180,7 @@ def test_a_target_that_keeps_changing_does_not_fill_the_list(approvals: Approval
     assert sum(one.status == "pending" for one in approvals.list_all(NOW)) == 1
 
 
-def test_too_many_pending_are_refused_with_a_mend(approvals: ApprovalService) -> None:
+def test_too_many_pending_are_refused_with_a_hint(approvals: ApprovalService) -> None:
     for number in range(MAX_PENDING):
         settle(approvals, binding=replace(BINDING, request=f"{number}" * 64))
     with pytest.raises(CallRefused) as caught:

@@ -176,7 +176,7 @@ def test_a_reply_to_no_question_is_refused(confirmations: ConfirmationService, s
     assert refused(confirmations, ConfirmationReply(accepted(name=SIGHT.name), state)) == "unasked"
 
 
-def test_a_question_of_another_server_is_none_of_ours(confirmations: ConfirmationService) -> None:
+def test_a_question_of_another_server_is_refused(confirmations: ConfirmationService) -> None:
     foreign = ConfirmationService(Encryptor.ephemeral()).seal_question(BINDING, TYPED, SIGHT, NOW)
     assert refused(confirmations, ConfirmationReply(accepted(name=SIGHT.name), foreign)) == "unasked"
 

@@ -24,7 +24,7 @@ def test_an_update_shows_each_field_that_changes_and_none_that_stays(catalogue: 
     ]
 
 
-def test_what_leaving_a_field_out_resets_is_said(catalogue: Catalogue) -> None:
+def test_a_reset_by_an_omitted_field_is_reported(catalogue: Catalogue) -> None:
     before = {"saml": {"metadata_url": "https://idp", "email_attribute": "mail"}}
     update = catalogue.find("auth.UpdateTenantIdentityProvider")
     left_out = compare_fields(update, {"tenant_id": "t", "provider_type": "SAML"}, before)
@@ -37,7 +37,7 @@ def test_a_field_that_is_kept_when_left_out_is_no_change(catalogue: Catalogue) -
     assert compare_fields(update, {"tenant_id": "t", "allowed_ips": ["10.0.0.0/8"]}, before) == []
 
 
-def test_both_lists_are_told_whole(catalogue: Catalogue) -> None:
+def test_both_lists_are_shown_whole(catalogue: Catalogue) -> None:
     update = catalogue.find("pricing.UpdatePricingMenu")
     args = {"menu_id": "m", "name": "n", "display_name": "d", "description": "", "unit_ids": ["u1", "u3"]}
     before = {"name": "n", "display_name": "d", "description": "", "units": [{"id": "u1"}, {"id": "u2"}]}
@@ -65,7 +65,7 @@ def test_where_nothing_is_compared_there_is_no_difference_at_all(catalogue: Cata
     assert compare_fields(catalogue.find("auth.UpdateTenant"), TENANT, None) is None
 
 
-async def test_what_is_there_is_the_picked_row_of_a_list(catalogue: Catalogue) -> None:
+async def test_the_current_state_is_the_picked_row_of_a_list(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateRole")
     api = FakeApi({"auth.GetRoles": {"roles": [{"role_name": "a"}, {"role_name": "b", "display_name": "B"}]}})
 
@@ -78,7 +78,7 @@ async def test_what_is_there_is_the_picked_row_of_a_list(catalogue: Catalogue) -
     assert (await there("b", FakeApi({}))).read_error == "HTTP 500"
 
 
-async def test_what_is_there_is_the_target_where_no_other_read_shows_it(catalogue: Catalogue) -> None:
+async def test_the_current_state_is_the_target_where_no_other_read_shows_it(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateAuthInfo")
     api = FakeApi({"auth.GetAuthInfo": {"callback_url": "https://old"}})
     sight = await read_target(update, {"callback_url": "https://new"}, "saas-1", api)

@@ -15,8 +15,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.inspection import impact as module
-from saasus_mcp.permissions.inspection.counting import count_rows
-from saasus_mcp.permissions.inspection.impact import assess_impact
+from saasus_mcp.permissions.inspection.impact import assess_impact, count_rows
 from saasus_mcp.permissions.inspection.target import ReadResult
 from tests.support.reads import AOZORA, TENANT, FakeApi
 
@@ -53,7 +52,7 @@ async def test_deleting_a_tenant_says_whom_and_what_it_takes_along(catalogue: Ca
     assert found.unreadable == {}
 
 
-async def test_what_two_measures_want_is_read_once(catalogue: Catalogue) -> None:
+async def test_a_read_shared_by_two_measures_is_made_once(catalogue: Catalogue) -> None:
     api = FakeApi(WHOLE)
     await assess_impact(catalogue.find("auth.DeleteTenant"), TENANT, AOZORA, api, today=MARCH)
     keys = [key for key, _ in api.asked]
@@ -61,7 +60,7 @@ async def test_what_two_measures_want_is_read_once(catalogue: Catalogue) -> None
     assert ("pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth", {**TENANT, "month": "2026-03"}) in api.asked
 
 
-async def test_what_could_not_be_read_is_said_with_the_reason_and_counts_as_unknown(catalogue: Catalogue) -> None:
+async def test_a_failed_read_is_reported_with_the_reason_and_counts_as_unknown(catalogue: Catalogue) -> None:
     answers = {key: answer for key, answer in WHOLE.items() if key != "auth.GetAllTenantUsers"}
     found = await assess_impact(catalogue.find("auth.DeleteTenant"), TENANT, AOZORA, FakeApi(answers), today=MARCH)
     assert found.unreadable == {"users": "HTTP 500", "users_left_without_tenant": "HTTP 500"}
@@ -113,7 +112,7 @@ async def test_without_its_target_nothing_that_rests_on_it_is_read(catalogue: Ca
     assert "pricing.GetPricingPlan" not in [key for key, _ in api.asked]
 
 
-async def test_what_compares_with_an_unseen_target_is_not_compared(catalogue: Catalogue) -> None:
+async def test_no_comparison_with_an_unread_target(catalogue: Catalogue) -> None:
     api = FakeApi({"apigateway.GetApiGatewaySettings": {"endpoint_settings_list": [{"path": "/a", "method": "GET"}]}})
     found = await assess_impact(catalogue.find("apigateway.ApplyDraftApiGatewaySettings"), {}, None, api)
     assert found.counts == {"endpoints_now": 1}
@@ -143,7 +142,7 @@ async def test_reads_go_out_at_the_same_time(catalogue: Catalogue) -> None:
     assert found.unreadable == {}
 
 
-async def test_what_does_not_come_in_time_is_said_and_the_rest_is_kept(
+async def test_a_late_read_is_reported_and_the_rest_is_kept(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "READ_DEADLINE", 0.05)
@@ -167,7 +166,7 @@ async def test_an_operation_on_one_user_affects_one_user(catalogue: Catalogue) -
     assert found.affected_users == 1
 
 
-async def test_whoever_holds_a_role_is_counted_once_however_many_tenants(catalogue: Catalogue) -> None:
+async def test_a_holder_of_a_role_is_counted_once_over_all_tenants(catalogue: Catalogue) -> None:
     found = await assess_impact(
         catalogue.find("auth.DeleteRole"), {"role_name": "admin"}, {"role_name": "admin"}, FakeApi(WHOLE)
     )

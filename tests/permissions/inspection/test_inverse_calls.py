@@ -53,7 +53,7 @@ def test_only_roles_that_were_not_held_before_are_taken_back(catalogue: Catalogu
     assert [inverse.args["role_name"] for inverse in found] == ["admin"]
 
 
-def test_a_secret_is_never_put_back_but_supplied_anew(catalogue: Catalogue) -> None:
+def test_a_secret_is_never_restored_but_supplied_again(catalogue: Catalogue) -> None:
     before = {
         "google": {
             "application_id": "a",
@@ -114,7 +114,7 @@ def test_a_change_of_plan_can_be_undone_only_as_far_as_it_is_a_reservation(
     assert bool(find_inverse_calls(operation, given, before, None)) is expected
 
 
-def test_what_was_hidden_in_the_journal_is_not_taken_for_a_change() -> None:
+def test_a_masked_value_in_the_undo_log_is_not_a_change() -> None:
     answer = {"id": "1", "name": "a", "password": "secret://r/1", "made": 1}
     assert changed_fields(answer, {"id": "1", "name": "a", "password": "x"}) == []
     assert changed_fields(answer, {"id": "1", "name": "b"}) == ["name"]
@@ -185,7 +185,7 @@ def test_a_creation_without_a_unique_name_is_never_taken_for_done(catalogue: Cat
     assert was_applied(create, {"name": "Aozora"}, 200, {"tenants": []}) is False
 
 
-def test_what_is_picked_from_a_list_is_read_back_by_picking_it_again(catalogue: Catalogue) -> None:
+def test_a_row_picked_from_a_list_is_read_back_by_picking_it_again(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateRole")
     args, before = {"role_name": "r", "display_name": "new"}, {"role_name": "r", "display_name": "old"}
     assert was_applied(update, args, 200, {"roles": [{"role_name": "r", "display_name": "new"}]}, before=before) is True

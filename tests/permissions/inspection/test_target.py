@@ -206,7 +206,7 @@ def test_a_call_is_about_what_its_path_names_whatever_else_it_says(catalogue: Ca
         ("auth.UpdateTenantPlan", {"tenant_id": "t", "next_plan_id": "p"}, {"tenant_id": "t"}, True),
     ],
 )
-def test_what_is_created_is_told_apart_by_its_name(
+def test_created_objects_are_distinguished_by_name(
     catalogue: Catalogue, key: str, one: dict[str, Any], other: dict[str, Any], same: bool
 ) -> None:
     operation = catalogue.find(key)

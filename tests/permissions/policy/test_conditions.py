@@ -49,7 +49,7 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("when", "why"), FAILING)
-def test_a_condition_that_cannot_be_told_denies_and_says_why(deleting: Operation, when: str, why: str) -> None:
+def test_an_unknown_condition_denies_and_says_why(deleting: Operation, when: str, why: str) -> None:
     args = {"tenant_id": "t1", "number": 1, "many": list(range(3000)), "map": {"a": 1}, "secret": "hunter2"}
     for then in ("allow", "confirm", "approve", "deny"):
         decided = build_policy(build_rule("fine"), build_rule("doubtful", then, when=when))
@@ -74,7 +74,7 @@ def test_values_that_the_runtime_cannot_take_deny(deleting: Operation, value: ob
     )
 
 
-def test_many_conditions_are_told_like_few(deleting: Operation) -> None:
+def test_many_conditions_are_explained_like_few(deleting: Operation) -> None:
     many = [build_rule(f"r{n}", when=f"args.n == {n}") for n in range(40)]
     assert decide_case(build_policy(*many), build_case(deleting, {"n": 31})) == ("allow", "r31")
     assert decide_case(build_policy(*many), build_case(deleting, {})) == ("deny", "r0")
@@ -82,7 +82,7 @@ def test_many_conditions_are_told_like_few(deleting: Operation) -> None:
     assert decide_case(build_policy(*failing), build_case(deleting, {"n": 31, "text": "a"})) == ("deny", "bad")
 
 
-def test_of_a_target_that_is_there_and_empty_a_condition_can_be_told(deleting: Operation) -> None:
+def test_a_condition_on_an_empty_target_is_known(deleting: Operation) -> None:
     empty = build_case(deleting, {}, target={}, impact={})
     assert build_policy(build_rule(when="!has(target.plan_id) && size(impact) == 0")).decide(empty).outcome == "allow"
 
@@ -97,7 +97,7 @@ def test_among_many_conditions_too_what_is_neither_true_nor_false_denies(deletin
     assert "not true or false" in str(decision.reason)
 
 
-def test_more_conditions_than_go_together_are_told_one_by_one(deleting: Operation) -> None:
+def test_conditions_beyond_the_combined_limit_are_explained_one_by_one(deleting: Operation) -> None:
     long = "a" * 9000
     many = [build_rule(f"r{n}", when=f'args.n == {n} && args.t != "{long}"') for n in range(20)]
     assert decide_case(build_policy(*many), build_case(deleting, {"n": 7, "t": "x"})) == ("allow", "r7")
@@ -121,7 +121,7 @@ def test_a_name_inside_a_condition_is_not_a_variable() -> None:
 
 
 @pytest.mark.parametrize(("text", "why"), [('args.x == "\ud800"', "half a character"), ("x" * 100_001, "limit")])
-def test_what_is_no_expression_at_all_is_told(text: str, why: str) -> None:
+def test_an_invalid_expression_is_reported(text: str, why: str) -> None:
     fault = conditions.check_condition(text)
     assert fault is not None
     assert why in str(fault[2])

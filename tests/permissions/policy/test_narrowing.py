@@ -53,7 +53,7 @@ def test_a_narrowing_that_was_kept_is_the_same(narrowing: Narrowing) -> None:
     assert Narrowing.from_json(narrowing.to_json()) == narrowing
 
 
-def test_the_audit_is_told_of_many_names_the_first_and_their_count() -> None:
+def test_the_audit_keeps_the_first_of_many_names_and_their_count() -> None:
     told = Narrowing(tools=frozenset(NAMES)).to_audit()["tools"]
     assert told[-1] == f"and {len(NAMES) - 20} more"
     assert told[:-1] == sorted(NAMES)[:20]

@@ -15,7 +15,7 @@ from tests.support.timing import cpu_seconds
 # -- the other policies, asked by case ---------------------------------------------------------------------------------
 
 
-def test_what_is_denied_without_conditions_is_not_listed(catalogue: Catalogue) -> None:
+def test_an_unconditionally_denied_tool_is_not_listed(catalogue: Catalogue) -> None:
     rules = build_policy(
         build_rule("reads", tools=(), levels=("read",)), build_rule("asked", "confirm", tools=(), levels=("write",))
     )
@@ -46,7 +46,7 @@ def test_only_what_allows_everything_lifts_the_budgets() -> None:
 # -- people ------------------------------------------------------------------------------------------------------------
 
 
-def test_people_are_told_apart_by_their_claims_and_can_be_keys() -> None:
+def test_people_are_distinguished_by_their_claims_and_can_be_keys() -> None:
     plain, clerk = Principal("a"), Principal("a", claims={"tenants": ["t1"]})
     assert plain != clerk
     assert hash(plain) == hash(clerk)
@@ -66,7 +66,7 @@ def test_two_hundred_rules_cost_next_to_nothing(catalogue: Catalogue, deleting: 
     assert cpu_seconds(lambda: decided.decide(here), runs=200) < 0.0003
 
 
-def test_what_is_remembered_of_callers_is_bounded(deleting: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_callers_is_bounded(deleting: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("saasus_mcp.permissions.policy.rules.MAX_CACHED", 10)
     decided = build_policy(build_rule(who=("local:*",)))
     for number in range(50):
@@ -85,7 +85,7 @@ def test_of_two_decisions_the_stricter_holds_and_a_name_that_either_wants_is_typ
     assert (held.rule, held.typed) == (wins, any(typed))
 
 
-def test_whoever_has_other_groups_now_is_decided_on_by_those(catalogue: Catalogue) -> None:
+def test_a_caller_with_changed_groups_is_decided_by_the_new_ones(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.GetTenants")
     decided = build_policy(build_rule(who=("operators",)))
     for groups, wanted in (((), "deny"), (("operators",), "allow"), (("testers",), "deny")):

@@ -126,13 +126,15 @@ def test_yaml_is_refused_alike_where_the_fast_parser_is_not_there(
 @pytest.mark.parametrize(
     ("raw", "line", "said"), [(b"version: 1\nname: \xff\n", 2, "not UTF-8"), (b"#" * (256 * 1024 + 1), 0, "256 KiB")]
 )
-def test_bytes_that_are_no_text_are_told(file: Path, catalogue: Catalogue, raw: bytes, line: int, said: str) -> None:
+def test_bytes_that_are_not_text_are_reported(
+    file: Path, catalogue: Catalogue, raw: bytes, line: int, said: str
+) -> None:
     with pytest.raises(PolicyError, match=said) as caught:
         load(file, raw, catalogue)
     assert caught.value.faults[0].line == line
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     for missing in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(PolicyError, match=r"cannot be read|not a regular file") as caught:
             policy_file.load_policy(missing)

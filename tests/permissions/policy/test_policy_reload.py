@@ -80,6 +80,12 @@ def test_a_hangup_reads_the_file_again(file: Path, caplog: pytest.LogCaptureFixt
         signal.signal(signal.SIGHUP, before)
 
 
+def test_a_terminal_that_is_closed_reloads_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(VALID_POLICY)
+    monkeypatch.setattr(policy_file, "in_terminal", lambda: True)
+    assert not policy_file.reload_on_sighup(ReloadablePolicy(file))
+
+
 def test_where_there_is_no_hangup_nothing_is_listened_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(VALID_POLICY)
     monkeypatch.delattr(signal, "SIGHUP", raising=False)

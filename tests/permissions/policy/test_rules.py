@@ -20,7 +20,7 @@ from tests.support.policies import PRINCIPAL, build_case, build_policy, build_ru
 # -- what wins ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_no_rule_allows_is_denied(deleting: Operation) -> None:
+def test_a_call_that_no_rule_allows_is_denied(deleting: Operation) -> None:
     decision = build_policy(build_rule(tools=("auth_get_*",))).decide(build_case(deleting))
     assert (decision.outcome, decision.rule, decision.typed) == ("deny", "none", True)
     assert decision.reason
@@ -92,7 +92,7 @@ def test_confirming_can_be_hardened_to_approving(deleting: Operation) -> None:
         ({"tools": ()}, True),
     ],
 )
-def test_what_a_rule_speaks_of(deleting: Operation, selector: dict[str, Any], concerned: bool) -> None:
+def test_the_tools_of_a_rule(deleting: Operation, selector: dict[str, Any], concerned: bool) -> None:
     assert build_rule(**selector).selects(deleting) == concerned
 
 
@@ -120,7 +120,7 @@ def test_effects_are_named_by_the_words_of_the_table(catalogue: Catalogue) -> No
         ((), True),
     ],
 )
-def test_who_a_rule_speaks_of(deleting: Operation, who: tuple[str, ...], concerned: bool) -> None:
+def test_the_callers_of_a_rule(deleting: Operation, who: tuple[str, ...], concerned: bool) -> None:
     decided = build_policy(build_rule(who=who), groups={"desk": ("local:m*",), "billing": ("local:you",)})
     assert (decided.decide(build_case(deleting)).outcome == "allow") == concerned
 

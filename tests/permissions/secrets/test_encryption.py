@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.secrets import encryption
 from saasus_mcp.permissions.secrets.encryption import KEY_BYTES, Encryptor
 
 VALUE = {"nonce": "n", "name": "株式会社", "expires": 1.5, "list": [None, True]}
 
 
-def test_what_was_sealed_is_read_again() -> None:
+def test_encrypted_text_is_decrypted() -> None:
     sealer = Encryptor.ephemeral()
     assert sealer.decrypt_token(sealer.encrypt_token(VALUE, "question"), "question") == VALUE
     assert sealer.decrypt(sealer.encrypt(VALUE, "secret"), "secret") == VALUE
@@ -42,7 +44,7 @@ def test_each_bit_that_is_altered_is_noticed() -> None:
             assert sealer.decrypt(bytes(altered), "question") is None, index
 
 
-def test_what_is_cut_or_lengthened_is_noticed() -> None:
+def test_a_truncated_or_extended_text_is_detected() -> None:
     sealer = Encryptor.ephemeral()
     sealed = sealer.encrypt(VALUE, "question")
     for length in range(len(sealed)):
@@ -79,8 +81,20 @@ def test_a_key_file_is_made_once_and_read_by_every_process(tmp_path: Path) -> No
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
+def test_a_key_that_another_process_is_about_to_write_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, other = tmp_path / "sealing.key", Encryptor.from_file(tmp_path / "other.key")
+    file.touch(0o600)
+    monkeypatch.setattr(time, "sleep", lambda _: file.write_bytes((tmp_path / "other.key").read_bytes()))
+    assert Encryptor.from_file(file).decrypt_token(other.encrypt_token(VALUE, "question"), "question") == VALUE
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * (KEY_BYTES + 1)])
-def test_a_file_that_holds_no_key_is_an_error_and_is_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_key_is_an_error_and_is_not_changed(
+    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encryption, "CREATION_SECONDS", 0)
     file = tmp_path / "sealing.key"
     file.write_bytes(content)
     file.chmod(0o600)
@@ -89,7 +103,7 @@ def test_a_file_that_holds_no_key_is_an_error_and_is_left_alone(tmp_path: Path, 
     assert file.read_bytes() == content
 
 
-def test_a_place_where_no_key_can_be_kept_is_an_error_with_a_mend(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_hold_a_key_is_an_error_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SaasusMcpError, match="is not a folder") as caught:
         Encryptor.from_file(tmp_path / "file" / "sealing.key")

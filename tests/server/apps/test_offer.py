@@ -85,7 +85,8 @@ async def test_a_result_differs_in_nothing_but_the_data_for_the_app(
             plain = (await client.call_tool(name, arguments)).model_dump(by_alias=True)
             shown = (await showing.call_tool(name, arguments)).model_dump(by_alias=True)
             assert APP not in plain["_meta"]
-            del shown["_meta"][APP]
+            title = catalogue.find(name).title
+            assert shown["_meta"].pop(APP)["title"] == {"en": title.en, "ja": title.ja}
             for each in (plain, shown):
                 each["_meta"].pop("saasus.io/trace_id")
                 each["content"][1]["text"] = each["content"][1]["text"].partition("trace id")[0]

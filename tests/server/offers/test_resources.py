@@ -273,7 +273,7 @@ async def test_every_argument_that_live_data_knows_is_completed_for_whom_may_rea
 
 
 @BY_ERA
-async def test_a_user_is_found_by_address_and_by_sign_in_id_and_more_are_told_of(
+async def test_a_user_is_found_by_address_and_by_sign_in_id_and_further_matches_are_named(
     catalogue: Catalogue, store: Store, era: Era
 ) -> None:
     def found(request: httpx2.Request) -> httpx2.Response:
@@ -298,7 +298,7 @@ async def test_completing_what_does_not_exist_is_an_error(
             await client.complete(types.PromptReference(name=prompt), {"name": argument, "value": ""})
 
 
-async def test_what_is_cached_is_for_seconds_for_one_caller_and_never_past_the_policy() -> None:
+async def test_the_cache_is_short_per_caller_and_never_outlives_the_policy() -> None:
     now, allowed, read = [0.0], [True], []
 
     async def reading(key: str, _: Any, principal: Principal) -> ToolAnswer:

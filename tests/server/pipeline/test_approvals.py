@@ -21,6 +21,7 @@ from tests.support.gate import (
     run_over_operations,
     start_session,
 )
+from tests.support.outages import lose_commits
 from tests.support.pipeline import ERAS, Era, accept_question
 
 PERSON = "local:person-in-a-terminal"
@@ -142,7 +143,7 @@ async def test_a_request_for_approval_ends_after_fifteen_minutes(catalogue: Cata
 
 
 @pytest.mark.slow
-async def test_a_rejected_call_waits_ten_minutes_and_then_asks_anew(catalogue: Catalogue) -> None:
+async def test_a_rejected_call_waits_ten_minutes_and_then_asks_again(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
@@ -231,3 +232,21 @@ async def test_a_policy_can_want_approval_where_a_client_could_ask(catalogue: Ca
         assert isinstance(result, types.CallToolResult)
         assert APPROVAL_CODE.search(reply_text(result))
         assert stage.api.writes == []
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_commit_that_was_lost_may_have_used_up_the_approval(catalogue: Catalogue, written: bool) -> None:
+    operation = critical(catalogue)[0]
+    async with start_session(catalogue, "2026-07-28", accept_question) as stage:
+        code = await approve_call(stage, operation)
+        with lose_commits(stage.store, written=written):
+            lost = await stage.call(operation)
+        assert lost.is_error
+        assert stage.api.writes == []
+        assert (lost.meta or {})["saasus.io/applied"] == "not_applied"
+        assert "the consent to it may have been used up" in reply_text(lost)
+        again = await stage.call(operation)
+        if written:
+            assert stage.pending(again).code != code
+        else:
+            assert not again.is_error, reply_text(again)

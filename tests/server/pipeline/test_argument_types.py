@@ -131,7 +131,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @BY_ERA
 @pytest.mark.parametrize("case", REFUSED)
-async def test_what_is_in_doubt_reaches_nobody(catalogue: Catalogue, store: Store, era: Era, case: str) -> None:
+async def test_a_doubtful_value_is_never_sent(catalogue: Catalogue, store: Store, era: Era, case: str) -> None:
     name, given, said = REFUSED[case]
     api = StubApi(catalogue)
     async with connect_client(build_pipeline(api, store), era, accept_question) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -11,11 +12,13 @@ from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt, ConfirmationReply
+from saasus_mcp.permissions.policy.model import Decision, PolicyInput
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.store import Store, StoreError
+from saasus_mcp.server.pipeline import audit_recorder
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.store import Freeze, Store, StoreError, StoreUnavailable
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, reply_text, run_over_operations, start_session, type_name
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, accept_question, build_pipeline
@@ -87,6 +90,56 @@ async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
     assert "a read was not audited" in caplog.text
 
 
+class ConfirmEverythingPolicy(UnsafeAllowAllPolicy):
+    """Asks a person about every call, reads too."""
+
+    def decide(self, case: PolicyInput) -> Decision:
+        return replace(super().decide(case), outcome="confirm")
+
+
+async def test_a_read_that_needed_a_consent_is_not_sent_when_the_consent_cannot_be_used_up(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError.of("store.unusable", reason="disk is full")
+
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store, ConfirmEverythingPolicy())
+    asking = await behind.run(call("auth.GetRoles", {}, elicitor=DeferredAnswer()))
+    assert isinstance(asking, PendingElicitation)
+    again = call(
+        "auth.GetRoles",
+        {},
+        elicitor=DeferredAnswer(),
+        reply=ConfirmationReply(ClientAnswer("accept", {"confirm": True}), asking.state),
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "commit", full)
+        for _ in range(2):
+            refused = await behind.run(again)
+            assert isinstance(refused, ToolAnswer)
+            assert not refused.ok
+            assert "disk is full" in refused.text
+    assert api.to(catalogue.find("auth.GetRoles")) == []
+    sent = await behind.run(again)
+    assert isinstance(sent, ToolAnswer)
+    assert sent.ok, "the same consent still allows one send"
+
+
+async def test_a_read_that_is_a_step_of_a_job_is_not_sent_when_the_step_cannot_be_used_up(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError.of("store.unusable", reason="disk is full")
+
+    api = StubApi(catalogue)
+    monkeypatch.setattr(store, "commit", full)
+    refused = await build_pipeline(api, store).run(call("auth.GetRoles", {}, job_step=JobStepRef("job-1", "step 1")))
+    assert isinstance(refused, ToolAnswer)
+    assert "disk is full" in refused.text
+    assert api.to(catalogue.find("auth.GetRoles")) == []
+
+
 async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -100,6 +153,35 @@ async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     assert isinstance(given, ToolAnswer)
     assert given.ok
     assert "could not be audited" in caplog.text
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["nothing was written", "only the confirmation was lost"])
+async def test_the_end_of_a_write_is_audited_once_when_the_database_restarts_meanwhile(
+    catalogue: Catalogue,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    committed: bool,
+) -> None:
+    finish, failures = store.finish_call, iter([True, True])
+
+    def restarting(*given: Any, **options: Any) -> None:
+        fails = next(failures, False)
+        if committed or not fails:
+            finish(*given, **options)
+        if fails:
+            raise StoreUnavailable.of("store.database_failed")
+
+    monkeypatch.setattr(audit_recorder, "END_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(store, "finish_call", restarting)
+    given = await build_pipeline(StubApi(catalogue), store).run(
+        call("auth.CreateRole", complete_arguments(catalogue.find("auth.CreateRole")))
+    )
+    assert isinstance(given, ToolAnswer)
+    assert given.ok
+    assert [record["event"] for record in store.audit_records()] == ["begun", "ended"]
+    assert store.audit_records()[-1]["applied"] == "applied"
+    assert "could not be audited" not in caplog.text
 
 
 @pytest.mark.slow
@@ -130,8 +212,27 @@ async def test_a_second_use_of_one_yes_is_audited_as_refused(catalogue: Catalogu
         for _ in range(2):
             await stage.call_round(operation, answer=type_name(name), state=state)
         assert len(stage.api.writes) == 1
-        why = [record["refused"] for record in stage.store.audit_records() if record["event"] == "refused"]
-        assert why == ["confirmation", "alreadyused"], "it was asked once, and the second answer was turned away"
+        records = stage.store.audit_records()
+        asked, used = [record for record in records if record["event"] == "refused"]
+        assert (asked["refused"], used["refused"]) == ("confirmation", "alreadyused"), "the second answer was refused"
+        (sent,) = [each for each in records if each["event"] == "begun" and each["operation"] == REMOVAL]
+        assert "proof" not in asked
+        for member in ("proof", "proof_id", "by"):
+            assert used[member] == sent[member] != "", "the refusal states whose consent was used twice"
+
+
+async def test_a_refusal_by_a_freeze_states_who_had_consented(catalogue: Catalogue, store: Store) -> None:
+    behind = build_pipeline(StubApi(catalogue), store)
+    asking = await behind.run(call(REMOVAL, WHO, elicitor=DeferredAnswer()))
+    assert isinstance(asking, PendingElicitation)
+    reply = ConfirmationReply(ClientAnswer("accept", {"name": asking.prompt.name}), asking.state)
+    store.freeze(Freeze(at=1.0, by="admin", reason="incident", profile=""))
+    await behind.run(call(REMOVAL, WHO, elicitor=DeferredAnswer(), reply=reply))
+    refused = [record for record in store.audit_records() if record["event"] == "refused"][-1]
+    assert refused["refused"] == "frozen"
+    assert refused["by"]
+    assert refused["proof"]
+    assert refused["proof_id"]
 
 
 async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalogue: Catalogue, store: Store) -> None:
@@ -242,7 +343,7 @@ class LossyApi(httpx2.AsyncBaseTransport):
         return httpx2.Response(200, json={"roles": [{"role_name": "admin", "display_name": self.name}]})
 
 
-async def test_a_write_whose_client_goes_away_while_it_is_read_back_is_told_truly_in_the_audit(
+async def test_the_audit_is_true_when_the_client_goes_away_during_the_read_back(
     catalogue: Catalogue, store: Store
 ) -> None:
     transport = LossyApi()

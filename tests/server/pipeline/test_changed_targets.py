@@ -92,7 +92,7 @@ def pending(store: Store) -> Approval:
 @pytest.mark.slow
 @pytest.mark.parametrize("approve", [True, False], ids=["approved", "pending"])
 @pytest.mark.parametrize(("language", "before", "after", "said"), CASES)
-async def test_an_approval_that_holds_no_more_is_replaced_by_one_that_says_what_changed(
+async def test_a_void_approval_is_replaced_by_one_that_says_what_changed(
     catalogue: Catalogue, store: Store, language: Language, before: Any, after: Any, said: str, approve: bool
 ) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": before})
@@ -114,7 +114,7 @@ async def test_an_approval_that_holds_no_more_is_replaced_by_one_that_says_what_
 
 
 @pytest.mark.parametrize(("language", "before", "after", "said"), CASES)
-async def test_a_question_asked_anew_says_what_changed(
+async def test_a_question_asked_again_says_what_changed(
     catalogue: Catalogue, store: Store, language: Language, before: Any, after: Any, said: str
 ) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": before})
@@ -128,7 +128,7 @@ async def test_a_question_asked_anew_says_what_changed(
     assert len(api.writes) == 1
 
 
-async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Catalogue, store: Store) -> None:
+async def test_a_target_that_keeps_changing_is_shown_in_its_last_state(catalogue: Catalogue, store: Store) -> None:
     api, plans = StubApi(catalogue), iter(range(9))
     api.answers["auth.GetTenant"] = lambda _: httpx2.Response(200, json={**TENANT, "plan_id": f"p{next(plans)}"})
     person = PersonWithChange(api, api.answers["auth.GetTenant"])
@@ -139,7 +139,7 @@ async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Ca
     assert api.writes == []
 
 
-async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: Store) -> None:
+async def test_an_unchanged_target_is_not_listed(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
     person = PersonWithChange(api, {**TENANT, "plan_id": "gold"})
     await answered(gate(api, store, "en", CONFIRMED), person)
@@ -155,15 +155,19 @@ async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: St
     [
         (
             "en",
-            ["Changed since the approval:", "Users of the tenant: 2", "Users left without any tenant: 2"],
+            ["Changed since the approval:", "Users of the tenant: 2", "⚠ 2 users are left without any tenant."],
         ),
         (
             "ja",
-            ["承認後に次の点が変わりました:", "テナントのユーザー: 2人", "どのテナントにも属さなくなるユーザー: 2人"],
+            [
+                "承認後に次の点が変わりました:",
+                "テナントのユーザー: 2人",
+                "⚠ 2人のユーザーがどのテナントにも属さなくなります。",
+            ],
         ),
     ],
 )
-async def test_what_is_not_bound_and_has_changed_since_the_approval_is_said_and_audited(
+async def test_an_unbound_change_since_the_approval_is_reported_and_audited(
     catalogue: Catalogue, store: Store, language: Language, said: list[str]
 ) -> None:
     own = {"tenant_id": "t-1", "tenant_name": "Acme", "email": "a@example.com", "envs": []}

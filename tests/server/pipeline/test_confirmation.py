@@ -214,7 +214,7 @@ async def test_a_yes_to_one_call_is_no_yes_to_the_next(catalogue: Catalogue, era
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_person_who_answers_too_late_is_asked_anew(catalogue: Catalogue, era: Era) -> None:
+async def test_a_person_who_answers_too_late_is_asked_again(catalogue: Catalogue, era: Era) -> None:
     def answer_slowly(params: types.ElicitRequestFormParams) -> types.ElicitResult:
         stage.clock.now = NOW + 11 * 60
         return accept_question(params)

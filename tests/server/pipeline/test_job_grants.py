@@ -97,9 +97,7 @@ async def test_a_step_whose_target_the_plan_did_not_see_so_is_no_part_of_it(cata
     assert api.writes == []
 
 
-async def test_what_a_job_does_beside_its_plan_is_to_read_however_much_the_policy_allows(
-    catalogue: Catalogue, store: Store
-) -> None:
+async def test_a_job_may_only_read_beyond_its_plan_under_any_policy(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = build_pipeline(api, store, wants("allow"))
     given = await behind.run(Call(*PLAIN, PRINCIPAL, job_step=JobStepRef(JOB, given="approval")))

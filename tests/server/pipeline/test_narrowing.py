@@ -70,7 +70,7 @@ async def test_no_policy_lifts_a_narrowing(catalogue: Catalogue, store: Store) -
 
 
 @pytest.mark.parametrize("through", ["its own name", "call_read", "call_write", "call_destructive"])
-async def test_what_is_left_out_is_refused_as_that_whatever_else_is_wrong(
+async def test_an_excluded_tool_is_refused_as_excluded_before_other_faults(
     catalogue: Catalogue, store: Store, through: str
 ) -> None:
     surface, left_out = ToolSurface(build_pipeline(StubApi(catalogue), store), "en"), "auth_delete_tenant"

@@ -172,7 +172,7 @@ def test_the_corpus_is_large_and_reaches_every_path_parameter(catalogue: Catalog
 
 
 @pytest.mark.slow
-async def test_what_could_leave_its_segment_is_refused_everywhere(
+async def test_a_value_that_could_leave_its_path_segment_is_refused_everywhere(
     catalogue: Catalogue, api: StubApi, store: Store
 ) -> None:
     behind = build_pipeline(api, store, UnsafeAllowAllPolicy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt, ConfirmationReply
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.store import Store
+from saasus_mcp.server.scheduling.fair_queue import WRITE_WAIT_SECONDS, FairQueue, Slot
+from saasus_mcp.store import Freeze, Store
 from tests.support.gate import APPROVAL_CODE, Clock
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
@@ -61,6 +65,24 @@ class DeferredAnswer:
         return None
 
 
+class BusyQueue(FairQueue):
+    """Lets a write wait for its slot once `meanwhile` is set, which happens meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] | None = None
+
+    def take_free(self, principal: str) -> Slot | None:
+        return super().take_free(principal) if self.meanwhile is None else None
+
+    async def acquire(self, principal: str, max_wait: float = math.inf) -> Slot:
+        if self.meanwhile is not None and max_wait <= WRITE_WAIT_SECONDS:
+            self.meanwhile()
+            self.meanwhile = None
+        free = super().take_free(principal)
+        return free if free is not None else await super().acquire(principal, max_wait)
+
+
 class ReloadablePipeline:
     """A pipeline under a policy file that the test can rewrite."""
 
@@ -70,7 +92,8 @@ class ReloadablePipeline:
         self.policy = policy_file.ReloadablePolicy(self.file, catalogue)
         self.api = StubApi(catalogue, answers={"auth.GetTenant": TENANT, "auth.GetAllTenantUsers": users(1)})
         self.clock = Clock()
-        self.behind = build_pipeline(self.api, store, self.policy, clock=self.clock)
+        self.queue = BusyQueue()
+        self.behind = build_pipeline(self.api, store, self.policy, clock=self.clock, call_queue=self.queue)
 
     def rewritten(self, rules: str) -> None:
         self.file.write_text(rules, encoding="utf-8")
@@ -95,6 +118,64 @@ async def test_a_yes_on_the_screen_is_void_once_the_policy_is_stricter(
     assert gate.api.writes == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (RULES, DENIED, "denied"),
+        (RULES, APPROVED, "stricter"),
+        (ALLOWED, RULES, "stricter"),
+        (APPROVED, APPROVED + "two_person: true\n", "stricter"),
+    ],
+    ids=["denied", "to be approved", "to be confirmed", "by another person"],
+)
+async def test_a_policy_that_becomes_stricter_while_a_call_waits_for_a_slot_holds_and_uses_nothing_up(
+    catalogue: Catalogue, store: Store, tmp_path: Path, before: str, after: str, reason: str
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path, before)
+    if before == APPROVED:
+        approve_as(store, gate, PRINCIPAL.id, await gate.called())
+    gate.queue.meanwhile = lambda: gate.rewritten(after)
+    given = await gate.called(elicitor=Person(lambda: None))
+    assert (given.ok, given.applied, given.why) == (False, Outcome.NOT_APPLIED, reason), given.text
+    assert gate.api.writes == []
+    refused = [each for each in store.audit_records() if each["event"] == "refused"]
+    assert refused[-1]["refused"] == reason
+    gate.rewritten(before)
+    assert (await gate.called(elicitor=Person(lambda: None))).ok, "a consent was not used up"
+
+
+@pytest.mark.parametrize(("before", "after"), [(RULES, ALLOWED), (RULES, RULES), (APPROVED, RULES)])
+async def test_a_policy_that_does_not_become_stricter_while_a_call_waits_lets_it_go_once(
+    catalogue: Catalogue, store: Store, tmp_path: Path, before: str, after: str
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path, before)
+    if before == APPROVED:
+        approve_as(store, gate, PRINCIPAL.id, await gate.called())
+    gate.queue.meanwhile = lambda: gate.rewritten(after)
+    given = await gate.called(elicitor=Person(lambda: None))
+    assert given.ok, given.text
+    assert len(gate.api.writes) == 1
+
+
+async def test_a_freeze_while_a_call_waits_for_a_slot_holds_it_back(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path, ALLOWED)
+    gate.queue.meanwhile = lambda: store.freeze(Freeze(0.0, "local:person", "stop"))
+    given = await gate.called()
+    assert (given.ok, given.why) == (False, "frozen")
+    assert gate.api.writes == []
+
+
+def approve_as(store: Store, gate: ReloadablePipeline, person: str, given: ToolAnswer) -> None:
+    """Approve the call that was just refused."""
+    found = APPROVAL_CODE.search(given.text)
+    assert found
+    approvals = ApprovalService(store)
+    approval = approvals.find_pending(found[1], gate.clock())
+    approvals.approve(approval, approval.name, person, gate.clock())
+
+
 async def test_live_state_that_changes_while_the_person_thinks_decides(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
@@ -106,7 +187,7 @@ async def test_live_state_that_changes_while_the_person_thinks_decides(
 
 
 @pytest.mark.parametrize("rules", [ALLOWED, APPROVED, RULES], ids=["allow", "approve", "confirm"])
-async def test_a_no_holds_even_where_the_policy_asks_no_more(
+async def test_a_rejection_holds_even_after_the_policy_stops_asking(
     catalogue: Catalogue, store: Store, tmp_path: Path, rules: str
 ) -> None:
     gate = ReloadablePipeline(catalogue, store, tmp_path)
@@ -128,7 +209,7 @@ async def test_a_no_holds_even_where_the_policy_asks_no_more(
     assert gate.api.writes == []
 
 
-async def test_what_the_rules_and_the_preview_both_speak_of_is_read_once(
+async def test_a_target_of_both_rules_and_preview_is_read_once(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
     gate = ReloadablePipeline(catalogue, store, tmp_path, FEW)
@@ -205,7 +286,7 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
     assert "could not be read: no answer in time" in asking.prompt.message
 
 
-async def test_what_a_preview_reads_with_can_never_write(catalogue: Catalogue, store: Store) -> None:
+async def test_the_client_of_a_preview_can_never_write(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = build_pipeline(api, store, UnsafeAllowAllPolicy())
     read = behind.internal_reads.reader_for(behind.prepare(Call("auth_get_tenant", ARGUMENTS, PRINCIPAL)))

@@ -207,7 +207,7 @@ async def test_a_reservation_is_dropped_until_ten_minutes_before(catalogue: Cata
             assert given.why == why, given.text
 
 
-async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue: Catalogue) -> None:
+async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Catalogue) -> None:
     async with sandbox_client(catalogue) as on:
         tenant = (await on.tenant())["id"]
         user = (await on.read("auth_get_tenant_users", tenant_id=tenant))["users"][0]["id"]
@@ -236,7 +236,7 @@ async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue
             await on.refused(tool, args, words, "precondition")
 
 
-async def test_a_read_with_milliseconds_is_told_so(catalogue: Catalogue) -> None:
+async def test_a_read_with_milliseconds_says_so(catalogue: Catalogue) -> None:
     async with sandbox_client(catalogue) as on:
         given = await on.call("apilog_get_logs", {"start_at": NOW * 1000})
     assert "start_at: These are milliseconds" in given.text
@@ -244,16 +244,14 @@ async def test_a_read_with_milliseconds_is_told_so(catalogue: Catalogue) -> None
 
 
 @pytest.mark.parametrize("answer", [httpx2.Response(500), {}, {"envs": None}])
-async def test_what_cannot_be_told_is_left_to_the_person(catalogue: Catalogue, store: Store, answer: Any) -> None:
+async def test_an_unknown_change_is_left_to_the_person(catalogue: Catalogue, store: Store, answer: Any) -> None:
     api, person = StubApi(catalogue, answers={"auth.GetEnvs": answer}), Person()
     args = {"tenant_id": "t", "user_id": "u", "env_id": 9, "role_names": ["admin"]}
     await build_pipeline(api, store).run(Call("auth_create_tenant_user_roles", args, PRINCIPAL, elicitor=person))
     assert len(person.asked) == 1
 
 
-async def test_what_held_when_the_person_was_asked_must_hold_when_they_have_answered(
-    catalogue: Catalogue, store: Store
-) -> None:
+async def test_preconditions_of_the_question_must_hold_after_the_answer(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
 
     class Slow(Person):
@@ -302,7 +300,7 @@ async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue
         assert on.last()["refused"] == "no_change"
 
 
-async def test_what_differs_or_may_be_lost_or_is_not_shown_is_asked_about(catalogue: Catalogue) -> None:
+async def test_a_difference_a_possible_loss_or_a_hidden_value_is_asked_about(catalogue: Catalogue) -> None:
     async with sandbox_client(catalogue) as on:
         tenant = await on.tenant()
         same = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}

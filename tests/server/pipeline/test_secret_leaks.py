@@ -294,7 +294,7 @@ async def test_a_handle_is_worth_nothing_to(catalogue: Catalogue, store: Store, 
 
 
 @pytest.mark.parametrize("state", ["expired", "revealed", "never made", "under another key", "only named"])
-async def test_a_handle_that_holds_no_more_sends_nothing(catalogue: Catalogue, store: Store, state: str) -> None:
+async def test_an_expired_handle_sends_nothing(catalogue: Catalogue, store: Store, state: str) -> None:
     sealer, clock, api = Encryptor.ephemeral(), Clock(), StubApi(catalogue)
     handles = SecretVault(store, sealer, clock)
     handle = kept(handles, "hush-hush")

@@ -54,7 +54,7 @@ async def test_a_reason_is_an_argument_of_the_compact_tools_that_write(catalogue
 
 
 @pytest.mark.parametrize("wrong", ["x" * (MAX_REASON_LENGTH + 1), ["a list"], 1])
-async def test_a_reason_that_is_none_is_refused_and_named(catalogue: Catalogue, wrong: Any) -> None:
+async def test_an_unknown_reason_is_refused_and_named(catalogue: Catalogue, wrong: Any) -> None:
     async with start_session(catalogue, "legacy", accept_question) as stage:
         result = await stage.client.call_tool(*RESET, meta=meta(wrong))
         assert isinstance(result, types.CallToolResult)

@@ -51,7 +51,7 @@ async def deleted(
     [("Acme", 3, "off-board in steps"), ("Keep", 0, "it is ours"), ("Acme", 2, None)],
     ids=["too many users", "by name", "few enough"],
 )
-async def test_what_a_call_would_hit_decides_on_it(
+async def test_the_target_of_a_call_decides_on_it(
     catalogue: Catalogue, store: Store, tmp_path: Path, name: str, users: int, said: str | None
 ) -> None:
     given, api = await deleted(catalogue, store, tmp_path, name, users)

@@ -157,7 +157,7 @@ async def listening_client(
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: Store, era: Era) -> None:
+async def test_progress_is_sent_between_attempts(catalogue: Catalogue, store: Store, era: Era) -> None:
     api = StubApi(catalogue, answers={"auth.GetRoles": httpx2.Response(503)})
     async with listening_client(build_pipeline(api, store), era) as (client, told, heard):
         result = await client.call_tool("auth_get_roles", {}, progress_callback=heard)
@@ -168,7 +168,7 @@ async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: St
 
 
 @pytest.mark.slow
-async def test_progress_is_told_while_a_person_is_asked(
+async def test_progress_is_sent_while_a_person_is_asked(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("saasus_mcp.server.progress.NOTIFICATION_SECONDS", 0.01)
@@ -200,7 +200,7 @@ async def test_progress_is_told_while_a_person_is_asked(
         (429, "9" * 400, "wait 604800 seconds before the next call"),
     ],
 )
-async def test_the_seconds_that_the_api_asks_to_wait_are_told(
+async def test_the_seconds_that_the_api_asks_to_wait_are_reported(
     catalogue: Catalogue, store: Store, status: int, after: str, said: str
 ) -> None:
     api = StubApi(catalogue, answers={"auth.GetRoles": httpx2.Response(status, headers={"Retry-After": after})})

@@ -94,7 +94,7 @@ async def test_another_person_approves_and_the_call_goes_once(
 
 
 @pytest.mark.parametrize("key", TOOLS)
-async def test_whoever_asked_cannot_approve(catalogue: Catalogue, store: Store, tmp_path: Path, key: str) -> None:
+async def test_the_requester_cannot_approve(catalogue: Catalogue, store: Store, tmp_path: Path, key: str) -> None:
     desk = ReloadablePipeline(catalogue, store, tmp_path, key)
     wanted = await desk.asked()
     with pytest.raises(CallRefused) as caught:
@@ -114,14 +114,14 @@ async def test_the_store_refuses_it_too(catalogue: Catalogue, store: Store, tmp_
     assert (await desk.asked()).code == wanted.code
 
 
-async def test_whoever_asked_may_reject(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
+async def test_the_requester_may_reject(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
     desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant")
     desk.approvals.reject(await desk.asked(), PRINCIPAL.id, NOW)
     assert "rejected" in (await desk.called()).text
 
 
 @pytest.mark.parametrize("by", [None, PRINCIPAL.id], ids=["pending", "approved by oneself"])
-async def test_what_was_asked_before_the_policy_wanted_two_people_is_asked_anew(
+async def test_a_call_asked_before_the_policy_wanted_two_people_is_asked_again(
     catalogue: Catalogue, store: Store, tmp_path: Path, by: str | None
 ) -> None:
     desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)

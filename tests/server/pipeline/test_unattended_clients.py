@@ -121,7 +121,7 @@ async def test_a_no_never_sends_a_call_that_was_approved_meanwhile(
 
 
 @pytest.mark.parametrize("action", ["cancel", "decline"])
-async def test_a_no_holds_where_the_policy_asks_no_more(catalogue: Catalogue, store: Store, action: Any) -> None:
+async def test_a_rejection_holds_after_the_policy_stops_asking(catalogue: Catalogue, store: Store, action: Any) -> None:
     api = StubApi(catalogue)
     strict = build_pipeline(api, store, build_policy(build_rule("all", "confirm")), clock=Clock(NOW))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
@@ -20,6 +21,7 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
 from saasus_mcp.store import Freeze, Store, UndoEntry
+from tests.support.outages import lose_commits
 from tests.support.policies import build_policy, build_rule
 
 ME, OTHER = Principal("local:me"), Principal("local:other")
@@ -102,7 +104,7 @@ async def test_a_creation_is_deleted_and_the_undoing_can_be_undone(world: World)
     assert (await world.roles())["helper"] == "Helper"
 
 
-async def test_what_is_undone_is_undone_once(world: World) -> None:
+async def test_a_change_is_undone_once(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed")
     entry = world.entry()
     planned = world.plan(entry)
@@ -118,7 +120,7 @@ async def test_what_is_undone_is_undone_once(world: World) -> None:
     assert refused.value.message.id == "server.undone_already"
 
 
-async def test_what_changed_since_is_left_alone(world: World) -> None:
+async def test_a_value_that_changed_since_is_not_undone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed")
     entry = world.entry()
     await world.call("auth_update_role", role_name="helper", display_name="Changed by another")
@@ -128,7 +130,7 @@ async def test_what_changed_since_is_left_alone(world: World) -> None:
     assert (await world.roles())["helper"] == "Changed by another"
 
 
-async def test_what_nothing_shows_is_not_undone(world: World) -> None:
+async def test_an_unverifiable_change_is_not_undone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed")
     world.policy = build_policy(build_rule("all"), build_rule("blind", "deny", tools=("auth_get_roles",)))
     [answer] = await world.undo()
@@ -140,7 +142,7 @@ async def test_another_person_undoes_it_only_as_an_approver(world: World) -> Non
     with pytest.raises(CallRefused) as refused:
         world.plan(undoer=Undoer(OTHER))
     assert refused.value.message.id == "server.undo_other_principal"
-    assert refused.value.text("ja") == "その変更はlocal:meによるものです。本人または承認者が取り消せます。"
+    assert refused.value.text("ja") == "その変更はlocal:meによるものです。本人または承認者が元に戻せます。"
     assert world.plan(undoer=Undoer(OTHER, is_approver=True)).steps
 
 
@@ -186,6 +188,18 @@ async def test_a_freeze_holds_it_back_and_the_mark_is_not_left_behind(world: Wor
     assert (await world.undo(world.plan(entry)))[0].ok
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_an_undo_whose_commit_was_lost_was_not_sent_and_can_be_made(world: World, written: bool) -> None:
+    await world.call("auth_update_role", role_name="helper", display_name="Changed")
+    entry = world.entry()
+    with lose_commits(world.store, written=written):
+        [answer] = await world.undo(world.plan(entry))
+    assert (answer.ok, answer.applied, answer.why) == (False, Outcome.NOT_APPLIED, "store")
+    assert (await world.roles())["helper"] == "Changed"
+    [answer] = await world.undo(world.plan(entry))
+    assert answer.ok, answer.text
+
+
 async def test_parts_that_were_made_are_not_made_again(world: World) -> None:
     tenant = (await world.call("auth_get_tenants"))["tenants"][0]["id"]
     user = (await world.call("auth_get_tenant_users", tenant_id=tenant))["users"][0]["id"]
@@ -218,7 +232,7 @@ async def test_the_audit_names_what_was_undone(world: World) -> None:
     assert [(record["operation"], record["undoes"]) for record in begun] == [("auth.UpdateRole", entry.call)]
 
 
-async def test_a_secret_that_was_never_kept_is_given_anew(world: World) -> None:
+async def test_a_secret_that_was_never_kept_is_given_again(world: World) -> None:
     await world.call("billing_update_stripe_info", secret_key="sk_made_up_first")
     await world.call("billing_delete_stripe_info")
     planned = world.plan()

@@ -58,7 +58,7 @@ async def test_the_person_is_sent_to_the_approval_once(catalogue: Catalogue, sto
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_who_opens_no_page_is_told_the_command(catalogue: Catalogue, store: Store, era: Era) -> None:
+async def test_a_person_without_the_console_reads_the_command(catalogue: Catalogue, store: Store, era: Era) -> None:
     api, browser = StubApi(catalogue), Browser(lets=False)
     server = build_server(build_pipeline(api, store, console_url=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
     async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
@@ -99,7 +99,7 @@ async def test_a_refusal_names_the_place_where_its_approvers_decide(
     assert not not_named or not_named not in text
 
 
-async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store: Store) -> None:
+async def test_a_caller_who_may_not_approve_gets_no_approval_link(catalogue: Catalogue, store: Store) -> None:
     browser, policy = Browser(), replace(PRESETS["guarded"], two_person=True)
     behind = build_pipeline(StubApi(catalogue), store, policy, console_url=lambda: CONSOLE)
     async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en"), elicitation_callback=browser.asked) as client:

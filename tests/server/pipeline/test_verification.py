@@ -8,9 +8,15 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
-from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.saasus.redaction import NO_SECRETS
+from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.prepared_call import prepare_call
+from saasus_mcp.server.pipeline.verification import verify_outcome
 from saasus_mcp.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule
@@ -57,7 +63,7 @@ async def test_an_update_whose_answer_was_lost_is_read_back(
     assert ended["ok"] is False
 
 
-async def test_what_cannot_be_read_back_stays_unknown(catalogue: Catalogue, store: Store) -> None:
+async def test_a_write_that_cannot_be_read_back_stays_unknown(catalogue: Catalogue, store: Store) -> None:
     given, api = await told(catalogue, store, RENAME, auth_UpdateRole=lost, auth_GetRoles=lost)
     assert given.applied == "unknown"
     assert "the change may or may not have been made" in given.text
@@ -65,7 +71,7 @@ async def test_what_cannot_be_read_back_stays_unknown(catalogue: Catalogue, stor
     assert [entry.operation for entry in store.undo_log.list_entries()] == ["auth.UpdateRole"], "it may want undoing"
 
 
-async def test_what_may_have_been_done_counts_against_the_budget(catalogue: Catalogue, store: Store) -> None:
+async def test_an_unknown_outcome_counts_against_the_budget(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue, answers={"auth.UpdateRole": lost, "auth.GetRoles": lost})
     behind = build_pipeline(api, store, build_policy(build_rule("all", "allow"), ceilings={"writes_per_minute": 1}))
     for why in ("", "overbudget"):
@@ -117,3 +123,13 @@ async def test_where_the_server_fails_over_an_answer_it_does_not_say_that_nothin
     assert "defect" not in given.text
     assert len(api.sent) >= 1
     assert [record["applied"] for record in store.audit_records() if record["event"] == "ended"][-1] == outcome
+
+
+@pytest.mark.parametrize("known", [Outcome.APPLIED, Outcome.NOT_APPLIED])
+async def test_a_known_outcome_is_not_verified(catalogue: Catalogue, known: Outcome) -> None:
+    async def read(*_: object) -> ReadResult:
+        raise AssertionError("nothing is read")
+
+    prepared = prepare_call(catalogue.find(RENAME.name), RENAME, NO_SECRETS)
+    answer = failed_answer(message("server.failed"), applied=known)
+    assert await verify_outcome(prepared, answer, read) is answer

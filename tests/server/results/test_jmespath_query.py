@@ -86,7 +86,7 @@ def test_csv_of_something_else_than_a_list_is_refused() -> None:
         ("users[0].[to_string(@)] | length(@)", 1),
     ],
 )
-def test_the_functions_of_jmespath_are_as_ever(expression: str, found: object) -> None:
+def test_the_functions_of_jmespath_are_unchanged(expression: str, found: object) -> None:
     assert run_query(USERS, expression) == found
 
 

@@ -111,7 +111,7 @@ async def test_ten_thousand_users_fit_count_truly_and_one_is_found(
 
 
 @pytest.mark.slow
-async def test_what_is_kept_outlives_the_process(catalogue: Catalogue, crowded: Sandbox, tmp_path: Path) -> None:
+async def test_a_kept_result_outlives_the_process(catalogue: Catalogue, crowded: Sandbox, tmp_path: Path) -> None:
     async with client_of(crowded, catalogue, tmp_path, "2026-07-28") as client:
         result = await client.call_tool("auth_get_saas_users", {})
     [uri] = [word.rstrip(";") for word in said(result).split() if word.startswith("saasus://results/")]

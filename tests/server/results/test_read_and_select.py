@@ -44,7 +44,7 @@ async def test_the_whole_answer_is_picked_from_before_it_is_cut(
 
 @BY_ERA
 @SURFACES
-async def test_what_was_picked_is_cut_and_kept_like_any_answer(
+async def test_a_selection_is_truncated_and_kept_like_any_answer(
     catalogue: Catalogue, store: Store, era: Era, kind: Any, tool: str
 ) -> None:
     _, one = behind(catalogue, store)
@@ -71,7 +71,7 @@ WRONG = {
 @BY_ERA
 @SURFACES
 @pytest.mark.parametrize("case", WRONG)
-async def test_a_wrong_expression_is_told_before_the_api_is_called(
+async def test_a_wrong_expression_is_reported_before_the_api_is_called(
     catalogue: Catalogue, store: Store, era: Era, kind: Any, tool: str, case: str
 ) -> None:
     api, one = behind(catalogue, store)
@@ -158,7 +158,7 @@ async def test_a_read_that_the_policy_denies_is_denied_with_a_selection(catalogu
 
 
 @SURFACES
-async def test_where_operations_are_searched_and_described_the_selection_is_told(
+async def test_the_selection_is_named_where_operations_are_searched_and_described(
     catalogue: Catalogue, store: Store, kind: Any, tool: str
 ) -> None:
     _, one = behind(catalogue, store)

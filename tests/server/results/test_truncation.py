@@ -22,7 +22,7 @@ def users(count: int) -> dict[str, Any]:
     return {"users": [{"id": f"u{n}", "email": f"user{n}@example.com"} for n in range(count)], "cursor": "next"}
 
 
-def test_what_fits_is_left_alone() -> None:
+def test_a_fitting_value_is_not_changed() -> None:
     value = users(10)
     assert truncate(value, 10_000) == (value, ())
 

@@ -79,7 +79,7 @@ async def test_so_many_requests_may_be_under_way() -> None:
         pass
 
 
-async def test_who_waits_for_the_api_lets_the_next_request_be_worked_on() -> None:
+async def test_a_request_that_waits_for_the_api_frees_its_turn() -> None:
     queue, order = FairQueue(total=8, per_principal=1), list[str]()
     answered = anyio.Event()
 

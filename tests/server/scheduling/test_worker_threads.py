@@ -58,5 +58,5 @@ async def test_a_failure_is_raised_and_gives_the_turn_back() -> None:
     ],
     ids=range(8),
 )
-def test_what_is_large(value: Any, large: bool) -> None:
+def test_the_size_that_counts_as_large(value: Any, large: bool) -> None:
     assert worker_threads.is_large(value) is large

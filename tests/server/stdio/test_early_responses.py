@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
@@ -37,10 +40,15 @@ TOOLSETS = (frozenset[str](), frozenset({"logs", "tenants"}))
 PLACE = Destination("default", "saas")
 
 
-def early_responder(place: Destination = PLACE, mode: Mode = "guarded", kind: SurfaceKind = "full") -> EarlyResponder:
+@cache
+def _known(place: Destination, mode: Mode, kind: SurfaceKind) -> precomputed.PrecomputedResponses:
     known = precomputed.load_precomputed(place, mode, kind=kind, toolsets=frozenset(), language="en")
     assert known is not None
-    return EarlyResponder(known)
+    return known
+
+
+def early_responder(place: Destination = PLACE, mode: Mode = "guarded", kind: SurfaceKind = "full") -> EarlyResponder:
+    return EarlyResponder(_known(place, mode, kind))
 
 
 def conversation(version: str, capabilities: dict[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -157,15 +165,25 @@ def test_the_ready_file_is_that_of_this_version() -> None:
     assert precomputed.PRECOMPUTED_FILE.read_text(encoding="utf-8") == made()
 
 
-def test_answers_made_for_another_version_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precomputed, "version", lambda _: "2.99.0")
+def test_answers_made_for_another_version_are_not_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mcp-2.99.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
     assert precomputed.load_precomputed(PLACE, "guarded", kind="full", toolsets=frozenset(), language="en") is None
 
 
-def test_a_patch_of_the_sdk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patch_of_the_sdk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = metadata.version("mcp").split(".")
-    monkeypatch.setattr(precomputed, "version", lambda _: ".".join([*parts[:2], "999"]))
+    (tmp_path / f"mcp-{'.'.join([*parts[:2], '999'])}.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
     assert precomputed.load_precomputed(PLACE, "guarded", kind="full", toolsets=frozenset(), language="en") is not None
+
+
+def test_no_slow_library_is_loaded_before_the_tools_are_listed() -> None:
+    slow = ("anyio", "mcp", "pydantic", "pydantic_core", "sqlalchemy")
+    needed = "import sys, saasus_mcp.cli.serve.serve_command, saasus_mcp.server.stdio.early.early_responses"
+    program = f"{needed}; sys.exit(', '.join(name for name in {slow} if name in sys.modules))"
+    loaded = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=False)
+    assert loaded.stderr.strip() == ""
 
 
 ANYTHING = st.recursive(
@@ -191,7 +209,9 @@ IDS = ANYTHING | st.integers(-9, 9) | st.text(max_size=9)
 @example(id=1, capabilities={"elicitation": {"form": {"applyDefaults": True}}, "roots": {"listChanged": True}}, info={"name": "a", "version": "1"})  # fmt: skip
 @example(id="a", capabilities={"tools": True, "elicitation": {}}, info={"name": "a", "version": "1", "title": "A"})
 @pytest.mark.parametrize("version", [*HANDSHAKE_PROTOCOL_VERSIONS, STATELESS_PROTOCOL])
-def test_what_the_sdk_would_refuse_is_not_answered(version: str, id: Any, capabilities: Any, info: Any) -> None:
+def test_a_request_that_the_sdk_would_refuse_is_not_answered(
+    version: str, id: Any, capabilities: Any, info: Any
+) -> None:
     params = {"protocolVersion": version, "capabilities": capabilities, "clientInfo": info}
     message = request("initialize", params)
     if version == STATELESS_PROTOCOL:
@@ -239,7 +259,7 @@ ORDINARY = request("initialize", initialize(HANDSHAKE_PROTOCOL_VERSIONS[-1])["pa
         json.dumps(request("resources/list", ENVELOPE)).encode(),
     ],
 )
-def test_what_is_not_exactly_understood_is_left_to_the_sdk(line: bytes) -> None:
+def test_a_request_that_is_not_fully_understood_is_left_to_the_sdk(line: bytes) -> None:
     assert early_responder().respond(line) is None
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,91 +24,11 @@ from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
 from saasus_mcp.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
-
-PATIENCE = 30.0
-MakeWire = Callable[[int, int], PipeTransport | ThreadTransport]
-
-
-def initialize(revision: str = "2025-11-25") -> bytes:
-    params = {
-        "protocolVersion": revision,
-        "capabilities": {"elicitation": {}},
-        "clientInfo": {"name": "test", "version": "1"},
-    }
-    return line(request("initialize", "initialize", **params)) + line(
-        {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    )
-
-
-def request(id: Any, method: str, **params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
-
-
-def line(message: Any) -> bytes:
-    return json.dumps(message).encode() + b"\n"
-
-
-class Pipes:
-    """The client's ends of the pipes."""
-
-    def __init__(self, writing: int, reading: int) -> None:
-        self._writing, self._reading = writing, reading
-        self._heard = b""
-
-    async def send(self, data: bytes) -> None:
-        await anyio.to_thread.run_sync(self._send, data)
-
-    def _send(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(self._writing, left) :]
-
-    async def next(self) -> dict[str, Any]:
-        while b"\n" not in self._heard:
-            await anyio.wait_readable(self._reading)
-            self._heard += os.read(self._reading, 65536)
-        first, _, self._heard = self._heard.partition(b"\n")
-        message: dict[str, Any] = json.loads(first)
-        return message
-
-    async def until(self, id: Any) -> list[dict[str, Any]]:
-        """Return the messages up to the answer to a request."""
-        heard = [await self.next()]
-        while heard[-1].get("id") != id or "method" in heard[-1]:
-            heard.append(await self.next())
-        return heard
-
-    async def answer(self, message: bytes, id: Any) -> dict[str, Any]:
-        await self.send(message)
-        return (await self.until(id))[-1]
-
-
-@asynccontextmanager
-async def served(
-    catalogue: Catalogue, store: Store, make: MakeWire = PipeTransport
-) -> AsyncIterator[tuple[Pipes, StubApi, MessageStream]]:
-    (theirs, mine), (read, write) = os.pipe(), os.pipe()
-    api = StubApi(catalogue)
-    server = build_server(build_pipeline(api, store), lambda _: PRINCIPAL, "en")
-    conversation = MessageStream(make(theirs, write))
-
-    async def serve() -> None:
-        async with conversation.streams() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
-
-    try:
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(serve)
-                yield Pipes(mine, read), api, conversation
-                os.close(mine)
-    finally:
-        for each in (theirs, read, write):
-            os.close(each)
+from tests.support.stdio_client import MakeWire, initialize, line, request, served
 
 
 @pytest.mark.parametrize("make", [PipeTransport, ThreadTransport])
-async def test_what_cannot_be_taken_is_answered_under_its_id_and_the_rest_is_served(
+async def test_a_refused_message_is_answered_under_its_id_and_the_rest_is_served(
     catalogue: Catalogue, store: Store, make: MakeWire
 ) -> None:
     called = request("s", "tools/call", name="auth_create_role", arguments={"role_name": "r", "display_name": "\ud83d"})
@@ -181,7 +99,7 @@ BILLING = {
 }
 
 
-async def test_what_is_told_on_standard_error_is_bounded_and_repeats_nothing(
+async def test_standard_error_is_bounded_and_repeats_nothing(
     catalogue: Catalogue, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, message_stream.__name__):
@@ -209,15 +127,9 @@ class CrowdedTransport:
         self._waiting, self._taken = iter(waiting), 0
         self.answered: dict[Any, int] = {}
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
+    async def read_lines(self) -> list[bytes]:
         self._taken += 1
-        try:
-            return next(self._waiting)
-        except StopIteration:
-            raise StopAsyncIteration from None
+        return list(islice(self._waiting, 1))
 
     async def write(self, data: bytes) -> None:
         self.answered[json.loads(data)["id"]] = self._taken
@@ -231,7 +143,31 @@ async def test_lines_that_are_refused_keep_nobody_from_an_answer(catalogue: Cata
     assert wire.answered[1] < 100
 
 
-async def test_what_the_sdk_tells_of_a_clients_messages_is_bounded_too(
+class BusyTransport(CrowdedTransport):
+    """A transport whose client takes its time to read."""
+
+    def __init__(self, *waiting: bytes) -> None:
+        super().__init__(*waiting)
+        self.written: list[bytes] = []
+
+    async def write(self, data: bytes) -> None:
+        self.written.append(data)
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_answers_that_are_ready_together_are_written_together(catalogue: Catalogue, store: Store) -> None:
+    pings = [line(request(number, "ping")) for number in range(1, 33)]
+    wire = BusyTransport(*initialize().splitlines(), *pings)
+    server = build_server(build_pipeline(StubApi(catalogue), store), lambda _: PRINCIPAL, "en")
+    async with MessageStream(wire).streams() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
+    answers = [json.loads(each)["id"] for each in b"".join(wire.written).splitlines()]
+    assert answers[1:] == list(range(1, 33))
+    assert len(wire.written) <= 8
+
+
+async def test_reports_of_the_sdk_on_a_clients_messages_are_bounded_too(
     catalogue: Catalogue, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.handler.addFilter(repeats := RepeatFilter())
@@ -266,7 +202,7 @@ async def test_params_that_do_not_fit_are_named(catalogue: Catalogue, store: Sto
     assert said in told["error"]["message"]
 
 
-async def test_a_request_before_the_handshake_is_told_to_begin_with_it(catalogue: Catalogue, store: Store) -> None:
+async def test_a_request_before_the_handshake_is_refused_with_a_hint(catalogue: Catalogue, store: Store) -> None:
     async with served(catalogue, store) as (client, _, _):
         told = await client.answer(line(request(1, "tools/list")), 1)
     assert "Send `initialize` first" in told["error"]["message"]

@@ -53,7 +53,7 @@ def test_without_jobs_there_is_no_note() -> None:
     assert {hints.add_note(operation, PRINCIPAL, ANSWER, 0.0).text for _ in range(5)} == {"{}"}
 
 
-def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_counted_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_hints, "MAX_COUNTED", 10)
     hints, operation = JobHints(JobLookup((), "en")), load_catalogue().find("auth.CreateSaasUser")
     for number in range(100):

@@ -55,7 +55,7 @@ async def test_a_job_is_described_like_an_operation(client: McpClient) -> None:
 
 @pytest.mark.parametrize("client", ["guarded"], indirect=True)
 @pytest.mark.parametrize("tool", ["call_read", "call_write"])
-async def test_a_job_that_is_called_as_an_operation_is_told_which_tool_runs_it(client: McpClient, tool: str) -> None:
+async def test_a_job_called_as_an_operation_names_the_tool_that_runs_it(client: McpClient, tool: str) -> None:
     refused = await client.call_tool(tool, {"name": "job_import_users", "arguments": {}})
     assert refused.is_error
     assert "job_run" in reply_text(refused)

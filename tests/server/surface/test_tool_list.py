@@ -14,6 +14,7 @@ from saasus_mcp.server.surface import tool_list
 from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache, operation_tool
 
 
+@pytest.mark.usefixtures("unshared_tools")
 @pytest.mark.parametrize("version", [*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS])
 def test_the_tools_are_what_the_sdk_sends_in_each_version(catalogue: Catalogue, version: str) -> None:
     shown = list(catalogue)
@@ -25,7 +26,8 @@ def test_the_tools_are_what_the_sdk_sends_in_each_version(catalogue: Catalogue, 
     )
 
 
-def test_no_tool_is_serialized_again_whoever_asks_for_which_of_them(
+@pytest.mark.usefixtures("unshared_tools")
+def test_no_tool_is_serialized_again_for_any_caller_or_selection(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []

@@ -138,7 +138,7 @@ async def test_search_answers_in_both_languages_best_first_with_what_a_call_take
 
 
 @BY_ERA
-async def test_what_the_caller_is_never_allowed_is_neither_found_nor_described_and_refused_alike(
+async def test_a_forbidden_tool_is_neither_found_nor_described_and_refused_alike(
     catalogue: Catalogue, store: Store, era: Era
 ) -> None:
     api = StubApi(catalogue)

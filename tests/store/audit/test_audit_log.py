@@ -151,7 +151,7 @@ def test_an_old_key_cannot_go_on_with_a_chain_that_another_one_began(where: Path
         assert len(faults(store)) == 1
 
 
-def test_what_may_have_been_written_when_the_database_failed_is_not_built_on(
+def test_a_doubtful_record_after_a_database_failure_is_not_chained(
     where: Path | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(open_stores(where)) as opened, closing(filled(opened)) as store:
@@ -213,7 +213,7 @@ def test_a_chain_whose_end_was_cut_is_found_by_an_exported_head(kept: Stores) ->
     store.close()
 
 
-def test_a_chain_that_was_written_anew_differs_from_the_exported_head(kept: Stores) -> None:
+def test_a_rewritten_chain_differs_from_the_exported_head(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.audit_log.chain_heads()
     assert faults(store, ChainHead(head.writer, head.number, "0" * 64)) == ["rewritten: it is not the exported head"]
@@ -251,7 +251,7 @@ def test_a_chain_may_be_purged_again_and_again(kept: Stores) -> None:
     store.close()
 
 
-def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
+def test_a_completely_purged_range_is_not_reported_missing(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.audit_log.chain_heads()
     assert purged(store, NOW + 100) == 6

@@ -50,7 +50,7 @@ def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Pat
         assert beside.active_freeze() == wanted
 
 
-def test_what_two_openings_write_beside_another_process_is_all_there(tmp_path: Path) -> None:
+def test_the_writes_of_two_openings_beside_another_process_are_all_there(tmp_path: Path) -> None:
     with (
         closing(Store.open_saas(tmp_path, "saas", (KEY,))) as kept,
         closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,

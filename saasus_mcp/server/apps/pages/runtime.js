@@ -95,13 +95,13 @@ function head(title, status, sub) {
   return el("header", { class: "head" }, el("div", {}, el("h1", {}, title), sub ? el("p", { class: "soft" }, sub) : null), status);
 }
 
-/** Return the title of the tool that was called, as the client knows it. */
+/** Return the title of the tool that was called: the server's in the reader's language, or the client's, which not every client tells. */
 function callTitle(other = "SaaSus") {
-  const tool = host.context.toolInfo?.tool;
-  return shown(tool?.title ?? tool?.annotations?.title ?? other, 100);
+  const tool = host.context.toolInfo?.tool, title = call.result?.data.title;
+  return shown(title ? inLanguage(title) : tool?.title ?? tool?.annotations?.title ?? other, 100);
 }
 
-const OUTCOME_KINDS = { applied: "good", not_applied: "bad", unknown: "wait" };
+const OUTCOME_KINDS = { applied: "good", not_applied: "bad", unknown: "wait", partly: "wait" };
 
 /** Show what went wrong and whether something was changed. Without a word from the server, that is unknown. */
 function failureView(result) {
@@ -206,7 +206,7 @@ window.addEventListener("message", ({ data, source }) => {
 });
 
 function applyContext() {
-  const { theme, styles, containerDimensions: size } = host.context, root = document.documentElement;
+  const { theme, styles, containerDimensions: size, safeAreaInsets: insets } = host.context, root = document.documentElement;
   language = locale().toLowerCase().startsWith("ja") ? "ja" : "en";
   root.lang = language;
   if (theme === "light" || theme === "dark") root.dataset.theme = theme;
@@ -216,6 +216,10 @@ function applyContext() {
     for (const [name, own] of Object.entries(HOST_COLORS)) root.style.setProperty(own, given[name]);
   }
   if (typeof given[HOST_FONT] === "string") root.style.setProperty("--font", given[HOST_FONT]);
+  for (const side of ["top", "right", "bottom", "left"]) {
+    const inset = isObject(insets) ? Number(insets[side]) : 0;
+    document.body.style.setProperty(`padding-${side}`, inset > 0 ? `${Math.min(inset, 200)}px` : "");
+  }
   root.classList.toggle("fixed", isObject(size) && typeof size.height === "number");
 }
 

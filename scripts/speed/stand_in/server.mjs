@@ -1,6 +1,5 @@
 // What another server could be at its quickest: the npm SDK on its low level, as many tools, a signed fetch, no gate.
-// `npm install --prefix build/stand-in @modelcontextprotocol/sdk@1`, copy this file there, and give bench
-// `--against 'node build/stand-in/stand_in.mjs saasus_mcp/server/stdio/early/ready.json' --tool auth_get_roles`.
+// `scripts/speed/other_servers.py` installs it as the lock pins it. Its one argument is saasus_mcp/server/stdio/early/ready.json.
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";

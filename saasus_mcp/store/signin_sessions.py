@@ -9,14 +9,16 @@ from typing import Any
 from sqlalchemy import delete, exists, func, insert, or_, select
 
 from saasus_mcp.store.database.engine import Database
-from saasus_mcp.store.database.locks import delete_skip_locked
-from saasus_mcp.store.tokens import hash_token, session_people, sessions, tokens
+from saasus_mcp.store.database.locks import delete_unlocked
+from saasus_mcp.store.tokens import hash_token, session_browsers, session_people, sessions, tokens
 
 ID_LENGTH = 12
 """Characters of the hash that name a session. They are too few to be the hash, and say nothing about the cookie."""
 
-_SELECT = select(sessions, session_people.c.name, session_people.c.email).select_from(
-    sessions.outerjoin(session_people, session_people.c.hash == sessions.c.hash)
+_SELECT = select(sessions, session_people.c.name, session_people.c.email, session_browsers.c.browser).select_from(
+    sessions.outerjoin(session_people, session_people.c.hash == sessions.c.hash).outerjoin(
+        session_browsers, session_browsers.c.hash == sessions.c.hash
+    )
 )
 
 
@@ -31,6 +33,7 @@ class ConsoleSessionRecord:
     id: str = ""
     name: str = ""
     email: str = ""
+    browser: str = ""
 
 
 class SessionStore:
@@ -55,15 +58,19 @@ class SessionStore:
             "expires_at": session.expires_at,
         }
         with self._database.transaction() as connection:
-            delete_skip_locked(connection, sessions, sessions.c.expires_at <= session.opened_at)
+            connection.execute(delete_unlocked(sessions, sessions.c.expires_at <= session.opened_at))
             connection.execute(insert(sessions).values(**values))
-            delete_skip_locked(connection, session_people, session_people.c.hash.not_in(select(sessions.c.hash)))
+            for details in (session_people, session_browsers):
+                connection.execute(delete_unlocked(details, details.c.hash.not_in(select(sessions.c.hash))))
             if session.name or session.email:
                 person = {"hash": values["hash"], "name": session.name, "email": session.email}
                 connection.execute(insert(session_people).values(**person))
+            if session.browser:
+                browser = {"hash": values["hash"], "browser": session.browser}
+                connection.execute(insert(session_browsers).values(**browser))
             own = sessions.c.principal == session.principal
             newest = select(sessions.c.hash).where(own).order_by(sessions.c.opened_at.desc()).limit(most)
-            delete_skip_locked(connection, sessions, own, sessions.c.hash.not_in(newest))
+            connection.execute(delete_unlocked(sessions, own, sessions.c.hash.not_in(newest)))
 
     def get(self, cookie: str, now: float) -> ConsoleSessionRecord | None:
         """Return the session of a cookie, or None if the session or its token has ended."""
@@ -101,7 +108,13 @@ class SessionStore:
 
 
 def _record(row: Any) -> ConsoleSessionRecord:
-    groups = frozenset(json.loads(row.groups))
     return ConsoleSessionRecord(
-        row.principal, groups, row.opened_at, row.expires_at, row.hash[:ID_LENGTH], row.name or "", row.email or ""
+        row.principal,
+        frozenset(json.loads(row.groups)),
+        row.opened_at,
+        row.expires_at,
+        row.hash[:ID_LENGTH],
+        row.name or "",
+        row.email or "",
+        row.browser or "",
     )

@@ -1,0 +1,80 @@
+"""The checks of `doctor` for what is open wider than a hosted server needs. docs/hosting.md has the whole list."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from saasus_mcp.cli import state
+from saasus_mcp.cli.doctor.checks import Finding
+from saasus_mcp.common.messages import message
+from saasus_mcp.settings import HttpSettings, Settings
+from saasus_mcp.settings.addresses import is_loopback
+from saasus_mcp.settings.config import config_of
+from saasus_mcp.settings.profiles import EVERYONE
+
+VERIFIED = "verify-full"
+NOT_FOUND = 404
+
+
+def check_access(settings: Settings, http: HttpSettings) -> Finding:
+    """Look for profiles that everyone or no one may use, and for approvers."""
+    profiles = {} if settings.sandbox else config_of(settings).profiles
+    for text, names in (
+        ("cli_doctor.access_everyone", [name for name, each in profiles.items() if EVERYONE in each.groups]),
+        ("cli_doctor.access_nobody", [name for name, each in profiles.items() if not each.groups]),
+    ):
+        if names:
+            return Finding("access", "note", message(text, profiles=tuple(names)), message("cli_doctor.access_hint"))
+    if http.console.oidc is None and not _has_approver(settings):
+        return Finding("access", "note", message("cli_doctor.no_approver"), message("cli_doctor.no_approver_hint"))
+    return Finding("access", "ok", message("cli_doctor.access_ok"))
+
+
+def _has_approver(settings: Settings) -> bool:
+    with state.open_tokens(settings) as tokens:
+        return any(each.role == "approver" and each.is_valid(time.time()) for each in tokens.list_tokens())
+
+
+def check_files(settings: Settings) -> Finding:
+    """Check that the user of the server cannot write the files that say what it may do."""
+    geteuid = getattr(os, "geteuid", None)  # not on Windows
+    if geteuid is None:
+        return Finding("files", "skipped", message("cli_doctor.files_unchecked"))
+    if geteuid() == 0:
+        return Finding("files", "note", message("cli_doctor.files_root"), message("cli_doctor.files_root_hint"))
+    files = [file for file in (settings.config_file, settings.policy) if file is not None]
+    writable = next((file for file in files if os.access(file, os.W_OK)), None)
+    if writable is not None:
+        text = message("cli_doctor.files_writable", path=str(writable))
+        return Finding("files", "note", text, message("cli_doctor.files_writable_hint"))
+    return Finding("files", "ok", message("cli_doctor.files_ok"))
+
+
+def check_database_tls(url: str) -> Finding:
+    """Check that the database is verified, unless it is on this computer."""
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - in the extra `hosted`
+
+    parameters = conninfo_to_dict(url)
+    hosts = str(parameters.get("host") or os.environ.get("PGHOST") or "").split(",")
+    mode = str(parameters.get("sslmode") or os.environ.get("PGSSLMODE") or "prefer")
+    if mode == VERIFIED or all(not host or host.startswith("/") or is_loopback(host) for host in hosts):
+        return Finding("database_tls", "ok", message("cli_doctor.database_tls_ok"))
+    text = message("cli_doctor.database_tls_open", mode=mode)
+    return Finding("database_tls", "note", text, message("cli_doctor.database_tls_hint"))
+
+
+def check_metrics(http: HttpSettings, published: int | None) -> Finding:
+    """Check who can read the metrics.
+
+    Args:
+        published: the status of /metrics at the public address; None if that did not answer.
+    """
+    if published is not None and published != NOT_FOUND:
+        text = message("cli_doctor.metrics_published", url=http.public_url, status=published)
+        return Finding("metrics", "problem", text, message("cli_doctor.metrics_hint"))
+    if http.table.metrics:
+        return Finding("metrics", "note", message("cli_doctor.metrics_open"), message("cli_doctor.metrics_open_hint"))
+    if published is None:
+        return Finding("metrics", "skipped", message("cli_doctor.metrics_unknown"))
+    return Finding("metrics", "ok", message("cli_doctor.metrics_ok"))

@@ -1,0 +1,138 @@
+"""The configuration and the policy that all workers have: read and checked once, and given to each as contents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.serve import serve_http
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
+from saasus_mcp.permissions.policy import file as policy_file
+from saasus_mcp.permissions.policy import yaml_reader
+from saasus_mcp.permissions.policy.file import ReloadResult
+from saasus_mcp.permissions.policy.presets import unwrap_policy
+from saasus_mcp.settings import HttpSettings, Settings, SettingsError, load_http_settings
+from saasus_mcp.settings.config import read_config
+from saasus_mcp.settings.environment import FileContents
+
+FIXED = ("host", "port", "public_url", "authenticated", "workers")
+"""The settings that only a restart changes: the port stays open as these allowed when it was bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Contents that passed every check that needs no worker.
+
+    Attributes:
+        settings: with the contents.
+        result: what a reload with them tells.
+    """
+
+    settings: Settings
+    http: HttpSettings
+    result: ReloadResult
+
+
+class WorkerFiles:
+    """Reads the files at the start, at SIGHUP and at `policy reload`. What it accepts is what every worker gets.
+
+    Attributes:
+        accepted: what the workers have.
+        read_at: start of the last read, in nanoseconds since the epoch.
+        last_result: result of the last reload.
+        replace_workers: gives new contents to all workers, and returns False if none could start with them.
+        give_policy: puts a new policy into force in all workers.
+    """
+
+    def __init__(self, settings: Settings, http: HttpSettings) -> None:
+        """Read the files for the first time.
+
+        Args:
+            http: the settings under which the port is bound.
+
+        Raises:
+            SaasusMcpError: they cannot be used.
+        """
+        self._settings = settings
+        self._fixed = fixed_settings(http)
+        self.say = composition.make_reload_recorder(settings) if settings.policy else policy_file.log_reload
+        self.replace_workers: Callable[[Accepted], bool] = lambda _: True
+        self.give_policy: Callable[[Accepted], None] = lambda _: None
+        self.read_at = time.time_ns()
+        self.accepted = self._check(self._read())
+        self.last_result = self.accepted.result
+
+    @property
+    def file(self) -> Path:
+        """The policy file."""
+        return self._settings.policy or Path()
+
+    def reload(self) -> ReloadResult:
+        """Read the policy file again, and not the configuration, which `policy reload` does not speak of. Never raises."""
+        return self._renew(lambda: replace(self._contents, policy=self._read_policy()), self.give_policy)
+
+    def reload_all(self) -> None:
+        """Read both files again, and report the result."""
+        self.say(self._renew(self._read, self._replace_workers))
+
+    @property
+    def _contents(self) -> FileContents:
+        return self.accepted.settings.contents or FileContents(None, None)
+
+    def _replace_workers(self, new: Accepted) -> None:
+        if not self.replace_workers(new):
+            raise SaasusMcpError.of("cli_serve.no_new_worker")
+
+    def _renew(self, read: Callable[[], FileContents], apply: Callable[[Accepted], None]) -> ReloadResult:
+        self.read_at = time.time_ns()
+        try:
+            new = self._check(read())
+            apply(new)
+        except SaasusMcpError as error:
+            self.last_result = ReloadResult(
+                accepted=False, message=message("cli_serve.files_refused", why=error).both()
+            )
+        else:
+            self.accepted, self.last_result = new, new.result
+        return self.last_result
+
+    def _read(self) -> FileContents:
+        return FileContents(read_config(self._settings.config_file), self._read_policy())
+
+    def _read_policy(self) -> bytes | None:
+        return None if self._settings.policy is None else yaml_reader.read_content(self._settings.policy)
+
+    def _check(self, contents: FileContents) -> Accepted:
+        """Raise SaasusMcpError if workers cannot have these contents."""
+        settings = replace(self._settings, contents=contents)
+        http = load_http_settings(settings)
+        require_same(self._fixed, http)
+        policy = composition.resolve_policy(settings)
+        serve_http.require_two_people(policy, http)
+        inner = unwrap_policy(policy)
+        result = (
+            inner.last_result
+            if isinstance(inner, policy_file.ReloadablePolicy)
+            else ReloadResult(accepted=True, message=message("cli_serve.files_accepted").both())
+        )
+        return Accepted(settings, http, result)
+
+
+def fixed_settings(http: HttpSettings) -> dict[str, object]:
+    """Return the settings that only a restart changes."""
+    return {name: getattr(http, name) for name in FIXED}
+
+
+def require_same(fixed: dict[str, object], http: HttpSettings) -> None:
+    """Check that workers would serve the port as it was bound.
+
+    Raises:
+        SettingsError: a setting that only a restart changes was changed.
+    """
+    for name, value in fixed_settings(http).items():
+        if value != fixed[name]:
+            raise SettingsError.of("cli_serve.needs_restart", field=name)

@@ -1,0 +1,15 @@
+"""Headers of a request as the server received them: names in lower case, without an object for each look-up."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+
+def header_values(scope: Scope, name: bytes) -> list[str]:
+    """Return the values of a header, in their order."""
+    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
+
+
+def has_header(scope: Scope, names: frozenset[bytes]) -> bool:
+    """Return whether a request has one of these headers."""
+    return not names.isdisjoint([name for name, _ in scope["headers"]])

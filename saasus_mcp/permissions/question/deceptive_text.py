@@ -1,0 +1,106 @@
+"""Names that a reader takes for others: hidden characters, letters of another alphabet that look alike, text that runs from right to left."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import replace
+
+from saasus_mcp.common.json_tree import iterate_scalars
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import MARK, Quoted, visible_text
+from saasus_mcp.permissions.question.content import Question, QuestionWarning
+from saasus_mcp.permissions.question.layout import fit_dialog
+
+MAX_NAME, MAX_WORD, MAX_LETTERS = 400, 60, 4
+"""Characters of a name, characters of a word that the warning repeats, and letters that it names."""
+_FOREIGN = re.compile("[\u0250-\u2fff\ua4d0-\uabff\ufb00-\ufdff\ufe70-\ufefc\U00010000-\U0001ffff]")
+"""Characters that are neither Latin nor East Asian: most texts have none, and are not looked at further."""
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
+_WORD = re.compile(r"[^\W_]+")
+_BESIDE_LATIN = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH", "MODIFIER")
+"""Beginnings of the names of letters that stand in one word with Latin ones, as in Japanese names of products."""
+_LOOKALIKES = frozenset(
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
+    "\u0405\u0406\u0408\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0430"
+    "\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d"
+)
+"""Greek and Cyrillic letters that look like Latin ones."""
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+
+
+def warn_of_deceptive_text(question: Question) -> Question:
+    """Return the question with a warning in front if one of its texts can be taken for another."""
+    document = question.to_json()
+    if _FOREIGN.search(document) is None and not _has_hidden(document):
+        return question
+    shown = json.loads(document)
+    del shown["details"]
+    texts = [each for each in iterate_scalars(shown) if isinstance(each, str)]
+    checks = (_hidden, _mixed_alphabets, _reversed)
+    found = next((each for check in checks for each in map(check, texts) if each is not None), None)
+    if found is None:
+        return question
+    return fit_dialog(replace(question, warnings=(QuestionWarning("deceptive", found), *question.warnings)))
+
+
+def _has_hidden(text: str) -> bool:
+    return MARK in visible_text(text.replace("\r", ""))
+
+
+def _hidden(text: str) -> Text | None:
+    """Return the warning of a name with characters that cannot be shown. Long texts, such as documents, are no names."""
+    if len(text) > MAX_NAME or not _has_hidden(text):
+        return None
+    return message("question.hidden_characters", word=Quoted(visible_text(text)[:MAX_WORD])).both()
+
+
+def _mixed_alphabets(text: str) -> Text | None:
+    """Return the warning of a word with letters of several alphabets, or of a text of letters that only look Latin."""
+    for word in _WORD.findall(text):
+        if _LATIN.search(word) and _FOREIGN.search(word) and (letters := _foreign_letters(word)):
+            return _lookalike(word, letters)
+    foreign = _foreign_letters(text)
+    if len(foreign) > 1 and all(letter in _LOOKALIKES or _is_styled(letter) for letter in foreign):
+        return _lookalike(_word_with(foreign[0], text), foreign)
+    return None
+
+
+def _lookalike(word: str, letters: tuple[str, ...]) -> Text:
+    codes = tuple(f"U+{ord(letter):04X}" for letter in letters[:MAX_LETTERS])
+    return message("question.lookalike", word=Quoted(word[:MAX_WORD]), letters=codes).both()
+
+
+def _reversed(text: str) -> Text | None:
+    """Return the warning of a text that is written from right to left."""
+    reversed_letters = {each for each in set(text) if unicodedata.bidirectional(each) in _RIGHT_TO_LEFT}
+    first = next((each for each in text if each in reversed_letters), None)
+    if first is None:
+        return None
+    return message("question.right_to_left", word=Quoted(_word_with(first, text)[:MAX_WORD])).both()
+
+
+def _word_with(character: str, text: str) -> str:
+    """Return the first word with a character, or the character if it stands in none."""
+    return next((found[0] for found in _WORD.finditer(text) if character in found[0]), character)
+
+
+def _foreign_letters(text: str) -> tuple[str, ...]:
+    """Return the different foreign letters of a text, in its order."""
+    return tuple(filter(_is_foreign, dict.fromkeys(text)))
+
+
+def _is_foreign(character: str) -> bool:
+    """Return whether a letter does not stand in one word with Latin ones."""
+    return (
+        _FOREIGN.match(character) is not None
+        and character.isalpha()
+        and not unicodedata.name(character, "").startswith(_BESIDE_LATIN)
+    )
+
+
+def _is_styled(letter: str) -> bool:
+    """Return whether a letter is a Latin one in a mathematical style."""
+    return unicodedata.name(letter, "").startswith("MATHEMATICAL") and unicodedata.normalize("NFKC", letter).isascii()

@@ -1,0 +1,118 @@
+"""Measure what further workers gain: `python -m scripts.workers_bench [--workers 2] [--calls N] [--rounds N]`.
+
+One worker and several serve the same API in turns, so other work on the machine disturbs both alike. The load generator and the
+stub of the API take processor time too: on a machine with as many cores as workers, the ratio cannot reach their number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.speed import servers
+from scripts.speed.load import Taken
+from scripts.speed.raw_http import raw_load
+
+GOAL = 1.7
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One run at one number of workers: calls a second, processor time of the server for one call, memory of its processes."""
+
+    taken: Taken
+    cpu_us: float
+    memory: tuple[float, ...]
+
+
+def processes(parent: int) -> list[int]:
+    """Return a server's process and its children."""
+    found = [parent]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            except OSError:  # it has ended meanwhile
+                continue
+            if int(status[1]) == parent:
+                found.append(int(entry.name))
+    return found
+
+
+def processor_seconds(pids: list[int]) -> float:
+    """Return the processor time that processes have used."""
+    fields = (Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split() for pid in pids)
+    return sum(int(each[11]) + int(each[12]) for each in fields) / TICKS
+
+
+@asynccontextmanager
+async def served(env: dict[str, str]) -> AsyncIterator[tuple[int, str]]:
+    """Yield the process id of a server over HTTP, and its URL."""
+    command = (*servers.PROGRAM, "serve", "--transport", "http", "--port", "0")
+    process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE, env=env)
+    assert process.stderr is not None  # noqa: S101 - for the type
+    try:
+        said = (await process.stderr.readline()).decode()
+        yield process.pid, said.split("MCP at ")[1].split(",")[0].strip()
+    finally:
+        process.terminate()  # a supervisor stops its workers
+        await process.wait()
+
+
+async def measure(api: str, workers: int, calls: int, at_once: int) -> Round:
+    """Start a server, make the calls, and stop it."""
+    with servers.environment(api) as env:
+        env["SAASUS_MCP_WORKERS"] = str(workers)
+        async with served(env) as (pid, url):
+            expected = workers + 2 if workers > 1 else 1  # the supervisor, and its helper that cleans up
+            while len(processes(pid)) < expected:  # noqa: ASYNC110 - another process's children are no event
+                await asyncio.sleep(0.1)
+            await raw_load(url, servers.Tool(), calls // 4, at_once)  # also waits until every worker accepts
+            pids = processes(pid)
+            before = processor_seconds(pids)
+            taken = await raw_load(url, servers.Tool(), calls, at_once)
+            used = processor_seconds(pids) - before
+            return Round(taken, used / calls * 1e6, tuple(servers.resident(each) for each in pids))
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--calls", type=int, default=4000)
+    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    counts = (1, given.workers)
+    rounds: dict[int, list[Round]] = {count: [] for count in counts}
+    with servers.stub() as api:
+        for _ in range(given.rounds):
+            for count in counts:
+                rounds[count].append(await measure(api, count, given.calls, given.at_once))
+    print(
+        f"{given.calls} small reads over HTTP, {given.at_once} at once, {given.rounds} rounds in turns, {os.cpu_count()} cores\n"
+    )
+    print("| workers | calls/s | least | most | p50 ms | processor µs a call | MiB of each process |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    for count, found in rounds.items():
+        rates = [each.taken.rate for each in found]
+        cells = (statistics.median(rates), min(rates), max(rates), statistics.median(each.taken.p50 for each in found))
+        memory = ", ".join(f"{each:.0f}" for each in found[-1].memory)
+        print(
+            f"| {count} | {' | '.join(f'{each:,.1f}' for each in cells)} | {statistics.median(each.cpu_us for each in found):,.0f} | {memory} |"
+        )
+    ratios = [two.taken.rate / one.taken.rate for one, two in zip(*rounds.values(), strict=True)]
+    print(
+        f"\n{given.workers} workers to one: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); goal {GOAL}"
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

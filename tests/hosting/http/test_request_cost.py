@@ -1,0 +1,93 @@
+"""What a call over HTTP costs, in Python function calls, from the server's interface to the app and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from starlette.types import ASGIApp, Message, Scope
+
+from saasus_mcp.catalog import Catalogue
+from scripts.speed.stub import body
+from tests.support.function_calls import FunctionCalls
+from tests.support.hosting_process import MODERN
+from tests.support.hosting_server import INITIALIZE, HostingServer, build_server
+from tests.support.pipeline import ERAS
+
+TOLERANCE = 1.1
+MEASURED = {"legacy": 3470, "2026-07-28": 1519}
+"""Function calls of a small read when this was written, with those of the pipeline."""
+Headers = dict[str, str]
+
+
+async def ask(app: ASGIApp, headers: Headers, content: dict[str, Any]) -> list[Message]:
+    """Send a request as the HTTP server does, and return the parts of its response."""
+    given, sent, never = [json.dumps(content).encode()], list[Message](), anyio.Event()
+    raw = {
+        "host": "mcp.example.com",
+        "content-type": "application/json",
+        "authorization": "Bearer alice-token",
+        **headers,
+    }
+    raw |= {"accept": "application/json, text/event-stream", "content-length": str(len(given[0]))}
+
+    async def receive() -> Message:
+        if not given:
+            await never.wait()
+        return {"type": "http.request", "body": given.pop(), "more_body": False}
+
+    async def send(part: Message) -> None:
+        sent.append(part)
+
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "query_string": b"",
+        "root_path": "",
+        "state": {},
+        "headers": [(name.encode(), value.encode()) for name, value in raw.items()],
+    }
+    await app(scope, receive, send)
+    return sent
+
+
+async def prepare(server: HostingServer, era: str) -> tuple[Headers, dict[str, Any]]:
+    """Return the headers and the body of a small read."""
+    params: dict[str, Any] = {"name": "auth_get_roles", "arguments": {}}
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    if era == "2026-07-28":
+        params["_meta"] = MODERN
+        return {"mcp-protocol-version": era, "mcp-method": "tools/call", "mcp-name": "auth_get_roles"}, call
+    [start, *_] = await ask(server.app, {}, INITIALIZE)
+    session = dict(start["headers"])[b"mcp-session-id"].decode()
+    return {"mcp-protocol-version": "2025-11-25", "mcp-session-id": session}, call
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_small_read_over_http_costs_no_more_than_it_did(catalogue: Catalogue, era: str) -> None:
+    server = build_server(catalogue)
+    server.apis["default"].answers["auth.GetRoles"] = _answer
+    calls: list[int] = []
+    async with server.client():
+        headers, content = await prepare(server, era)
+        for _ in range(4):  # the first ones fill caches
+            with FunctionCalls() as counted:
+                start, *parts = await ask(server.app, headers, content)
+            calls.append(counted.number)
+    assert start["status"] == 200
+    assert b"admin" in b"".join(each.get("body", b"") for each in parts)
+    assert calls[-1] <= MEASURED[era] * TOLERANCE, "if this is meant, write the new number down"
+    assert calls[-1] >= MEASURED[era] / 2, "a much faster call: write the new number down, so that it stays as fast"
+
+
+def _answer(request: httpx2.Request) -> httpx2.Response:
+    headers = {"Content-Type": "application/json"}
+    return httpx2.Response(200, headers=headers, content=body(request.url.raw_path))

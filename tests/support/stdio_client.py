@@ -1,0 +1,100 @@
+"""A client on the pipes of a server in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.server.mcp_server import build_server
+from saasus_mcp.server.stdio.message_stream import MessageStream
+from saasus_mcp.server.stdio.pipe_transport import PipeTransport
+from saasus_mcp.server.stdio.thread_transport import ThreadTransport
+from saasus_mcp.store import Store
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+
+PATIENCE = 30.0
+MakeWire = Callable[[int, int], PipeTransport | ThreadTransport]
+
+
+def initialize(revision: str = "2025-11-25") -> bytes:
+    params = {
+        "protocolVersion": revision,
+        "capabilities": {"elicitation": {}},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    return line(request("initialize", "initialize", **params)) + line(
+        {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    )
+
+
+def request(id: Any, method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+
+
+def line(message: Any) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+class Pipes:
+    """The client's ends of the pipes."""
+
+    def __init__(self, writing: int, reading: int) -> None:
+        self._writing, self._reading = writing, reading
+        self._heard = b""
+
+    async def send(self, data: bytes) -> None:
+        await anyio.to_thread.run_sync(self._send, data)
+
+    def _send(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._writing, left) :]
+
+    async def next(self) -> dict[str, Any]:
+        while b"\n" not in self._heard:
+            await anyio.wait_readable(self._reading)
+            self._heard += os.read(self._reading, 65536)
+        first, _, self._heard = self._heard.partition(b"\n")
+        message: dict[str, Any] = json.loads(first)
+        return message
+
+    async def until(self, id: Any) -> list[dict[str, Any]]:
+        """Return the messages up to the answer to a request."""
+        heard = [await self.next()]
+        while heard[-1].get("id") != id or "method" in heard[-1]:
+            heard.append(await self.next())
+        return heard
+
+    async def answer(self, message: bytes, id: Any) -> dict[str, Any]:
+        await self.send(message)
+        return (await self.until(id))[-1]
+
+
+@asynccontextmanager
+async def served(
+    catalogue: Catalogue, store: Store, make: MakeWire = PipeTransport
+) -> AsyncIterator[tuple[Pipes, StubApi, MessageStream]]:
+    (theirs, mine), (read, write) = os.pipe(), os.pipe()
+    api = StubApi(catalogue)
+    server = build_server(build_pipeline(api, store), lambda _: PRINCIPAL, "en")
+    conversation = MessageStream(make(theirs, write))
+
+    async def serve() -> None:
+        async with conversation.streams() as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())
+
+    try:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(serve)
+                yield Pipes(mine, read), api, conversation
+                os.close(mine)
+    finally:
+        for each in (theirs, read, write):
+            os.close(each)
