@@ -144,13 +144,21 @@ async def _serve(
             )
             with bound or uvicorn_server.open_listener(http.host, http.port) as listener:
                 address.port = listener.getsockname()[1]
-                if announces:
+
+                def announce() -> None:
                     tell = _teller(settings)
                     _announce(http, served, address.url, tell)
                     _warn_operator(http, served, policy, _teller(settings, logging.WARNING))
                     _announce_console(http, console, address.console_url, tell)
+
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
-                server = uvicorn_server.create_server(app, settings.timeout, http.leave_seconds, worker)
+                server = uvicorn_server.create_server(
+                    app,
+                    settings.timeout,
+                    http.leave_seconds,
+                    on_started=announce if announces else None,
+                    worker=worker,
+                )
                 await server.serve([listener])
                 return server
 

@@ -8,7 +8,7 @@ import math
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -53,12 +53,15 @@ class DrainingServer(uvicorn.Server):
         hosted: HostedApp,
         drain_seconds: float,
         leave_seconds: float,
+        *,
+        on_started: Callable[[], None] | None = None,
         worker: Worker | None = None,
     ) -> None:
         super().__init__(config)
         self._hosted = hosted
         self._drain_seconds = drain_seconds
         self._leave_seconds = leave_seconds
+        self._on_started = on_started
         self._worker = worker
         self.interrupted = self._leaves = self._retires = False
         self.stopping_since: float | None = None
@@ -70,10 +73,12 @@ class DrainingServer(uvicorn.Server):
         with tuned_for_serving():
             await super().serve(sockets)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._worker is not None and self.started:
+    async def main_loop(self) -> None:
+        if self._on_started is not None:  # not in `startup`: uvicorn does not shut down after a signal during it
+            self._on_started()
+        if self._worker is not None:
             self._worker.is_ready.set()
+        await super().main_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping_since = time.monotonic()
@@ -158,6 +163,8 @@ def create_server(
     hosted: HostedApp,
     drain_seconds: float = DRAIN_SECONDS,
     leave_seconds: float = 0.0,
+    *,
+    on_started: Callable[[], None] | None = None,
     worker: Worker | None = None,
 ) -> DrainingServer:
     """Return a server for the app, not running yet.
@@ -165,6 +172,7 @@ def create_server(
     Args:
         drain_seconds: how long a stop waits for running calls.
         leave_seconds: how long the server still takes requests after SIGTERM, while it reports that it is not ready.
+        on_started: called once the server accepts requests and a signal stops it gracefully.
         worker: the worker process that it runs in, if a supervisor has started several.
     """
     config = uvicorn.Config(
@@ -180,4 +188,4 @@ def create_server(
         timeout_graceful_shutdown=math.ceil(drain_seconds) + CLOSE_SECONDS,
         backlog=BACKLOG,
     )
-    return DrainingServer(config, hosted, drain_seconds, leave_seconds, worker)
+    return DrainingServer(config, hosted, drain_seconds, leave_seconds, on_started=on_started, worker=worker)

@@ -168,9 +168,11 @@ async def test_a_stop_is_logged_with_its_reason_and_its_duration(tmp_path: Path)
         "SAASUS_MCP_LOG_FORMAT": "json",
     }
     with start_replica(env, tmp_path / "server.log") as replica:
-        await replica.wait_until_ready()
+        with anyio.fail_after(TIMEOUT):
+            while "MCP at" not in replica.output:  # noqa: ASYNC110 - a file of another process
+                await anyio.sleep(0.001)  # the earliest signal that an operator can send
         replica.process.send_signal(signal.SIGTERM)
-        await anyio.to_thread.run_sync(replica.process.wait, TIMEOUT)
+        assert await anyio.to_thread.run_sync(replica.process.wait, TIMEOUT) == 0
         messages = [json.loads(line)["message"] for line in replica.output.splitlines()]
     assert "stopping: SIGTERM, calls in flight: 0, open requests: 0" in messages
     assert re.fullmatch(r"stopped after \d+\.\d s", messages[-1])
