@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, select
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock, delete_unlocked
+from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import results
 from saasus_mcp.store.records import StoredResult
 
@@ -15,6 +16,14 @@ MAX_RESULTS = 100
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 """Of one principal. The oldest results are deleted first."""
 _SUMMARY = tuple(column for column in results.c if column.name != "sealed")
+DELETE_EXPIRED = PreparedStatement(delete_unlocked(results, results.c.expires_at <= bindparam("at")))
+_DELETE = PreparedStatement(delete_unlocked(results, results.c.id == bindparam("excess")))
+SIZES = PreparedStatement(
+    select(results.c.id, func.length(results.c.sealed))
+    .where(results.c.principal == bindparam("principal"))
+    .order_by(results.c.at.desc())
+)
+_INSERT = PreparedStatement.insert_into(results, *StoredResult.__slots__)
 
 
 class StoredResults:
@@ -27,20 +36,14 @@ class StoredResults:
         """Store a result, and delete those that have expired or exceed the limits."""
         with self._database.transaction() as connection:
             acquire_lock(connection, "results", result.principal)
-            connection.execute(delete_unlocked(results, results.c.expires_at <= result.at))
-            own = select(results.c.id, func.length(results.c.sealed)).where(results.c.principal == result.principal)
-            rows = connection.execute(own.order_by(results.c.at.desc())).all()
+            DELETE_EXPIRED.run(connection, {"at": result.at})
+            rows = SIZES.fetch(connection, {"principal": result.principal})
             sizes = accumulate((size for _, size in rows), initial=len(result.sealed))
             next(sizes)
-            excess = [
-                identifier
-                for number, ((identifier, _), size) in enumerate(zip(rows, sizes, strict=True), start=1)
-                if number >= MAX_RESULTS or size > MAX_RESULT_BYTES
-            ]
-            connection.execute(delete_unlocked(results, results.c.id.in_(excess)))
-            connection.execute(
-                insert(results).values(**{name: getattr(result, name) for name in StoredResult.__slots__})
-            )
+            for number, ((identifier, _), size) in enumerate(zip(rows, sizes, strict=True), start=1):
+                if number >= MAX_RESULTS or size > MAX_RESULT_BYTES:
+                    _DELETE.run(connection, {"excess": identifier})
+            _INSERT.run(connection, {name: getattr(result, name) for name in StoredResult.__slots__})
 
     def get(self, identifier: str, principal: str, profile: str, now: float) -> StoredResult | None:
         """Return an unexpired result of this principal in this profile."""

@@ -57,7 +57,7 @@ class Database:
                     connection.execute(CreateSchema(schema, if_not_exists=True))
                 tables.create_all(connection)
             else:
-                _create_added_tables(connection, tables, existing)
+                _create_what_was_added(connection, tables, existing)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
                 connection.execute(insert(versions).values(version=version))
@@ -187,8 +187,11 @@ class Database:
         return StoreUnavailable.of("store.database_failed")
 
 
-def _create_added_tables(connection: Connection, tables: MetaData, existing: Collection[str]) -> None:
-    """Create the tables that an earlier release of the same version did not have."""
+def _create_what_was_added(connection: Connection, tables: MetaData, existing: Collection[str]) -> None:
+    """Create the tables and indexes that an earlier release of the same version did not have."""
     for table in tables.tables.values():
         if table.info.get("added") and table.name not in existing:
             table.create(connection, checkfirst=True)
+        for index in table.indexes:
+            if index.info.get("added"):
+                index.create(connection, checkfirst=True)

@@ -13,7 +13,8 @@ SCHEMA_VERSION = 3
 metadata = MetaData()
 
 ADDED = {"added": True}
-"""Marks a table that a database of this version may lack, because an earlier release created it. It is created when the database is opened."""
+"""Marks a table or index that a database of this version may lack, because an earlier release created it. It is created when the database is
+opened."""
 
 versions = Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
@@ -80,11 +81,17 @@ results = Table(
     Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
     Column("operation", String(80), nullable=False),
-    Column("sealed", LargeBinary, nullable=False, comment="the whole answer, encrypted"),
     Column("at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column(
+        "sealed",
+        LargeBinary,
+        nullable=False,
+        comment="the whole answer, encrypted; last, as SQLite reads it to get behind it",
+    ),
 )
 Index("results_by_principal", results.c.principal, results.c.at)
+Index("results_by_end", results.c.expires_at, info=ADDED)
 
 audit = Table(
     "audit",
