@@ -199,3 +199,49 @@ def test_every_reason_and_action_has_a_name(language: Language) -> None:
 def test_a_record_of_another_version_is_shown_unchanged() -> None:
     for record in ({"refused": "of 3.0"}, {"decision": "of 3.0"}, {"action": "of 3.0"}):
         assert audit_view.decision_text(record, Reader.of("ja")) == "of 3.0"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(200, "success (HTTP 200)"), (404, "not found (HTTP 404)"), (418, "invalid request (HTTP 418)")],
+)
+async def test_the_audit_says_in_words_what_the_api_answered_and_which_rule_decided(
+    stage: ConsoleSession, status: int, said: str
+) -> None:
+    record = {"operation": "auth.GetTenant", "principal": "bob", "profile": "production", "rule": "guarded/critical"}
+    stage.store.commit("c9" * 16, {**record, "decision": "approve"}, NOW)
+    stage.store.finish_call("c9" * 16, {"status": status, "ok": status == 200, "applied": "not_applied"}, at=NOW)
+    async with stage.signed_in() as client:
+        page = await client.get("/console/audit")
+    assert said in page.text
+    assert "policy: needs approval" in page.text
+    shown, folded = re.sub("<details.*?</details>", "", page.text, flags=re.DOTALL), "guarded policy: critical"
+    assert folded in page.text
+    assert folded not in shown
+
+
+async def test_the_audit_is_filtered_and_its_chain_judged(stage: ConsoleSession) -> None:
+    for number, operation in enumerate(["auth.GetTenant", "auth.DeleteTenant"]):
+        stage.store.record_refusal(
+            f"call-{number}", {"operation": operation, "principal": "bob", "profile": "production"}, NOW
+        )
+    async with stage.signed_in() as client:
+        page = await client.get("/console/audit", params={"operation": "Delete", "verify": "1"})
+    assert "auth_<wbr>delete_<wbr>tenant" in page.text
+    assert "auth_<wbr>get_<wbr>tenant" not in page.text
+    assert "No tampering found: 2 records" in page.text.partition('<form class="sheet')[0]
+
+
+@pytest.mark.parametrize("key", ["action", "deed"], ids=["written now", "written by version 0.1.0"])
+async def test_the_audit_shows_what_a_person_decided(stage: ConsoleSession, key: str) -> None:
+    stage.store.record_decision({key: "policy_taken", "principal": "bob", "profile": "production"}, NOW)
+    async with stage.signed_in() as client:
+        page = await client.get("/console/audit")
+    assert "loaded a policy" in re.sub(r"<(pre|details).*?</\1>", "", page.text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("days", ["", "x", "nan", "inf", "-5", "1e999"])
+async def test_a_strange_filter_is_no_failure(stage: ConsoleSession, days: str) -> None:
+    async with stage.signed_in() as client:
+        strange = {"from": days, "to": days, "event": days, "before": days, "profile": "nosuch"}
+        assert (await client.get("/console/audit", params=strange)).status_code == 200
