@@ -24,7 +24,7 @@ from mcp.types import (
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.apps.app_resources import AppResources, shows_apps
 from saasus_mcp.server.elicitation import Context

@@ -45,8 +45,6 @@ from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, META_PREFIX, ToolListCache
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 
-__all__ = ["ResolvePrincipal", "build_server", "call_tool_result"]
-
 log = logging.getLogger(__name__)
 
 SERVER_NAME = "saasus"

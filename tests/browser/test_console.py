@@ -12,7 +12,8 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 import pytest
 
-from saasus_mcp.permissions.policy.presets import PRESETS, Principal
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import Question
 from tests.browser.conftest import Open
 from tests.support.approvals import pending_approval

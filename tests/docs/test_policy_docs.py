@@ -13,9 +13,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli.policy import policy_cases
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS
-from saasus_mcp.permissions.policy.model import DEFAULT_BULK
-from saasus_mcp.permissions.policy.presets import Policy, Principal
-from saasus_mcp.permissions.policy.rules import PolicyInput
+from saasus_mcp.permissions.policy.model import DEFAULT_BULK, Policy, PolicyInput, Principal
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "policy.md").read_text(encoding="utf-8")

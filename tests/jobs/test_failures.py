@@ -16,7 +16,8 @@ from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.jobs import job_report
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.jobs.runner import JobRunner
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
@@ -105,8 +106,6 @@ async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done
 
 
 async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
-    from saasus_mcp.permissions.policy.presets import Principal  # noqa: PLC0415 - beside its use
-
     async with start_job_server(tmp_path) as on:
         job = await on.start_import(4)
         assert not (await on.call("job_cancel", {"job": job}, who=Principal("local:stranger"))).ok

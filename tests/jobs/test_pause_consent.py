@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.jobs import pause_gate
-from saasus_mcp.permissions.policy.model import BulkLimits
+from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.permissions.policy.narrowing import Narrowing
-from saasus_mcp.permissions.policy.presets import PRESETS, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.job_records import GRANT_SECONDS

@@ -11,7 +11,8 @@ import pytest
 
 from saasus_mcp.jobs import step_runner
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
-from saasus_mcp.permissions.policy.presets import PRESETS, Principal
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
 from saasus_mcp.store import Freeze, StoreUnavailable

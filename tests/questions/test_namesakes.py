@@ -10,7 +10,8 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Store

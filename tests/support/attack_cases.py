@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from saasus_mcp.permissions.policy.presets import PRESETS, Decision, Policy, PolicyInput, ReadOnlyPolicy
+from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput
+from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy
 from saasus_mcp.permissions.question.values import MAX_TEXT_LENGTH
 from tests.support.pipeline import ERAS, Era
 from tests.support.policies import build_policy, build_rule

@@ -23,7 +23,7 @@ from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.http import application, uvicorn_server
 from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
-from saasus_mcp.permissions.policy.presets import Policy, Principal
+from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server import mcp_server
 from saasus_mcp.server.pipeline.call import Call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from saasus_mcp.hosting.console.signin_sessions import Approver
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.store import Commitment
 from saasus_mcp.store.job_records import JobGrant
 from tests.support.browser_server import BrowserServer

@@ -15,7 +15,8 @@ from mcp import types
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate_expression
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Approval, Store
 from tests.support.arguments import complete_arguments

@@ -26,7 +26,8 @@ from saasus_mcp.hosting.http import uvicorn_server
 from saasus_mcp.hosting.http.application import HostedApp, build_app
 from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.server import mcp_server

@@ -27,7 +27,8 @@ from saasus_mcp.permissions.approval.confirmation import (
     ConfirmationReply,
 )
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
 from saasus_mcp.saasus.request import ApiRequest

@@ -19,12 +19,14 @@ from mcp.client.context import ClientRequestContext
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
-from saasus_mcp.server.mcp_server import ResolvePrincipal, build_server
+from saasus_mcp.server.mcp_handlers import ResolvePrincipal
+from saasus_mcp.server.mcp_server import build_server
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store import Store

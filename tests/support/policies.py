@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.permissions.policy.presets import DecisionOutcome, Policy, Principal
-from saasus_mcp.permissions.policy.rules import PolicyInput, Rule, RulePolicy
+from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal
+from saasus_mcp.permissions.policy.rules import Rule, RulePolicy
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 PRINCIPAL = Principal("local:me", frozenset({"support"}), {"tenants": ["t1", "t2"], "nested": {"set": {"b", "a"}}})

@@ -24,7 +24,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import reload
-from saasus_mcp.permissions.policy.file import PolicyError, PolicyFault
+from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal, is_conditional
 from saasus_mcp.permissions.policy.reload import ReloadReplies
 from saasus_mcp.settings import Settings

@@ -30,7 +30,8 @@ from saasus_mcp.hosting.console.signin_sessions import (
     StoredSessions,
     VerifiedApprover,
 )
-from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.settings import HttpSettings, Mode, Settings, require_valid_credentials
 from saasus_mcp.store.state_files import safe_name
 from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores

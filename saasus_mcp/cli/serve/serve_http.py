@@ -25,7 +25,8 @@ from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.settings import Settings, load_profiles
 
 if TYPE_CHECKING:

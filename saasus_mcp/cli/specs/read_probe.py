@@ -18,7 +18,7 @@ import anyio
 
 from saasus_mcp.catalog.read_planner import PlannedRead, Row, plan_reads
 from saasus_mcp.cli.doctor.api_check import PROBE_OPERATION, SUCCESS, UNAUTHORIZED
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.schema_drift import Deviation, SchemaComparison
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation

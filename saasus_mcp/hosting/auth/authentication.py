@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.person import Person
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 
 Role = Literal["caller", "approver"]
 HealthCheck = Callable[[], Awaitable[bool]]

@@ -21,7 +21,7 @@ from saasus_mcp.hosting.auth.authentication import (
     read_principal_id,
 )
 from saasus_mcp.hosting.auth.jwks import JwksCache
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.settings import HttpSettings, JwtTable
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.store import StoreError, StoreUnavailable
 from saasus_mcp.store.tokens import Token, TokenStore
 

@@ -6,7 +6,7 @@ from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.auth.two_person_check import has_id_per_application
 from saasus_mcp.hosting.console.signin_sessions import Approver
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.settings import HttpSettings
 
 

@@ -16,7 +16,7 @@ from saasus_mcp.hosting.console.job_actions import ListedJob
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs.tables.table_file import encode_table_file
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.results.jmespath_query import format_csv
 from saasus_mcp.server.results.result_store import PNG_TYPE, png_of_result
 

@@ -15,8 +15,7 @@ from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
-from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, RuleTrace, is_conditional
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, RuleTrace, is_conditional
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor

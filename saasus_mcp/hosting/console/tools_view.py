@@ -12,8 +12,7 @@ from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.hosting.console.word_search import WordSearch
-from saasus_mcp.permissions.policy.model import Decision
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Decision, Principal
 
 OUTCOMES = ("allow", "confirm", "approve", "deny")
 LIKELIHOOD = {"yes": "yes", "conditional": "maybe", "indirect": "maybe"}

@@ -19,7 +19,7 @@ from saasus_mcp.permissions.approval.confirmation import (
     ClientAnswer,
     ConfirmationReply,
 )
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import DeferredElicitor, PendingElicitation

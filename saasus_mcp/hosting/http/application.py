@@ -26,10 +26,10 @@ from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.raw_headers import has_header
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
-from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.server.elicitation import Context
-from saasus_mcp.server.mcp_server import ResolvePrincipal
+from saasus_mcp.server.mcp_handlers import ResolvePrincipal
 from saasus_mcp.settings import HttpSettings
 
 ServerFactory = Callable[[ServedProfile, ResolvePrincipal], Server[Any]]

@@ -28,18 +28,6 @@ from saasus_mcp.permissions.policy.model import (
 from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.wrappers import PolicyWrapper
 
-__all__ = [
-    "PolicyError",
-    "PolicyFault",
-    "ReloadResult",
-    "ReloadablePolicy",
-    "load_policy",
-    "load_policy_with_notes",
-    "log_reload",
-    "preset_path",
-    "reload_on_sighup",
-]
-
 log = logging.getLogger(__name__)
 
 PolicyCheck = Callable[[Policy], None]

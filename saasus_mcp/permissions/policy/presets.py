@@ -28,22 +28,6 @@ from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, PolicyWrapper
 if TYPE_CHECKING:
     from saasus_mcp.catalog.model import Operation
 
-__all__ = [
-    "PRESETS",
-    "Decision",
-    "DecisionOutcome",
-    "LiveState",
-    "Mode",
-    "Policy",
-    "PolicyInput",
-    "PresetPolicy",
-    "Principal",
-    "ReadOnlyPolicy",
-    "RuleTrace",
-    "UnsafeAllowAllPolicy",
-    "unwrap_policy",
-]
-
 Mode = Literal["read-only", "guarded", "strict"]
 PRESETS_FILE = Path(__file__).with_name("presets.json")
 

@@ -32,8 +32,6 @@ from saasus_mcp.permissions.policy.model import (
     RuleTrace,
 )
 
-__all__ = ["Decision", "PolicyInput", "Rule", "RulePolicy", "RuleTrace", "effect_words", "matches_glob"]
-
 NO_RULE = "none"
 """The rule name of a decision without a rule. It is reserved."""
 

@@ -22,9 +22,8 @@ from saasus_mcp.catalog import Catalogue, Operation, UnknownTool, jobs
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.permissions.policy.model import Policy, PolicyInput, is_conditional
+from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal, is_conditional
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
-from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.results.result_store import PNG_TYPE, ResultStore, png_of_result
 from saasus_mcp.server.results.result_store import RESULTS_URI as RESULTS

@@ -11,7 +11,7 @@ import anyio
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt, ConfirmationReply
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.store import UndoEntry

@@ -15,7 +15,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_inverse_calls, is_redacted
 from saasus_mcp.permissions.inspection.target import clean_name
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, UndoRef
 from saasus_mcp.store import UndoEntry

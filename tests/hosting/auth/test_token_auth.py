@@ -13,7 +13,7 @@ import pytest
 
 from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, AuthUnavailable
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.errors import TokenNameTaken

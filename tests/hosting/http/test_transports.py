@@ -13,7 +13,7 @@ from mcp import types
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.permissions.policy.presets import Policy
+from saasus_mcp.permissions.policy.model import Policy
 from tests.support.arguments import complete_arguments
 from tests.support.gate import APPROVAL_CODE, NOW, reply_text, target_answers
 from tests.support.hosting_server import (

@@ -9,8 +9,8 @@ from mcp_types import ClientCapabilities, Implementation, InitializeRequestParam
 
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.sessions.client_session import LIFETIME_SECONDS, SessionIds, SessionTooLarge
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
-from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from tests.support.gate import Clock

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.jobs.job_tools import build_job_tools
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from tests.support.job_data import list_grants, sandbox_state

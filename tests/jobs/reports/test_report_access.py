@@ -9,7 +9,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import TextContent
 
-from saasus_mcp.permissions.policy.presets import Policy, Principal
+from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.rules import Rule
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool

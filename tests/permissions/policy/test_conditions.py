@@ -6,7 +6,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy import conditions
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from tests.support.policies import PRINCIPAL, build_case, build_policy, build_rule, decide_case
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.policy.model import Decision, DecisionOutcome, stricter_decision
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal, ReadOnlyPolicy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import Decision, DecisionOutcome, Policy, Principal, stricter_decision
+from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, UnsafeAllowAllPolicy
 from tests.support.policies import PRINCIPAL, build_case, build_policy, build_rule
 from tests.support.timing import cpu_seconds
 

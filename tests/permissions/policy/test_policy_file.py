@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from saasus_mcp.catalog import Catalogue, Level
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import schema
-from saasus_mcp.permissions.policy.file import PolicyError
-from saasus_mcp.permissions.policy.model import BulkLimits
-from saasus_mcp.permissions.policy.presets import PRESETS, DecisionOutcome, Mode, Principal, UnsafeAllowAllPolicy
-from saasus_mcp.permissions.policy.rules import PolicyInput, RulePolicy, effect_words
+from saasus_mcp.permissions.policy.errors import PolicyError
+from saasus_mcp.permissions.policy.model import BulkLimits, DecisionOutcome, PolicyInput, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS, Mode, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.rules import RulePolicy, effect_words
 from tests.support.faulty_policies import FAULTY_POLICIES, VALID_POLICY
 
 ME = Principal("local:me")

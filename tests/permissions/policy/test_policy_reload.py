@@ -12,9 +12,10 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy import file as policy_file
-from saasus_mcp.permissions.policy.file import PolicyError, ReloadablePolicy, ReloadResult
+from saasus_mcp.permissions.policy.errors import PolicyError
+from saasus_mcp.permissions.policy.file import ReloadablePolicy, ReloadResult
+from saasus_mcp.permissions.policy.model import PolicyInput
 from saasus_mcp.permissions.policy.reload import ReloadListener, request_reload
-from saasus_mcp.permissions.policy.rules import PolicyInput
 from tests.support.faulty_policies import VALID_POLICY
 from tests.support.policies import PRINCIPAL
 

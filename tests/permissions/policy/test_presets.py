@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.policy.model import PolicyInput
-from saasus_mcp.permissions.policy.presets import PRESETS, Principal, ReadOnlyPolicy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import PolicyInput, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, UnsafeAllowAllPolicy
 
 ME = Principal("local:me")
 LEVELS = ("read", "read_sensitive", "write", "write_sensitive", "destructive", "critical")

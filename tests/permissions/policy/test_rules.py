@@ -7,13 +7,8 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.policy.presets import (
-    PRESETS,
-    DecisionOutcome,
-    Principal,
-    ReadOnlyPolicy,
-    UnsafeAllowAllPolicy,
-)
+from saasus_mcp.permissions.policy.model import DecisionOutcome, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.rules import Rule, effect_words, matches_glob
 from tests.support.policies import PRINCIPAL, build_case, build_policy, build_rule, decide_case
 

@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import ClientCapabilities, TextResourceContents
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.apps.documents import APPS
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, APPS_URI, EXTENSION_ID, declares_apps
 from saasus_mcp.store import Store

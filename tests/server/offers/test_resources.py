@@ -11,7 +11,8 @@ from mcp import types
 from mcp.shared.exceptions import MCPError
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.policy.presets import PRESETS, Principal
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.policy.rules import Rule
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.tool_answer import ToolAnswer

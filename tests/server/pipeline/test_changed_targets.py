@@ -12,7 +12,8 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
 from saasus_mcp.permissions.approval.proof import json_digest
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader

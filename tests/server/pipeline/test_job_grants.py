@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.policy.presets import DecisionOutcome
+from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.policy.rules import RulePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, JobStepRef

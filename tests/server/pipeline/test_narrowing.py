@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import Narrowing
-from saasus_mcp.permissions.policy.presets import Principal, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.undo import Undoer, plan_undo

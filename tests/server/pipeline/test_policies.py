@@ -6,7 +6,8 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, ReadOnlyPolicy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, UnsafeAllowAllPolicy
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Person, reply_text, run_over_operations, start_session
 from tests.support.pipeline import ERAS, Era, accept_question, operation_tools

@@ -12,7 +12,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.route import CONNECTIONS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call

@@ -15,7 +15,8 @@ from mcp import types
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX, SECRET_LIFETIME, SecretCollector, SecretVault

@@ -15,7 +15,8 @@ from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
-from saasus_mcp.permissions.policy.presets import Policy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer

@@ -11,7 +11,8 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient

@@ -11,7 +11,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.policy.presets import Principal, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
