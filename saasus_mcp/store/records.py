@@ -30,7 +30,7 @@ class Approval:
         binding: digest of the call, its principal and its target (permissions.approval.proof).
         name: the text that a person types to approve.
         bound: JSON of the target's snapshot when the approval was requested.
-        preview: JSON object of language to text.
+        preview: the question as JSON (permissions.question.content).
         two_person: the requester may not approve it.
         subject: digest of the call and its variations, to which a rejection applies.
         retry_at: of a rejection, when the call or a variation of it may be requested again.

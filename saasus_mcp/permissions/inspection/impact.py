@@ -31,8 +31,8 @@ class ImpactFinding:
 
     Attributes:
         value: a number, a truth value, or short values in the API's words; None without any.
-        why_not: why the value is unknown; empty if it is known.
-        raw: the value of the expression, from which a question makes a typed one.
+        read_error: why the value is unknown; empty if it is known.
+        raw_value: the value of the expression, from which a question makes a typed one.
     """
 
     name: str

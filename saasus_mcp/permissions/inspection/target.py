@@ -56,10 +56,10 @@ class TargetSnapshot:
     Attributes:
         name: the text that a person types to agree; never empty.
         fields: the bound fields and their present values, by expression.
-        why_not: why the target could not be read; empty if it was read, or no read shows it.
+        read_error: why the target could not be read; empty if it was read, or no read shows it.
         target: the answer of the read, or the item selected from it; None if unreadable.
         status: HTTP status of the read, if the API answered.
-        gone: whether the read answered that the target does not exist.
+        missing: whether the read answered that the target does not exist.
     """
 
     name: str

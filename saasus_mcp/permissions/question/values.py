@@ -58,7 +58,7 @@ class ValueFactory:
     """Makes typed values of raw ones.
 
     Attributes:
-        words: returns the texts of a field by path.
+        find_field: returns the texts of a field by path.
         resolve: returns the name of an item by kind and id.
         kinds: the kinds of items behind ids.
     """
