@@ -17,6 +17,8 @@ class Reason(StrEnum):
 
     APPROVAL = "approval"
     """The call waits for an approval outside the client."""
+    BUSY = "busy"
+    """The caller has too many calls in progress."""
     CHANGED = "changed"
     """The target changed after the person was asked, or after the call that is to be undone."""
     CLIENT_CANCEL = "client_cancel"

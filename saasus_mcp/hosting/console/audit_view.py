@@ -26,11 +26,26 @@ from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Reason
+from saasus_mcp.store import (
+    AlreadyUsed,
+    BudgetExceeded,
+    GrantExpired,
+    StoreError,
+    TooManyJobs,
+    WritesFrozen,
+    WrongKey,
+)
 from saasus_mcp.store.audit.log import RecordPosition
 
 DEFAULT_DAYS = 7
 AUDIT_EVENTS = ("begun", "requested", "refused", "decided")
-REASONS = frozenset(Reason) | {"invalid_arguments", "unknown_tool", "failed", "cancelled"}
+STORE_REASONS = frozenset(
+    error.reason
+    for error in (StoreError, AlreadyUsed, BudgetExceeded, GrantExpired, TooManyJobs, WritesFrozen, WrongKey)
+)
+REASONS = (
+    frozenset(Reason) | STORE_REASONS | {"confirmation", "invalid_arguments", "unknown_tool", "failed", "cancelled"}
+)
 DECISIONS = frozenset(get_args(DecisionOutcome))
 ACTIONS = frozenset(ActionKind)
 """The values that this version knows by name."""

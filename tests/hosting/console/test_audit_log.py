@@ -18,6 +18,7 @@ from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.hosting.console import audit_export, audit_search, audit_view, signin_sessions
 from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.store import StoreError
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, CALL, ConsoleSession
 
@@ -190,7 +191,8 @@ async def test_the_servers_own_reads_are_shown_on_request(filled: ConsoleSession
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_reason_and_action_has_a_name(language: Language) -> None:
     reader = Reader.of(language)
-    for reason in audit_view.REASONS:
+    of_store: list[type[StoreError]] = [StoreError, *StoreError.__subclasses__()]
+    for reason in audit_view.REASONS | {error.reason for error in of_store} | {"confirmation"}:
         assert audit_view.decision_text({"refused": reason}, reader) != reason
     for action in audit_view.ACTIONS:
         assert audit_view.decision_text({"action": action}, reader) != action

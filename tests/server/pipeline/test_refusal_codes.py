@@ -86,9 +86,16 @@ REFUSALS: Mapping[Reason, tuple[DecisionOutcome, Refuse, Named]] = {
 }
 WITHOUT_APPROVAL = frozenset(
     {
-        *(Reason.CHANGED, Reason.EXPIRED, Reason.LATE, Reason.NARROWED, Reason.NO_CHANGE, Reason.NOT_FOUND),
-        *(Reason.PRECONDITION, Reason.REVOKED, Reason.STORE, Reason.STRICTER, Reason.TOO_LARGE, Reason.TWO_PERSON),
-        *(Reason.UNASKED, Reason.UNDO_ELSEWHERE, Reason.UNDO_NONE, Reason.UNDO_OTHERS, Reason.UNDONE),
+        *(Reason.BUSY, Reason.CHANGED, Reason.EXPIRED, Reason.LATE, Reason.NARROWED, Reason.NO_CHANGE),
+        *(Reason.NOT_FOUND, Reason.PRECONDITION, Reason.REVOKED, Reason.STORE, Reason.STRICTER, Reason.TOO_LARGE),
+        *(
+            Reason.TWO_PERSON,
+            Reason.UNASKED,
+            Reason.UNDO_ELSEWHERE,
+            Reason.UNDO_NONE,
+            Reason.UNDO_OTHERS,
+            Reason.UNDONE,
+        ),
         *(Reason.UNFOUNDED, Reason.UNKNOWN, Reason.UNREADABLE, Reason.UNSEEN),
     }
 )
