@@ -117,12 +117,12 @@ class StepRunner:
     async def _send(self, call: Call, *, begins_row: bool) -> ToolAnswer:
         """Send a call, when the API accepts calls, and after an approval if it needs one."""
         if not await self._wait_for_api():
-            return replace(failed_answer(message("jobs.cancelled_while_waiting_for_api")), why=CANCELLED_REASON)
+            return failed_answer(message("jobs.cancelled_while_waiting_for_api"), why=CANCELLED_REASON)
         first = True
         for rounds_left in reversed(range(MAX_APPROVAL_ROUNDS)):
             if begins_row and not first and not await self._gate.hold_row():
                 await retry(lambda: withdraw_approvals(self._pipeline, call))
-                return replace(failed_answer(message("jobs.cancelled_while_paused")), why=CANCELLED_REASON)
+                return failed_answer(message("jobs.cancelled_while_paused"), why=CANCELLED_REASON)
             first = False
             answer = await self._pipeline.run(call)
             if isinstance(answer, PendingElicitation):
@@ -136,7 +136,7 @@ class StepRunner:
             await retry(lambda: withdraw_approvals(self._pipeline, call))
             if await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job)):
                 return answer
-            return replace(failed_answer(message("jobs.cancelled_while_waiting")), why=CANCELLED_REASON)
+            return failed_answer(message("jobs.cancelled_while_waiting"), why=CANCELLED_REASON)
         raise AssertionError("the last round returns")
 
     async def _wait_for_decision(self, call: Call) -> bool:
@@ -180,7 +180,7 @@ class StepRunner:
             authorized = await pipeline.authorizer.decide_again(call, authorized, read)
             await pipeline.authorizer.require_still_covered(call, authorized, read)
         except CallRefused as refusal:
-            return replace(failed_answer(refusal.message, refusal.hint, trace_id=call.id), why=refusal.reason)
+            return failed_answer(refusal.message, refusal.hint, trace_id=call.id, why=refusal.reason)
         return None
 
     async def _wait_for_api(self) -> bool:

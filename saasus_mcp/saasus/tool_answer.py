@@ -174,11 +174,12 @@ def failed_answer(
     applied: Outcome = Outcome.NOT_APPLIED,
     status: int | None = None,
     trace_id: str = "",
+    why: str = "",
 ) -> ToolAnswer:
     """Return a failure: what happened, whether something changed, the trace id, what to do next."""
     failure = Failure(message, hint)
     text = _explain(failure, applied, trace_id, "en")
-    return ToolAnswer(False, text, None, applied, status, trace_id, failure=failure)
+    return ToolAnswer(False, text, None, applied, status, trace_id, why=why, failure=failure)
 
 
 def _parts(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -100,12 +99,12 @@ class AuditRecorder:
             await self.commit(call.id, record, authorized.proof, self._commitment(call, authorized))
         except (AlreadyUsed, GrantExpired, WritesFrozen, BudgetExceeded) as error:
             await self.record_refusal(call, authorized, error.reason)
-            return replace(failed_answer(error.message, error.hint), why=error.reason)
+            return failed_answer(error.message, error.hint, why=error.reason)
         except StoreError as error:
             # A read that uses up a proof or a step of a job waits too: either could be sent again.
             uses_up = authorized.proof is not None or job_grants.grant_claim(call) is not None
             if not call.operation.reads or uses_up or isinstance(error, WrongKey):
-                answer = replace(_uncommitted_answer(error, authorized.proof), why="store")
+                answer = _uncommitted_answer(error, authorized.proof)
                 if error.may_have_written and call.job_step is None:  # a job looks for itself what became of its step
                     await self._write_end(call, answer, 0.0)  # so that an undo or a budget does not stay taken
                 return answer
@@ -202,8 +201,9 @@ class AuditRecorder:
 def _uncommitted_answer(error: StoreError, proof: Proof | None) -> ToolAnswer:
     """Return the answer of a call that was not sent because the store failed. A consent may have been used up all the same."""
     if not error.may_have_written or proof is None:
-        return failed_answer(error.message, error.hint)
-    return failed_answer(message("server.consent_perhaps_used", why=error), message("server.consent_perhaps_used_hint"))
+        return failed_answer(error.message, error.hint, why="store")
+    perhaps_used = message("server.consent_perhaps_used", why=error)
+    return failed_answer(perhaps_used, message("server.consent_perhaps_used_hint"), why="store")
 
 
 def call_record(call: PreparedCall, authorized: Authorized, destination: Destination, policy: Policy) -> dict[str, Any]:
@@ -290,8 +290,6 @@ def _caller(principal: Principal, destination: Destination) -> dict[str, Any]:
 
 
 def _rejection_reason(error: SaasusMcpError) -> str:
-    if isinstance(error, CallRefused):
-        return error.reason
-    if isinstance(error, StoreError):
+    if isinstance(error, CallRefused | StoreError):
         return error.reason
     return "unknown_tool" if isinstance(error, UnknownTool) else "invalid_arguments"

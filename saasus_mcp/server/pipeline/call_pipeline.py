@@ -231,12 +231,12 @@ class Pipeline:
             return no_change_answer(prepared.operation, refusal.message)
         except CallRefused as refusal:
             await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason, refusal.awaited)
-            answer = failed_answer(refusal.message, refusal.hint)
-            return replace(answer, why=refusal.reason, app_data=refusal.app_data)
+            answer = failed_answer(refusal.message, refusal.hint, why=refusal.reason)
+            return replace(answer, app_data=refusal.app_data)
         except SaasusMcpError as error:
             await self.recorder.record_refusal(prepared, Authorized(decision), "failed")
             reason = "store" if isinstance(error, StoreError) else ""
-            return replace(failed_answer(error.message, error.hint), why=reason)
+            return failed_answer(error.message, error.hint, why=reason)
         except anyio.get_cancelled_exc_class():
             await self.recorder.record_refusal(prepared, Authorized(decision), "cancelled")
             raise
@@ -285,7 +285,7 @@ class Pipeline:
         If the store failed so that nobody knows whether the call took effect, it has no record of a refusal.
         """
         if isinstance(error, StoreError) and error.may_have_written:
-            return replace(failed_answer(error.message, error.hint, applied=Outcome.UNKNOWN), why="store")
+            return failed_answer(error.message, error.hint, applied=Outcome.UNKNOWN, why="store")
         await self.recorder.record_rejected_call(call, error)
         answer = failed_answer(error.message, error.hint)
         return replace(answer, app_data=error.app_data) if isinstance(error, CallRefused) else answer

@@ -27,7 +27,7 @@ from saasus_mcp.server.pipeline.audit_recorder import MAX_CHANGES, AuditRecorder
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling import worker_threads
-from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, FairQueue, Slot, TooManyCalls
+from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, FairQueue, Slot
 from saasus_mcp.server.scheduling.processor_turns import release_turn
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 from saasus_mcp.store import StoreError
@@ -82,15 +82,13 @@ class CallSender:
             while True:
                 with await self._acquire_slot(call) as slot:
                     if not call.deadline.seconds_left():
-                        late = CallRefused(Reason.LATE, NO_TIME, NO_TIME_HINT)
-                        return await self._refuse(call, authorized, late, late.reason)
+                        raise CallRefused(Reason.LATE, NO_TIME, NO_TIME_HINT)  # noqa: TRY301 - refused as below
                     if self._authorizer().generation == authorized.generation:
                         return await self._send(call, authorized, slot)
                 authorized = await self._authorizer().decide_again(call, authorized, self._reader_for(call))
-        except TooManyCalls as error:
-            return await self._refuse(call, authorized, error, "busy")
         except CallRefused as refusal:
-            return await self._refuse(call, authorized, refusal, refusal.reason)
+            await self._recorder.record_refusal(call, authorized, refusal.reason)
+            return failed_answer(refusal.message, refusal.hint, why=refusal.reason)
 
     async def _send(self, call: PreparedCall, authorized: Authorized, slot: Slot) -> ToolAnswer:
         """Take steps 6 to 9. A committed call is always ended, even if the client goes away."""
@@ -110,12 +108,7 @@ class CallSender:
                 if given_up is not None:
                     answer = given_up
                     break
-                try:
-                    slot_again = await self._acquire_slot(call)
-                except CallRefused as error:
-                    answer = _refused_again(call, error)
-                    break
-                with slot_again:
+                with await self._acquire_slot(call):
                     if not await self._may_send_again(call, generation):
                         answer = replace(answer, retry_after=0.0)  # to be decided on again, without another wait
                         continue
@@ -126,6 +119,9 @@ class CallSender:
                 with anyio.CancelScope(shield=True):
                     read, before = self._reader_for(call), authorized.inspection.before
                     answer = await verification.verify_outcome(call, answer, read, before)
+            answer = self._append_changes(authorized.changes, answer)
+        except CallRefused as error:  # the API did not serve the request, and it may not be sent again
+            answer = failed_answer(error.message, error.hint, trace_id=call.id, why=error.reason)
             answer = self._append_changes(authorized.changes, answer)
         except Exception:
             log.exception("call %s failed inside the server", call.id)
@@ -141,13 +137,6 @@ class CallSender:
         authorizer = self._authorizer()
         return authorizer.generation == generation and (call.operation.reads or not await authorizer.is_frozen())
 
-    async def _refuse(
-        self, call: PreparedCall, authorized: Authorized, error: TooManyCalls | CallRefused, reason: str
-    ) -> ToolAnswer:
-        """Record a call that was not sent after it waited for a slot, and return its answer."""
-        await self._recorder.record_refusal(call, authorized, reason)
-        return replace(failed_answer(error.message, error.hint), why=reason)
-
     async def _exchange(self, call: PreparedCall) -> ToolAnswer:
         """Take steps 7 and 8. A write is not cut off."""
         if call.operation.reads:
@@ -157,7 +146,11 @@ class CallSender:
         return answer  # noqa: RET504 - for mypy, a context may swallow what leaves its block
 
     async def _exchange_once(self, call: PreparedCall) -> ToolAnswer:
-        """Resolve secret handles, send the request, and turn the response into an answer."""
+        """Resolve secret handles, send the request, and turn the response into an answer.
+
+        Raises:
+            CallRefused: the API did not serve the request, and the caller's token was revoked before the next attempt.
+        """
         operation, principal = call.operation, call.principal.id
         arguments, request = call.arguments, call.request
         if operation.secret_inputs:  # no other argument can be a handle
@@ -180,8 +173,6 @@ class CallSender:
                 )
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
-        except CallRefused as refusal:
-            return _refused_again(call, refusal)
         known = self._client.secrets.with_texts(secret_values(operation, arguments))
         if response.trace_id != call.id and known.within(response.trace_id):
             response = replace(response, trace_id=call.id)
@@ -245,11 +236,6 @@ def _unseen_answer(call: PreparedCall, id: str, seen: ToolAnswer | None = None) 
     unseen = Outcome.NOT_APPLIED if call.operation.reads else Outcome.UNKNOWN
     applied = unseen if seen is None else seen.applied
     return failed_answer(message(id), applied=applied, trace_id=call.id)
-
-
-def _refused_again(call: PreparedCall, refusal: CallRefused) -> ToolAnswer:
-    """Return the answer of a request that the API did not serve and that may not be sent again."""
-    return replace(failed_answer(refusal.message, refusal.hint, trace_id=call.id), why=refusal.reason)
 
 
 def _queue_name(call: PreparedCall) -> str:

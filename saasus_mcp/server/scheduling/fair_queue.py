@@ -12,8 +12,8 @@ from typing import Self
 
 import anyio
 
-from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.route import CONNECTIONS
 
 REQUESTS_PER_SLOT = 10
@@ -23,7 +23,7 @@ READ_WAIT_SECONDS, WRITE_WAIT_SECONDS = 30.0, 5.0
 RETRY_SECONDS = 2
 
 
-class TooManyCalls(SaasusMcpError):
+class TooManyCalls(CallRefused):
     """The principal has too many calls in progress. Nothing was sent."""
 
 
@@ -163,4 +163,4 @@ def _decrement(counts: dict[str, int], principal: str) -> None:
 
 
 def _too_many(text: Message) -> TooManyCalls:
-    return TooManyCalls(text, message("server.too_many_calls_hint", seconds=RETRY_SECONDS))
+    return TooManyCalls(Reason.BUSY, text, message("server.too_many_calls_hint", seconds=RETRY_SECONDS))
