@@ -24,6 +24,9 @@ from tests.support.questions import deletion, plan_change
 CYRILLIC_A = "\u0430"
 SANS_ADMIN = "\U0001d5ba\U0001d5bd\U0001d5c6\U0001d5c2\U0001d5c7"
 HEBREW = "\u05d0\u05d1\u05d2"
+ARABIC = "\u0639\u0631\u0628"
+TWO_LETTERS = "\u0441\u043e\u0441\u043e"
+"""A word of two different letters, each of which looks like a Latin one."""
 
 
 def lookalike(word: str, *letters: str) -> Text:
@@ -36,11 +39,13 @@ def lookalike(word: str, *letters: str) -> Text:
         (f"{CYRILLIC_A}dmin@example.com", lookalike(f"{CYRILLIC_A}dmin", "U+0430")),
         (f"株式会社P{CYRILLIC_A}y", lookalike(f"株式会社P{CYRILLIC_A}y", "U+0430")),
         ("\u0440\u0430\u0443\u0440\u0430", lookalike("\u0440\u0430\u0443\u0440\u0430", "U+0440", "U+0430", "U+0443")),
+        (TWO_LETTERS, lookalike(TWO_LETTERS, "U+0441", "U+043E")),
         ("Acm\u0395", lookalike("Acm\u0395", "U+0395")),
         (SANS_ADMIN, lookalike(SANS_ADMIN, *(f"U+{ord(each):04X}" for each in SANS_ADMIN[:4]))),
         (HEBREW, message("question.right_to_left", word=Quoted(HEBREW)).both()),
+        (ARABIC, message("question.right_to_left", word=Quoted(ARABIC)).both()),
     ],
-    ids=["one letter", "among Japanese", "every letter", "Greek", "mathematical", "right to left"],
+    ids=["one letter", "among Japanese", "every letter", "two letters", "Greek", "mathematical", "Hebrew", "Arabic"],
 )
 def test_a_name_that_can_be_taken_for_another_is_pointed_out(name: str, warning: Text) -> None:
     asked = deletion(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.permissions.secrets import encryption
 from saasus_mcp.permissions.secrets.encryption import KEY_BYTES, Encryptor
 
@@ -88,6 +89,17 @@ def test_a_key_that_another_process_is_about_to_write_is_waited_for(
     file.touch(0o600)
     monkeypatch.setattr(time, "sleep", lambda _: file.write_bytes((tmp_path / "other.key").read_bytes()))
     assert Encryptor.from_file(file).decrypt_token(other.encrypt_token(VALUE, "question"), "question") == VALUE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits for other users")
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_key_that_other_users_can_read_is_not_used(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "sealing.key"
+    Encryptor.from_file(file)
+    file.chmod(mode)
+    with pytest.raises(UnsafeFile) as caught:
+        Encryptor.from_file(file)
+    assert caught.value.flaw == "readable"
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * (KEY_BYTES + 1)])

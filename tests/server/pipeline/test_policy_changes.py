@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
@@ -18,10 +19,11 @@ from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.undo import Undoer, plan_undo
 from saasus_mcp.server.scheduling.fair_queue import WRITE_WAIT_SECONDS, FairQueue, Slot
 from saasus_mcp.store import Freeze, Store
 from tests.support.gate import APPROVAL_CODE, Clock
-from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.pipeline import PLACE, PRINCIPAL, StubApi, build_pipeline
 
 RULES = """\
 version: 1
@@ -36,7 +38,15 @@ FEW = (
     RULES
     + "  - {name: many, tools: [auth_delete_tenant], when: impact.users > 2, then: deny, reason: off-board first}\n"
 )
+VOTES = """\
+version: 1
+rules:
+  - {name: look, levels: [read], then: allow}
+  - {name: vote, tools: [communication_create_vote_user], when: target.count >= 0, then: allow}
+  - {name: take back, tools: [communication_delete_vote_for_feedback], then: allow}
+"""
 ARGUMENTS = {"tenant_id": "t-1"}
+VOTE = {"feedback_id": "f-1", "user_id": "u-1"}
 TENANT = {"id": "t-1", "name": "Acme", "plan_id": "free"}
 
 
@@ -165,6 +175,33 @@ async def test_a_freeze_while_a_call_waits_for_a_slot_holds_it_back(
     given = await gate.called()
     assert (given.ok, given.why) == (False, "frozen")
     assert gate.api.writes == []
+
+
+async def test_a_policy_that_becomes_stricter_between_the_two_decisions_on_an_undo_holds_it_back(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path, VOTES)
+    votes: list[dict[str, str]] = []
+    meanwhile: list[str] = []
+
+    def read_feedback(_: httpx2.Request) -> dict[str, Any]:
+        if meanwhile:
+            gate.rewritten(meanwhile.pop())
+        return {"id": "f-1", "feedback_title": "Dark mode", "count": len(votes), "users": list(votes)}
+
+    gate.api.answers["communication.GetFeedback"] = read_feedback
+    given = await gate.behind.run(Call("communication_create_vote_user", VOTE, PRINCIPAL))
+    assert isinstance(given, ToolAnswer)
+    assert given.ok, given.text
+    votes.append({"user_id": "u-1"})
+    [entry] = store.undo_log.list_entries()
+    [step] = (plan := plan_undo(catalogue, entry, Undoer(PRINCIPAL), PLACE)).steps
+    meanwhile.append(VOTES.replace("feedback], then: allow", "feedback], then: deny"))
+    given = await gate.behind.run(plan.call_for(step, {}, PRINCIPAL))
+    assert not meanwhile, "the policy changed"
+    assert isinstance(given, ToolAnswer)
+    assert (given.ok, given.why) == (False, "denied"), given.text
+    assert len(gate.api.writes) == 1
 
 
 def approve_as(store: Store, gate: ReloadablePipeline, person: str, given: ToolAnswer) -> None:
