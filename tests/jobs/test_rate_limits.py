@@ -154,6 +154,20 @@ async def test_nothing_is_sent_again_after_the_token_of_the_caller_was_revoked(t
         assert any("revoked" in row["why"] for row in report["rows"])
 
 
+async def test_the_only_call_of_a_job_is_not_sent_again_after_the_token_of_the_caller_was_revoked(
+    tmp_path: Path,
+) -> None:
+    async def is_revoked(_: Principal) -> bool:
+        return on.count_requests(CREATE) > 0
+
+    async with start_job_server(tmp_path, is_revoked=is_revoked) as on:
+        on.sandbox.faults.add("status", on=CREATE, times=1, status=429, retry_after=0)
+        report = await on.wait_for_job(await on.start_import(1))
+        assert on.count_requests(CREATE) == 1, "a slot was free, so nothing but the wait for the API has to be checked"
+        [row, _] = report["rows"]
+        assert (row["outcome"], "revoked" in row["why"]) == ("not_applied", True), row
+
+
 async def test_an_outage_of_the_store_while_a_refused_call_waits_leaves_its_outcome_certain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
