@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import anyio
 import httpx2
@@ -12,7 +13,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.saasus.arguments import check_arguments
-from saasus_mcp.saasus.client import FIRST_WAIT, ApiClient, ApiResponse, SendFailed
+from saasus_mcp.saasus.client import FIRST_WAIT, MAX_WAIT, MIN_ATTEMPT_SECONDS, ApiClient, ApiResponse, SendFailed
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.signature import sign_request
 from tests.support.arguments import complete_arguments
@@ -53,11 +55,13 @@ def status(code: int, **headers: str) -> httpx2.Response:
     return httpx2.Response(code, headers={name.replace("_", "-"): value for name, value in headers.items()}, json={})
 
 
-async def send(upstream: Upstream, operation: Operation, clock: Callable[[], datetime] | None = None) -> ApiResponse:
+async def send(
+    upstream: Upstream, operation: Operation, clock: Callable[[], datetime] | None = None, **given: Any
+) -> ApiResponse:
     clock = clock or Ticking()
     request = build_request(operation, check_arguments(operation, complete_arguments(operation)))
     async with ApiClient(CREDENTIALS, transport=httpx2.MockTransport(upstream), clock=clock, sleep=sleep) as client:
-        return await client.send(operation, request, "trace-1")
+        return await client.send(operation, request, "trace-1", **given)
 
 
 @pytest.fixture
@@ -97,6 +101,26 @@ async def test_a_read_goes_again_after(reading: Operation, first: httpx2.Respons
     upstream = Upstream(first, status(200))
     assert (await send(upstream, reading)).status == 200
     assert len(upstream.sent) == 2
+
+
+async def test_whether_a_read_may_go_again_is_asked_after_the_wait(reading: Operation, waits: list[float]) -> None:
+    waited_before: list[int] = []
+
+    async def ask() -> None:
+        waited_before.append(len(waits))
+
+    await send(Upstream(status(503), status(503), status(200)), reading, may_retry=ask)
+    assert waited_before == [1, 2], "what changes during a wait counts"
+
+
+@pytest.mark.parametrize(("seconds", "attempts"), [(MAX_WAIT + MIN_ATTEMPT_SECONDS / 2, 1), (10 * MAX_WAIT, 2)])
+async def test_a_read_does_not_wait_for_an_attempt_that_its_deadline_leaves_no_time_for(
+    reading: Operation, waits: list[float], seconds: float, attempts: int
+) -> None:
+    upstream = Upstream(status(429, retry_after=f"{MAX_WAIT:g}"), status(200))
+    answer = await send(upstream, reading, deadline=Deadline.after(seconds))
+    assert (answer.status, len(upstream.sent)) == (200 if attempts > 1 else 429, attempts)
+    assert waits == [MAX_WAIT] * (attempts - 1)
 
 
 @pytest.mark.parametrize("always", BROKEN, ids=repr)
