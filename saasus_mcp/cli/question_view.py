@@ -21,7 +21,7 @@ from saasus_mcp.permissions.question.content import (
 )
 from saasus_mcp.permissions.question.dialog import render_body, render_line
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value
-from saasus_mcp.permissions.question.layout import DialogLine, all_lines, truncated_labels
+from saasus_mcp.permissions.question.layout import LASTING_WARNINGS, DialogLine, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
 from saasus_mcp.settings import Settings
 
@@ -37,8 +37,6 @@ STYLES: dict[str, dict[str, object]] = {
     "reason": {"dim": True},
     "hidden": {"fg": "yellow"},
 }
-IRREVERSIBLE_WARNINGS = frozenset({"irreversible", "recreate"})
-"""Warnings in bold: about what cannot be undone."""
 
 
 def terminal_reader(settings: Settings) -> Reader:
@@ -61,7 +59,7 @@ def render_question(question: Question, reader: Reader, columns: int, *, details
 
 def _styled(line: DialogLine, question: Question, reader: Reader, columns: int) -> Iterator[str]:
     style = dict(STYLES.get(line.role, {}))
-    if any(each.kind in IRREVERSIBLE_WARNINGS for each in line.warnings):
+    if any(each.kind in LASTING_WARNINGS for each in line.warnings):
         style["bold"] = True
     for each in _lines(line, question, reader, columns):
         yield click.style(each, **style) if style else each  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.question.content import FileContent, NamedItem, Question, QuotedText, UnresolvedId
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines
+from saasus_mcp.permissions.question.layout import LASTING_WARNINGS, MAX_LINES, dialog_lines
 from scripts.questions import questions
 
 CATALOGUE = load_catalogue()
@@ -86,7 +86,6 @@ WORDS_IN_JAPANESE = frozenset(
         "DELETE",
     ]
 )
-IRREVOCABLE = ("irreversible", "recreate")
 
 
 @cache
@@ -141,11 +140,11 @@ def test_the_headline_names_the_target_and_what_cannot_be_undone_stands_in_the_f
     for question in asked(operation.key):
         first = dialog_lines(question)[:4]
         assert first[0].role == "headline"
-        grave = [notice for notice in question.warnings if notice.kind in IRREVOCABLE]
-        consequences = [notice for notice in question.warnings if notice.kind == "consequence"]
-        shown = [notice for line in first for notice in line.warnings]
-        if grave or consequences:
-            assert set(shown) & {*grave, *consequences}, question.warnings
+        shown = {notice for line in first for notice in line.warnings}
+        lasting = {notice for notice in question.warnings if notice.kind in LASTING_WARNINGS}
+        assert lasting <= shown
+        if any(notice.kind == "consequence" for notice in question.warnings):
+            assert shown, question.warnings
 
 
 @EVERY

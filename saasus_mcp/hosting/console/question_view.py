@@ -21,11 +21,9 @@ from saasus_mcp.permissions.question.content import (
 )
 from saasus_mcp.permissions.question.dialog import render_body, render_line
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
-from saasus_mcp.permissions.question.layout import BRIEF_WARNINGS, all_lines, truncated_labels
+from saasus_mcp.permissions.question.layout import BRIEF_WARNINGS, LASTING_WARNINGS, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
 
-LASTING = frozenset({"irreversible", "recreate"})
-"""Kinds of warning that stand above the others: what cannot be undone."""
 REQUEST_PARTS = frozenset({"tool", "request"})
 """Details of every call that are no arguments."""
 MAX_INLINE_ITEMS, MAX_FIRST_ITEMS = 3, 8
@@ -78,7 +76,7 @@ def question_content(question: Question, reader: Reader) -> dict[str, Any]:
         "reach": [_row(each, reader) for each in question.reach],
         "notices": [
             (_severity(each), MARKS[each.kind], _as_sentence(format_sentence(each.text, reader), reader))
-            for each in sorted(question.warnings, key=lambda each: each.kind not in LASTING)
+            for each in sorted(question.warnings, key=lambda each: each.kind not in LASTING_WARNINGS)
         ],
         "undo": question.undo.text(language) if question.undo is not None else "",
         "closing": [render_line(line, question, reader) for line in lines if line.role == "reason"],

@@ -25,6 +25,8 @@ MAX_LINES = 12
 """Lines of a dialog, the one that says how to agree among them."""
 BRIEF_WARNINGS = frozenset({"money", "email", "outside"})
 """Kinds of warning that share a line."""
+LASTING_WARNINGS = frozenset({"irreversible", "recreate"})
+"""Kinds of warning about what cannot be undone. They come before the consequences, and are shown strongest."""
 
 FactOrChange = Fact | Change
 LineRole = Literal[
@@ -101,9 +103,8 @@ def _essential(question: Question) -> Iterator[DialogLine]:
     """Yield the lines that no dialog omits: action, consequences, requester, how to agree."""
     yield from (DialogLine("lead", text=text) for text in question.lead[:1])
     yield DialogLine("headline", text=question.headline)
-    yield from (
-        DialogLine("warning", warnings=(each,)) for each in question.warnings if each.kind not in BRIEF_WARNINGS
-    )
+    warnings = (each for each in question.warnings if each.kind not in BRIEF_WARNINGS)
+    yield from (DialogLine("warning", warnings=(each,)) for each in sorted(warnings, key=_warning_rank))
     brief = tuple(each for each in question.warnings if each.kind in BRIEF_WARNINGS)
     if brief:
         yield DialogLine("brief", warnings=brief)
@@ -113,6 +114,11 @@ def _essential(question: Question) -> Iterator[DialogLine]:
     if question.hidden:
         yield DialogLine("hidden")
     yield DialogLine("agree")
+
+
+def _warning_rank(warning: QuestionWarning) -> int:
+    """Return the place of a warning: who the target is, then what cannot be undone, then the other consequences."""
+    return 2 if warning.kind == "consequence" else int(warning.kind in LASTING_WARNINGS)
 
 
 def _extras(question: Question) -> list[DialogLine]:
