@@ -21,6 +21,25 @@ LIST_MACRO = re.compile(r"\.(?:map|filter|exists|all)\(")
 
 
 @dataclass(frozen=True, slots=True)
+class NameList:
+    """Where all records of a kind are listed, to find others with the same name.
+
+    Attributes:
+        read: operation key of the read.
+        items: the field of its answer with the records.
+        id: the field of a record that identifies it.
+        name: the fields with its name; the first that is not empty counts.
+        args: the read's arguments, as expressions over `args`.
+    """
+
+    read: str
+    items: str
+    id: str
+    name: tuple[str, ...]
+    args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class NameSource:
     """How to look up the name of a record by its id.
 
@@ -28,11 +47,13 @@ class NameSource:
         read: operation key of the read whose answer contains the name.
         args: the read's arguments, as expressions over `id` and `args`.
         name: expression for the name, over `id`, `args` and `result`.
+        among: where the others of its kind are; None if names of this kind are unique, or shown with what makes them so.
     """
 
     read: str
     name: str
     args: Mapping[str, str] = field(default_factory=dict)
+    among: NameList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +152,16 @@ def load_question_texts() -> QuestionTexts:
 def parse_question_texts(table: Mapping[str, Any]) -> QuestionTexts:
     """Return the texts from their JSON form."""
     return QuestionTexts(
-        kinds={name: NameSource(**kind) for name, kind in table["kinds"].items()},
+        kinds={name: _kind(row) for name, row in table["kinds"].items()},
         fields={name: _field(row) for name, row in table["fields"].items()},
         measures={name: _measured(row) for name, row in table["measures"].items()},
         rows={key: _row(row) for key, row in table["rows"].items()},
     )
+
+
+def _kind(row: Mapping[str, Any]) -> NameSource:
+    among = row.get("among")
+    return NameSource(**{**row, "among": NameList(**{**among, "name": tuple(among["name"])}) if among else None})
 
 
 def _row(row: Mapping[str, Any]) -> QuestionRecipe:

@@ -18,9 +18,10 @@ from saasus_mcp.cli.sandbox import sandbox_state
 from saasus_mcp.cli.terminal import announce_policy, is_terminal, say
 from saasus_mcp.cli.text_layout import terminal_columns
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_members import RepeatedMember, unique_members
 from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.common.system_reasons import json_reason
-from saasus_mcp.common.text import quote_text, visible_text
+from saasus_mcp.common.text import Quoted, quote_text, visible_text
 from saasus_mcp.permissions.approval.confirmation import (
     FIELD_NAME,
     FIELD_YES,
@@ -116,7 +117,7 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value of JSON that the person typed or sent.
 
     Raises:
-        InvalidJson: with line, column and reason.
+        InvalidJson: with line, column and reason, or the name of a member that is there twice.
     """
 
     def refuse(name: str) -> NoReturn:
@@ -126,7 +127,9 @@ def parse_json(text: str | bytes) -> Any:
 
     reason: Localized | str
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=unique_members)
+    except RepeatedMember as error:
+        raise InvalidJson.of("cli.repeated_member", name=Quoted(error.name)) from None
     except json.JSONDecodeError as error:
         line, column, reason = error.lineno, error.colno, json_reason(error)
     except UnicodeDecodeError as error:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Store
@@ -74,6 +76,13 @@ def test_invalid_json_is_reported_by_its_position(given: str, said: str) -> None
     ran = run_command("call", "--sandbox", "auth_get_tenant", "-", given=given)
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
+
+
+@pytest.mark.parametrize("given", ['{"tenant_id": "a", "tenant_id": "b"}', '{"a": [{"tenant_id": 1, "tenant_id": 1}]}'])
+def test_json_with_a_field_twice_is_refused_and_nothing_is_called(given: str) -> None:
+    ran = run_command("call", "--sandbox", "auth_get_tenant", "-", given=given)
+    assert (ran.status, ran.out) == (1, "")
+    assert message("cli.repeated_member", name=Quoted("tenant_id")).text("en") in ran.err
 
 
 def test_standard_input_that_is_no_text_is_refused() -> None:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -34,7 +34,7 @@ async def question(catalogue: Catalogue, store: Store, listed: Any, policy: Poli
 
 
 def warning(count: int) -> str:
-    return message("question.namesakes", name=Quoted(NAME), count=count, id="t1").text("en")
+    return message("question.namesakes.tenant", name=Quoted(NAME), count=count, id="t1").text("en")
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,92 @@ async def test_a_caller_who_may_not_list_tenants_learns_nothing_of_others(catalo
     approve = build_rule("delete", "approve", tools=frozenset({"auth_delete_tenant"}))
     policy = build_policy(*rules, approve)
     assert "This one has the id" not in await question(catalogue, store, tenants(t1=NAME, t2=NAME), policy)
+
+
+ROLES = {"id": "u1", "tenant_id": "t1", "tenant_name": NAME, "email": "a@example.jp", "sign_in_id": "", "envs": []}
+PLAN = {"id": "p1", "name": "basic", "display_name": "Basic", "pricing_menus": [], "used": False}
+FEEDBACK = {"id": "f1", "feedback_title": "Dark mode", "comments": [], "count": 0, "users": []}
+INVITATION = {"id": "i1", "email": "a@example.jp", "envs": [], "status": "pending", "expired_at": 1}
+
+
+def twice(item: dict[str, Any], field: str = "id") -> list[dict[str, Any]]:
+    return [item, {**item, field: "another"}]
+
+
+@pytest.mark.parametrize(
+    ("tool", "args", "answers", "kind", "name", "id_"),
+    [
+        (
+            "auth_delete_tenant_user",
+            {"tenant_id": "t1", "user_id": "u1"},
+            {"auth.GetTenantUser": ROLES, "auth.GetTenant": {"id": "t1", "name": NAME}}
+            | {"auth.GetTenants": tenants(t1=NAME, t2=NAME)},
+            "tenant",
+            NAME,
+            "t1",
+        ),
+        (
+            "pricing_delete_pricing_plan",
+            {"plan_id": "p1"},
+            {"pricing.GetPricingPlan": PLAN, "pricing.GetPricingPlans": {"pricing_plans": twice(PLAN)}},
+            "plan",
+            "Basic",
+            "p1",
+        ),
+        (
+            "auth_update_tenant_plan",
+            {"tenant_id": "t1", "next_plan_id": "p1"},
+            {"auth.GetTenant": {"id": "t1", "name": NAME}, "auth.GetTenants": tenants(t1=NAME)}
+            | {"pricing.GetPricingPlan": PLAN, "pricing.GetPricingPlans": {"pricing_plans": twice(PLAN)}},
+            "plan",
+            "Basic",
+            "p1",
+        ),
+        (
+            "communication_delete_feedback",
+            {"feedback_id": "f1"},
+            {"communication.GetFeedback": FEEDBACK, "communication.GetFeedbacks": {"feedbacks": twice(FEEDBACK)}},
+            "feedback",
+            "Dark mode",
+            "f1",
+        ),
+        (
+            "auth_delete_tenant_attribute",
+            {"attribute_name": "size"},
+            {
+                "auth.GetTenantAttributes": {
+                    "tenant_attributes": twice(
+                        {"attribute_name": "size", "display_name": "Size", "attribute_type": "number"}, "attribute_name"
+                    )
+                }
+            },
+            "tenant_attribute",
+            "Size",
+            "size",
+        ),
+        (
+            "auth_delete_tenant_invitation",
+            {"tenant_id": "t1", "invitation_id": "i1"},
+            {"auth.GetTenantInvitation": INVITATION, "auth.GetTenantInvitations": {"invitations": twice(INVITATION)}},
+            "invitation",
+            "a@example.jp",
+            "i1",
+        ),
+    ],
+    ids=["the tenant of a member", "a plan", "the plan of a tenant", "feedback", "an attribute", "an invitation"],
+)
+async def test_a_question_says_which_of_several_items_with_one_name_is_meant(
+    catalogue: Catalogue,
+    store: Store,
+    tool: str,
+    args: dict[str, Any],
+    answers: dict[str, Any],
+    kind: str,
+    name: str,
+    id_: str,
+) -> None:
+    api = StubApi(catalogue, answers=answers)
+    answer = await build_pipeline(api, store, PRESETS["strict"]).run(Call(tool, args, PRINCIPAL))
+    assert isinstance(answer, ToolAnswer)
+    said = one_of("question.namesakes", kind, name=Quoted(name), count=1, id=Quoted(id_, bare=True)).text("en")
+    assert said in answer.text, answer.text

@@ -39,7 +39,11 @@ _FIELD_KEYS = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "un
 _LINES = {"type": "array", "items": mapping({"en": TEXT, "ja": TEXT, "when": TEXT}, required=("en", "ja"))}
 _FIELDS = mapping_of({"type": "object"})
 _ROW = mapping({"ask": _LINES, "lead": TEXTS, "show": TEXTS, "hide": TEXTS, "fields": _FIELDS, "warn": _LINES})
-_KIND = mapping({"read": TEXT, "args": mapping_of(TEXT), "name": TEXT}, required=("read", "name"))
+_AMONG = mapping(
+    {"read": TEXT, "args": mapping_of(TEXT), "items": TEXT, "id": TEXT, "name": TEXTS},
+    required=("read", "items", "id", "name"),
+)
+_KIND = mapping({"read": TEXT, "args": mapping_of(TEXT), "name": TEXT, "among": _AMONG}, required=("read", "name"))
 _FORM = mapping(
     {"kinds": mapping_of(_KIND), "fields": _FIELDS, "measures": _FIELDS, "rows": mapping_of(_ROW)},
     required=("kinds", "fields", "measures", "rows"),
@@ -75,6 +79,10 @@ def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:
     for name, kind in table["kinds"].items():
         yield from _invalid_expressions(f"kinds.{name}", kind.get("args", {}).values(), ("args", "id"))
         yield from _invalid_expressions(f"kinds.{name}", [kind["name"]], _NAME)
+        among = kind.get("among", {})
+        yield from _invalid_expressions(f"kinds.{name}.among", among.get("args", {}).values(), ("args",))
+        if among and not _lists(among, operations):
+            yield f"kinds.{name}.among: {among['read']} does not answer with {among['items']} that have these fields"
     for name, field in table["fields"].items():
         yield from _field_problems(f"fields.{name}", field, kinds)
     for name, measure in table["measures"].items():
@@ -88,6 +96,13 @@ def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:
         for path in _paths(asked[key]["input_schema"]):
             if path not in own and path.rsplit(".", 1)[-1] not in own:
                 yield f"{key}: the argument {path} has no text under fields"
+
+
+def _lists(among: Row, operations: Iterable[Row]) -> bool:
+    """Return whether the answer of the read has the list, and its items the fields."""
+    answers = next((row["output_schema"] for row in operations if row["key"] == among["read"]), {})
+    item = answers.get("properties", {}).get(among["items"], {}).get("items", {}).get("properties", {})
+    return {among["id"], *among["name"]} <= set(item)
 
 
 def _row_problems(key: str, row: Row, operation: Row, kinds: set[str] | frozenset[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any, Literal
 
+from anyio.to_thread import run_sync
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import RequestBodyLimitMiddleware, StreamableHTTPSessionManager
@@ -17,7 +18,10 @@ from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from saasus_mcp.common.json_bounds import find_excess
+from saasus_mcp.common.json_members import find_repeated_member
+from saasus_mcp.common.messages import Message as Text
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, ServedProfile, resolve_profile
 from saasus_mcp.hosting.http_errors import error_response
@@ -37,6 +41,8 @@ ALLOWED_METHODS: Mapping[TransportKind, tuple[str, ...]] = {
     "messages": ("POST",),
 }
 VERSION_HEADER = b"mcp-protocol-version"
+LARGE_BODY = 64 * 1024
+"""Bytes of a body above which a thread looks for fields that are sent twice, so that other requests go on meanwhile."""
 SESSION_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 """The id of an SSE stream. A message with another one is answered by the SDK."""
 
@@ -128,35 +134,44 @@ class ProfileRouter:
         receive = limit_body(receive) if scope["method"] == "POST" else receive
         try:
             await self._transports[profile.name].handle_request(self._kind, scope, receive, send)
-        except BodyTooLarge as error:
-            await error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)(scope, receive, send)
+        except BodyRefused as error:
+            await error_response(error.status, error)(scope, receive, send)
 
 
-class BodyTooLarge(Exception):
-    """The body exceeds a limit. The text says which one, and how to send less."""
+class BodyRefused(Exception):
+    """The body exceeds a limit, or has two readings. The text says which, and what to send instead."""
+
+    def __init__(self, status: HTTPStatus, text: Text) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def limit_body(receive: Receive) -> Receive:
-    """Return `receive` with the limits of `common.json_bounds` applied to the body.
+    """Return `receive` with the limits of `common.json_bounds` applied to the body, and refuse fields that are sent twice.
 
     Raises:
-        BodyTooLarge: the body exceeds a limit; raised in place of its last part.
+        BodyRefused: the body exceeds a limit or has a field twice; raised in place of its last part.
     """
     parts: list[bytes] = []
     complete = False
 
     async def receive_within_limits() -> Message:
         nonlocal complete
-        message = await receive()
-        if message["type"] != "http.request" or complete:
-            return message
-        parts.append(message.get("body", b""))
-        complete = not message.get("more_body", False)
+        part = await receive()
+        if part["type"] != "http.request" or complete:
+            return part
+        parts.append(part.get("body", b""))
+        complete = not part.get("more_body", False)
         if complete:
-            excess = find_excess(b"".join(parts))
+            body = b"".join(parts)
             parts.clear()
+            excess = find_excess(body)
             if excess is not None:
-                raise BodyTooLarge(excess)
-        return message
+                raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, excess)
+            twice = await run_sync(find_repeated_member, body) if len(body) > LARGE_BODY else find_repeated_member(body)
+            if twice is not None:
+                name = Quoted(twice, bare=True)
+                raise BodyRefused(HTTPStatus.BAD_REQUEST, message("arguments.message_repeats_field", name=name))
+        return part
 
     return receive_within_limits

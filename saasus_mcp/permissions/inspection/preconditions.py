@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
@@ -11,6 +12,7 @@ from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.inspection.difference import compare_fields
 from saasus_mcp.permissions.inspection.inspect import CallInspection
+from saasus_mcp.permissions.inspection.inverse_calls import was_applied
 from saasus_mcp.permissions.inspection.target import (
     ARGUMENT_REFERENCE,
     OWNER_ARGUMENTS,
@@ -75,7 +77,7 @@ async def check_target_requirements(
         if requirement.live and _applies(requirement, variables):
             found = await _look(requirement, variables, read)
             _hold(requirement, {**variables, "result": found.answer, "status": found.status})
-    if changes_nothing(operation, arguments, seen.before):
+    if changes_nothing(operation, arguments, seen.before) or _is_done_already(operation, arguments, seen):
         raise NoChange
 
 
@@ -108,6 +110,26 @@ def changes_nothing(operation: Operation, arguments: Mapping[str, Any], before: 
     if not sent or sent & secret or not sent <= effects.diff.now.keys():
         return False
     return compare_fields(operation, arguments, before) == []
+
+
+def _is_done_already(operation: Operation, arguments: Mapping[str, Any], seen: CallInspection) -> bool:
+    """Return whether the state shows the effect of a call before it: a role is held, a vote does not exist.
+
+    Only calls without effect when repeated have such a state. It must come from the read that would verify the call.
+    """
+    effects = operation.effects
+    recipe = effects.diff if effects.diff is not None and effects.diff.read is not None else effects.target
+    verify = effects.verify
+    if effects.effect not in ("create", "delete") or not effects.idempotent or effects.email != "no":
+        return False
+    if (
+        verify is None
+        or recipe is None
+        or seen.before is None
+        or (verify.read, verify.args) != (recipe.read, recipe.args)
+    ):
+        return False
+    return was_applied(operation, arguments, HTTPStatus.OK, seen.before, before=seen.before) is True
 
 
 def _must_exist(operation: Operation) -> bool:

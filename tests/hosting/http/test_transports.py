@@ -11,7 +11,9 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import Caller
+from saasus_mcp.hosting.http.mcp_transports import LARGE_BODY
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.model import Policy
 from tests.support.arguments import complete_arguments
@@ -269,3 +271,17 @@ async def test_a_stream_ends_with_the_token_that_opened_it(catalogue: Catalogue)
         alice.stream("GET", "/sse") as stream,
     ):
         assert [line async for line in stream.aiter_lines() if line.startswith("event: ")] == ["event: endpoint"]
+
+
+@pytest.mark.parametrize("filler", ["", "x" * (LARGE_BODY + 1)], ids=["small", "large"])
+async def test_a_request_with_a_field_twice_is_refused_before_anything_is_called(
+    catalogue: Catalogue, filler: str
+) -> None:
+    made = build_server(catalogue)
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "auth_get_tenants", "arguments": {}}}
+    body = json.dumps({**call, "filler": filler}).replace('"arguments": {}', '"arguments": {"a": 1}, "arguments": {}')
+    async with made.client() as client:
+        answer = await client.post("/mcp", content=body, headers=MCP)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == message("arguments.message_repeats_field", name="arguments").text("en")
+    assert audit(made) == []

@@ -253,7 +253,8 @@ async def test_an_unknown_change_is_left_to_the_person(catalogue: Catalogue, sto
 
 
 async def test_preconditions_of_the_question_must_hold_after_the_answer(catalogue: Catalogue, store: Store) -> None:
-    api = StubApi(catalogue)
+    member = {"id": "u", "tenant_id": "t", "tenant_name": "T", "email": "a@example.jp", "sign_in_id": "", "envs": []}
+    api = StubApi(catalogue, answers={"auth.GetTenantUser": member})
 
     class Slow(Person):
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
@@ -299,6 +300,69 @@ async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue
         assert "Nothing would change" in given.text
         assert (on.person.asked, on.writes()) == ([], [])
         assert on.last()["refused"] == "no_change"
+
+
+async def test_an_addition_that_is_there_and_a_removal_of_what_is_not_change_nothing(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        members = (await on.read("auth_get_all_tenant_users"))["users"]
+        member = next(each for each in members if any(env["roles"] for env in each["envs"]))
+        env = next(each for each in member["envs"] if each["roles"])
+        [feedback] = (await on.read("communication_get_feedbacks"))["feedbacks"][:1]
+        no_voter = next(each["id"] for each in members if {"user_id": each["id"]} not in feedback["users"])
+        grant = {"tenant_id": member["tenant_id"], "user_id": member["id"], "env_id": env["id"]}
+        unused = {"tenant_id": member["tenant_id"], "metering_unit_name": "orders", "timestamp": 1_000_000_000}
+        for tool, args in (
+            ("auth_create_tenant_user_roles", {**grant, "role_names": [each["role_name"] for each in env["roles"]]}),
+            ("auth_create_tenant_user_roles", {**grant, "role_names": []}),
+            ("communication_delete_vote_for_feedback", {"feedback_id": feedback["id"], "user_id": no_voter}),
+            ("pricing_delete_meter_count", unused),
+        ):
+            given = await on.call(tool, args)
+            assert (given.ok, given.applied, given.why) == (True, "not_applied", "no_change"), given.text
+        assert (on.person.asked, on.writes()) == ([], [])
+        others = [each["role_name"] for each in (await on.read("auth_get_roles"))["roles"]]
+        await on.call("auth_create_tenant_user_roles", {**grant, "role_names": others})
+        assert len(on.person.asked) == 1, "some of the roles are new"
+
+
+async def test_a_member_is_not_added_again_and_a_count_of_zero_is_not_added(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        members = (await on.read("auth_get_all_tenant_users"))["users"]
+        for login in ("email", "sign_in_id"):
+            member = next(each for each in members if each[login])
+            again = {"tenant_id": member["tenant_id"], login: member[login], "attributes": {}}
+            await on.refused("auth_create_tenant_user", again, "a member of the tenant already", "precondition")
+        tenant = {"tenant_id": members[0]["tenant_id"]}
+        for tool, more in (("pricing_update_meter_count", {"timestamp": NOW}), ("pricing_update_meter_count_now", {})):
+            for method in ("add", "sub"):
+                count = {**tenant, "metering_unit_name": "orders", "method": method, "count": 0, **more}
+                await on.refused(tool, count, "count: ", "precondition")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"employees": "12"}, {"employees": 12}),
+        ({"employees": True}, {"employees": 12.5}),
+        ({"on_trial": "maybe"}, {"on_trial": True}),
+        ({"on_trial": 1}, {"on_trial": None}),
+        ({"industry": 7}, {"industry": "7"}),
+        ({"contracted_on": "2026/01/31"}, {"contracted_on": "2026-01-31"}),
+        ({"contracted_on": "2026-13-01"}, {"contracted_on": "2026-12-01"}),
+    ],
+)
+async def test_a_value_that_does_not_fit_its_attribute_ends_the_call(
+    catalogue: Catalogue, wrong: dict[str, Any], right: dict[str, Any]
+) -> None:
+    async with sandbox_client(catalogue) as on:
+        tenant = await on.tenant()
+        settings = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
+        settings |= {"tenant_id": tenant["id"]}
+        words = "attributes: A value is not of its attribute's type"
+        wrong_values = {**settings, "attributes": {**settings["attributes"], **wrong}}
+        await on.refused("auth_update_tenant", wrong_values, words, "precondition")
+        await on.call("auth_update_tenant", {**settings, "attributes": {**settings["attributes"], **right}})
+        assert len(on.person.asked) == 1
 
 
 async def test_a_difference_a_possible_loss_or_a_hidden_value_is_asked_about(catalogue: Catalogue) -> None:
