@@ -100,7 +100,7 @@ def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:
 
 def _lists(among: Row, operations: Iterable[Row]) -> bool:
     """Return whether the answer of the read has the list, and its items the fields."""
-    answers = next((row["output_schema"] for row in operations if row["key"] == among["read"]), {})
+    answers: Row = next((row["output_schema"] for row in operations if row["key"] == among["read"]), {})
     item = answers.get("properties", {}).get(among["items"], {}).get("items", {}).get("properties", {})
     return {among["id"], *among["name"]} <= set(item)
 
