@@ -11,6 +11,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.name_index import UUID_PATTERN, NameIndex, UnknownName, names_by_id
+from saasus_mcp.jobs.plan import PLACEHOLDER
 from saasus_mcp.jobs.users.existing_users import find_account
 
 
@@ -92,7 +93,9 @@ class IdResolver:
         Raises:
             InvalidArguments: no record, or several, have the name.
         """
-        if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value) or value in created:
+        if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value):
+            return value
+        if value == PLACEHOLDER or value in created:
             return value
         if kind.kind == "environment" and value.strip().isdecimal():
             return value

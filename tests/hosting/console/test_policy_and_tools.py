@@ -37,10 +37,10 @@ async def test_a_tool_is_shown_with_its_preconditions_and_reasons_in_the_readers
     stage: ConsoleSession,
 ) -> None:
     async with stage.signed_in(**{"accept-language": "ja"}) as client:
-        page = await client.get("/console/tools/auth_delete_tenant")
+        page = await client.get("/console/tools/auth_update_tenant_plan")
     for part in (
-        "テナント用に構築したインフラは残ります",
-        "有料の顧客とそのデータがすべて失われます",
+        "使用中の料金プランは削除できなくなります",
+        "値によって、契約の変更、予約、終了のいずれにもなる操作です",
         "レベルが「重大」の操作",
     ):
         assert part in page.text

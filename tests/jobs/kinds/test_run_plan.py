@@ -203,6 +203,27 @@ async def test_a_value_comes_from_an_earlier_answer(on: JobServer) -> None:
     assert ("fresh@example.com", "", AOZORA, "3", "viewer") in list_grants(on.sandbox)
 
 
+async def test_calls_go_to_the_tenant_that_an_earlier_call_creates(on: JobServer) -> None:
+    created = {"$from": "company.id"}
+    calls = [
+        call("auth_create_tenant", "company", name="New Company", attributes={}, back_office_staff_email="a@example.jp"),
+        call("auth_create_saas_user", "account", email="fresh@example.com"),
+        call("auth_create_tenant_user", tenant_id=created, email="fresh@example.com", attributes={}),
+        call(
+            "auth_create_tenant_user_roles",
+            tenant_id=created,
+            user_id={"$from": "account.id"},
+            env_id="prod",
+            role_names=["閲覧者"],
+        ),
+    ]
+    report = await on.call_json(NAME, {"calls": calls}, elicitor=AcceptingPerson())
+    report = await on.wait_for_job(report["job"])
+    assert report["counts"] == {"applied": 4}, report
+    [tenant] = [row["id"] for row in sandbox_state(on.sandbox).rows("tenants") if row["name"] == "New Company"]
+    assert ("fresh@example.com", "", tenant, "3", "viewer") in list_grants(on.sandbox)
+
+
 async def test_secrets_are_no_source_of_values(on: JobServer) -> None:
     calls = [
         call("auth_create_saas_user", "account", sign_in_id="terminal-9"),
