@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.cli.serve import console_composition
+from saasus_mcp.hosting.console.freeze_actions import freeze_mark
 from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.settings import load_http_settings, read_settings
@@ -184,7 +185,8 @@ def test_actions_of_a_person_are_in_the_audit(stage: BrowserServer, monkeypatch:
     with signed_in(stage) as client:
         token = csrf_token(client.get("/console"))
         client.post("/console/freeze", data={"csrf": token, "profile": "sandbox", "reason": "調査中"})
-        client.post("/console/unfreeze", data={"csrf": token, "profile": "sandbox"})
+        seen = freeze_mark(stage.pipeline.store.active_freezes())
+        client.post("/console/unfreeze", data={"csrf": token, "profile": "sandbox", "sure": "yes", "seen": seen})
         client.post("/console/approve", data={"csrf": token, "code": approval.code, "name": approval.name})
         page = client.get("/console/audit?event=decided")
     decided = [record for record in stage.pipeline.store.audit_records() if record["event"] == "decided"]

@@ -70,7 +70,8 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
     first, last = _read_dates(service, page)
     before = _read_cursor(page)
     people = PagePeople()
-    found = search_page(service, context, read_filter(service, page), before) if context else None
+    fault = find_filter_fault(service, page)
+    found = search_page(service, context, read_filter(service, page), before) if context and fault is None else None
     log = context.store().audit_log if context and page.query.get("verify") else None
     faults = log.find_breaks() if log else None
     values = {
@@ -84,6 +85,7 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         else [],
         "older": _format_cursor(found.next_cursor) if found and found.next_cursor else None,
         "paged": before is not None,
+        "fault": fault,
         "faults": faults,
         "counted": log.count_records() if log and not faults else 0,
         "verified_at": timezones.format_instant(service.clock(), page.reader.zone),
@@ -92,6 +94,18 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "here": "audit",
     }
     return PageContent("audit", values)
+
+
+def find_filter_fault(service: ConsoleService, page: PageRequest) -> Message | None:
+    """Return why a search cannot be made as it was asked for; None if it can. It must not show more than was wanted."""
+    contexts = service.audit_contexts(page.session.approver)
+    wanted = page.query.get("profile", "")
+    if wanted and all(each.name != wanted for each in contexts):
+        return message("hosting.unknown_profile")
+    if any(text and _parse_date(text) is None for text in map(page.filter_text, ("from", "to"))):
+        return message("console_audit.bad_date")
+    first, last = _read_dates(service, page)
+    return message("console_audit.dates_reversed") if last and first.isoformat() > last else None
 
 
 def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
@@ -209,8 +223,8 @@ def http_text(status: object) -> Message:
 def _read_dates(service: ConsoleService, page: PageRequest) -> tuple[date, str]:
     """Return the first and the last day, in the reader's time zone. The last one is empty for an open end."""
     today = datetime.fromtimestamp(service.clock(), page.reader.zone).date()
-    first = _parse_date(page.filter_text("from")) or today - timedelta(days=DEFAULT_DAYS)
     last = _parse_date(page.filter_text("to"))
+    first = _parse_date(page.filter_text("from")) or min(last or today, today) - timedelta(days=DEFAULT_DAYS)
     return first, last.isoformat() if last is not None else ""
 
 

@@ -13,6 +13,7 @@ from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 MAX_FORM_BYTES = 64 * 1024
 """The longest field is the encrypted state of a question, with the target as it was read."""
 MAX_FIELDS = 20
+MAX_REASON_LENGTH = 500
 
 
 class InvalidForm(Exception):
@@ -52,6 +53,11 @@ def check_csrf(fields: Mapping[str, str], session: ConsoleSession) -> None:
     """
     if not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
         raise InvalidForm
+
+
+def read_reason(fields: Mapping[str, str]) -> str:
+    """Return the reason that a person gave, shortened to what is stored; empty without one."""
+    return fields.get("reason", "").strip()[:MAX_REASON_LENGTH]
 
 
 def _is_same_origin(request: Request) -> bool:

@@ -49,7 +49,7 @@ JAPANESE_RUN = re.compile("[“「]?[\u3005\u3007\u3040-\u30ff\u3400-\u9fff]{2,}
 PRESET_RULE_PATTERN = re.compile(f"({'|'.join(get_args(Mode))})/({'|'.join(get_args(Level))})")
 """A rule of a policy that comes with the server."""
 PATH_PATTERN = re.compile(r"(/[A-Za-z0-9_-]{1,80}){0,3}")
-QUERY_PATTERN = re.compile(r"[A-Za-z0-9_=&%.+:~-]{0,1000}")
+QUERY_PATTERN = re.compile(r"[A-Za-z0-9_=&%.+:~*-]{0,1000}")
 
 
 @cache
@@ -172,6 +172,11 @@ def return_path(path: str, query: str) -> str:
     """Return a path with its query below /console, or the first page if they are not valid."""
     wanted = safe_path(path)
     return f"{wanted}?{query}" if wanted and query and QUERY_PATTERN.fullmatch(query) else wanted
+
+
+def requested_address(request: Request) -> str:
+    """Return the path and the query of a request below /console, as `return_path` does."""
+    return return_path(request.url.path.removeprefix(BASE_PATH), request.url.query)
 
 
 def safe_return(wanted: str) -> str:

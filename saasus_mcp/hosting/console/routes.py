@@ -24,6 +24,7 @@ from saasus_mcp.hosting.console import (
     audit_export,
     audit_view,
     changes_view,
+    freeze_actions,
     job_actions,
     job_files,
     jobs_view,
@@ -33,7 +34,7 @@ from saasus_mcp.hosting.console import (
     undo_form,
     views,
 )
-from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
+from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form, read_reason
 from saasus_mcp.hosting.console.freeze_band import read_freeze_band
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
@@ -46,6 +47,7 @@ from saasus_mcp.hosting.console.rendering import (
     render_page,
     request_language,
     request_reader,
+    requested_address,
 )
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
@@ -55,11 +57,13 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 
 log = logging.getLogger(__name__)
 
-MAX_REASON_LENGTH = 500
 MAX_TYPED_LENGTH = 400
+PAST_REASONS = frozenset({Reason.UNKNOWN, Reason.CHANGED})
 Endpoint = Callable[[Request], Awaitable[Response]]
 FormAction = Callable[[ConsoleSession, Mapping[str, str]], str]
 """Performs the action of a form, in a thread, and returns the path to go to."""
+FreezeAction = Callable[[ConsoleService, Approver, Mapping[str, str]], None]
+"""Freezes writes or lifts a freeze, as a form says."""
 JobAction = Callable[[ConsoleService, Approver, str], None]
 """Pauses, resumes or cancels the job with this id."""
 
@@ -109,8 +113,8 @@ class Console:
         actions: dict[str, FormAction] = {
             "/approve": self._approve,
             "/reject": self._reject,
-            "/freeze": self._freeze,
-            "/unfreeze": self._unfreeze,
+            "/freeze": partial(self._change_freeze, freeze_actions.freeze_writes),
+            "/unfreeze": partial(self._change_freeze, freeze_actions.lift_freeze),
             "/pause-job": partial(self._control_job, job_actions.pause_job),
             "/resume-job": partial(self._control_job, job_actions.resume_job),
             "/cancel-job": partial(self._control_job, job_actions.cancel_job),
@@ -170,6 +174,8 @@ class Console:
         form, media_type = known
         find = self.signin.session_finder(request)
         page = self._page_request(request, session)
+        if (fault := audit_view.find_filter_fault(self.service, page)) is not None:
+            return await self._tell(fault, session, request, HTTPStatus.UNPROCESSABLE_ENTITY)
         content = audit_export.export_audit(self.service, page, form, lambda: find() is not None)
         headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="audit.{form}"'}
         return StreamingResponse(content, media_type=media_type, headers=headers)
@@ -212,16 +218,19 @@ class Console:
         self, refused: CallRefused, fields: Mapping[str, str], session: ConsoleSession, request: Request
     ) -> Response:
         """Answer with the page of the form, which says why it was refused and keeps what was typed."""
-        status = HTTPStatus.CONFLICT if refused.reason == Reason.UNKNOWN else HTTPStatus.UNPROCESSABLE_ENTITY
-        code, job = fields.get("code", ""), fields.get("job", "")
-        error = refused.message if job else one_of("console.refused", refused.reason)
+        status = HTTPStatus.CONFLICT if refused.reason in PAST_REASONS else HTTPStatus.UNPROCESSABLE_ENTITY
+        is_freeze = request.url.path.endswith("freeze")
+        code, job = "" if is_freeze else fields.get("code", ""), fields.get("job", "")
+        error = one_of("console.refused", refused.reason) if code else refused.message
         form = None
         if code:
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
-            view = partial(approvals_view.view_approval, error=error, typed=typed, comment=_reason(fields))
+            view = partial(approvals_view.view_approval, error=error, typed=typed, comment=read_reason(fields))
             form = _FormPage(view, {"code": code}, _approval_path(fields), {"change": fields.get("change", "")})
         elif job:
             form = _FormPage(partial(jobs_view.view_job, error=error), {"job": job}, f"/jobs/{job}")
+        elif is_freeze:
+            form = _FormPage(partial(views.view_limits, error=error), {}, "/limits")
         shown = await self._show_again(form, session, request, status) if form is not None else None
         return shown or await self._tell(error, session, request, status)
 
@@ -239,19 +248,15 @@ class Console:
         )
 
     def _approve(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""), _reason(fields))
+        self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""), read_reason(fields))
         return _approval_path(fields)
 
     def _reject(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.reject(session.approver, fields.get("code", ""), _reason(fields))
+        self.service.reject(session.approver, fields.get("code", ""), read_reason(fields))
         return _approval_path(fields)
 
-    def _freeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.freeze(session.approver, fields.get("profile", ""), _reason(fields))
-        return "/limits"
-
-    def _unfreeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.unfreeze(session.approver, fields.get("profile", ""), fields.get("of", ""))
+    def _change_freeze(self, change: FreezeAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        change(self.service, session.approver, fields)
         return "/limits"
 
     def _control_job(self, control: JobAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
@@ -358,7 +363,7 @@ class Console:
         values = {
             "sandbox": bool(contexts) and all(context.sandbox for context in contexts),
             "frozen": read_freeze_band(self.service, session.approver, page.reader),
-            "back": request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else address,
+            "back": requested_address(request) if request.method == "GET" else address,
             "address": address,
             "state": state,
             **content.values,
@@ -371,17 +376,13 @@ class Console:
         After a link of another site, reload the page from this site first: the browser then sends the strict session cookie.
         """
         if is_cross_site(request):
-            path, language = request.url.path, request_language(request, self.language)
+            path, language = BASE_PATH + requested_address(request), request_language(request, self.language)
             return render_page("onward", language, None, refresh=f"0;url={path}", onward=path)
         return self.signin.redirect_to_signin(request)
 
     def _page_request(self, request: Request, session: ConsoleSession) -> views.PageRequest:
         reader = request_reader(request, self.language, self.zone)
         return views.PageRequest(dict(request.query_params), dict(request.path_params), session, reader)
-
-
-def _reason(fields: Mapping[str, str]) -> str:
-    return fields.get("reason", "").strip()[:MAX_REASON_LENGTH]
 
 
 def _approval_path(fields: Mapping[str, str]) -> str:

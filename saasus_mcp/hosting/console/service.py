@@ -189,7 +189,7 @@ class ConsoleService:
             self.freeze_all(freeze)
             self._record_for_all(approver, ActionKind.FREEZE, reason)
             return
-        context = self._find_context(approver, name)
+        context = self.find_context(approver, name)
         context.store().freeze(replace(freeze, profile=context.profile or ""))
         self._record(context, approver, ActionKind.FREEZE, reason=reason)
 
@@ -213,7 +213,7 @@ class ConsoleService:
             for store in stores:
                 store.unfreeze()
             return
-        context = self._find_context(approver, name)
+        context = self.find_context(approver, name)
         lifted = profile if context.profile is None else context.profile
         self._record(context, approver, ActionKind.UNFREEZE, profile=lifted)
         job_control.claim_pauses(context.store(), self.clock())
@@ -308,7 +308,12 @@ class ConsoleService:
             )
         return listed
 
-    def _find_context(self, approver: Approver, name: str) -> ProfileContext:
+    def find_context(self, approver: Approver, name: str) -> ProfileContext:
+        """Return the context with this name.
+
+        Raises:
+            CallRefused: the approver has no such context.
+        """
         context = next((each for each in self.contexts_of(approver) if each.name == name), None)
         if context is None:
             raise CallRefused(

@@ -27,8 +27,8 @@ from saasus_mcp.hosting.console.rendering import (
     render_message,
     render_page,
     request_language,
+    requested_address,
     return_path,
-    safe_path,
     safe_return,
 )
 from saasus_mcp.hosting.console.signin_sessions import (
@@ -110,8 +110,7 @@ class SigninRoutes:
 
     def redirect_to_signin(self, request: Request) -> Response:
         """Return a redirect to the sign-in page, which leads back to the requested page."""
-        wanted = return_path(request.url.path.removeprefix(BASE_PATH), request.url.query)
-        return self._redirect_back(wanted, "ended" if self._has_cookie(request) else "")
+        return self._redirect_back(requested_address(request), "ended" if self._has_cookie(request) else "")
 
     def refuse_form(self, request: Request) -> Response:
         """Return a redirect to the sign-in page for a form without a session. It leads back to the page of the form."""
@@ -218,6 +217,8 @@ class SigninRoutes:
 
     async def _show_link(self, request: Request) -> Response:
         """Ask before the ticket is used: a preview may fetch the link before the person clicks it."""
+        if not self.links.is_valid(request.path_params["ticket"]):
+            return self._refuse_link(request)
         return self._link_page(request, HTTPStatus.OK)
 
     async def _sign_in_with_link(self, request: Request) -> Response:
@@ -233,8 +234,12 @@ class SigninRoutes:
         approver = self.links.redeem(ticket)
         if approver is None:
             self.throttle.record_failure()
-            return render_message(message("console.bad_ticket"), language, HTTPStatus.FORBIDDEN)
+            return self._refuse_link(request)
         return await self._open_session(request, VerifiedApprover(approver))
+
+    def _refuse_link(self, request: Request) -> Response:
+        language = request_language(request, self.language)
+        return render_message(message("console.bad_ticket"), language, HTTPStatus.FORBIDDEN)
 
     def _link_page(self, request: Request, status: int, error: Message | None = None) -> Response:
         ticket = request.path_params["ticket"]
@@ -283,7 +288,7 @@ class SigninRoutes:
             fields = await read_form(request)
         except InvalidForm:
             fields = {}
-        response = redirect_to(safe_path(split_address(fields.get("back", "")).path))
+        response = redirect_to(safe_return(fields.get("back", "")))
         self._set_cookie(response, LANGUAGE_COOKIE, other, YEAR_SECONDS)
         return response
 

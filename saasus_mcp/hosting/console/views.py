@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import one_of
+from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.hosting.console.freeze_actions import freeze_mark
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
@@ -55,17 +56,22 @@ View = Callable[[ConsoleService, PageRequest], PageContent | None]
 """Returns a page; None if it does not exist."""
 
 
-def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
-    """Return the used budgets and the freezes that the approver may see."""
+def view_limits(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent:
+    """Return the used budgets and the freezes that the approver may see.
+
+    Args:
+        error: why a freeze was not started or lifted.
+    """
     now, approver, people = service.clock(), page.session.approver, PagePeople()
     ceilings = {**DEFAULT_CEILINGS, **(service.policy.ceilings or {})}
     places: list[dict[str, Any]] = []
     used: list[dict[str, Any]] = []
+    whole: list[Freeze] = []
     for context in service.contexts_of(approver):
         store = context.store()
-        freezes = [
-            _freeze_row(freeze, context, page.reader, people) for freeze in store.active_freezes(context.profile or "")
-        ]
+        found = store.active_freezes(context.profile or "")
+        whole += [each for each in found if not each.profile]
+        freezes = [_freeze_row(freeze, context, page.reader, people) for freeze in found]
         places.append({"context": context, "freezes": freezes, "own": any(each["own"] for each in freezes)})
         for charge in store.budget_usage(WINDOWS, now, context.profile):
             ceiling = ceilings[CEILING_OF_KIND[charge.kind]] if service.policy.ceilings is not None else None
@@ -76,7 +82,8 @@ def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
         "places": places,
         "used": used,
         "everything": service.may_freeze_all(approver),
-        "whole": any(not each["profile"] for place in places for each in place["freezes"]),
+        "whole": freeze_mark(whole),
+        "error": error,
         "here": "limits",
     }
     return PageContent("limits", values)
@@ -100,5 +107,6 @@ def _freeze_row(freeze: Freeze, context: ProfileContext, reader: Reader, people:
         "at": format_value(Timestamp(freeze.at), reader),
         "reason": freeze.reason,
         "profile": freeze.profile,
+        "seen": freeze_mark([freeze]),
         "own": bool(freeze.profile) and context.profile in (None, freeze.profile),
     }

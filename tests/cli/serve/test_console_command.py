@@ -17,6 +17,7 @@ from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.hosting.console import presence
+from saasus_mcp.hosting.console.freeze_actions import freeze_mark
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import folder_freeze
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
@@ -78,7 +79,8 @@ def test_it_freezes_everything_at_once(state: Path) -> None:
         assert found is not None
         assert found.reason == "調査中"
         assert "調査中" in client.get("/console/limits").text
-        client.post("/console/unfreeze", data={"csrf": csrf(client)})
+        lifted = {"csrf": csrf(client), "sure": "yes", "seen": freeze_mark([found])}
+        client.post("/console/unfreeze", data=lifted)
     assert folder_freeze.read_folder_freeze(state) is None
 
 

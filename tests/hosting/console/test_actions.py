@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import httpx2
 import pytest
 
 from saasus_mcp.common.messages import message
@@ -9,7 +12,7 @@ from saasus_mcp.permissions.approval.approvals import WAIT_AFTER_REJECTION
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store import ProofUse
+from saasus_mcp.store import Freeze, ProofUse
 from tests.support.approvals import NOW
 from tests.support.console import ConsoleSession, decide
 
@@ -132,8 +135,50 @@ async def test_freezing_holds_writes_until_it_is_lifted(stage: ConsoleSession) -
         assert frozen is not None
         assert (frozen.by, frozen.reason) == ("alice", "調査中")
         assert "調査中" in (await client.get("/console/limits")).text
-        await decide(client, "unfreeze", profile="production")
+        await lift(client)
     assert stage.store.active_freeze() is None
+
+
+async def lift(client: httpx2.AsyncClient, **changed: str) -> httpx2.Response:
+    """Send the form that lifts the freeze, as the page shows it and a person fills it in."""
+    page = await client.get("/console/limits")
+    [form] = re.findall(r'<form method="post" action="/console/unfreeze">.*?</form>', page.text, re.DOTALL)
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form))
+    return await client.post("/console/unfreeze", data={**fields, "sure": "yes", **changed})
+
+
+@pytest.mark.parametrize("sure", ["", "no", "on"])
+async def test_a_freeze_is_lifted_only_by_who_confirms_it(stage: ConsoleSession, sure: str) -> None:
+    stage.store.freeze(Freeze(stage.now, "bob", "調査中", "production"))
+    async with stage.signed_in() as client:
+        answer = await lift(client, sure=sure)
+    assert answer.status_code == 422
+    assert str(message("console.unfreeze_not_sure")) in answer.text
+    assert "調査中" in answer.text, "the page shows the freeze, which still holds"
+    assert stage.store.active_freeze() is not None
+    assert not stage.store.audit_records()
+
+
+async def test_a_page_from_before_does_not_lift_the_freeze_that_came_after(stage: ConsoleSession) -> None:
+    stage.store.freeze(Freeze(stage.now, "bob", "first", "production"))
+    async with stage.signed_in() as client:
+        seen = str(message("console.freeze_changed"))
+        stage.store.freeze(Freeze(stage.now + 1, "bob", "second", "production"))
+        replaced = await lift(client, seen=repr(stage.now))
+        assert (replaced.status_code, seen in replaced.text, "second" in replaced.text) == (409, True, True)
+        assert (await lift(client)).status_code == 303
+        again = await decide(client, "unfreeze", profile="production", sure="yes", seen=repr(stage.now + 1))
+    assert (again.status_code, seen in again.text) == (409, True)
+    assert [each["action"] for each in stage.store.audit_records()] == ["unfreeze"], "one record of one act"
+
+
+@pytest.mark.parametrize("action", ["freeze", "unfreeze"])
+async def test_a_freeze_of_an_unknown_profile_is_refused_as_such(stage: ConsoleSession, action: str) -> None:
+    async with stage.signed_in() as client:
+        answer = await decide(client, action, profile="nowhere", sure="yes")
+    assert answer.status_code == 409
+    assert str(message("console.refused.unknown")) not in answer.text, "nothing is about an approval"
+    assert str(message("hosting.unknown_profile")) in answer.text
 
 
 async def test_a_secret_is_revealed_once(stage: ConsoleSession) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -57,6 +57,31 @@ def filled(stage: ConsoleSession) -> ConsoleSession:
 
 
 ALL = ["eeeeeeee", "dddddddd", "cccccccc", "bbbbbbbb", "aaaaaaaa", "ffffffff"]
+FAULTS = [
+    ({"from": "2026-02-30"}, "console_audit.bad_date"),
+    ({"to": "yesterday"}, "console_audit.bad_date"),
+    ({"from": "0001-01-01"}, "console_audit.bad_date"),
+    ({"from": "2026-09-20", "to": "2026-09-19"}, "console_audit.dates_reversed"),
+    ({"profile": "gone"}, "hosting.unknown_profile"),
+]
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit.csv", "/audit.json"])
+@pytest.mark.parametrize(("query", "fault"), FAULTS)
+async def test_a_search_that_cannot_be_made_shows_nothing_instead_of_everything(
+    filled: ConsoleSession, path: str, query: dict[str, str], fault: str
+) -> None:
+    answer = await search(filled, path, **query)
+    assert str(message(fault)) in answer.text
+    assert not any(call in answer.text for call in ALL)
+    assert answer.status_code == (200 if path == "/audit" else 422)
+    assert "content-disposition" not in answer.headers
+
+
+async def test_a_last_day_alone_shows_the_days_before_it(filled: ConsoleSession) -> None:
+    record_call(filled, "99999999", "auth.CreateRole", NOW - 60 * DAY, applied="applied", ok=True, status=201)
+    day = datetime.fromtimestamp(NOW - 58 * DAY, UTC).date().isoformat()
+    assert calls_of(await search(filled, to=day)) == ["99999999"]
 
 
 @pytest.mark.parametrize(
@@ -104,10 +129,10 @@ async def test_the_end_of_a_call_is_found_across_pages(filled: ConsoleSession, m
     monkeypatch.setattr(audit_search, "PAGE_SIZE", 1)
     monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
     shown, query = [], {"outcome": "applied"}
-    while True:
+    for _ in range(len(ALL)):
         page = await search(filled, **query)
         shown += calls_of(page)
-        older = page.text.partition("before=")[2].partition('"')[0]
+        older = page.text.partition('rel="next"')[2].partition("before=")[2].partition('"')[0]
         if not older:
             break
         query["before"] = older

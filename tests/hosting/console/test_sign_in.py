@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from saasus_mcp.hosting.console.signin_sessions import SESSION_SECONDS, Approver
+import html
+import re
+
+import pytest
+
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES, SESSION_SECONDS, Approver
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, TOKEN, ConsoleSession, decide
 
@@ -35,15 +41,36 @@ async def test_a_one_time_link_asks_first_and_works_once(stage: ConsoleSession) 
             assert (await client.get(f"/console/enter/{ticket}")).status_code == 200
         assert (await client.post(f"/console/enter/{ticket}")).status_code == 303
         assert "local:me" in (await client.get("/console")).text
-    async with stage.browser() as client:
-        assert (await client.post(f"/console/enter/{ticket}")).status_code == 403
+    await require_refused(stage, ticket)
 
 
 async def test_a_one_time_link_expires(stage: ConsoleSession) -> None:
     ticket = stage.console.signin.links.issue(ALICE)
     stage.now = NOW + 301
+    await require_refused(stage, ticket)
+
+
+async def test_a_link_that_was_never_issued_is_refused_when_it_is_opened(stage: ConsoleSession) -> None:
+    await require_refused(stage, "made-up")
+
+
+async def require_refused(stage: ConsoleSession, ticket: str) -> None:
+    """Check that a link is refused, also as soon as it is opened, and that this counts as no guess."""
     async with stage.browser() as client:
+        for _ in range(MAX_FAILURES + 1):
+            opened = await client.get(f"/console/enter/{ticket}")
+            assert (opened.status_code, "<form" in opened.text.partition("<main")[2]) == (403, False)
+            assert str(message("console.bad_ticket")) in opened.text
         assert (await client.post(f"/console/enter/{ticket}")).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/console/audit?operation=auth_*&from=2026-09-20", "/console/sign-in?why=ended"])
+async def test_a_change_of_language_keeps_the_page_and_its_search(stage: ConsoleSession, path: str) -> None:
+    async with stage.signed_in() as client:
+        page = await client.get(path)
+        [back] = re.findall(r'name="back" value="([^"]+)"', page.text)
+        answer = await client.post("/console/language", data={"back": html.unescape(back)})
+    assert answer.headers["location"] == (path if "audit" in path else "/console/sign-in")
 
 
 async def test_a_cookie_is_kept_from_scripts_and_other_sites(stage: ConsoleSession) -> None:
