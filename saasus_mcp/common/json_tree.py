@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from saasus_mcp.common.json_columns import MANY, MAX_LEVELS, Columns, columns_of
+
+_TOGETHER = 1024
+"""Texts that are collected together: megabytes of them would stop every other thread."""
+_ATTEMPTS = 4
+"""Lists whose items may be looked at together without effect. Nested ones would be looked at again at each level."""
 
 
 def map_scalars(value: Any, convert: Callable[[Any], Any], *, keys: bool = False) -> Any:
@@ -48,39 +55,77 @@ class Survey:
         texts: its texts, keys and numbers, each once.
         too_deep: objects and lists are nested in more levels than the limit. The other attributes then lack the rest.
         infinite: a number is infinite.
+        columns: by identity, the long lists whose items were looked at together.
     """
 
     texts: set[str]
     too_deep: bool
     infinite: bool
+    columns: Mapping[int, Columns]
 
 
 def survey(value: Any, limit: int) -> Survey:
-    """Look at everything inside `value` once. Does not recurse.
+    """Look at everything inside `value` once. Recurses a few levels only.
 
     Args:
         limit: the levels of objects and lists to look at.
     """
-    texts: set[str] = set()
-    numbers: list[int | float] = []
+    found = _Found()
     level: list[Any] = [[value]]
-    for _ in range(limit + 1):
+    for depth in range(limit + 1):
         inner: list[Any] = []
         for parent in level:
             if isinstance(parent, dict):
-                texts.update(parent)
+                found.texts.update(parent)
                 parent = parent.values()  # noqa: PLW2901 - what is inside it
+            elif len(parent) >= MANY and found.add_together(parent, min(limit - depth, MAX_LEVELS)):
+                continue
             for item in parent:
                 if isinstance(item, str):
-                    texts.add(item)
+                    found.texts.add(item)
                 elif isinstance(item, (dict, list)):
                     inner.append(item)
                 elif item is not None and not isinstance(item, bool):
-                    numbers.append(item)
+                    found.numbers.append(item)
         level = inner
         if not level:
             break
-    texts.update(map(str, numbers))
-    return Survey(
-        texts, too_deep=any(level), infinite=any(isinstance(number, float) and math.isinf(number) for number in numbers)
-    )
+    found.texts.update(map(str, found.numbers))
+    infinite = any(isinstance(number, float) and math.isinf(number) for number in found.numbers)
+    return Survey(found.texts, too_deep=any(level), infinite=infinite, columns=found.columns)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a survey has found so far."""
+
+    texts: set[str] = field(default_factory=set)
+    numbers: list[int | float] = field(default_factory=list)
+    columns: dict[int, Columns] = field(default_factory=dict)
+    attempts: int = _ATTEMPTS
+
+    def add_together(self, values: list[Any], levels: int) -> bool:
+        """Add everything inside a list, or return False if its items cannot be looked at together."""
+        columns = columns_of(values, levels) if self.attempts else None
+        if columns is None:
+            self.attempts = max(self.attempts - 1, 0)
+            return False
+        self.columns[id(values)] = columns
+        self._add(columns)
+        return True
+
+    def _add(self, place: Columns) -> None:
+        """Add the texts, keys and numbers at a place and inside it. Equal whole numbers are one."""
+        self.texts.update(place.fields)
+        if str in place.types:
+            found = place.of_type(str)
+            for start in range(0, len(found), _TOGETHER):
+                self.texts.update(found[start : start + _TOGETHER])
+        if int in place.types:
+            self.numbers.extend(set(place.of_type(int)))
+        if float in place.types:
+            self.numbers.extend(place.of_type(float))
+        for inner in place.fields.values():
+            self._add(inner)
+        if place.items is not None:
+            self._add(place.items)

@@ -37,7 +37,6 @@ _ESCAPE = re.compile(
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?)",
     re.DOTALL,
 )
-_ESCAPING = re.compile(r"[%\\&]")
 _MAYBE_HEX = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX:._ ,-]{15,}+")
 """Finds quickly where digits of hexadecimal code can be."""
 _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
@@ -207,7 +206,7 @@ def decoded_forms(text: str) -> Iterator[str]:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    if _ESCAPING.search(text):
+    if "%" in text or "\\" in text or "&" in text:
         unescaped = _ESCAPE.sub(_unescape, text)
         if unescaped != text:
             yield _join_surrogates(unescaped)

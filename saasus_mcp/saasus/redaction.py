@@ -70,19 +70,13 @@ class KnownSecrets:
             return value
         return _Redaction(self, frozenset(names)).value(value)
 
-    def _occur_in(self, texts: Iterable[str]) -> bool:
+    def _occur_in(self, texts: Collection[str]) -> bool:
         """Return whether one of the texts contains one of the secrets.
 
-        ASCII texts are searched separately, which is faster;
-        those that are too short for a secret are not.
+        ASCII texts are searched separately, which is faster; those that are too short for a secret are not.
         """
-        ascii_texts: list[str] = []
-        others: list[str] = []
-        for text in texts:
-            if not text.isascii():
-                others.append(text)
-            elif len(text) >= self._shortest:
-                ascii_texts.append(text)
+        others = [text for text in texts if not text.isascii()]
+        ascii_texts = [text for text in texts if len(text) >= self._shortest and text.isascii()]
         return any(self.within(joined) for each in (ascii_texts, others) for joined in _joined(each))
 
     def text(self, text: str, *, locate: bool = True) -> str:

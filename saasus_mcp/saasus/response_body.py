@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from saasus_mcp.common.json_columns import Columns
 from saasus_mcp.common.json_parts import parse_json
 from saasus_mcp.common.json_tree import map_scalars, survey
 from saasus_mcp.common.text import MARK
@@ -20,10 +21,16 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 @dataclass(frozen=True, slots=True)
 class ParsedBody:
-    """The value of a body, and its texts, keys and numbers, each once."""
+    """The value of a body.
+
+    Attributes:
+        texts: its texts, keys and numbers, each once.
+        columns: by identity, the long lists whose items were looked at together.
+    """
 
     value: Any
     texts: Collection[str]
+    columns: Mapping[int, Columns]
 
 
 def parse_body(raw: bytes) -> ParsedBody:
@@ -47,7 +54,7 @@ def parse_body(raw: bytes) -> ParsedBody:
     if _may_need_replacing(raw):
         value = map_scalars(value, _replace_unsupported, keys=True)
         found = survey(value, MAX_DEPTH)
-    return ParsedBody(value, found.texts)
+    return ParsedBody(value, found.texts, found.columns)
 
 
 def _parse_slowly(raw: bytes) -> Any:

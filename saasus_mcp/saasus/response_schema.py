@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_columns import NO_COLUMNS, Columns
 from saasus_mcp.common.json_path import JSON_TYPES, Schema, main_branch
 from saasus_mcp.saasus.secret_masking import mask_secrets
 from saasus_mcp.saasus.secret_paths import Hide
@@ -38,14 +40,17 @@ class _Drift:
             self.differences.append(f"{path or 'answer'}: expected {expected}, got {_type_name(value)}")
 
 
-def shape_response(operation: Operation, value: Any, hide: Hide) -> ShapedResponse:
+def shape_response(
+    operation: Operation, value: Any, hide: Hide, columns: Mapping[int, Columns] = NO_COLUMNS
+) -> ShapedResponse:
     """Return the answer of a call with secrets hidden, whole and reduced.
 
     Args:
         value: the parsed body, wrapped as the outputSchema requires.
         hide: called once with each secret. Its result is shown instead.
+        columns: lists of the value whose items were already looked at together, by identity.
     """
-    whole, conforms = mask_secrets(operation, value, hide)
+    whole, conforms = mask_secrets(operation, value, hide, columns)
     if conforms:
         return ShapedResponse(whole, whole, ())
     drift = _Drift()

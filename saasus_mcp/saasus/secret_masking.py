@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from operator import is_
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_columns import MANY, NO_COLUMNS, Columns, columns_of
 from saasus_mcp.common.json_path import JSON_TYPES, Schema
 from saasus_mcp.saasus.secret_names import is_revealing, may_need_scrubbing, scrub_text
 from saasus_mcp.saasus.secret_paths import Hide, Mask, compile_mask, hide_all_values, redact
@@ -19,24 +19,23 @@ _CACHE_SIZE = 512
 _ALL = frozenset[type]().union(*JSON_TYPES.values())
 _SCALARS = _ALL - {dict, list}
 _NONE: frozenset[type] = frozenset()
-_MANY = 16
-"""Items of a list that are first looked at together, field by field. That takes half of the time, and tells only whether all are clean."""
-_MAX_NAMES = 64
-"""Names of fields in such items. With more, looking at all items for each name would take long."""
 _TEXTS_TOGETHER = 1024
 """Texts that are searched together: a search of megabytes would stop every other thread."""
 
 
-def mask_secrets(operation: Operation, value: Any, hide: Hide) -> tuple[Any, bool]:
+def mask_secrets(
+    operation: Operation, value: Any, hide: Hide, columns: Mapping[int, Columns] = NO_COLUMNS
+) -> tuple[Any, bool]:
     """Hide the secrets of an answer: by the schema's paths, and by name where the schema declares nothing.
 
     Args:
         hide: called once with each secret. Its result is shown instead.
+        columns: lists of the value whose items were already looked at together, by identity.
 
     Returns:
         The answer, the same object if nothing was hidden; and True if the answer certainly satisfies the outputSchema.
     """
-    walk = _Walk(hide)
+    walk = _Walk(hide, columns)
     return _root_field(operation).mask(value, walk), walk.conforms
 
 
@@ -57,6 +56,7 @@ class _Walk:
     """
 
     hide: Hide
+    columns: Mapping[int, Columns]
     conforms: bool = True
     looks_together: int = 4
 
@@ -91,18 +91,19 @@ class _DeclaredField:
         self._items = inner(schema.get("items", {}), "[]")
         self.unchanged = _NONE if self._secret else (self._types & _SCALARS) - ({str} if self._scrubbed else _NONE)
 
-    def passes(self, values: Sequence[Any]) -> bool:
-        """Return whether all values certainly pass unchanged. Looks at all of them at once, a field at a time."""
-        types = set(map(type, values))
-        if self._secret or (self._scrubbed and str in types):
+    def passes(self, place: Columns) -> bool:
+        """Return whether all values at a place certainly pass unchanged."""
+        if self._secret or (self._scrubbed and str in place.types):
             return False
-        if not types <= self._types:
-            return types == {str} and self._texts.issuperset(values)
-        return _inside_passes(values, types, self._items, self._passes_field)
+        if not place.types <= self._types:
+            return place.types == {str} and self._texts.issuperset(place.values)
+        return (place.items is None or self._items.passes(place.items)) and all(
+            self._passes_field(name, field) for name, field in place.fields.items()
+        )
 
-    def _passes_field(self, name: str, values: Sequence[Any]) -> bool:
+    def _passes_field(self, name: str, place: Columns) -> bool:
         field = self._fields.get(name, self._other)
-        return self._undeclared.passes_field(name, values) if field is None else field.passes(values)
+        return self._undeclared.passes_field(name, place) if field is None else field.passes(place)
 
     def mask(self, value: Any, walk: _Walk) -> Any:
         if (
@@ -149,18 +150,19 @@ class _UndeclaredField:
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
 
-    def passes(self, values: Sequence[Any]) -> bool:
-        """Return whether all values certainly contain no secret (see `_DeclaredField.passes`)."""
-        types = set(map(type, values))
-        if str in types:
-            texts = [each for each in values if isinstance(each, str)]
+    def passes(self, place: Columns) -> bool:
+        """Return whether all values at a place certainly contain no secret (see `_DeclaredField.passes`)."""
+        if str in place.types:
+            texts = place.of_type(str)
             parts = (texts[start : start + _TEXTS_TOGETHER] for start in range(0, len(texts), _TEXTS_TOGETHER))
             if any(map(may_need_scrubbing, parts)):
                 return False
-        return _inside_passes(values, types, self, self.passes_field)
+        return (place.items is None or self.passes(place.items)) and all(
+            self.passes_field(name, field) for name, field in place.fields.items()
+        )
 
-    def passes_field(self, name: str, values: Sequence[Any]) -> bool:
-        return name not in self._names and not is_revealing(name) and self.passes(values)
+    def passes_field(self, name: str, place: Columns) -> bool:
+        return name not in self._names and not is_revealing(name) and self.passes(place)
 
     def mask(self, value: Any, walk: _Walk) -> Any:
         if isinstance(value, dict):
@@ -177,30 +179,15 @@ class _UndeclaredField:
 
 
 def _mask_list(value: list[Any], field: _DeclaredField | _UndeclaredField, walk: _Walk) -> list[Any]:
-    if len(value) >= _MANY and walk.looks_together:
-        if field.passes(value):
+    if len(value) >= MANY and walk.looks_together:
+        place = walk.columns.get(id(value))
+        if place is None or place.values is not value:
+            place = columns_of(value)
+        if place is not None and field.passes(place):
             return value
         walk.looks_together -= 1
     shown = [item if type(item) in field.unchanged else field.mask(item, walk) for item in value]
     return value if all(map(is_, shown, value)) else shown
-
-
-def _inside_passes(
-    values: Sequence[Any],
-    types: set[type],
-    item: _DeclaredField | _UndeclaredField,
-    passes_field: Callable[[str, Sequence[Any]], bool],
-) -> bool:
-    """Return whether the fields of the objects among the values, and the items of the lists among them, all pass."""
-    objects = [each for each in values if isinstance(each, dict)] if dict in types else []
-    lists = [each for each in values if isinstance(each, list)] if list in types else []
-    items = list(chain.from_iterable(lists))
-    names: set[str] = set().union(*objects)
-    return (
-        len(names) <= _MAX_NAMES
-        and (not items or item.passes(items))
-        and all(passes_field(name, [each[name] for each in objects if name in each]) for name in names)
-    )
 
 
 def _conforming_types(schema: Schema) -> frozenset[type]:

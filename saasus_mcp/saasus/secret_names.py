@@ -17,6 +17,11 @@ SECRET_NAMES = re.compile(
 )
 """Lower-case names of fields that contain secrets, for answers and logged bodies without a schema.
 `code` may follow an encoded `#`, `&` or `?`."""
+_STEMS = (
+    *("pass", "secret", "token", "key", "credential", "authorization", "sig", "verifier", "session", "invitation_url"),
+    *("challenge_", "code", "パス", "暗証番号", "トークン", "シークレット", "秘密鍵", "キー", "コード"),
+)
+"""One of them is in whatever SECRET_NAMES matches. Texts without any, which are most, are searched in a twentieth of the time."""
 _FOREIGN = (
     ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i"),
     ("\N{LATIN SMALL LETTER DOTLESS I}", "i"),
@@ -49,7 +54,7 @@ _JAPANESE_PROSE = re.compile(
 
 def is_revealing(text: str) -> bool:
     """Return whether a text, such as a field name, contains the name of a secret, in any case."""
-    return SECRET_NAMES.search(_lower(text)) is not None
+    return _names_secret(_lower(text))
 
 
 def hide_named_values(value: Any) -> Any:
@@ -71,7 +76,11 @@ def may_need_scrubbing(texts: Iterable[str]) -> bool:
 
 def _may_name_secret(lower: str) -> bool:
     """Return whether a text in lower case may contain the name of a secret. Names that end or begin with a text always count."""
-    return "code" in lower or "session" in lower or "sig" in lower or SECRET_NAMES.search(lower) is not None
+    return "code" in lower or "session" in lower or "sig" in lower or _names_secret(lower)
+
+
+def _names_secret(lower: str) -> bool:
+    return any(map(lower.__contains__, _STEMS)) and SECRET_NAMES.search(lower) is not None
 
 
 def scrub_text(text: str) -> str:

@@ -152,7 +152,7 @@ def build_answer(
     value = known.redact(body.value, _declared_names(operation), body.texts)
     if not operation.answers:
         return _success(operation, response, DONE, drift=("answer: expected none",), full=hide_named_values(value))
-    shaped = shape_response(operation, {"result": value} if operation.wrapped else value, hide)
+    shaped = shape_response(operation, {"result": value} if operation.wrapped else value, hide, body.columns)
     return _success(operation, response, shaped.conforming, drift=shaped.drift, full=shaped.whole)
 
 

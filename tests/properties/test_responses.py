@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.common.json_tree import map_scalars
+from saasus_mcp.common.json_tree import map_scalars, survey
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus import response_body
 from saasus_mcp.saasus.client import ApiResponse
@@ -94,8 +94,9 @@ def test_an_answer_is_shaped_as_the_slow_and_plain_way_shapes_it(key: str, data:
             at = data.draw(st.sampled_from(["new", "client_secret", "Session", "API-KEY"]))
         node[at] = data.draw(any_json | logged)
     quick, plainly = Hider(), Hider()
+    columns = data.draw(st.just({}) | st.just(survey(value, response_body.MAX_DEPTH).columns))
     shaped, expected = (
-        shape_response(operation, value, quick.hide),
+        shape_response(operation, value, quick.hide, columns),
         reference_response_schema.shape_response(operation, value, plainly.hide),
     )
     assert repr(shaped) == repr(expected)

@@ -7,9 +7,11 @@ import re
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from saasus_mcp.saasus.redaction import KnownSecrets
-from saasus_mcp.saasus.secret_names import hide_named_values, scrub_text
+from saasus_mcp.saasus.secret_names import SECRET_NAMES, hide_named_values, is_revealing, scrub_text
 from saasus_mcp.saasus.secret_paths import REMOVED, compile_mask, hide_all_values
 from tests.support.timing import cpu_seconds
 
@@ -207,3 +209,45 @@ def test_text_beside_a_secret_that_ends_in_a_backslash_stays() -> None:
 def test_a_removed_secret_stays_removed_and_hides_nothing_after_it() -> None:
     assert scrub_text(f"APIKey={REMOVED}, token={REMOVED}") == f"APIKey={REMOVED}, token={REMOVED}"
     assert scrub_text(f"token={REMOVED}{HUSH}") == f"token={REMOVED}"
+
+
+@given(st.from_regex(SECRET_NAMES))
+def test_whatever_the_pattern_of_secret_names_matches_is_revealing(name: str) -> None:
+    assert is_revealing(name) or SECRET_NAMES.search(name.lower()) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "passwd",
+        "passcode",
+        "passphrase",
+        "secret",
+        "token",
+        "api-key",
+        "credential",
+        "authorization",
+        "signature",
+        "private_key",
+        "verifier",
+        "session",
+        "invitation_url",
+        "challenge_responses",
+        "mfa-code",
+        "code",
+        "sig",
+        "パスワード",
+        "パスフレーズ",
+        "パスコード",
+        "暗証番号",
+        "トークン",
+        "シークレット",
+        "秘密鍵",
+        "アクセスキー",
+        "認証コード",
+    ],
+)
+def test_each_word_for_a_secret_is_revealing_in_any_case(name: str) -> None:
+    assert is_revealing(name)
+    assert is_revealing(name.upper())
+    assert scrub_text(f"{name}={HUSH}") != f"{name}={HUSH}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from typing import Any, Literal
 
 from saasus_mcp.common.json_bytes import encode_json
@@ -52,6 +52,7 @@ class _Truncating:
     def __init__(self) -> None:
         self.cuts: list[Truncation] = []
         self._sizes: dict[int, int] = {}
+        self._text_sizes: dict[str, int] = {}
 
     def fit(self, value: Any, budget: int, place: str) -> Any:
         """Return the value within the budget."""
@@ -71,17 +72,16 @@ class _Truncating:
         An object or list is visited once: it is measured again with each one around it.
         """
         if isinstance(value, str):
-            return most + 1 if len(value) > most else json_size(value)
+            return most + 1 if len(value) > most else self._text_sizes.setdefault(value, json_size(value))
         if not isinstance(value, (dict, list)):
             return json_size(value)
         known = self._sizes.get(id(value))
         if known is not None:
             return known
         total = 1 if value else 2
-        for item in value:
-            total += self._size(item, most) + 1
-            if isinstance(value, dict):
-                total += self._size(value[item], most) + 1
+        for part in chain.from_iterable(value.items()) if isinstance(value, dict) else value:
+            size = self._text_sizes.get(part) if type(part) is str else None  # most texts occur in many items
+            total += (self._size(part, most) if size is None else size) + 1
             if total > most:
                 return most + 1
         self._sizes[id(value)] = total

@@ -33,7 +33,7 @@ MEASURED: dict[str, tuple[str, dict[str, Any], int, float]] = {
     "small read": ("auth_get_roles", {}, 422, 0.8),
     "read of a target": ("auth_get_tenant", {"tenant_id": "t-1"}, 646, 1.15),
     "write": ("auth_create_role", {"role_name": "editor", "display_name": "Editor"}, 1003, 1.9),
-    "list of 100": ("auth_get_tenant_users", {"tenant_id": "users-100"}, 798, 4.0),
+    "list of 100": ("auth_get_tenant_users", {"tenant_id": "users-100"}, 743, 4.0),
     "read without a target": ("auth_get_user_attributes", {}, 437, 0.75),
     "unknown tool": ("auth_get_rolls", {}, 324, 1.1),
     "unknown argument": ("auth_get_roles", {"name": "x"}, 96, 0.17),

@@ -1,0 +1,63 @@
+"""Look at the items of a long list together, a field at a time. This takes a third of the time of one item after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+MANY = 16
+"""Items of a list that are worth it."""
+MAX_NAMES = 64
+"""Names of fields in such items. With more, looking at all items for each name would take long."""
+MAX_LEVELS = 32
+"""Levels of objects and lists in such items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The values at one place inside the items of a list.
+
+    Attributes:
+        types: those of the values.
+        fields: the fields of the objects among the values, by name.
+        items: the items of the lists among the values, if there are any.
+    """
+
+    values: Sequence[Any]
+    types: set[type]
+    fields: Mapping[str, Columns]
+    items: Columns | None
+
+    def of_type(self, *types: type) -> Sequence[Any]:
+        """Return the values of these types."""
+        return self.values if self.types.issubset(types) else [each for each in self.values if type(each) in types]
+
+
+def columns_of(values: Sequence[Any], levels: int = MAX_LEVELS) -> Columns | None:
+    """Return values by their places, or None if they have too many names of fields, or more levels of objects and lists."""
+    types = set(map(type, values))
+    if not levels and not types.isdisjoint((dict, list)):
+        return None
+    fields, items = dict[str, Columns](), None
+    if dict in types:
+        objects = values if len(types) == 1 else [each for each in values if isinstance(each, dict)]
+        names: set[str] = set().union(*objects)
+        if len(names) > MAX_NAMES:
+            return None
+        for name in names:
+            column = columns_of([each[name] for each in objects if name in each], levels - 1)
+            if column is None:
+                return None
+            fields[name] = column
+    if list in types:
+        lists = [each for each in values if isinstance(each, list)]
+        inside = list(chain.from_iterable(lists))
+        items = columns_of(inside, levels - 1) if inside else None
+        if inside and items is None:
+            return None
+    return Columns(values, types, fields, items)
+
+
+NO_COLUMNS: Mapping[int, Columns] = {}
