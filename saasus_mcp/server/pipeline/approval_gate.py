@@ -187,23 +187,21 @@ class ApprovalGate:
         )
         approved = Question.from_json(approval.preview)
         before, after = _comparable(approved), _comparable(draft.question)
-        text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
         if unattended is not None:
-            awaited = self._awaited(approval, after)
-            raise _unattended_refusal(unattended, awaited, text_after, self._where_to_decide(approval))
+            raise self._unattended_refusal(unattended, self._awaited(approval, after))
         if proof is not None:
+            text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
             return Authorized(request.decision, proof, draft.inspection, added_lines(text_before, text_after))
         # The question of an earlier request may show fields that this caller may no longer read.
         shown = fit_dialog(replace(approved, reason="")) if before == after else after
-        return await self._await_approval(request, self._awaited(approval, shown), shown, draft)
+        return await self._await_approval(request, self._awaited(approval, shown), draft)
 
     async def _await_approval(
-        self, request: ConsentRequest, awaited: AwaitedApproval, shown: Question, draft: QuestionDraft
+        self, request: ConsentRequest, awaited: AwaitedApproval, draft: QuestionDraft
     ) -> PendingElicitation:
         """Open the console's page of the approval once, if a console runs and the client can open pages.
 
         Args:
-            shown: the question, as the model and this caller may read it.
             draft: the question as it was made, of which a dialog may not show all.
 
         Raises:
@@ -214,18 +212,15 @@ class ApprovalGate:
         opened = request.call.url_answers.get(code)
         # If another person must approve, the page is of no use to this one.
         is_new = opened is None and code not in self._opened and not approval.two_person
-        base = self._console_url() if elicitor is not None and is_new else ""
-        if base and elicitor is not None:
+        if awaited.url and elicitor is not None and is_new:
             text = message("server.approval_page", code=code).text(self._language)
-            prompt = UrlPrompt(code, f"{base}/approvals/{code}", text)
+            prompt = UrlPrompt(code, awaited.url, text)
             opened = await elicitor.open_url(prompt)
             self._opened.append(code)
             if opened is None:
                 return PendingElicitation(ConfirmationPrompt(text, None), url_prompt=prompt)
         too_long = bool(draft.question.hidden) and request.decision.outcome == "confirm" and not request.decision.typed
-        where = self._where_to_decide(approval)
-        preview = render_for_model(shown, self._reader)
-        raise _pending_refusal(awaited, preview, where, opened=bool(opened), too_long=too_long)
+        raise self._pending_refusal(awaited, opened=bool(opened), too_long=too_long)
 
     def _awaited(self, approval: Approval, shown: Question) -> AwaitedApproval:
         """Return the approval with the question as this caller may read it, for an app."""
@@ -235,45 +230,40 @@ class ApprovalGate:
         in_terminal = not base or is_loopback(urlsplit(base).hostname or "")
         return AwaitedApproval(approval, Text(en, ja), url, in_terminal)
 
-    def _where_to_decide(self, approval: Approval) -> Message:
-        """Return what to ask the approver to do: a hosted server's approvers have a console and no terminal with its store."""
-        base, code = self._console_url(), approval.code
-        if not base:
-            return message("server.decide_in_terminal", code=code)
-        url = f"{base}/approvals/{code}"
-        if is_loopback(urlsplit(base).hostname or ""):
-            return message("server.decide_anywhere", code=code, url=url)
-        return message("server.decide_on_console", url=url)
+    def _unattended_refusal(self, answer: UnattendedAnswer, awaited: AwaitedApproval) -> CallRefused:
+        where, preview = _where_to_decide(awaited), awaited.question.text(self._language)
+        return CallRefused(
+            answer.reason,
+            message("server.client_declined", cause=answer.message, code=awaited.approval.code),
+            message("server.client_declined_hint", decide=where, preview=preview),
+            awaited=awaited,
+        )
+
+    def _pending_refusal(self, awaited: AwaitedApproval, *, opened: bool, too_long: bool) -> CallRefused:
+        approval, where, preview = awaited.approval, _where_to_decide(awaited), awaited.question.text(self._language)
+        needed = message(
+            "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
+        )
+        if too_long:
+            needed = message("server.approval_needed_long", needed=needed)
+        return CallRefused(
+            Reason.APPROVAL,
+            needed,
+            message("server.approval_page_hint" if opened else "server.approval_hint", decide=where, preview=preview),
+            awaited=awaited,
+        )
+
+
+def _where_to_decide(awaited: AwaitedApproval) -> Message:
+    """Return what to ask the approver to do: a hosted server's approvers have a console and no terminal with its store."""
+    code, url = awaited.approval.code, awaited.url
+    if not url:
+        return message("server.decide_in_terminal", code=code)
+    if awaited.in_terminal:
+        return message("server.decide_anywhere", code=code, url=url)
+    return message("server.decide_on_console", url=url)
 
 
 def _comparable(question: Question) -> Question:
     """Return the question without the parts that differ between two questions about the same call."""
     return fit_dialog(replace(question, reason="", lead=(), typed=None, requester_name=""))
-
-
-def _unattended_refusal(
-    answer: UnattendedAnswer, awaited: AwaitedApproval, preview: str, where: Message
-) -> CallRefused:
-    return CallRefused(
-        answer.reason,
-        message("server.client_declined", cause=answer.message, code=awaited.approval.code),
-        message("server.client_declined_hint", decide=where, preview=preview),
-        awaited=awaited,
-    )
-
-
-def _pending_refusal(
-    awaited: AwaitedApproval, preview: str, where: Message, *, opened: bool, too_long: bool
-) -> CallRefused:
-    approval = awaited.approval
-    needed = message(
-        "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
-    )
-    if too_long:
-        needed = message("server.approval_needed_long", needed=needed)
-    return CallRefused(
-        Reason.APPROVAL,
-        needed,
-        message("server.approval_page_hint" if opened else "server.approval_hint", decide=where, preview=preview),
-        awaited=awaited,
-    )
