@@ -178,15 +178,22 @@ class JobReader:
         Raises:
             SaasusMcpError: see `review_call`.
         """
-        operation = self._pipeline.catalogue.find(step.operation)
-        target = operation.effects.target
+        target = self._pipeline.catalogue.find(step.operation).effects.target
         if target is not None and target.read is not None:
             self.read_log.record(target.read, None)  # the report names the target
-        args = fill_placeholders(step.args, step.placeholders())
-        undo_ref = await undo_ref_of(self._pipeline, step.undoes)
-        ref = step.ref(self._job)
-        call = Call(operation.tool, args, self.principal, undo_ref=undo_ref, job_step=ref, deadline=self._deadline)
+        call = await self.build_call(step)
         return await review_call(self._pipeline, call, self.reader_for, PLACEHOLDER, state_changes=state_changes)
+
+    async def build_call(self, step: PlanStep) -> Call:
+        """Return the call of a step, with placeholders for the values of earlier steps.
+
+        Raises:
+            SaasusMcpError: the step undoes a change that is no longer in the undo log.
+        """
+        tool = self._pipeline.catalogue.find(step.operation).tool
+        args = fill_placeholders(step.args, step.placeholders())
+        undo_ref, ref = await undo_ref_of(self._pipeline, step.undoes), step.ref(self._job)
+        return Call(tool, args, self.principal, undo_ref=undo_ref, job_step=ref, deadline=self._deadline)
 
     async def undo_entries(self, job: str) -> list[UndoEntry]:
         """Return the changes of a job in the undo log, newest first."""

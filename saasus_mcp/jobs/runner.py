@@ -37,8 +37,7 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job
-from saasus_mcp.server.pipeline.job_grants import fill_placeholders
-from saasus_mcp.server.pipeline.job_steps import evaluate_step, undo_ref_of, with_jobs
+from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store import JobAlreadyRunning
@@ -105,16 +104,15 @@ class JobRunner:
         async def plan(asked: float) -> JobProposal:
             await self._require_not_running(key, principal)
             job, limit = key + secrets.token_hex(16 - REQUEST_KEY_BYTES), call.deadline
-            timed = replace(call, deadline=None if limit is None else limit.postponed(asked))
             reader = JobReader(
                 self.pipeline,
                 principal,
                 JobStepRef(job),
-                deadline=timed.deadline,
+                deadline=None if limit is None else limit.postponed(asked),
                 caller=call.principal,
                 encoding=call.encoding,
             )
-            found, proposal = await self._plan(spec, timed, reader, job=job, reason=reason)
+            found, proposal = await self._plan(spec, call, reader, job=job, reason=reason)
             planned[job] = found, reader
             return proposal
 
@@ -217,9 +215,7 @@ class JobRunner:
     ) -> tuple[Plan, JobProposal]:
         self._require_reads_allowed(spec, reader.principal)
         plan = await load_kind(spec.name).plan(reader, call.arguments)
-        plan, decisions, digests = await self._evaluate(
-            spec, plan, replace(call, principal=reader.principal), reader, job
-        )
+        plan, decisions, digests = await self._evaluate(spec, plan, reader)
         decision, critical = self._shared_consent(plan, decisions)
         digest = await worker_threads.run_in_worker(call.principal.id, plan.digest)
         question = build_job_question(
@@ -308,7 +304,7 @@ class JobRunner:
                 )
 
     async def _evaluate(
-        self, spec: JobSpec, plan: Plan, caller: Call, reader: JobReader, job: str
+        self, spec: JobSpec, plan: Plan, reader: JobReader
     ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
         """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls.
 
@@ -325,13 +321,9 @@ class JobRunner:
             for step in group.steps:
                 if not spec.may_write(step.operation):
                     raise AssertionError(f"{spec.name} does not declare that it calls {step.operation}")
-                tool = self.pipeline.catalogue.find(step.operation).tool
-                args = fill_placeholders(step.args, step.placeholders())
-                ref = step.ref(JobStepRef(job))
-                undo_ref = await undo_ref_of(self.pipeline, step.undoes)
-                call = Call(tool, args, caller.principal, undo_ref=undo_ref, job_step=ref, deadline=caller.deadline)
+                call = await reader.build_call(step)
                 evaluated = await evaluate_step(self.pipeline, call, reader.reader_for, binds=step.binds)
-                decisions.append(DecidedStep(evaluated.decision, tool, group.name))
+                decisions.append(DecidedStep(evaluated.decision, call.name, group.name))
                 digests[step.step] = evaluated.digest
                 steps.append(replace(step, snapshot=evaluated.snapshot))
             groups.append(replace(group, steps=tuple(steps)))
