@@ -133,10 +133,8 @@ def job_title(name: str, language: Language) -> str:
 
 
 def _title(entry: UndoEntry, catalogue: Catalogue, language: Language) -> str:
-    try:
-        return catalogue.find(entry.operation).title.text(language)
-    except UnknownTool:
-        return visible_text(entry.operation)
+    operation = catalogue.get(entry.operation)
+    return visible_text(entry.operation) if operation is None else operation.title.text(language)
 
 
 def _preview(entry: UndoEntry, catalogue: Catalogue) -> UndoPreview | None:

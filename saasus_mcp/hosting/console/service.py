@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import message
@@ -295,10 +295,7 @@ class ConsoleService:
 
     def find_operation(self, key: str) -> Operation | None:
         """Return the operation with this key; None if this version does not know it."""
-        try:
-            return self.catalogue.find(key)
-        except UnknownTool:
-            return None
+        return self.catalogue.get(key)
 
     def _find_pending(self, approver: Approver, code: str) -> ListedApproval:
         listed = self.find_approval(approver, code)

@@ -18,7 +18,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from saasus_mcp.catalog import Catalogue, Operation, UnknownTool, jobs
+from saasus_mcp.catalog import Catalogue, Operation, jobs
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
@@ -134,11 +134,10 @@ class Resources:
             result = await self._results.read(uri, principal)
             return result.value if result is not None else None
         if uri.startswith(CATALOG_URI):
-            try:
-                operation = self._catalogue.find(unquote(uri.removeprefix(CATALOG_URI)))
-            except UnknownTool:
+            operation = self._catalogue.get(unquote(uri.removeprefix(CATALOG_URI)))
+            if operation is None or operation not in self._allowed(principal):
                 return None
-            return self._describe(operation, principal) if operation in self._allowed(principal) else None
+            return self._describe(operation, principal)
         return None
 
     def _title(self, resource: str) -> str:
@@ -148,10 +147,8 @@ class Resources:
         """Return whether the policy could still allow the calls of an operation or a job."""
         keys = (source,) if "." in source else _reads().get(source, ())
         principal = principal if "." in source else principal.for_job(source)
-        try:
-            return all(self._policy.could_allow(self._catalogue.find(key), principal, self._profile) for key in keys)
-        except UnknownTool:
-            return False
+        operations = map(self._catalogue.get, keys)
+        return all(each and self._policy.could_allow(each, principal, self._profile) for each in operations)
 
     def _tool(self, source: str) -> str:
         """Return the name of the tool that gave an answer. Answers of operations are stored under the key of the operation."""

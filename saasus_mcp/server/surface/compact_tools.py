@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from saasus_mcp.catalog import Operation, UnknownTool
+from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.catalogue import MAX_SUGGESTIONS
 from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
 from saasus_mcp.common.json_path import InvalidArguments, Schema
@@ -185,13 +185,12 @@ class CompactTools:
             InvalidArguments: there is no such operation, or it has another level.
             CallRefused: the connection does not offer the operation.
         """
-        try:
-            operation = self._pipeline.catalogue.find(call.name)
-        except UnknownTool:
+        operation = self._pipeline.catalogue.get(call.name)
+        if operation is None:
             if self._jobs.find(call.name, call.principal) is not None:
                 hint = message("server.wrong_level_hint", tool=self._jobs.call_tool_for(call.name))
-                raise InvalidArguments(("name",), message("server.is_job", name=call.name), hint) from None
-            raise self._missing(call.name, call.principal) from None
+                raise InvalidArguments(("name",), message("server.is_job", name=call.name), hint)
+            raise self._missing(call.name, call.principal)
         require_not_narrowed(operation, call.principal)
         if operation.level not in levels:
             raise InvalidArguments(
@@ -206,11 +205,7 @@ class CompactTools:
         Raises:
             InvalidArguments: there is no such operation, or none for this caller. The text is the same in both cases.
         """
-        catalogue = self._pipeline.catalogue
-        try:
-            operation = catalogue.find(name)
-        except UnknownTool:
-            operation = None
+        operation = self._pipeline.catalogue.get(name)
         if operation is not None and self._allowed(operation, principal):
             return operation
         raise self._missing(name, principal)

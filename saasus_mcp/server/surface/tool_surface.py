@@ -95,18 +95,15 @@ class ToolSurface:
         Raises:
             UnknownTool: there is no such operation. The error names the nearest tools that the policy allows this caller.
         """
-        try:
-            return self._pipeline.catalogue.find(name)
-        except UnknownTool:
-            raise UnknownTool(
-                name, (*nearest_names(name, self._builtin), *self._compact.nearest_tools(name, principal))
-            ) from None
+        operation = self._pipeline.catalogue.get(name)
+        if operation is None:
+            nearest = (*nearest_names(name, self._builtin), *self._compact.nearest_tools(name, principal))
+            raise UnknownTool(name, nearest)
+        return operation
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """Return the schema of the arguments of a tool, or None if there is no such tool."""
         if name in self._builtin:
             return self._builtin[name].input_schema
-        try:
-            return self._pipeline.catalogue.find(name).input_schema
-        except UnknownTool:
-            return None
+        operation = self._pipeline.catalogue.get(name)
+        return None if operation is None else operation.input_schema
