@@ -52,12 +52,13 @@ class PolicyEvaluator:
 
     async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
         """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
-        decision = await self._decide(call.policy_input(self._destination), call, read)
+        principal, profile = call.principal, self._destination.profile
+        case = PolicyInput(call.operation, call.arguments, principal, profile)
+        decision = await self._decide(case, call, read)
         if call.undo_ref is None:
             return decision
         undone = call.undo_ref.entry
-        operation = self._catalogue.find(undone.operation)
-        original = PolicyInput(operation, undone.arguments, call.principal, self._destination.profile)
+        original = PolicyInput(self._catalogue.find(undone.operation), undone.arguments, principal, profile)
         return stricter_decision(decision, await self._decide(original, call, read))
 
     async def _decide(self, case: PolicyInput, call: PreparedCall, read: ApiReader) -> Decision:

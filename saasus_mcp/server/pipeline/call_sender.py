@@ -17,15 +17,16 @@ from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
+from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME, SecretCollector, SecretVault
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.secret_paths import redact, secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer, not_sent_answer
-from saasus_mcp.server.pipeline import job_grants, verification
+from saasus_mcp.server.pipeline import verification
 from saasus_mcp.server.pipeline.audit_recorder import MAX_CHANGES, AuditRecorder
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
+from saasus_mcp.server.results.result_store import RESULT_LIFETIME
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, FairQueue, Slot
 from saasus_mcp.server.scheduling.processor_turns import release_turn
@@ -186,10 +187,8 @@ class CallSender:
         return answer
 
     async def _store_secrets(self, call: PreparedCall, collector: SecretCollector) -> None:
-        origin, lifetime = (
-            {"operation": call.operation.key, "call": call.id},
-            job_grants.secret_lifetime(call.job_step),
-        )
+        origin = {"operation": call.operation.key, "call": call.id}
+        lifetime = SECRET_LIFETIME if call.job_step is None else RESULT_LIFETIME  # they must outlive the job
         try:
             await self._run(
                 lambda: self._vault().store_secrets(collector, call.principal.id, self._profile, lifetime, **origin)

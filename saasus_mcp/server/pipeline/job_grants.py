@@ -13,11 +13,9 @@ from saasus_mcp.permissions.inspection.preconditions import require_target_exist
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision, Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import JobStepRef
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
-from saasus_mcp.server.results.result_store import RESULT_LIFETIME
 from saasus_mcp.store import ProofUse, StepClaim, StepOutcome
 
 if TYPE_CHECKING:
@@ -168,8 +166,3 @@ def step_outcome(step: JobStepRef | None, answer: ToolAnswer) -> StepOutcome | N
     if step is None or not step.step:
         return None
     return StepOutcome(answer.applied, "" if answer.ok else answer.text, answer.structured)
-
-
-def secret_lifetime(step: JobStepRef | None) -> int:
-    """Return the seconds for which the secrets of an answer can be revealed. Those of a job must outlive the job."""
-    return SECRET_LIFETIME if step is None else RESULT_LIFETIME

@@ -10,7 +10,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.approval.proof import Binding, Destination, Proof
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
 from saasus_mcp.permissions.inspection.target import target_identity
-from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal
+from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.policy.wrappers import require_not_narrowed
 from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_arguments
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
@@ -71,10 +71,6 @@ class PreparedCall:
             saas_id=destination.saas_id,
             target=target_identity(self.operation, self.arguments),
         )
-
-    def policy_input(self, destination: Destination) -> PolicyInput:
-        """Return the call as a policy sees it, without live state."""
-        return PolicyInput(self.operation, self.arguments, self.principal, destination.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +146,13 @@ def prepare_internal_call(
     """
     checked = check_arguments(operation, arguments)
     request = build_request(operation, checked)
-    if parent is None:
-        return PreparedCall(operation, checked, request, principal, deadline=deadline)
     return PreparedCall(
         operation,
         checked,
         request,
         principal,
-        parent=parent.id,
-        probe=True,
+        parent="" if parent is None else parent.id,
+        probe=parent is not None,
         deadline=deadline,
-        progress=parent.progress,
+        progress=no_progress if parent is None else parent.progress,
     )
