@@ -67,9 +67,3 @@ def test_revealing_asks_the_passphrase_and_keeps_the_secret_without_it(state: Pa
         terminal.type(PASSPHRASE)
         terminal.wait_for("hidden-pass-word")
         assert terminal.wait() == 0
-
-
-def _answers(terminal: Terminal, *pairs: tuple[str, str]) -> None:
-    for asked_for, typed in pairs:
-        terminal.wait_for(asked_for)
-        terminal.type(typed)

@@ -226,12 +226,11 @@ def test_without_the_passphrase_nothing_is_approved(state: Path) -> None:
 
 def test_a_passphrase_is_set_changed_with_the_old_one_and_cleared_with_the_new(state: Path) -> None:
     with Terminal("approver", "set") as terminal:
-        _answers(terminal, ("New passphrase", PASSPHRASE), ("Repeat the new passphrase", PASSPHRASE))
+        terminal.answer(("New passphrase", PASSPHRASE), ("Repeat the new passphrase", PASSPHRASE))
         assert terminal.wait() == 0
     assert passphrase.verify_passphrase(state, PASSPHRASE)
     with Terminal("approver", "set", "--lang", "ja") as terminal:
-        _answers(
-            terminal,
+        terminal.answer(
             ("現在のパスフレーズ", PASSPHRASE),
             ("新しい", "合言葉は青い空の下"),
             ("もう一度", "合言葉は青い空の下"),
@@ -239,7 +238,7 @@ def test_a_passphrase_is_set_changed_with_the_old_one_and_cleared_with_the_new(s
         assert terminal.wait() == 0
     assert passphrase.verify_passphrase(state, "合言葉は青い空の下")
     with Terminal("approver", "clear") as terminal:
-        _answers(terminal, ("Current passphrase", "合言葉は青い空の下"))
+        terminal.answer(("Current passphrase", "合言葉は青い空の下"))
         assert terminal.wait() == 0
     assert not passphrase.is_passphrase_set(state)
 
@@ -248,7 +247,7 @@ def test_the_passphrase_stays_as_it_is_without_the_old_one(state: Path) -> None:
     passphrase.save_passphrase(state, PASSPHRASE)
     for command in ("set", "clear"):
         with Terminal("approver", command) as terminal:
-            _answers(terminal, *[("Current passphrase", "a wrong one")] * 3)
+            terminal.answer(*[("Current passphrase", "a wrong one")] * 3)
             assert terminal.wait() == 1
     assert passphrase.verify_passphrase(state, PASSPHRASE)
 
@@ -265,7 +264,7 @@ def test_the_passphrase_stays_as_it_is_without_the_old_one(state: Path) -> None:
 )
 def test_a_short_or_mistyped_passphrase_is_not_set(state: Path, answers: list[tuple[str, str]], said: str) -> None:
     with Terminal("approver", "set") as terminal:
-        _answers(terminal, *answers)
+        terminal.answer(*answers)
         terminal.wait_for(said)
         assert terminal.wait() == 1
     assert not passphrase.is_passphrase_set(state)
@@ -317,12 +316,6 @@ def test_a_call_is_taken_back_by_hanging_up() -> None:
         terminal.hang_up()
         terminal.wait_for("you did not confirm it")
         assert terminal.wait() == 4
-
-
-def _answers(terminal: Terminal, *pairs: tuple[str, str]) -> None:
-    for asked_for, typed in pairs:
-        terminal.wait_for(asked_for)
-        terminal.type(typed)
 
 
 def _a_tenant_user() -> tuple[str, str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import anyio
-
 from saasus_mcp.jobs import job_control, pause_gate
-from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -19,20 +16,13 @@ from saasus_mcp.store import Freeze
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.job_data import add_tenants, sandbox_state
 from tests.support.job_server import JobServer, start_job_server
+from tests.support.paused_jobs import CHANGE, PERSON, until
 from tests.support.pipeline import PRINCIPAL
 from tests.support.policies import replace_policy
 
 AREA = "Paused jobs"
 NAME = "job_run_plan"
-CHANGE = "auth.UpdateTenantPlan"
 COUNT = 20
-PERSON = Controller("local:person", "person", "terminal")
-
-
-async def _until(reached: Callable[[], bool]) -> None:
-    with anyio.fail_after(30):
-        while not reached():  # noqa: ASYNC110 - there is no event but at the API
-            await anyio.sleep(0.002)
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class PausedList:
 
         setattr(jobs, "get", counted)  # noqa: B010 - for mypy, a method cannot be assigned
         try:
-            await _until(lambda: asked >= 3)
+            await until(lambda: asked >= 3)
         finally:
             delattr(jobs, "get")
         told = await self.on.call_json("job_status", {"job": self.job})
@@ -92,7 +82,7 @@ async def _paused_list(ground: AttackContext) -> AsyncIterator[PausedList]:
         assert store.decide_approval(approval.code, "approved", by="local:boss", at=now, expires_at=now + 600)
         job = await on.runner.start(on.runner.specs[NAME], Call(NAME, {"calls": calls}, PRINCIPAL))
         assert isinstance(job, str)
-        await _until(lambda: on.count_requests(CHANGE) >= 3)
+        await until(lambda: on.count_requests(CHANGE) >= 3)
         assert (await on.call_json("job_control", {"job": job, "action": "pause"}))["status"] == "paused"
         made = on.count_requests(CHANGE)
         assert made < COUNT
@@ -142,7 +132,7 @@ async def cancel_and_repeat(ground: AttackContext) -> str:
     async with _paused_list(ground) as paused:
         paused.pause_as_person()
         assert (await paused.control("cancel"))[0]
-        await _until(lambda: _has_ended(paused))
+        await until(lambda: _has_ended(paused))
         answer = await paused.on.call(NAME, {"calls": paused.calls})
         assert not answer.ok
         assert "saasus-mcp approve" in answer.text, answer.text

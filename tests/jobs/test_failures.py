@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from saasus_mcp.common.errors import SaasusMcpError
@@ -25,6 +23,7 @@ from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.store import Freeze
 from tests.support.job_data import import_lines, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server, start_jobs_at_once
+from tests.support.paused_jobs import until
 from tests.support.pipeline import PRINCIPAL
 
 
@@ -84,12 +83,6 @@ async def test_a_list_can_stop_at_the_first_failure(tmp_path: Path) -> None:
         told = await on.call_json("job_import_users", args, elicitor=AcceptingPerson())
         assert told["counts"]["not_begun"] > 60
         assert on.count_requests("auth.CreateSaasUser") <= 8, "only what was under way at the failure went on"
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    with anyio.fail_after(30):
-        while not reached():  # noqa: ASYNC110 - there is no event but at the API
-            await anyio.sleep(0.002)
 
 
 @pytest.mark.slow

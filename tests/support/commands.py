@@ -130,6 +130,12 @@ class Terminal:
         """Type a line."""
         os.write(self._screen, line.encode() + b"\n")
 
+    def answer(self, *pairs: tuple[str, str]) -> None:
+        """Type a line after each question."""
+        for asked_for, typed in pairs:
+            self.wait_for(asked_for)
+            self.type(typed)
+
     def interrupt(self) -> None:
         """Interrupt the command as Ctrl+C does."""
         self._process.send_signal(signal.SIGINT)

@@ -11,9 +11,7 @@ import anyio
 import httpx2
 from anyio.abc import SocketStream
 from mcp import Client as McpClient
-from mcp import types
 from mcp.client import advertise
-from mcp.client.context import ClientRequestContext
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.routing import BaseRoute
@@ -38,7 +36,7 @@ from saasus_mcp.settings import HttpSettings, JwtTable
 from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings
 from saasus_mcp.store import Store
 from tests.support.jwt_issuer import ISSUER
-from tests.support.pipeline import CREDENTIALS, ERAS, Responder, StubApi
+from tests.support.pipeline import CREDENTIALS, ERAS, Responder, StubApi, elicitation_callback
 from tests.support.processes import TIMEOUT
 
 if TYPE_CHECKING:
@@ -224,12 +222,6 @@ async def connect_client(
         narrowing: headers that narrow the connection.
         apps: whether the client declares that it shows apps.
     """
-
-    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
-        assert answering is not None
-        assert isinstance(params, types.ElicitRequestFormParams)
-        return answering(params)
-
     headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **narrowing}
     async with AsyncExitStack() as until:
         if way == "sse":
@@ -237,7 +229,7 @@ async def connect_client(
         else:
             http = await until.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=TIMEOUT))
             transport = streamable_http_client(f"{url}/mcp{path}", http_client=http)
-        callback = elicited if answering else None
+        callback = elicitation_callback(answering) if answering else None
         mode = "legacy" if way == "sse" else way
         extensions = [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})] if apps else None
         client = McpClient(transport, mode=mode, elicitation_callback=callback, extensions=extensions)

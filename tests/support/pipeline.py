@@ -15,6 +15,7 @@ from mcp import Client as McpClient
 from mcp import types
 from mcp.client import advertise
 from mcp.client.context import ClientRequestContext
+from mcp.client.session import ElicitationFnT
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.language import Language
@@ -188,6 +189,16 @@ def build_pipeline(
     )
 
 
+def elicitation_callback(answering: Responder) -> ElicitationFnT:
+    """Return the callback of a client that answers every form."""
+
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
+        assert isinstance(params, types.ElicitRequestFormParams)
+        return answering(params)
+
+    return elicited
+
+
 @asynccontextmanager
 async def connect_client(
     pipeline: Pipeline,
@@ -205,13 +216,7 @@ async def connect_client(
         apps: whether it declares that it shows apps.
         shown: arguments of ToolSurface.
     """
-
-    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
-        assert answering is not None
-        assert isinstance(params, types.ElicitRequestFormParams)
-        return answering(params)
-
-    callback = elicited if answering else None
+    callback = elicitation_callback(answering) if answering else None
     surface = ToolSurface(pipeline, language, **shown)
     async with McpClient(
         build_server(pipeline, who, language, surface),

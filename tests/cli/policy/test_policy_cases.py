@@ -14,14 +14,6 @@ from saasus_mcp.store import Store
 from tests.support.commands import run_command
 from tests.support.policies import CONSOLE_OPERATOR
 
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Path:
-    file = tmp_path / "desk.yaml"
-    file.write_text(CONSOLE_OPERATOR, encoding="utf-8")
-    return file
-
-
 # -- test --------------------------------------------------------------------------------------------------------------
 
 CASES = """\

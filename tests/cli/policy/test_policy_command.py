@@ -16,13 +16,6 @@ from tests.support.policies import CONSOLE_OPERATOR
 DELETE = ("policy", "explain", "auth_delete_tenant", '{"tenant_id": "t1"}', "--as", "local:a")
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Path:
-    file = tmp_path / "desk.yaml"
-    file.write_text(CONSOLE_OPERATOR, encoding="utf-8")
-    return file
-
-
 def explained(*args: str) -> dict[str, Any]:
     ran = run_command(*DELETE, *args, "--json")
     assert ran.status == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +11,9 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import load_question
 from saasus_mcp.sandbox.state import uid
 from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
-from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.job_server import AcceptingPerson, JobServer
 
 STARTER = "スタータープラン"
-
-
-@pytest.fixture
-async def on(tmp_path: Path) -> AsyncIterator[JobServer]:
-    async with start_job_server(tmp_path) as server:
-        yield server
 
 
 async def run(on: JobServer, name: str, args: dict[str, Any]) -> dict[str, Any]:

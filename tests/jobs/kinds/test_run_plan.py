@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from tests.support.job_server import AcceptingPerson, JobServer, start_job_serve
 from tests.support.policies import build_policy, build_rule
 
 NAME = "job_run_plan"
-
-
-@pytest.fixture
-async def on(tmp_path: Path) -> AsyncIterator[JobServer]:
-    async with start_job_server(tmp_path) as server:
-        yield server
 
 
 def call(tool: str, called: str = "", /, **arguments: Any) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from tests.support.job_data import AOZORA, add_tenants, list_grants, sandbox_state
-from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.job_server import AcceptingPerson, JobServer
 from tests.support.pipeline import PRINCIPAL
 
 PEOPLE = (
@@ -18,12 +16,6 @@ PEOPLE = (
 )
 READ = "CP932 (Shift_JIS), tab-separated, 1 row, 3 blank rows ignored; columns: "
 PLANS = "テナント\tプラン\t適用日\nTest 1\tスタータープラン\t２０２７／１／１\n"
-
-
-@pytest.fixture
-async def on(tmp_path: Path) -> AsyncIterator[JobServer]:
-    async with start_job_server(tmp_path) as server:
-        yield server
 
 
 async def run_from_file(

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.job_data import add_tenants, import_lines, list_grants, sandbox_state
-from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.job_server import AcceptingPerson, JobServer
 from tests.support.pipeline import PRINCIPAL
 
 NAME = "job_undo_job"
-
-
-@pytest.fixture
-async def on(tmp_path: Path) -> AsyncIterator[JobServer]:
-    async with start_job_server(tmp_path) as server:
-        yield server
 
 
 def approve_newest(on: JobServer) -> Question:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from mcp import types
 
@@ -9,11 +11,23 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, UnsafeAllowAllPolicy
 from tests.support.arguments import complete_arguments
-from tests.support.gate import Person, reply_text, run_over_operations, start_session
+from tests.support.gate import GateSession, Person, reply_text, run_over_operations, start_session
 from tests.support.pipeline import ERAS, Era, accept_question, operation_tools
 
 READS = {"read", "read_sensitive"}
 READ_ONLY: list[Policy] = [PRESETS["read-only"], ReadOnlyPolicy(UnsafeAllowAllPolicy())]
+
+
+async def require_sent(stage: GateSession, operations: Iterable[Operation]) -> None:
+    """Assert that a call of each operation is sent, once and without a question."""
+
+    async def attempt(operation: Operation) -> None:
+        result = await stage.call(operation)
+        assert not result.is_error, reply_text(result)
+        assert len(stage.api.to(operation)) == 1
+        assert len(stage.api.writes) == (not operation.reads)
+
+    assert await run_over_operations(stage, operations, attempt) == {}
 
 
 def with_level(catalogue: Catalogue, levels: set[str]) -> list[Operation]:
@@ -54,14 +68,7 @@ async def test_read_only_refuses_whatever_does_more_by_every_name_it_has(
 @pytest.mark.slow
 async def test_read_only_still_reads(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", None, PRESETS["read-only"]) as stage:
-
-        async def attempt(operation: Operation) -> None:
-            result = await stage.call(operation)
-            assert not result.is_error, reply_text(result)
-            assert len(stage.api.to(operation)) == 1
-            assert len(stage.api.writes) == (not operation.reads)
-
-        assert await run_over_operations(stage, with_level(catalogue, READS), attempt) == {}
+        await require_sent(stage, with_level(catalogue, READS))
 
 
 @pytest.mark.slow
@@ -85,14 +92,7 @@ async def test_strict_asks_before_every_write(catalogue: Catalogue) -> None:
 async def test_guarded_lets_plain_writes_and_reads_go_unasked(catalogue: Catalogue) -> None:
     person = Person(lambda _: types.ElicitResult(action="decline"))
     async with start_session(catalogue, "2026-07-28", person) as stage:
-
-        async def attempt(operation: Operation) -> None:
-            result = await stage.call(operation)
-            assert not result.is_error, reply_text(result)
-            assert len(stage.api.to(operation)) == 1
-            assert len(stage.api.writes) == (not operation.reads)
-
-        assert await run_over_operations(stage, with_level(catalogue, {*READS, "write"}), attempt) == {}
+        await require_sent(stage, with_level(catalogue, {*READS, "write"}))
     assert person.seen == []
 
 
@@ -101,15 +101,8 @@ async def test_guarded_lets_plain_writes_and_reads_go_unasked(catalogue: Catalog
 async def test_unsafe_allow_everything_asks_nobody_and_says_so_in_every_record(catalogue: Catalogue, era: Era) -> None:
     policy = UnsafeAllowAllPolicy()
     async with start_session(catalogue, era, None, policy) as stage:
-
-        async def attempt(operation: Operation) -> None:
-            result = await stage.call(operation)
-            assert not result.is_error, reply_text(result)
-            assert len(stage.api.to(operation)) == 1
-            assert len(stage.api.writes) == (not operation.reads)
-
         graver = [operation for operation in catalogue if operation.level not in {*READS, "write"}]
-        assert await run_over_operations(stage, graver, attempt) == {}
+        await require_sent(stage, graver)
         begun = [
             record for record in stage.store.audit_records() if record["event"] == "begun" and "parent" not in record
         ]
