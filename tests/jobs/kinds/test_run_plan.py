@@ -199,7 +199,9 @@ async def test_a_value_comes_from_an_earlier_answer(on: JobServer) -> None:
 async def test_calls_go_to_the_tenant_that_an_earlier_call_creates(on: JobServer) -> None:
     created = {"$from": "company.id"}
     calls = [
-        call("auth_create_tenant", "company", name="New Company", attributes={}, back_office_staff_email="a@example.jp"),
+        call(
+            "auth_create_tenant", "company", name="New Company", attributes={}, back_office_staff_email="a@example.jp"
+        ),
         call("auth_create_saas_user", "account", email="fresh@example.com"),
         call("auth_create_tenant_user", tenant_id=created, email="fresh@example.com", attributes={}),
         call(
