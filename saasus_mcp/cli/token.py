@@ -50,10 +50,17 @@ def token() -> None:
     show_default=True,
     help="cli_help.option.token_days",
 )
+@option("--renew", "renews", is_flag=True, help="cli_help.option.token_renew")
 @json_outcome_option
 @settings_options("lang")
 def create(
-    settings: Settings, *, name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int
+    settings: Settings,
+    *,
+    name: str,
+    role: Literal["caller", "approver"],
+    groups: tuple[str, ...],
+    days: int,
+    renews: bool,
 ) -> None:
     """Create a token and print it once."""
     from saasus_mcp.store.tokens import Token  # noqa: PLC0415 - imports the database library
@@ -65,6 +72,7 @@ def create(
     until = now + days * _SECONDS_A_DAY
     added = Token(name, role, frozenset(groups), composition.local_user().id, now, until)
     with state.open_tokens(settings) as tokens:
+        _require_same_owner([each for each in tokens.list_tokens() if each.name == name], name, now, renews=renews)
         try:
             secret = tokens.add(added)
         except TokenNameTaken:
@@ -166,6 +174,18 @@ def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:
     for each in groups:
         if not is_valid_group(each):
             raise SaasusMcpError.of("cli_token.invalid_group", name=visible_text(each))
+
+
+def _require_same_owner(earlier: list[Token], name: str, now: float, *, renews: bool) -> None:
+    """Check that a name gets no other owner. Approvals, jobs, undo log and rules know a principal by its name.
+
+    Raises:
+        SaasusMcpError: an earlier token with this name was used, and the new one does not renew it, or the other way around.
+    """
+    if any(each.is_valid(now) for each in earlier):
+        return  # which the store refuses
+    if any(each.used_at is not None for each in earlier) is not renews:
+        raise SaasusMcpError.of("cli_token.nothing_to_renew" if renews else "cli_token.name_used", name=name)
 
 
 def _token_lines(token: Token, now: float, reader: Reader) -> Iterator[str]:

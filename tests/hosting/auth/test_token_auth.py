@@ -204,6 +204,32 @@ def test_a_name_that_is_taken_is_refused_in_the_readers_language() -> None:
 
 
 @pytest.mark.usefixtures("_attended")
+@pytest.mark.parametrize("ending", ["revoked", "expired"])
+def test_a_name_that_was_used_gets_no_other_owner_unnoticed(tmp_path: Path, ending: str) -> None:
+    now = time.time()
+    with closing(TokenStore.open(tmp_path / "state")) as accounts:
+        token = accounts.add(wanted(at=now - 100, until=now - 10 if ending == "expired" else now + 100))
+        unused = run_command("token", "new", "ci", "--renew")
+        accounts.authenticate(token, now - 50)
+        if ending == "revoked":
+            assert accounts.revoke("ci", now)
+    assert unused.status == 1
+    refused = run_command("token", "new", "ci", "--lang", "ja")
+    assert (refused.status, "--renew" in refused.err, TOKEN.search(refused.out)) == (1, True, None)
+    renewed = run_command("token", "new", "ci", "--renew")
+    assert (renewed.status, bool(TOKEN.search(renewed.out))) == (0, True)
+
+
+@pytest.mark.usefixtures("_attended")
+def test_a_name_whose_token_was_never_used_is_free() -> None:
+    assert run_command("token", "new", "ci").status == 0
+    assert run_command("token", "revoke", "ci").status == 0
+    wrong = run_command("token", "new", "ci", "--renew")
+    assert (wrong.status, "nothing to renew" in wrong.err) == (1, True)
+    assert run_command("token", "new", "ci").status == 0
+
+
+@pytest.mark.usefixtures("_attended")
 def test_ending_a_token_that_is_not_there_is_said() -> None:
     ran = run_command("token", "revoke", "nobody")
     assert ran.status == 1
