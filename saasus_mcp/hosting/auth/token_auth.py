@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -16,12 +18,16 @@ from saasus_mcp.store import StoreError, StoreUnavailable
 from saasus_mcp.store.tokens import Token, TokenStore
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ID_PREFIX = "token:"
 """Before the name of a token, in the id of its principal."""
 MAX_LOOKUPS = 10
 """Tokens that are looked up at once. While a database hangs, each lookup holds a thread for seconds."""
 LOOKUP_SECONDS = 10.0
+RESTART_SECONDS, RETRY_SECONDS = 3.0, 0.1
+"""How long after its first failure a database is asked again, since it may only restart, and the pause before each attempt."""
 
 
 class TokenAuthenticator:
@@ -32,6 +38,7 @@ class TokenAuthenticator:
         self._clock = clock
         self._threads = anyio.CapacityLimiter(MAX_LOOKUPS)
         self._unavailable = False
+        self._failing_since: float | None = None
 
     async def authenticate(self, token: str) -> Caller | None:
         """Return the owner of a token, or None.
@@ -56,10 +63,7 @@ class TokenAuthenticator:
             return False
         name = principal.id.removeprefix(ID_PREFIX)
         try:
-            with anyio.fail_after(LOOKUP_SECONDS):
-                return await to_thread.run_sync(
-                    self._tokens.is_revoked, name, abandon_on_cancel=True, limiter=self._threads
-                )
+            return await self._ask(self._tokens.is_revoked, name)
         except (TimeoutError, OSError):
             raise StoreUnavailable(message("hosting.accounts_unavailable"), message("hosting.keep_token")) from None
 
@@ -74,16 +78,36 @@ class TokenAuthenticator:
 
     async def _look_up(self, token: str) -> Token | None:
         try:
-            with anyio.fail_after(LOOKUP_SECONDS):
-                # In a thread: a database that does not answer must not block other requests.
-                found = await to_thread.run_sync(
-                    self._tokens.authenticate, token, self._clock(), abandon_on_cancel=True, limiter=self._threads
-                )
+            found = await self._ask(self._tokens.authenticate, token, self._clock())
         except (StoreError, TimeoutError, OSError) as error:
             self._log_outage(error)
             raise AuthUnavailable(message("hosting.accounts_unavailable"), message("hosting.keep_token")) from None
         self._log_outage(None)
         return found
+
+    async def _ask(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read the store, in a thread: a database that does not answer must not block other requests.
+
+        One that restarts is asked again. A longer outage is answered at once, so that few requests wait for it.
+
+        Raises:
+            StoreError, TimeoutError, OSError: the store cannot be read.
+        """
+        while True:
+            began = anyio.current_time()
+            try:
+                with anyio.fail_after(LOOKUP_SECONDS):
+                    answer = await to_thread.run_sync(
+                        partial(read, *args, **kwargs), abandon_on_cancel=True, limiter=self._threads
+                    )
+            except StoreUnavailable:
+                self._failing_since = began if self._failing_since is None else self._failing_since
+                if anyio.current_time() - self._failing_since >= RESTART_SECONDS:
+                    raise
+                await anyio.sleep(RETRY_SECONDS)
+            else:
+                self._failing_since = None
+                return answer
 
     def _log_outage(self, error: Exception | None) -> None:
         """Log the start and the end of an outage, not every request in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from saasus_mcp.hosting.auth import token_auth
 from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, AuthUnavailable
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets import passphrase
-from saasus_mcp.store import StoreError
+from saasus_mcp.store import StoreError, StoreUnavailable
 from saasus_mcp.store.errors import TokenNameTaken
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import TOKEN_LENGTH, TOKENS_FILE, USE_RESOLUTION_SECONDS, Token, TokenStore
@@ -153,6 +155,52 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
     assert await callers.authenticate(token) is not None
     assert "can be checked again" in caplog.text
     assert token not in caplog.text
+
+
+class Restarting:
+    """A store of tokens whose database fails so many times, and then answers."""
+
+    def __init__(self, answer: Token | bool, failures: float) -> None:
+        self.answer, self.failures, self.asked = answer, failures, 0
+
+    def ask(self, *_: object) -> Token | bool:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise StoreUnavailable.of("store.database_failed")
+        return self.answer
+
+    authenticate = is_revoked = ask
+
+
+async def test_a_token_is_checked_once_a_database_that_restarts_is_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(token_auth, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(token_auth, "RESTART_SECONDS", math.inf)
+    tokens = Restarting(wanted(), 5)
+    caller = await TokenAuthenticator(tokens).authenticate("smcp_any")  # type: ignore[arg-type]  # what it needs of one
+    assert caller is not None
+    assert (caller.principal.id, tokens.asked) == ("token:ci", 6)
+    answers = Restarting(answer=True, failures=5)
+    assert await TokenAuthenticator(answers).is_revoked(Principal("token:ci")) is True  # type: ignore[arg-type]  # likewise
+    assert not caplog.records, "nobody was refused"
+
+
+async def test_a_long_outage_is_answered_at_once_and_its_end_begins_a_new_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(token_auth, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(token_auth, "RESTART_SECONDS", 0)
+    tokens = Restarting(wanted(), 2)
+    callers = TokenAuthenticator(tokens)  # type: ignore[arg-type]  # what it needs of one
+    for attempt in (1, 2):
+        with pytest.raises(AuthUnavailable):
+            await callers.authenticate("smcp_any")
+        assert tokens.asked == attempt
+    assert await callers.authenticate("smcp_any") is not None
+    monkeypatch.setattr(token_auth, "RESTART_SECONDS", math.inf)
+    tokens.asked = 0
+    assert await callers.authenticate("smcp_any") is not None
 
 
 def test_the_accounts_are_no_store_of_a_saas(tmp_path: Path) -> None:
