@@ -41,7 +41,7 @@ def freeze_mark(freezes: Iterable[Freeze]) -> str:
 
 
 def _current_freeze(service: ConsoleService, approver: Approver, name: str, profile: str) -> str:
-    """Return the mark of the freeze that a form would lift now; empty if there is none."""
+    """Return the mark of the freeze that a form would lift now; empty without one."""
     if not name and service.may_freeze_all(approver):
         stores = [each.store() for each in service.contexts_of(approver)]
         return freeze_mark(each for store in stores for each in store.active_freezes() if not each.profile)
