@@ -47,7 +47,7 @@ def columns_of(values: Sequence[Any], levels: int = MAX_LEVELS) -> Columns | Non
         if len(names) > MAX_NAMES:
             return None
         for name in names:
-            column = columns_of([each[name] for each in objects if name in each], levels - 1)
+            column = columns_of(_field(objects, name), levels - 1)
             if column is None:
                 return None
             fields[name] = column
@@ -58,6 +58,14 @@ def columns_of(values: Sequence[Any], levels: int = MAX_LEVELS) -> Columns | Non
         if inside and items is None:
             return None
     return Columns(values, types, fields, items)
+
+
+def _field(objects: Sequence[Any], name: str) -> list[Any]:
+    """Return the values of a field of the objects that have it."""
+    try:
+        return [each[name] for each in objects]  # in half of the time
+    except KeyError:
+        return [each[name] for each in objects if name in each]
 
 
 NO_COLUMNS: Mapping[int, Columns] = {}

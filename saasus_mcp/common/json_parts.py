@@ -17,6 +17,8 @@ from saasus_mcp.common.json_bytes import encode_json
 
 PART_BYTES = 128 * 1024
 """Bytes that are parsed together. They take one to two milliseconds."""
+WHOLE_BYTES = 3 * PART_BYTES
+"""Bytes of the longest text that is parsed as a whole. It takes three to four milliseconds, a sixth less than in parts."""
 PART_ITEMS = 256
 """Items of a list that are written together."""
 _FIRST_ITEM = re.compile(rb"\[\s*\{")
@@ -31,7 +33,7 @@ def parse_json(raw: bytes) -> Any:
     Raises:
         ValueError: the text is not JSON in UTF-8, has NaN or an infinity, or is nested too deeply.
     """
-    if len(raw) > 2 * PART_BYTES and (first := _FIRST_ITEM.search(raw, 0, PART_BYTES)):
+    if len(raw) > WHOLE_BYTES and (first := _FIRST_ITEM.search(raw, 0, PART_BYTES)):
         begin, end = first.start() + 1, raw.rfind(b"]")
         try:
             return _put_items(_parse(b'%b"%b"%b' % (raw[:begin], _MARK.encode(), raw[end:])), raw, begin, end)

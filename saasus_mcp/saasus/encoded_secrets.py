@@ -43,6 +43,7 @@ _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
 _NO_SEPARATORS = str.maketrans("", "", ":._ -,")
+_ONE_SEPARATOR = str.maketrans(":._ ,", "-----")
 _BETWEEN_HEX, _BETWEEN_BASE64 = "000", "A" * 7
 """Separate runs that are decoded together. Wherever the groups begin, a byte of zeros is between two runs, which is no text. The ends
 of a run get zero bits to complete their groups."""
@@ -211,9 +212,10 @@ def _decoded(text: str) -> Iterator[str]:
         if unescaped != text:
             yield _join_surrogates(unescaped)
     if parts := _MAYBE_HEX.findall(text):
-        yield from _from_hex(_HEX.findall("\n".join(parts)))
+        yield from _from_hex(parts)
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
-    if runs := [run for run in _BASE64.findall(joined) if run != run.lower()]:
+    mixed = SEPARATOR.join(each for each in joined.split(SEPARATOR) if each != each.lower())
+    if runs := [run for run in _BASE64.findall(mixed) if run != run.lower()]:
         yield from _from_base64(runs)
 
 
@@ -238,10 +240,12 @@ def _join_surrogates(text: str) -> str:
     return text
 
 
-def _from_hex(runs: list[str]) -> Iterator[str]:
-    """Decode runs of hexadecimal digits that may begin in the middle of a byte, all of them at once."""
-    joined = _BETWEEN_HEX.join(runs)
+def _from_hex(parts: list[str]) -> Iterator[str]:
+    """Decode the runs of hexadecimal digits in parts of a text, all of them at once. They may begin in the middle of a byte."""
+    joined = _BETWEEN_HEX.join(parts)
     has_prefix = "x" in joined or "X" in joined
+    if has_prefix or "--" in joined.translate(_ONE_SEPARATOR):  # otherwise, each part is one run
+        joined = _BETWEEN_HEX.join(_HEX.findall("\n".join(parts)))
     digits = _HEX_SEPARATORS.sub("", joined) if has_prefix else joined.translate(_NO_SEPARATORS)
     for shift in (0, 1):
         yield from _texts_in(bytes.fromhex(digits[shift : len(digits) - (len(digits) - shift) % 2]))

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
 from saasus_mcp.common import json_parts
-from saasus_mcp.common.json_parts import PART_BYTES, encode_large_json, parse_json
+from saasus_mcp.common.json_parts import PART_BYTES, WHOLE_BYTES, encode_large_json, parse_json
 
 TRICKY = st.sampled_from(["}, {", "[{", "]", "{", '"', '\\"', "}]", "\u2028", "日本"])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TRICKY
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TRICKY, inner, max_size=4))
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=3) | TRICKY, VALUES, min_size=1), min_size=1, max_size=4)
-LARGE = 3 * PART_BYTES
+LARGE = WHOLE_BYTES * 3 // 2
 
 
 def long_list(items: list[Any]) -> list[Any]:
