@@ -53,6 +53,18 @@ def format_schema_path(path: JsonPath, schema: Schema) -> str:
     return text
 
 
+def value_at(value: Any, path: str) -> Any:
+    """Return the value at a dotted path, such as `id` or `units.0.id`; None without one."""
+    for name in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
 def main_branch(schema: Schema) -> Schema:
     """Return the first branch of an `anyOf` that is not null, or the schema itself without `anyOf`."""
     branches: list[Schema] = schema.get("anyOf") or [schema]

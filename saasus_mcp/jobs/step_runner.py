@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
@@ -105,7 +106,7 @@ class StepRunner:
         ref = step.ref(self._job)
         answers = await query_jobs(self._pipeline, partial(job_grants.earlier_answers, ref))
         values = {
-            place: "" if (value := job_grants.answer_value(answers.get(name), field)) is None else value
+            place: "" if (value := value_at(answers.get(name), field)) is None else value
             for place, (name, field) in step.from_steps.items()
         }
         tool = self._pipeline.catalogue.find(step.operation).tool

@@ -13,6 +13,7 @@ from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.model import ImpactMetric, Operation
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
@@ -176,9 +177,7 @@ def count_rows(measure: ImpactMetric, variables: Mapping[str, Any]) -> int | Non
 
     Rows are counted here, because CEL's runtime stops at ten thousand steps and a SaaS has more users.
     """
-    rows = variables["result"]
-    for step in measure.of.split("."):
-        rows = rows.get(step) if isinstance(rows, dict) else None
+    rows = value_at(variables["result"], measure.of)
     if not isinstance(rows, list):
         return None
     where = evaluate_each(measure.where, variables)

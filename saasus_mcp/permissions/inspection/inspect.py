@@ -13,6 +13,7 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.expressions import evaluate_each, evaluate_expression
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.catalog.model import ListSelector
+from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT, Impact, assess_impact
@@ -97,9 +98,7 @@ def pick_result(seen: ReadResult, pick: ListSelector | None, arguments: Mapping[
     """Return a read's result with the one matching item of the list as its answer, or why that is missing."""
     if pick is None or seen.read_error:
         return seen
-    items = seen.answer
-    for step in pick.source.split("."):
-        items = items.get(step) if isinstance(items, dict) else None
+    items = value_at(seen.answer, pick.source)
     if not isinstance(items, list):
         return replace(seen, answer=None, read_error=ReadFailure.NOT_IN_ANSWER)
     wanted = evaluate_each(pick.where, {"args": dict(arguments)})

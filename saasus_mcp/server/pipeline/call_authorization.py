@@ -45,11 +45,6 @@ class PolicyEvaluator:
         self._policy = policy
         self._destination = destination
 
-    @property
-    def generation(self) -> int:
-        """The generation of the policy in force (`Policy.generation`)."""
-        return self._policy.generation
-
     async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
         """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
         principal, profile = call.principal, self._destination.profile
@@ -173,11 +168,6 @@ class CallAuthorizer:
             raise CallRefused(Reason.STORE, error.message, error.hint) from None
         if revoked:
             raise CallRefused(Reason.REVOKED, message("server.token_revoked"), message("server.token_revoked_hint"))
-
-    @property
-    def generation(self) -> int:
-        """The generation of the policy in force (`Policy.generation`)."""
-        return self._policy.generation
 
     async def is_frozen(self) -> bool:
         """Return whether the writes of the profile are frozen."""

@@ -128,6 +128,7 @@ class Pipeline:
         return CallSender(
             self._client,
             self.recorder,
+            self.policy,
             self.destination,
             authorizer=lambda: self.authorizer,
             vault=lambda: self._vault,
@@ -143,6 +144,7 @@ class Pipeline:
         """The reads that questions, decisions and verifications need."""
         return InternalReads(
             self.catalogue,
+            self.policy,
             self.policy_evaluator,
             self.recorder,
             self.sender,

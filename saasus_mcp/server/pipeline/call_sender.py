@@ -16,6 +16,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME, SecretCollector, SecretVault
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
@@ -43,7 +44,8 @@ class CallSender:
     """Sends authorized calls.
 
     Args:
-        authorizer: returns the authorizer, which decides again if the policy has changed meanwhile.
+        policy: in force; the authorizer decides again if it has changed since the decision.
+        authorizer: returns the authorizer of calls.
         vault: opens the store and returns the vault with the secrets behind handles.
         reader_for: returns the function for the internal reads of a call.
         call_queue: the slots for calls at the API.
@@ -53,6 +55,7 @@ class CallSender:
         self,
         client: ApiClient,
         recorder: AuditRecorder,
+        policy: Policy,
         destination: Destination,
         *,
         authorizer: Callable[[], CallAuthorizer],
@@ -65,6 +68,7 @@ class CallSender:
     ) -> None:
         self._client = client
         self._recorder = recorder
+        self._policy = policy
         self._profile = destination.profile
         self._authorizer = authorizer
         self._vault = vault
@@ -84,7 +88,7 @@ class CallSender:
                 with await self._acquire_slot(call) as slot:
                     if not call.deadline.seconds_left():
                         raise CallRefused(Reason.LATE, NO_TIME, NO_TIME_HINT)  # noqa: TRY301 - refused as below
-                    if self._authorizer().generation == authorized.generation:
+                    if self._policy.generation == authorized.generation:
                         return await self._send(call, authorized, slot)
                 authorized = await self._authorizer().decide_again(call, authorized, self._reader_for(call))
         except CallRefused as refusal:
@@ -104,7 +108,7 @@ class CallSender:
             slot.release()  # the reads that verify the outcome take their own slots
             # After a 429 the API has done nothing, so the same request may be sent again. The process can stop meanwhile.
             while answer.is_rate_limited and call.on_rate_limit is not None:
-                generation = self._authorizer().generation
+                generation = self._policy.generation
                 given_up = await call.on_rate_limit(call, authorized, answer, refusals)
                 if given_up is not None:
                     answer = given_up
@@ -135,8 +139,9 @@ class CallSender:
 
     async def _may_send_again(self, call: PreparedCall, generation: int) -> bool:
         """Return whether policy and freeze are as they were before a committed call waited for its slot."""
-        authorizer = self._authorizer()
-        return authorizer.generation == generation and (call.operation.reads or not await authorizer.is_frozen())
+        if self._policy.generation != generation:
+            return False
+        return call.operation.reads or not await self._authorizer().is_frozen()
 
     async def _exchange(self, call: PreparedCall) -> ToolAnswer:
         """Take steps 7 and 8. A write is not cut off."""

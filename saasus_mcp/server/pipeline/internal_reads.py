@@ -9,6 +9,7 @@ from typing import Any
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.saasus.arguments import secret_handles
 from saasus_mcp.saasus.deadline import Deadline
@@ -35,6 +36,7 @@ class InternalReads:
     def __init__(
         self,
         catalogue: Catalogue,
+        policy: Policy,
         policy_evaluator: PolicyEvaluator,
         recorder: AuditRecorder,
         sender: CallSender,
@@ -44,6 +46,7 @@ class InternalReads:
         store_executor: StoreExecutor,
     ) -> None:
         self._catalogue = catalogue
+        self._policy = policy
         self._policy_evaluator = policy_evaluator
         self._recorder = recorder
         self._sender = sender
@@ -64,7 +67,7 @@ class InternalReads:
                 call = prepare_internal_call(operation, args, principal, deadline or parent.deadline, parent)
             except SaasusMcpError as error:
                 return ReadResult(read_error=str(error.message))
-            generation = self._policy_evaluator.generation
+            generation = self._policy.generation
             decision = await self._policy_evaluator.decide(call, read)
             if not call.operation.reads or decision.outcome != "allow":
                 await self._recorder.record_refusal(call, Authorized(decision), "denied")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
+from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination, Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
@@ -119,18 +120,6 @@ def argument_at(arguments: Mapping[str, Any], place: str) -> Any:
     return value[int(index)] if isinstance(value, list) and int(index) < len(value) else None
 
 
-def answer_value(answer: Any, path: str) -> Any:
-    """Return the value in an answer at a dotted path, such as `id` or `units.0.id`; None without one."""
-    for name in path.split("."):
-        if isinstance(answer, dict):
-            answer = answer.get(name)
-        elif isinstance(answer, list) and name.isdecimal() and int(name) < len(answer):
-            answer = answer[int(name)]
-        else:
-            return None
-    return answer
-
-
 def earlier_answers(step: JobStepRef, jobs: JobStore) -> dict[str, Any]:
     """Return the answers of the finished earlier steps whose values this step takes."""
     return jobs.get_answers(step.job, {name for name, _ in step.later.values()}) if step.later else {}
@@ -139,7 +128,7 @@ def earlier_answers(step: JobStepRef, jobs: JobStore) -> dict[str, Any]:
 def require_filled_values(call: PreparedCall, step: JobStepRef, answers: Mapping[str, Any]) -> None:
     """Raise CallRefused unless each value that an earlier step gives is the value in that step's answer."""
     for argument, (earlier, field) in step.later.items():
-        value = answer_value(answers.get(earlier), field)
+        value = value_at(answers.get(earlier), field)
         if value is None or value != argument_at(call.arguments, argument):
             mismatch = message("server.step_value_mismatch", argument=argument, step=earlier)
             raise CallRefused(Reason.UNFOUNDED, mismatch, message("server.plan_again_hint"))
