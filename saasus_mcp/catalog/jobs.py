@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from saasus_mcp.common.json_path import Schema
@@ -47,8 +48,9 @@ class JobSpec:
         return self.writes_any or key in self.writes
 
 
+@cache
 def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
-    """Load the jobs of this version.
+    """Load the jobs of this version, once for a process.
 
     Args:
         for_people: also those that are no tools.
@@ -70,7 +72,12 @@ def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
     )
 
 
+def find_job(name: str) -> JobSpec | None:
+    """Return the kind of job with this name, or None if this version does not know it."""
+    return next((each for each in load_jobs(for_people=True) if each.name == name), None)
+
+
 def writes_at_all(name: str) -> bool:
     """Return whether a kind of job may write. A kind that this version does not know may."""
-    spec = next((each for each in load_jobs(for_people=True) if each.name == name), None)
+    spec = find_job(name)
     return spec is None or bool(spec.writes)

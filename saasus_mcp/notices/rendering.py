@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import get_args
 
-from saasus_mcp.catalog.jobs import load_jobs
-from saasus_mcp.common.language import Text
+from saasus_mcp.catalog.jobs import find_job
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted, one_line
 from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
@@ -88,8 +86,8 @@ class NoticeRenderer:
         return [each for each in (decide, command) if each is not None]
 
     def _of_job(self, event: NoticeEvent, job: Job, store: Store, reader: Reader) -> Notice:
-        name = _job_titles().get(job.name)
-        title = one_of("notices.job_title", event.kind, job=name or job.name)
+        spec = find_job(job.name)
+        title = one_of("notices.job_title", event.kind, job=spec.title if spec else job.name)
         lines: list[Message] = [_place(job.profile), _person("notices.started_by", job.principal, store)]
         counts = job.report.get("counts")
         if isinstance(counts, Mapping):
@@ -151,8 +149,3 @@ def _person(id: str, principal: str, store: Store, name: str = "") -> Message:
 
 def _fact(fact: Fact, reader: Reader) -> Message:
     return message("notices.fact", label=fact.label, value=format_value(fact.value, reader))
-
-
-@cache
-def _job_titles() -> Mapping[str, Text]:
-    return {spec.name: spec.title for spec in load_jobs(for_people=True)}

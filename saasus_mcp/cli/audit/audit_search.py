@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import UnknownTool, load_catalogue
-from saasus_mcp.catalog.jobs import load_jobs
+from saasus_mcp.catalog.jobs import find_job, load_jobs
 from saasus_mcp.cli import state
 from saasus_mcp.cli.audit.audit_entries import RESULTS, AuditEntry, EntryReader, fold
 from saasus_mcp.cli.call import find_operation
@@ -141,7 +141,7 @@ def _tool_name(name: str) -> str:
     Raises:
         SaasusMcpError: no tool has this name, but others have nearly the same.
     """
-    if not name or any(job.name == name for job in load_jobs(for_people=True)):
+    if not name or find_job(name) is not None:
         return name
     with suppress(UnknownTool):
         return load_catalogue().find(name).tool

@@ -127,9 +127,8 @@ def _joined(parts: Sequence[str | Message], language: Language) -> str:
 
 def job_title(name: str, language: Language) -> str:
     """Return the title of a job, or its name if another version ran it."""
-    return next(
-        (spec.title.text(language) for spec in jobs.load_jobs(for_people=True) if spec.name == name), visible_text(name)
-    )
+    spec = jobs.find_job(name)
+    return visible_text(name) if spec is None else spec.title.text(language)
 
 
 def _title(entry: UndoEntry, catalogue: Catalogue, language: Language) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.catalog.jobs import load_jobs
-from saasus_mcp.common.language import Language, Text
+from saasus_mcp.catalog.jobs import find_job
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
@@ -278,14 +277,8 @@ class ConsoleService:
 
     def operation_title(self, key: str, language: Language) -> str:
         """Return the title of an operation or a job, or its key if this version does not know it."""
-        operation = self.find_operation(key)
-        title = operation.title if operation else self.job_titles.get(key)
-        return title.text(language) if title else key
-
-    @cached_property
-    def job_titles(self) -> Mapping[str, Text]:
-        """The titles of the jobs by name."""
-        return {spec.name: spec.title for spec in load_jobs(for_people=True)}
+        known = self.find_operation(key) or find_job(key)
+        return known.title.text(language) if known else key
 
     def operation_names(self, key: str) -> list[str]:
         """Return the names of an operation or a job, in both languages, for a search."""
