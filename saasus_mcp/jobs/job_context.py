@@ -71,7 +71,7 @@ class JobContext(JobReader):
         begun = await query_jobs(self._pipeline, lambda jobs: jobs.count_outcomes(self._job.job))
         if begun or self._job.critical or "critical" not in levels:
             return
-        if not await self._step_runner.wait_for_room() and await self._should_continue():
+        if not await self._step_runner.wait_for_room() and await self._step_runner.should_continue():
             raise SaasusMcpError.of("jobs.approvals_full")
 
     async def report_progress(self, done: int, total: int | None = None) -> None:
@@ -83,9 +83,6 @@ class JobContext(JobReader):
         await self._save_progress(done, total)
         if not await self.gate.wait():
             raise JobCancelled
-
-    async def _should_continue(self) -> bool:
-        return await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job))
 
     async def _save_progress(self, done: int, total: int | None) -> None:
         if not await query_jobs(self._pipeline, lambda jobs: jobs.report_progress(self._job.job, done, total)):

@@ -135,7 +135,7 @@ class StepRunner:
             ):
                 continue
             await retry(lambda: withdraw_approvals(self._pipeline, call))
-            if await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job)):
+            if await self.should_continue():
                 return answer
             return failed_answer(message("jobs.cancelled_while_waiting"), why=CANCELLED_REASON)
         raise AssertionError("the last round returns")
@@ -217,13 +217,17 @@ class StepRunner:
                 if obstacle != reported:
                     reported = obstacle
                     await self._save_report({"waiting": obstacle.text(self._pipeline.language), **fields})
-                running = await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job))
+                running = await self.should_continue()
                 if not running or anyio.current_time() >= end:
                     return False
                 await anyio.sleep(POLL_SECONDS)
         finally:
             if reported is not None:
                 await self._save_report({})
+
+    async def should_continue(self) -> bool:
+        """Return whether the job is running and was not cancelled."""
+        return await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job))
 
     async def _save_report(self, report: Mapping[str, Any]) -> None:
         await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job.job, report))

@@ -82,8 +82,8 @@ class UnattendedAnswer(CallRefused):
 class ConfirmationService:
     """Asks questions and verifies replies. It is stateless: open questions are in the encrypted state, used ones in the store."""
 
-    def __init__(self, sealer: Encryptor) -> None:
-        self._sealer = sealer
+    def __init__(self, encryptor: Encryptor) -> None:
+        self._encryptor = encryptor
 
     def seal_question(
         self, binding: Binding, question: ConfirmationPrompt, snapshot: TargetSnapshot, now: float
@@ -97,7 +97,7 @@ class ConfirmationService:
             "shown": json_digest(question.message),
             "expires": now + CONFIRMATION_LIFETIME,
         }
-        return self._sealer.encrypt_token(asked, QUESTION_PURPOSE)
+        return self._encryptor.encrypt_token(asked, QUESTION_PURPOSE)
 
     def verify_reply(
         self, reply: ConfirmationReply, binding: Binding, snapshot: TargetSnapshot, now: float, *, typed: bool = False
@@ -146,7 +146,7 @@ class ConfirmationService:
 
     def _asked(self, reply: ConfirmationReply) -> dict[str, Any] | None:
         """Return the question in the state, or None if the state is not of this server."""
-        return self._sealer.decrypt_token(reply.state, QUESTION_PURPOSE) if reply.state else None
+        return self._encryptor.decrypt_token(reply.state, QUESTION_PURPOSE) if reply.state else None
 
     def _fast(self, reply: ConfirmationReply, now: float) -> UnattendedAnswer | None:
         """Return the error for a no that came faster than a person can read, or None."""

@@ -49,16 +49,20 @@ class SecretVault:
     """Hidden secrets of one SaaS, encrypted in the store, bound to principal and profile, for fifteen minutes."""
 
     def __init__(
-        self, store: Store, sealer: Encryptor, clock: Callable[[], float], references: SecretReferences = no_references
+        self,
+        store: Store,
+        encryptor: Encryptor,
+        clock: Callable[[], float],
+        references: SecretReferences = no_references,
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._encryptor = encryptor
         self._clock = clock
         self._references = references
 
     def store_secrets(
         self,
-        hiding: SecretCollector,
+        collector: SecretCollector,
         principal: str,
         profile: str,
         lifetime: int = SECRET_LIFETIME,
@@ -74,7 +78,7 @@ class SecretVault:
         Raises:
             StoreError: they cannot be stored.
         """
-        if not hiding.collected:
+        if not collector.collected:
             return
         now = self._clock()
         kept = [
@@ -82,12 +86,12 @@ class SecretVault:
                 name,
                 principal,
                 profile,
-                self._sealer.encrypt(secret, SECRET_PURPOSE + name),
+                self._encryptor.encrypt(secret, SECRET_PURPOSE + name),
                 now + lifetime,
                 operation,
                 call,
             )
-            for name, secret in hiding.collected
+            for name, secret in collector.collected
         ]
         self._store.add_secrets(kept, now)
 
@@ -189,7 +193,7 @@ class SecretVault:
         return secret
 
     def _opened(self, hidden: HiddenSecret | None) -> str:
-        secret = self._sealer.decrypt(hidden.sealed, SECRET_PURPOSE + hidden.id) if hidden else None
+        secret = self._encryptor.decrypt(hidden.sealed, SECRET_PURPOSE + hidden.id) if hidden else None
         if not isinstance(secret, str):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.unknown_handle"), message("permissions.request_new_hint")
