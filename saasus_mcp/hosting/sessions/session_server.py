@@ -52,6 +52,7 @@ from saasus_mcp.hosting.sessions.mailbox_service import (
     PostedMessage,
 )
 from saasus_mcp.hosting.sessions.message_collector import MessageCollector
+from saasus_mcp.hosting.sessions.message_faults import refuse_message
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.mailboxes import MailboxFull
 
@@ -104,6 +105,11 @@ class SessionServer:
         body = await Request(scope, receive).body() if method == "POST" else b""
         parsed = _parse(body) if method == "POST" else None
         receive = body_receiver(body, receive) if method == "POST" else receive
+        if body and not isinstance(parsed, JSONRPCRequest | JsonRpcAnswer) and _is_json(scope):
+            refusal = refuse_message(body)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
         if isinstance(parsed, JSONRPCRequest) and parsed.method == INITIALIZE:
             await self._open_session(parsed, scope, receive, send)
             return

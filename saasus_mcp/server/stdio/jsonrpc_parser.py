@@ -25,6 +25,7 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_SHOWN_NAME = 64
 """Characters of a member's name in an error."""
 TOO_LONG = f"The message is longer than {MAX_LINE_BYTES // 1024 // 1024} MiB. Send less at a time."
+WRONG_ID = "The member `id` must be a string or an integer."
 LSP_HEADERS = (b"content-length:", b"content-type:")
 
 Message = dict[str, Any]
@@ -76,7 +77,7 @@ def parse_line(line: Line, revision: str | None) -> list[Message | InvalidMessag
             [error.to_invalid_message(each) for each in scan_envelopes(line)]
             or [error.to_invalid_message(EMPTY_ENVELOPE)]
         )
-    return _batch(value, revision) if isinstance(value, list) else [_check(value)]
+    return _batch(value, revision) if isinstance(value, list) else [check_message(value)]
 
 
 def parse_json(line: Line) -> Any:
@@ -180,7 +181,7 @@ def _describe_revision(revision: str | None) -> str:
 
 
 def _in_batch(value: Any) -> Message | InvalidMessage:
-    checked = _check(value)
+    checked = check_message(value)
     if isinstance(checked, dict) and checked.get("method") == "initialize":
         return InvalidMessage(
             envelope_of(value), INVALID_REQUEST, "`initialize` must not be part of a batch. Send it alone, first."
@@ -194,7 +195,7 @@ def _answerable(faults: Iterable[InvalidMessage]) -> list[Message | InvalidMessa
     return [*(each for each in every if each.envelope.has_id)] or [every[0]]
 
 
-def _check(value: Any) -> Message | InvalidMessage:
+def check_message(value: Any) -> Message | InvalidMessage:
     """Return the message, with an id of the type that the SDK accepts, or its fault."""
     envelope = envelope_of(value)
     if not isinstance(value, dict):
@@ -212,7 +213,7 @@ def _find_fault(value: Message, envelope: Envelope) -> tuple[int, str] | None:
     if value.get("jsonrpc") != "2.0":
         return INVALID_REQUEST, 'The member `jsonrpc` must be "2.0".'
     if envelope.has_id and not isinstance(envelope.id, str | int):
-        return INVALID_REQUEST, "The member `id` must be a string or an integer."
+        return INVALID_REQUEST, WRONG_ID
     return _response(value, envelope) if envelope.is_response else _call(value)
 
 

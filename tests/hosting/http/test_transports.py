@@ -28,10 +28,12 @@ from tests.support.hosting_server import (
     build_caller,
     build_server,
     connect_client,
+    error_message,
 )
 from tests.support.pipeline import accept_question
 from tests.support.policies import build_policy, build_rule
 
+PING = {"jsonrpc": "2.0", "id": 9, "method": "ping"}
 TWO = {"production": ("operators",), "staging": ("support", "operators")}
 
 
@@ -209,6 +211,38 @@ async def test_anothers_session_is_not_there(catalogue: Catalogue) -> None:
             await client.post("/mcp", json=listing, headers={**session, "Mcp-Session-Id": "0" * 32})
         ).status_code == 404
         assert (await client.post("/mcp", json=listing, headers=session)).status_code == 200, "and it goes on"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ([], "Batches"),
+        ([PING], "Batches"),
+        (None, "JSON object"),
+        ("ping", "JSON object"),
+        ({"id": 1, "method": "ping"}, "`jsonrpc`"),
+        ({**PING, "id": None}, "`id`"),
+        ({**PING, "id": {}}, "`id`"),
+        ({**PING, "id": True}, "`id`"),
+        ({**PING, "id": 1.0}, "`id`"),
+        ({**PING, "id": 1.5}, "`id`"),
+        ({**PING, "method": 7}, "`method`"),
+        ({**PING, "params": [1]}, "`params`"),
+        ({"jsonrpc": "2.0", "id": 1}, "`method`"),
+    ],
+)
+async def test_a_message_that_would_never_be_answered_is_refused_in_one_line(
+    catalogue: Catalogue, body: object, said: str
+) -> None:
+    async with build_server(catalogue).client() as client:
+        opened = await client.post("/mcp", json=INITIALIZE)
+        session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+        answer = await client.post("/mcp", content=json.dumps(body), headers={**MCP, **session})
+        assert (answer.status_code, said in error_message(answer)) == (400, True), answer.text
+        assert "\n" not in error_message(answer)
+        notice = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        assert (await client.post("/mcp", json=notice, headers=session)).status_code == 202
+        assert (await client.post("/mcp", json=PING, headers=session)).status_code == 200, "and it goes on"
 
 
 async def test_a_session_of_one_profile_is_refused_by_another(catalogue: Catalogue) -> None:
