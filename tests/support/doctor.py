@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import one_of
 from tests.support.commands import run_command
 
 
@@ -15,6 +18,8 @@ def list_findings(*flags: str) -> list[dict[str, str]]:
     assert told["ok"] is (not problems)
     assert ran.status == (1 if problems else 0)
     assert all(one["hint"] for one in problems)
+    for one in told["checks"]:  # which the text names, and JSON does not
+        assert all(one_of("cli_doctor.check", one["check"]).text(lang) for lang in get_args(Language))
     return list(told["checks"])
 
 

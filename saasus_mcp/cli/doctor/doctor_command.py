@@ -13,15 +13,18 @@ import click
 
 from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hardening_checks, hosting_checks
-from saasus_mcp.cli.doctor.checks import Finding
+from saasus_mcp.cli.doctor.checks import Finding, problem
 from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
 from saasus_mcp.cli.output import has_screen, print_json
 from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import display_width
-from saasus_mcp.settings import HttpSettings, Settings, SettingsError
+from saasus_mcp.settings import HttpSettings, Settings, SettingsError, load_http_settings
+from saasus_mcp.settings.config import config_of
 
+OF_CONFIG = ("credentials", "signature", "notices")
+"""The checks that need what the configuration file says."""
 COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright_black"}
 
 
@@ -54,15 +57,20 @@ def doctor(*, as_json: bool, connect: bool, **flags: Any) -> None:
 
 def _findings(settings: Settings, *, connect: bool) -> Iterator[Finding]:
     yield checks.check_program()
-    http = _hosting(settings)
+    http, fault = _hosting(settings)
     served = [settings.profile] if http is None else hosting_checks.served_profiles(settings)
-    yield from _run("settings", partial(checks.check_settings, settings, served))
+    yield from (
+        [problem("settings", fault)] if fault else _run("settings", partial(checks.check_settings, settings, served))
+    )
     yield from _run("policy", partial(checks.check_policy, settings))
     yield from _run("state", partial(checks.check_state_folder, settings))
     yield from _run("approvals", partial(checks.check_approvals, settings))
     yield from _run("jobs", partial(checks.check_jobs, settings))
     catalogue = _run("catalogue", checks.check_catalogue)
     yield from catalogue
+    if fault is not None:
+        yield from (Finding(name, "skipped", message("cli_doctor.signature_skipped")) for name in OF_CONFIG)
+        return
     profiles = [replace(settings, profile=name) for name in served]
     for each in profiles:
         yield from (_of_profile(each, found, len(profiles)) for found in _api_findings(each, catalogue))
@@ -88,11 +96,15 @@ def _api_findings(settings: Settings, catalogue: list[Finding]) -> Iterator[Find
         yield from _run("signature", partial(anyio.run, api_check.check_api, settings))
 
 
-def _hosting(settings: Settings) -> HttpSettings | None:
+def _hosting(settings: Settings) -> tuple[HttpSettings | None, SettingsError | None]:
+    """Return the settings of a hosted server, if this is one; and the fault for which the server would not start."""
     try:
-        return hosting_checks.load_hosting(settings)
-    except SettingsError:  # the checks of the credentials and of the notices read the same file, and report it
-        return None
+        config_of(settings)
+        if settings.transport == "http":
+            load_http_settings(settings)
+        return hosting_checks.load_hosting(settings), None
+    except SettingsError as error:
+        return None, error
 
 
 def _of_profile(settings: Settings, finding: Finding, profiles: int) -> Finding:

@@ -23,7 +23,7 @@ from saasus_mcp.jobs import engine_check
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.client import ApiClient
 from tests.support.commands import create_approval, run_command
-from tests.support.doctor import findings
+from tests.support.doctor import findings, list_findings
 from tests.support.pipeline import CREDENTIALS
 
 Api = Callable[[httpx2.Request], httpx2.Response]
@@ -390,3 +390,29 @@ def test_a_check_that_fails_itself_is_a_problem_and_the_others_go_on(monkeypatch
     assert "RuntimeError" in found["network"]["said"]
     assert "hush" not in str(found)
     assert "boundary" in found
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("version = 1\nbroken [", "not TOML"),
+        ("version = 1\n[notices.webhook.ops]\nurl = { env = 'OPS_URL' }", "notices.webhook.ops.secret"),
+        ("version = 1\n[http]\nprot = 8000", "http.prot"),
+        ("version = 1\n[profiles.production]\napi_key = 'typed here'", "profiles.production.api_key"),
+    ],
+)
+def test_a_fault_of_the_configuration_file_is_one_problem_of_the_settings(
+    tmp_path: Path, config: str, said: str
+) -> None:
+    (tmp_path / "config.toml").write_text(config, encoding="utf-8")
+    found = list_findings()
+    [problem] = [each for each in found if each["status"] == "problem"]
+    assert (problem["check"], said in problem["said"]) == ("settings", True)
+    assert {each["check"] for each in found if each["status"] == "skipped"} == {"credentials", "signature", "notices"}
+
+
+def test_a_server_over_http_that_would_not_start_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_MCP_TRANSPORT", "http")
+    monkeypatch.setenv("SAASUS_MCP_HOST", "0.0.0.0")  # noqa: S104 - which the server refuses
+    settings = findings()["settings"]
+    assert (settings["status"], "SAASUS_MCP_PUBLIC_URL" in settings["said"]) == ("problem", True)
