@@ -316,6 +316,28 @@ async def test_another_address_of_a_host_is_tried_when_one_refuses() -> None:
             assert await fetch(transport, named) == (200, b"{}")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("status", [b"301 Moved Permanently", b"302 Found", b"307 Temporary Redirect"])
+async def test_a_redirect_is_an_answer_and_the_signed_request_goes_nowhere_else(method: str, status: bytes) -> None:
+    heads: list[bytes] = []
+    redirect = b"HTTP/1.1 " + status + b"\r\nLocation: /v1/y\r\nContent-Length: 2\r\n\r\n{}"
+    async with serving(answering(redirect, heads)) as origin, transport_to(origin) as transport:
+        assert await fetch(transport, origin, method) == (int(status[:3]), b"{}")
+    assert len(heads) == 1
+
+
+async def test_a_cookie_of_the_api_is_not_sent_back() -> None:
+    heads: list[bytes] = []
+    response = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: id=1; Path=/\r\n\r\n")
+    async with serving(answering(response, heads)) as origin:
+        named = origin.copy_with(host="localhost")  # cookies of a bare address are kept by no client
+        async with transport_to(named) as transport:
+            for _ in range(2):
+                assert await fetch(transport, named) == (200, b"{}")
+    assert len(heads) == 2
+    assert not any(b"cookie" in head.lower() for head in heads)
+
+
 async def test_a_request_for_another_host_is_refused() -> None:
     async with serving(answering(OK)) as origin, transport_to(origin) as transport:
         with pytest.raises(httpx2.UnsupportedProtocol):

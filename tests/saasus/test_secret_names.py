@@ -107,6 +107,13 @@ def test_a_single_word_that_is_no_state_is_a_value(word: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["password = correct horse", '{"password": correct horse, x', "password=correctです。"]
+)
+def test_what_follows_an_equals_sign_or_a_quoted_name_is_a_value_however_ordinary_its_words_are(text: str) -> None:
+    assert "correct" not in scrub_text(text)
+
+
+@pytest.mark.parametrize(
     "part", ["token ", "a", "token: ", "token=\\", 'token: "', "<a ", "<token x", "トークン: ", "token: ああ"]
 )
 def test_the_time_grows_with_the_text(part: str) -> None:
