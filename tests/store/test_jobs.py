@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from saasus_mcp.common.outcome import Outcome
-from saasus_mcp.store import AlreadyUsed, Commitment, Store
-from saasus_mcp.store.job_records import JobGrant, JobPause, JobStatus, StepClaim, StepOutcome
+from saasus_mcp.store import AlreadyUsed, Commitment, GrantExpired, Store
+from saasus_mcp.store.job_records import GRANT_SECONDS, JobGrant, JobPause, JobStatus, StepClaim, StepOutcome
 
 NOW = 1_800_000_000.0
 
@@ -72,6 +72,41 @@ def test_a_step_is_taken_by_one_call(store: Store) -> None:
     store.commit("first", {}, NOW, commitment=Commitment(claim=StepClaim("job-1", "step", "digest")))
     with pytest.raises(AlreadyUsed):
         store.commit("second", {}, NOW, commitment=Commitment(claim=StepClaim("job-1", "step", "digest")))
+
+
+@pytest.mark.parametrize("given", ["confirmation", "approval", "none"])
+def test_the_consent_to_a_job_covers_its_steps_for_a_time_only(store: Store, given: str) -> None:
+    steps = {"in time": "digest", "late": "digest"}
+    grant = JobGrant("job_x", "local:me", "default", "plan", given, "local:me", False, steps)
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    last = NOW + GRANT_SECONDS
+    store.commit("first", {}, last, commitment=Commitment(claim=StepClaim("job-1", "in time", "digest")))
+    late = Commitment(claim=StepClaim("job-1", "late", "digest"))
+    if given == "none":  # nobody was asked, so no consent can grow old
+        store.commit("second", {}, last + 1, commitment=late)
+        return
+    with pytest.raises(GrantExpired):
+        store.commit("second", {}, last + 1, commitment=late)
+    assert [record["call"] for record in store.audit_records()] == ["job-1", "first"]
+    step = store.jobs.get_steps("job-1", ["late"])["late"]
+    assert (step.call, step.outcome) == (None, None), "an expired consent uses nothing up"
+
+
+@pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
+def test_no_step_of_a_job_that_has_ended_is_sent(store: Store, status: JobStatus) -> None:
+    grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {"step": "digest"})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    store.finish_job("job-1", status, {}, record={}, at=NOW)
+    with pytest.raises(AlreadyUsed):
+        store.commit("first", {}, NOW, commitment=Commitment(claim=StepClaim("job-1", "step", "digest")))
+
+
+@pytest.mark.parametrize(("step", "digest"), [("step", "another digest"), ("another step", "digest")])
+def test_a_call_that_the_plan_does_not_list_is_not_sent(store: Store, step: str, digest: str) -> None:
+    grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {"step": "digest"})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    with pytest.raises(AlreadyUsed):
+        store.commit("first", {}, NOW, commitment=Commitment(claim=StepClaim("job-1", step, digest)))
 
 
 def test_a_paused_job_is_resumed_once(store: Store) -> None:

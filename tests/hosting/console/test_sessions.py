@@ -21,6 +21,7 @@ from saasus_mcp.hosting.console.signin_sessions import (
 )
 from saasus_mcp.store.signin_sessions import SessionStore as Kept
 from saasus_mcp.store.stores import Stores
+from saasus_mcp.store.tokens import Token
 from tests.support.jwt_issuer import Clock
 
 NOW = 1_790_000_000.0
@@ -66,6 +67,28 @@ def test_the_browser_of_a_session_is_listed_and_ends_with_it(sessions: ConsoleSe
     assert [each.browser for each in sessions.list_own(OLGA, NOW + 2)] == ["", "Chrome, Windows"]
     sessions.close(cookie)
     assert [each.browser for each in sessions.list_own(OLGA, NOW + 2)] == [""]
+
+
+def test_nobody_ends_the_session_of_another_person(sessions: ConsoleSessions) -> None:
+    cookie = sessions.open(VerifiedApprover(OLGA), NOW)
+    [own] = sessions.list_own(OLGA, NOW)
+    assert not sessions.close_one(Approver("token:taro"), own.id)
+    assert sessions.find(cookie, NOW) is not None
+    assert sessions.close_one(OLGA, own.id)
+    assert sessions.find(cookie, NOW) is None
+
+
+@pytest.mark.parametrize("ends", ["revoked", "expired"])
+def test_a_session_ends_with_the_token_that_opened_it(kept: Stores, ends: str) -> None:
+    with closing(kept.open_tokens()) as accounts:
+        until = NOW + (60.0 if ends == "expired" else SESSION_SECONDS)
+        token = accounts.add(Token("olga", "approver", OLGA.groups, "local:me", NOW, until))
+        sessions = StoredSessions(Kept(accounts.database))
+        cookie = sessions.open(VerifiedApprover(OLGA, token=token), NOW)
+        assert sessions.find(cookie, NOW + 59) is not None
+        if ends == "revoked":
+            assert accounts.revoke("olga", NOW + 59)
+        assert sessions.find(cookie, NOW + 61) is None
 
 
 def test_guesses_are_held_off_until_the_first_of_them_is_a_minute_old() -> None:

@@ -348,6 +348,17 @@ def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) ->
     store.close()
 
 
+def test_an_audit_log_that_was_tampered_with_is_not_purged(kept: Stores) -> None:
+    store = filled(kept)
+    execute(store, "UPDATE audit SET record = '{}' WHERE number = 3")
+    before = store.audit_records()
+    with pytest.raises(StoreError) as caught:
+        purged(store, NOW + 4)
+    assert caught.value.message.id == "store.audit_purge_refused"
+    assert store.audit_records() == before, "what shows the tampering stays"
+    store.close()
+
+
 def test_a_purge_never_removes_what_is_younger_than_it_was_asked(kept: Stores) -> None:
     store = kept.open_saas("saas")
     for at in (0, 10, 1, 11):  # a clock that was set back

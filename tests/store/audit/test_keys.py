@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from saasus_mcp.store import CallOutcome, Commitment, Freeze, Store, StoreError, WrongKey
 from saasus_mcp.store.audit.keys import list_key_ids
+from saasus_mcp.store.database.schema import notices
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import KEY, execute, open_stores
 
@@ -25,6 +27,12 @@ WRITES: dict[str, Callable[[Store], object]] = {
     ),
     "a purge": lambda store: store.audit_log.purge(NOW + 1, by="me", at=NOW),
 }
+
+
+def notice_kinds(store: Store) -> list[str]:
+    """Return the kinds of the events in the outbox."""
+    with store._database.read_transaction() as connection:
+        return list(connection.execute(select(notices.c.kind)).scalars())
 
 
 def used(where: Path | str, saas_id: str, *keys: bytes) -> None:
@@ -46,6 +54,17 @@ def test_a_process_with_another_key_writes_nothing(where: Path | str, write: Cal
         assert [record["call"] for record in store.audit_records()] == ["before"]
         assert store.list_approvals(NOW)[0].status == "pending"
         assert store.audit_log.find_breaks() == []
+
+
+def test_a_process_with_another_key_cannot_tell_that_the_audit_is_broken_and_alarms_nobody(where: Path | str) -> None:
+    used(where, "saas", KEY)
+    with closing(open_stores(where, (OTHER,))) as opened, closing(opened.open_saas("saas")) as store:
+        assert not store.verify_audit_log((), NOW).own_key
+    with closing(open_stores(where)) as opened, closing(opened.open_saas("saas")) as store:
+        assert "audit_broken" not in notice_kinds(store)
+        execute(store, "UPDATE audit SET record = '[]'")
+        assert store.verify_audit_log((), NOW).breaks
+        assert "audit_broken" in notice_kinds(store)
 
 
 def test_it_can_freeze_all_the_same(where: Path | str) -> None:
