@@ -109,7 +109,7 @@ def test_a_single_word_that_is_no_state_is_a_value(word: str) -> None:
 @pytest.mark.parametrize(
     "text", ["password = correct horse", '{"password": correct horse, x', "password=correctです。"]
 )
-def test_what_follows_an_equals_sign_or_a_quoted_name_is_a_value_however_ordinary_its_words_are(text: str) -> None:
+def test_a_value_after_an_equals_sign_or_a_quoted_name_is_removed_however_ordinary_its_words_are(text: str) -> None:
     assert "correct" not in scrub_text(text)
 
 
