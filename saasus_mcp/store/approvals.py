@@ -59,7 +59,7 @@ class ApprovalStore:
             since: omit approvals that expired before.
         """
         query = select(approvals).where(approvals.c.expires_at > since).order_by(approvals.c.requested_at.desc())
-        with self._database.transaction() as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
             return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
 
@@ -71,7 +71,7 @@ class ApprovalStore:
 
     def find_rejected(self, subject: str, now: float) -> Approval | None:
         """Return the rejection of a call or a variation of it, until its `retry_at`."""
-        with self._database.transaction() as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             return _find_rejected(connection, subject, now)
 
     def decide_approval(

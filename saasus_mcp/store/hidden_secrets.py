@@ -47,7 +47,7 @@ class SecretStore:
     def get_secret(self, identifier: str, now: float) -> HiddenSecret | None:
         """Return an unexpired secret by its id."""
         live = (secrets.c.id == identifier, secrets.c.expires_at > now)
-        with self._database.transaction() as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             row = connection.execute(select(secrets).where(*live)).first()
             return HiddenSecret(**row._asdict()) if row is not None else None
 

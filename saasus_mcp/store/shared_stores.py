@@ -56,12 +56,12 @@ class SharedStores:
 
     @property
     def names(self) -> list[str]:
-        with self._database().transaction() as connection:
+        with self._database().read_transaction(long_running=False) as connection:
             return sorted(name for name in inspect(connection).get_schema_names() if name.startswith(SCHEMA_PREFIX))
 
     @property
     def audited_names(self) -> list[str]:
-        with self._database().transaction() as connection:
+        with self._database().read_transaction(long_running=False) as connection:
             there = DECISIONS_SCHEMA in inspect(connection).get_schema_names()
         return [*self.names, *([DECISIONS_SCHEMA] if there else [])]
 

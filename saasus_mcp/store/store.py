@@ -270,7 +270,7 @@ class Store(ApprovalStore, SecretStore):
 
     def active_freezes(self, profile: str = "") -> list[Freeze]:
         """Return the freezes of a profile, or all freezes without one. Those of every SaaS come first."""
-        with self._database.transaction() as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             return [*self._global_freeze(connection), *STORE_FREEZES.list_active(connection, profile)]
 
     def active_freeze(self, profile: str = "") -> Freeze | None:
@@ -281,5 +281,5 @@ class Store(ApprovalStore, SecretStore):
         self, windows: Mapping[BudgetKind, int], at: float, profile: str | None = None
     ) -> list[BudgetUsage]:
         """Return the usage of every principal, in one profile or in all. `windows` are seconds by kind."""
-        with self._database.transaction() as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             return budget_usage(connection, windows, at, profile)

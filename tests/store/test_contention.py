@@ -112,6 +112,21 @@ def test_a_call_that_waits_for_another_proceeds(several: list[Store]) -> None:
     assert used.amount == sum(turn % 10 in (1, 3) for turn in range(TURNS)) * SERVERS
 
 
+def test_a_read_does_not_wait_for_a_write(several: list[Store]) -> None:
+    writer, reader, *_ = several
+    writer.request_approval(PENDING, 5)
+    writer.add_secrets([HiddenSecret("s", "local:me", "default", b"x", NOW + 1)], NOW)
+    writer.results.add(StoredResult("r", "local:me", "default", "auth.GetRoles", NOW, NOW + 1, b"x"))
+    with writer._database.transaction():
+        assert [each.code for each in reader.list_approvals(NOW)] == [PENDING.code]
+        assert reader.find_rejected(PENDING.subject, NOW) is None
+        assert reader.get_secret("s", NOW) is not None
+        assert reader.results.get("r", "local:me", "default", NOW) is not None
+        assert [each.id for each in reader.results.list_results("local:me", "default", NOW)] == ["r"]
+        assert reader.active_freezes() == []
+        assert reader.budget_usage({"writes": 60}, NOW) == []
+
+
 def test_jobs_started_on_several_servers_at_once_respect_the_limit(several: list[Store]) -> None:
     refused: list[TooManyJobs] = []
 
