@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +13,8 @@ from saasus_mcp.common.language import Text
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Level = Literal["read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"]
+ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
+"""An argument that an expression refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,12 @@ class Target:
     args: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     pick: ListSelector | None = None
+
+    @property
+    def identifying(self) -> tuple[str, ...]:
+        """The arguments that identify the target. The last one identifies it among those of the others."""
+        texts = [*self.args.values(), *(self.pick.where.values() if self.pick is not None else ())]
+        return tuple(name for text in texts for name in ARGUMENT_REFERENCE.findall(text))
 
 
 @dataclass(frozen=True, slots=True)

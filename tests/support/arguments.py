@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from tests.support.pipeline import sample_value
+from tests.support.pipeline import FUTURE, HELD_ROLE, sample_value
 
 
 def body_variants(operation: Operation) -> tuple[str, ...]:
@@ -14,8 +14,6 @@ def body_variants(operation: Operation) -> tuple[str, ...]:
     return tuple(operation.variants[1]) if operation.variants else ("",)
 
 
-FUTURE = 3_786_825_600
-"""In the year 2090: ahead of the clock of this computer and of those of tests."""
 REQUIRED_VALUES: dict[str, Any] = {
     "attributes": {"birthday": "text-1"},
     "icon": "data:image/png;base64,eA==",
@@ -27,9 +25,10 @@ REQUIRED_VALUES: dict[str, Any] = {
 """Values that rows of effects require (`requires`), by argument."""
 UNUSED_NAMES: dict[str, dict[str, Any]] = {
     "auth.CreateEnv": {"id": 7},
+    "auth.DeleteTenantUserRole": {"role_name": HELD_ROLE},
     "pricing.CreateMeteringUnit": {"unit_name": "free"},
 }
-"""Names of what is created that nothing else has."""
+"""Names of what is created that nothing else has, and of the role that the member of the samples has."""
 
 
 def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:

@@ -34,7 +34,7 @@ from tests.support.pipeline import (
 NOW = 1_790_000_000.0
 NOT_ASKED = "No person was asked"
 NOT_FULLY_SHOWN = "A dialog does not show all of it."
-UNCHANGED_FIELDS = ("used", "envs")
+UNCHANGED_FIELDS = ("used", "envs", "user_id")
 """What stays of a target that changes: rows of effects require something of it (`requires`)."""
 APPROVAL_CODE = re.compile(r"`saasus-mcp approve ([2-9A-Z]{4}-[2-9A-Z]{4})`")
 ACCEPT = types.ElicitResult(action="accept", content={"confirm": True})

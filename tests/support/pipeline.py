@@ -74,6 +74,10 @@ def _text(schema: dict[str, Any]) -> str:
     return str(schema.get("examples", ["text-1"])[0])
 
 
+FUTURE = 3_786_825_600
+"""In the year 2090: ahead of the clock of this computer and of those of tests."""
+HELD_ROLE = "held"
+"""The role of the sample's member. It is not the one of the samples of arguments, so that this one can be granted."""
 SAMPLE_FIELDS: dict[str, Any] = {"used": False, "role_name": "admin", "attribute_name": "birthday"}
 
 
@@ -92,6 +96,12 @@ def _unused(operation: Operation) -> dict[str, Any]:
             return {"name": "other", "plan_id": "other", "next_plan_id": ""}
         case "pricing.GetPricingUnits":
             return {"metering_unit_name": "other"}
+        case "auth.SearchTenantUsers":
+            return {"email": "other", "sign_in_id": "other"}
+        case "auth.GetTenantUser":
+            return {"role_name": HELD_ROLE}
+        case "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod":
+            return {"timestamp": FUTURE}
         case _:
             return {}
 

@@ -93,8 +93,8 @@ class CallsQuestion:
     def volatile_facts(self) -> Iterator[Fact]:
         """Yield how many people the destructive and critical calls reach, in all and by target."""
         grave = [each for each in self._listed if each.review.operation.level in TYPED_LEVELS]
-        counts = {each.row: each.review.inspection.impact.affected_users for each in grave}
-        known = [(each, counts[each.row]) for each in grave]
+        first = {_person(each): each for each in reversed(grave)}  # a person whom several calls concern counts once
+        known = [(each, each.review.inspection.impact.affected_users) for each in grave if first[_person(each)] is each]
         if any(count for _, count in known):
             items: list[Value] = [_people(sum(count or 0 for _, count in known))]
             items += [LabelledValue(self._target_text(each), _people(count)) for each, count in known if count]
@@ -206,11 +206,18 @@ def _shared_names(listed: Sequence[ListedCall]) -> frozenset[str]:
 
 
 def _target_id(call: ListedCall) -> str:
-    """Return the id of the target. Empty for an item that the call creates."""
-    operation = call.review.operation
-    if not operation.path_parameters or operation.effects.effect == "create":
+    """Return the id of the target. Empty for an item that the call creates, and for the whole SaaS."""
+    target = call.review.operation.effects.target
+    if target is None or target.read is None:
         return ""
-    return str(call.review.values.get(operation.path_parameters[-1], ""))
+    argument = next(iter(target.identifying[-1:]), "")
+    return str(call.review.values.get(argument, ""))
+
+
+def _person(call: ListedCall) -> str:
+    """Return the user whom a call concerns, or the call if it concerns another thing."""
+    user = call.review.values.get("user_id") if "user_id" in call.review.operation.path_parameters else None
+    return f"user {user}" if user is not None else call.step.step
 
 
 def _has_headlines(group: Sequence[ListedCall]) -> bool:

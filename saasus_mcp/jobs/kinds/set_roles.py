@@ -33,6 +33,11 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
         with faults:
             env_id = int(await names.find("env", ENVIRONMENT, required_text(row, "env")))
+        with faults:
+            if row.cells.get("roles") is None:  # an empty text takes every role, so a missing one must not
+                raise InvalidArguments(
+                    ("roles",), message("jobs_calls.empty_cell"), message("jobs_calls.no_roles_hint")
+                )
         wanted: dict[str, str] = {}
         for text in (part.strip() for part in text_of(row, "roles").split(LIST_SEPARATOR) if part.strip()):
             with faults:

@@ -7,14 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
-from saasus_mcp.catalog.model import Operation, Requirement
+from saasus_mcp.catalog.model import ARGUMENT_REFERENCE, Operation, Requirement
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.inspection.difference import compare_fields
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import was_applied
 from saasus_mcp.permissions.inspection.target import (
-    ARGUMENT_REFERENCE,
     OWNER_ARGUMENTS,
     ApiReader,
     ReadResult,

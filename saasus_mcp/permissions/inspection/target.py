@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
 STATUS_NOT_FOUND = 404
-ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
-"""An argument that an expression speaks of."""
 OWNER_ARGUMENTS = ("tenant_id", "user_id", "env_id")
 NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
 """Arguments that name the created item. The first one present is used."""

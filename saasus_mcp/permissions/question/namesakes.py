@@ -17,7 +17,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.text import Quoted, fold_name
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE
-from saasus_mcp.permissions.inspection.target import ARGUMENT_REFERENCE, ApiReader, clean_name
+from saasus_mcp.permissions.inspection.target import ApiReader, clean_name
 from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.permissions.question.content import Question, QuestionWarning
 from saasus_mcp.permissions.question.layout import fit_dialog
@@ -52,10 +52,9 @@ def _shown_ids(asked: QuestionInput) -> dict[str, set[str]]:
     kinds = {kind: source for kind, source in load_question_texts().kinds.items() if source.among is not None}
     target, ids = asked.operation.effects.target, defaultdict[str, set[str]](set)
     if target is not None:
-        texts = [*target.args.values(), *(target.pick.where.values() if target.pick is not None else ())]
-        names = [name for text in texts for name in ARGUMENT_REFERENCE.findall(text)]
-        for kind in (kind for kind, source in kinds.items() if names and source.read == target.read):
-            ids[kind].add(str(asked.args.get(names[-1], "")))
+        argument = next(iter(target.identifying[-1:]), "")
+        for kind in (kind for kind, source in kinds.items() if argument and source.read == target.read):
+            ids[kind].add(str(asked.args.get(argument, "")))
     for name, value in asked.args.items():
         kind = load_question_texts().field(asked.operation.key, name).kind
         if kind in kinds:

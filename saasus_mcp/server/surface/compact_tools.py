@@ -122,9 +122,10 @@ class CompactTools:
 
     def read_and_select(self) -> BuiltinTool:
         """Return the tool of the full surface that reads and selects from the answer."""
-        call_read = self._call_tool("call_read", CALL_TOOL_LEVELS["call_read"])
+        levels = CALL_TOOL_LEVELS["call_read"]
         return replace(
-            call_read,
+            self._call_tool("call_read", levels),
+            run=self._runner(levels, lists_all=True),
             name=READ_AND_SELECT,
             title=one_of("server.tool_title", "read_and_select"),
             description="Run a reading tool and pick from its full response, by JMESPath.",
@@ -133,7 +134,15 @@ class CompactTools:
             ),
         )
 
-    def _runner(self, levels: tuple[str, str]) -> Callable[[Call], Awaitable[ToolAnswer | PendingElicitation]]:
+    def _runner(
+        self, levels: tuple[str, str], *, lists_all: bool = False
+    ) -> Callable[[Call], Awaitable[ToolAnswer | PendingElicitation]]:
+        """Return what runs operations of these levels.
+
+        Args:
+            lists_all: whether the client has a tool for each operation, which an error then names.
+        """
+
         async def run(call: Call) -> ToolAnswer | PendingElicitation:
             inner = replace(
                 call,
@@ -143,7 +152,7 @@ class CompactTools:
             )
             expression = call.arguments.get("select", "")
             try:
-                self._require_level(inner, levels)
+                self._require_level(inner, levels, lists_all=lists_all)
                 check_expression(expression)
             except (InvalidArguments, CallRefused) as error:
                 return await self._pipeline.reject(inner, error)
@@ -178,7 +187,7 @@ class CompactTools:
         )
         return structured_answer({"call": call_tool_for(operation), **described})
 
-    def _require_level(self, call: Call, levels: tuple[str, str]) -> None:
+    def _require_level(self, call: Call, levels: tuple[str, str], *, lists_all: bool) -> None:
         """Check that the operation exists and has one of these levels.
 
         Raises:
@@ -188,7 +197,8 @@ class CompactTools:
         operation = self._pipeline.catalogue.get(call.name)
         if operation is None:
             if self._jobs.find(call.name, call.principal) is not None:
-                hint = message("server.wrong_level_hint", tool=self._jobs.call_tool_for(call.name))
+                tool = call.name if lists_all else self._jobs.call_tool_for(call.name)
+                hint = message("server.wrong_level_hint", tool=tool)
                 raise InvalidArguments(("name",), message("server.is_job", name=call.name), hint)
             raise self._missing(call.name, call.principal)
         require_not_narrowed(operation, call.principal)
@@ -196,7 +206,7 @@ class CompactTools:
             raise InvalidArguments(
                 ("name",),
                 message("server.wrong_level", tool=operation.tool, level=operation.level),
-                message("server.wrong_level_hint", tool=call_tool_for(operation)),
+                message("server.wrong_level_hint", tool=operation.tool if lists_all else call_tool_for(operation)),
             )
 
     def _known(self, name: str, principal: Principal) -> Operation:

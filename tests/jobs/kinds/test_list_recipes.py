@@ -135,6 +135,29 @@ async def test_roles_become_what_the_table_states_and_others_stay(on: JobServer)
     assert again["counts"] == {"skipped": 1}
 
 
+async def test_a_row_without_roles_takes_none_and_an_empty_text_takes_all(on: JobServer) -> None:
+    held = [grant for grant in list_grants(on.sandbox) if grant[0] == USER and grant[2] == AOZORA and grant[3] == "3"]
+    row = {"user": USER, "tenant": AOZORA, "env": "3"}
+    for given in (row, {**row, "roles": None}):
+        assert "roles: " in await refused(on, "job_set_roles", {"rows": [given]})
+    report = await run(on, "job_set_roles", {"rows": [{**row, "roles": ""}], "only_plan": True})
+    assert report["counts"] == {"planned": len(held)}
+    assert {each["tool"] for each in report["rows"]} == {"auth_delete_tenant_user_role"}
+
+
+async def test_a_person_who_loses_several_roles_counts_once_and_has_one_name(on: JobServer) -> None:
+    held = [grant for grant in list_grants(on.sandbox) if grant[0] == USER and grant[2] == AOZORA and grant[3] == "3"]
+    assert {grant[4] for grant in held} == {"admin"}
+    await run(on, "job_set_roles", {"rows": [{"user": USER, "tenant": AOZORA, "env": "3", "roles": "admin;viewer"}]})
+    rows = [{"user": USER, "tenant": AOZORA, "env": "3", "roles": "editor"}]
+    report = await run(on, "job_set_roles", {"rows": rows, "only_plan": True})
+    assert report["counts"] == {"planned": 3}
+    said = "\n".join(report["notes"])
+    assert f": 1 people, {USER} 1 people" in said
+    for unnamed in (f"{USER} (admin)", f"{USER} (viewer)", "“”"):
+        assert unnamed not in said
+
+
 async def test_every_fault_of_a_table_of_roles_is_reported(on: JobServer) -> None:
     rows = [
         {"user": "nobody@example.com", "tenant": AOZORA, "env": "3", "roles": "viewer"},

@@ -217,6 +217,7 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
         grant = {**who, "env_id": 3, "role_names": ["admin"]}
         count = {"tenant_id": tenant, "metering_unit_name": meter, "timestamp": NOW, "method": "add", "count": 1}
         invite = {"tenant_id": tenant, "email": "a@example.jp", "access_token": "token", "envs": []}
+        domain = {"from_email_address": "a@example.jp"}
         member = {"tenant_id": tenant, "email": "somebody@example.jp", "attributes": {"nope": "x"}}
         for tool, args, words in (
             ("auth_create_tenant_user_roles", {**grant, "env_id": 9}, "env_id: There is no such environment"),
@@ -231,6 +232,11 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
                 "envs: There is no such",
             ),
             ("auth_delete_env", {"env_id": 3}, "Environment 3 (prod) cannot be deleted"),
+            (
+                "auth_update_basic_info",
+                {**domain, "domain_name": "https://login.example.com"},
+                "domain_name: Send the host",
+            ),
             ("pricing_update_meter_count", {**count, "metering_unit_name": "nope"}, "no metering unit of this name"),
             ("pricing_update_meter_count", {**count, "timestamp": NOW * 1000}, "timestamp: These are milliseconds"),
         ):

@@ -92,6 +92,14 @@ async def test_each_calling_tool_refuses_the_other_classes_and_names_the_right_o
     assert person.seen == []
 
 
+async def test_on_the_full_surface_a_call_that_does_not_read_is_named_as_its_own_tool(catalogue: Catalogue) -> None:
+    async with start_session(catalogue, "legacy", accept_question) as stage:
+        given = {"name": "auth_delete_tenant", "arguments": {"tenant_id": "t"}, "select": "@"}
+        result = await stage.client.call_tool("read_and_select", given)
+        assert "Use auth_delete_tenant." in reply_text(result)
+        assert stage.api.sent == []
+
+
 async def test_a_question_and_its_answer_travel_through_the_calling_tool(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question, kind="compact") as stage:
         operation = catalogue.find("auth_delete_tenant_user")
