@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,110 +9,15 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.common.language import Language
-from saasus_mcp.permissions.approval.confirmation import FIELD_NAME, FIELD_YES, ClientAnswer, ConfirmationPrompt
-from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.policy.model import Policy
-from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
-from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Store
 from scripts.stage import NOW as STORY
 from scripts.story import FIRST, values_for
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
-
-NOW = 1_790_000_000
-HOUR = 3_600
-
-
-@dataclass
-class Person:
-    """Confirms everything and remembers the questions."""
-
-    asked: list[ConfirmationPrompt] = field(default_factory=list)
-
-    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
-        self.asked.append(question)
-        return ClientAnswer("accept", {FIELD_YES: True} if question.name is None else {FIELD_NAME: question.name})
-
-
-@dataclass
-class SandboxClient:
-    """A person at a client of a server in front of the sandbox."""
-
-    behind: Pipeline
-    person: Person
-    sandbox: Sandbox
-    unasked: Pipeline
-
-    async def outright(self, call: Call) -> ToolAnswer:
-        """Return the answer of a call without a question."""
-        answer = await self.unasked.run(call)
-        assert not isinstance(answer, PendingElicitation)
-        return answer
-
-    async def call(self, name: str, args: dict[str, Any], **given: Any) -> ToolAnswer:
-        answer = await self.behind.run(Call(name, args, PRINCIPAL, elicitor=self.person, **given))
-        assert not isinstance(answer, PendingElicitation)
-        return answer
-
-    async def read(self, name: str, **args: Any) -> Any:
-        answer = await self.call(name, args)
-        assert answer.ok, answer.text
-        return answer.structured
-
-    async def tenant(self) -> dict[str, Any]:
-        tenants = (await self.read("auth_get_tenants"))["tenants"]
-        found: dict[str, Any] = next(each for each in tenants if each.get("plan_id"))
-        return found
-
-    async def refused(self, name: str, args: dict[str, Any], words: str, why: str) -> None:
-        """Check that the call ends before a question and a send, with this reason in the audit log."""
-        before = len(self.writes())
-        given = await self.call(name, args)
-        assert not given.ok
-        assert given.applied == "not_applied"
-        assert words in given.text
-        assert self.person.asked == []
-        assert self.behind.store.list_approvals(NOW) == []
-        assert len(self.writes()) == before
-        assert self.last()["refused"] == why
-
-    def writes(self) -> list[str]:
-        catalogue = self.behind.catalogue
-        return [each.operation for each in self.sandbox.requests if not catalogue.find(each.operation).reads]
-
-    def last(self) -> dict[str, Any]:
-        """Return the last record of the caller's own calls."""
-        return [each for each in self.behind.store.audit_records() if "parent" not in each][-1]
-
-
-@asynccontextmanager
-async def sandbox_client(
-    catalogue: Catalogue, policy: Policy = PRESETS["guarded"], language: Language = "en", now: float = NOW
-) -> AsyncIterator[SandboxClient]:
-    def clock() -> datetime:
-        return datetime.fromtimestamp(now, UTC)
-
-    sandbox, store = Sandbox(catalogue, clock=clock), Store.in_memory()
-    async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock) as client:
-        given: dict[str, Any] = {
-            "catalogue": catalogue,
-            "client": client,
-            "open_store": lambda: store,
-            "encryptor": Encryptor.ephemeral(),
-            "destination": Destination("sandbox", CREDENTIALS.saas_id, sandbox=True),
-            "language": language,
-            "clock": lambda: now,
-        }
-        unasked = Pipeline(policy=UnsafeAllowAllPolicy(), **given)
-        yield SandboxClient(Pipeline(policy=policy, **given), Person(), sandbox, unasked)
-    store.close()
-
+from tests.support.sandbox_client import HOUR, NOW, Person, sandbox_client
 
 # -- what is gone ------------------------------------------------------------------------------------------------------
 
@@ -291,126 +193,6 @@ async def test_no_requirement_stands_in_the_way_of_a_call_that_succeeds(catalogu
             given = await on.behind.run(Call(operation.tool, values_for(operation), PRINCIPAL))
             assert isinstance(given, ToolAnswer)
             assert given.why == "approval", f"{operation.key}: {given.text}"
-
-
-# -- what would change nothing -----------------------------------------------------------------------------------------
-
-
-async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue: Catalogue) -> None:
-    async with sandbox_client(catalogue) as on:
-        user = (await on.read("auth_get_saas_users"))["users"][0]
-        present = await on.read("auth_get_user_mfa_preference", user_id=user["id"])
-        args = {"user_id": user["id"], **{name: present[name] for name in ("enabled", "method") if name in present}}
-        given = await on.call("auth_update_user_mfa_preference", args)
-        assert (given.ok, given.applied, given.structured) == (True, "not_applied", {"applied": False})
-        assert "Nothing would change" in given.text
-        assert (on.person.asked, on.writes()) == ([], [])
-        assert on.last()["refused"] == "no_change"
-
-
-async def test_an_addition_that_is_there_and_a_removal_of_what_is_not_change_nothing(catalogue: Catalogue) -> None:
-    async with sandbox_client(catalogue) as on:
-        members = (await on.read("auth_get_all_tenant_users"))["users"]
-        member = next(each for each in members if any(env["roles"] for env in each["envs"]))
-        env = next(each for each in member["envs"] if each["roles"])
-        [feedback] = (await on.read("communication_get_feedbacks"))["feedbacks"][:1]
-        no_voter = next(each["id"] for each in members if {"user_id": each["id"]} not in feedback["users"])
-        grant = {"tenant_id": member["tenant_id"], "user_id": member["id"], "env_id": env["id"]}
-        unused = {"tenant_id": member["tenant_id"], "metering_unit_name": "orders", "timestamp": 1_000_000_000}
-        for tool, args in (
-            ("auth_create_tenant_user_roles", {**grant, "role_names": [each["role_name"] for each in env["roles"]]}),
-            ("auth_create_tenant_user_roles", {**grant, "role_names": []}),
-            ("communication_delete_vote_for_feedback", {"feedback_id": feedback["id"], "user_id": no_voter}),
-            ("pricing_delete_meter_count", unused),
-        ):
-            given = await on.call(tool, args)
-            assert (given.ok, given.applied, given.why) == (True, "not_applied", "no_change"), given.text
-        assert (on.person.asked, on.writes()) == ([], [])
-        others = [each["role_name"] for each in (await on.read("auth_get_roles"))["roles"]]
-        await on.call("auth_create_tenant_user_roles", {**grant, "role_names": others})
-        assert len(on.person.asked) == 1, "some of the roles are new"
-
-
-async def test_a_member_is_not_added_again_and_a_count_of_zero_is_not_added(catalogue: Catalogue) -> None:
-    async with sandbox_client(catalogue) as on:
-        members = (await on.read("auth_get_all_tenant_users"))["users"]
-        for login in ("email", "sign_in_id"):
-            member = next(each for each in members if each[login])
-            again = {"tenant_id": member["tenant_id"], login: member[login], "attributes": {}}
-            await on.refused("auth_create_tenant_user", again, "a member of the tenant already", "precondition")
-        tenant = {"tenant_id": members[0]["tenant_id"]}
-        for tool, more in (("pricing_update_meter_count", {"timestamp": NOW}), ("pricing_update_meter_count_now", {})):
-            for method in ("add", "sub"):
-                count = {**tenant, "metering_unit_name": "orders", "method": method, "count": 0, **more}
-                await on.refused(tool, count, "count: ", "precondition")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "right"),
-    [
-        ({"employees": "12"}, {"employees": 12}),
-        ({"employees": True}, {"employees": 12.5}),
-        ({"on_trial": "maybe"}, {"on_trial": True}),
-        ({"on_trial": 1}, {"on_trial": None}),
-        ({"industry": 7}, {"industry": "7"}),
-        ({"contracted_on": "2026/01/31"}, {"contracted_on": "2026-01-31"}),
-        ({"contracted_on": "2026-13-01"}, {"contracted_on": "2026-12-01"}),
-    ],
-)
-async def test_a_value_that_does_not_fit_its_attribute_ends_the_call(
-    catalogue: Catalogue, wrong: dict[str, Any], right: dict[str, Any]
-) -> None:
-    async with sandbox_client(catalogue) as on:
-        tenant = await on.tenant()
-        settings = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
-        settings |= {"tenant_id": tenant["id"]}
-        words = "attributes: A value is not of its attribute's type"
-        wrong_values = {**settings, "attributes": {**settings["attributes"], **wrong}}
-        await on.refused("auth_update_tenant", wrong_values, words, "precondition")
-        await on.call("auth_update_tenant", {**settings, "attributes": {**settings["attributes"], **right}})
-        assert len(on.person.asked) == 1
-
-
-async def test_a_difference_a_possible_loss_or_a_hidden_value_is_asked_about(catalogue: Catalogue) -> None:
-    async with sandbox_client(catalogue) as on:
-        tenant = await on.tenant()
-        same = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
-        settings = {"tenant_id": tenant["id"], **same}
-        assert (await on.call("auth_update_tenant", settings)).why == "no_change"
-        some = dict(list(same["attributes"].items())[1:])
-        for changed in ({"name": "x"}, {"attributes": some}):
-            on.person.asked.clear()
-            assert (await on.call("auth_update_tenant", {**settings, **changed})).why == ""
-            assert len(on.person.asked) == 1
-        # Two of its nine parts: what becomes of the others is not documented.
-        mails = await on.read("auth_find_notification_messages")
-        some = {name: mails[name] for name in list(mails)[:2]}
-        assert (await on.call("auth_update_notification_messages", some)).why != "no_change"
-        # A secret is never shown, so nothing tells whether it is the same.
-        market = await on.read("awsmarketplace_get_settings")
-        given = await on.call("awsmarketplace_update_settings", {**market, "role_external_id": "same?"})
-        assert given.why != "no_change"
-
-
-async def test_a_call_that_nobody_is_asked_about_goes_all_the_same(catalogue: Catalogue) -> None:
-    async with sandbox_client(catalogue) as on:
-        [role] = (await on.read("auth_get_roles"))["roles"][:1]
-        given = await on.call(
-            "auth_update_role", {"role_name": role["role_name"], "display_name": role["display_name"]}
-        )
-        assert given.applied == "applied"
-
-
-async def test_an_update_without_a_field_is_refused_with_the_fields_that_there_are(catalogue: Catalogue) -> None:
-    async with sandbox_client(catalogue) as on:
-        for operation in catalogue:
-            required = set(operation.input_schema.get("required", ()))
-            fields = operation.input_schema.get("properties", {}).keys() - set(operation.addressing)
-            if operation.body and not fields & required and not operation.exactly_one:
-                given = await on.call(operation.tool, dict.fromkeys(required, "x"))
-                assert "needs at least one field" in given.text
-                assert all(name in given.text for name in fields)
-        assert on.sandbox.requests == []
 
 
 # -- too many ----------------------------------------------------------------------------------------------------------

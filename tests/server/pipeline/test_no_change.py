@@ -1,0 +1,127 @@
+"""Calls that would change nothing, or have a value that cannot be: nothing is sent, and the person is not asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from tests.support.sandbox_client import NOW, sandbox_client
+
+
+async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        user = (await on.read("auth_get_saas_users"))["users"][0]
+        present = await on.read("auth_get_user_mfa_preference", user_id=user["id"])
+        args = {"user_id": user["id"], **{name: present[name] for name in ("enabled", "method") if name in present}}
+        given = await on.call("auth_update_user_mfa_preference", args)
+        assert (given.ok, given.applied, given.structured) == (True, "not_applied", {"applied": False})
+        assert "Nothing would change" in given.text
+        assert (on.person.asked, on.writes()) == ([], [])
+        assert on.last()["refused"] == "no_change"
+
+
+async def test_an_addition_that_is_there_and_a_removal_of_what_is_not_change_nothing(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        members = (await on.read("auth_get_all_tenant_users"))["users"]
+        member = next(each for each in members if any(env["roles"] for env in each["envs"]))
+        env = next(each for each in member["envs"] if each["roles"])
+        [feedback] = (await on.read("communication_get_feedbacks"))["feedbacks"][:1]
+        no_voter = next(each["id"] for each in members if {"user_id": each["id"]} not in feedback["users"])
+        grant = {"tenant_id": member["tenant_id"], "user_id": member["id"], "env_id": env["id"]}
+        unused = {"tenant_id": member["tenant_id"], "metering_unit_name": "orders", "timestamp": 1_000_000_000}
+        for tool, args in (
+            ("auth_create_tenant_user_roles", {**grant, "role_names": [each["role_name"] for each in env["roles"]]}),
+            ("auth_create_tenant_user_roles", {**grant, "role_names": []}),
+            ("communication_delete_vote_for_feedback", {"feedback_id": feedback["id"], "user_id": no_voter}),
+            ("pricing_delete_meter_count", unused),
+        ):
+            given = await on.call(tool, args)
+            assert (given.ok, given.applied, given.why) == (True, "not_applied", "no_change"), given.text
+        assert (on.person.asked, on.writes()) == ([], [])
+        others = [each["role_name"] for each in (await on.read("auth_get_roles"))["roles"]]
+        await on.call("auth_create_tenant_user_roles", {**grant, "role_names": others})
+        assert len(on.person.asked) == 1, "some of the roles are new"
+
+
+async def test_a_member_is_not_added_again_and_a_count_of_zero_is_not_added(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        members = (await on.read("auth_get_all_tenant_users"))["users"]
+        for login in ("email", "sign_in_id"):
+            member = next(each for each in members if each[login])
+            again = {"tenant_id": member["tenant_id"], login: member[login], "attributes": {}}
+            await on.refused("auth_create_tenant_user", again, "a member of the tenant already", "precondition")
+        tenant = {"tenant_id": members[0]["tenant_id"]}
+        for tool, more in (("pricing_update_meter_count", {"timestamp": NOW}), ("pricing_update_meter_count_now", {})):
+            for method in ("add", "sub"):
+                count = {**tenant, "metering_unit_name": "orders", "method": method, "count": 0, **more}
+                await on.refused(tool, count, "count: ", "precondition")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"employees": "12"}, {"employees": 12}),
+        ({"employees": True}, {"employees": 12.5}),
+        ({"on_trial": "maybe"}, {"on_trial": True}),
+        ({"on_trial": 1}, {"on_trial": None}),
+        ({"industry": 7}, {"industry": "7"}),
+        ({"contracted_on": "2026/01/31"}, {"contracted_on": "2026-01-31"}),
+        ({"contracted_on": "2026-13-01"}, {"contracted_on": "2026-12-01"}),
+    ],
+)
+async def test_a_value_that_does_not_fit_its_attribute_ends_the_call(
+    catalogue: Catalogue, wrong: dict[str, Any], right: dict[str, Any]
+) -> None:
+    async with sandbox_client(catalogue) as on:
+        tenant = await on.tenant()
+        settings = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
+        settings |= {"tenant_id": tenant["id"]}
+        words = "attributes: A value is not of its attribute's type"
+        wrong_values = {**settings, "attributes": {**settings["attributes"], **wrong}}
+        await on.refused("auth_update_tenant", wrong_values, words, "precondition")
+        await on.call("auth_update_tenant", {**settings, "attributes": {**settings["attributes"], **right}})
+        assert len(on.person.asked) == 1
+
+
+async def test_a_difference_a_possible_loss_or_a_hidden_value_is_asked_about(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        tenant = await on.tenant()
+        same = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
+        settings = {"tenant_id": tenant["id"], **same}
+        assert (await on.call("auth_update_tenant", settings)).why == "no_change"
+        some = dict(list(same["attributes"].items())[1:])
+        for changed in ({"name": "x"}, {"attributes": some}):
+            on.person.asked.clear()
+            assert (await on.call("auth_update_tenant", {**settings, **changed})).why == ""
+            assert len(on.person.asked) == 1
+        # Two of its nine parts: what becomes of the others is not documented.
+        mails = await on.read("auth_find_notification_messages")
+        some = {name: mails[name] for name in list(mails)[:2]}
+        assert (await on.call("auth_update_notification_messages", some)).why != "no_change"
+        # A secret is never shown, so nothing tells whether it is the same.
+        market = await on.read("awsmarketplace_get_settings")
+        given = await on.call("awsmarketplace_update_settings", {**market, "role_external_id": "same?"})
+        assert given.why != "no_change"
+
+
+async def test_a_call_that_nobody_is_asked_about_goes_all_the_same(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        [role] = (await on.read("auth_get_roles"))["roles"][:1]
+        given = await on.call(
+            "auth_update_role", {"role_name": role["role_name"], "display_name": role["display_name"]}
+        )
+        assert given.applied == "applied"
+
+
+async def test_an_update_without_a_field_is_refused_with_the_fields_that_there_are(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        for operation in catalogue:
+            required = set(operation.input_schema.get("required", ()))
+            fields = operation.input_schema.get("properties", {}).keys() - set(operation.addressing)
+            if operation.body and not fields & required and not operation.exactly_one:
+                given = await on.call(operation.tool, dict.fromkeys(required, "x"))
+                assert "needs at least one field" in given.text
+                assert all(name in given.text for name in fields)
+        assert on.sandbox.requests == []
