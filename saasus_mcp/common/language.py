@@ -20,6 +20,10 @@ class Text:
         """Return the text in `language`."""
         return self.ja if language == "ja" else self.en
 
+    def __str__(self) -> str:
+        """Return the English text, as records and logs have it."""
+        return self.en
+
 
 def locale_language(environment: Mapping[str, str]) -> Language:
     """Return the language of a POSIX locale: LC_ALL, LC_MESSAGES or LANG, the first that is set and not empty."""

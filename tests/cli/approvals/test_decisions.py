@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from contextlib import closing
@@ -165,6 +166,8 @@ def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state:
             thread.join()
     taken, refused = decided()
     assert (taken["action"], refused["action"]) == ("policy_taken", "policy_refused")
+    assert re.fullmatch(r"The policy '[^']+' is in force\.", taken["reason"])
+    assert refused["reason"].startswith("The policy '")
     assert taken["via"] == refused["via"] == "server"
     assert taken["subject"] == str(file)
     assert "stays in force" in refused["reason"]
