@@ -180,12 +180,14 @@ def _require_same_owner(earlier: list[Token], name: str, now: float, *, renews: 
     """Check that a name gets no other owner. Approvals, jobs, undo log and rules know a principal by its name.
 
     Raises:
-        SaasusMcpError: an earlier token with this name was used, and the new one does not renew it, or the other way around.
+        SaasusMcpError: an earlier token with this name was used, and the new one does not renew it, or there is none to renew.
     """
     if any(each.is_valid(now) for each in earlier):
         return  # which the store refuses
-    if any(each.used_at is not None for each in earlier) is not renews:
-        raise SaasusMcpError.of("cli_token.nothing_to_renew" if renews else "cli_token.name_used", name=name)
+    if renews and not earlier:
+        raise SaasusMcpError.of("cli_token.nothing_to_renew", name=name)
+    if not renews and any(each.used_at is not None for each in earlier):
+        raise SaasusMcpError.of("cli_token.name_used", name=name)
 
 
 def _token_lines(token: Token, now: float, reader: Reader) -> Iterator[str]:
