@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, or_, select
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import delete_unlocked
-from saasus_mcp.store.tokens import hash_token, session_browsers, session_people, sessions, tokens
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.tokens import hash_token, session_browsers, session_people, session_uses, sessions, tokens
 
 ID_LENGTH = 12
 """Characters of the hash that name a session. They are too few to be the hash, and say nothing about the cookie."""
 
-_SELECT = select(sessions, session_people.c.name, session_people.c.email, session_browsers.c.browser).select_from(
-    sessions.outerjoin(session_people, session_people.c.hash == sessions.c.hash).outerjoin(
-        session_browsers, session_browsers.c.hash == sessions.c.hash
-    )
+_DETAILS = (session_people, session_browsers, session_uses)
+_SELECT = select(
+    sessions, session_people.c.name, session_people.c.email, session_browsers.c.browser, session_uses.c.used_at
+).select_from(
+    sessions.outerjoin(session_people, session_people.c.hash == sessions.c.hash)
+    .outerjoin(session_browsers, session_browsers.c.hash == sessions.c.hash)
+    .outerjoin(session_uses, session_uses.c.hash == sessions.c.hash)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSessionRecord:
-    """One signed-in browser. Times are epoch seconds. `id` names it for people, and signs nobody in."""
+    """One signed-in browser. Times are epoch seconds. `id` names it for people, and signs nobody in.
+
+    Attributes:
+        used_at: its last request that was saved; 0 if this is not known.
+    """
 
     principal: str
     groups: frozenset[str]
@@ -34,6 +43,7 @@ class ConsoleSessionRecord:
     name: str = ""
     email: str = ""
     browser: str = ""
+    used_at: float = 0.0
 
 
 class SessionStore:
@@ -60,7 +70,7 @@ class SessionStore:
         with self._database.transaction() as connection:
             connection.execute(delete_unlocked(sessions, sessions.c.expires_at <= session.opened_at))
             connection.execute(insert(sessions).values(**values))
-            for details in (session_people, session_browsers):
+            for details in _DETAILS:
                 connection.execute(delete_unlocked(details, details.c.hash.not_in(select(sessions.c.hash))))
             if session.name or session.email:
                 person = {"hash": values["hash"], "name": session.name, "email": session.email}
@@ -68,6 +78,7 @@ class SessionStore:
             if session.browser:
                 browser = {"hash": values["hash"], "browser": session.browser}
                 connection.execute(insert(session_browsers).values(**browser))
+            connection.execute(insert(session_uses).values(hash=values["hash"], used_at=session.opened_at))
             own = sessions.c.principal == session.principal
             newest = select(sessions.c.hash).where(own).order_by(sessions.c.opened_at.desc()).limit(most)
             connection.execute(delete_unlocked(sessions, own, sessions.c.hash.not_in(newest)))
@@ -82,6 +93,14 @@ class SessionStore:
             query = _SELECT.where(*same, or_(sessions.c.token.is_(None), token_valid))
             row = connection.execute(query).first()
         return _record(row) if row is not None else None
+
+    def save_use(self, cookie: str, now: float) -> None:
+        """Save the last request of a session, for people. A database that cannot be written must not sign anybody out."""
+        hashed = hash_token(cookie)
+        with suppress(StoreError), self._database.transaction() as connection:
+            found = connection.execute(update(session_uses).where(session_uses.c.hash == hashed).values(used_at=now))
+            if not found.rowcount:  # opened by an earlier release
+                connection.execute(insert(session_uses).values(hash=hashed, used_at=now))
 
     def list_sessions(self, principal: str, now: float) -> list[ConsoleSessionRecord]:
         """Return the sessions of a person, newest first."""
@@ -117,4 +136,5 @@ def _record(row: Any) -> ConsoleSessionRecord:
         row.name or "",
         row.email or "",
         row.browser or "",
+        row.used_at or 0.0,
     )

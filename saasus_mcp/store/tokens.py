@@ -81,6 +81,14 @@ session_browsers = Table(
     info=ADDED,
 )
 
+session_uses = Table(
+    "session_uses",
+    token_metadata,
+    Column("hash", String(64), primary_key=True, comment="of the session"),
+    Column("used_at", Float, nullable=False, comment="to ten minutes"),
+    info=ADDED,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Token:

@@ -37,6 +37,7 @@ def view_access(
                 "id": each.id,
                 "since": format_value(Timestamp(each.opened_at), page.reader),
                 "until": format_value(Timestamp(each.expires_at), page.reader),
+                "used": format_value(Timestamp(each.used_at), page.reader) if each.used_at else "",
                 "browser": each.browser,
                 "own": each.id == session.id,
             }

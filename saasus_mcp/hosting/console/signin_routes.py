@@ -33,6 +33,7 @@ from saasus_mcp.hosting.console.rendering import (
 )
 from saasus_mcp.hosting.console.signin_sessions import (
     SESSION_SECONDS,
+    USE_RESOLUTION_SECONDS,
     WINDOW_SECONDS,
     ConsoleSession,
     ConsoleSessions,
@@ -98,9 +99,12 @@ class SigninRoutes:
             CapacityExceeded: the approver has too many running requests.
         """
         cookie = request.cookies.get(self._cookie_name(request), "")
-        session = await run_sync(self.sessions.find, cookie, self.clock()) if cookie else None
+        now = self.clock()
+        session = await run_sync(self.sessions.find, cookie, now) if cookie else None
         if session is not None:
             assign_principal(request.scope, session.approver.id)
+            if now - session.used_at >= USE_RESOLUTION_SECONDS:
+                await run_sync(self.sessions.save_use, cookie, now)
         return session
 
     def session_finder(self, request: Request) -> Callable[[], ConsoleSession | None]:

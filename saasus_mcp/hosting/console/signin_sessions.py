@@ -11,7 +11,7 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from saasus_mcp.common.person import NOBODY, Person
@@ -25,6 +25,8 @@ MAX_SESSIONS_PER_APPROVER = 20
 """Sessions of one approver at once. A new one ends the oldest one of the same approver."""
 ID_LENGTH = 12
 """Characters of a cookie's hash that name its session."""
+USE_RESOLUTION_SECONDS = 600.0
+"""The last request of a session is saved at most this often, so that most pages need no write."""
 MAX_FAILURES = 10
 WINDOW_SECONDS = 60.0
 
@@ -60,6 +62,7 @@ class ConsoleSession:
     Attributes:
         id: names the session for people, and signs nobody in.
         browser: the name of the browser; empty if it is unknown.
+        used_at: the last request that was saved (`save_use`); 0 if this is not known.
     """
 
     approver: Approver
@@ -68,16 +71,18 @@ class ConsoleSession:
     expires_at: float
     id: str = ""
     browser: str = ""
+    used_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session in the list of a person's sessions."""
+    """A session in the list of a person's sessions. `used_at` is 0 if this is not known."""
 
     id: str
     opened_at: float
     expires_at: float
     browser: str = ""
+    used_at: float = 0.0
 
 
 class ConsoleSessions(Protocol):
@@ -93,6 +98,10 @@ class ConsoleSessions(Protocol):
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
         """Return the session of a cookie, unless it has expired."""
+        ...
+
+    def save_use(self, cookie: str, now: float) -> None:
+        """Save the last request of a session, for the list of sessions."""
         ...
 
     def close(self, cookie: str) -> None:
@@ -127,12 +136,19 @@ class LocalSessions:
         until = min(now + SESSION_SECONDS, verified.valid_until)
         hashed = hash_secret(cookie)
         identifier = hashed[:ID_LENGTH]
-        self._open[hashed] = ConsoleSession(verified.approver, _csrf_token(cookie), now, until, identifier, browser)
+        csrf = _csrf_token(cookie)
+        self._open[hashed] = ConsoleSession(verified.approver, csrf, now, until, identifier, browser, now)
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
         session = self._open.get(hash_secret(cookie))
         return session if session is not None and session.expires_at > now else None
+
+    def save_use(self, cookie: str, now: float) -> None:
+        hashed = hash_secret(cookie)
+        session = self._open.get(hashed)
+        if session is not None:
+            self._open[hashed] = replace(session, used_at=now)
 
     def close(self, cookie: str) -> None:
         self._open.pop(hash_secret(cookie), None)
@@ -142,7 +158,7 @@ class LocalSessions:
 
     def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
         own = [each for each in self._open.values() if each.approver.id == approver.id and each.expires_at > now]
-        found = [OpenSession(each.id, each.opened_at, each.expires_at, each.browser) for each in own]
+        found = [OpenSession(each.id, each.opened_at, each.expires_at, each.browser, each.used_at) for each in own]
         return sorted(found, key=lambda each: -each.opened_at)
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
@@ -173,7 +189,18 @@ class StoredSessions:
         if record is None:
             return None
         approver = Approver(record.principal, record.groups, person=Person(record.name, record.email))
-        return ConsoleSession(approver, _csrf_token(cookie), record.opened_at, record.expires_at, record.id)
+        return ConsoleSession(
+            approver,
+            _csrf_token(cookie),
+            record.opened_at,
+            record.expires_at,
+            record.id,
+            record.browser,
+            record.used_at,
+        )
+
+    def save_use(self, cookie: str, now: float) -> None:
+        self._store.save_use(cookie, now)
 
     def close(self, cookie: str) -> None:
         self._store.delete(cookie)
@@ -183,7 +210,7 @@ class StoredSessions:
 
     def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
         found = self._store.list_sessions(approver.id, now)
-        return [OpenSession(each.id, each.opened_at, each.expires_at, each.browser) for each in found]
+        return [OpenSession(each.id, each.opened_at, each.expires_at, each.browser, each.used_at) for each in found]
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
         return self._store.delete_one(approver.id, identifier)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.browser_names import browser_name
 from saasus_mcp.hosting.console.rendering import return_path, safe_return
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions
+from saasus_mcp.permissions.question.content import Timestamp
+from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.store.tokens import Token
 from tests.support.approvals import NOW
 from tests.support.console import TOKEN, ConsoleSession, csrf_token
@@ -36,6 +42,35 @@ async def test_the_list_of_sessions_names_each_browser(stage: ConsoleSession) ->
         page = (await one.get("/console/session")).text
     assert "Safari, iPhone" in page
     assert "Unknown browser" in page
+
+
+async def test_the_last_activity_is_that_of_the_last_ten_minutes(stage: ConsoleSession) -> None:
+    saved: list[float] = []
+    sessions = stage.console.signin.sessions
+    stage.serve(sessions=Watched(sessions, saved))
+    async with stage.signed_in() as one, stage.signed_in():
+        for seconds in (0, 599, 600, 601, 1300):
+            stage.now = NOW + seconds
+            await one.get("/console")
+        page = (await one.get("/console/session")).text
+    assert saved == [NOW + 600, NOW + 1300]
+    assert message("console_access.session_used").text("en") in page
+    assert format_value(Timestamp(NOW + 1300), Reader.of("en")) in re.sub(r"<[^>]*>", "", page)
+
+
+@dataclass
+class Watched:
+    """Sessions whose saved activity is noted."""
+
+    inner: ConsoleSessions
+    saved: list[float]
+
+    def save_use(self, cookie: str, now: float) -> None:
+        self.saved.append(now)
+        self.inner.save_use(cookie, now)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"

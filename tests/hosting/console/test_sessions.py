@@ -69,6 +69,19 @@ def test_the_browser_of_a_session_is_listed_and_ends_with_it(sessions: ConsoleSe
     assert [each.browser for each in sessions.list_own(OLGA, NOW + 2)] == [""]
 
 
+def test_the_last_activity_of_a_session_is_listed_and_is_of_that_session(sessions: ConsoleSessions) -> None:
+    used, idle = (sessions.open(VerifiedApprover(OLGA), NOW + number) for number in range(2))
+    sessions.save_use(used, NOW + 1000)
+    found = sessions.find(used, NOW + 1001)
+    assert found is not None
+    assert found.used_at == NOW + 1000
+    assert [each.used_at for each in sessions.list_own(OLGA, NOW + 1001)] == [NOW + 1, NOW + 1000]
+    sessions.close(used)
+    sessions.save_use(used, NOW + 2000)
+    assert sessions.find(used, NOW + 2001) is None
+    assert sessions.find(idle, NOW + 2001) is not None
+
+
 def test_nobody_ends_the_session_of_another_person(sessions: ConsoleSessions) -> None:
     cookie = sessions.open(VerifiedApprover(OLGA), NOW)
     [own] = sessions.list_own(OLGA, NOW)
