@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from saasus_mcp.store import (
     StoreError,
     WritesFrozen,
 )
+from saasus_mcp.store.tokens import TOKENS_FILE, TokenStore
 
 NOW = 1_790_000_000.0
 
@@ -69,3 +71,17 @@ def test_a_state_folder_that_cannot_be_used_is_explained_in_both_languages(tmp_p
         Store.open_saas(tmp_path / "state", "saas")
     assert caught.value.message.id == "files.unsafe.no_folder"
     assert "フォルダーではありません" in caught.value.text("ja")
+
+
+@pytest.mark.parametrize("damage", ["other content", "a lost page"])
+def test_a_damaged_file_is_named_with_its_fix_and_without_its_folder(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "state"
+    TokenStore.open(folder).close()
+    file = folder / TOKENS_FILE
+    content = file.read_bytes()
+    file.write_bytes(b"x" * 5000 if damage == "other content" else content[:4096] + b"\xff" * (len(content) - 4096))
+    with pytest.raises(StoreError) as caught, closing(TokenStore.open(folder)) as opened:
+        opened.list_tokens()
+    text = caught.value.text("en")
+    assert (caught.value.message.id, TOKENS_FILE in text, "backup" in text) == ("store.damaged", True, True)
+    assert str(tmp_path) not in text

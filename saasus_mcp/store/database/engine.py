@@ -182,6 +182,9 @@ class Database:
         cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
         reason = str(cause or type(error).__name__).partition("\n")[0]
         if not self._is_postgres:
+            if getattr(cause, "sqlite_errorcode", 0) & sqlite.PRIMARY_CODE in sqlite.DAMAGED:
+                file = Path(self._engine.url.database or "").name  # its folder is not for the client
+                return StoreError.of("store.damaged", file=file, reason=reason)
             return StoreError.of("store.unusable", reason=reason)
         log.warning("database error: %s", reason)  # its address and user are not for the client
         return StoreUnavailable.of("store.database_failed")

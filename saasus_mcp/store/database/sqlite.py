@@ -16,6 +16,9 @@ BUSY_SECONDS = 5
 CHECKPOINT_PAGES = 8000
 """Of 4 KiB. A checkpoint adds milliseconds to a call. SQLite's default of 1,000 comes about every hundredth call, and so shows in
 the slowest percent."""
+DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+PRIMARY_CODE = 0xFF
+"""The bits of an error code without its details."""
 READ_ONLY = "saasus_reading"
 """The execution option of a connection for a read-only transaction."""
 DURABLE = "saasus_durable"
