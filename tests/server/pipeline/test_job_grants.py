@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.policy.model import DecisionOutcome
+from saasus_mcp.permissions.policy.model import BulkLimits, DecisionOutcome
 from saasus_mcp.permissions.policy.rules import RulePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
@@ -36,11 +37,12 @@ async def make_step(
     step: tuple[str, dict[str, Any]],
     then: DecisionOutcome,
     other: dict[str, Any] | None = None,
+    policy: Mapping[str, Any] | None = None,
     **agreed: Any,
 ) -> tuple[ToolAnswer, StubApi]:
-    """Make a step of a plan with this consent, under a policy with this decision."""
-    api, part = StubApi(catalogue), JobStepRef(JOB, "one", by="local:person", plan="p", **agreed)
-    behind = build_pipeline(api, store, wants(then))
+    """Make a step of a plan with this consent, under a policy with this decision and these fields."""
+    api, part = StubApi(catalogue), JobStepRef(JOB, "one", **{"by": "local:person", "plan": "p", **agreed})
+    behind = build_pipeline(api, store, replace(wants(then), **(policy or {})))
     weighed = await evaluate_step(behind, Call(*step, PRINCIPAL, job_step=part))
     steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", given, "local:person", typed, steps)
@@ -106,10 +108,65 @@ async def test_a_job_may_only_read_beyond_its_plan_under_any_policy(catalogue: C
     assert api.sent == []
 
 
+CRITICAL = ("auth_delete_tenant", {"tenant_id": "t-1"})
+SHARED = {"given": "approval", "typed": True, "critical": "auth.DeleteTenant", "critical_count": 2}
+
+
+@pytest.mark.parametrize(
+    ("by", "policy", "why"),
+    [
+        ("local:person", {"two_person": True, "bulk": BulkLimits(critical_limit=2)}, ""),
+        (PRINCIPAL.id, {}, ""),
+        (PRINCIPAL.id, {"two_person": True}, "stricter"),
+        ("local:person", {"bulk": BulkLimits(critical_limit=1)}, "stricter"),
+        ("local:person", {"bulk": BulkLimits(critical="each")}, "stricter"),
+    ],
+    ids=["another person", "the requester", "the requester of two", "too many", "each"],
+)
+async def test_critical_steps_share_an_approval_as_far_as_the_policy_in_force_lets_them(
+    catalogue: Catalogue, store: Store, by: str, policy: dict[str, Any], why: str
+) -> None:
+    given, api = await make_step(catalogue, store, CRITICAL, "approve", policy=policy, by=by, **SHARED)
+    assert (given.ok, given.why) == (not why, why), given.text
+    assert len(api.writes) == (0 if why else 1)
+
+
+@pytest.mark.parametrize(
+    ("bulk", "why"),
+    [
+        (BulkLimits(max_calls=3), ""),
+        (BulkLimits(max_calls=2), "stricter"),
+        (BulkLimits(levels=("write_sensitive",)), "stricter"),
+    ],
+    ids=["as many", "too many", "another level"],
+)
+@pytest.mark.parametrize("then", ["allow", "confirm"])
+async def test_a_call_of_a_list_is_made_as_far_as_the_policy_in_force_lets_lists_be(
+    catalogue: Catalogue, store: Store, then: DecisionOutcome, bulk: BulkLimits, why: str
+) -> None:
+    given, api = await make_step(
+        catalogue, store, PLAIN, then, policy={"bulk": bulk}, given="confirmation", typed=True, listed=3
+    )
+    assert (given.ok, given.why) == (not why, why), given.text
+    assert len(api.writes) == (0 if why else 1)
+
+
+@pytest.mark.parametrize("then", ["confirm", "approve", "deny"])
+async def test_a_job_makes_no_read_beyond_its_plan_that_the_policy_does_not_allow_unasked(
+    catalogue: Catalogue, store: Store, then: DecisionOutcome
+) -> None:
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store, build_policy(build_rule("reads", then, levels=("read",), tools=())))
+    step = JobStepRef(JOB, given="approval", typed=True, by="local:person", plan="p")
+    given = await behind.run(Call("auth_get_roles", {}, PRINCIPAL, job_step=step))
+    assert isinstance(given, ToolAnswer)
+    assert (given.ok, given.why) == (False, "denied"), given.text
+    assert api.sent == []
+
+
 async def test_a_critical_step_waits_for_its_own_approval_where_the_policy_would_be_content_with_less(
     catalogue: Catalogue, store: Store
 ) -> None:
-    critical = ("auth_delete_tenant", {"tenant_id": "t-1"})
-    given, api = await make_step(catalogue, store, critical, "confirm", given="approval", typed=True)
+    given, api = await make_step(catalogue, store, CRITICAL, "confirm", given="approval", typed=True)
     assert (given.ok, given.why) == (False, "approval")
     assert api.writes == []
