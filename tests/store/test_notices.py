@@ -42,6 +42,13 @@ def test_the_same_event_is_added_and_sent_once(store: Store) -> None:
     assert store.notices.claim("ops", NOW, 30) is None
 
 
+def test_a_channel_that_is_added_later_gets_no_earlier_event(store: Store) -> None:
+    store.notices.add(event("one"))
+    route(store)
+    store.notices.route(["default"], lambda _: ["ops", "new"], NOW)
+    assert store.notices.claim("new", NOW, 30) is None
+
+
 def test_only_the_holder_of_a_claim_ends_it(store: Store) -> None:
     store.notices.add(event("one"))
     route(store)

@@ -109,7 +109,7 @@ async def test_a_job_may_only_read_beyond_its_plan_under_any_policy(catalogue: C
 
 
 CRITICAL = ("auth_delete_tenant", {"tenant_id": "t-1"})
-SHARED = {"given": "approval", "typed": True, "critical": "auth.DeleteTenant", "critical_count": 2}
+SHARED: dict[str, Any] = {"given": "approval", "typed": True, "critical": "auth.DeleteTenant", "critical_count": 2}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX, SECRET_LIFETIME, SecretCollector, SecretVault
 from saasus_mcp.saasus.arguments import check_arguments
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, Person
@@ -373,3 +375,16 @@ async def test_a_weak_secret_of_the_caller_takes_no_handle_and_no_field_with_it(
             result = await client.call_tool("auth_create_saas_user", {"sign_in_id": "a", "password": weak})
         assert set(result.structured_content or {}) == {"id", "email", "password"}
         assert len(_handles(result.structured_content)) == 1, weak
+
+
+async def test_a_trace_id_of_the_api_that_repeats_a_secret_is_replaced(catalogue: Catalogue, store: Store) -> None:
+    secret = "Correct-Horse-77"
+    headers = {"X-Saasus-Trace-Id": f"t-{secret}"}
+    api = StubApi(catalogue, answers={"auth.CreateSaasUser": httpx2.Response(400, headers=headers, json={})})
+    call = Call("auth_create_saas_user", {"email": "a@example.com", "password": secret}, PRINCIPAL)
+    answer = await build_pipeline(api, store).run(call)
+    assert isinstance(answer, ToolAnswer)
+    assert secret not in answer.text
+    records = store.audit_records()
+    assert secret not in str(records)
+    assert answer.trace_id == records[-1]["call"], "the call's own id"

@@ -133,3 +133,25 @@ async def test_a_known_outcome_is_not_verified(catalogue: Catalogue, known: Outc
     prepared = prepare_call(catalogue.find(RENAME.name), RENAME, NO_SECRETS)
     answer = failed_answer(message("server.failed"), applied=known)
     assert await verify_outcome(prepared, answer, read) is answer
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "applied"),
+    [
+        ("auth_create_role", {"role_name": "viewer", "display_name": "Viewer"}, Outcome.UNKNOWN),
+        ("auth_get_roles", {}, Outcome.NOT_APPLIED),
+    ],
+    ids=["write", "read"],
+)
+async def test_of_a_write_after_which_the_server_fails_nobody_knows_whether_it_took_effect(
+    catalogue: Catalogue, store: Store, name: str, arguments: dict[str, Any], applied: Outcome
+) -> None:
+    def fail(_: httpx2.Request) -> httpx2.Response:
+        raise ArithmeticError("a fault of this program")
+
+    api = StubApi(catalogue, answers={"auth.CreateRole": fail, "auth.GetRoles": fail})
+    answer = await build_pipeline(api, store).run(Call(name, arguments, PRINCIPAL))
+    assert isinstance(answer, ToolAnswer)
+    assert (answer.ok, answer.applied) == (False, applied), answer.text
+    [ended] = [record for record in store.audit_records() if record["event"] == "ended"]
+    assert ended["applied"] == applied
