@@ -13,6 +13,8 @@ MAX_NAMES = 64
 """Names of fields in such items. With more, looking at all items for each name would take long."""
 MAX_LEVELS = 32
 """Levels of objects and lists in such items."""
+MAX_PLACES = 512
+"""Places in such items. Very many with a value each would take longer than the values one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +38,43 @@ class Columns:
 
 
 def columns_of(values: Sequence[Any], levels: int = MAX_LEVELS) -> Columns | None:
-    """Return values by their places, or None if they have too many names of fields, or more levels of objects and lists."""
-    types = set(map(type, values))
-    if not levels and not types.isdisjoint((dict, list)):
-        return None
-    fields, items = dict[str, Columns](), None
-    if dict in types:
-        objects = values if len(types) == 1 else [each for each in values if isinstance(each, dict)]
-        names: set[str] = set().union(*objects)
-        if len(names) > MAX_NAMES:
+    """Return values by their places, or None if they have too many places, names of fields, or levels of objects and lists."""
+    return _Builder().columns_of(values, levels)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Looks at the values of one list.
+
+    Attributes:
+        places: that may still be looked at.
+    """
+
+    places: int = MAX_PLACES
+
+    def columns_of(self, values: Sequence[Any], levels: int) -> Columns | None:
+        types = set(map(type, values))
+        self.places -= 1
+        if self.places < 0 or (not levels and not types.isdisjoint((dict, list))):
             return None
-        for name in names:
-            column = columns_of(_field(objects, name), levels - 1)
-            if column is None:
+        fields, items = dict[str, Columns](), None
+        if dict in types:
+            objects = values if len(types) == 1 else [each for each in values if isinstance(each, dict)]
+            names: set[str] = set().union(*objects)
+            if len(names) > MAX_NAMES:
                 return None
-            fields[name] = column
-    if list in types:
-        lists = [each for each in values if isinstance(each, list)]
-        inside = list(chain.from_iterable(lists))
-        items = columns_of(inside, levels - 1) if inside else None
-        if inside and items is None:
-            return None
-    return Columns(values, types, fields, items)
+            for name in names:
+                column = self.columns_of(_field(objects, name), levels - 1)
+                if column is None:
+                    return None
+                fields[name] = column
+        if list in types:
+            lists = [each for each in values if isinstance(each, list)]
+            inside = list(chain.from_iterable(lists))
+            items = self.columns_of(inside, levels - 1) if inside else None
+            if inside and items is None:
+                return None
+        return Columns(values, types, fields, items)
 
 
 def _field(objects: Sequence[Any], name: str) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.common.json_columns import MAX_LEVELS, MAX_NAMES
+from saasus_mcp.common.json_columns import MAX_LEVELS, MAX_NAMES, MAX_PLACES
 from saasus_mcp.common.json_tree import iterate_scalars, survey
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -42,6 +42,14 @@ def test_lists_of_very_deep_items_and_of_very_many_names_are_surveyed_too() -> N
     names = [{f"name {number}": [{"in": number}] * 20} for number in range(MAX_NAMES + 1)]
     found = survey({"deep": [deep] * 20, "names": names, "late": [{"x": "y"}] * 20}, 100)
     assert {"at the bottom", "name 7", "in", "64", "x", "y"} <= found.texts
+
+
+def test_items_with_very_many_places_are_not_looked_at_together() -> None:
+    names = range(math.isqrt(MAX_PLACES) + 1)
+    items = [{str(outer): {str(inner): "text" for inner in names} for outer in names}] * 20
+    found = survey(items, 100)
+    assert found.columns == {}
+    assert found.texts == {"text", *map(str, names)}
 
 
 def depth(value: Any) -> int:
