@@ -180,7 +180,7 @@ def _require_same_owner(earlier: list[Token], name: str, now: float, *, renews: 
     """Check that a name gets no other owner. Approvals, jobs, undo log and rules know a principal by its name.
 
     Raises:
-        SaasusMcpError: an earlier token with this name was used, and the new one does not renew it, or there is none to renew.
+        SaasusMcpError: an earlier token with this name was used, and the new one does not renew it, or no earlier one exists to renew.
     """
     if any(each.is_valid(now) for each in earlier):
         return  # which the store refuses
