@@ -205,8 +205,9 @@ async def test_scopes_may_be_a_list_as_some_providers_write_them() -> None:
         (f"{RESOURCE}/staging", {"staging"}),
         ([f"{RESOURCE}/staging", f"{RESOURCE}/test"], {"staging", "test"}),
         ([f"{RESOURCE}/staging", RESOURCE], None),
+        ([f"{RESOURCE}/staging", "https://api.example.com"], {"staging"}),
     ],
-    ids=["all", "all and elsewhere", "one", "two", "one and all"],
+    ids=["all", "all and elsewhere", "one", "two", "one and all", "one and elsewhere"],
 )
 async def test_a_token_for_one_profile_opens_only_that(audience: Any, opened: set[str] | None) -> None:
     provider = JwtIssuer()

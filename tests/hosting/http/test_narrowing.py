@@ -12,6 +12,8 @@ from mcp import Client as McpClient
 from mcp.client.sse import sse_client
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, SseNarrowings
+from saasus_mcp.permissions.policy.narrowing import EXCLUDE_ALL, Narrowing
 from saasus_mcp.server.surface.narrowing import HELPER_TOOLS
 from saasus_mcp.settings import SettingsError
 from tests.support.arguments import minimal_arguments
@@ -361,3 +363,14 @@ async def test_a_narrowed_address_is_the_resource_that_a_token_is_for(catalogue:
             assert answer.headers["www-authenticate"].endswith(f'/.well-known/oauth-protected-resource{resource}"')
             told = await client.get(f"/.well-known/oauth-protected-resource{path}")
             assert told.json()["resource"] == f"https://mcp.example.com{resource}"
+
+
+def test_a_message_of_sse_may_do_what_both_it_and_its_connection_may() -> None:
+    connections, identifier = SseNarrowings(), "a" * 32
+    connections._open[identifier] = Narrowing(read_only=True)
+    own = Narrowing(toolsets=frozenset({"tenants"}))
+    message = {"query_string": f"session_id={identifier}".encode(), NARROWING_KEY: own}
+    assert connections.narrow_message(message)[NARROWING_KEY] == own & Narrowing(read_only=True)
+    for unknown in ("b" * 32, "", "no id"):
+        narrowed = connections.narrow_message({**message, "query_string": f"session_id={unknown}".encode()})
+        assert narrowed[NARROWING_KEY] == EXCLUDE_ALL & own, "nothing is left"
