@@ -13,11 +13,15 @@ from saasus_mcp import jobs
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.person import Person
+from saasus_mcp.notices.channels import NoticeAudience
 from saasus_mcp.notices.payloads import line_works_message
+from saasus_mcp.notices.rendering import NoticeRenderer
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store import Commitment, JobGrant, Store
 from saasus_mcp.store.job_records import RowOutcome
+from saasus_mcp.store.notice_records import NoticeEvent, NoticeKind
 from tests.support.approvals import NOW, pending_approval
 from tests.support.notices import Clock, RecordingSender, ask, channel, deliver, worker
 from tests.support.questions import deletion
@@ -155,3 +159,21 @@ async def test_a_long_name_hides_neither_the_id_of_a_person_nor_the_code(store: 
     for text in (notice.text, line_works_message(notice)["body"]["text"]):
         assert "7" * 60 in text
         assert "saasus-mcp approve ABCD-2345" in text
+
+
+@pytest.mark.parametrize("kind", ["frozen", "unfrozen"])
+def test_a_secret_of_this_process_is_removed_from_the_title_too(store: Store, kind: NoticeKind) -> None:
+    renderer = NoticeRenderer(lambda: "", lambda text: text.replace("secret-key-under-test", "removed"))
+    event = NoticeEvent(
+        "one", kind, "secret-key-under-test", NOW, {"by": "local:me", "reason": "secret-key-under-test"}
+    )
+    notice = renderer.render(event, store, Reader.of("en"), NOW)
+    assert notice is not None
+    assert "removed" in notice.title
+    assert "secret-key-under-test" not in (notice.title + notice.text)
+
+
+@pytest.mark.parametrize(("profiles", "wanted"), [([], False), (["sandbox"], True), (["default"], False)])
+def test_only_a_channel_that_lists_the_sandbox_gets_its_notices(profiles: list[str], wanted: bool) -> None:
+    audience = NoticeAudience({"sandbox": frozenset({"support"})}, sandboxes=frozenset({"sandbox"}))
+    assert channel(profiles=profiles).wants("approval_requested", "sandbox", audience) is wanted
