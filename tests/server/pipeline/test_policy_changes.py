@@ -213,6 +213,21 @@ def approve_as(store: Store, gate: ReloadablePipeline, person: str, given: ToolA
     approvals.approve(approval, approval.name, person, gate.clock())
 
 
+async def test_a_call_that_a_person_rejected_outside_the_client_is_not_asked_about_in_it(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path)
+    found = APPROVAL_CODE.search((await gate.called()).text)
+    assert found
+    approvals = ApprovalService(store)
+    approvals.reject(approvals.find_pending(found[1], gate.clock()), "local:person", gate.clock())
+    person = Person(lambda: None)
+    given = await gate.called(elicitor=person)
+    assert (given.ok, given.why) == (False, "rejected"), given.text
+    assert person.asked == []
+    assert gate.api.writes == []
+
+
 async def test_live_state_that_changes_while_the_person_thinks_decides(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
