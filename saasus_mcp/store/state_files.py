@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,8 @@ SQLITE_FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 MAX_READABLE_CHARACTERS = 40
 MAX_STATE_FILE_BYTES = 64 * 1024
 """Of a small file beside the stores."""
+_CREATION = threading.Lock()
+"""Held while a new file is open here. Another thread that opened it as a database meanwhile would lose its locks when it is closed."""
 
 
 def prepare_store_file(folder: Path, saas_id: str) -> Path:
@@ -38,7 +41,7 @@ def create_database_file(folder: Path, name: str) -> Path:
     try:
         private_files.ensure_private_folder(folder)
         require_safe_database(file)
-        with suppress(FileExistsError):  # never open an existing file: closing it would drop SQLite's locks
+        with _CREATION, suppress(FileExistsError):  # never open an existing file: closing it would drop SQLite's locks
             private_files.create_private_file(file, b"")
     except (UnsafeFile, OSError) as error:
         raise unusable_folder(error) from error

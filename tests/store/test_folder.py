@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from saasus_mcp.common import private_files
 from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store.state_files import create_database_file
 from tests.support.approvals import NOW
 
 RECORD = {"operation": "auth.DeleteTenant"}
@@ -38,6 +41,24 @@ def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saa
     assert len(files) == 2
     assert all(len(name) < 100 and name.isascii() for name in files)
     assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def test_no_thread_opens_a_new_file_while_another_creates_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = private_files.create_private_file
+    second = threading.Thread(target=create_database_file, args=(tmp_path / "state", "new.sqlite3"))
+    waits: list[bool] = []
+
+    def create_slowly(path: Path, content: bytes) -> None:
+        create(path, content)
+        second.start()
+        second.join(0.2)
+        waits.append(second.is_alive())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(private_files, "create_private_file", create_slowly)
+        create_database_file(tmp_path / "state", "new.sqlite3")
+        second.join()
+    assert waits == [True], "closing the file would drop the locks of a database that the second thread has opened"
 
 
 def unusable(tmp_path: Path, how: str) -> Path:
