@@ -87,10 +87,17 @@ def test_one_tool_is_described_in_japanese() -> None:
     assert "テナントを完全に削除し" in out
     assert "元に戻せるか: irreversible(元に戻せない)" in out
     assert "影響範囲: tenant(1つのテナントとそのユーザー)" in out
-    assert "前提条件: テナント用に構築したインフラは残ります" in out
     assert "このレベルの理由: 有料の顧客" in out
-    described = json.loads(run_command("tools", "auth.DeleteTenant", "--lang", "ja", "--json").out)
-    assert described["effects"]["preconditions"] == ["テナント用に構築したインフラは残ります"]
+    assert "前提条件" not in out
+
+
+def test_the_preconditions_of_a_tool_are_in_japanese() -> None:
+    assert (
+        "前提条件: 属性はauth_create_user_attributeで定義します"
+        in run_command("tools", "auth.UpdateTenantUser", "--lang", "ja").out
+    )
+    described = json.loads(run_command("tools", "auth.UpdateTenantUser", "--lang", "ja", "--json").out)
+    assert described["effects"]["preconditions"][0] == "属性はauth_create_user_attributeで定義します"
 
 
 def test_the_reason_of_the_read_only_preset_is_in_japanese() -> None:
