@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bounds import MAX_VALUES, find_excess
+from saasus_mcp.common.json_members import RepeatedMember, unique_members
 from saasus_mcp.common.json_path import JSON_TYPES, InvalidArguments, JsonPath, Schema
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.saasus.response_body import refuse_constant
@@ -280,16 +281,11 @@ def _parse_json(text: str) -> Any:
     if find_excess(text.encode("utf-8", "surrogatepass")) is not None:
         raise AmbiguousJson(message("arguments.json_text_too_large"), message("arguments.less_hint"))
     try:
-        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=_unique_fields)
+        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=unique_members)
+    except RepeatedMember:
+        raise AmbiguousJson(message("arguments.duplicate_field"), message("arguments.duplicate_field_hint")) from None
     except (ValueError, RecursionError):
         return text
-
-
-def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise AmbiguousJson(message("arguments.duplicate_field"), message("arguments.duplicate_field_hint"))
-    return fields
 
 
 def _is_utf8(text: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.json_bounds import find_excess
+from saasus_mcp.common.json_members import MAX_SHOWN_NAME, RepeatedMember, unique_members
 from saasus_mcp.server.stdio.jsonrpc_envelope import EMPTY_ENVELOPE, Envelope, envelope_of, scan_envelopes
 from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES, Line, OversizedLine
 
@@ -22,8 +23,6 @@ BATCH_PROTOCOL = "2025-03-26"
 BYTE_ORDER_MARK = "\ufeff"
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-MAX_SHOWN_NAME = 64
-"""Characters of a member's name in an error."""
 TOO_LONG = f"The message is longer than {MAX_LINE_BYTES // 1024 // 1024} MiB. Send less at a time."
 WRONG_ID = "The member `id` must be a string or an integer."
 LSP_HEADERS = (b"content-length:", b"content-type:")
@@ -94,7 +93,12 @@ def parse_json(line: Line) -> Any:
     except UnicodeDecodeError:
         text, is_utf8 = line.decode("utf-8", "surrogateescape"), False
     try:
-        value = json.loads(text.removeprefix(BYTE_ORDER_MARK), object_pairs_hook=_members, parse_constant=_no_number)
+        value = json.loads(
+            text.removeprefix(BYTE_ORDER_MARK), object_pairs_hook=unique_members, parse_constant=_no_number
+        )
+    except RepeatedMember as error:  # another reader may take the other value
+        reason = "An object has this member twice. Send it once."
+        raise UnparsableLine(INVALID_REQUEST, reason, _shown(error.name)) from None
     except json.JSONDecodeError as error:
         raise UnparsableLine(PARSE_ERROR, _not_json(line, error, is_utf8=is_utf8)) from None
     except (ValueError, RecursionError) as error:
@@ -116,20 +120,6 @@ def _not_json(line: bytes, error: json.JSONDecodeError, *, is_utf8: bool) -> str
         )
     encoding = "" if is_utf8 else " in UTF-8"
     return f"The message is not JSON{encoding}: {error.msg[:MAX_SHOWN_NAME]} at character {error.pos + 1}."
-
-
-def _members(pairs: list[tuple[str, Any]]) -> Message:
-    """Return an object.
-
-    Raises:
-        UnparsableLine: a member is duplicate. Another reader may take the other value.
-    """
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise UnparsableLine(INVALID_REQUEST, "An object has this member twice. Send it once.", _shown(twice))
-    return members
 
 
 def _no_number(_: str) -> Any:
