@@ -9,16 +9,15 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, Message, bilingual, message
-from saasus_mcp.jobs.job_context import GroupResult, JobContext
+from saasus_mcp.jobs.job_context import JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases, split_phases
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.plan_question import format_notes
-from saasus_mcp.jobs.question_values import optional_list
+from saasus_mcp.jobs.question_values import fixed_text, optional_list
 from saasus_mcp.permissions.question.content import (
     Fact,
-    FixedText,
     LabelledValue,
     QuestionWarning,
     UnreadableValue,
@@ -80,6 +79,13 @@ class Checklist:
             self.phases.append([])
         self.phases[phase].append(StepGroup(name, (PlanStep(step, operation, args),)))
 
+    def add_invitations(self, invitations: Sequence[tuple[str, str]]) -> None:
+        """Add the withdrawal of invitations, of which tenant and id are given, to the first phase."""
+        for number, (tenant, invitation) in enumerate(invitations, 1):
+            call = {"tenant_id": tenant, "invitation_id": invitation}
+            name = f"invitation {number}"
+            self.add_step(f"invitation/{number}", "auth.DeleteTenantInvitation", call, phase=0, name=name)
+
     def build_plan(
         self, summary: Summary, counts: Mapping[str, int], *, only_plan: bool, follow_up: Sequence[Message] = ()
     ) -> Plan:
@@ -121,7 +127,7 @@ async def run_checklist(work: JobContext, plan: Plan) -> JobResult:
         steps = [{"step": name, "outcome": "planned"} for name in data["steps"]]
         return JobResult(plan.counts, steps, records, notes=(*findings, *follow_up))
     results = await run_phases(work, plan.groups, data["phases"], _dependencies(plan))
-    rows = [_finished_row(group.name, results) for group in plan.groups]
+    rows = [{"step": group.name, **outcome_of(results.get(group.name))} for group in plan.groups]
     counts = Counter(row["outcome"] for row in rows)
     end = follow_up if set(counts) == {"applied"} else [message("jobs_offboarding.incomplete")]
     return JobResult(dict(sorted(counts.items())), rows, records, notes=(*findings, *end))
@@ -138,16 +144,15 @@ def _dependencies(plan: Plan) -> dict[str, list[str]]:
     return dependencies
 
 
-def _finished_row(name: str, results: Mapping[str, GroupResult]) -> dict[str, Any]:
-    result = results.get(name)
-    if result is None:
-        return {"step": name, "outcome": "not_begun"}
-    return {"step": name, "outcome": result.outcome, **({"why": result.text} if result.text else {})}
+async def read_open_invitations(reader: JobReader, tenant: str) -> list[Mapping[str, Any]]:
+    """Return the invitations of a tenant that nobody has accepted yet."""
+    answer: Mapping[str, Any] = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant})
+    return [each for each in answer.get("invitations", []) if each.get("status") == "pending"]
 
 
 def steps_fact(*phases: Iterable[Message]) -> Fact:
     """Return the numbered phases as a fact. Empty phases are left out."""
-    filled = [texts for phase in phases if (texts := [FixedText(bilingual(text)) for text in phase])]
+    filled = [texts for phase in phases if (texts := [fixed_text(text) for text in phase])]
     numbered = [
         LabelledValue(bilingual(message("jobs.brackets", text=str(number))), optional_list(texts))
         for number, texts in enumerate(filled, 1)

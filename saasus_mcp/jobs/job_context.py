@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -39,6 +39,13 @@ class GroupResult:
     text: str = ""
     reason: str = ""
     answers: Mapping[str, Any] | None = None
+
+
+def outcome_of(result: GroupResult | None) -> dict[str, str]:
+    """Return the outcome of a group that may not have begun, with the error if there is one, for the report."""
+    if result is None:
+        return {"outcome": "not_begun"}
+    return {"outcome": result.outcome, **({"why": result.text} if result.text else {})}
 
 
 class JobCancelled(Exception):
@@ -105,7 +112,8 @@ class JobContext(JobReader):
         """
         total = len(groups) if total is None else total
         await self._save_progress(completed, total)
-        for batch in _split_batches(groups):
+        for start in range(0, len(groups), BATCH_SIZE):
+            batch = groups[start : start + BATCH_SIZE]
             make = partial(self._run_batch, batch, completed, total, stop_at_failure=stop_at_failure)
             results = [GroupResult(**each) for each in await self._checkpoint("rows", make)]
             completed += len(results)
@@ -158,11 +166,6 @@ class JobContext(JobReader):
                 return GroupResult(group.name, outcome, step.step, record.error, reason, answers)
             answers[step.step] = record.answer
         return GroupResult(group.name, "applied", answers=answers)
-
-
-def _split_batches(groups: Sequence[StepGroup]) -> Iterator[Sequence[StepGroup]]:
-    for start in range(0, len(groups), BATCH_SIZE):
-        yield groups[start : start + BATCH_SIZE]
 
 
 def _must_stop(results: Iterable[GroupResult], *, stop_at_failure: bool) -> bool:

@@ -5,17 +5,42 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted, fold_name
+from saasus_mcp.jobs.job_reader import JobReader
 
 MAX_LISTED = 10
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """A text that is an id of the API, and no name."""
 NAME_FIELDS = ("name", "display_name", "unit_name", "role_name", "attribute_name")
 K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class NameKind:
+    """How to find one kind of record by name.
+
+    Attributes:
+        kind: a key of the messages `jobs.kind`.
+        read, items, key: the list of all records, and the field with their id.
+    """
+
+    kind: str
+    read: str
+    items: str
+    key: str
+
+
+TENANT = NameKind("tenant", "auth.GetTenants", "tenants", "id")
+PLAN = NameKind("plan", "pricing.GetPricingPlans", "pricing_plans", "id")
+ENVIRONMENT = NameKind("environment", "auth.GetEnvs", "envs", "id")
+ROLE = NameKind("role", "auth.GetRoles", "roles", "role_name")
+TAX_RATE = NameKind("tax_rate", "pricing.GetTaxRates", "tax_rates", "id")
+USER_ATTRIBUTE = NameKind("attribute", "auth.GetUserAttributes", "user_attributes", "attribute_name")
 
 
 class UnknownName(Exception):
@@ -29,6 +54,10 @@ class UnknownName(Exception):
         super().__init__(problem)
         self.problem = problem
         self.hint = hint
+
+    def of_argument(self, argument: str) -> InvalidArguments:
+        """Return the error for the argument that has the name."""
+        return InvalidArguments((argument,), message("jobs.sentence", text=self.problem), self.hint)
 
 
 class NameIndex(Generic[K]):
@@ -94,12 +123,17 @@ def resolve_names(argument: str, wanted: Iterable[Any], kind: str, names: Mappin
     try:
         return list(dict.fromkeys(index.resolve(str(value)) for value in wanted))
     except UnknownName as error:
-        raise InvalidArguments((argument,), message("jobs.sentence", text=error.problem), error.hint) from None
+        raise error.of_argument(argument) from None
 
 
-def names_by_id(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:
-    """Return the names of the records in a list of an answer, by id."""
-    return {each[key]: [each[name] for name in NAME_FIELDS if each.get(name)] for each in answer.get(items, [])}
+async def read_names(reader: JobReader, kind: NameKind) -> dict[Any, list[str]]:
+    """Return the names of all records of a kind, by id. Only for a plan: no checkpoint stores ids that are numbers as keys.
+
+    Raises:
+        ReadFailed: the list cannot be read.
+    """
+    records: list[dict[str, Any]] = await reader.read(kind.read, take=lambda answer: answer.get(kind.items, []))
+    return {each[kind.key]: [each[name] for name in NAME_FIELDS if each.get(name)] for each in records}
 
 
 def _with_names(key: str, names: Sequence[str]) -> str:

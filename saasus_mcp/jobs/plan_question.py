@@ -23,7 +23,7 @@ def build_job_question(
     spec: JobSpec, plan: Plan, place: Destination, requester: Principal, *, catalogue: Catalogue, reason: str = ""
 ) -> Question:
     """Return the question of a job. Its warnings include the effects of the operations in the plan."""
-    name = plan.target or place.saas_id
+    name, calls = plan.target or place.saas_id, Counter(step.operation for step in plan.steps)
     question = Question(
         tool=spec.name,
         headline=plan.headline or spec.title,
@@ -38,7 +38,7 @@ def build_job_question(
         undo=plan.undo,
         reason=reason,
         typed=plan.typed or Text(name, name),
-        details=(*_call_counts(plan, catalogue), *plan.details),
+        details=(*(Detail(catalogue.find(key).tool, str(count)) for key, count in calls.items()), *plan.details),
     )
     return replace(question, hidden=hidden_labels(question))
 
@@ -59,8 +59,3 @@ def _effect_warnings(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarni
     known = {warning.kind for warning in plan.warnings}
     effects = [catalogue.find(key).effects for key in dict.fromkeys(step.operation for step in plan.steps)]
     yield from (each for each in effect_warnings(effects) if each.kind == "outside" or each.kind not in known)
-
-
-def _call_counts(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:
-    for key, count in Counter(step.operation for step in plan.steps).items():
-        yield Detail(catalogue.find(key).tool, str(count))

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.messages import Localized, bilingual
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import Localized, bilingual, message
 from saasus_mcp.common.text import quote_name
-from saasus_mcp.permissions.question.content import NoValue, Quantity, Value, ValueList
+from saasus_mcp.permissions.question.content import FixedText, NoValue, Quantity, Value, ValueList
 
 MAX_ITEMS = 200
 """Items of a list that are stored with a question. Of a longer list, the question has the total."""
-
-
-@dataclass(frozen=True, slots=True)
-class JoinedTexts:
-    """Several texts as one, such as the lines of an error."""
-
-    texts: tuple[Localized, ...]
-    separator: str = "\n"
-
-    def text(self, language: Language) -> str:
-        return self.separator.join(each.text(language) for each in self.texts)
 
 
 def name_text(name: str) -> Text:
@@ -34,6 +22,18 @@ def leading_name(name: str) -> Text:
     """Return a name for the beginning of a sentence: in Japanese, a space follows a name without quotation marks."""
     japanese = quote_name(name, "ja")
     return Text(quote_name(name), japanese if japanese.endswith("」") else f"{japanese} ")
+
+
+def fixed_text(text: Localized) -> FixedText:
+    """Return a text as a value, in both languages."""
+    return FixedText(bilingual(text))
+
+
+def in_brackets(texts: Iterable[Text]) -> FixedText:
+    """Return the texts as one value, separated as each language does it."""
+    every = tuple(texts)
+    joined = Text(", ".join(each.en for each in every), "・".join(each.ja for each in every))
+    return fixed_text(message("jobs.brackets", text=joined))
 
 
 def value_list(items: Iterable[Value], limit: int = MAX_ITEMS) -> ValueList:

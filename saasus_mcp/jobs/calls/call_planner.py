@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -24,8 +24,7 @@ from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
-from saasus_mcp.jobs.tables.table_reading import TableReading
-from saasus_mcp.jobs.told_reading import reading_data, reading_facts
+from saasus_mcp.jobs.tables.table_reading import TableReading, reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
@@ -142,7 +141,10 @@ class CallPlanner:
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
             earlier_targets = {each.target for each in found}
-            target = f"{_family(operation)} {target_identity(operation, step.args)}"
+            record = (
+                ",".join(operation.path_parameters) or operation.key
+            )  # so that calls about one record are recognized
+            target = f"{record} {target_identity(operation, step.args)}"
             if entry.undoes is not None:
                 depends, known = not known.isdisjoint(values), known | values
                 step = replace(step, binds=not depends)
@@ -302,11 +304,6 @@ def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:
     }
 
 
-def _family(operation: Operation) -> str:
-    """Return the kind of record that an operation is about, so that calls about one record are recognized."""
-    return ",".join(operation.path_parameters) or operation.key
-
-
 def _is_about(error: SaasusMcpError, faults: Sequence[SaasusMcpError]) -> bool:
     """Return whether an error is about an argument that one of the faults is about."""
     if not isinstance(error, InvalidArguments):
@@ -330,7 +327,10 @@ def _order(
     targets: set[str] = set()
     tools: set[str] = set()
     names: set[str] = set()
-    for own in _by_group(candidates):
+    by_row: dict[int, list[_Candidate]] = defaultdict(list)
+    for each in candidates:
+        by_row[each.entry.group].append(each)
+    for own in by_row.values():
         name = f"row {own[0].entry.group}"
         sources = {group_of[step] for each in own for step, _ in each.step.from_steps.values() if step in group_of}
         group_of |= {each.step.step: name for each in own}
@@ -349,13 +349,6 @@ def _order(
         if follows:
             needs[name] = sorted(follows)
     return groups, sizes, needs
-
-
-def _by_group(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
-    groups: dict[int, list[_Candidate]] = {}
-    for each in candidates:
-        groups.setdefault(each.entry.group, []).append(each)
-    yield from groups.values()
 
 
 def _with_lookup(candidate: _Candidate) -> PlanStep:

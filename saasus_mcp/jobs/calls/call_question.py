@@ -14,7 +14,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
-from saasus_mcp.jobs.question_values import name_text, value_list
+from saasus_mcp.jobs.question_values import fixed_text, name_text, value_list
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
     Detail,
@@ -169,7 +169,7 @@ class CallsQuestion:
         sources = {place.partition(".")[0] for place in call.step.from_steps}
         for fact in question.facts:
             if fact.name in sources:
-                parts.append(LabelledValue(fact.label, FixedText(bilingual(message("jobs_calls.from_earlier")))))
+                parts.append(LabelledValue(fact.label, fixed_text(message("jobs_calls.from_earlier"))))
             elif fact.name in call.review.values:
                 parts.append(LabelledValue(fact.label, fact.value))
         if call.step.step in self._totals.by_step:

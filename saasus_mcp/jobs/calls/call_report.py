@@ -8,19 +8,19 @@ from typing import Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
-from saasus_mcp.jobs.job_context import GroupResult, JobContext
+from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import format_notes
-from saasus_mcp.jobs.told_reading import reading_notes
+from saasus_mcp.jobs.tables.table_reading import reading_notes
 
 
 async def run_calls(work: JobContext, plan: Plan) -> JobResult:
     """Run the calls of a plan, and report the outcome of each row."""
     data = plan.data
     if data["only_plan"] or not plan.groups:
-        rows = [_planned_row(row) for row in data["rows"]]
+        rows = [{"outcome": "planned", **_without_step(row)} for row in data["rows"]]
         notes = format_notes((*plan.volatile_facts, *plan.facts)) if data["only_plan"] else reading_notes(data)
         return JobResult(Counter(row["outcome"] for row in rows), rows, notes=notes)
     results = await run_phases(work, plan.groups, data["phases"], data["needs"], stop_at_failure=data["stop"])
@@ -36,25 +36,22 @@ async def run_calls(work: JobContext, plan: Plan) -> JobResult:
     )
 
 
-def _planned_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"outcome": "planned", **{name: value for name, value in row.items() if name != "step"}}
+def _without_step(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "step"}
 
 
 def _finished_row(
     row: Mapping[str, Any], by_step: Mapping[str, GroupResult | None], language: Language
 ) -> dict[str, Any]:
     """Return the row of a call with its outcome, and the reason if it was not applied."""
-    step = row.get("step")
-    told = {name: value for name, value in row.items() if name != "step"}
+    step, told = row.get("step"), _without_step(row)
     if step is None:
         return told
     result = by_step[step]
-    if result is None:
-        return {**told, "outcome": "not_begun"}
-    if step in (result.answers or {}):
+    if result is not None and step in (result.answers or {}):
         return {**told, "outcome": "applied"}
-    if result.failed_step == step:
-        return {**told, "outcome": result.outcome, **({"why": result.text} if result.text else {})}
+    if result is None or result.failed_step == step:
+        return {**told, **outcome_of(result)}
     return {**told, "outcome": "not_begun", "why": message("jobs_calls.earlier_call_failed").text(language)}
 
 

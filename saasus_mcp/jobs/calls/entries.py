@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.table_reader import TableRow
@@ -120,25 +121,14 @@ class _Budget:
 def _require_columns(call: Mapping[str, Any], columns: set[str]) -> None:
     if PLACEHOLDER.search(str(call["tool"])) or PLACEHOLDER.search(str(call.get("id", ""))):
         raise InvalidArguments(("template",), message("jobs_calls.fixed_tool"), message("jobs_calls.fixed_tool_hint"))
-    for text in _texts(call.get("arguments") or {}):
-        for found in PLACEHOLDER.finditer(text):
+    for text in iterate_scalars(call.get("arguments") or {}):
+        for found in PLACEHOLDER.finditer(text) if isinstance(text, str) else ():
             if found[1] is not None and found[1].strip() not in columns:
                 raise InvalidArguments(
                     ("template",),
                     message("jobs_calls.unknown_column", column=Quoted(found[1])),
                     message("jobs_calls.columns_hint", columns=tuple(sorted(columns))),
                 )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
 
 
 def _fill_arguments(arguments: Mapping[str, Any], row: TableRow, ids: set[str], budget: _Budget) -> dict[str, Any]:

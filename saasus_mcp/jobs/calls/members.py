@@ -9,9 +9,10 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
+from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import UUID_PATTERN
+from saasus_mcp.jobs.name_index import TENANT, UUID_PATTERN
+from saasus_mcp.jobs.users.accounts import grants_of
 
 Record = Mapping[str, Any]
 
@@ -26,12 +27,7 @@ class Member:
 
     def roles(self, env_id: int) -> tuple[str, ...]:
         """Return the roles in an environment."""
-        return tuple(
-            str(role["role_name"])
-            for env in self.record.get("envs") or ()
-            if env.get("id") == env_id
-            for role in env.get("roles") or ()
-        )
+        return tuple(role for env, role in grants_of(self.record) if env == env_id)
 
     @property
     def attributes(self) -> Record:

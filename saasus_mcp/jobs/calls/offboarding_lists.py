@@ -7,13 +7,17 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.call_table import CallTable
 from saasus_mcp.jobs.calls.recipe import plan_rows
-from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
+from saasus_mcp.jobs.calls.target_names import IdResolver
+from saasus_mcp.jobs.checklist import run_checklist
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import UUID_PATTERN
+from saasus_mcp.jobs.name_index import TENANT, UUID_PATTERN
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, extract_plans, load_plans
+from saasus_mcp.jobs.reports.price_list import read_plans
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.existing_users import read_memberships
 
@@ -25,6 +29,11 @@ def list_table(argument: str, values: Sequence[str]) -> CallTable:
     return CallTable(argument, tuple(TableRow(number, {argument: value}) for number, value in enumerate(values, 1)))
 
 
+async def run_offboarding(work: JobContext, plan: Plan) -> JobResult:
+    """Run the checklist of one tenant or user, or the calls of a list of them."""
+    return await (run_calls(work, plan) if "rows" in plan.data else run_checklist(work, plan))
+
+
 async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end: Any) -> Plan:
     """Plan to end the contracts of the tenants, or to delete those whose contract costs nothing.
 
@@ -32,7 +41,7 @@ async def plan_tenants(reader: JobReader, args: Mapping[str, Any], contract_end:
         contract_end: returns when the contract of a tenant can end.
     """
     names = IdResolver(reader)
-    plans = load_plans(await reader.read(PLANS_OPERATION, take=extract_plans))
+    plans = await read_plans(reader)
     deletes = args.get("delete") == "at_once"
 
     async def make(row: TableRow) -> Sequence[Record]:

@@ -10,7 +10,7 @@ from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.question_values import name_text, value_list
-from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, PricingPlan, extract_plans, load_plans
+from saasus_mcp.jobs.reports.price_list import PricingPlan, read_plans
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
     Fact,
@@ -49,7 +49,7 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
         return PriceTotals()
     label = bilingual(message("jobs_calls.price_sums"))
     try:
-        plans = load_plans(await reader.read(PLANS_OPERATION, take=extract_plans))
+        plans = await read_plans(reader)
     except ReadFailed:
         return PriceTotals(facts=(Fact("price_sums", label, UnreadableValue("no_answer"), lead=True),))
     before, after = defaultdict[tuple[str, str], int](int), defaultdict[tuple[str, str], int](int)

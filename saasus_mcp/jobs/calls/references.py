@@ -119,7 +119,8 @@ class ReferenceResolver:
 def _field_schema(operation: Operation, path: str) -> tuple[Schema | None, tuple[str, ...]]:
     """Return the schema of a field of an answer that is no secret, or None and the fields that exist."""
     node, walked = operation.output_schema, ""
-    top = tuple(sorted(_public(operation.output_schema.get("properties", {}), operation)))[:MAX_SHOWN]
+    names = operation.output_schema.get("properties", {})
+    top = tuple(sorted(name for name in names if not _is_secret(name, operation)))[:MAX_SHOWN]
     for name in path.split("."):
         node = main_branch(node)
         if name.isdecimal() and node.get("type") == "array":
@@ -131,10 +132,6 @@ def _field_schema(operation: Operation, path: str) -> tuple[Schema | None, tuple
             return None, top
         node = properties[name]
     return main_branch(node), top
-
-
-def _public(properties: Mapping[str, Schema], operation: Operation) -> Iterator[str]:
-    return (name for name in properties if not _is_secret(name, operation))
 
 
 def _is_secret(path: str, operation: Operation) -> bool:

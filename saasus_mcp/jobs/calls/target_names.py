@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
 from typing import Any
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
-from saasus_mcp.jobs.name_index import UUID_PATTERN, NameIndex, UnknownName, names_by_id
+from saasus_mcp.jobs.name_index import (
+    ENVIRONMENT,
+    PLAN,
+    ROLE,
+    TAX_RATE,
+    TENANT,
+    UUID_PATTERN,
+    NameIndex,
+    NameKind,
+    UnknownName,
+    read_names,
+)
 from saasus_mcp.jobs.plan import PLACEHOLDER
 from saasus_mcp.jobs.users.existing_users import find_account
 
-
-@dataclass(frozen=True, slots=True)
-class NameKind:
-    """How to find one kind of record by name.
-
-    Attributes:
-        kind: a key of the messages `jobs.kind`.
-        read, items, key: the list of all records, and the field with their id.
-    """
-
-    kind: str
-    read: str
-    items: str
-    key: str
-
-
-TENANT = NameKind("tenant", "auth.GetTenants", "tenants", "id")
-PLAN = NameKind("plan", "pricing.GetPricingPlans", "pricing_plans", "id")
-ENVIRONMENT = NameKind("environment", "auth.GetEnvs", "envs", "id")
-ROLE = NameKind("role", "auth.GetRoles", "roles", "role_name")
-TAX_RATE = NameKind("tax_rate", "pricing.GetTaxRates", "tax_rates", "id")
 ARGUMENTS: Mapping[str, NameKind] = {
     "tenant_id": TENANT,
     "plan_id": PLAN,
@@ -73,19 +61,17 @@ class IdResolver:
             found: list[Any] = []
             for item in value if isinstance(value, list) else [value]:
                 try:
-                    found.append(await self._find_value(name, item, created))
+                    if name in ARGUMENTS:
+                        found.append(await self.find(name, ARGUMENTS[name], item, created))
+                    elif name == "user_id" and isinstance(item, str) and "@" in item:
+                        found.append(await self.find_user(item))
+                    else:
+                        found.append(item)
                 except InvalidArguments as fault:
                     faults.append(fault)
                     found.append(item)
             resolved[name] = found if isinstance(value, list) else found[0]
         return resolved, faults
-
-    async def _find_value(self, argument: str, value: Any, created: Container[str]) -> Any:
-        if argument in ARGUMENTS:
-            return await self.find(argument, ARGUMENTS[argument], value, created)
-        if argument == "user_id" and isinstance(value, str) and "@" in value:
-            return await self.find_user(value)
-        return value
 
     async def find(self, argument: str, kind: NameKind, value: Any, created: Container[str] = ()) -> Any:
         """Return the id of a record. A value that is an id already, is no text, or is not known yet stays as it is.
@@ -105,14 +91,13 @@ class IdResolver:
         try:
             return index.resolve(value)
         except UnknownName as error:
-            raise InvalidArguments((argument,), message("jobs.sentence", text=error.problem), error.hint) from None
+            raise error.of_argument(argument) from None
 
     async def _index(self, kind: NameKind) -> NameIndex[Any] | None:
         """Return the names of a kind, or None if its list cannot be read."""
         if kind.kind not in self._indexes:
             try:
-                names = await self._reader.read(kind.read, take=lambda answer: _pairs(answer, kind))
-                self._indexes[kind.kind] = NameIndex(kind.kind, dict(names))
+                self._indexes[kind.kind] = NameIndex(kind.kind, await read_names(self._reader, kind))
             except ReadFailed:
                 self._indexes[kind.kind] = None
         return self._indexes[kind.kind]
@@ -133,8 +118,3 @@ class IdResolver:
             account = await find_account(self._reader, login_type, email, argument="user_id")
             self._users[email] = str(account["id"])
         return self._users[email]
-
-
-def _pairs(answer: Mapping[str, Any], kind: NameKind) -> Sequence[tuple[Any, list[str]]]:
-    """Return ids with names. As pairs, since the ids of environments are numbers, which no JSON object has as keys."""
-    return list(names_by_id(answer, kind.items, kind.key).items())

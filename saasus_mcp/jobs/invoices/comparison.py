@@ -73,7 +73,10 @@ def compare_amounts(
             sums[tenant, currency] += Fraction(each.amount)
         else:
             unknown[each.tenant, currency] += Fraction(each.amount)
-    return [*_compare(ours, sums, basis), *(_unknown(key, amount) for key, amount in unknown.items())]
+    return [
+        *_compare(ours, sums, basis),
+        *(ComparedAmount(*key, None, round_amount(each, key[1]), "unknown_tenant") for key, each in unknown.items()),
+    ]
 
 
 def _compare(
@@ -95,10 +98,6 @@ def _verdict(estimated: Fraction, listed: Fraction | None) -> Verdict:
     if listed is None:
         return "only_estimated" if estimated else "equal"
     return "equal" if estimated == listed else "different"
-
-
-def _unknown(key: tuple[str, str], amount: Fraction) -> ComparedAmount:
-    return ComparedAmount(*key, None, round_amount(amount, key[1]), "unknown_tenant")
 
 
 def _find_tenant(text: str, index: NameIndex[str], customers: Mapping[str, str]) -> str:

@@ -16,11 +16,12 @@ from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.users.accounts import (
-    FILTER_SOURCES,
+    NAME_FILTERS,
     NEVER,
     Account,
     AccountFilter,
     DisplayNames,
+    grants_of,
     read_accounts,
     read_display_names,
     resolve_filters,
@@ -142,7 +143,7 @@ async def _read_access(
     work: JobContext, args: Mapping[str, Any], accounts: Mapping[str, Account], role_names: Mapping[str, str]
 ) -> list[Access]:
     """Return what everybody may do where. Accounts without a tenant are part of an unfiltered review."""
-    is_filtered = any(args.get(name) for name in FILTER_SOURCES) or args.get("only_privileged")
+    is_filtered = any(args.get(name) for name in NAME_FILTERS) or args.get("only_privileged")
     found, members = list[Access](), set[str]()
     queries = [{"tenant_id": tenant} for tenant in args.get("tenant_ids", ())] or [{}]
     for query in queries:
@@ -181,11 +182,7 @@ def _extract_members(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             **{name: user.get(name) or "" for name in ("id", "email", "sign_in_id", "tenant_id", "tenant_name")},
-            "grants": [
-                [env.get("id"), role.get("role_name", "")]
-                for env in user.get("envs") or ()
-                for role in env.get("roles") or ()
-            ],
+            "grants": grants_of(user),
         }
         for user in answer.get("users", [])
     ]

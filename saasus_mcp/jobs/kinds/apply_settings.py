@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.job_context import GroupResult, JobContext
+from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.job_reader import JobReader
@@ -55,7 +55,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         changes=tuple(settings_question.build_changes(planner.changes)),
         undo=bilingual(message("jobs_settings.nothing_deleted")),
         details=tuple(settings_question.build_details([step for group in planner.groups for step in group.steps])),
-        typed=settings_question.typed_text(actions["create"] + actions["update"]),
+        typed=bilingual(message("jobs_settings.settings", count=actions["create"] + actions["update"])),
         # A created setting replaces nothing. A change is shown in full or opened by the reader.
         ordinary_facts=tuple(fact.name for fact in facts),
     )
@@ -76,10 +76,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
 def _finished_row(item: ItemReport, results: Mapping[str, GroupResult]) -> ItemReport:
     if item["do"] in ("same", "leave"):
         return {**item, "outcome": "skipped"}
-    result = results.get(f"{item['kind']} {item['name']}".rstrip())
-    if result is None:
-        return {**item, "outcome": "not_begun"}
-    return {**item, "outcome": result.outcome, **({"why": result.text} if result.text else {})}
+    return {**item, **outcome_of(results.get(f"{item['kind']} {item['name']}".rstrip()))}
 
 
 def _notes(data: Mapping[str, Any]) -> list[Message]:

@@ -8,10 +8,9 @@ from typing import Any
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import PLAN, TENANT, IdResolver
-from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.name_index import PLAN, TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.table_reader import TableRow
 
@@ -40,5 +39,4 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return await plan_rows(reader, args, table, make)
 
 
-async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await run_calls(work, plan)
+run = run_calls

@@ -14,14 +14,15 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import resolve_names
+from saasus_mcp.jobs.name_index import PLAN, TENANT
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.reports import charts, price_list
+from saasus_mcp.jobs.reports import charts
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart
 from saasus_mcp.jobs.reports.charts.labels import unique_labels
 from saasus_mcp.jobs.reports.period import format_day, parse_zone
-from saasus_mcp.jobs.reports.price_list import PricingPlan
+from saasus_mcp.jobs.reports.price_list import PricingPlan, read_plans, read_tax_rates, read_tenants, uses_stripe
 from saasus_mcp.jobs.reports.table import Table
+from saasus_mcp.jobs.users.accounts import resolve_filters
 
 COLUMNS = (
     "tenant_id",
@@ -125,22 +126,14 @@ class ContractData:
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Resolve the names in the filters."""
     parse_zone(args)
-    data = dict(args)
-    if args.get("tenant_ids"):
-        names = {each["id"]: [each.get("name") or ""] for each in await _read_tenants(reader)}
-        data["tenant_ids"] = resolve_names("tenant_ids", args["tenant_ids"], "tenant", names)
-    if args.get("plans"):
-        plans = price_list.load_plans(await reader.read(price_list.PLANS_OPERATION, take=price_list.extract_plans))
-        names = {id_: [each.label, each.name] for id_, each in plans.items()}
-        data["plans"] = resolve_names("plans", args["plans"], "plan", names)
-    return Plan(data=data)
+    return Plan(data=await resolve_filters(reader, args, {"tenant_ids": TENANT, "plans": PLAN}))
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
     """Make the report with five reads, however many tenants there are."""
     args = plan.data
     contracts, notes = await _read_contract_data(work, args)
-    tenants = [tenant for tenant in await _read_tenants(work) if _is_wanted(tenant, args, contracts)]
+    tenants = [tenant for tenant in await read_tenants(work, TENANT_FIELDS) if _is_wanted(tenant, args, contracts)]
     headings = [one_of("jobs_reports.column", name).text(work.language) for name in COLUMNS]
     table = Table(COLUMNS, args.get("format", "csv"), headings)
     table.add_rows(contracts.row(tenant) for tenant in tenants)
@@ -161,21 +154,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     )
 
 
-async def _read_tenants(reader: JobReader) -> list[dict[str, Any]]:
-    return await reader.read(
-        "auth.GetTenants",
-        take=lambda answer: [
-            {name: tenant[name] for name in TENANT_FIELDS if name in tenant} for tenant in answer.get("tenants", [])
-        ],
-    )
-
-
 async def _read_contract_data(work: JobContext, args: Mapping[str, Any]) -> tuple[ContractData, list[Message]]:
-    plans = price_list.load_plans(await work.read(price_list.PLANS_OPERATION, take=price_list.extract_plans))
-    tax_rates = await work.read(
-        "pricing.GetTaxRates", take=lambda answer: {rate["id"]: rate for rate in answer.get("tax_rates", [])}
-    )
-    stripe = await work.read("billing.GetStripeInfo", take=lambda answer: bool(answer.get("is_registered")))
+    plans, tax_rates, stripe = await read_plans(work), await read_tax_rates(work), await uses_stripe(work)
     [(buyers, reason)] = await work.read_many(
         "awsmarketplace.GetCustomers", [{}], lambda answer: [each["tenant_id"] for each in answer.get("customers", [])]
     )

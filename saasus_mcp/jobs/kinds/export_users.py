@@ -11,23 +11,20 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.name_index import USER_ATTRIBUTE
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.users.accounts import (
-    FILTER_SOURCES,
+    NAME_FILTERS,
     AccountFilter,
     DisplayNames,
+    grants_of,
     read_accounts,
     read_display_names,
     resolve_filters,
 )
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 from saasus_mcp.jobs.users.user_list import COLUMNS, DISPLAY_COLUMNS
-
-EXPORT_SOURCES = {
-    **FILTER_SOURCES,
-    "attributes": ("auth.GetUserAttributes", "user_attributes", "attribute_name", "attribute"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,7 @@ class UserFilter:
         return self.logins.accepts_login(user) and (self.dormant is None or user.get("id") in self.dormant)
 
     def _rows(self, user: Mapping[str, Any]) -> Iterator[list[Any]]:
-        grants = [
-            (env.get("id", ""), role.get("role_name", ""))
-            for env in user.get("envs") or ()
-            for role in env.get("roles") or ()
-        ]
+        grants = grants_of(user)
         if not grants and not self.envs and not self.roles:
             yield self._row(user, "", "")
         for env, role in grants:
@@ -87,7 +80,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             message("jobs.leave_out_hint"),
         )
     AccountFilter.from_arguments(args)
-    return Plan(data=await resolve_filters(reader, args, EXPORT_SOURCES))
+    return Plan(data=await resolve_filters(reader, args, {**NAME_FILTERS, "attributes": USER_ATTRIBUTE}))
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:

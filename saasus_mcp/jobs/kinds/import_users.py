@@ -11,9 +11,10 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
-from saasus_mcp.jobs.told_reading import reading_data, reading_facts, reading_notes
+from saasus_mcp.jobs.tables.table_reading import reading_data, reading_facts, reading_notes
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ORDINARY_FACTS, ImportQuestion, PlannedLine
 from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
@@ -98,7 +99,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     if faulty and not skips:
         raise invalid_list(sorted(faulty, key=lambda each: each.number), argument)
     sound = [line for line in lines if line not in unknown]
-    rows = [_faulty_row(each, reader.language) for each in faulty]
+    rows = [{"line": each.number, "wrong": each.text(reader.language), "row": "", "steps": []} for each in faulty]
     stop = args.get("on_error") == "stop"
     data = {"stop": stop, **reading_data(reading)}
     plan = await reader.run_in_thread(lambda: _build_plan(sound, rows, existing, targets, data))
@@ -155,9 +156,7 @@ def _build_plan(
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
     """Run the steps user by user, and report the outcome of each line."""
-    results: dict[str, GroupResult] = {}
-    async for batch in work.run_groups(plan.groups, stop_at_failure=plan.data["stop"]):
-        results.update({each.group: each for each in batch})
+    results = await run_phases(work, plan.groups, [len(plan.groups)], {}, stop_at_failure=plan.data["stop"])
     rows = [_finished_row(line, results.get(line["row"]), work.language) for line in plan.data["lines"]]
     secrets, lost = _passwords(results)
     notes = [message("jobs_users.passwords_lost", logins=tuple(lost))] if lost else []
@@ -189,10 +188,6 @@ def _row(line: UserLine, group: str, steps: list[str], kept: list[str]) -> dict[
     grant = {"env_id": line.env_id, "role_name": line.role_name} if line.env_id is not None else {}
     note = {"attributes_kept": kept} if kept else {}
     return {**row, **grant, **note, "row": group, "steps": steps}
-
-
-def _faulty_row(line: LineErrors, language: Language) -> dict[str, Any]:
-    return {"line": line.number, "wrong": line.text(language), "row": "", "steps": []}
 
 
 def _planned_line(line: UserLine, steps: Sequence[str]) -> PlannedLine:

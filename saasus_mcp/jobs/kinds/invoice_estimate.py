@@ -28,14 +28,13 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.reports import price_list
 from saasus_mcp.jobs.reports.period import Period
+from saasus_mcp.jobs.reports.price_list import read_plans, read_tax_rates, read_tenants, uses_stripe
 from saasus_mcp.jobs.reports.table import Table
-from saasus_mcp.jobs.told_reading import reading_data, reading_notes
+from saasus_mcp.jobs.reports.usage import USAGE_OPERATION, require_bounded_reads
+from saasus_mcp.jobs.tables.table_reading import reading_data, reading_notes
 
-USAGE_OPERATION = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
 MONTH = re.compile(r"\d{4}-\d{2}")
-MAX_READS = 30_000
 TENANT_FIELDS = (
     "id",
     "name",
@@ -53,19 +52,14 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Resolve names, parse the list to compare with, and refuse a month that has not begun or too many reads."""
     period = _months(args, reader.now())
     listed = await _load_list(reader, args, period)
-    tenants = await reader.read("auth.GetTenants", take=_extract_tenants)
+    tenants = await read_tenants(reader, TENANT_FIELDS)
     names = {tenant["id"]: tenant.get("name", "") for tenant in tenants}
     if "tenant_ids" in args:
         wanted = resolve_names("tenant_ids", args["tenant_ids"], "tenant", {key: [name] for key, name in names.items()})
         tenants = [tenant for tenant in tenants if tenant["id"] in set(wanted)]
-    plans = price_list.load_plans(await reader.read(price_list.PLANS_OPERATION, take=price_list.extract_plans))
+    plans = await read_plans(reader)
     reads = sum(len(usage_keys(list(charged_months(tenant, plans, period)), plans)) for tenant in tenants)
-    if reads > MAX_READS:
-        raise InvalidArguments(
-            ("from",),
-            message("jobs_reports.too_many_reads", count=reads),
-            message("jobs_reports.too_many_reads_hint", limit=MAX_READS),
-        )
+    require_bounded_reads(reads)
     data = {name: value for name, value in args.items() if name not in ("csv", "result")}
     listed_json = (
         None if listed is None else [[each.line, each.tenant, str(each.amount), each.currency] for each in listed.lines]
@@ -109,27 +103,19 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     )
 
 
-def _extract_tenants(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{name: tenant[name] for name in TENANT_FIELDS if name in tenant} for tenant in answer.get("tenants", [])]
-
-
 def _months(args: Mapping[str, Any], now: int) -> Period:
     """Return the period, which is whole months that have begun."""
     for name in ("from", "to"):
         if name in args and MONTH.fullmatch(args[name]) is None:
             raise InvalidArguments((name,), message("jobs_invoices.no_month"), message("jobs_invoices.month_hint"))
     period = Period.from_arguments(args)
-    if _last_month(period).start > now:
+    if list(period.months())[-1].start > now:
         raise InvalidArguments(
             ("to" if "to" in args else "from",),
             message("jobs_invoices.future_month"),
             message("jobs_invoices.month_hint"),
         )
     return period
-
-
-def _last_month(period: Period) -> Period:
-    return list(period.months())[-1]
 
 
 async def _load_list(reader: JobReader, args: Mapping[str, Any], period: Period) -> ListedAmounts | None:
@@ -143,11 +129,7 @@ async def _load_list(reader: JobReader, args: Mapping[str, Any], period: Period)
 
 
 async def _read_book(work: JobContext, args: Mapping[str, Any]) -> PriceBook:
-    plans = price_list.load_plans(await work.read(price_list.PLANS_OPERATION, take=price_list.extract_plans))
-    rates = await work.read(
-        "pricing.GetTaxRates", take=lambda answer: {rate["id"]: rate for rate in answer.get("tax_rates", [])}
-    )
-    stripe = await work.read("billing.GetStripeInfo", take=lambda answer: bool(answer.get("is_registered")))
+    plans, rates, stripe = await read_plans(work), await read_tax_rates(work), await uses_stripe(work)
     maximum = await work.read(
         "pricing.GetMeteringUnits",
         take=lambda answer: [
@@ -171,7 +153,9 @@ async def _read_usage(work: JobContext, tenant: str, keys: Sequence[UsageKey]) -
         {"tenant_id": tenant, "metering_unit_name": meter, "start_timestamp": start, "end_timestamp": end - 1}
         for meter, start, end in keys
     ]
-    answers = await work.read_many(USAGE_OPERATION, calls, _extract_counts)
+    answers = await work.read_many(
+        USAGE_OPERATION, calls, lambda answer: [(each["timestamp"], each["count"]) for each in answer.get("counts", [])]
+    )
     found = {}
     for key, (counts, reason) in zip(keys, answers, strict=True):
         if counts is None:
@@ -180,10 +164,6 @@ async def _read_usage(work: JobContext, tenant: str, keys: Sequence[UsageKey]) -
             inside = [count for at, count in counts if key[1] <= at < key[2]]
             found[key] = MeteredUsage(sum(inside), max(inside, default=0), len(inside))
     return found
-
-
-def _extract_counts(answer: Mapping[str, Any]) -> list[list[int]]:
-    return [[each["timestamp"], each["count"]] for each in answer.get("counts", [])]
 
 
 def _tenant_month(

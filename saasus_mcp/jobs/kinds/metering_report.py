@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.jobs.job_context import JobContext
@@ -15,24 +14,24 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.reports import charts, price_list
+from saasus_mcp.jobs.reports import charts
 from saasus_mcp.jobs.reports.period import Period, format_day
+from saasus_mcp.jobs.reports.price_list import read_plans, uses_stripe
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.reports.usage import (
+    USAGE_OPERATION,
     Granularity,
     MeteringUnit,
     TenantUsage,
     count_by_day,
     count_near_limits,
     percent_of,
+    require_bounded_reads,
 )
 from saasus_mcp.jobs.reports.usage_chart import build_usage_chart
 
-USAGE_OPERATION = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
 COLUMNS = ("tenant_id", "tenant_name", "meter", "meter_name", "period", "usage")
 LIMIT_COLUMNS = ("upper_count", "percent", "tier")
-MAX_READS = 30_000
-"""One read for each tenant, metering unit and month: five minutes at a hundred reads a second."""
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -47,12 +46,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         names = {key: [name] for key, (name, _) in units.items()}
         units = {key: units[key] for key in resolve_names("meters", args["meters"], "metering_unit", names)}
     reads = len(tenants) * len(units) * len(list(period.months()))
-    if reads > MAX_READS:
-        raise InvalidArguments(
-            ("from",),
-            message("jobs_reports.too_many_reads", count=reads),
-            message("jobs_reports.too_many_reads_hint", limit=MAX_READS),
-        )
+    require_bounded_reads(reads)
     today = format_day(reader.now(), period.zone)
     return Plan(data={**args, "tenants": tenants, "units": units, "reads": reads, "today": today})
 
@@ -61,8 +55,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     """Read each tenant, metering unit and month: no operation of the API returns more for a period of one's choice."""
     args, period = plan.data, Period.from_arguments(plan.data)
     granularity: Granularity = args.get("by", "month")
-    plans = price_list.load_plans(await work.read(price_list.PLANS_OPERATION, take=price_list.extract_plans))
-    stripe = await work.read("billing.GetStripeInfo", take=lambda answer: bool(answer.get("is_registered")))
+    plans, stripe = await read_plans(work), await uses_stripe(work)
     units = [MeteringUnit(unit, name, stripe and maximum) for unit, (name, maximum) in args["units"].items()]
     columns = (*COLUMNS, *(LIMIT_COLUMNS if granularity == "month" else ()))
     headings = [one_of("jobs_reports.column", name).text(work.language) for name in columns]

@@ -10,18 +10,15 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
-from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants
-from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
-from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
-from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants, run_offboarding
+from saasus_mcp.jobs.calls.target_names import IdResolver
+from saasus_mcp.jobs.checklist import Checklist, Summary, read_open_invitations, steps_fact
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
+from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import leading_name, name_text, optional_count, optional_list
+from saasus_mcp.jobs.question_values import fixed_text, leading_name, name_text, optional_count, optional_list
 from saasus_mcp.permissions.question.content import (
     Fact,
-    FixedText,
     LabelledValue,
     NamedItem,
     NoValue,
@@ -73,14 +70,11 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
     ends_at = _contract_end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
-    invitations = await _read_open_invitations(reader, tenant_id)
+    invitations = sorted((tenant_id, str(each["id"])) for each in await read_open_invitations(reader, tenant_id))
     ends_contract = bool(contract.plan_id) and contract.ends_at is None
     deletes = args.get("delete") == "at_once" or not contract.plan_id
     checklist = Checklist()
-    for number, invitation in enumerate(invitations, 1):
-        call = {"tenant_id": tenant_id, "invitation_id": invitation}
-        step = f"invitation/{number}"
-        checklist.add_step(step, "auth.DeleteTenantInvitation", call, phase=0, name=f"invitation {number}")
+    checklist.add_invitations(invitations)
     if ends_contract:
         ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends_at}
         checklist.add_step("contract", "auth.UpdateTenantPlan", ending, phase=1, name="end the contract")
@@ -111,8 +105,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return checklist.build_plan(summary, counts, only_plan=bool(args.get("only_plan")), follow_up=follow_up)
 
 
-async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await (run_calls(work, plan) if "rows" in plan.data else run_checklist(work, plan))
+run = run_offboarding
 
 
 def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
@@ -169,7 +162,7 @@ async def _add_contract(
     """Add the contract and the usage of this month."""
     label = message("jobs_offboarding.contract")
     if not contract.plan_id:
-        checklist.add_fact("contract", label, _text("jobs_offboarding.no_contract"))
+        checklist.add_fact("contract", label, fixed_text(message("jobs_offboarding.no_contract")))
     else:
         plan = await checklist.read_fact(
             reader,
@@ -233,11 +226,6 @@ async def _members_of_other_tenants(reader: JobReader, tenant_id: str, members: 
     return found & members.keys()
 
 
-async def _read_open_invitations(reader: JobReader, tenant_id: str) -> list[str]:
-    answer: Record = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant_id})
-    return sorted(each["id"] for each in answer.get("invitations", []) if each.get("status") == "pending")
-
-
 async def _read_integrations(reader: JobReader, checklist: Checklist, tenant_id: str) -> list[Fact]:
     """Return what remains of the tenant in other systems."""
     own = {"tenant_id": tenant_id}
@@ -262,7 +250,7 @@ def _remains(service: str, *fields: str) -> Callable[[Record], Value]:
     def value(answer: Record) -> Value:
         if not any(answer.get(name) for name in fields):
             return NoValue()
-        return FixedText(bilingual(one_of("jobs_offboarding.remains", service)))
+        return fixed_text(one_of("jobs_offboarding.remains", service))
 
     return value
 
@@ -278,7 +266,3 @@ def _remaining_elsewhere(integrations: Sequence[Fact]) -> Fact:
         if not isinstance(fact.value, NoValue)
     ]
     return Fact("outside", bilingual(message("jobs_offboarding.outside")), optional_list(remaining))
-
-
-def _text(key: str) -> Value:
-    return FixedText(bilingual(message(key)))

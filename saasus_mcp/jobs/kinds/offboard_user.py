@@ -6,21 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message
-from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.offboarding_lists import plan_users
-from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, run_checklist, steps_fact
-from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.calls.offboarding_lists import plan_users, run_offboarding
+from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, read_open_invitations, steps_fact
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import JoinedTexts, leading_name, name_text, optional_count, optional_list
+from saasus_mcp.jobs.question_values import (
+    fixed_text,
+    in_brackets,
+    leading_name,
+    name_text,
+    optional_count,
+    optional_list,
+)
+from saasus_mcp.jobs.reports.price_list import read_tenants
 from saasus_mcp.jobs.users.existing_users import find_account, read_memberships
 from saasus_mcp.jobs.users.import_targets import DisplayName
 from saasus_mcp.permissions.question.content import (
-    FixedText,
     LabelledValue,
     NamedItem,
     Quantity,
@@ -46,10 +49,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     tenants = [each["tenant_id"] for each in leaves] if args.get("tenant_ids") else None
     invitations = await _read_open_invitations(reader, user.get("email") or "", tenants)
     checklist = Checklist()
-    for number, (tenant, invitation) in enumerate(invitations, 1):
-        call = {"tenant_id": tenant, "invitation_id": invitation}
-        step = f"invitation/{number}"
-        checklist.add_step(step, "auth.DeleteTenantInvitation", call, phase=0, name=f"invitation {number}")
+    checklist.add_invitations(invitations)
     for number, each in enumerate(leaves, 1):
         call = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
         name = f"leave {_tenant_name(each)} ({number})"
@@ -72,8 +72,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return checklist.build_plan(summary, counts, only_plan=bool(args.get("only_plan")))
 
 
-async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await (run_calls(work, plan) if "rows" in plan.data else run_checklist(work, plan))
+run = run_offboarding
 
 
 async def _read_user(reader: JobReader, argument: str, value: str) -> Record:
@@ -96,22 +95,17 @@ async def _read_open_invitations(reader: JobReader, email: str, tenants: Sequenc
     found: list[tuple[str, str]] = []
     if not email:
         return found
-    known = list(tenants or ()) or await reader.read("auth.GetTenants", take=_tenant_ids)
+    known = list(tenants or ()) or [each["id"] for each in await read_tenants(reader, ["id"])]
 
     async def read(tenant: str) -> None:
-        answer: Record = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant})
         found.extend(
             (tenant, each["id"])
-            for each in answer.get("invitations", [])
-            if each.get("status") == "pending" and str(each.get("email", "")).casefold() == email.casefold()
+            for each in await read_open_invitations(reader, tenant)
+            if str(each.get("email", "")).casefold() == email.casefold()
         )
 
     await run_concurrently([partial(read, tenant) for tenant in known])
     return sorted(found)
-
-
-def _tenant_ids(answer: Record) -> list[str]:
-    return [each["id"] for each in answer.get("tenants", [])]
 
 
 def _headline(login: str, counts: Mapping[str, int]) -> Message:
@@ -143,11 +137,7 @@ def _add_memberships(checklist: Checklist, leaves: Sequence[Record], stays: Sequ
 
 
 def _roles_value(roles: Sequence[str]) -> Value:
-    if not roles:
-        return FixedText(bilingual(message("jobs_offboarding.no_role")))
-    names = tuple(name_text(role) for role in roles)
-    joined = Text(JoinedTexts(names, ", ").text("en"), JoinedTexts(names, "・").text("ja"))
-    return FixedText(bilingual(message("jobs.brackets", text=joined)))
+    return in_brackets(map(name_text, roles)) if roles else fixed_text(message("jobs_offboarding.no_role"))
 
 
 def _add_steps(checklist: Checklist, counts: Mapping[str, int]) -> None:
@@ -171,15 +161,17 @@ async def _add_remains(
         "auth.GetUserMfaPreference",
         {"user_id": user["id"]},
         label=message("jobs_offboarding.mfa"),
-        value=lambda answer: _text(
-            "jobs_offboarding.mfa_enabled" if answer.get("enabled") else "jobs_offboarding.mfa_disabled"
+        value=lambda answer: fixed_text(
+            message("jobs_offboarding.mfa_enabled" if answer.get("enabled") else "jobs_offboarding.mfa_disabled")
         ),
     )
     (checklist.facts if deletes_account else checklist.report_facts).append(mfa)
     checklist.add_fact("api_keys", message("jobs_offboarding.api_keys"), keys)
     if not deletes_account:
-        checklist.add_fact("account", message("jobs_offboarding.account"), _text("jobs_offboarding.account_stays"))
-    checklist.add_fact("kept", message("jobs_offboarding.kept"), _text("jobs_offboarding.kept_records"))
+        stays = fixed_text(message("jobs_offboarding.account_stays"))
+        checklist.add_fact("account", message("jobs_offboarding.account"), stays)
+    kept = fixed_text(message("jobs_offboarding.kept_records"))
+    checklist.add_fact("kept", message("jobs_offboarding.kept"), kept)
 
 
 async def _count_keys(reader: JobReader, user: str) -> Value:
@@ -193,10 +185,6 @@ async def _count_keys(reader: JobReader, user: str) -> Value:
     return optional_count(count, message("jobs_offboarding.keys"))
 
 
-def _text(key: str) -> Value:
-    return FixedText(bilingual(message(key)))
-
-
 def _tenant_name(member: Record) -> str:
     return str(member.get("tenant_name") or member["tenant_id"])
 
@@ -204,11 +192,7 @@ def _tenant_name(member: Record) -> str:
 def _roles(member: Record) -> list[str]:
     """Return environment and role of each grant, by the names that people use."""
     return [
-        f"{_env_name(env)}: {DisplayName(str(role.get('role_name')), str(role.get('display_name') or '')).label}"
+        f"{env.get('display_name') or env.get('name') or env.get('id')}: {DisplayName(str(role.get('role_name')), str(role.get('display_name') or '')).label}"
         for env in member.get("envs") or ()
         for role in env.get("roles") or ()
     ]
-
-
-def _env_name(env: Record) -> str:
-    return str(env.get("display_name") or env.get("name") or env.get("id"))

@@ -11,8 +11,6 @@ from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.call_table import read_call_table
 from saasus_mcp.jobs.calls.entries import CallEntry, fill_template, read_calls
-from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
 
@@ -23,8 +21,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return await CallPlanner(reader, options).plan(entries)
 
 
-async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await run_calls(work, plan)
+run = run_calls
 
 
 async def _read_entries(reader: JobReader, args: Mapping[str, Any]) -> tuple[ListOptions, list[CallEntry]]:

@@ -11,8 +11,6 @@ from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import CallEntry
 from saasus_mcp.jobs.calls.row_faults import RowFault
-from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.permissions.refusal import CallRefused, Reason
@@ -52,5 +50,4 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return await planner.plan(entries)
 
 
-async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await run_calls(work, plan)
+run = run_calls

@@ -12,10 +12,9 @@ from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import TENANT, IdResolver
-from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.cells import PARSERS
 from saasus_mcp.jobs.tables.table_reader import TableRow
@@ -62,8 +61,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return await plan_rows(reader, args, table, make)
 
 
-async def run(work: JobContext, plan: Plan) -> JobResult:
-    return await run_calls(work, plan)
+run = run_calls
 
 
 def _types(answer: Record, items: str) -> list[tuple[str, str]]:

@@ -13,10 +13,11 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
-from saasus_mcp.jobs.name_index import names_by_id, resolve_names
+from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import Period
 from saasus_mcp.jobs.reports.table import Table
+from saasus_mcp.jobs.users.accounts import resolve_filters
 
 HISTORY_OPERATION = "analysis.GetUserBehaviorHistories"
 USER_COLUMNS = ("user_id", "email", "sign_in_id")
@@ -45,10 +46,7 @@ class ReferrerTotal:
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Check the period, and that the tenants and users exist."""
     Period.from_arguments(args)
-    data = dict(args)
-    if args.get("tenant_ids"):
-        names = await reader.read("auth.GetTenants", take=lambda answer: names_by_id(answer, "tenants", "id"))
-        data["tenant_ids"] = resolve_names("tenant_ids", args["tenant_ids"], "tenant", names)
+    data = await resolve_filters(reader, args, {"tenant_ids": TENANT})
     return Plan(data={**data, "users": await _read_named_users(reader, args.get("user_ids", ()))})
 
 

@@ -1,4 +1,4 @@
-"""The price list as reports need it: fixed prices, usage prices, and upper counts of each plan."""
+"""What reports read about contracts: the tenants, and the price list with prices and upper counts of each plan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.jobs.job_reader import JobReader
 
-PLANS_OPERATION = "pricing.GetPricingPlans"
 UNIT_FIELDS = (
     "id",
     "type",
@@ -26,8 +26,7 @@ UNIT_FIELDS = (
 PricingUnit = Mapping[str, Any]
 
 
-def extract_plans(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the part of an answer to PLANS_OPERATION that is remembered."""
+def _extract_plans(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "id": plan["id"],
@@ -93,9 +92,48 @@ class PricingPlan:
         return ""
 
 
-def load_plans(extracted: Iterable[Mapping[str, Any]]) -> dict[str, PricingPlan]:
-    """Return the plans by id."""
+async def read_plans(reader: JobReader) -> dict[str, PricingPlan]:
+    """Return all plans by id.
+
+    Raises:
+        ReadFailed: the price list cannot be read.
+    """
+    extracted = await reader.read("pricing.GetPricingPlans", take=_extract_plans)
     return {plan["id"]: PricingPlan(**{**plan, "units": tuple(plan["units"])}) for plan in extracted}
+
+
+async def read_tenants(reader: JobReader, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """Return these fields of all tenants.
+
+    Raises:
+        ReadFailed: the tenants cannot be read.
+    """
+    return await reader.read(
+        "auth.GetTenants",
+        take=lambda answer: [
+            {name: tenant[name] for name in fields if name in tenant} for tenant in answer.get("tenants", [])
+        ],
+    )
+
+
+async def read_tax_rates(reader: JobReader) -> dict[str, dict[str, Any]]:
+    """Return all tax rates by id.
+
+    Raises:
+        ReadFailed: they cannot be read.
+    """
+    return await reader.read(
+        "pricing.GetTaxRates", take=lambda answer: {rate["id"]: rate for rate in answer.get("tax_rates", [])}
+    )
+
+
+async def uses_stripe(reader: JobReader) -> bool:
+    """Return whether Stripe charges the tenants.
+
+    Raises:
+        ReadFailed: that cannot be read.
+    """
+    return await reader.read("billing.GetStripeInfo", take=lambda answer: bool(answer.get("is_registered")))
 
 
 def _common_value(units: Iterable[PricingUnit], field: str) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.reports.period import Period
 from saasus_mcp.jobs.reports.price_list import PricingPlan
 
 Granularity = Literal["month", "day"]
+USAGE_OPERATION = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
+MAX_READS = 30_000
+"""One read for each tenant, metering unit and month: five minutes at a hundred reads a second."""
 NEAR_PERCENT, FULL_PERCENT = 80, 100
 """A usage from 80 percent of its upper count is near it."""
 KEY_LENGTHS: Mapping[str, int] = {"month": len("YYYY-MM"), "day": len("YYYY-MM-DD")}
@@ -91,6 +96,16 @@ class TenantUsage:
             "tier": self.price_tier(self.measured, language),
         }
         return {name: value for name, value in record.items() if value not in (None, "")}
+
+
+def require_bounded_reads(count: int) -> None:
+    """Raise InvalidArguments if a report needs too many reads."""
+    if count > MAX_READS:
+        raise InvalidArguments(
+            ("from",),
+            message("jobs_reports.too_many_reads", count=count),
+            message("jobs_reports.too_many_reads_hint", limit=MAX_READS),
+        )
 
 
 def count_near_limits(usages: Iterable[TenantUsage]) -> dict[str, int]:

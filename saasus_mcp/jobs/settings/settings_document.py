@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from saasus_mcp.common.json_path import InvalidArguments, JsonPath
 from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
+from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
 from saasus_mcp.saasus.secret_paths import REMOVED
@@ -113,31 +114,21 @@ SETTINGS_KINDS: Mapping[str, SettingsKind] = {
 """In the order of the document. Each kind refers only to kinds before it."""
 
 
-async def ignore_progress(done: int, total: int) -> None:
-    """Discard progress."""
-
-
-async def read_settings(
-    reader: JobReader, kinds: Sequence[str], report_progress: Callable[[int, int], Awaitable[None]] = ignore_progress
-) -> tuple[Settings, dict[str, Message]]:
-    """Return the current settings of these kinds, and the reason for each part that cannot be read.
-
-    Args:
-        report_progress: called with the number of kinds read, before each kind and after the last.
-    """
+async def read_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Settings, dict[str, Message]]:
+    """Return the current settings of these kinds, and the reason for each part that cannot be read."""
     settings: Settings = {}
     unread: dict[str, Message] = {}
     for number, name in enumerate(kinds):
-        await report_progress(number, len(kinds))
+        await work.report_progress(number, len(kinds))
         kind = SETTINGS_KINDS[name]
         for part, operation in kind.reads.items():
             try:
-                value = await reader.read(operation, take=kind.normalize)
+                value = await work.read(operation, take=kind.normalize)
             except ReadFailed as error:
                 unread[f"{name}.{part}" if part else name] = error.message
             else:
                 settings[name] = {**settings.get(name, {}), part: value} if part else value
-    await report_progress(len(kinds), len(kinds))
+    await work.report_progress(len(kinds), len(kinds))
     return settings, unread
 
 

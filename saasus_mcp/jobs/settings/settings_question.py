@@ -15,7 +15,7 @@ from saasus_mcp.common.text import one_line
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.question_values import name_text, value_list
 from saasus_mcp.permissions.inspection.difference import differing_values
-from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId, Value
+from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId
 from saasus_mcp.permissions.question.values import ValueFactory
 
 MAX_LEADING_CHANGES = 2
@@ -47,11 +47,6 @@ def build_headline(creates: int, updates: int) -> Text:
     return bilingual(message("jobs_settings.headline_both", created=created, updated=updates))
 
 
-def typed_text(count: int) -> Text:
-    """Return the text to type: the number of settings."""
-    return bilingual(message("jobs_settings.settings", count=count))
-
-
 def build_facts(reports: Sequence[Mapping[str, Any]], skipped: Sequence[tuple[str, str, Message]]) -> Iterator[Fact]:
     """Yield the created settings by kind, the skipped ones by reason, and the number of equal ones.
 
@@ -81,7 +76,9 @@ def build_facts(reports: Sequence[Mapping[str, Any]], skipped: Sequence[tuple[st
 def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
     """Yield the changed fields. A few changes stand in the first lines."""
     texts = load_question_texts()
-    values = ValueFactory(lambda path: texts.field("", path), _unresolved_id, frozenset(texts.kinds))
+    values = ValueFactory(
+        lambda path: texts.field("", path), lambda _, id_: UnresolvedId(str(id_)), frozenset(texts.kinds)
+    )
     for each in changes:
         field = texts.field("", each.field)
         before, after = (
@@ -104,7 +101,3 @@ def _change_label(change: SettingChange, field: FieldText) -> Text:
     if not item:
         return bilingual(message("jobs_settings.change_label", kind=kind, field=field.label))
     return bilingual(message("jobs_settings.change_label_item", kind=kind, item=name_text(item), field=field.label))
-
-
-def _unresolved_id(_: str, id_: object) -> Value:
-    return UnresolvedId(str(id_))

@@ -1,4 +1,4 @@
-"""How a table was understood, for the person who made it."""
+"""How a table was understood: a fact of the question of its job, and a note of the report."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.tables.decoding import UTF8
+from saasus_mcp.permissions.question.content import Fact, FixedText
 
 XLSX = "xlsx"
 """The encoding of a table that is the first sheet of a workbook."""
@@ -16,6 +17,7 @@ SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon"}
 """By mark: the key of its name among the messages."""
 MAX_COLUMNS = 30
 MAX_HEADING = 60
+_KEY = "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,22 @@ class TableReading:
             parts.append(message("jobs_tables.blank_rows", count=self.blank_rows))
         return message("jobs_tables.reading", parts=tuple(parts), columns=shown)
 
-    def as_data(self) -> dict[str, Any]:
-        return asdict(self)
 
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> TableReading:
-        return cls(**data)
+def reading_data(reading: TableReading | None) -> dict[str, Any]:
+    """Return what the data of a plan stores about the reading of its table: nothing if it was plain."""
+    return {} if reading is None or reading.is_plain else {_KEY: asdict(reading)}
+
+
+def reading_facts(reading: TableReading | None) -> tuple[Fact, ...]:
+    """Return the fact that a person reads before the job begins."""
+    if reading is None or reading.is_plain:
+        return ()
+    label = bilingual(message("jobs_tables.reading_label"))
+    return (Fact("reading", label, FixedText(bilingual(reading.describe()))),)
+
+
+def reading_notes(data: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the note of the report, from the data of the plan."""
+    if _KEY not in data:
+        return ()
+    return (message("jobs_tables.reading_note", reading=TableReading(**data[_KEY]).describe()),)

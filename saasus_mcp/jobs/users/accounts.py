@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import names_by_id, resolve_names
+from saasus_mcp.jobs.name_index import ENVIRONMENT, ROLE, TENANT, NameKind, read_names, resolve_names
 from saasus_mcp.jobs.reports.period import Period
 
 ACCOUNTS_OPERATION = "auth.SearchSaasUsers"
 NEVER = 0
 """The time of the last login of an account that has none."""
-FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
-    "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
-    "env_ids": ("auth.GetEnvs", "envs", "id", "environment"),
-    "role_names": ("auth.GetRoles", "roles", "role_name", "role"),
-}
-"""By argument: the operation that lists what it can name, the list in the answer, the field of the id, and the kind."""
+NAME_FILTERS: Mapping[str, NameKind] = {"tenant_ids": TENANT, "env_ids": ENVIRONMENT, "role_names": ROLE}
+"""By argument: what it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +87,27 @@ class AccountFilter:
         return self.before is None or account.last_login is None or account.last_login < self.before
 
 
+def grants_of(user: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """Return environment and role of each grant of a tenant user."""
+    envs = user.get("envs") or ()
+    return [(env.get("id"), role.get("role_name", "")) for env in envs for role in env.get("roles") or ()]
+
+
 async def resolve_filters(
-    reader: JobReader, args: Mapping[str, Any], sources: Mapping[str, tuple[str, str, str, str]] = FILTER_SOURCES
+    reader: JobReader, args: Mapping[str, Any], filters: Mapping[str, NameKind] = NAME_FILTERS
 ) -> dict[str, Any]:
     """Return the arguments with ids in place of the names in the filters.
 
     Args:
-        sources: see `FILTER_SOURCES`.
+        filters: see `NAME_FILTERS`.
 
     Raises:
         InvalidArguments: no record, or several, have a name.
     """
     resolved = dict(args)
-    for argument, (key, items, field, kind) in sources.items():
+    for argument, kind in filters.items():
         if args.get(argument):
-            names = await reader.read(key, take=partial(names_by_id, items=items, key=field))
-            resolved[argument] = resolve_names(argument, args[argument], kind, names)
+            resolved[argument] = resolve_names(argument, args[argument], kind.kind, await read_names(reader, kind))
     return resolved
 
 

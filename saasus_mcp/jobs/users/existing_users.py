@@ -13,6 +13,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
+from saasus_mcp.jobs.users.accounts import grants_of
 from saasus_mcp.jobs.users.user_line import UserLine, login_key
 
 MAX_QUERIES = 40
@@ -51,10 +52,7 @@ class ExistingUsers:
         self.add_accounts(answer)
         for user in answer.get("users", []):
             member = user["id"], user["tenant_id"]
-            envs = user.get("envs") or ()
-            self.grants[member] = frozenset(
-                (env["id"], role["role_name"]) for env in envs for role in env.get("roles") or ()
-            )
+            self.grants[member] = frozenset(grants_of(user))
             self.attributes[member] = user.get("attributes") or {}
             self.domains[user["tenant_id"]].add(email_domain(user.get("email") or ""))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message
-from saasus_mcp.jobs.question_values import JoinedTexts, name_text, value_list
+from saasus_mcp.jobs.question_values import in_brackets, name_text, value_list
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import UserLine
@@ -247,7 +247,7 @@ class ImportQuestion:
                 yield NamedItem(login)
             else:
                 places = [self._place(line.env_id, line.tenant_id) for line in own]
-                yield LabelledValue(name_text(login), _in_brackets(places))
+                yield LabelledValue(name_text(login), _short_list(places))
 
     def _with_roles(self, lines: Sequence[UserLine]) -> Iterator[Value]:
         """Yield each user once with their roles: privileged users first, then those with the most roles."""
@@ -264,7 +264,7 @@ class ImportQuestion:
                 for line in own
                 if line.env_id is not None
             )
-            yield LabelledValue(name_text(login), _in_brackets(list(roles) or [_label("jobs_users.no_role")]))
+            yield LabelledValue(name_text(login), _short_list(list(roles) or [_label("jobs_users.no_role")]))
 
     def _new_domains(self) -> Iterator[Fact]:
         """Yield the e-mail domains that no member of the tenant has yet."""
@@ -323,11 +323,11 @@ def _details_by_domain(name: str, logins: Sequence[str]) -> Iterator[Detail]:
         yield Detail(f"{name} / {domain}" if domain else name, ", ".join(some))
 
 
-def _in_brackets(texts: Sequence[Text]) -> Value:
+def _short_list(texts: Sequence[Text]) -> Value:
+    """Return the texts in brackets, or as a list if they are too many for a line."""
     if len(texts) > MAX_LIST_ITEMS:
         return value_list((FixedText(text) for text in texts), MAX_ITEMS)
-    joined = Text(JoinedTexts(tuple(texts), ", ").text("en"), JoinedTexts(tuple(texts), "・").text("ja"))
-    return FixedText(bilingual(message("jobs.brackets", text=joined)))
+    return in_brackets(texts)
 
 
 def _user_count(number: int) -> Quantity:

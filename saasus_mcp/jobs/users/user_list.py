@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import Localized, message, one_of
+from saasus_mcp.common.messages import Lines, Localized, Sentences, message, one_of
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.question_values import JoinedTexts
 from saasus_mcp.jobs.tables.column_names import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import TableRow, read_table, require_rows
 from saasus_mcp.jobs.tables.table_reading import TableReading
@@ -97,7 +96,7 @@ def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArgument
     texts += {str(error.hint): error.hint for each in faulty for error in each.errors if error.hint}.values()
     return InvalidArguments(
         (argument,),
-        message("jobs_users.invalid", count=len(faulty), lines=JoinedTexts(tuple(texts))),
+        message("jobs_users.invalid", count=len(faulty), lines=Lines(tuple(texts))),
         message("jobs_users.invalid_hint"),
     )
 
@@ -117,7 +116,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
         )
         raise InvalidArguments(
             (argument,),
-            message("jobs_users.unknown_columns", problems=JoinedTexts(problems, " ")),
+            message("jobs_users.unknown_columns", problems=Sentences(problems)),
             message("jobs_users.columns_hint", columns=known),
         )
     if not {"email", "sign_in_id"} & set(columns) or not {"tenant_id", "tenant_name"} & set(columns):
