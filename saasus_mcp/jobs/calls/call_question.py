@@ -15,6 +15,7 @@ from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
 from saasus_mcp.jobs.question_values import fixed_text, name_text, value_list
+from saasus_mcp.permissions.inspection.target import is_whole_name
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
     Detail,
@@ -150,13 +151,14 @@ class CallsQuestion:
         question, key = call.review.question, call.review.operation.key
         texts = load_question_texts()
         parts: list[Value] = []
+        listed = {"target", *(fact.name for fact in question.facts if fact.name in call.review.values)}
         if headlines:
             parts.append(FixedText(_rendered(question.headline)))
         elif isinstance(question.headline, Sentence):
             parts += [
                 LabelledValue(texts.field(key, name).label, value)
                 for name, value in question.headline.values
-                if name != "target" and not isinstance(value, NoValue)
+                if name not in listed and not isinstance(value, NoValue)
             ]
         for change in question.changes:
             if change.name == "next_plan_id" and call.step.step in self._totals.complete:
@@ -181,6 +183,8 @@ class CallsQuestion:
 
     def _item(self, call: ListedCall, own: tuple[Value, ...], common: tuple[Value, ...]) -> Value:
         """Return a target with what happens to it, unless the same happens to all."""
+        if not is_whole_name(call.target):
+            return DescribedItem(self._target_text(call), own or (NamedItem(call.target),))
         if call.target and own == common:
             shared = call.target in self._shared_names
             return FixedText(self._target_text(call)) if shared else NamedItem(call.target)

@@ -23,6 +23,7 @@ from saasus_mcp.permissions.inspection.target import (
     ReadFailure,
     ReadResult,
     TargetSnapshot,
+    is_whole_name,
     target_name,
 )
 
@@ -72,13 +73,15 @@ async def read_target(
         seen = await read(recipe.read, evaluate_each(recipe.args, {"args": dict(arguments)}))
         seen = pick_result(replace(seen, answer=strip_nul(seen.answer)), recipe.pick, arguments)
     name = evaluate_expression(recipe.name, arguments, seen.answer) if recipe.name else saas_id
+    shown = target_name(operation, arguments, saas_id, name)
     return TargetSnapshot(
-        target_name(operation, arguments, saas_id, name),
+        shown,
         {text: evaluate_expression(text, arguments, seen.answer) for text in operation.effects.bind},
         seen.read_error,
         seen.answer,
         seen.status,
         missing=seen.status == STATUS_NOT_FOUND or seen.read_error == ReadFailure.NOT_FOUND,
+        long_name="" if is_whole_name(shown) else str(name),
     )
 
 

@@ -17,7 +17,11 @@ ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
 MAX_NAME_LENGTH = 1_000
-"""Characters of a name that are looked at; 200 of them are shown."""
+"""Characters of a name that are looked at."""
+MAX_WHOLE_NAME = 199
+"""Characters of a name that is shown whole. Of a longer one, the beginning and the end are: one character more, by which it is known."""
+NAME_END_LENGTH = 60
+"""Characters at the end of a longer name. Names that begin alike often differ there, and an address has its domain there."""
 STATUS_NOT_FOUND = 404
 OWNER_ARGUMENTS = ("tenant_id", "user_id", "env_id")
 NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
@@ -57,6 +61,7 @@ class TargetSnapshot:
         target: the answer of the read, or the item selected from it; None if unreadable.
         status: HTTP status of the read, if the API answered.
         missing: whether the read answered that the target does not exist.
+        long_name: the name as it was read, if `name` does not have all of it.
     """
 
     name: str
@@ -65,6 +70,7 @@ class TargetSnapshot:
     target: Any = field(default=None, repr=False)
     status: int | None = None
     missing: bool = False
+    long_name: str = field(default="", repr=False)
 
     @property
     def encoded(self) -> str:
@@ -73,9 +79,23 @@ class TargetSnapshot:
 
 
 def clean_name(name: object) -> str:
-    """Return a name as it is shown and compared: NFC, trimmed, one line, bounded, without invisible characters."""
-    text = unicodedata.normalize("NFC", visible_text(str(name if name is not None else "")[:MAX_NAME_LENGTH], mark=" "))
-    return " ".join(text.split())[:200].strip()
+    """Return a name as it is shown and compared: NFC, trimmed, one line, bounded, without invisible characters.
+
+    Of a long name, the middle is left out (see `is_whole_name`).
+    """
+    given = _without_middle(str(name if name is not None else ""), MAX_NAME_LENGTH)
+    text = unicodedata.normalize("NFC", visible_text(given, mark=" "))
+    return _without_middle(" ".join(text.split()), MAX_WHOLE_NAME)
+
+
+def is_whole_name(cleaned: str) -> bool:
+    """Return whether a name of `clean_name` is all of the name."""
+    return len(cleaned) <= MAX_WHOLE_NAME
+
+
+def _without_middle(text: str, longest: int) -> str:
+    """Return a text that is longer than `longest` as its beginning and end, one character longer than that."""
+    return text if len(text) <= longest else f"{text[: longest - NAME_END_LENGTH]}…{text[-NAME_END_LENGTH:]}"
 
 
 def target_name(operation: Operation, arguments: Mapping[str, Any], saas_id: str, name: object) -> str:

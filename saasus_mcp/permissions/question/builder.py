@@ -26,7 +26,7 @@ from saasus_mcp.permissions.inspection.difference import compare_fields, differi
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
-from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.inspection.target import ApiReader, is_whole_name
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
     Change,
@@ -41,7 +41,7 @@ from saasus_mcp.permissions.question.content import (
     UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.formatting import ReadError
+from saasus_mcp.permissions.question.formatting import ReadError, is_shown_whole
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
@@ -51,6 +51,8 @@ REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
 """Read errors that the question does not repeat: an absent record, and an unreadable target, which has its own warning."""
 MAX_LEAD = 2
 EMPTY_ROW = QuestionRecipe(ask=())
+LONG_NAME = "target name"
+"""The fact and the detail for a name that is too long for the headline. No argument can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,21 @@ class _Builder:
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
         changes = self._ranked(self._changes())
         asked_as = self._asked_as(facts)
-        said = self._placeholders(asked_as) | self._warned_metrics()
+        long = {
+            name for name in self._placeholders(asked_as) if name in facts and not is_shown_whole(facts[name].value)
+        }
+        said = (
+            self._placeholders(asked_as) | self._warned_metrics()
+        ) - long  # a headline has no room for all of a list
+        facts |= self._long_name()
         compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
         left = {
             name: fact
             for name, fact in facts.items()
-            if name not in said and name not in self._hidden() and name not in compared and not self._says_nothing(fact)
+            if name not in said
+            and (name in long or name not in self._hidden())
+            and name not in compared
+            and not self._says_nothing(fact)
         }
         known = [name for name in row.lead if name in facts and name not in self._unseen()]
         lead = [name for name in known if name not in said and name not in compared]
@@ -183,6 +194,13 @@ class _Builder:
             if name in shown:
                 field = self._field(name)
                 yield Fact(name, field.label, self._values().make(shown[name], field, name, shown))
+
+    def _long_name(self) -> dict[str, Fact]:
+        """Return the fact that stands for the target's name if the headline does not have all of it."""
+        snapshot = self.asked.inspection.snapshot
+        if is_whole_name(snapshot.name):
+            return {}
+        return {LONG_NAME: Fact(LONG_NAME, message("question.long_name").both(), NamedItem(snapshot.name))}
 
     def _findings(self) -> Iterator[Fact]:
         """Yield a fact for each metric of the impact."""
@@ -335,3 +353,5 @@ class _Builder:
         yield from (
             Detail(name, value if isinstance(value, str) else compact_json(value)) for name, value in self.shown.items()
         )
+        if self.asked.inspection.snapshot.long_name:
+            yield Detail(LONG_NAME, self.asked.inspection.snapshot.long_name)

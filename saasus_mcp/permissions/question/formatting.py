@@ -13,7 +13,7 @@ from typing import Any
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted, one_line, quote_name
-from saasus_mcp.permissions.inspection.target import ReadFailure
+from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
     CalendarDate,
     DescribedItem,
@@ -96,21 +96,23 @@ def _shorten(text: str, longest: int) -> str:
 
 def is_shown_whole(value: Value) -> bool:
     """Return whether `format_value` shows the whole value."""
-    if isinstance(value, QuotedText):
-        return value.whole
-    if isinstance(value, LabelledValue):
-        return is_shown_whole(value.value)
-    if isinstance(value, Transition):
-        return is_shown_whole(value.before) and is_shown_whole(value.after)
-    if isinstance(value, DescribedItem):
-        return all(map(is_shown_whole, value.parts))
-    if isinstance(value, ValueList):
-        return (
-            sum(value.counts) == value.total
-            and len(value.items) <= MAX_LIST_ITEMS
-            and all(map(is_shown_whole, value.items))
-        )
-    return not isinstance(value, FileContent)
+    match value:
+        case QuotedText():
+            whole = value.whole
+        case NamedItem(name=name) | UnresolvedId(id=name):
+            whole = is_whole_name(name)
+        case LabelledValue():
+            whole = is_shown_whole(value.value)
+        case Transition():
+            whole = is_shown_whole(value.before) and is_shown_whole(value.after)
+        case DescribedItem(label=label):
+            whole = (is_whole_name(label.en) or "…" not in label.en) and all(map(is_shown_whole, value.parts))
+        case ValueList():
+            listed = sum(value.counts) == value.total and len(value.items) <= MAX_LIST_ITEMS
+            whole = listed and all(map(is_shown_whole, value.items))
+        case _:
+            whole = not isinstance(value, FileContent)
+    return whole
 
 
 def format_read_error(why: str, language: Language) -> str:
