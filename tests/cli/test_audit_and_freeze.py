@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from saasus_mcp.cli import commands
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Freeze, Store
+from saasus_mcp.store import Freeze, Store, StoreError
 from tests.support.commands import Terminal
 
 
@@ -93,6 +93,23 @@ def test_without_a_freeze_nothing_is_lifted_and_nothing_is_recorded() -> None:
             assert terminal.wait() == 0
         assert said in terminal.output
     assert '"unfreeze"' not in run("audit", "export").output
+
+
+@pytest.mark.parametrize("options", [(), ("--profile", "sandbox")], ids=["everything", "a profile"])
+def test_a_freeze_whose_end_cannot_be_recorded_stays(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+    called("auth_get_roles")
+    assert run("freeze", *options).exit_code == 0
+
+    def full(*_: object) -> None:
+        raise StoreError.of("store.unusable", reason="The disk is full")
+
+    monkeypatch.setattr("saasus_mcp.cli.freeze.require_approver", lambda *_: None)
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "record_decision", full)
+        assert "The disk is full" in str(run("unfreeze", *options).exception)
+    assert called("auth_create_role", ROLE).exit_code == 4, "writes are still frozen"
+    assert run("unfreeze", *options).exit_code == 0
+    assert called("auth_create_role", ROLE).exit_code == 0
 
 
 def test_a_profile_that_cannot_be_frozen_is_said() -> None:

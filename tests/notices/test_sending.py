@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 import anyio
+import httpx2
 import pytest
 
 from saasus_mcp.notices.channels import ChannelKind
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.sending import SendFailure, describe_failure
+from saasus_mcp.notices.sending import NoticeSender, SendFailure, describe_failure
 from tests.support.notices import channel, http_receiver, mail_receiver, sender_for_tests
 
 NOTICE = Notice("job:1", "job_done", "production", 1_790_000_000.0, "Job finished", ("Applied: 3",))
@@ -98,3 +100,31 @@ async def test_a_silent_mail_server_is_given_up_and_holds_no_thread() -> None:
 )
 def test_a_stored_failure_is_shown_as_it_was(failure: SendFailure) -> None:
     assert describe_failure(failure.code) == failure.message
+
+
+async def test_a_cookie_of_a_receiver_is_sent_to_nobody() -> None:
+    with http_receiver() as receiver:
+        receiver.answers.append((200, {"Set-Cookie": "session=stolen; Path=/"}, b"ok"))
+        sender = sender_for_tests(time.time)
+        for name in ("first", "second"):
+            assert await sender.send(channel(name=name, url=receiver.url), NOTICE) is None
+        assert await sender.connect(channel(url=receiver.url)) is None
+    assert len(receiver.requests) == 2
+    assert ["cookie" in headers for _, headers, _ in receiver.requests] == [False, False]
+
+
+@pytest.mark.parametrize("kind", POSTED)
+async def test_a_connection_is_checked_without_the_secret_address_or_its_token(kind: ChannelKind) -> None:
+    seen: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(404)
+
+    sender = NoticeSender(time.time, httpx2.MockTransport(answer))
+    assert await sender.connect(channel(kind, url="https://hooks.example.com/T/B/key?token=hidden")) is None
+    [request] = seen
+    assert (request.method, str(request.url)) == ("HEAD", "https://hooks.example.com/")
+    assert not {"key", "hidden", "chatwork-token"} & set(re.findall(r"[\w-]+", repr(list(request.headers.items()))))
+    assert await request.aread() == b""
+    await sender.aclose()

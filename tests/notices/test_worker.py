@@ -185,6 +185,10 @@ async def test_an_outdated_notice_is_given_up(store: Store) -> None:
     clock.now = NOW + DAY + 1
     await deliver(worker(store, [channel()], sender, clock=clock))
     assert sender.sent == []
+    assert store.notices.channel_states() == [], "no channel was ever to send it, so none has failed"
+    record_action(store, ActionRecord(ActionKind.FREEZE, "local:me", "terminal"), NOW + 1)
+    await deliver(worker(store, [channel()], sender, clock=clock))
+    assert [notice.kind for _, notice in sender.sent] == ["frozen"], "it is sent to the second"
 
 
 async def test_a_muted_channel_gets_nothing_even_later(store: Store) -> None:

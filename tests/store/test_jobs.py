@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.jobs.job_control import Controller, resume_job
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.store import AlreadyUsed, Commitment, GrantExpired, Store
-from saasus_mcp.store.job_records import GRANT_SECONDS, JobGrant, JobPause, JobStatus, StepClaim, StepOutcome
+from saasus_mcp.store.job_records import GRANT_SECONDS, JobGrant, JobPause, JobStatus, PauseSide, StepClaim, StepOutcome
 
 NOW = 1_800_000_000.0
 
@@ -117,6 +119,28 @@ def test_a_paused_job_is_resumed_once(store: Store) -> None:
     recorded = len(store.audit_records())
     assert not store.resume_job("job-1", "person", {}, NOW)
     assert len(store.audit_records()) == recorded
+
+
+@pytest.mark.parametrize("pausing", ["person", "freeze"])
+def test_the_model_resumes_no_job_that_a_person_or_a_freeze_paused_at_the_same_moment(
+    store: Store, pausing: PauseSide
+) -> None:
+    grant = JobGrant("job_import_users", "local:me", "default", "plan", "none", "", False, {"step": "digest"})
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    store.pause_job("job-1", JobPause(NOW, "local:me", "model"), {})
+    seen = store.jobs.get("job-1")
+    assert seen is not None
+    store.pause_job("job-1", JobPause(NOW, "local:boss", pausing), {})
+    recorded = store.audit_records()
+    assert not store.resume_job("job-1", "model", {"action": "resume"}, NOW)
+    with pytest.raises(CallRefused) as refused:
+        resume_job(store, seen, Controller("local:me", "model", "client"), NOW)
+    assert refused.value.message.id == f"jobs.resume_refused.{pausing}"
+    paused = store.jobs.get("job-1")
+    assert paused is not None
+    assert paused.pause == JobPause(NOW, "local:boss", pausing)
+    assert store.audit_records() == recorded
+    assert store.resume_job("job-1", "person", {"action": "resume"}, NOW)
 
 
 def test_a_step_of_a_large_job_costs_the_same_as_one_of_a_small_job() -> None:

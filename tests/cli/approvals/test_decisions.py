@@ -21,7 +21,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.settings import read_settings
 from saasus_mcp.store import Store
-from tests.support.commands import Terminal, create_approval, run_command
+from tests.support.commands import Terminal, approval_status, create_approval, run_command
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
@@ -151,6 +151,16 @@ def test_approvals_and_rejections_are_recorded(state: Path) -> None:
     approved, rejected = decided()
     assert told("approve", code="ABCD-2345", operation="auth.DeleteTenant").items() <= approved.items()
     assert told("reject", code="WXYZ-2345", reason="not today").items() <= rejected.items()
+
+
+def test_a_call_whose_question_cannot_be_read_is_not_approved(state: Path) -> None:
+    create_approval(state, preview="{}")
+    with Terminal("approve", "ABCD-2345") as terminal:
+        assert terminal.wait() == 1
+    assert "To approve, type" not in terminal.output
+    assert "another version of saasus-mcp" in " ".join(terminal.output.split()).lower()
+    assert approval_status(state) == ("pending", None)
+    assert decided() == []
 
 
 def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state: Path, tmp_path: Path) -> None:

@@ -120,6 +120,28 @@ def test_a_freeze_whose_end_cannot_be_recorded_stays(
     assert store.active_freeze() is not None
 
 
+def test_a_freeze_of_everything_whose_end_cannot_be_recorded_stays(
+    service: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything: list[Freeze | None] = []
+    common = Store.in_memory()
+    service = replace(service, freeze_all=everything.append, common_store=lambda: common)
+    store.freeze(Freeze(NOW, "local:me", "an incident"))
+
+    def full(*_: object) -> None:
+        raise StoreError.of("store.unusable", reason="The disk is full")
+
+    monkeypatch.setattr(common, "record_decision", full)
+    with pytest.raises(StoreError):
+        service.freeze(OWNER, "", "an incident")
+    assert everything == [Freeze(NOW, "local:me", "an incident")], "a freeze holds though it could not be recorded"
+    with pytest.raises(StoreError):
+        service.unfreeze(OWNER, "")
+    assert everything[1:] == []
+    assert store.active_freeze() is not None
+    common.close()
+
+
 def test_a_freeze_of_one_profile_outlasts_that_of_everything(service: ConsoleService, store: Store) -> None:
     service.freeze(OPERATOR, "production", "an incident")
     local = replace(service, freeze_all=lambda _: None)

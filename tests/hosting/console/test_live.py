@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -17,6 +18,7 @@ from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.store import Commitment, JobGrant
 from saasus_mcp.store.job_records import JobPause, PauseSide
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, JOB, REQUESTED_AT, ConsoleSession
@@ -79,6 +81,20 @@ async def test_nothing_of_another_profile_is_reported(stage: ConsoleSession, ser
     stage.store.jobs.report_progress(JOB, 3, 9)
     assert read_live_state(service, EVE, ENGLISH) == nothing
     assert read_live_state(service, ALICE, ENGLISH).jobs != seen.jobs
+
+
+async def test_a_job_of_another_profile_in_the_same_store_is_not_reported(
+    stage: ConsoleSession, service: ConsoleService
+) -> None:
+    context = service.list_contexts()[0]
+    staging = replace(context, name="staging", profile="staging", groups=frozenset({"testers"}))
+    service = replace(service, list_contexts=lambda: [context, staging])
+    before = read_live_state(service, EVE, ENGLISH)
+    stage.start_job()
+    assert read_live_state(service, EVE, ENGLISH) == before
+    grant = JobGrant("job_x", "token:eve", "staging", "plan", "none", "", False, {})
+    stage.store.commit("e" * 32, {}, NOW, commitment=Commitment(grant=grant))
+    assert read_live_state(service, EVE, ENGLISH).jobs != before.jobs
 
 
 async def test_a_pause_and_its_end_are_announced(stage: ConsoleSession, service: ConsoleService) -> None:

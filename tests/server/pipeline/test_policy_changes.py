@@ -17,6 +17,7 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt, ConfirmationReply
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.undo import Undoer, plan_undo
@@ -164,6 +165,26 @@ async def test_a_policy_that_does_not_become_stricter_while_a_call_waits_lets_it
     gate.queue.meanwhile = lambda: gate.rewritten(after)
     given = await gate.called(elicitor=Person(lambda: None))
     assert given.ok, given.text
+    assert len(gate.api.writes) == 1
+
+
+@pytest.mark.parametrize("before", [ALLOWED, RULES, APPROVED], ids=["allowed", "confirmed", "approved"])
+async def test_a_write_whose_time_ends_while_it_waits_for_a_slot_is_not_sent_and_uses_nothing_up(
+    catalogue: Catalogue, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path, before)
+    if before == APPROVED:
+        approve_as(store, gate, "local:boss", await gate.called())
+    with monkeypatch.context() as late:
+        gate.queue.meanwhile = lambda: late.setattr(Deadline, "seconds_left", lambda _: 0.0)
+        given = await gate.called(elicitor=Person(lambda: None))
+    assert (given.ok, given.applied, given.why) == (False, Outcome.NOT_APPLIED, "late"), given.text
+    assert gate.api.writes == []
+    records = [each for each in store.audit_records() if each.get("operation") == "auth.DeleteTenant"]
+    assert [each["event"] for each in records][-1] == "refused"
+    assert "begun" not in [each["event"] for each in records], "nothing was committed"
+    assert store.undo_log.list_entries() == []
+    assert (await gate.called(elicitor=Person(lambda: None))).ok, "a consent was not used up"
     assert len(gate.api.writes) == 1
 
 
@@ -345,3 +366,42 @@ async def test_the_client_of_a_preview_can_never_write(catalogue: Catalogue, sto
     assert (await read("auth.GetTenant", ARGUMENTS)).status == 200
     assert (await read("auth.DeleteTenant", ARGUMENTS)).read_error == "not_allowed"
     assert api.writes == []
+
+
+async def test_a_pending_question_shows_its_caller_nothing_that_they_may_no_longer_read(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path, APPROVED)
+    gate.api.answers["auth.GetAllTenantUsers"] = users(41)
+    asked = await gate.called()
+    gate.rewritten(APPROVED.replace("levels: [read, read_sensitive]", "tools: [auth_get_tenant]"))
+    again = await gate.called()
+    before, now = asked.app_data["approval"], again.app_data["approval"]
+    assert before["code"] == now["code"], "the approver decides on what was asked"
+    for language, count, unread in (
+        ("en", "Users of the tenant: 41", "Users of the tenant: could not be read (you may not read it)"),
+        ("ja", "テナントのユーザー: 41人", "テナントのユーザー: 確認できませんでした"),
+    ):
+        assert count in before["question"][language]
+        assert count not in now["question"][language]
+        assert unread in now["question"][language]
+    assert "Users of the tenant: 41" in asked.text
+    assert "Users of the tenant: 41" not in again.text
+
+
+async def test_a_question_that_is_asked_again_shows_its_caller_nothing_that_they_may_no_longer_read(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = ReloadablePipeline(catalogue, store, tmp_path)
+    gate.api.answers["auth.GetAllTenantUsers"] = users(41)
+
+    def change() -> None:
+        gate.rewritten(RULES.replace("levels: [read, read_sensitive]", "tools: [auth_get_tenant]"))
+        gate.api.answers["auth.GetTenant"] = {**TENANT, "plan_id": "gold"}
+
+    person = Person(change)
+    await gate.called(elicitor=person)
+    first, second = (question.message for question in person.asked[:2])
+    assert "Users of the tenant: 41" in first
+    assert "Users of the tenant: 41" not in second
+    assert "Users of the tenant: could not be read (you may not read it)" in second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,10 +19,12 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
-from saasus_mcp.store import Freeze, Store, UndoEntry
+from saasus_mcp.store import Commitment, Freeze, JobGrant, Store, UndoEntry
+from scripts.story import AOZORA, USER
 from tests.support.outages import lose_commits
 from tests.support.policies import build_policy, build_rule
 
@@ -137,6 +140,62 @@ async def test_an_unverifiable_change_is_not_undone(world: World) -> None:
     [answer] = await world.undo()
     assert not answer.ok
     assert "cannot be read" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("communication_create_feedback", {"feedback_title": "Dark", "feedback_description": "mode", "user_id": USER}),
+        (
+            "pricing_update_meter_count_now",
+            {"tenant_id": AOZORA, "metering_unit_name": "api_calls", "count": 7, "method": "add"},
+        ),
+    ],
+    ids=["a created item", "a counted value"],
+)
+async def test_a_change_whose_item_cannot_be_read_is_not_undone(
+    world: World, name: str, arguments: dict[str, Any]
+) -> None:
+    await world.call(name, **arguments)
+    planned = world.plan()
+    world.policy = build_policy(
+        build_rule("all"), build_rule("blind", "deny", levels=("read", "read_sensitive"), tools=())
+    )
+    [answer] = await world.undo(planned)
+    assert (answer.ok, answer.applied, answer.why) == (False, Outcome.NOT_APPLIED, "unseen"), answer.text
+    left = world.store.undo_log.get(planned.entry.call)
+    assert left is not None
+    assert left.undone == {}
+    world.policy = UnsafeAllowAllPolicy()
+    assert (await world.undo(planned))[0].ok, "it can still be undone"
+
+
+async def test_a_consent_to_undo_one_change_undoes_no_other_that_has_the_same_inverse_call(world: World) -> None:
+    for name in ("Changed", "Helper", "Changed"):
+        await world.call("auth_update_role", role_name="helper", display_name=name)
+    second, _, first = world.store.undo_log.list_entries()[:3]
+    step = JobStepRef("j" * 32, "one", given="approval", by="local:boss", plan="p")
+    calls = [
+        replace(world.plan(entry).call_for(world.plan(entry).steps[0], {}, ME), job_step=step)
+        for entry in (first, second)
+    ]
+    assert calls[0].arguments == calls[1].arguments
+    pipeline = world.pipeline()
+    agreed = (await evaluate_step(pipeline, calls[0])).digest
+    grant = JobGrant("job_undo_job", ME.id, PLACE.profile, "p", "approval", "local:boss", False, {"one": agreed})
+    world.store.commit(step.job, {"operation": "job_undo_job"}, time.time(), commitment=Commitment(grant=grant))
+    refused = await pipeline.run(calls[1])
+    assert isinstance(refused, ToolAnswer)
+    assert (refused.ok, refused.why) == (False, "alreadyused"), refused.text
+    assert (await world.roles())["helper"] == "Changed"
+    made = await pipeline.run(calls[0])
+    assert isinstance(made, ToolAnswer)
+    assert made.ok, made.text
+    assert [
+        bool(each.undone)
+        for each in (world.store.undo_log.get(first.call), world.store.undo_log.get(second.call))
+        if each
+    ] == [True, False]
 
 
 async def test_another_person_undoes_it_only_as_an_approver(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 
@@ -12,13 +13,16 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.redaction import NO_SECRETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import prepare_call
 from saasus_mcp.server.pipeline.verification import verify_outcome
 from saasus_mcp.store import Store
-from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.pipeline import CREDENTIALS, PLACE, PRINCIPAL, StubApi, build_pipeline, match_operation
 from tests.support.policies import build_policy, build_rule
 
 RENAME = Call("auth_update_role", {"role_name": "admin", "display_name": "New"}, PRINCIPAL)
@@ -155,3 +159,43 @@ async def test_of_a_write_after_which_the_server_fails_nobody_knows_whether_it_t
     assert (answer.ok, answer.applied) == (False, applied), answer.text
     [ended] = [record for record in store.audit_records() if record["event"] == "ended"]
     assert ended["applied"] == applied
+
+
+class HeldVerification(httpx2.AsyncBaseTransport):
+    """An API that loses the answer of a change of a role, and holds the read that verifies it."""
+
+    def __init__(self, api: StubApi) -> None:
+        self.reading, self.go_on = anyio.Event(), anyio.Event()
+        self._api, self._changed = api, False
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if match_operation(self._api.catalogue, request).key == "auth.UpdateRole":
+            self._changed = True
+        elif self._changed:
+            self.reading.set()
+            await self.go_on.wait()
+        return await self._api.transport().handle_async_request(request)
+
+
+async def test_a_client_that_cancels_a_write_of_unknown_outcome_does_not_end_its_verification(
+    catalogue: Catalogue, store: Store
+) -> None:
+    api = HeldVerification(StubApi(catalogue, answers={"auth.UpdateRole": lost, "auth.GetRoles": roles("Old", "New")}))
+    pipeline = Pipeline(
+        catalogue=catalogue,
+        policy=UnsafeAllowAllPolicy(),
+        client=ApiClient(CREDENTIALS, transport=api),
+        open_store=lambda: store,
+        encryptor=Encryptor.ephemeral(),
+        destination=PLACE,
+    )
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(pipeline.run, RENAME)
+            await api.reading.wait()
+            group.cancel_scope.cancel()
+            api.go_on.set()
+    [begun] = [each for each in store.audit_records() if each.get("operation") == "auth.UpdateRole"]
+    [ended] = [each for each in store.audit_records() if each["call"] == begun["call"] and each["event"] == "ended"]
+    assert (ended["ok"], ended["applied"]) == (False, "applied")
+    assert [entry.call for entry in store.undo_log.list_entries()] == [begun["call"]]

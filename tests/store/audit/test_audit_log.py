@@ -348,6 +348,27 @@ def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) ->
     store.close()
 
 
+def test_a_purged_chain_stays_named_by_a_record_after_the_record_of_its_purge_is_purged(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 2)
+    [quiet] = [head for head in store.audit_log.chain_heads() if head.number == 6]
+    assert purged(store, NOW + 100) == 8
+    assert store.audit_log.purge(NOW + 900, by="local:boss", at=NOW + 2000) == 0, "the record of the purge is younger"
+    assert named_purge(store, quiet) == ("local:me", 3)
+    assert store.audit_log.purge(NOW + 1000 + 1, by="local:boss", at=NOW + 3000) == 1
+    assert named_purge(store, quiet) == ("local:me", 4), "renewed"
+    execute(store, f"DELETE FROM purged WHERE writer = '{quiet.writer}'")  # noqa: S608 - what an attacker runs
+    assert faults(store) == ["cut off: a record that another record names is missing"]
+    store.close()
+
+
+def named_purge(store: Store, head: ChainHead) -> tuple[str, int]:
+    """Return who purged the chain of a head, by its mark, and the number of the record that names it."""
+    [mark] = [each for each in store.audit_log.verify_integrity().purged if each.writer == head.writer]
+    assert faults(store) == []
+    return mark.by, mark.purge.number
+
+
 def test_an_audit_log_that_was_tampered_with_is_not_purged(kept: Stores) -> None:
     store = filled(kept)
     execute(store, "UPDATE audit SET record = '{}' WHERE number = 3")
@@ -367,3 +388,18 @@ def test_a_purge_never_removes_what_is_younger_than_it_was_asked(kept: Stores) -
     assert sorted(calls(store)) == ["at-1", "at-10", "at-11"]
     assert faults(store) == []
     store.close()
+
+
+@pytest.mark.parametrize(("hours", "remembered"), [(2, True), (47, True), (49, False)])
+def test_a_chain_is_named_for_two_days_after_its_last_record_and_then_forgotten(
+    kept: Stores, hours: int, remembered: bool
+) -> None:
+    quiet, busy = filled(kept, 1), filled(kept, 1)
+    for hour in range(hours):
+        busy.commit("hourly", {}, NOW + (hour + 1) * 3601)
+    quiet.commit("behind", {}, NOW + 3500)  # a clock that stands behind, within the hour of its last link
+    busy.commit("last", {}, NOW + (hours + 1) * 3601)
+    execute(busy, "DELETE FROM audit WHERE call = 'behind'")
+    assert faults(busy) == (["cut off: a record that another record names is missing"] if remembered else [])
+    quiet.close()
+    busy.close()
