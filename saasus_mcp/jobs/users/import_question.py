@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message
 from saasus_mcp.jobs.question_values import in_brackets, name_text, value_list
+from saasus_mcp.jobs.users.attribute_facts import AttributeFacts
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import UserLine
@@ -76,6 +77,7 @@ class ImportQuestion:
         self._users = _unique_users(each.line for each in planned)
         self._accounts = _unique_users(each.line for each in planned if each.creates_account)
         self._tenants = list(dict.fromkeys(each.line.tenant_id for each in planned))
+        self._attributes = AttributeFacts(each.line for each in planned if each.joins_tenant)
 
     @property
     def headline(self) -> Text:
@@ -90,11 +92,17 @@ class ImportQuestion:
     def typed(self) -> Text:
         return bilingual(message("jobs_users.typed", count=len(self._users)))
 
+    @property
+    def ordinary_facts(self) -> tuple[str, ...]:
+        """The facts that need not be shown whole where the count is typed."""
+        return (*ORDINARY_FACTS, *self._attributes.varied)
+
     def facts(self) -> Iterator[Fact]:
         """Yield the facts, the most important first."""
         yield from self._role_counts()
         yield from self._special_users()
         yield from self._new_domains()
+        yield from self._attributes.facts(varied=False)
         if self._accounts:
             yield Fact("accounts", _label("jobs_users.accounts"), self._new_accounts())
         if self._skipped:
@@ -105,6 +113,7 @@ class ImportQuestion:
         if others:
             label = _label("jobs_users.others" if named else "jobs_users.people")
             yield Fact("people", label, value_list((NamedItem(line.login) for line in others), MAX_OTHERS))
+        yield from self._attributes.facts(varied=True)
 
     def impact(self) -> Iterator[Fact]:
         """Yield the number of users by tenant, if there are several tenants."""
@@ -140,7 +149,7 @@ class ImportQuestion:
                 yield QuestionWarning("consequence", bilingual(text))
 
     def details(self) -> Iterator[Detail]:
-        """Yield every user, by what they get."""
+        """Yield every user, by what they get, and their attributes."""
         groups: dict[str, list[str]] = defaultdict(list)
         for each in self._planned:
             line = each.line
@@ -156,6 +165,7 @@ class ImportQuestion:
                 continue
             for start in range(0, len(logins), USERS_PER_DETAIL):
                 yield Detail(name, ", ".join(logins[start : start + USERS_PER_DETAIL]))
+        yield from self._attributes.details()
 
     def _new_accounts(self) -> Value:
         """Return the number of new accounts, and how many get a generated password, which only a person can reveal."""

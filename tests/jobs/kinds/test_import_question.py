@@ -50,6 +50,34 @@ async def test_a_user_who_alone_gets_a_role_is_named_at_any_position(
     assert "evil.example.com" in "\n".join(said[4:]), "a domain that nobody there has is named"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_an_attribute_that_few_get_is_named_with_who_gets_it(tmp_path: Path, language: Language) -> None:
+    """A call for one person shows the attributes. A list must not hide them."""
+    header = HEADER.replace("attribute.full_name", "attribute.department,attribute.is_manager")
+    async with start_job_server(tmp_path) as on:
+        rows = [f"staff-{n}@aozora.example.jp,,{tenant_id(on.sandbox)},,3,viewer,Sales,false\n" for n in range(30)]
+        rows.insert(17, f"{MALLORY},,{tenant_id(on.sandbox)},,3,viewer,Sales,true\n")
+        question = await asked(on, header + "".join(rows))
+    said = render_dialog(question, Reader.of(language)).splitlines()
+    expected = {
+        "en": [f"Attribute is_manager: yes ({MALLORY}), no (30 people)", "Attribute department: Sales (31 people)"],
+        "ja": [f"属性 is_manager: はい({MALLORY})、いいえ(30人)", "属性 department: Sales(31人)"],
+    }
+    assert set(expected[language]) <= set(said)
+    details = [detail.value for detail in question.details if detail.name == "attribute.is_manager"]
+    assert f"{MALLORY}: yes" in ", ".join(details)
+    assert sum(value.count(": ") for value in details) == 31
+
+
+async def test_attributes_of_members_who_stay_as_they_are_are_not_announced(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        rows = [f"{USER},,{tenant_id(on.sandbox)},,3,viewer,Another Name\n", *staff(on, 1)]
+        question = await asked(on, HEADER + "".join(rows))
+    said = render_dialog(question, Reader.of("en"))
+    assert "Attribute full_name: “Person 0” (staff-0@aozora.example.jp)" in said
+    assert "Another Name" not in said
+
+
 async def test_a_role_that_sounds_like_more_is_called_out_even_where_most_get_it(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         said = render_dialog(await asked(on, HEADER + "".join(staff(on, 3, "admin"))), Reader.of("en"))
@@ -83,7 +111,7 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         question = await asked(on, HEADER + "".join(staff(on, 40)))
-    assert [label.en for label in question.hidden] == ["People"]
+    assert [label.en for label in question.hidden] == ["People", "Attribute full_name"]
     told = " ".join(detail.value for detail in question.details)
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
 
