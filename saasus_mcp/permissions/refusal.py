@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import Message
+from saasus_mcp.common.messages import Message, Parameter, message
 
 if TYPE_CHECKING:
     from saasus_mcp.permissions.approval.awaited import AwaitedApproval
@@ -91,6 +91,11 @@ class CallRefused(SaasusMcpError):
         super().__init__(message, hint)
         self.reason = reason
         self.awaited = awaited
+
+    @classmethod
+    def because(cls, reason: Reason, id: str, /, **params: Parameter) -> Self:
+        """Return the refusal with the message `id` and the hint `<id>_hint`, which has no parameters."""
+        return cls(reason, message(id, **params), message(f"{id}_hint"))
 
     @property
     def app_data(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
@@ -86,7 +85,7 @@ def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> 
 def _running_job(service: ConsoleService, approver: Approver, identifier: str) -> ListedJob:
     listed = find_job(service, approver, identifier)
     if listed is None or listed.job.status != "running":
-        raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_job"), message("hosting.unknown_job_hint"))
+        raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_job")
     return listed
 
 

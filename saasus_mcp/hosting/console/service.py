@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.jobs import find_job
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
@@ -139,11 +138,7 @@ class ConsoleService:
         """
         listed = self._find_pending(approver, code)
         if not stored_question.is_readable(listed.approval, "en"):
-            raise CallRefused(
-                Reason.UNREADABLE,
-                message("hosting.unreadable_question"),
-                message("hosting.unreadable_question_hint"),
-            )
+            raise CallRefused.because(Reason.UNREADABLE, "hosting.unreadable_question")
         service = ApprovalService(listed.context.store())
         service.approve(
             listed.approval, typed, approver.id, self.clock(), comment or None, via="console", person=approver.person
@@ -173,7 +168,7 @@ class ConsoleService:
                 return vault.reveal(handle, context.profile, by=approver.id, via="console", person=approver.person)
             except CallRefused:
                 continue
-        raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_secret"), message("hosting.unknown_secret_hint"))
+        raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_secret")
 
     def freeze(self, approver: Approver, name: str, reason: str) -> None:
         """Freeze the writes of a context; or of everything, if the name is empty and the approver may do so.
@@ -293,9 +288,7 @@ class ConsoleService:
     def _find_pending(self, approver: Approver, code: str) -> ListedApproval:
         listed = self.find_approval(approver, code)
         if listed is None or listed.approval.status != "pending":
-            raise CallRefused(
-                Reason.UNKNOWN, message("hosting.unknown_approval"), message("hosting.unknown_approval_hint")
-            )
+            raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_approval")
         return listed
 
     def find_context(self, approver: Approver, name: str) -> ProfileContext:
@@ -306,9 +299,7 @@ class ConsoleService:
         """
         context = next((each for each in self.contexts_of(approver) if each.name == name), None)
         if context is None:
-            raise CallRefused(
-                Reason.UNKNOWN, message("hosting.unknown_profile"), message("hosting.unknown_profile_hint")
-            )
+            raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_profile")
         return context
 
     def _record_for_all(self, approver: Approver, kind: ActionKind, reason: str = "") -> None:

@@ -71,7 +71,7 @@ async def undo_change(
     listed = await run_sync(service.find_change, approver, call)
     plan = plan_here(approver, listed) if listed is not None else None
     if listed is None or plan is None or (pipeline := listed.context.pipeline) is None:
-        raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_here"), message("hosting.undo_not_here_hint"))
+        raise CallRefused.because(Reason.UNKNOWN, "hosting.undo_not_here")
     principal = listed.context.find_caller(approver)
     if principal is None:
         raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_caller"), message("hosting.undo_not_here_hint"))

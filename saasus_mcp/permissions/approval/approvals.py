@@ -98,11 +98,7 @@ class ApprovalService:
     ) -> Approval:
         shown = replace(question, typed=question.typed or Text(snapshot.name, snapshot.name)).to_json()
         if len(shown) + len(snapshot.encoded) > MAX_QUESTION_LENGTH:
-            raise CallRefused(
-                Reason.TOO_LARGE,
-                message("permissions.question_too_large", most=MAX_QUESTION_LENGTH),
-                message("permissions.question_too_large_hint"),
-            )
+            raise CallRefused.because(Reason.TOO_LARGE, "permissions.question_too_large", most=MAX_QUESTION_LENGTH)
         wanted = Approval(
             code=_code(),
             binding=binding.digest(),
@@ -168,9 +164,7 @@ class ApprovalService:
         for approval in self._store.list_approvals(now):
             if is_code(code, approval) and approval.status == "pending":
                 return approval
-        raise CallRefused(
-            Reason.UNKNOWN, message("permissions.no_pending_approval"), message("permissions.no_pending_approval_hint")
-        )
+        raise CallRefused.because(Reason.UNKNOWN, "permissions.no_pending_approval")
 
     def list_all(self, now: float) -> list[Approval]:
         """Return every approval, newest first."""
@@ -193,13 +187,9 @@ class ApprovalService:
             CallRefused: another name was typed, another person must approve, or the approval is no longer pending.
         """
         if not may_approve(approval, by):
-            raise CallRefused(
-                Reason.TWO_PERSON, message("permissions.two_person"), message("permissions.two_person_hint")
-            )
+            raise CallRefused.because(Reason.TWO_PERSON, "permissions.two_person")
         if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in ("en", "ja")):
-            raise CallRefused(
-                Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
-            )
+            raise CallRefused.because(Reason.DECLINED, "permissions.wrong_name")
         action = approval_action(approval, ActionKind.APPROVE, by=by, via=via, reason=comment or "", person=person)
         record = action.to_audit()
         until = now + APPROVAL_LIFETIME
@@ -227,9 +217,7 @@ class ApprovalService:
 
     def _decide(self, approval: Approval, status: ApprovalStatus, **decision: Any) -> None:
         if not self._store.decide_approval(approval.code, status, **decision):
-            raise CallRefused(
-                Reason.UNKNOWN, message("permissions.no_longer_pending"), message("permissions.no_longer_pending_hint")
-            )
+            raise CallRefused.because(Reason.UNKNOWN, "permissions.no_longer_pending")
 
 
 def may_approve(approval: Approval, by: str) -> bool:

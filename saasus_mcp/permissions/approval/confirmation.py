@@ -112,13 +112,11 @@ class ConfirmationService:
         self.require_not_declined(reply, now)
         asked = self._asked(reply)
         if asked is None:
-            raise CallRefused(Reason.UNASKED, message("permissions.unasked"), message("permissions.unasked_hint"))
+            raise CallRefused.because(Reason.UNASKED, "permissions.unasked")
         if asked["binding"] != binding.digest():
-            raise CallRefused(Reason.UNASKED, message("permissions.other_call"), message("permissions.other_call_hint"))
+            raise CallRefused.because(Reason.UNASKED, "permissions.other_call")
         if asked["expires"] <= now:
-            raise CallRefused(
-                Reason.EXPIRED, message("permissions.question_expired"), message("permissions.question_expired_hint")
-            )
+            raise CallRefused.because(Reason.EXPIRED, "permissions.question_expired")
         no = _no(reply.answer.content, asked["name"])
         if no is not None:
             raise self._fast(reply, now) or no
@@ -166,7 +164,7 @@ def _no(content: Mapping[str, Any], name: str | None) -> CallRefused | None:
     typed = content.get(FIELD_NAME)
     if isinstance(typed, str) and names_match(typed, name):
         return None
-    return CallRefused(Reason.DECLINED, message("permissions.name_mismatch"), message("permissions.name_mismatch_hint"))
+    return CallRefused.because(Reason.DECLINED, "permissions.name_mismatch")
 
 
 def _declined(cause: Message) -> CallRefused:

@@ -94,9 +94,7 @@ def require_target_exists(operation: Operation, arguments: Mapping[str, Any], sn
     ids = tuple(
         message("permissions.id", name=Quoted(name, bare=True), value=Quoted(str(shown.get(name)))) for name in wanted
     )
-    raise CallRefused(
-        Reason.NOT_FOUND, message("permissions.not_found", ids=ids), message("permissions.not_found_hint")
-    )
+    raise CallRefused.because(Reason.NOT_FOUND, "permissions.not_found", ids=ids)
 
 
 def changes_nothing(operation: Operation, arguments: Mapping[str, Any], before: Any) -> bool:

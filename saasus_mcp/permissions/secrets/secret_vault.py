@@ -185,11 +185,7 @@ class SecretVault:
     def _named(self, reference: str) -> str:
         secret = self._references(reference.removeprefix(REFERENCE_PREFIX))
         if secret is None:
-            raise CallRefused(
-                Reason.UNKNOWN,
-                message("permissions.unknown_secret_name"),
-                message("permissions.unknown_secret_name_hint"),
-            )
+            raise CallRefused.because(Reason.UNKNOWN, "permissions.unknown_secret_name")
         return secret
 
     def _opened(self, hidden: HiddenSecret | None) -> str:

@@ -167,7 +167,7 @@ class CallAuthorizer:
         except StoreError as error:
             raise CallRefused(Reason.STORE, error.message, error.hint) from None
         if revoked:
-            raise CallRefused(Reason.REVOKED, message("server.token_revoked"), message("server.token_revoked_hint"))
+            raise CallRefused.because(Reason.REVOKED, "server.token_revoked")
 
     async def is_frozen(self) -> bool:
         """Return whether the writes of the profile are frozen."""

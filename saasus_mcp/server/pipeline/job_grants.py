@@ -37,11 +37,7 @@ def grant_covers(call: PreparedCall, decision: Decision, step: JobStepRef, polic
     """
     if not step.step:
         if not call.operation.reads or decision.outcome != "allow":
-            raise CallRefused(
-                Reason.DENIED,
-                message("server.job_read_not_allowed", reason=decision.reason),
-                message("server.job_read_not_allowed_hint"),
-            )
+            raise CallRefused.because(Reason.DENIED, "server.job_read_not_allowed", reason=decision.reason)
         return True
     if step.listed and not _may_be_listed(call, step, policy):
         raise CallRefused(Reason.STRICTER, message("server.bulk_stricter"), message("server.plan_again_hint"))

@@ -147,11 +147,7 @@ def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destinatio
             message("server.undo_other_profile_hint", profile=entry.profile),
         )
     if entry.principal != undoer.principal.id and not undoer.is_approver:
-        raise CallRefused(
-            Reason.UNDO_OTHERS,
-            message("server.undo_other_principal", principal=entry.principal),
-            message("server.undo_other_principal_hint"),
-        )
+        raise CallRefused.because(Reason.UNDO_OTHERS, "server.undo_other_principal", principal=entry.principal)
     operation = catalogue.find(entry.operation)
     inverses = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
     if not inverses:
