@@ -59,15 +59,13 @@ class ApprovalStore:
             since: omit approvals that expired before.
         """
         query = select(approvals).where(approvals.c.expires_at > since).order_by(approvals.c.requested_at.desc())
-        with self._database.read_transaction(long_running=False) as connection:
-            rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
-            return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
+        rows = self._database.rows(query if binding is None else query.where(approvals.c.binding == binding))
+        return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
 
     def find_approval(self, code: str, now: float) -> Approval | None:
         """Return the approval with this code. An expired one has the status stale."""
-        with self._database.read_transaction(long_running=False) as connection:
-            row = connection.execute(select(approvals).where(approvals.c.code == code)).first()
-            return _with_current_status(Approval(**row._asdict()), now) if row is not None else None
+        row = self._database.row(select(approvals).where(approvals.c.code == code))
+        return _with_current_status(Approval(**row._asdict()), now) if row is not None else None
 
     def find_rejected(self, subject: str, now: float) -> Approval | None:
         """Return the rejection of a call or a variation of it, until its `retry_at`."""
@@ -117,8 +115,7 @@ class ApprovalStore:
 
     def void_approval(self, code: str) -> None:
         """Void an approval whose target has changed, so that it can be requested again."""
-        with self._database.transaction() as connection:
-            connection.execute(update(approvals).where(approvals.c.code == code, _LIVE).values(status="stale"))
+        self._database.change(update(approvals).where(approvals.c.code == code, _LIVE).values(status="stale"))
 
 
 def use_proof(connection: Connection, proof: ProofUse, at: float) -> None:

@@ -47,9 +47,8 @@ class SecretStore:
     def get_secret(self, identifier: str, now: float) -> HiddenSecret | None:
         """Return an unexpired secret by its id."""
         live = (secrets.c.id == identifier, secrets.c.expires_at > now)
-        with self._database.read_transaction(long_running=False) as connection:
-            row = connection.execute(select(secrets).where(*live)).first()
-            return HiddenSecret(**row._asdict()) if row is not None else None
+        row = self._database.row(select(secrets).where(*live))
+        return HiddenSecret(**row._asdict()) if row is not None else None
 
     def take_secrets(self, decided: Mapping[str, Mapping[str, Any]], now: float) -> list[str]:
         """Delete secrets that a person is about to see, so that each is revealed once, and record the decisions.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.common.outcome import Outcome
@@ -164,23 +164,18 @@ class JobStore:
 
     def get(self, job: str) -> Job | None:
         """Return a job of any principal."""
-        with self._database.read_transaction() as connection:
-            row = connection.execute(_JOBS.where(jobs.c.id == job)).first()
-            return _job(row) if row is not None else None
+        row = self._database.row(_JOBS.where(jobs.c.id == job))
+        return _job(row) if row is not None else None
 
     def list_jobs(self, principal: str, profile: str, most: int) -> list[Job]:
         """Return the newest jobs of a principal in a profile."""
         own = (jobs.c.principal == principal, jobs.c.profile == profile)
-        with self._database.read_transaction() as connection:
-            rows = connection.execute(_JOBS.where(*own).order_by(jobs.c.at.desc()).limit(most))
-            return [_job(row) for row in rows]
+        return [_job(row) for row in self._database.rows(_JOBS.where(*own).order_by(jobs.c.at.desc()).limit(most))]
 
     def list_recent(self, profile: str | None, most: int) -> list[Job]:
         """Return the newest jobs of all principals in a profile; of None, in every profile."""
         query = _JOBS.order_by(jobs.c.at.desc()).limit(most)
-        with self._database.read_transaction() as connection:
-            rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
-            return [_job(row) for row in rows]
+        return [_job(row) for row in self._database.rows(_of_profile(query, profile))]
 
     def list_states(self, profile: str | None, most: int) -> list[tuple[Any, ...]]:
         """Return what changes of the newest jobs, without their reports: a value that differs whenever their pages would."""
@@ -188,9 +183,7 @@ class JobStore:
         paused = (job_pauses.c.at, job_pauses.c.side)
         states = select(jobs.c.id, *state, *paused).outerjoin_from(jobs, job_pauses, jobs.c.id == job_pauses.c.job)
         query = states.order_by(jobs.c.at.desc()).limit(most)
-        with self._database.read_transaction() as connection:
-            rows = connection.execute(query if profile is None else query.where(jobs.c.profile == profile))
-            return [tuple(row) for row in rows]
+        return [tuple(row) for row in self._database.rows(_of_profile(query, profile))]
 
     def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Save the progress of a job. False if it must stop or pause."""
@@ -209,14 +202,11 @@ class JobStore:
 
     def any_running(self) -> bool:
         """Return True if a job of any principal is running."""
-        with self._database.read_transaction() as connection:
-            return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
+        return self._database.row(select(jobs.c.id).where(jobs.c.status == "running")) is not None
 
     def list_active(self) -> list[Job]:
         """Return the running and paused jobs of every principal, oldest first."""
-        with self._database.read_transaction() as connection:
-            rows = connection.execute(_JOBS.where(jobs.c.status == "running").order_by(jobs.c.at))
-            return [_job(row) for row in rows]
+        return [_job(row) for row in self._database.rows(_JOBS.where(jobs.c.status == "running").order_by(jobs.c.at))]
 
     def should_continue(self, job: str) -> bool:
         """Return True if a job is running and was not cancelled."""
@@ -244,24 +234,20 @@ class JobStore:
     def save_answer(self, job: str, step: str, answer: Any) -> None:
         """Save the answer of an applied step whose answer was lost and then deduced."""
         applied = (job_steps.c.job == job, job_steps.c.step == step, job_steps.c.outcome == "applied")
-        with self._database.transaction() as connection:
-            connection.execute(update(job_steps).where(*applied).values(answer=json.dumps(answer)))
+        self._database.change(update(job_steps).where(*applied).values(answer=json.dumps(answer)))
 
     def count_outcomes(self, job: str) -> dict[str, int]:
         """Return the number of ended steps of a job by outcome."""
         ended = (job_steps.c.job == job, job_steps.c.outcome.is_not(None))
         query = select(job_steps.c.outcome, func.count().label("count")).where(*ended).group_by(job_steps.c.outcome)
-        with self._database.read_transaction() as connection:
-            return {str(outcome): int(count) for outcome, count in connection.execute(query)}
+        return {str(outcome): int(count) for outcome, count in self._database.rows(query)}
 
     def outcome_of(self, job: Job) -> Outcome:
         """Return what became of the calls of a job. One that began and has no end is unknown, also while the job runs."""
         began = job_steps.c.call.is_not(None)
         query = select(job_steps.c.outcome, began, func.count()).where(job_steps.c.job == job.id)
-        with self._database.read_transaction() as connection:
-            rows = connection.execute(query.group_by(job_steps.c.outcome, began)).all()
         ends = Counter[Outcome | None]()
-        for outcome, has_begun, count in rows:
+        for outcome, has_begun, count in self._database.rows(query.group_by(job_steps.c.outcome, began)):
             if outcome is not None:
                 ends[Outcome(outcome)] += count
             else:
@@ -283,8 +269,7 @@ class JobStore:
 
     def retire_worker(self, worker: str) -> None:
         """Mark a process as stale at its end, so that the others need not wait for a missing heartbeat."""
-        with self._database.transaction() as connection:
-            connection.execute(update(workers).where(workers.c.id == worker).values(at=0.0))
+        self._database.change(update(workers).where(workers.c.id == worker).values(at=0.0))
 
     def stale_workers(self, seconds: float) -> list[str]:
         """Return the processes without a heartbeat for so many seconds."""
@@ -294,8 +279,11 @@ class JobStore:
 
     def remove_workers(self, stale: Iterable[str]) -> None:
         """Delete processes whose jobs were resumed elsewhere."""
-        with self._database.transaction() as connection:
-            connection.execute(delete(workers).where(workers.c.id.in_(list(stale))))
+        self._database.change(delete(workers).where(workers.c.id.in_(list(stale))))
+
+
+def _of_profile(query: Select[Any], profile: str | None) -> Select[Any]:
+    return query if profile is None else query.where(jobs.c.profile == profile)
 
 
 def _require_not_running(connection: Connection, job: str, grant: JobGrant) -> None:

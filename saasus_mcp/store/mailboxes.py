@@ -69,8 +69,7 @@ class MailboxStore:
 
     def close(self, identifiers: Collection[str]) -> None:
         """Delete mailboxes. Their senders take back what is left in them."""
-        with self._database.transaction() as connection:
-            connection.execute(delete(mailboxes).where(mailboxes.c.id.in_(identifiers)))
+        self._database.change(delete(mailboxes).where(mailboxes.c.id.in_(identifiers)))
 
     def find(self, session: str, request: str | None = None) -> list[str]:
         """Return the mailboxes of a session, or of one of its requests, whose replica is alive."""
@@ -102,23 +101,18 @@ class MailboxStore:
 
     def is_waiting(self, message: str) -> bool:
         """Return whether a message is still in its mailbox."""
-        query = select(mailbox_messages.c.id).where(mailbox_messages.c.id == message)
-        with self._database.read_transaction(long_running=False) as connection:
-            return connection.execute(query).first() is not None
+        return self._database.row(select(mailbox_messages.c.id).where(mailbox_messages.c.id == message)) is not None
 
     def take(self, message: str) -> bool:
         """Delete a message: to act on it, or to take it back. Return False if somebody else did."""
-        with self._database.transaction() as connection:
-            own = delete(mailbox_messages).where(mailbox_messages.c.id == message)
-            return connection.execute(own).rowcount == 1
+        return self._database.change(delete(mailbox_messages).where(mailbox_messages.c.id == message)) == 1
 
     def list_messages(self, identifiers: Collection[str]) -> list[MailboxMessage]:
         """Return the messages in mailboxes, oldest first."""
         columns = mailbox_messages.c
         query = select(columns.id, columns.mailbox, columns.sealed).where(columns.mailbox.in_(identifiers))
-        with self._database.read_transaction(long_running=False) as connection:
-            rows = connection.execute(query.order_by(columns.at))
-            return [MailboxMessage(row.id, row.mailbox, bytes(row.sealed)) for row in rows]
+        rows = self._database.rows(query.order_by(columns.at))
+        return [MailboxMessage(row.id, row.mailbox, bytes(row.sealed)) for row in rows]
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
@@ -129,6 +123,4 @@ class MailboxStore:
 
     def has_ended(self, session: str) -> bool:
         """Return whether a client ended the session."""
-        query = select(ended_sessions.c.session).where(ended_sessions.c.session == session)
-        with self._database.read_transaction(long_running=False) as connection:
-            return connection.execute(query).first() is not None
+        return self._database.row(select(ended_sessions).where(ended_sessions.c.session == session)) is not None

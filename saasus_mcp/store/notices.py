@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, update
@@ -84,9 +84,8 @@ class NoticeOutbox:
         """
         wanted = (_unrouted, notices.c.profile.in_([*profiles, ""]))
         query = select(notices).where(*wanted).order_by(notices.c.at).limit(ROUTED_AT_ONCE)
-        with self._database.read_transaction(long_running=False) as connection:
-            if connection.execute(query.limit(1)).first() is None:
-                return
+        if self._database.row(query) is None:
+            return
         with self._database.transaction() as connection:
             events = [_event(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
             for event in events:
@@ -100,8 +99,8 @@ class NoticeOutbox:
         """Return those of the channels that have a delivery to send now."""
         due = (notice_deliveries.c.status == "pending", notice_deliveries.c.due_at <= now)
         own = notice_deliveries.c.channel.in_(list(channels))
-        with self._database.read_transaction(long_running=False) as connection:
-            return set(connection.execute(select(notice_deliveries.c.channel).where(*due, own).distinct()).scalars())
+        rows = self._database.rows(select(notice_deliveries.c.channel).where(*due, own).distinct())
+        return {row.channel for row in rows}
 
     def claim(self, channel: str, now: float, seconds: float) -> Delivery | None:
         """Claim the next delivery of a channel for some seconds. Other processes do not get it during that time.
@@ -142,8 +141,7 @@ class NoticeOutbox:
             table.c.channel == delivery.channel,
             table.c.lease == delivery.lease,
         )
-        with self._database.transaction() as connection:
-            connection.execute(update(table).where(*own).values(**values, lease=""))
+        self._database.change(update(table).where(*own).values(**values, lease=""))
 
     def channel_states(self) -> list[ChannelState]:
         """Return the state of every channel that had a delivery in the last days."""
@@ -178,14 +176,12 @@ class NoticeOutbox:
         with self._database.transaction() as connection:
             same = (mutes.c.channel == mute.channel, mutes.c.profile == mute.profile)
             connection.execute(delete(mutes).where(*same))
-            values = {"channel": mute.channel, "profile": mute.profile, "until": mute.until, "by": mute.by}
-            connection.execute(mutes.insert().values(**values))
+            connection.execute(mutes.insert().values(**asdict(mute)))
 
     def active_mutes(self, now: float) -> list[Mute]:
         """Return the channels that are silent now."""
-        with self._database.read_transaction(long_running=False) as connection:
-            rows = connection.execute(select(mutes).where(mutes.c.until > now).order_by(mutes.c.channel))
-            return [Mute(row.channel, row.profile, row.until, row.by) for row in rows]
+        rows = self._database.rows(select(mutes).where(mutes.c.until > now).order_by(mutes.c.channel))
+        return [Mute(**row._asdict()) for row in rows]
 
 
 def _add_delivery(connection: Connection, notice: str, channel: str, now: float) -> None:

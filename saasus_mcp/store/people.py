@@ -56,8 +56,7 @@ class PeopleDirectory:
     def find(self, principals: Collection[str]) -> dict[str, Person]:
         """Return the known people among these principals."""
         query = select(people).where(people.c.principal.in_(principals))
-        with self._database.read_transaction() as connection:
-            return {row.principal: Person(row.name, row.email) for row in connection.execute(query)}
+        return {row.principal: Person(row.name, row.email) for row in self._database.rows(query)}
 
     def get(self, principal: str) -> Person:
         """Return the person of a principal, with empty fields if they are not known."""

@@ -89,9 +89,7 @@ class SessionStore:
             tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
         )
         same = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
-        with self._database.read_transaction(long_running=False) as connection:
-            query = _SELECT.where(*same, or_(sessions.c.token.is_(None), token_valid))
-            row = connection.execute(query).first()
+        row = self._database.row(_SELECT.where(*same, or_(sessions.c.token.is_(None), token_valid)))
         return _record(row) if row is not None else None
 
     def save_use(self, cookie: str, now: float) -> None:
@@ -105,25 +103,20 @@ class SessionStore:
     def list_sessions(self, principal: str, now: float) -> list[ConsoleSessionRecord]:
         """Return the sessions of a person, newest first."""
         own = (sessions.c.principal == principal, sessions.c.expires_at > now)
-        with self._database.read_transaction(long_running=False) as connection:
-            rows = connection.execute(_SELECT.where(*own).order_by(sessions.c.opened_at.desc()))
-            return [_record(row) for row in rows]
+        return [_record(row) for row in self._database.rows(_SELECT.where(*own).order_by(sessions.c.opened_at.desc()))]
 
     def delete(self, cookie: str) -> None:
         """End one session."""
-        with self._database.transaction() as connection:
-            connection.execute(delete(sessions).where(sessions.c.hash == hash_token(cookie)))
+        self._database.change(delete(sessions).where(sessions.c.hash == hash_token(cookie)))
 
     def delete_one(self, principal: str, identifier: str) -> bool:
         """End the session of a person with this id. False if it does not exist."""
         same = (sessions.c.principal == principal, func.substr(sessions.c.hash, 1, ID_LENGTH) == identifier)
-        with self._database.transaction() as connection:
-            return connection.execute(delete(sessions).where(*same)).rowcount > 0
+        return self._database.change(delete(sessions).where(*same)) > 0
 
     def delete_all(self, principal: str) -> int:
         """End every session of a person, and return their number."""
-        with self._database.transaction() as connection:
-            return connection.execute(delete(sessions).where(sessions.c.principal == principal)).rowcount
+        return self._database.change(delete(sessions).where(sessions.c.principal == principal))
 
 
 def _record(row: Any) -> ConsoleSessionRecord:

@@ -48,13 +48,11 @@ class StoredResults:
     def get(self, identifier: str, principal: str, profile: str, now: float) -> StoredResult | None:
         """Return an unexpired result of this principal in this profile."""
         own = (results.c.id == identifier, results.c.principal == principal, results.c.profile == profile)
-        with self._database.read_transaction(long_running=False) as connection:
-            row = connection.execute(select(results).where(*own, results.c.expires_at > now)).first()
-            return StoredResult(**row._asdict()) if row is not None else None
+        row = self._database.row(select(results).where(*own, results.c.expires_at > now))
+        return StoredResult(**row._asdict()) if row is not None else None
 
     def list_results(self, principal: str, profile: str, now: float) -> list[StoredResult]:
         """Return a principal's unexpired results without their content, newest first."""
         own = (results.c.principal == principal, results.c.profile == profile, results.c.expires_at > now)
-        with self._database.read_transaction(long_running=False) as connection:
-            rows = connection.execute(select(*_SUMMARY).where(*own).order_by(results.c.at.desc()))
-            return [StoredResult(**row._asdict()) for row in rows]
+        rows = self._database.rows(select(*_SUMMARY).where(*own).order_by(results.c.at.desc()))
+        return [StoredResult(**row._asdict()) for row in rows]

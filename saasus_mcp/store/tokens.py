@@ -160,8 +160,7 @@ class TokenStore:
         if TOKEN_PATTERN.fullmatch(token) is None:
             return None
         hashed = hash_token(token)
-        with self._database.read_transaction(long_running=False) as connection:
-            row = connection.execute(select(tokens).where(tokens.c.hash == hashed)).first()
+        row = self._database.row(select(tokens).where(tokens.c.hash == hashed))
         if row is None or not hmac.compare_digest(row.hash, hashed):
             return None
         record = _token(row)
@@ -177,13 +176,12 @@ class TokenStore:
         Raises:
             StoreError: the database cannot be read.
         """
-        with self._database.read_transaction(long_running=False) as connection:
-            return all(token.revoked_at is not None for token in _read(connection.execute(_named(name))))
+        return all(token.revoked_at is not None for token in _read(self._database.rows(_named(name))))
 
     def _save_use(self, hashed: str, now: float) -> None:
         """Save the last use for people. A full disk must not lock callers out."""
-        with suppress(StoreError), self._database.transaction() as connection:
-            connection.execute(update(tokens).where(tokens.c.hash == hashed).values(used_at=now))
+        with suppress(StoreError):
+            self._database.change(update(tokens).where(tokens.c.hash == hashed).values(used_at=now))
 
     def check_writable(self) -> None:
         """Write and delete a row, as `probe_write` does.
@@ -195,14 +193,12 @@ class TokenStore:
 
     def list_tokens(self) -> list[Token]:
         """Return every token, newest first."""
-        with self._database.transaction() as connection:
-            return _read(connection.execute(select(tokens).order_by(tokens.c.made_at.desc())))
+        return _read(self._database.rows(select(tokens).order_by(tokens.c.made_at.desc())))
 
     def revoke(self, name: str, now: float) -> bool:
         """Revoke the valid token with this name. False if no valid token has it."""
         valid = (tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
-        with self._database.transaction() as connection:
-            return connection.execute(update(tokens).where(*valid).values(revoked_at=now)).rowcount > 0
+        return self._database.change(update(tokens).where(*valid).values(revoked_at=now)) > 0
 
 
 def _named(name: str) -> Any:

@@ -25,6 +25,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings.hosting import OidcTable
 from saasus_mcp.store import StoreError
+from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.hosting_server import INITIALIZE, PUBLIC, HostingServer, build_server, provider_table
@@ -125,13 +126,16 @@ async def full_accounts(ground: AttackContext) -> str:
         return "let in: only the note of the last use is lost"
 
 
-class _ReadOnly:
+class _ReadOnly(Database):
     """A database of tokens that can only be read."""
 
     def __init__(self, kept: TokenStore) -> None:
-        self.read_transaction = database_behind(kept).read_transaction
+        self._kept = database_behind(kept)
 
-    def transaction(self) -> Any:
+    def read_transaction(self, **options: Any) -> Any:
+        return self._kept.read_transaction(**options)
+
+    def transaction(self, **_: Any) -> Any:
         raise StoreError.of("store.unusable", reason="database or disk is full")
 
 

@@ -10,7 +10,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, PoolProxiedConnection, insert, inspect, select
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Engine,
+    MetaData,
+    PoolProxiedConnection,
+    Select,
+    Update,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
@@ -163,6 +174,28 @@ class Database:
             self._timeouts(connection, long_running=long_running),
         ):
             yield connection
+
+    def rows(self, query: Select[Any]) -> Sequence[Any]:
+        """Return the rows of one query for which a request waits.
+
+        Raises:
+            StoreError: the database fails.
+        """
+        with self.read_transaction(long_running=False) as connection:
+            return connection.execute(query).all()
+
+    def row(self, query: Select[Any]) -> Any | None:
+        """Return the first row of one query, or None. See `rows`."""
+        return next(iter(self.rows(query.limit(1))), None)
+
+    def change(self, statement: Update | Delete) -> int:
+        """Execute one statement as a transaction, and return how many rows it changed.
+
+        Raises:
+            StoreError: the database fails. See `transaction`.
+        """
+        with self.transaction() as connection:
+            return connection.execute(statement).rowcount
 
     def _timeouts(self, connection: Connection, *, long_running: bool) -> AbstractContextManager[None]:
         if not (long_running and self._is_postgres):
