@@ -51,7 +51,7 @@ def check_csrf(fields: Mapping[str, str], session: ConsoleSession) -> None:
     Raises:
         InvalidForm: it has not.
     """
-    if not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
+    if not session.csrf or not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
         raise InvalidForm
 
 

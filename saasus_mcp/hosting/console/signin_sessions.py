@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from saasus_mcp.common.person import NOBODY, Person
 
 if TYPE_CHECKING:
-    from saasus_mcp.store.signin_sessions import SessionStore
+    from saasus_mcp.store.signin_sessions import ConsoleSessionRecord, SessionStore
 
 SESSION_SECONDS = 8 * 3600
 LINK_SECONDS = 5 * 60
@@ -57,9 +57,10 @@ class VerifiedApprover:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """The session of one browser. Every form contains `csrf`. Times are epoch seconds.
+    """The session of one browser. Times are epoch seconds.
 
     Attributes:
+        csrf: in every form of the session; empty in the list of a person's sessions.
         id: names the session for people, and signs nobody in.
         browser: the name of the browser; empty if it is unknown.
         used_at: the last request that was saved (`save_use`); 0 if this is not known.
@@ -70,17 +71,6 @@ class ConsoleSession:
     opened_at: float
     expires_at: float
     id: str = ""
-    browser: str = ""
-    used_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    """A session in the list of a person's sessions. `used_at` is 0 if this is not known."""
-
-    id: str
-    opened_at: float
-    expires_at: float
     browser: str = ""
     used_at: float = 0.0
 
@@ -112,7 +102,7 @@ class ConsoleSessions(Protocol):
         """End all sessions of an approver."""
         ...
 
-    def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
+    def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
         """Return the sessions of an approver, newest first."""
         ...
 
@@ -156,10 +146,9 @@ class LocalSessions:
     def close_all(self, approver: Approver) -> None:
         self._open = {name: session for name, session in self._open.items() if session.approver.id != approver.id}
 
-    def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
+    def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
         own = [each for each in self._open.values() if each.approver.id == approver.id and each.expires_at > now]
-        found = [OpenSession(each.id, each.opened_at, each.expires_at, each.browser, each.used_at) for each in own]
-        return sorted(found, key=lambda each: -each.opened_at)
+        return sorted(own, key=lambda each: -each.opened_at)
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
         own = (name for name, each in self._open.items() if each.approver.id == approver.id and each.id == identifier)
@@ -186,18 +175,7 @@ class StoredSessions:
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
         record = self._store.get(cookie, now)
-        if record is None:
-            return None
-        approver = Approver(record.principal, record.groups, person=Person(record.name, record.email))
-        return ConsoleSession(
-            approver,
-            _csrf_token(cookie),
-            record.opened_at,
-            record.expires_at,
-            record.id,
-            record.browser,
-            record.used_at,
-        )
+        return _stored_session(record, _csrf_token(cookie)) if record is not None else None
 
     def save_use(self, cookie: str, now: float) -> None:
         self._store.save_use(cookie, now)
@@ -208,12 +186,18 @@ class StoredSessions:
     def close_all(self, approver: Approver) -> None:
         self._store.delete_all(approver.id)
 
-    def list_own(self, approver: Approver, now: float) -> list[OpenSession]:
-        found = self._store.list_sessions(approver.id, now)
-        return [OpenSession(each.id, each.opened_at, each.expires_at, each.browser, each.used_at) for each in found]
+    def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
+        return [_stored_session(each) for each in self._store.list_sessions(approver.id, now)]
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
         return self._store.delete_one(approver.id, identifier)
+
+
+def _stored_session(record: ConsoleSessionRecord, csrf: str = "") -> ConsoleSession:
+    approver = Approver(record.principal, record.groups, person=Person(record.name, record.email))
+    return ConsoleSession(
+        approver, csrf, record.opened_at, record.expires_at, record.id, record.browser, record.used_at
+    )
 
 
 class OneTimeLinks:
