@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
 
 import anyio
@@ -27,31 +28,24 @@ BEARER_PATTERN = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/=-]{1,8192}) *")
 FORWARDED_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class AuthMiddleware:
     """Authenticates requests and stores the caller in their scope.
 
-    Args:
+    Attributes:
         authenticator: authenticates bearer tokens; or the caller of every request if no token is required.
         roles: the roles that may use the app.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        authenticator: Authenticator | Caller,
-        resource: ProtectedResource,
-        *,
-        roles: tuple[str, ...] = ("caller",),
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._app = app
-        self._authenticator = authenticator
-        self._resource = resource
-        self._roles = roles
-        self._clock = clock
+    app: ASGIApp
+    authenticator: Authenticator | Caller
+    resource: ProtectedResource
+    _: KW_ONLY
+    roles: tuple[str, ...] = ("caller",)
+    clock: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = self._authenticator
+        known = self.authenticator
         caller = _local_owner(scope, known) if isinstance(known, Caller) else await self._authenticate(scope, known)
         if isinstance(caller, Response):
             await caller(scope, receive, send)
@@ -63,9 +57,9 @@ class AuthMiddleware:
             return
         if scope["method"] == "GET" and caller.expires_at is not None:
             # A stream ends when its token expires. A running call may finish.
-            scope[LIFETIME_KEY].deadline = anyio.current_time() + caller.expires_at - self._clock()
+            scope[LIFETIME_KEY].deadline = anyio.current_time() + caller.expires_at - self.clock()
         async with scope[LIFETIME_KEY].take_turn(caller.principal.id):
-            await self._app(_with_caller(scope, caller), receive, send)
+            await self.app(_with_caller(scope, caller), receive, send)
 
     async def _authenticate(self, scope: Scope, authenticator: Authenticator) -> Caller | Response:
         """Return the caller, or the response that rejects the request."""
@@ -80,16 +74,16 @@ class AuthMiddleware:
             return unavailable_response(error)
         if caller is None:
             return self._unauthorized(scope, "invalid_token", message("hosting.token_invalid"))
-        if caller.role not in self._roles:
+        if caller.role not in self.roles:
             return error_response(HTTPStatus.FORBIDDEN, one_of("hosting.wrong_role", caller.role))
         if caller.missing_scopes:
             text = message("hosting.scope_missing", scopes=" ".join(caller.missing_scopes))
-            challenge = self._resource.challenge_header(scope["path"], "insufficient_scope", str(text))
+            challenge = self.resource.challenge_header(scope["path"], "insufficient_scope", str(text))
             return error_response(HTTPStatus.FORBIDDEN, text, {"WWW-Authenticate": challenge})
         return caller
 
     def _unauthorized(self, scope: Scope, error: str, text: Message) -> Response:
-        challenge = self._resource.challenge_header(scope["path"], error, str(text) if error else "")
+        challenge = self.resource.challenge_header(scope["path"], error, str(text) if error else "")
         body = {"error": error or "invalid_token", "error_description": str(text)}
         return JSONResponse(body, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": challenge})
 

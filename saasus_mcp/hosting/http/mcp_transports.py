@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -99,25 +100,19 @@ class ProfileTransports:
                 await self._server.run(reading, writing, self._server.create_initialization_options())
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class ProfileRouter:
     """Sends a caller's request to the profile in its path."""
 
-    def __init__(
-        self,
-        kind: TransportKind,
-        profiles: Mapping[str, ServedProfile],
-        transports: Mapping[str, ProfileTransports],
-        narrowings: NarrowingReader,
-    ) -> None:
-        self._kind: TransportKind = kind
-        self._profiles = profiles
-        self._transports = transports
-        self._narrowings = narrowings
+    kind: TransportKind
+    profiles: Mapping[str, ServedProfile]
+    transports: Mapping[str, ProfileTransports]
+    narrowings: NarrowingReader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            profile = resolve_profile(self._profiles, scope[CALLER_KEY], scope["path_params"].get("profile"))
-            scope = {**scope, NARROWING_KEY: self._narrowings.read(scope)}
+            profile = resolve_profile(self.profiles, scope[CALLER_KEY], scope["path_params"].get("profile"))
+            scope = {**scope, NARROWING_KEY: self.narrowings.read(scope)}
         except ProfileUnavailable as error:
             status = HTTPStatus.BAD_REQUEST if error.ambiguous else HTTPStatus.FORBIDDEN
             await error_response(status, error)(scope, receive, send)
@@ -125,7 +120,7 @@ class ProfileRouter:
         except NarrowingError as error:
             await error_response(HTTPStatus.BAD_REQUEST, error)(scope, receive, send)
             return
-        methods = ALLOWED_METHODS[self._kind]
+        methods = ALLOWED_METHODS[self.kind]
         if scope["method"] not in methods:
             text = message("hosting.method_not_allowed")
             response = error_response(HTTPStatus.METHOD_NOT_ALLOWED, text, {"Allow": ", ".join(methods)})
@@ -133,7 +128,7 @@ class ProfileRouter:
             return
         receive = limit_body(receive) if scope["method"] == "POST" else receive
         try:
-            await self._transports[profile.name].handle_request(self._kind, scope, receive, send)
+            await self.transports[profile.name].handle_request(self.kind, scope, receive, send)
         except BodyRefused as error:
             await error_response(error.status, error)(scope, receive, send)
 

@@ -45,20 +45,14 @@ class SecretCollector:
         return HANDLE_PREFIX + identifier
 
 
+@dataclass(frozen=True, slots=True)
 class SecretVault:
     """Hidden secrets of one SaaS, encrypted in the store, bound to principal and profile, for fifteen minutes."""
 
-    def __init__(
-        self,
-        store: Store,
-        encryptor: Encryptor,
-        clock: Callable[[], float],
-        references: SecretReferences = no_references,
-    ) -> None:
-        self._store = store
-        self._encryptor = encryptor
-        self._clock = clock
-        self._references = references
+    store: Store
+    encryptor: Encryptor
+    clock: Callable[[], float]
+    references: SecretReferences = no_references
 
     def store_secrets(
         self,
@@ -80,20 +74,20 @@ class SecretVault:
         """
         if not collector.collected:
             return
-        now = self._clock()
+        now = self.clock()
         kept = [
             HiddenSecret(
                 name,
                 principal,
                 profile,
-                self._encryptor.encrypt(secret, SECRET_PURPOSE + name),
+                self.encryptor.encrypt(secret, SECRET_PURPOSE + name),
                 now + lifetime,
                 operation,
                 call,
             )
             for name, secret in collector.collected
         ]
-        self._store.add_secrets(kept, now)
+        self.store.add_secrets(kept, now)
 
     def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Channel, person: Person = NOBODY) -> str:
         """Return the secret of a handle to a person, once, and record it.
@@ -113,11 +107,11 @@ class SecretVault:
     ) -> tuple[HiddenSecret, str]:
         """Use up a handle. Return the secret as it was stored, and what it hides. See `reveal`."""
         identifier = handle.strip().removeprefix(HANDLE_PREFIX)
-        hidden = self._store.get_secret(identifier, self._clock())
+        hidden = self.store.get_secret(identifier, self.clock())
         secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
         assert hidden is not None  # noqa: S101 - for the type checker: _opened refuses None
         told = {hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit()}
-        if not self._store.take_secrets(told, self._clock()):
+        if not self.store.take_secrets(told, self.clock()):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.handle_just_revealed"), message("permissions.request_new_hint")
             )
@@ -135,12 +129,12 @@ class SecretVault:
             yield secret
         except BaseException:
             failed = reveal_action(hidden, ActionKind.REVEAL_FAILED, by=by, via=via, person=person)
-            self._store.put_back_secret(hidden, failed.to_audit(), self._clock())
+            self.store.put_back_secret(hidden, failed.to_audit(), self.clock())
             raise
 
     def peek(self, handle: str) -> str | None:
         """Return the secret of a valid handle without revealing it, for internal checks only."""
-        hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
+        hidden = self.store.get_secret(handle.removeprefix(HANDLE_PREFIX), self.clock())
         return self._opened(hidden) if hidden is not None else None
 
     def reveal_all(self, handles: Iterable[str], *, by: str, via: Channel, person: Person = NOBODY) -> dict[str, str]:
@@ -151,13 +145,13 @@ class SecretVault:
         """
         found: dict[str, tuple[HiddenSecret, str]] = {}
         for handle in handles:
-            hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
+            hidden = self.store.get_secret(handle.removeprefix(HANDLE_PREFIX), self.clock())
             if hidden is not None:
                 found[handle] = hidden, self._opened(hidden)
         told = {
             hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit() for hidden, _ in found.values()
         }
-        taken = set(self._store.take_secrets(told, self._clock())) if told else set()
+        taken = set(self.store.take_secrets(told, self.clock())) if told else set()
         return {handle: secret for handle, (hidden, secret) in found.items() if hidden.id in taken}
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
@@ -177,19 +171,19 @@ class SecretVault:
     def _secret(self, handle: str, principal: str, profile: str) -> str:
         if not handle.startswith(HANDLE_PREFIX):
             return self._named(handle)
-        hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
+        hidden = self.store.get_secret(handle.removeprefix(HANDLE_PREFIX), self.clock())
         if hidden is not None and (hidden.principal, hidden.profile) != (principal, profile):
             hidden = None
         return self._opened(hidden)
 
     def _named(self, reference: str) -> str:
-        secret = self._references(reference.removeprefix(REFERENCE_PREFIX))
+        secret = self.references(reference.removeprefix(REFERENCE_PREFIX))
         if secret is None:
             raise CallRefused.because(Reason.UNKNOWN, "permissions.unknown_secret_name")
         return secret
 
     def _opened(self, hidden: HiddenSecret | None) -> str:
-        secret = self._encryptor.decrypt(hidden.sealed, SECRET_PURPOSE + hidden.id) if hidden else None
+        secret = self.encryptor.decrypt(hidden.sealed, SECRET_PURPOSE + hidden.id) if hidden else None
         if not isinstance(secret, str):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.unknown_handle"), message("permissions.request_new_hint")

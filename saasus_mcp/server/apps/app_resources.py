@@ -6,6 +6,7 @@ Both are read by the client, on behalf of an app too. Neither is listed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp.shared.exceptions import MCPError
@@ -37,20 +38,14 @@ def shows_apps(context: Context) -> bool:
     return declared is not None and declares_apps(declared.extensions)
 
 
+@dataclass(frozen=True, slots=True)
 class AppResources:
     """The resources for apps of one server."""
 
-    def __init__(
-        self,
-        open_store: Callable[[], Store],
-        store_executor: StoreExecutor,
-        destination: Destination,
-        clock: Callable[[], float],
-    ) -> None:
-        self._open_store = open_store
-        self._run_query = store_executor
-        self._profile = destination.profile
-        self._clock = clock
+    open_store: Callable[[], Store]
+    store_executor: StoreExecutor
+    destination: Destination
+    clock: Callable[[], float]
 
     def has(self, uri: str) -> bool:
         """Return whether a URI is one of these resources, if it exists."""
@@ -68,9 +63,9 @@ class AppResources:
                 uri=uri, mime_type=APP_MIME_TYPE, text=build_document(name), _meta={"ui": {"prefersBorder": True}}
             )
             return ReadResourceResult(contents=[document], ttl_ms=DOCUMENT_TTL_MS, cache_scope="private")
-        code, now = uri.removeprefix(APPROVALS_URI)[:MAX_CODE_LENGTH], self._clock()
-        approval = await self._run_query(lambda: self._open_store().find_approval(code, now))
-        if approval is None or (approval.principal, approval.profile) != (principal.id, self._profile):
+        code, now = uri.removeprefix(APPROVALS_URI)[:MAX_CODE_LENGTH], self.clock()
+        approval = await self.store_executor(lambda: self.open_store().find_approval(code, now))
+        if approval is None or (approval.principal, approval.profile) != (principal.id, self.destination.profile):
             raise MCPError(INVALID_PARAMS, "Unknown resource.", {"uri": uri[:200]})
         state = TextResourceContents(uri=uri, mime_type="application/json", text=compact_json(approval_state(approval)))
         return ReadResourceResult(contents=[state], ttl_ms=0, cache_scope="private")

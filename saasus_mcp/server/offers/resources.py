@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -43,25 +44,16 @@ def _reads() -> dict[str, tuple[str, ...]]:
     return {spec.name: spec.reads for spec in jobs.load_jobs()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """The resources of one server."""
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        policy: Policy,
-        profile: str,
-        results: ResultStore,
-        describe: Describe,
-        language: Language,
-    ) -> None:
-        self._catalogue = catalogue
-        self._policy = policy
-        self._profile = profile
-        self._results = results
-        self._describe = describe
-        self._language: Language = language
+    catalogue: Catalogue
+    policy: Policy
+    profile: str
+    results: ResultStore
+    describe: Describe
+    language: Language
 
     def list_templates(self) -> list[ResourceTemplate]:
         """Return the templates of operations and stored answers."""
@@ -79,7 +71,7 @@ class Resources:
 
     def list_resources(self, principal: Principal) -> list[Resource]:
         """Return the caller's decisions and stored answers. Operations are found by their template."""
-        language = self._language
+        language = self.language
         stored = [
             Resource(
                 name=f"result {each.id}",
@@ -91,7 +83,7 @@ class Resources:
                 uri=RESULTS + each.id,
                 mime_type=JSON_TYPE,
             )
-            for each in self._results.list_results(principal.id)
+            for each in self.results.list_results(principal.id)
             if self._could_read(each.operation, principal)
         ]
         return [Resource(name="policy", title=self._title("policy"), uri=POLICY_URI, mime_type=JSON_TYPE), *stored]
@@ -131,39 +123,39 @@ class Resources:
         if uri == POLICY_URI:
             return self._decisions(principal)
         if uri.startswith(RESULTS):
-            result = await self._results.read(uri, principal)
+            result = await self.results.read(uri, principal)
             return result.value if result is not None else None
         if uri.startswith(CATALOG_URI):
-            operation = self._catalogue.get(unquote(uri.removeprefix(CATALOG_URI)))
+            operation = self.catalogue.get(unquote(uri.removeprefix(CATALOG_URI)))
             if operation is None or operation not in self._allowed(principal):
                 return None
-            return self._describe(operation, principal)
+            return self.describe(operation, principal)
         return None
 
     def _title(self, resource: str) -> str:
-        return one_of("server.resource", resource).text(self._language)
+        return one_of("server.resource", resource).text(self.language)
 
     def _could_read(self, source: str, principal: Principal) -> bool:
         """Return whether the policy could still allow the calls of an operation or a job."""
         keys = (source,) if "." in source else _reads().get(source, ())
         principal = principal if "." in source else principal.for_job(source)
-        operations = map(self._catalogue.get, keys)
-        return all(each and self._policy.could_allow(each, principal, self._profile) for each in operations)
+        operations = map(self.catalogue.get, keys)
+        return all(each and self.policy.could_allow(each, principal, self.profile) for each in operations)
 
     def _tool(self, source: str) -> str:
         """Return the name of the tool that gave an answer. Answers of operations are stored under the key of the operation."""
-        return self._catalogue.find(source).tool if "." in source else source
+        return self.catalogue.find(source).tool if "." in source else source
 
     def _allowed(self, principal: Principal) -> list[Operation]:
-        return [each for each in self._catalogue if self._policy.could_allow(each, principal, self._profile)]
+        return [each for each in self.catalogue if self.policy.could_allow(each, principal, self.profile)]
 
     def _decisions(self, principal: Principal) -> dict[str, Any]:
         """Return the decision on each tool, unless it depends on the call."""
         decided = []
         for operation in self._allowed(principal):
-            case = PolicyInput(operation, {}, principal, self._profile)
-            decision = self._policy.decide(case)
-            depends_on_call = is_conditional(self._policy.explain(case))
+            case = PolicyInput(operation, {}, principal, self.profile)
+            decision = self.policy.decide(case)
+            depends_on_call = is_conditional(self.policy.explain(case))
             decided.append(
                 {
                     "name": operation.tool,
@@ -173,5 +165,5 @@ class Resources:
                 }
             )
         narrowing = {"narrowing": principal.narrowing.to_audit()} if principal.narrowing != NO_NARROWING else {}
-        who = {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, **narrowing}
+        who = {"policy": self.policy.name, "profile": self.profile, "principal": principal.id, **narrowing}
         return {**who, "tools": decided}

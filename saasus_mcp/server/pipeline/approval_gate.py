@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import tzinfo
 from urllib.parse import urlsplit
 
@@ -80,29 +80,23 @@ class ConsentChannel:
     unattended: UnattendedAnswer | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class ApprovalGate:
     """Obtains consent: in the client if the decision is to confirm and the client can ask, else outside the client."""
 
-    def __init__(
-        self,
-        confirmations: ConfirmationService,
-        approvals: ApprovalService,
-        *,
-        language: Language,
-        zone: tzinfo | None = None,
-        clock: Callable[[], float],
-        store_executor: StoreExecutor = run_inline,
-        console_url: Callable[[], str] = str,
-    ) -> None:
-        self._confirmations = confirmations
-        self._approvals = approvals
-        self._language = language
-        self._zone = zone
-        self._reader = Reader.of(language, zone)
-        self._clock = clock
-        self._run = store_executor
-        self._console_url = console_url
-        self._opened: deque[str] = deque(maxlen=MAX_SHOWN_PAGES)
+    confirmations: ConfirmationService
+    approvals: ApprovalService
+    _: KW_ONLY
+    language: Language
+    zone: tzinfo | None = None
+    clock: Callable[[], float]
+    store_executor: StoreExecutor = run_inline
+    console_url: Callable[[], str] = str
+    _opened: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_SHOWN_PAGES), init=False)
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader.of(self.language, self.zone)
 
     def require_not_declined(self, call: Call) -> None:
         """Check that the person has not answered no.
@@ -112,7 +106,7 @@ class ApprovalGate:
             CallRefused: a person's no.
         """
         if call.reply is not None:
-            self._confirmations.require_not_declined(call.reply, self._clock())
+            self.confirmations.require_not_declined(call.reply, self.clock())
 
     async def choose_channel(self, request: ConsentRequest) -> ConsentChannel:
         """Return where to ask. A person who has approved the call is not asked again in the client.
@@ -121,16 +115,16 @@ class ApprovalGate:
             CallRefused: the policy denies the call, the person declined, or the client would ask what was rejected.
         """
         require_not_denied(request.name, request.decision)
-        call, binding, now = request.call, request.binding, self._clock()
+        call, binding, now = request.call, request.binding, self.clock()
         try:
             self.require_not_declined(call)
         except UnattendedAnswer as answer:
             return ConsentChannel(in_client=False, unattended=answer)
         if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
             return ConsentChannel(in_client=False)
-        if call.reply is None and await self._run(lambda: self._approvals.is_approved(binding, now)):
+        if call.reply is None and await self.store_executor(lambda: self.approvals.is_approved(binding, now)):
             return ConsentChannel(in_client=False)
-        await self._run(lambda: self._approvals.require_not_rejected(binding, now))
+        await self.store_executor(lambda: self.approvals.require_not_rejected(binding, now))
         return ConsentChannel(in_client=True)
 
     async def obtain_consent(
@@ -158,7 +152,7 @@ class ApprovalGate:
         call, binding, typed = request.call, request.binding, request.decision.typed
         snapshot, changes = draft.inspection.snapshot, tuple[Text, ...]()
         if call.reply is not None:
-            proof = self._confirmations.verify_reply(call.reply, binding, snapshot, self._clock(), typed=typed)
+            proof = self.confirmations.verify_reply(call.reply, binding, snapshot, self.clock(), typed=typed)
             if not isinstance(proof, StaleAnswer):
                 return Authorized(request.decision, proof, draft.inspection)
             changes = explain_stale_question(proof.snapshot, snapshot)
@@ -169,9 +163,9 @@ class ApprovalGate:
         if call.elicitor is None:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
             raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
-        name = question.typed.text(self._language) if question.typed is not None else None
+        name = question.typed.text(self.language) if question.typed is not None else None
         prompt = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
-        state = self._confirmations.seal_question(binding, prompt, snapshot, self._clock())
+        state = self.confirmations.seal_question(binding, prompt, snapshot, self.clock())
         answer = await call.elicitor.ask(prompt)
         return PendingElicitation(prompt, state) if answer is None else ConfirmationReply(answer, state)
 
@@ -180,10 +174,8 @@ class ApprovalGate:
     ) -> Authorized | PendingElicitation:
         """Return the permission if a person has approved the call outside the client; else request an approval."""
         binding, snapshot, two_person = request.binding, draft.inspection.snapshot, request.two_person
-        proof, approval = await self._run(
-            lambda: self._approvals.obtain_proof(
-                binding, snapshot, draft.question, self._clock(), two_person=two_person
-            )
+        proof, approval = await self.store_executor(
+            lambda: self.approvals.obtain_proof(binding, snapshot, draft.question, self.clock(), two_person=two_person)
         )
         approved = Question.from_json(approval.preview)
         before, after = _comparable(approved), _comparable(draft.question)
@@ -213,7 +205,7 @@ class ApprovalGate:
         # If another person must approve, the page is of no use to this one.
         is_new = opened is None and code not in self._opened and not approval.two_person
         if awaited.url and elicitor is not None and is_new:
-            text = message("server.approval_page", code=code).text(self._language)
+            text = message("server.approval_page", code=code).text(self.language)
             prompt = UrlPrompt(code, awaited.url, text)
             opened = await elicitor.open_url(prompt)
             self._opened.append(code)
@@ -224,14 +216,14 @@ class ApprovalGate:
 
     def _awaited(self, approval: Approval, shown: Question) -> AwaitedApproval:
         """Return the approval with the question as this caller may read it, for an app."""
-        base = self._console_url()
-        en, ja = (render_for_model(shown, Reader.of(language, self._zone)) for language in LANGUAGES)
+        base = self.console_url()
+        en, ja = (render_for_model(shown, Reader.of(language, self.zone)) for language in LANGUAGES)
         url = f"{base}/approvals/{approval.code}" if base else ""
         in_terminal = not base or is_loopback(urlsplit(base).hostname or "")
         return AwaitedApproval(approval, Text(en, ja), url, in_terminal)
 
     def _unattended_refusal(self, answer: UnattendedAnswer, awaited: AwaitedApproval) -> CallRefused:
-        where, preview = _where_to_decide(awaited), awaited.question.text(self._language)
+        where, preview = _where_to_decide(awaited), awaited.question.text(self.language)
         return CallRefused(
             answer.reason,
             message("server.client_declined", cause=answer.message, code=awaited.approval.code),
@@ -240,7 +232,7 @@ class ApprovalGate:
         )
 
     def _pending_refusal(self, awaited: AwaitedApproval, *, opened: bool, too_long: bool) -> CallRefused:
-        approval, where, preview = awaited.approval, _where_to_decide(awaited), awaited.question.text(self._language)
+        approval, where, preview = awaited.approval, _where_to_decide(awaited), awaited.question.text(self.language)
         needed = message(
             "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
         )

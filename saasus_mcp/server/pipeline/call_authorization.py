@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue
@@ -37,67 +37,56 @@ async def never_revoked(_: Principal) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
 class PolicyEvaluator:
     """Evaluates one policy for calls to one destination."""
 
-    def __init__(self, catalogue: Catalogue, policy: Policy, destination: Destination) -> None:
-        self._catalogue = catalogue
-        self._policy = policy
-        self._destination = destination
+    catalogue: Catalogue
+    policy: Policy
+    destination: Destination
 
     async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
         """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
-        principal, profile = call.principal, self._destination.profile
+        principal, profile = call.principal, self.destination.profile
         case = PolicyInput(call.operation, call.arguments, principal, profile)
         decision = await self._decide(case, call, read)
         if call.undo_ref is None:
             return decision
         undone = call.undo_ref.entry
-        original = PolicyInput(self._catalogue.find(undone.operation), undone.arguments, principal, profile)
+        original = PolicyInput(self.catalogue.find(undone.operation), undone.arguments, principal, profile)
         return stricter_decision(decision, await self._decide(original, call, read))
 
     async def _decide(self, case: PolicyInput, call: PreparedCall, read: ApiReader) -> Decision:
         """Decide on a case. An internal read makes no further reads, so a rule that needs live state denies it."""
-        needs = self._policy.required_state(case.operation, case.principal, case.profile)
+        needs = self.policy.required_state(case.operation, case.principal, case.profile)
         if needs and not call.probe:
             inspect = inspect_call if "impact" in needs else inspect_target
-            seen = await inspect(case.operation, case.args, self._destination.saas_id, read)
+            seen = await inspect(case.operation, case.args, self.destination.saas_id, read)
             impact = {**seen.impact.counts, **seen.impact.displayed} if "impact" in needs else None
             case = replace(case, target=seen.snapshot.target, impact=impact)
-        return self._policy.decide(case)
+        return self.policy.decide(case)
 
 
+@dataclass(frozen=True, slots=True)
 class CallAuthorizer:
     """Authorizes calls that the policy has decided on.
 
-    Args:
+    Attributes:
         gate: opens the store and returns the gate that asks people.
         open_store: called for every access; the first call opens the store.
         is_revoked: asked after each wait, and for each call of a job, because only requests are authenticated.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        policy: Policy,
-        evaluator: PolicyEvaluator,
-        destination: Destination,
-        *,
-        gate: Callable[[], ApprovalGate],
-        open_store: Callable[[], Store],
-        clock: Callable[[], float],
-        store_executor: StoreExecutor,
-        is_revoked: RevocationCheck = never_revoked,
-    ) -> None:
-        self._is_revoked = is_revoked
-        self._catalogue = catalogue
-        self._policy = policy
-        self._evaluator = evaluator
-        self._destination = destination
-        self._gate = gate
-        self._open_store = open_store
-        self._clock = clock
-        self._run = store_executor
+    catalogue: Catalogue
+    policy: Policy
+    evaluator: PolicyEvaluator
+    destination: Destination
+    _: KW_ONLY
+    gate: Callable[[], ApprovalGate]
+    open_store: Callable[[], Store]
+    clock: Callable[[], float]
+    store_executor: StoreExecutor
+    is_revoked: RevocationCheck = never_revoked
 
     async def authorize(
         self, prepared: PreparedCall, decision: Decision, read: ApiReader, call: Call
@@ -109,33 +98,33 @@ class CallAuthorizer:
         """
         operation = prepared.operation
         require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(operation, prepared.arguments, self._clock())
+        preconditions.check_argument_requirements(operation, prepared.arguments, self.clock())
         step = prepared.job_step
-        covered = step is not None and job_grants.grant_covers(prepared, decision, step, self._policy)
+        covered = step is not None and job_grants.grant_covers(prepared, decision, step, self.policy)
         if prepared.undo_ref is not None:
-            await verification.require_unchanged(self._catalogue, await self._latest(prepared.undo_ref.entry), read)
+            await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
         if step is not None and covered:
             return await self._authorize_step(prepared, decision, step, read)
         if decision.outcome == "allow":
-            self._gate().require_not_declined(call)
+            self.gate().require_not_declined(call)
             inspection = await inspect_without_question(
                 operation,
                 prepared.arguments,
-                self._destination.saas_id,
+                self.destination.saas_id,
                 read,
-                count_users=self._policy.ceilings is not None,
+                count_users=self.policy.ceilings is not None,
             )
             return Authorized(decision, inspection=inspection)
         request = ConsentRequest(
             name=operation.tool,
             decision=decision,
-            binding=prepared.binding(self._destination),
+            binding=prepared.binding(self.destination),
             call=call,
-            two_person=self._policy.two_person,
+            two_person=self.policy.two_person,
         )
-        channel = await self._gate().choose_channel(request)
+        channel = await self.gate().choose_channel(request)
         draft = await self._draft_question(prepared, decision, read)
-        return await self._gate().obtain_consent(request, channel, draft)
+        return await self.gate().obtain_consent(request, channel, draft)
 
     async def decide_again(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> Authorized:
         """Return the permission under the policy in force now, if what was consented to suffices for it.
@@ -144,12 +133,12 @@ class CallAuthorizer:
             CallRefused: the policy has become stricter, or the caller's token was revoked.
         """
         await self.require_not_revoked(prepared.principal)
-        generation = self._policy.generation
-        decision = await self._evaluator.decide(prepared, read)
+        generation = self.policy.generation
+        decision = await self.evaluator.decide(prepared, read)
         require_not_denied(prepared.operation.tool, decision)
         step, proof = prepared.job_step, authorized.proof
-        if step is None or not job_grants.grant_covers(prepared, decision, step, self._policy):
-            needs_other = self._policy.two_person and decision.outcome == "approve"
+        if step is None or not job_grants.grant_covers(prepared, decision, step, self.policy):
+            needs_other = self.policy.two_person and decision.outcome == "approve"
             by_requester = proof is None or proof.by == prepared.principal.id
             if is_stricter(decision, authorized.decision) or (needs_other and by_requester):
                 stricter = message("server.policy_stricter_now", reason=decision.reason)
@@ -163,7 +152,7 @@ class CallAuthorizer:
             CallRefused: it was revoked, or nobody can tell now.
         """
         try:
-            revoked = await self._is_revoked(principal)
+            revoked = await self.is_revoked(principal)
         except StoreError as error:
             raise CallRefused(Reason.STORE, error.message, error.hint) from None
         if revoked:
@@ -171,7 +160,7 @@ class CallAuthorizer:
 
     async def is_frozen(self) -> bool:
         """Return whether the writes of the profile are frozen."""
-        freeze = await self._run(lambda: self._open_store().active_freeze(self._destination.profile))
+        freeze = await self.store_executor(lambda: self.open_store().active_freeze(self.destination.profile))
         return freeze is not None
 
     async def require_still_covered(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> None:
@@ -183,10 +172,10 @@ class CallAuthorizer:
         step = prepared.job_step
         if step is None:
             return
-        if job_grants.grant_covers(prepared, authorized.decision, step, self._policy):
+        if job_grants.grant_covers(prepared, authorized.decision, step, self.policy):
             await self._authorize_step(prepared, authorized.decision, step, read)
             return
-        operation, saas_id = prepared.operation, self._destination.saas_id
+        operation, saas_id = prepared.operation, self.destination.saas_id
         snapshot = (await inspect_call(operation, prepared.arguments, saas_id, read)).snapshot
         if snapshot.encoded != authorized.inspection.snapshot.encoded:
             raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
@@ -194,19 +183,19 @@ class CallAuthorizer:
     async def _authorize_step(
         self, prepared: PreparedCall, decision: Decision, step: JobStepRef, read: ApiReader
     ) -> Authorized:
-        answers = await self._run(lambda: job_grants.earlier_answers(step, self._open_store().jobs))
+        answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.open_store().jobs))
         job_grants.require_filled_values(prepared, step, answers)
-        return await job_grants.authorize_step(prepared, decision, step, self._destination, read)
+        return await job_grants.authorize_step(prepared, decision, step, self.destination, read)
 
     async def _draft_question(self, prepared: PreparedCall, decision: Decision, read: ApiReader) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
         operation, arguments = prepared.operation, prepared.arguments
-        inspection = await inspect_call(operation, arguments, self._destination.saas_id, read)
-        await preconditions.check_target_requirements(operation, arguments, inspection, read, now=self._clock())
+        inspection = await inspect_call(operation, arguments, self.destination.saas_id, read)
+        await preconditions.check_target_requirements(operation, arguments, inspection, read, now=self.clock())
         asked = QuestionInput(
             operation,
             arguments,
-            self._destination,
+            self.destination,
             prepared.principal.id,
             inspection,
             reason=prepared.reason,
@@ -218,4 +207,4 @@ class CallAuthorizer:
 
     async def _latest(self, entry: UndoEntry) -> UndoEntry:
         """Return the entry of the undo log as it is now: another call may have undone a part of it."""
-        return await self._run(lambda: self._open_store().undo_log.get(entry.call)) or entry
+        return await self.store_executor(lambda: self.open_store().undo_log.get(entry.call)) or entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue
@@ -25,34 +26,24 @@ from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class InternalReads:
     """Makes the internal reads of calls.
 
-    Args:
+    Attributes:
         vault: opens the store and returns the vault with the secrets behind handles.
         profile: the profile to which handles belong.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        policy: Policy,
-        policy_evaluator: PolicyEvaluator,
-        recorder: AuditRecorder,
-        sender: CallSender,
-        *,
-        vault: Callable[[], SecretVault],
-        profile: str,
-        store_executor: StoreExecutor,
-    ) -> None:
-        self._catalogue = catalogue
-        self._policy = policy
-        self._policy_evaluator = policy_evaluator
-        self._recorder = recorder
-        self._sender = sender
-        self._vault = vault
-        self._profile = profile
-        self._run = store_executor
+    catalogue: Catalogue
+    policy: Policy
+    policy_evaluator: PolicyEvaluator
+    recorder: AuditRecorder
+    sender: CallSender
+    _: KW_ONLY
+    vault: Callable[[], SecretVault]
+    profile: str
+    store_executor: StoreExecutor
 
     def reader_for(self, parent: PreparedCall, deadline: Deadline | None = None) -> ApiReader:
         """Return a function for the internal reads of a call, until a deadline or that of the call.
@@ -63,16 +54,16 @@ class InternalReads:
 
         async def read(key: str, args: Mapping[str, Any]) -> ReadResult:
             try:
-                operation = self._catalogue.find(key)
+                operation = self.catalogue.find(key)
                 call = prepare_internal_call(operation, args, principal, deadline or parent.deadline, parent)
             except SaasusMcpError as error:
                 return ReadResult(read_error=str(error.message))
-            generation = self._policy.generation
-            decision = await self._policy_evaluator.decide(call, read)
+            generation = self.policy.generation
+            decision = await self.policy_evaluator.decide(call, read)
             if not call.operation.reads or decision.outcome != "allow":
-                await self._recorder.record_refusal(call, Authorized(decision), "denied")
+                await self.recorder.record_refusal(call, Authorized(decision), "denied")
                 return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
-            answer = await self._sender.send(call, Authorized(decision, generation=generation))
+            answer = await self.sender.send(call, Authorized(decision, generation=generation))
             if answer.ok:
                 known = await self._known_secrets(parent)
                 if known.redact(answer.structured) is not answer.structured:
@@ -91,8 +82,8 @@ class InternalReads:
         arguments = parent.arguments
         try:
             if secret_handles(arguments):
-                arguments = await self._run(
-                    lambda: self._vault().resolve(parent.arguments, parent.principal.id, self._profile)
+                arguments = await self.store_executor(
+                    lambda: self.vault().resolve(parent.arguments, parent.principal.id, self.profile)
                 )
         except SaasusMcpError:
             log.info("a secret handle of call %s is no longer valid", parent.id)

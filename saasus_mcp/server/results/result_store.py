@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Operation
@@ -87,34 +87,26 @@ def png_of_result(value: object) -> str | None:
     return None
 
 
+@dataclass(slots=True)
 class ResultStore:
     """Truncates and stores the answers of one profile.
 
-    Args:
+    Attributes:
         find_forbidden: called before a stored answer is returned.
         budget: bytes of JSON in one answer.
     """
 
-    def __init__(
-        self,
-        open_store: Callable[[], Store],
-        encryptor: Encryptor,
-        *,
-        profile: str,
-        clock: Callable[[], float],
-        find_forbidden: FindForbidden,
-        budget: int = ANSWER_BUDGET,
-    ) -> None:
-        self._open_store = open_store
-        self._encryptor = encryptor
-        self._profile = profile
-        self._clock = clock
-        self._find_forbidden = find_forbidden
-        self._budget = budget
+    open_store: Callable[[], Store]
+    encryptor: Encryptor
+    _: KW_ONLY
+    profile: str
+    clock: Callable[[], float]
+    find_forbidden: FindForbidden
+    budget: int = ANSWER_BUDGET
 
     def fits(self, answer: ToolAnswer) -> bool:
         """Return whether an answer is within the budget."""
-        return len(answer.text.encode()) <= self._budget
+        return len(answer.text.encode()) <= self.budget
 
     async def truncate(self, answer: ToolAnswer, principal: Principal, origin: ResultOrigin) -> ToolAnswer:
         """Return the answer within the budget. A note gives the true counts and the address of the full answer."""
@@ -132,22 +124,22 @@ class ResultStore:
         if result is None:
             return None
         calls, reader = result.origin.calls, result.origin.reader(principal)
-        denied = await self._find_forbidden(calls, reader)
+        denied = await self.find_forbidden(calls, reader)
         if not denied:
             return result
-        if await self._find_forbidden(calls, reader.without_narrowing):
+        if await self.find_forbidden(calls, reader.without_narrowing):
             text, hint = message("server.result_denied", tool=denied), message("server.result_denied_hint")
             raise CallRefused(Reason.DENIED, text, hint)
         raise CallRefused(Reason.NARROWED, message("server.result_narrowed", tool=denied), NARROWED_HINT)
 
     def list_results(self, principal: str) -> list[StoredResult]:
         """Return the stored answers of a principal, newest first, without their content."""
-        return self._open_store().results.list_results(principal, self._profile, self._clock())
+        return self.open_store().results.list_results(principal, self.profile, self.clock())
 
     def find_result(self, id: str, principal: str) -> FullResult | None:
         """Return a stored answer without a check of the policy, for a reader that is not a model."""
         return open_result(
-            self._open_store(), self._encryptor, id, principal=principal, profile=self._profile, now=self._clock()
+            self.open_store(), self.encryptor, id, principal=principal, profile=self.profile, now=self.clock()
         )
 
     def store_result(
@@ -158,13 +150,13 @@ class ResultStore:
         Args:
             encoded: a value and its JSON, which is used if the value is this one.
         """
-        identifier, now = secrets.token_hex(12), self._clock()
+        identifier, now = secrets.token_hex(12), self.clock()
         text = encoded[1].encode() if encoded is not None and encoded[0] is value else encode_large_json(value)
         content = b"[%b,%b]" % (text, encode_json(origin.calls))
-        sealed = self._encryptor.encrypt_json(content, RESULT_PURPOSE + identifier)
+        sealed = self.encryptor.encrypt_json(content, RESULT_PURPOSE + identifier)
         try:
-            self._open_store().results.add(
-                StoredResult(identifier, principal, self._profile, origin.name, now, now + RESULT_LIFETIME, sealed)
+            self.open_store().results.add(
+                StoredResult(identifier, principal, self.profile, origin.name, now, now + RESULT_LIFETIME, sealed)
             )
         except StoreError as error:
             log.warning("a large response could not be stored: %s", error.message)
@@ -173,7 +165,7 @@ class ResultStore:
 
     def _truncate(self, answer: ToolAnswer, principal: str, origin: ResultOrigin) -> ToolAnswer:
         full = answer.structured if answer.structured is not None else answer.text
-        shown, truncations = truncate(full, self._budget - NOTE_BYTES - len(answer.note.encode()))
+        shown, truncations = truncate(full, self.budget - NOTE_BYTES - len(answer.note.encode()))
         identifier = self.store_result(full, principal, origin, answer.encoded)
         address = (
             f"Full response for 24 hours: {RESULTS_URI}{identifier}; select_from_result picks from it"

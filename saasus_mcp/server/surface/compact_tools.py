@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from saasus_mcp.catalog import Operation
@@ -66,20 +66,20 @@ SEARCH_OUTPUT_SCHEMA: Schema = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class CompactTools:
     """The tools of the compact surface for one pipeline.
 
-    Args:
+    Attributes:
         language: of titles.
         jobs: the jobs of the surface.
         hints: leads from repeated calls to a job.
     """
 
-    def __init__(self, pipeline: Pipeline, language: Language, jobs: JobLookup, hints: JobHints) -> None:
-        self._pipeline = pipeline
-        self._jobs = jobs
-        self._hints = hints
-        self._language: Language = language
+    pipeline: Pipeline
+    language: Language
+    jobs: JobLookup
+    hints: JobHints
 
     def tools(self) -> tuple[BuiltinTool, ...]:
         """Return all five tools."""
@@ -107,7 +107,7 @@ class CompactTools:
         )
 
     def _call_tool(self, name: str, levels: tuple[str, str]) -> BuiltinTool:
-        operations = [operation for operation in self._pipeline.catalogue if operation.level in levels]
+        operations = [operation for operation in self.pipeline.catalogue if operation.level in levels]
         more = {"select": SELECT_SCHEMA} if name == "call_read" else {REASON_ARGUMENT: REASON_SCHEMA}
         return BuiltinTool(
             name=name,
@@ -155,35 +155,35 @@ class CompactTools:
                 self._require_level(inner, levels, lists_all=lists_all)
                 check_expression(expression)
             except (InvalidArguments, CallRefused) as error:
-                return await self._pipeline.reject(inner, error)
-            answer = await self._pipeline.run(inner)
+                return await self.pipeline.reject(inner, error)
+            answer = await self.pipeline.run(inner)
             if isinstance(answer, PendingElicitation) or not answer.ok:
                 return answer
-            operation = self._pipeline.catalogue.find(inner.name)
-            answer = self._hints.add_note(operation, call.principal, answer, self._pipeline.clock())
+            operation = self.pipeline.catalogue.find(inner.name)
+            answer = self.hints.add_note(operation, call.principal, answer, self.pipeline.clock())
             selected = await select_from_answer(answer, expression, call.principal)
-            truncated = await self._pipeline.truncate(inner, selected)
-            return mention_current_name(self._pipeline.catalogue, inner.name, truncated)
+            truncated = await self.pipeline.truncate(inner, selected)
+            return mention_current_name(self.pipeline.catalogue, inner.name, truncated)
 
         return run
 
     async def _search(self, call: Call) -> ToolAnswer:
         limit = call.arguments.get("limit", DEFAULT_HITS)
         found = list(islice(self._found(call.arguments["query"], call.principal), limit))
-        rows = [summarize_operation(operation, self._language) for operation in found]
+        rows = [summarize_operation(operation, self.language) for operation in found]
         hint = SELECT_HINT if any(operation.reads for operation in found) else ""
-        jobs = self._jobs.search(self._pipeline.catalogue.index, call.arguments["query"], call.principal)
+        jobs = self.jobs.search(self.pipeline.catalogue.index, call.arguments["query"], call.principal)
         hint = hint if rows or jobs else NO_MATCH_HINT
         parts = {"jobs": jobs, "operations": rows, "hint": hint}
         return structured_answer({name: part for name, part in parts.items() if part or name == "operations"})
 
     async def _describe(self, call: Call) -> ToolAnswer:
-        job = self._jobs.find(call.arguments["name"], call.principal)
+        job = self.jobs.find(call.arguments["name"], call.principal)
         if job is not None:
-            return structured_answer(self._jobs.describe(job))
-        operation, pipeline = self._known(call.arguments["name"], call.principal), self._pipeline
+            return structured_answer(self.jobs.describe(job))
+        operation, pipeline = self._known(call.arguments["name"], call.principal), self.pipeline
         described = describe_operation(
-            operation, call.principal, pipeline.policy, pipeline.destination.profile, language=self._language
+            operation, call.principal, pipeline.policy, pipeline.destination.profile, language=self.language
         )
         return structured_answer({"call": call_tool_for(operation), **described})
 
@@ -194,10 +194,10 @@ class CompactTools:
             InvalidArguments: there is no such operation, or it has another level.
             CallRefused: the connection does not offer the operation.
         """
-        operation = self._pipeline.catalogue.get(call.name)
+        operation = self.pipeline.catalogue.get(call.name)
         if operation is None:
-            if self._jobs.find(call.name, call.principal) is not None:
-                tool = call.name if lists_all else self._jobs.call_tool_for(call.name)
+            if self.jobs.find(call.name, call.principal) is not None:
+                tool = call.name if lists_all else self.jobs.call_tool_for(call.name)
                 hint = message("server.wrong_level_hint", tool=tool)
                 raise InvalidArguments(("name",), message("server.is_job", name=call.name), hint)
             raise self._missing(call.name, call.principal)
@@ -215,14 +215,14 @@ class CompactTools:
         Raises:
             InvalidArguments: there is no such operation, or none for this caller. The text is the same in both cases.
         """
-        operation = self._pipeline.catalogue.get(name)
+        operation = self.pipeline.catalogue.get(name)
         if operation is not None and self._allowed(operation, principal):
             return operation
         raise self._missing(name, principal)
 
     def nearest_tools(self, name: str, principal: Principal) -> list[str]:
         """Return the tools that a misspelled name may mean and that the policy allows this caller."""
-        near = self._pipeline.catalogue.index.nearest(name, len(self._pipeline.catalogue))
+        near = self.pipeline.catalogue.index.nearest(name, len(self.pipeline.catalogue))
         return [each.tool for each in near if self._allowed(each, principal)][:MAX_SUGGESTIONS]
 
     def _missing(self, name: str, principal: Principal) -> InvalidArguments:
@@ -236,12 +236,12 @@ class CompactTools:
 
     def _found(self, query: str, principal: Principal) -> Iterator[Operation]:
         """Return the results of a search that the policy allows this caller, best first."""
-        catalogue = self._pipeline.catalogue
+        catalogue = self.pipeline.catalogue
         hits = catalogue.index.search(query, len(catalogue))
         return (hit.operation for hit in hits if self._allowed(hit.operation, principal))
 
     def _allowed(self, operation: Operation, principal: Principal) -> bool:
-        return self._pipeline.policy.could_allow(operation, principal, self._pipeline.destination.profile)
+        return self.pipeline.policy.could_allow(operation, principal, self.pipeline.destination.profile)
 
 
 def call_tool_for(operation: Operation) -> str:

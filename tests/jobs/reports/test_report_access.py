@@ -109,7 +109,7 @@ async def test_a_caller_who_left_a_group_gets_nothing_of_what_it_let_them_read(t
 async def test_part_of_a_report_is_withheld_like_the_whole(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         told = await on.call_json("job_export_users")
-        on.pipeline.results._budget = 2_000
+        on.pipeline.results.budget = 2_000
         picked = await on.call("select_from_result", {"id": told["result"], "expression": "@"})
         assert "saasus://results/" in picked.text, "the part is kept as well"
         part = "saasus://results/" + picked.text.split("saasus://results/")[1][:24]

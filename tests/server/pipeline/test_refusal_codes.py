@@ -55,7 +55,7 @@ class Desk:
 
     @property
     def service(self) -> Any:
-        return self.pipeline.approval_gate._approvals
+        return self.pipeline.approval_gate.approvals
 
 
 Refuse = Callable[[Desk], Awaitable[ToolAnswer]]

@@ -104,7 +104,7 @@ async def test_a_no_never_sends_a_call_that_was_approved_meanwhile(
     first = await behind.run(call)
     assert isinstance(first, ToolAnswer)
     [pending] = store.list_approvals(NOW)
-    approvals = behind.approval_gate._approvals
+    approvals = behind.approval_gate.approvals
 
     class ApprovingPerson:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
