@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from types import TracebackType
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import anyio
@@ -16,7 +16,7 @@ from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
 from mcp.server.runner import ServerRunner
 from mcp.server.streamable_http import StreamableHTTPServerTransport
-from mcp.shared.dispatcher import DispatchContext, OnRequest
+from mcp.shared.dispatcher import DispatchContext, OnRequest, coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
 from mcp.shared.transport_context import TransportContext
@@ -25,6 +25,7 @@ from starlette.types import Message as AsgiMessage
 from starlette.types import Receive, Scope, Send
 
 from saasus_mcp.hosting.sessions.client_session import ClientSession
+from saasus_mcp.store.mailboxes import Mailbox
 
 INITIALIZE = "initialize"
 CANCELLED = "notifications/cancelled"
@@ -59,7 +60,6 @@ class Exchange:
         self.session = session
         self.request_id = request_id
         self.started_at = anyio.current_time()
-        self.has_mailbox = False
         self._server = server
         self._lifespan = lifespan
         self._opens = opens
@@ -69,6 +69,11 @@ class Exchange:
         self._was_dispatched = False
         self._handled, self._left = anyio.Event(), anyio.Event()
         self._delivery = anyio.Lock()  # the transport must not end while it takes a message
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Where another replica puts messages about this request."""
+        return Mailbox(self.id, self.session.key, digest_request_id(self.request_id))
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Work on the request until it is answered, also when its client has gone."""
@@ -170,41 +175,44 @@ class Exchange:
         scope: Scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": raw}
         async with self._delivery:
             if not self._handled.is_set():
-                await self._transport.handle_request(scope, body_receiver(json.dumps(message).encode()), _discard)
+                await self._transport.handle_request(scope, body_receiver(json.dumps(message).encode()), discard)
 
 
+@dataclass(frozen=True, slots=True)
 class _QuestionStream:
     """Writes to the client, with ids of questions that name the exchange."""
 
-    def __init__(self, inner: Any, exchange: Exchange) -> None:
-        self._inner = inner
-        self._exchange = exchange
+    inner: Any
+    exchange: Exchange
 
     async def send(self, item: SessionMessage, /) -> None:
         message = item.message
         if isinstance(message, JSONRPCRequest):
-            await self._exchange.prepare_question(message.id)
-            named = message.model_copy(update={"id": self._exchange.question_id(message.id)})
+            await self.exchange.prepare_question(message.id)
+            named = message.model_copy(update={"id": self.exchange.question_id(message.id)})
             item = replace(item, message=named)
         elif isinstance(message, JSONRPCNotification) and message.method == CANCELLED:
             params = dict(message.params or {})
-            self._exchange.withdraw_question(params["requestId"])
-            params["requestId"] = self._exchange.question_id(params["requestId"])
+            self.exchange.withdraw_question(params["requestId"])
+            params["requestId"] = self.exchange.question_id(params["requestId"])
             item = replace(item, message=message.model_copy(update={"params": params}))
-        await self._inner.send(item)
+        await self.inner.send(item)
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self.inner.aclose()
 
     async def __aenter__(self) -> Self:
-        await self._inner.__aenter__()
+        await self.inner.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        closed: bool | None = await self._inner.__aexit__(kind, error, trace)
-        return closed
+    async def __aexit__(self, *error: object) -> None:
+        await self.inner.__aexit__(*error)
+
+
+def digest_request_id(request_id: RequestId | None) -> str:
+    """Return the digest of a client's request id, which may be a text of any length."""
+    known = None if request_id is None else coerce_request_id(request_id)
+    return hashlib.sha256(f"{type(known).__name__} {known}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def body_receiver(body: bytes, receive: Receive | None = None) -> Receive:
@@ -221,5 +229,5 @@ def body_receiver(body: bytes, receive: Receive | None = None) -> Receive:
     return receive_again
 
 
-async def _discard(_: AsgiMessage) -> None:
-    pass
+async def discard(_: AsgiMessage) -> None:
+    """Send a response to nobody."""

@@ -43,15 +43,9 @@ from saasus_mcp.hosting.sessions.exchange import (
     QUESTION_ID_PATTERN,
     Exchange,
     body_receiver,
+    digest_request_id,
 )
-from saasus_mcp.hosting.sessions.mailbox_service import (
-    ANSWER,
-    OPEN_SECONDS,
-    POLL_SECONDS,
-    MailboxService,
-    PostedMessage,
-)
-from saasus_mcp.hosting.sessions.message_collector import MessageCollector
+from saasus_mcp.hosting.sessions.mailbox_service import MailboxService
 from saasus_mcp.hosting.sessions.message_faults import refuse_message
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.mailboxes import MailboxFull
@@ -60,6 +54,12 @@ log = logging.getLogger(__name__)
 
 SESSION_HEADER = "mcp-session-id"
 RESUME_HEADER = b"last-event-id"
+POLL_SECONDS = 0.25
+"""Seconds between two looks into the mailboxes. A person takes longer to answer than this delays the answer."""
+OPEN_SECONDS = 1.0
+"""A request that takes longer gets a mailbox, so that it can be cancelled through any replica."""
+CANCEL, ANSWER = "cancel", "answer"
+"""The kinds of messages between replicas, each with the number of the answered question and the client's answer."""
 MAX_ANSWER_BYTES = 65_536
 """Bytes of an answer to a question, which may pass through the store."""
 JsonRpcAnswer = JSONRPCResponse | JSONRPCError
@@ -75,12 +75,11 @@ class SessionServer:
     def __init__(self, server: Server[Any], profile: ServedProfile) -> None:
         self._server = server
         self._ids = SessionIds(profile.pipeline.encryptor, profile.name)
-        self._mailboxes = MailboxService(profile)
+        self._mailboxes = MailboxService(profile, "message for", POLL_SECONDS)
         self._ended = EndedSessions(profile)
         self._exchanges: dict[str, Exchange] = {}
         self._requests: dict[tuple[str, RequestId], Exchange] = {}
         self._streams: dict[StreamableHTTPServerTransport, str] = {}
-        self._collector = MessageCollector(POLL_SECONDS, lambda: bool(self._exchanges), self._collect_messages)
         self._lifespan: Any = None
         self._tasks: TaskGroup | None = None
 
@@ -89,7 +88,7 @@ class SessionServer:
         """Serve requests until the block ends."""
         async with self._server.lifespan(self._server) as self._lifespan, anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self._collector.run)
+            tasks.start_soon(self._mailboxes.run, lambda: bool(self._exchanges), self._collect_messages)
             yield
             self._tasks = None
             tasks.cancel_scope.cancel()
@@ -156,7 +155,7 @@ class SessionServer:
     async def _end_session(self, session: ClientSession) -> Response:
         try:
             await self._ended.add(session)
-            await self._mailboxes.cancel(session.key)
+            await self._cancel_elsewhere(session)
         except StoreError:
             return unavailable_response(message("hosting.session_not_ended"))
         for exchange in [each for each in self._exchanges.values() if each.session.key == session.key]:
@@ -195,7 +194,7 @@ class SessionServer:
         )
         if name is not None:
             self._requests[name] = exchange
-        self._collector.wake()
+        self._mailboxes.wake()
         try:
             await exchange.run(task_status=task_status)
         except Exception:
@@ -205,7 +204,7 @@ class SessionServer:
             if name is not None and self._requests.get(name) is exchange:
                 del self._requests[name]
             with anyio.CancelScope(shield=True):
-                await self._mailboxes.close(exchange)
+                await self._mailboxes.close(exchange.id)
 
     async def _stream(self, session: ClientSession, scope: Scope, receive: Receive, send: Send) -> None:
         """Keep a stream open for a client that wants one. Whatever this server sends belongs to a request."""
@@ -250,7 +249,7 @@ class SessionServer:
         content = answer.model_dump(by_alias=True, mode="json", exclude_unset=True)
         exchange, number = self._exchanges.get(named[1]), int(named[2])
         if exchange is None:
-            return await self._mailboxes.post(named[1], session.key, PostedMessage(ANSWER, number, content))
+            return await self._mailboxes.post(named[1], session.key, [ANSWER, number, content])
         return exchange.session.key == session.key and await exchange.answer(number, content)
 
     async def _cancel_request(self, session: ClientSession, request_id: Any) -> None:
@@ -260,24 +259,37 @@ class SessionServer:
         if exchange is not None:
             await exchange.cancel()
         else:
-            await self._mailboxes.cancel(session.key, request_id)
+            await self._cancel_elsewhere(session, digest_request_id(request_id))
+
+    async def _cancel_elsewhere(self, session: ClientSession, request: str | None = None) -> None:
+        """Cancel a request of a session at other replicas, or without its digest all of its requests.
+
+        Raises:
+            StoreError: the store fails.
+        """
+        for mailbox in await self._mailboxes.find(session.key, request):
+            await self._mailboxes.put(mailbox, session.key, [CANCEL, 0, None])
 
     async def _prepare_question(self, exchange: Exchange) -> None:
         """Open the mailbox into which other replicas put the answer. Without the store only this replica takes it."""
         try:
-            await self._mailboxes.open([exchange])
+            await self._mailboxes.open([exchange.mailbox])
         except StoreError as error:
             log.warning("a question can only be answered through this server: %s", error)
 
     async def _collect_messages(self) -> None:
         """Take the messages of other replicas for requests that take their time."""
         old = anyio.current_time() - OPEN_SECONDS
-        waiting = [each for each in self._exchanges.values() if each.has_mailbox or each.started_at <= old]
-        for exchange, posted in await self._mailboxes.collect(waiting) if waiting else ():
-            if posted.kind == ANSWER:
-                await exchange.answer(posted.number, posted.body or {})
-            else:
-                await exchange.cancel()
+        await self._mailboxes.open(each.mailbox for each in self._exchanges.values() if each.started_at <= old)
+        async for mailbox, (kind, number, answer) in self._mailboxes.take_messages(self._can_use):
+            exchange = self._exchanges.get(mailbox)
+            if exchange is not None:
+                await (exchange.cancel() if kind == CANCEL else exchange.answer(number, answer))
+
+    def _can_use(self, mailbox: str, content: Any) -> bool:
+        kind, number, _ = content
+        exchange = self._exchanges.get(mailbox)
+        return exchange is not None and (kind == CANCEL or exchange.expects(number))
 
 
 _NO_CLIENT = {"protocolVersion": "", "capabilities": {}, "clientInfo": {"name": "", "version": ""}}

@@ -7,7 +7,6 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
-from types import TracebackType
 from typing import Self
 
 from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
@@ -54,9 +53,7 @@ class ProcessorTurn:
         self._before = CURRENT_TURN.set(self)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         CURRENT_TURN.reset(self._before)
         self._release()
         self._pauses = math.inf  # work in the background takes no turn

@@ -224,10 +224,12 @@ async def test_an_answer_that_the_asking_replica_does_not_take_is_refused(
 ) -> None:
     monkeypatch.setattr(mailbox_service, "TAKE_SECONDS", 0.1)
 
-    async def dead(*_: Any) -> list[Any]:
-        return []
+    async def dead(*_: Any) -> AsyncIterator[Any]:
+        nothing: tuple[Any, ...] = ()
+        for each in nothing:
+            yield each
 
-    monkeypatch.setattr(mailbox_service.MailboxService, "collect", dead)
+    monkeypatch.setattr(mailbox_service.MailboxService, "take_messages", dead)
     async with pair.asking() as call:
         question = await call.question()
         refused = await pair.alice.answer(pair.there, question, consent(question))

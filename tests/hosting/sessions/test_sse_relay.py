@@ -17,7 +17,7 @@ from saasus_mcp.common.request_id import REQUEST_ID
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY
-from saasus_mcp.hosting.sessions import sse_relay
+from saasus_mcp.hosting.sessions import mailbox_service
 from saasus_mcp.hosting.sessions.exchange import body_receiver
 from saasus_mcp.hosting.sessions.sse_relay import SseRelay
 from saasus_mcp.permissions.policy.model import Principal
@@ -127,7 +127,7 @@ async def test_a_message_that_finds_no_room_can_be_sent_again(
 async def test_a_message_that_is_not_taken_in_time_is_taken_back_and_can_be_sent_again(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse_relay, "TAKE_SECONDS", 0.01)
+    monkeypatch.setattr(mailbox_service, "TAKE_SECONDS", 0.01)
     async with start_workers(catalogue, caller(), collects=False) as workers:
         status, headers = await workers.send(caller())
     assert (status, b"retry-after" in headers) == (503, True)
