@@ -21,7 +21,8 @@ from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.budgets import budget_charges
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
-from saasus_mcp.store import CallOutcome, Commitment, Store, UndoEntry
+from saasus_mcp.store.records import CallOutcome, Commitment, UndoEntry
+from saasus_mcp.store.store import Store
 from tests.support.attack_cases import generate_attacks
 from tests.support.attack_tricks import count_sends, play_attack
 

@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from saasus_mcp.jobs.engine import HeartbeatConfig
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
 from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.store import Store
 from scripts.speed import job_api
 from tests.support.job_data import HEADER, sandbox_state, tenant_id
 from tests.support.job_server import PLACE, AcceptingPerson, JobServer, start_job_server

@@ -25,7 +25,7 @@ from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.sandbox.state import uid
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 from scripts.stage import ask
 from scripts.story import values_for
 

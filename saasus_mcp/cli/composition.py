@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.call_authorization import RevocationCheck
     from saasus_mcp.server.pipeline.call_observer import CallObserver
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from saasus_mcp.common.text import visible_text
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import Store
 from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.store import Store
 
 ACTIONS = ("pause", "resume")
 MAX_LISTED = 20

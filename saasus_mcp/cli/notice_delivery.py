@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from saasus_mcp.notices.channels import Channel, NoticeAudience
     from saasus_mcp.notices.worker import NoticeSource
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from saasus_mcp.store.stores import Stores
 
 if TYPE_CHECKING:
     from saasus_mcp.permissions.approval.action_records import ActionRecord
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
     from saasus_mcp.store.tokens import TokenStore
 
 KEY_FILE = "sealing.key"

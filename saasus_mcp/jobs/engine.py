@@ -23,13 +23,13 @@ from anyio.to_thread import run_sync
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig
     from sqlalchemy import Engine as Database
 
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 log = logging.getLogger(__name__)
 

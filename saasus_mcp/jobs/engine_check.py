@@ -16,7 +16,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 
 TIMEOUT_SECONDS = 20.0
 """For a start and one empty job. About one second is usual."""

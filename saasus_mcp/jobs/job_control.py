@@ -16,7 +16,8 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, PauseSide
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Freeze, Store
+    from saasus_mcp.store.records import Freeze
+    from saasus_mcp.store.store import Store
 PAUSED_KEY = "paused"
 """In the stored report of a job: the pause that is in effect. No row is in progress then."""
 

@@ -32,7 +32,7 @@ from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
 from saasus_mcp.server.results.result_store import RESULTS_URI
 from saasus_mcp.server.scheduling import worker_threads
-from saasus_mcp.store import UndoEntry
+from saasus_mcp.store.records import UndoEntry
 
 T = TypeVar("T")
 Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]

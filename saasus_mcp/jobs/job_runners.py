@@ -13,7 +13,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 
 @asynccontextmanager

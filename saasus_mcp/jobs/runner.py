@@ -40,7 +40,7 @@ from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobPr
 from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
-from saasus_mcp.store import JobAlreadyRunning
+from saasus_mcp.store.errors import JobAlreadyRunning
 from saasus_mcp.store.job_records import Job, JobStatus
 
 log = logging.getLogger(__name__)

@@ -33,7 +33,7 @@ from saasus_mcp.server.pipeline.job_steps import (
     withdraw_approvals,
 )
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
-from saasus_mcp.store import WritesFrozen
+from saasus_mcp.store.errors import WritesFrozen
 from saasus_mcp.store.job_records import JobStep
 
 CANCELLED_REASON = "cancelled"

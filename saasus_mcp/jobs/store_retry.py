@@ -11,7 +11,7 @@ import anyio
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_steps import with_jobs
 from saasus_mcp.server.scheduling.store_executor import T
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store.jobs import JobStore

@@ -13,9 +13,10 @@ from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Fact, Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
-from saasus_mcp.store import Approval, Store
 from saasus_mcp.store.job_records import Job, RowOutcome
 from saasus_mcp.store.notice_records import NoticeEvent
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 
 MAX_REACH = 3
 """Facts of the reach in a notice. The page has all of them."""

@@ -19,9 +19,10 @@ from saasus_mcp.notices.channels import Channel, NoticeAudience
 from saasus_mcp.notices.notice import Notice
 from saasus_mcp.notices.rendering import NoticeRenderer
 from saasus_mcp.notices.sending import SendFailure
-from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.notice_records import Delivery, NoticeEvent
 from saasus_mcp.store.records import DAY, HOUR
+from saasus_mcp.store.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store import Store
 from saasus_mcp.store.database.schema import approvals, audit
+from saasus_mcp.store.store import Store
 from scripts.speed.chart import chart
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 from tests.support.approvals import pending_approval
 from tests.support.browser_server import BrowserServer
 from tests.support.console_data import JOB, RUNNING_JOB, fill_console

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from saasus_mcp.hosting.console.signin_sessions import Approver
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 from tests.support.browser_notifications import shown_notifications, turn_on_notifications, wait_for_notifications
 from tests.support.browser_server import BrowserServer
 

@@ -14,7 +14,9 @@ from click.testing import CliRunner, Result
 from saasus_mcp.cli import commands
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Freeze, Store, StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal
 
 

@@ -16,7 +16,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.commands import approval_status, run_command, spawn_command
 
 

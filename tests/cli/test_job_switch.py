@@ -16,8 +16,9 @@ from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Commitment, Freeze, JobGrant, Store
-from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, JobStatus, PauseSide
+from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobGrant, JobPause, JobStatus, PauseSide
+from saasus_mcp.store.records import Commitment, Freeze
+from saasus_mcp.store.store import Store
 from tests.support.commands import CommandResult, Terminal, run_command, spawn_command
 
 JOB = "feedfacecafe00112233445566778899"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import Store
 from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.notice_records import Mute
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, run_command
 from tests.support.notices import HttpReceiver, http_receiver
 

@@ -11,7 +11,7 @@ from saasus_mcp.cli.state import KEY_FILE
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")

@@ -14,7 +14,8 @@ from saasus_mcp.cli.approvals import approval_watch
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store import Commitment, Store, UndoEntry
+from saasus_mcp.store.records import Commitment, UndoEntry
+from saasus_mcp.store.store import Store
 from tests.support.approvals import pending_approval
 from tests.support.commands import Terminal, run_command
 from tests.support.databases import POSTGRESQL, open_stores

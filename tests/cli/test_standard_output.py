@@ -22,7 +22,7 @@ from saasus_mcp.cli.standard_output import checked_output
 from saasus_mcp.cli.state import KEY_FILE
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.commands import run_command
 from tests.support.processes import run_module

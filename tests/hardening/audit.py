@@ -27,8 +27,10 @@ from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretV
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import SettingsError, read_settings
-from saasus_mcp.store import ChainHead, Store, StoreError, WrongKey
 from saasus_mcp.store.audit.excerpts import MAX_RECORD_BYTES, encode_bounded
+from saasus_mcp.store.audit.hash_chain import ChainHead
+from saasus_mcp.store.errors import StoreError, WrongKey
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.commands import run_command

@@ -15,7 +15,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.job_server import AcceptingPerson as PersonSayingYes
 from tests.support.job_server import start_job_server, start_jobs_at_once

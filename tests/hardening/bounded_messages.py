@@ -25,7 +25,7 @@ from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES
 from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.event_loop import measure_delays, time_unit
 from tests.support.hosting_server import build_server

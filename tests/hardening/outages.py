@@ -24,8 +24,8 @@ from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessi
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings.hosting import OidcTable
-from saasus_mcp.store import StoreError
 from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.hosting_server import INITIALIZE, PUBLIC, HostingServer, build_server, provider_table

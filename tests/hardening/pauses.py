@@ -12,7 +12,7 @@ from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.job_data import add_tenants, sandbox_state
 from tests.support.job_server import JobServer, start_job_server

@@ -33,7 +33,7 @@ from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_names import scrub_text
 from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.settings import read_settings
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.gate import Person
 from tests.support.pipeline import (

@@ -18,7 +18,9 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.permissions.secrets.passphrase import PassphraseError
 from saasus_mcp.settings import SettingsError, load_profiles, read_settings
-from saasus_mcp.store import Store, StoreError, folder_freeze
+from saasus_mcp.store import folder_freeze
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.store import Store
 from tests.support import hostile_folder
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.commands import run_command

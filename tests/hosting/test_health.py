@@ -21,7 +21,7 @@ from saasus_mcp.hosting.http.health import (
 )
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from tests.support.arguments import complete_arguments
 from tests.support.hosting_server import OWNER_ROLE, HostingServer, StaticAuthenticator, build_caller, build_server
 from tests.support.jwt_issuer import Clock

@@ -23,7 +23,7 @@ from saasus_mcp.permissions.approval.approvals import MAX_PENDING
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 from tests.support.job_data import sandbox_state
 from tests.support.job_server import PLACE, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL

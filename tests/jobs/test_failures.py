@@ -20,7 +20,7 @@ from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.job_steps import evaluate_step
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 from tests.support.job_data import import_lines, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server, start_jobs_at_once
 from tests.support.paused_jobs import until
@@ -182,7 +182,8 @@ async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path
 async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = "j" * 32
-        from saasus_mcp.store import Commitment, JobGrant  # noqa: PLC0415 - beside its use
+        from saasus_mcp.store.job_records import JobGrant  # noqa: PLC0415 - beside its use
+        from saasus_mcp.store.records import Commitment  # noqa: PLC0415 - beside its use
 
         part = JobStepRef(job, "one", given="confirmation", by="local:person")
         weighed = await evaluate_step(

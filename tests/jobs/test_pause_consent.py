@@ -12,8 +12,8 @@ from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import Freeze
 from saasus_mcp.store.job_records import GRANT_SECONDS
+from saasus_mcp.store.records import Freeze
 from tests.support.job_data import sandbox_state
 from tests.support.job_server import start_job_server
 from tests.support.paused_jobs import (

@@ -15,7 +15,8 @@ from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
-from saasus_mcp.store import Freeze, StoreUnavailable
+from saasus_mcp.store.errors import StoreUnavailable
+from saasus_mcp.store.records import Freeze
 from tests.support.job_data import list_grants
 from tests.support.job_server import JobServer, start_job_server
 

@@ -20,7 +20,10 @@ from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.job_steps import evaluate_step
-from saasus_mcp.store import Commitment, JobGrant, Store, StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.common.outcome import Outcome
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.jobs import JobStore
 from tests.support.job_server import start_job_server
 

@@ -19,9 +19,10 @@ from saasus_mcp.notices.rendering import NoticeRenderer
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.store import Commitment, JobGrant, Store
-from saasus_mcp.store.job_records import RowOutcome
+from saasus_mcp.store.job_records import JobGrant, RowOutcome
 from saasus_mcp.store.notice_records import NoticeEvent, NoticeKind
+from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.notices import Clock, RecordingSender, ask, channel, deliver, worker
 from tests.support.questions import deletion

@@ -13,10 +13,10 @@ from saasus_mcp.notices.notice import Notice
 from saasus_mcp.notices.sending import SendFailure, describe_failure
 from saasus_mcp.notices.worker import NoticeSource
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
-from saasus_mcp.store import Store
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.notice_records import Mute
 from saasus_mcp.store.records import DAY
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 from tests.support.notices import FAST, Clock, RecordingSender, ask, channel, deliver, running, until, worker
 

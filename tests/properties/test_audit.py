@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from saasus_mcp.store import Store
 from saasus_mcp.store.database.schema import audit, keys, purged
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support.databases import open_stores
 

@@ -17,7 +17,7 @@ from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines
 from saasus_mcp.server.pipeline.call import Call, DeferredElicitor, PendingElicitation
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.questions import deletion, plan_change
 

@@ -14,7 +14,7 @@ from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule
 

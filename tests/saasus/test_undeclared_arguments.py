@@ -20,7 +20,7 @@ from saasus_mcp.saasus import arguments
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import body_variants, complete_arguments
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline, sample_value
 

@@ -20,7 +20,7 @@ from saasus_mcp.server.offers.resources import Resources
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.provider_schema import provider_input_schema, provider_output_schema
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.gate import reply_text
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, StubApi, build_pipeline, connect_client, operation_tools
 

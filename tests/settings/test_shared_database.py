@@ -12,7 +12,7 @@ import pytest
 
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings import SettingsError, read_settings
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from tests.support.databases import open_stores
 
 URL = "postgresql://saasus:hush-hush@database.internal/saasus"

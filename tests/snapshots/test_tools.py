@@ -19,7 +19,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
 FOLDER = Path(__file__).parent / "tools"

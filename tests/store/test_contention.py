@@ -10,24 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import (
+from saasus_mcp.store.database.locks import delete_unlocked
+from saasus_mcp.store.database.schema import secrets
+from saasus_mcp.store.errors import BudgetExceeded, StoreError, TooManyJobs, WritesFrozen
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import (
     BudgetCharge,
-    BudgetExceeded,
     CallOutcome,
     Commitment,
     Freeze,
     HiddenSecret,
-    JobGrant,
     ProofUse,
-    Store,
-    StoreError,
-    TooManyJobs,
+    StoredResult,
     UndoEntry,
-    WritesFrozen,
 )
-from saasus_mcp.store.database.locks import delete_unlocked
-from saasus_mcp.store.database.schema import secrets
-from saasus_mcp.store.records import StoredResult
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import POSTGRESQL, open_stores
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.common import private_files
-from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.state_files import create_database_file
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 
 RECORD = {"operation": "auth.DeleteTenant"}

@@ -7,8 +7,10 @@ import pytest
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.jobs.job_control import Controller, resume_job
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import AlreadyUsed, Commitment, GrantExpired, Store
+from saasus_mcp.store.errors import AlreadyUsed, GrantExpired
 from saasus_mcp.store.job_records import GRANT_SECONDS, JobGrant, JobPause, JobStatus, PauseSide, StepClaim, StepOutcome
+from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.store import Store
 
 NOW = 1_800_000_000.0
 

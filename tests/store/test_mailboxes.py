@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import Store
 from saasus_mcp.store import mailboxes as module
 from saasus_mcp.store.database import retention
 from saasus_mcp.store.mailboxes import ALIVE_SECONDS, MAX_WAITING, Mailbox, MailboxFull, MailboxMessage
+from saasus_mcp.store.store import Store
 from tests.support.databases import open_stores
 
 BOX = Mailbox("a" * 32, "session", "request")

@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import (
-    AlreadyUsed,
-    BudgetCharge,
-    BudgetExceeded,
-    Commitment,
-    Freeze,
-    ProofUse,
-    Store,
-    StoreError,
-    WritesFrozen,
-)
+from saasus_mcp.store.errors import AlreadyUsed, BudgetExceeded, StoreError, WritesFrozen
+from saasus_mcp.store.records import BudgetCharge, Commitment, Freeze, ProofUse
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import TOKENS_FILE, TokenStore
 
 NOW = 1_790_000_000.0

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import Store, StoreError
 from saasus_mcp.store import notices as outbox
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.notice_records import NoticeEvent
 from saasus_mcp.store.records import DAY, HOUR
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import execute
 

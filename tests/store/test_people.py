@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import pytest
 
 from saasus_mcp.common.person import Person
-from saasus_mcp.store import Freeze, Store, WritesFrozen
 from saasus_mcp.store.database import retention
-from saasus_mcp.store.records import AUDIT_DAYS, DAY, Commitment
+from saasus_mcp.store.errors import WritesFrozen
+from saasus_mcp.store.records import AUDIT_DAYS, DAY, Commitment, Freeze
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 
 HANAKO = Person("佐藤花子", "hanako@example.jp")

@@ -6,9 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.store import BudgetCharge, Commitment, HiddenSecret, ProofUse, Store, StoredResult, UndoEntry
 from saasus_mcp.store.database.schema import metadata
-from saasus_mcp.store.records import DAY, HOUR
+from saasus_mcp.store.records import (
+    DAY,
+    HOUR,
+    BudgetCharge,
+    Commitment,
+    HiddenSecret,
+    ProofUse,
+    StoredResult,
+    UndoEntry,
+)
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 
 ENTRY = UndoEntry("call", NOW, "auth.UpdateRole", "local:me", "default", {}, None)

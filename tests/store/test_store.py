@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from saasus_mcp.store import AlreadyUsed, ApprovalStatus, HiddenSecret, ProofUse, Store, StoreError
+from saasus_mcp.store.errors import AlreadyUsed, StoreError
 from saasus_mcp.store.job_records import JobGrant
-from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.records import ApprovalStatus, Commitment, HiddenSecret, ProofUse
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import execute, open_stores
 

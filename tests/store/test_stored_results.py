@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import Store
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.records import StoredResult
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stored_results import DELETE_EXPIRED, MAX_RESULT_BYTES, MAX_RESULTS, SIZES
 from tests.support.approvals import NOW
 from tests.support.databases import execute

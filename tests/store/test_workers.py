@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.databases import POSTGRESQL
 
 HOUR = 3600.0

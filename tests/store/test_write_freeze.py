@@ -7,19 +7,9 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, budget_charges
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.store import (
-    AlreadyUsed,
-    BudgetCharge,
-    BudgetExceeded,
-    CallOutcome,
-    Commitment,
-    Freeze,
-    ProofUse,
-    Store,
-    UndoEntry,
-    WritesFrozen,
-)
-from saasus_mcp.store.records import BudgetUsage
+from saasus_mcp.store.errors import AlreadyUsed, BudgetExceeded, WritesFrozen
+from saasus_mcp.store.records import BudgetCharge, BudgetUsage, CallOutcome, Commitment, Freeze, ProofUse, UndoEntry
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 
 NOW = 1_790_000_000.0

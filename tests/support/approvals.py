@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 NOW = 1_790_000_000.0
 _PENDING = Approval(

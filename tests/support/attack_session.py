@@ -10,7 +10,7 @@ from mcp import types
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 from tests.support.attack_cases import REQUIRED_PROOF, Attack, Ending
 from tests.support.gate import APPROVAL_CODE, GateSession, Reply, reply_text
 

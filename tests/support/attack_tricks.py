@@ -17,7 +17,7 @@ from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME as APPRO
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import CONFIRMATION_LIFETIME as QUESTION_LASTS
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 from tests.support.arguments import complete_arguments
 from tests.support.attack_cases import OPERATIONS, Attack, named_policy
 from tests.support.attack_session import AttackSession, Script

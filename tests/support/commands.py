@@ -23,7 +23,8 @@ from saasus_mcp.cli import commands
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 from tests.support.processes import TIMEOUT, run_module, start_module
 from tests.support.questions import deletion
 

@@ -6,8 +6,8 @@ import time
 
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.store import Commitment
 from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment
 from tests.support.browser_server import BrowserServer
 
 TANAKA = Principal("token:tanaka", frozenset({"support"}))

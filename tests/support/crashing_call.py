@@ -17,7 +17,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, build_pipeline
 
 KEY = b"k" * 32

@@ -24,7 +24,7 @@ from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.job_server import PLACE, AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from saasus_mcp.store import Store
 from saasus_mcp.store.folder_stores import FolderStores
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 
 SERVER = os.environ.get("SAASUS_MCP_TEST_POSTGRES")

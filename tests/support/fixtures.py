@@ -26,10 +26,10 @@ from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import State
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_list import ToolListCache
-from saasus_mcp.store import Store
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support.databases import BACKENDS, create_database, open_stores
 

@@ -18,7 +18,8 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import (
     CREDENTIALS,

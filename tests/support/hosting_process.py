@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.hosting_server import MCP, run_server
 from tests.support.processes import TIMEOUT, start_module

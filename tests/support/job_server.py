@@ -38,7 +38,7 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_authorization import RevocationCheck, never_revoked
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.job_data import import_lines
 from tests.support.pipeline import PRINCIPAL
 

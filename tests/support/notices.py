@@ -19,7 +19,7 @@ from saasus_mcp.notices.rendering import NoticeRenderer
 from saasus_mcp.notices.sending import NoticeSender, SendFailure
 from saasus_mcp.notices.worker import NoticeSource, NoticeWorker, Sender, WorkerConfig
 from saasus_mcp.settings.notices import ChannelTable, ChatworkTable, EmailTable, UrlChannelTable, WebhookTable
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.store import Store, StoreError
 from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import TOKENS_FILE, Token, TokenStore
 
 UNKNOWN_TOKEN = "smcp_" + "a" * 43

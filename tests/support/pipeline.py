@@ -30,7 +30,7 @@ from saasus_mcp.server.mcp_handlers import ResolvePrincipal
 from saasus_mcp.server.mcp_server import build_server
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.output_schemas import share_output_schemas
 
 CREDENTIALS = Credentials("saas-under-test", "api-key-under-test", "secret-key-under-test")

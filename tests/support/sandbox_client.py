@@ -20,7 +20,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL
 
 NOW = 1_790_000_000

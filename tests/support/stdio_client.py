@@ -15,7 +15,7 @@ from saasus_mcp.server.mcp_server import build_server
 from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
 PATIENCE = 30.0

@@ -19,7 +19,8 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 
 INTERNAL_FIELDS = ("binding", "bound", "subject", "preview")
 """Fields that only the server compares, and the question, which has a separate key."""

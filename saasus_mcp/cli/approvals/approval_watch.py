@@ -15,8 +15,9 @@ from saasus_mcp.cli.terminal import warn
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.store import Approval, ApprovalStatus, Store
 from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import Approval, ApprovalStatus
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 
 Polled = TypeVar("Polled")

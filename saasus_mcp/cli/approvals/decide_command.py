@@ -41,7 +41,8 @@ from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 
 
 @command(help="cli_help.command.approve")

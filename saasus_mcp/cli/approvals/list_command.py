@@ -22,7 +22,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 COLOURS = {"pending": "yellow", "approved": "green", "rejected": "red", "used": "green"}
 

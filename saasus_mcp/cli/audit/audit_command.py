@@ -22,9 +22,10 @@ from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import ChainHead, Store
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
+from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.records import AUDIT_DAYS, DAY, UNDO_LOG_DAYS
+from saasus_mcp.store.store import Store
 
 
 @group(no_args_is_help=True, help="cli_help.command.audit")

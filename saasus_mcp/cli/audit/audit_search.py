@@ -33,9 +33,9 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import display_width, one_line, quote_name, visible_text
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import Store
 from saasus_mcp.store.audit.log import EVENTS
 from saasus_mcp.store.records import DAY
+from saasus_mcp.store.store import Store
 
 COLOURS = {
     "applied": "green",

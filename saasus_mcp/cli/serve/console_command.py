@@ -19,7 +19,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.settings import HIGHEST_PORT, Settings
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 LOOPBACK = "127.0.0.1"
 

@@ -38,7 +38,7 @@ from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores
 
 if TYPE_CHECKING:
     from saasus_mcp.hosting.auth.profile_access import ServedProfile
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
     from saasus_mcp.store.tokens import TokenStore
 
 HASH_LENGTH = 13

@@ -17,7 +17,7 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.pipeline.undo import UndoExtent, UndoPreview, preview_undo
-from saasus_mcp.store import UndoEntry
+from saasus_mcp.store.records import UndoEntry
 
 SHORT_ID = 8
 """Characters of an id that are shown. A person may type more, or fewer if they are unambiguous."""

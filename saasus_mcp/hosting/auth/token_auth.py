@@ -14,7 +14,7 @@ from anyio import to_thread
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.store import StoreError, StoreUnavailable
+from saasus_mcp.store.errors import StoreError, StoreUnavailable
 from saasus_mcp.store.tokens import Token, TokenStore
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
-from saasus_mcp.store import Approval
 from saasus_mcp.store.audit.log import RecordPosition
+from saasus_mcp.store.records import Approval
 
 RECENT_DECISIONS = 20
 MAX_LISTED_NAME = 36

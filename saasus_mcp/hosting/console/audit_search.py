@@ -14,7 +14,7 @@ from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 PAGE_SIZE, SCAN_LIMIT, BATCH_SIZE = 50, 5_000, 500
 """Entries on a page, how many records are searched for one page, and how many are read at once."""

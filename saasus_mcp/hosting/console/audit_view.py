@@ -26,7 +26,8 @@ from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Reason
-from saasus_mcp.store import (
+from saasus_mcp.store.audit.log import RecordPosition
+from saasus_mcp.store.errors import (
     AlreadyUsed,
     BudgetExceeded,
     GrantExpired,
@@ -35,7 +36,6 @@ from saasus_mcp.store import (
     WritesFrozen,
     WrongKey,
 )
-from saasus_mcp.store.audit.log import RecordPosition
 
 DEFAULT_DAYS = 7
 AUDIT_EVENTS = ("begun", "requested", "refused", "decided")

@@ -22,7 +22,7 @@ from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
 from saasus_mcp.server.pipeline.undo import UndoPreview, UndoStep, preview_undo
-from saasus_mcp.store import Approval, UndoEntry
+from saasus_mcp.store.records import Approval, UndoEntry
 
 PAGE_SIZE = 50
 UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "undo_none"})

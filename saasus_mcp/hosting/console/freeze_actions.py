@@ -9,7 +9,7 @@ from saasus_mcp.hosting.console.forms import read_reason
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 
 
 def freeze_writes(service: ConsoleService, approver: Approver, fields: Mapping[str, str]) -> None:

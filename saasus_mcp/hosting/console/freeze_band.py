@@ -13,7 +13,7 @@ from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.store import Freeze
+from saasus_mcp.store.records import Freeze
 
 
 @dataclass(frozen=True, slots=True)

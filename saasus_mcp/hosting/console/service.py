@@ -19,11 +19,11 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.settings.profiles import EVERYONE
-from saasus_mcp.store import Approval, Freeze, UndoEntry
+from saasus_mcp.store.records import Approval, Freeze, UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
     from saasus_mcp.store.tokens import Token
 
 DAY_SECONDS = 24 * 3600

@@ -24,7 +24,7 @@ from saasus_mcp.hosting.http_errors import error_response
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.saasus.network_errors import UNUSABLE
 from saasus_mcp.settings.profiles import EVERYONE
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.sessions.client_session import ClientSession
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 

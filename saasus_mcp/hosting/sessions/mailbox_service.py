@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import anyio
 
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.mailboxes import ALIVE_SECONDS, Mailbox, MailboxMessage, MailboxStore
 
 log = logging.getLogger(__name__)

@@ -47,7 +47,7 @@ from saasus_mcp.hosting.sessions.exchange import (
 )
 from saasus_mcp.hosting.sessions.mailbox_service import MailboxService
 from saasus_mcp.hosting.sessions.message_faults import refuse_message
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.mailboxes import MailboxFull
 
 log = logging.getLogger(__name__)

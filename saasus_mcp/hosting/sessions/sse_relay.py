@@ -29,7 +29,7 @@ from saasus_mcp.hosting.sessions.client_session import owner_digest
 from saasus_mcp.hosting.sessions.exchange import body_receiver, discard
 from saasus_mcp.hosting.sessions.mailbox_service import MailboxService
 from saasus_mcp.permissions.policy.narrowing import Narrowing
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.mailboxes import Mailbox, MailboxFull
 
 log = logging.getLogger(__name__)

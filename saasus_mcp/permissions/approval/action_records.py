@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from saasus_mcp.common.person import NOBODY, Person
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Approval, HiddenSecret, Store
+    from saasus_mcp.store.records import Approval, HiddenSecret
+    from saasus_mcp.store.store import Store
 
 Channel = Literal["terminal", "console", "server", "client"]
 

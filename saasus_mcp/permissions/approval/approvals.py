@@ -23,10 +23,10 @@ from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import explain_stale_approval
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.store import Approval, ApprovalStatus, ProofUse
+from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 APPROVAL_LIFETIME = 15 * 60
 WAIT_AFTER_REJECTION = 10 * 60

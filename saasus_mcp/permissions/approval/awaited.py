@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import ProofUse
+from saasus_mcp.store.records import ProofUse
 
 CONFIRMATION_LIFETIME = 10 * 60
 ASK = message("permissions.ask_person_hint")

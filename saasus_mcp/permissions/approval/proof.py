@@ -13,7 +13,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import ProofUse
+    from saasus_mcp.store.records import ProofUse
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.permissions.policy.model import Ceiling, Principal
-from saasus_mcp.store import BudgetCharge
-from saasus_mcp.store.records import BudgetKind
+from saasus_mcp.store.records import BudgetCharge, BudgetKind
 
 HOUR, MINUTE = 3600, 60
 WINDOWS: Mapping[BudgetKind, int] = {"destructive": HOUR, "users": HOUR, "writes": MINUTE}

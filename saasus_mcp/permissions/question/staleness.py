@@ -12,7 +12,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.question.content import UnresolvedId, Value
 from saasus_mcp.permissions.question.formatting import Formatted, ReadError
 from saasus_mcp.permissions.question.values import ValueFactory
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 PLAN_FIELD = "plan digest"
 """The bound field of a job: another one says that the plan changed, and means nothing to a person."""

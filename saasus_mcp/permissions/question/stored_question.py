@@ -6,7 +6,7 @@ import json
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.question.content import Question
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 
 def load_question(approval: Approval) -> Question | None:

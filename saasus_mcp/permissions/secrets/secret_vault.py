@@ -15,10 +15,10 @@ from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, 
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.arguments import Arguments, secret_handles
-from saasus_mcp.store import HiddenSecret
+from saasus_mcp.store.records import HiddenSecret
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 HANDLE_PREFIX = "secret://r/"
 REFERENCE_PREFIX = "secret://"

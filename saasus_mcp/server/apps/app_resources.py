@@ -22,7 +22,7 @@ from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 APPROVALS_URI = "saasus://approvals/"
 DOCUMENT_TTL_MS = 3_600_000

@@ -34,7 +34,7 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
 from saasus_mcp.server.pipeline.prepared_call import Authorized
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
 from saasus_mcp.settings.addresses import is_loopback
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 LANGUAGES: tuple[Language, Language] = ("en", "ja")
 MAX_SHOWN_PAGES = 1_000

@@ -30,20 +30,19 @@ from saasus_mcp.server.pipeline.call_observer import CallObserver
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling.processor_turns import release_turn
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
-from saasus_mcp.store import (
+from saasus_mcp.store.errors import (
     AlreadyUsed,
     BudgetExceeded,
-    CallOutcome,
-    Commitment,
     GrantExpired,
     StoreError,
     StoreUnavailable,
     WritesFrozen,
     WrongKey,
 )
+from saasus_mcp.store.records import CallOutcome, Commitment
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from saasus_mcp.permissions.approval.confirmation import ClientAnswer, Confirmat
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.store import UndoEntry
+from saasus_mcp.store.records import UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall

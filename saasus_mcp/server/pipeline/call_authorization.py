@@ -23,10 +23,11 @@ from saasus_mcp.server.pipeline.approval_gate import ApprovalGate, ConsentReques
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store, UndoEntry
+    from saasus_mcp.store.records import UndoEntry
+    from saasus_mcp.store.store import Store
 
 RevocationCheck = Callable[[Principal], Awaitable[bool]]
 """Returns whether the caller's token was revoked since the request. Raises StoreError if that is not known now."""

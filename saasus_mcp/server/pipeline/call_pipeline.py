@@ -52,10 +52,10 @@ from saasus_mcp.server.results.result_store import ANSWER_BUDGET, ResultOrigin, 
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
 from saasus_mcp.server.scheduling.worker_threads import is_large, run_in_worker
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 
 class Pipeline:

@@ -32,7 +32,7 @@ from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, FairQueue, Slot
 from saasus_mcp.server.scheduling.processor_turns import release_turn
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,9 @@ from saasus_mcp.server.pipeline.audit_recorder import authorization_record, job_
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, ask_in_rounds
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import Authorized
-from saasus_mcp.store import Commitment, JobGrant, StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import JobStepRef
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
-from saasus_mcp.store import ProofUse, StepClaim, StepOutcome
+from saasus_mcp.store.job_records import StepClaim, StepOutcome
+from saasus_mcp.store.records import ProofUse
 
 if TYPE_CHECKING:
     from saasus_mcp.store.jobs import JobStore

@@ -22,7 +22,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_grants import step_digest
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.scheduling.store_executor import T
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 
 if TYPE_CHECKING:
     from saasus_mcp.store.jobs import JobStore

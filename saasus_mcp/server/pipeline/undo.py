@@ -18,7 +18,7 @@ from saasus_mcp.permissions.inspection.target import clean_name
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, UndoRef
-from saasus_mcp.store import UndoEntry
+from saasus_mcp.store.records import UndoEntry
 
 NAMING_FIELDS = (
     "email",

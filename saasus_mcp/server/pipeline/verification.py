@@ -24,7 +24,7 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
-from saasus_mcp.store import UndoEntry
+from saasus_mcp.store.records import UndoEntry
 
 
 async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader, before: Any = None) -> ToolAnswer:

@@ -20,10 +20,11 @@ from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.results.truncation import Truncation, truncate
 from saasus_mcp.server.scheduling import worker_threads
-from saasus_mcp.store import StoredResult, StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import StoredResult
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ import pytest
 from saasus_mcp.cli.approvals import approval_watch
 from saasus_mcp.cli.approvals.approval_watch import ApprovalEvent
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.store import Store
 from saasus_mcp.store.folder_stores import FolderStores
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, create_approval, run_command
 from tests.support.processes import TIMEOUT, start_module
 

@@ -20,7 +20,7 @@ from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.settings import read_settings
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")

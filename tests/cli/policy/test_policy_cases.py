@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.commands import run_command
 from tests.support.policies import CONSOLE_OPERATOR
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal
 from tests.support.processes import TIMEOUT, start_module
 from tests.support.stdio_server import (

@@ -15,7 +15,7 @@ from saasus_mcp import sandbox
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.sandbox import Sandbox
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, run_command, spawn_command
 
 CANARY, NUMBER = "kanarie", 987_654_321

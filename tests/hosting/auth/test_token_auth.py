@@ -17,8 +17,7 @@ from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, AuthUnava
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets import passphrase
-from saasus_mcp.store import StoreError, StoreUnavailable
-from saasus_mcp.store.errors import TokenNameTaken
+from saasus_mcp.store.errors import StoreError, StoreUnavailable, TokenNameTaken
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import TOKEN_LENGTH, TOKENS_FILE, USE_RESOLUTION_SECONDS, Token, TokenStore
 from tests.support.commands import Terminal, run_command

@@ -12,7 +12,7 @@ from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks, VerifiedApprover
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.console import ALICE, TOKEN, ConsoleSession
 
 

@@ -12,7 +12,7 @@ from saasus_mcp.permissions.approval.approvals import WAIT_AFTER_REJECTION
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store import Freeze, ProofUse
+from saasus_mcp.store.records import Freeze, ProofUse
 from tests.support.approvals import NOW
 from tests.support.console import ConsoleSession, decide
 

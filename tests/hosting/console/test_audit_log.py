@@ -18,7 +18,7 @@ from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.hosting.console import audit_export, audit_search, audit_view, signin_sessions
 from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, CALL, ConsoleSession
 

@@ -24,8 +24,10 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store import BudgetCharge, Commitment, Freeze, JobGrant, Store, StoreError
-from saasus_mcp.store.job_records import JobPause
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.job_records import JobGrant, JobPause
+from saasus_mcp.store.records import BudgetCharge, Commitment, Freeze
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 
 OWNER = Approver("local:me", is_owner=True)

@@ -12,7 +12,7 @@ from saasus_mcp.hosting.console import job_actions
 from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import Commitment, Freeze, UndoEntry
+from saasus_mcp.store.records import Commitment, Freeze, UndoEntry
 from tests.support.console import ALICE, CALL, JOB, ConsoleSession, csrf_token
 
 REPORT = {

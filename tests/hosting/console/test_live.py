@@ -18,8 +18,8 @@ from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.store import Commitment, JobGrant
-from saasus_mcp.store.job_records import JobPause, PauseSide
+from saasus_mcp.store.job_records import JobGrant, JobPause, PauseSide
+from saasus_mcp.store.records import Commitment
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, JOB, REQUESTED_AT, ConsoleSession
 

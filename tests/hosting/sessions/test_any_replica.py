@@ -14,7 +14,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.hosting.sessions import ended_sessions, exchange, mailbox_service
 from saasus_mcp.hosting.sessions.exchange import Exchange
-from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import StoreError
 from tests.support.arguments import complete_arguments
 from tests.support.gate import target_answers
 from tests.support.handshake_client import ELICITATION, HandshakeClient, handshake_client

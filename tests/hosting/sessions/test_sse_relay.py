@@ -22,8 +22,8 @@ from saasus_mcp.hosting.sessions.exchange import body_receiver
 from saasus_mcp.hosting.sessions.sse_relay import SseRelay
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
-from saasus_mcp.store import StoreError, StoreUnavailable
 from saasus_mcp.store import mailboxes as stored
+from saasus_mcp.store.errors import StoreError, StoreUnavailable
 from saasus_mcp.store.mailboxes import MailboxMessage, MailboxStore
 from tests.support.hosting_server import build_server
 from tests.support.processes import TIMEOUT

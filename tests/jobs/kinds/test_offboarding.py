@@ -16,7 +16,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 from tests.support.job_data import AOZORA, MIDORI, USER, add_invitation, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL

@@ -14,7 +14,7 @@ from saasus_mcp.permissions.policy.rules import RulePolicy
 from saasus_mcp.permissions.question.content import NamedItem, Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.policies import build_policy, build_rule

@@ -18,7 +18,8 @@ from saasus_mcp.permissions.approval.proof import Binding, Destination, Proof
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 
 NOW = 1_790_000_000.0
 BINDING = Binding("auth.DeleteTenant", "r" * 64, "local:me", "default", "saas")

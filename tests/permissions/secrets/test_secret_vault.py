@@ -12,7 +12,8 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX, SECRET_LIFETIME, SecretCollector, SecretVault
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.store import Store
 
 NOW = 1_790_000_000.0
 

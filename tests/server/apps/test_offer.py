@@ -16,7 +16,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.apps.documents import APPS
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, APPS_URI, EXTENSION_ID, declares_apps
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, Era, StubApi, build_pipeline, connect_client
 
 BY_ERA = pytest.mark.parametrize("era", ERAS)

@@ -19,7 +19,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.offers.completion import CACHE_SECONDS, ArgumentCompletion
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, Era, StubApi, build_pipeline, connect_client
 from tests.support.policies import build_policy as of_rules
 from tests.support.policies import build_rule

@@ -12,7 +12,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.server.surface.compact_tools import call_tool_for
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.compact_surface import BY_ERA
 from tests.support.gate import (

@@ -18,7 +18,9 @@ from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline import audit_recorder
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
-from saasus_mcp.store import Freeze, Store, StoreError, StoreUnavailable
+from saasus_mcp.store.errors import StoreError, StoreUnavailable
+from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, reply_text, run_over_operations, start_session, type_name
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, accept_question, build_pipeline

@@ -21,8 +21,8 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store import Store
 from saasus_mcp.store.database import sqlite
+from saasus_mcp.store.store import Store
 from scripts.speed.stub import body
 from tests.support.function_calls import FunctionCalls
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline

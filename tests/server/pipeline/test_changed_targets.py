@@ -20,7 +20,8 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, Elicitor
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 from tests.support.gate import NOW
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 from tests.support.crashing_call import KEY, STEPS
 from tests.support.pipeline import CREDENTIALS
 from tests.support.processes import ROOT, run_module

@@ -15,7 +15,9 @@ from saasus_mcp.permissions.policy.rules import RulePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.job_steps import evaluate_step
-from saasus_mcp.store import Commitment, JobGrant, Store
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule
 

@@ -16,7 +16,7 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.undo import Undoer, plan_undo
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import PLACE, PRINCIPAL, StubApi, build_pipeline
 

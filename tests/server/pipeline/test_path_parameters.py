@@ -16,7 +16,7 @@ from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, build_pipeline, match_operation
 

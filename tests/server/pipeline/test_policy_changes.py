@@ -22,7 +22,8 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.undo import Undoer, plan_undo
 from saasus_mcp.server.scheduling.fair_queue import WRITE_WAIT_SECONDS, FairQueue, Slot
-from saasus_mcp.store import Freeze, Store
+from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.store import Store
 from tests.support.gate import APPROVAL_CODE, Clock
 from tests.support.pipeline import PLACE, PRINCIPAL, StubApi, build_pipeline
 

@@ -13,7 +13,7 @@ from saasus_mcp.permissions.approval.confirmation import ClientAnswer, Confirmat
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from scripts.stage import NOW as STORY
 from scripts.story import FIRST, values_for
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline

@@ -14,7 +14,8 @@ from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 from tests.support.gate import Clock
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.policy import file as policy_file
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.compact_surface import BY_ERA, list_names
 from tests.support.gate import reply_text
 from tests.support.pipeline import Era, StubApi, build_pipeline, connect_client

@@ -20,7 +20,7 @@ from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
 from tests.support.pipeline import CREDENTIALS, ERAS, PRINCIPAL, Era, StubApi, build_pipeline, connect_client
 

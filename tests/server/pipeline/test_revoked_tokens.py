@@ -17,7 +17,8 @@ from saasus_mcp.saasus.route import CONNECTIONS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
-from saasus_mcp.store import Store, StoreUnavailable
+from saasus_mcp.store.errors import StoreUnavailable
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import StubApi, build_pipeline
 
 HOLDER = Principal("token:ci")

@@ -23,7 +23,7 @@ from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX, SECRET_LI
 from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, Person
 from tests.support.pipeline import (

@@ -9,7 +9,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, Era, StubApi, build_pipeline, connect_client
 
 HUSH = "hush-hush-by-name"

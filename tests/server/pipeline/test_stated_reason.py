@@ -14,7 +14,7 @@ from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.stated_reason import REASON_META_KEY
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.gate import NOW, Person, reply_text, start_session
 from tests.support.pipeline import CREDENTIALS, ERAS, PRINCIPAL, Era, StubApi, accept_question, build_pipeline
 

@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
 RULES = """\

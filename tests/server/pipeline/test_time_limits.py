@@ -24,7 +24,7 @@ from saasus_mcp.server.mcp_server import build_server
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.progress import WAITING_MESSAGE
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import CREDENTIALS, ERAS, PLACE, PRINCIPAL, Era, StubApi, build_pipeline, match_operation
 from tests.support.policies import build_policy, build_rule
 

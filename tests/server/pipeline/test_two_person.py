@@ -16,7 +16,8 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store.records import Approval
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import NOW, target_answers
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline

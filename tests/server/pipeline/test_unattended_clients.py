@@ -16,7 +16,7 @@ from saasus_mcp.permissions.approval.confirmation import (
 )
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.gate import (
     APPROVAL_CODE,
     NOT_FULLY_SHOWN,

@@ -23,7 +23,9 @@ from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
-from saasus_mcp.store import Commitment, Freeze, JobGrant, Store, UndoEntry
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment, Freeze, UndoEntry
+from saasus_mcp.store.store import Store
 from scripts.story import AOZORA, USER
 from tests.support.outages import lose_commits
 from tests.support.policies import build_policy, build_rule

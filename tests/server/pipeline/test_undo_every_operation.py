@@ -22,7 +22,8 @@ from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
-from saasus_mcp.store import Store, UndoEntry
+from saasus_mcp.store.records import UndoEntry
+from saasus_mcp.store.store import Store
 from scripts.stage import NOW
 from scripts.story import AOZORA, FIRST, MIDORI, USER, values_for
 

@@ -14,7 +14,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.mcp_server import build_server
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, StubApi, build_pipeline
 
 CONSOLE = "http://127.0.0.1:8000/console"

@@ -21,7 +21,7 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import prepare_call
 from saasus_mcp.server.pipeline.verification import verify_outcome
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import CREDENTIALS, PLACE, PRINCIPAL, StubApi, build_pipeline, match_operation
 from tests.support.policies import build_policy, build_rule
 

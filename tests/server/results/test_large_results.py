@@ -21,7 +21,7 @@ from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, PLACE, Era, connect_client
 
 MANY = 10_000

@@ -9,7 +9,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.compact_surface import BY_ERA, list_names
 from tests.support.gate import reply_text

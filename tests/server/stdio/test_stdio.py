@@ -22,7 +22,7 @@ from saasus_mcp.server.stdio.log_throttle import FIRST_LINES, RepeatFilter
 from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.stdio_client import MakeWire, initialize, line, request, served
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.function_calls import FunctionCalls
 from tests.support.stdio_client import initialize, line, served
 from tests.support.stdio_client import request as rpc

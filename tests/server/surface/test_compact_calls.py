@@ -15,7 +15,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.compact_surface import APPROVER, BY_ERA, COMPACT_TOOLS, compact_call
 from tests.support.gate import (

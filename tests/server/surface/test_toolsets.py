@@ -13,7 +13,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, TOOLSETS
-from saasus_mcp.store import Store
+from saasus_mcp.store.store import Store
 from tests.support.compact_surface import (
     BUILT_IN_TOOLS,
     BY_ERA,

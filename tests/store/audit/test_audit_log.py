@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
-from saasus_mcp.store import ChainHead, Commitment, Store, StoreError
 from saasus_mcp.store.audit.chain_verification import verify_chains
-from saasus_mcp.store.audit.hash_chain import GENESIS_MAC, ChainRecord, derive_store_keys, record_mac
+from saasus_mcp.store.audit.hash_chain import GENESIS_MAC, ChainHead, ChainRecord, derive_store_keys, record_mac
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import audit
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support.databases import KEY, execute, open_stores
 

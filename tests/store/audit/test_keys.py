@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from saasus_mcp.store import CallOutcome, Commitment, Freeze, Store, StoreError, WrongKey
 from saasus_mcp.store.audit.keys import list_key_ids
 from saasus_mcp.store.database.schema import notices
+from saasus_mcp.store.errors import StoreError, WrongKey
+from saasus_mcp.store.records import CallOutcome, Commitment, Freeze
+from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import KEY, execute, open_stores
 

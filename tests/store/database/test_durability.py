@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from saasus_mcp.store import Commitment, Store
+from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.store import Store
 
 RECORD = {"operation": "auth.CreateTenant", "principal": "local:a", "decision": "allow"}
 

@@ -12,7 +12,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from saasus_mcp.store import Freeze, Store
+from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.databases import KEY
 

@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.outages import database_behind, empty_database, fill_database
