@@ -27,7 +27,7 @@ from saasus_mcp.jobs.pause_gate import describe_expired, paused_too_long
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.store_retry import query_jobs, retry
-from saasus_mcp.permissions.approval.proof import json_digest
+from saasus_mcp.permissions.approval.proof import Binding, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
@@ -59,6 +59,7 @@ class DecidedStep:
     """The decision on one step, with its tool and its group."""
 
     decision: Decision
+    binding: Binding
     tool: str
     group: str
 
@@ -236,6 +237,7 @@ class JobRunner:
             critical=next(iter(critical), ""),
             critical_count=len(critical),
             listed=len(plan.steps) if plan.is_list else 0,
+            covered=[each.binding for each in decisions if critical or not self._is_critical(each)],
         )
         return plan, proposal
 
@@ -245,12 +247,7 @@ class JobRunner:
         Only an approval covers critical steps, only those of one operation, and only so many as the policy allows.
         """
         decision, bulk = _strictest(steps), self.pipeline.policy.bulk
-        pairs = zip(plan.steps, steps, strict=True)
-        critical = [
-            step.operation
-            for step, decided in pairs
-            if decided.decision.outcome != "allow" and self.pipeline.catalogue.find(step.operation).level == "critical"
-        ]
+        critical = [each.binding.operation for each in steps if self._is_critical(each)]
         if (
             not plan.is_list
             or bulk.critical != "once"
@@ -259,6 +256,13 @@ class JobRunner:
         ):
             return decision, []
         return replace(decision, outcome="approve", typed=True) if decision.outcome == "confirm" else decision, critical
+
+    def _is_critical(self, step: DecidedStep) -> bool:
+        """Return whether a step is critical and needs a person."""
+        return (
+            step.decision.outcome != "allow"
+            and self.pipeline.catalogue.find(step.binding.operation).level == "critical"
+        )
 
     async def require_startable(self, job: Job, principal: Principal) -> None:
         """Require that the connection that resumes a job could start it.
@@ -323,7 +327,7 @@ class JobRunner:
                     raise AssertionError(f"{spec.name} does not declare that it calls {step.operation}")
                 call = await reader.build_call(step)
                 evaluated = await evaluate_step(self.pipeline, call, reader.reader_for, binds=step.binds)
-                decisions.append(DecidedStep(evaluated.decision, call.name, group.name))
+                decisions.append(DecidedStep(evaluated.decision, evaluated.binding, call.name, group.name))
                 digests[step.step] = evaluated.digest
                 steps.append(replace(step, snapshot=evaluated.snapshot))
             groups.append(replace(group, steps=tuple(steps)))

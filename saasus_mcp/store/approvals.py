@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.store.audit.log import AuditLog
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
-from saasus_mcp.store.database.schema import approvals, confirmations
+from saasus_mcp.store.database.schema import approvals, confirmations, covered_calls
 from saasus_mcp.store.errors import AlreadyUsed
 from saasus_mcp.store.notices import add_event, decision_event, request_event
 from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
@@ -29,11 +29,14 @@ class ApprovalStore:
     _database: Database
     audit_log: AuditLog
 
-    def request_approval(self, wanted: Approval, most_pending: int) -> Approval | None:
+    def request_approval(self, wanted: Approval, most_pending: int, covered: Collection[str] = ()) -> Approval | None:
         """Return the approval that applies to a request.
 
         This is the live approval of the same call, else a rejection of the call or a variation of it until `retry_at`, else
         `wanted`, stored as pending. None if the principal has `most_pending` pending approvals.
+
+        Args:
+            covered: the subjects of the calls of a list. A rejection of the list covers each of them.
         """
         with self._database.transaction() as connection:
             acquire_lock(connection, "approvals", wanted.principal)
@@ -49,6 +52,9 @@ class ApprovalStore:
             if pending >= most_pending:
                 return None
             connection.execute(insert(approvals).values(**{name: getattr(wanted, name) for name in _COLUMNS}))
+            if covered:
+                parts = [{"code": wanted.code, "subject": each} for each in dict.fromkeys(covered)]
+                connection.execute(insert(covered_calls), parts)
             add_event(connection, request_event(wanted))
             return wanted
 
@@ -71,6 +77,21 @@ class ApprovalStore:
         """Return the rejection of a call or a variation of it, until its `retry_at`."""
         with self._database.read_transaction(long_running=False) as connection:
             return _find_rejected(connection, subject, now)
+
+    def list_rejected(self, principal: str, now: float) -> dict[str, Approval]:
+        """Return the rejections of a principal's calls that hold until their `retry_at`, by the subject of each call."""
+        own = (approvals.c.principal == principal, approvals.c.status == "rejected", approvals.c.retry_at > now)
+        parts = select(approvals, covered_calls.c.subject.label("part")).outerjoin(
+            covered_calls, covered_calls.c.code == approvals.c.code
+        )
+        found: dict[str, Approval] = {}
+        with self._database.read_transaction(long_running=False) as connection:
+            for row in connection.execute(parts.where(*own)):
+                columns = row._asdict()
+                part = columns.pop("part")
+                rejected = Approval(**columns)
+                found |= {subject: rejected for subject in (rejected.subject, part) if subject}
+        return found
 
     def decide_approval(
         self,
@@ -136,7 +157,9 @@ def use_proof(connection: Connection, proof: ProofUse, at: float) -> None:
 
 
 def _find_rejected(connection: Connection, subject: str, now: float) -> Approval | None:
-    waiting = (approvals.c.subject == subject, approvals.c.status == "rejected", approvals.c.retry_at > now)
+    lists = select(covered_calls.c.code).where(covered_calls.c.subject == subject)
+    about = or_(approvals.c.subject == subject, approvals.c.code.in_(lists))
+    waiting = (about, approvals.c.status == "rejected", approvals.c.retry_at > now)
     row = connection.execute(select(approvals).where(*waiting).order_by(approvals.c.retry_at.desc())).first()
     return Approval(**row._asdict()) if row is not None and subject else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,15 @@ class ApprovalService:
         now: float,
         *,
         two_person: bool = False,
+        covered: Collection[Binding] = (),
     ) -> tuple[Proof | None, Approval]:
         """Return the proof if this call was approved and its target is unchanged; else None and the pending approval.
 
         An invalid approval is withdrawn, and the question of the new one begins with the cause. An approval of exactly this call is valid
         even if a variation of the call was rejected.
+
+        Args:
+            covered: the calls of a list, to which a rejection of the list applies, too.
 
         Raises:
             CallRefused: the call or a variation was rejected a short while ago, or too many approvals are pending.
@@ -80,7 +85,7 @@ class ApprovalService:
             question = fit_dialog(replace(question, lead=explain_stale_approval(live, snapshot)))
             live = None
         if live is None:
-            return None, self._ask(binding, snapshot, question, now, two_person=two_person)
+            return None, self._ask(binding, snapshot, question, now, two_person=two_person, covered=covered)
         if live.status == "pending":
             return None, live
         return Proof(
@@ -95,6 +100,7 @@ class ApprovalService:
         now: float,
         *,
         two_person: bool,
+        covered: Collection[Binding],
     ) -> Approval:
         shown = replace(question, typed=question.typed or Text(snapshot.name, snapshot.name)).to_json()
         if len(shown) + len(snapshot.encoded) > MAX_QUESTION_LENGTH:
@@ -115,7 +121,7 @@ class ApprovalService:
             two_person=two_person,
             subject=binding.subject(),
         )
-        pending = self._store.request_approval(wanted, MAX_PENDING)
+        pending = self._store.request_approval(wanted, MAX_PENDING, [each.subject() for each in covered])
         if pending is None:
             raise self._flooded(binding.principal, now)
         if pending.status == "rejected":
@@ -150,6 +156,18 @@ class ApprovalService:
         found = self._store.find_rejected(binding.subject(), now)
         if found is not None:
             raise _rejected(found, binding, now)
+
+    def require_none_rejected(self, binding: Binding, covered: Collection[Binding], now: float) -> None:
+        """Check that no person rejected one of the calls that a list covers a short while ago, unless they approved this list.
+
+        Raises:
+            CallRefused: a person did.
+        """
+        if not covered or not (rejected := self._store.list_rejected(binding.principal, now)):
+            return
+        found = next(((each, rejected[each.subject()]) for each in covered if each.subject() in rejected), None)
+        if found is not None and not self.is_approved(binding, now):
+            raise _rejected(found[1], found[0], now)
 
     def is_approved(self, binding: Binding, now: float) -> bool:
         """Return whether a person approved exactly this call and the approval is unused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import tzinfo
 from urllib.parse import urlsplit
@@ -58,6 +58,7 @@ class ConsentRequest:
         binding: what the consent is bound to.
         call: how the client can ask, and what the person has answered so far.
         two_person: whether the approver must be a person other than the requester.
+        covered: the calls of a list, to which a rejection of the list applies, too.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ConsentRequest:
     binding: Binding
     call: Call
     two_person: bool
+    covered: Collection[Binding] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,14 @@ class ApprovalGate:
         await self.store_executor(lambda: self.approvals.require_not_rejected(binding, now))
         return ConsentChannel(in_client=True)
 
+    async def require_none_rejected(self, binding: Binding, covered: Collection[Binding]) -> None:
+        """Check that no call that a list covers was rejected a short while ago. See `ApprovalService`.
+
+        Raises:
+            CallRefused: one was.
+        """
+        await self.store_executor(lambda: self.approvals.require_none_rejected(binding, covered, self.clock()))
+
     async def obtain_consent(
         self, request: ConsentRequest, channel: ConsentChannel, draft: QuestionDraft
     ) -> Authorized | PendingElicitation | ConfirmationReply:
@@ -175,7 +185,9 @@ class ApprovalGate:
         """Return the permission if a person has approved the call outside the client; else request an approval."""
         binding, snapshot, two_person = request.binding, draft.inspection.snapshot, request.two_person
         proof, approval = await self.store_executor(
-            lambda: self.approvals.obtain_proof(binding, snapshot, draft.question, self.clock(), two_person=two_person)
+            lambda: self.approvals.obtain_proof(
+                binding, snapshot, draft.question, self.clock(), two_person=two_person, covered=request.covered
+            )
         )
         approved = Question.from_json(approval.preview)
         before, after = _comparable(approved), _comparable(draft.question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,6 +51,7 @@ class JobProposal:
         steps: by step, the digest of its call.
         snapshot: the text that a person types, and the state that the consent is bound to.
         critical, critical_count, listed: see `JobStepRef`.
+        covered: the calls that the consent covers. A critical call that asks for its own approval is not among them.
         typed_count: whether the person types the text even if each single call needs a plain confirmation only.
     """
 
@@ -67,6 +68,7 @@ class JobProposal:
     critical: str = ""
     critical_count: int = 0
     listed: int = 0
+    covered: Sequence[Binding] = ()
 
 
 async def authorize_job(
@@ -111,6 +113,16 @@ async def _authorize(
 ) -> Authorized | PendingElicitation | ConfirmationReply:
     destination, decision, gate = pipeline.destination, job.decision, pipeline.approval_gate
     require_not_denied(job.name, decision)
+    # The binding names the request. The plan is part of the snapshot, so that another plan is asked about again.
+    binding = Binding(
+        operation=job.name,
+        request=json_digest(dict(job.arguments)),
+        principal=job.principal.id,
+        profile=destination.profile,
+        saas_id=destination.saas_id,
+        target=job.question.name,
+    )
+    await gate.require_none_rejected(binding, job.covered)
     if decision.outcome == "allow":
         gate.require_not_declined(call)
         return Authorized(decision)
@@ -119,17 +131,10 @@ async def _authorize(
     request = ConsentRequest(
         name=job.name,
         decision=decision,
-        # The binding names the request. The plan is part of the snapshot, so that another plan is asked about again.
-        binding=Binding(
-            operation=job.name,
-            request=json_digest(dict(job.arguments)),
-            principal=job.principal.id,
-            profile=destination.profile,
-            saas_id=destination.saas_id,
-            target=job.question.name,
-        ),
+        binding=binding,
         call=call,
         two_person=pipeline.policy.two_person,
+        covered=job.covered,
     )
     draft = QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
     return await gate.obtain_consent(request, await gate.choose_channel(request), draft)

@@ -11,6 +11,7 @@ from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.permissions.approval.proof import Binding
 from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_target
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
 from saasus_mcp.permissions.inspection.target import ApiReader
@@ -35,10 +36,12 @@ class StepDecision:
     Attributes:
         digest: see `job_grants.step_digest`.
         snapshot: the encoded snapshot of the target. Empty if the consent is not bound to it.
+        binding: what the consent of a person to this call alone is bound to.
     """
 
     decision: Decision
     digest: str
+    binding: Binding
     snapshot: str = ""
 
 
@@ -67,7 +70,7 @@ async def evaluate_step(
         if not step.later:  # an earlier step may create the target
             require_target_exists(operation, arguments, inspection.snapshot)
         step = replace(step, bound=inspection.snapshot.encoded)
-    return StepDecision(decision, step_digest(prepared, step), step.bound)
+    return StepDecision(decision, step_digest(prepared, step), prepared.binding(pipeline.destination), step.bound)
 
 
 async def undo_ref_of(pipeline: Pipeline, undoes: tuple[str, int] | None) -> UndoRef | None:

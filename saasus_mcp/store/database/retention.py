@@ -13,6 +13,7 @@ from saasus_mcp.store.database.schema import (
     approvals,
     charges,
     confirmations,
+    covered_calls,
     ended_sessions,
     job_pauses,
     job_steps,
@@ -52,6 +53,7 @@ during its window (an hour)."""
 _PARENTS: tuple[tuple[Table, str, Column[Any]], ...] = (
     (job_steps, "job", jobs.c.id),
     (job_pauses, "job", jobs.c.id),
+    (covered_calls, "code", approvals.c.code),
     (undone, "call", journal.c.call),
     (notice_deliveries, "notice", notices.c.id),
 )

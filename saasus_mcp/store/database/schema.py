@@ -55,6 +55,15 @@ Index("approvals_by_binding", approvals.c.binding, approvals.c.status)
 Index("approvals_by_principal", approvals.c.principal, approvals.c.status)
 Index("approvals_by_end", approvals.c.expires_at)
 
+covered_calls = Table(
+    "covered_calls",
+    metadata,
+    Column("code", String(16), primary_key=True, comment="the approval of a list of calls"),
+    Column("subject", String(64), primary_key=True, comment="of a call of the list: see approvals.subject"),
+    info=ADDED,
+)
+Index("covered_calls_by_subject", covered_calls.c.subject)
+
 confirmations = Table(
     "confirmations",
     metadata,
