@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.store import Approval
+from saasus_mcp.store.records import Approval
 from tests.support.job_data import AOZORA, MIDORI, sandbox_state
 from tests.support.job_server import JobServer, start_job_server
 from tests.support.sandbox_client import Person
