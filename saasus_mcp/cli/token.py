@@ -203,7 +203,7 @@ def _token_lines(token: Token, now: float, reader: Reader) -> Iterator[str]:
 
 
 def _state(token: Token, now: float, reader: Reader) -> Message:
-    if token.revoked_at is not None:
+    if token.revoked_at is not None and token.revoked_at < token.expires_at:
         return one_of("cli_token.state", "revoked", at=format_time(token.revoked_at, now, reader))
     until = format_time(token.expires_at, now, reader)
     return one_of("cli_token.state", "until" if token.is_valid(now) else "expired", at=until)

@@ -345,12 +345,14 @@ def _principal_to_json(principal: Principal) -> dict[str, Any]:
         "groups": sorted(principal.groups),
         "claims": dict(principal.claims),
         "narrowing": principal.narrowing.to_json(),
+        "credential": principal.credential,
     }
 
 
 def _principal_from_json(stored: Mapping[str, Any]) -> Principal:
     narrowing = Narrowing.from_json(stored["narrowing"])
-    return Principal(stored["id"], frozenset(stored["groups"]), stored["claims"], narrowing)
+    credential = stored.get("credential", "")  # an earlier version stored none
+    return Principal(stored["id"], frozenset(stored["groups"]), stored["claims"], narrowing, credential=credential)
 
 
 def _split_reason(call: Call) -> tuple[Call, str]:

@@ -29,6 +29,8 @@ TOKEN_BYTES = 32
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 43
 TOKEN_PATTERN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 """Text of another form is refused without a query."""
+TOKEN_ID_LENGTH = 16
+"""Characters of the hash of a token that name it among the tokens of its name."""
 USE_RESOLUTION_SECONDS = 3600.0
 """The last use is saved at most this often, so that most calls need no write."""
 
@@ -170,13 +172,18 @@ class TokenStore:
             self._save_use(hashed, now)
         return record
 
-    def is_revoked(self, name: str) -> bool:
-        """Return True if every token with this name was revoked. One that has expired was not.
+    def is_revoked(self, name: str, id: str = "") -> bool:
+        """Return True if a token was revoked, also after another one took its place. One that has expired was not.
+
+        Args:
+            id: which of the tokens with this name (`token_id`). If it is empty, as in jobs that an earlier version started, the
+                answer is True if every token with this name was revoked.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        return all(token.revoked_at is not None for token in _read(self._database.rows(_named(name))))
+        query = _named(name).where(tokens.c.hash.startswith(id, autoescape=True)) if id else _named(name)
+        return all(token.revoked_at is not None for token in _read(self._database.rows(query)))
 
     def _save_use(self, hashed: str, now: float) -> None:
         """Save the last use for people. A full disk must not lock callers out."""
@@ -196,9 +203,12 @@ class TokenStore:
         return _read(self._database.rows(select(tokens).order_by(tokens.c.made_at.desc())))
 
     def revoke(self, name: str, now: float) -> bool:
-        """Revoke the valid token with this name. False if no valid token has it."""
-        valid = (tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
-        return self._database.change(update(tokens).where(*valid).values(revoked_at=now)) > 0
+        """Revoke the tokens with this name. False if all of them were revoked before, or none exists.
+
+        Expired ones are revoked too, because their calls and jobs may still be in progress.
+        """
+        unrevoked = (tokens.c.name == name, tokens.c.revoked_at.is_(None))
+        return self._database.change(update(tokens).where(*unrevoked).values(revoked_at=now)) > 0
 
 
 def _named(name: str) -> Any:
@@ -213,6 +223,11 @@ def _token(row: Any) -> Token:
     values = row._asdict()
     del values["hash"]
     return Token(**{**values, "groups": frozenset(json.loads(row.groups))})
+
+
+def token_id(token: str) -> str:
+    """Return what tells a token from the others of its name, and reveals nothing of it."""
+    return hash_token(token)[:TOKEN_ID_LENGTH]
 
 
 def hash_token(token: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from saasus_mcp.jobs import step_runner
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
 from saasus_mcp.store.errors import StoreUnavailable
 from saasus_mcp.store.records import Freeze
-from tests.support.job_data import list_grants
-from tests.support.job_server import JobServer, start_job_server
+from tests.support.job_data import import_lines, list_grants
+from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.pipeline import PRINCIPAL
 
 CREATE = "auth.CreateSaasUser"
 
@@ -203,3 +206,19 @@ async def test_reads_of_a_running_job_wait_too(tmp_path: Path) -> None:
         on.sandbox.faults.add("status", on="auth.SearchTenantUsers", times=4, status=429, retry_after=1)
         report = await on.wait_for_job((await on.call_json("job_export_users"))["job"])
         assert report["status"] == "done"
+
+
+async def test_a_job_asks_whether_the_very_token_that_started_it_was_revoked(tmp_path: Path) -> None:
+    asked = list[str]()
+
+    async def is_revoked(principal: Principal) -> bool:
+        asked.append(principal.credential)
+        return False
+
+    async with start_job_server(tmp_path, is_revoked=is_revoked) as on:
+        spec, holder = on.runner.specs["job_import_users"], replace(PRINCIPAL, credential="digest")
+        args = {"csv": import_lines(on.sandbox, 1)}
+        job = await on.runner.start(spec, Call(spec.name, args, holder, elicitor=AcceptingPerson()))
+        assert isinstance(job, str)
+        await on.wait_for_job(job)
+        assert set(asked) == {"digest"}

@@ -51,7 +51,13 @@ class Caller:
         """Return the caller as JSON, without the narrowing of the principal, which belongs to a request."""
         who = self.principal
         person = {"name": who.person.name, "email": who.person.email}
-        principal = {"id": who.id, "groups": sorted(who.groups), "claims": dict(who.claims), "person": person}
+        principal = {
+            "id": who.id,
+            "groups": sorted(who.groups),
+            "claims": dict(who.claims),
+            "person": person,
+            "credential": who.credential,
+        }
         rest = {name: getattr(self, name) for name in ("role", "expires_at", "client_id", "issuer", "is_owner")}
         profiles = None if self.profiles is None else sorted(self.profiles)
         return {**rest, "principal": principal, "missing_scopes": list(self.missing_scopes), "profiles": profiles}
@@ -60,7 +66,11 @@ class Caller:
     def from_json(cls, given: Mapping[str, Any]) -> Self:
         """Return the caller of `to_json`."""
         who, profiles = given["principal"], given["profiles"]
-        principal = Principal(who["id"], frozenset(who["groups"]), who["claims"], person=Person(**who["person"]))
+        person, credential = (
+            Person(**who["person"]),
+            who.get("credential", ""),
+        )  # a replica of an earlier version sends none
+        principal = Principal(who["id"], frozenset(who["groups"]), who["claims"], person=person, credential=credential)
         changed = {
             "principal": principal,
             "missing_scopes": tuple(given["missing_scopes"]),

@@ -15,7 +15,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.store.errors import StoreError, StoreUnavailable
-from saasus_mcp.store.tokens import Token, TokenStore
+from saasus_mcp.store.tokens import Token, TokenStore, token_id
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -50,11 +50,13 @@ class TokenAuthenticator:
         if found is None:
             return None
         identity = ID_PREFIX + found.name
-        principal = Principal(identity, principal_groups(found.groups))
+        principal = Principal(identity, principal_groups(found.groups), credential=token_id(token))
         return Caller(principal, found.role, found.expires_at, client_id=identity)
 
     async def is_revoked(self, principal: Principal) -> bool:
-        """Return whether the token of a principal was revoked since it was accepted. Other principals have none.
+        """Return whether the token of a principal was revoked since it was accepted, also if the principal has another one now.
+
+        Other principals have no token.
 
         Raises:
             StoreError: the store cannot be read.
@@ -63,7 +65,7 @@ class TokenAuthenticator:
             return False
         name = principal.id.removeprefix(ID_PREFIX)
         try:
-            return await self._ask(self._tokens.is_revoked, name)
+            return await self._ask(self._tokens.is_revoked, name, principal.credential)
         except (TimeoutError, OSError):
             raise StoreUnavailable(message("hosting.accounts_unavailable"), message("hosting.keep_token")) from None
 

@@ -134,7 +134,7 @@ class ProfileRouter:
 
 
 class BodyRefused(Exception):
-    """The body exceeds a limit, or has two readings. The text says which, and what to send instead."""
+    """The body exceeds a limit, is no text, or has two readings. The text says which, and what to send instead."""
 
     def __init__(self, status: HTTPStatus, text: Text) -> None:
         super().__init__(text)
@@ -145,7 +145,7 @@ def limit_body(receive: Receive) -> Receive:
     """Return `receive` with the limits of `common.json_bounds` applied to the body, and refuse fields that are sent twice.
 
     Raises:
-        BodyRefused: the body exceeds a limit or has a field twice; raised in place of its last part.
+        BodyRefused: the body exceeds a limit, has a NUL byte or a field twice; raised in place of its last part.
     """
     parts: list[bytes] = []
     complete = False
@@ -162,7 +162,8 @@ def limit_body(receive: Receive) -> Receive:
             parts.clear()
             excess = find_excess(body)
             if excess is not None:
-                raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, excess)
+                status = HTTPStatus.BAD_REQUEST if b"\0" in body else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                raise BodyRefused(status, excess)
             twice = await run_sync(find_repeated_member, body) if len(body) > LARGE_BODY else find_repeated_member(body)
             if twice is not None:
                 name = Quoted(twice, bare=True)

@@ -31,6 +31,8 @@ class Principal:
             different claims are never confused.
         narrowing: the limits of the connection.
         person: how people see the caller. No decision depends on it.
+        credential: which of the caller's tokens was accepted, by its digest. Only its revocation is asked for by it. Empty if it
+            is no token of this server.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Principal:
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
     narrowing: Narrowing = field(default=NO_NARROWING, hash=False)
     person: Person = field(default=NOBODY, compare=False)
+    credential: str = field(default="", compare=False, repr=False)
 
     @property
     def is_narrowed(self) -> bool:

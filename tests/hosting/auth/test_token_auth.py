@@ -8,12 +8,13 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from saasus_mcp.hosting.auth import token_auth
-from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, AuthUnavailable
+from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, AuthUnavailable, Caller
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets import passphrase
@@ -92,10 +93,46 @@ async def test_whether_a_token_was_revoked_is_known_by_its_name(accounts: TokenS
     assert not await callers.is_revoked(ci), "another token took its place"
 
 
+async def test_a_revoked_token_stays_revoked_after_another_one_took_its_place(accounts: TokenStore) -> None:
+    clock = Clock()
+    callers = AuthenticatorChain(TokenAuthenticator(accounts, clock))
+
+    async def holder(token: str) -> Principal:
+        caller = await callers.authenticate(token)
+        assert caller is not None
+        return Caller.from_json(caller.to_json()).principal  # as another replica or a job gets it
+
+    first = await holder(accounts.add(wanted()))
+    assert not await callers.is_revoked(first)
+    assert accounts.revoke("ci", clock())
+    second = await holder(accounts.add(wanted(at=clock(), until=3000.0)))
+    assert first == second, "for the policy they are one caller"
+    assert (await callers.is_revoked(first), await callers.is_revoked(second)) == (True, False)
+    clock.now = 3000.0
+    assert not await callers.is_revoked(second), "it expired, and its calls may end"
+    third = await holder(accounts.add(wanted(at=clock())))
+    assert [await callers.is_revoked(each) for each in (first, second, third)] == [True, False, False]
+    assert accounts.revoke("ci", clock())
+    assert [await callers.is_revoked(each) for each in (first, second, third)] == [True] * 3, (
+        "and so does what it began"
+    )
+
+
+async def test_an_expired_token_can_be_revoked_to_stop_what_it_began(accounts: TokenStore) -> None:
+    clock = Clock()
+    callers = TokenAuthenticator(accounts, clock)
+    caller = await callers.authenticate(accounts.add(wanted()))
+    assert caller is not None
+    clock.now = 6000.0
+    assert accounts.revoke("ci", clock())
+    assert await callers.is_revoked(caller.principal)
+    assert await callers.is_revoked(replace(caller.principal, credential="0" * 16)), "nobody knows such a token"
+
+
 async def test_whether_a_token_was_revoked_is_unknown_while_the_store_fails(
     accounts: TokenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hang(_: str) -> bool:
+    def hang(*_: str) -> bool:
         raise TimeoutError
 
     monkeypatch.setattr(accounts, "is_revoked", hang)

@@ -37,17 +37,19 @@ async def test_a_body_too_large_is_refused(catalogue: Catalogue, path: str) -> N
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages/default/"])
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "status", "said"),
     [
-        (b"[" + b"[]," * 30_000 + b"1]", "lists and objects"),
-        (b"[" + b"1," * 90_000 + b"1]", "60,000 values"),
-        (b"[" * 100 + b"]" * 100, "levels deep"),
-        ('{"a": 1}'.encode("utf-16"), "UTF-8"),
+        (b"[" + b"[]," * 30_000 + b"1]", 413, "lists and objects"),
+        (b"[" + b"1," * 90_000 + b"1]", 413, "60,000 values"),
+        (b"[" * 100 + b"]" * 100, 413, "levels deep"),
+        ('{"a": 1}'.encode("utf-16"), 400, "NUL byte. Send JSON in UTF-8"),
+        (b'{"a": "\0"}', 400, "NUL byte"),
+        (b"[" * 100 + b"\0", 400, "NUL byte"),
     ],
-    ids=["lists", "values", "depth", "encoding"],
+    ids=["lists", "values", "depth", "encoding", "nul", "nul and depth"],
 )
 async def test_a_body_of_too_much_is_refused_before_it_is_parsed(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes, said: str
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes, status: int, said: str
 ) -> None:
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("it was parsed")
@@ -61,7 +63,7 @@ async def test_a_body_of_too_much_is_refused_before_it_is_parsed(
         monkeypatch.setattr("json.loads", never)
         for content in (body, in_pieces()):
             answer = await client.post(path, content=content)
-            assert (answer.status_code, said in answer.text) == (413, True)
+            assert (answer.status_code, said in answer.text) == (status, True)
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(
