@@ -39,14 +39,14 @@ def _strings_to_hide(root: JsonNode, client: KnownClient, name: str) -> Iterator
     for child in root.children:
         for inner in child.node.children:
             if child.key == client.servers_key and inner.key == name:
-                yield from _entry_entry_secrets(inner.node)
+                yield from _entry_secrets(inner.node)
             elif not (child.key == INPUTS_KEY and is_input(inner.node.value, name)):
                 yield from _strings(inner)
         if not child.node.children:
             yield from _strings(child)
 
 
-def _entry_entry_secrets(entry: JsonNode) -> Iterator[tuple[int, int]]:
+def _entry_secrets(entry: JsonNode) -> Iterator[tuple[int, int]]:
     """Yield start and end of the strings in this server's entry that may be secret: neither references nor public variables."""
     for child in entry.children:
         if child.key in SECRET_HOLDERS:

@@ -92,7 +92,7 @@ def _with_child(text: str, node: JsonNode, key: str, value: Any) -> str:
 def _with_first_child(text: str, node: JsonNode, key: str, value: Any) -> str:
     """Return the text with the first child of a container, after the comments in it."""
     outer, end = _line_indent(text, node.start), node.end - 1
-    indent = outer + _indent_indent_step(text)
+    indent = outer + _indent_step(text)
     child = _newline(text) + indent + key + _dumped(text, value, indent)
     blank = text[node.start + 1 : end]
     if blank.strip(WHITESPACE):
@@ -135,7 +135,7 @@ def _replacement(text: str, start: int, value: Any) -> str:
 
 
 def _dumped(text: str, value: Any, indent: str) -> str:
-    lines = json.dumps(value, ensure_ascii=False, indent=_indent_indent_step(text)).split("\n")
+    lines = json.dumps(value, ensure_ascii=False, indent=_indent_step(text)).split("\n")
     return (_newline(text) + indent).join(lines)
 
 
@@ -145,7 +145,7 @@ def _line_indent(text: str, at: int) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-def _indent_indent_step(text: str) -> str:
+def _indent_step(text: str) -> str:
     """Return the indentation of the first indented line, or the default."""
     found = re.search(r"\n([ \t]+)\S", text)
     return found[1] if found else DEFAULT_INDENT

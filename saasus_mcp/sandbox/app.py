@@ -13,6 +13,7 @@ import anyio
 import httpx2
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.saasus.signature import Clock, Credentials, now
 from saasus_mcp.sandbox import behaviours, incoming_request, seed
@@ -24,7 +25,6 @@ from saasus_mcp.sandbox.http_answers import (
     HttpAnswer,
     declared_fields,
     drifting_answer,
-    encode_json,
     faulty_answer,
     refusal_answer,
     sample_of,
@@ -214,6 +214,3 @@ async def _cut(scope: incoming_request.Scope, receive: incoming_request.Receive)
         raise httpx2.ReadError("The sandbox cut the connection.")
     connection.abort()
     await receive()
-
-
-__all__ = ["CONNECTION", "CREDENTIALS", "SAAS_NAME", "ReceivedRequest", "Sandbox"]

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.sandbox.faults import InjectedFault
 from saasus_mcp.sandbox.state import Refusal, uid
@@ -22,11 +23,6 @@ class HttpAnswer:
     body: bytes = b""
     content_type: str = "application/json"
     retry_after: int | None = None
-
-
-def encode_json(value: Any) -> bytes:
-    """Return the value as JSON, in the form that the API writes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def refusal_answer(refusal: Refusal) -> HttpAnswer:

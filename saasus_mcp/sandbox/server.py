@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import sys
 from typing import TYPE_CHECKING
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.sandbox.app import CONNECTION, Sandbox
+from saasus_mcp.settings.addresses import is_loopback
 
 if TYPE_CHECKING:
     import uvicorn
@@ -33,7 +33,7 @@ def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
     Raises:
         SaasusMcpError: the host is not local.
     """
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise SaasusMcpError.of("sandbox.not_local", host=host)
     import uvicorn  # noqa: PLC0415 - only where a sandbox is served
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
@@ -62,10 +62,3 @@ def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

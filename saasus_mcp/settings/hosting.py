@@ -64,28 +64,37 @@ class HttpTable(StrictModel):
         return share
 
 
-class JwtTable(StrictModel):
-    """`[auth.jwt]`: the identity provider whose access tokens are accepted.
+class ProviderTable(StrictModel):
+    """What every identity provider has.
 
     Attributes:
-        audience: accepted values of `aud`; by default the URL of this server's /mcp.
-        subject_claim: claim with the caller's user id, the same in every client.
-        groups_claim: claim with the caller's groups, a name or a dotted path.
+        subject_claim: claim with the user id, the same in every client. It must be equal in both tables; otherwise one person
+            counts as two and could approve their own calls.
+        groups_claim: claim with the groups, a name or a dotted path.
         name_claim, email_claim: claims with the display name and the address, for people.
-        scopes: scopes that every token must have.
         leeway: accepted clock difference in seconds.
     """
 
     issuer: ProviderUrl
-    jwks_url: ProviderUrl
-    audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = ()
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
     subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
     name_claim: str = Field(default="name", min_length=1, max_length=200)
     email_claim: str = Field(default="email", min_length=1, max_length=200)
-    scopes: tuple[_Scope, ...] = ()
     leeway: int = Field(default=30, ge=0, le=300)
+
+
+class JwtTable(ProviderTable):
+    """`[auth.jwt]`: the identity provider whose access tokens are accepted.
+
+    Attributes:
+        audience: accepted values of `aud`; by default the URL of this server's /mcp.
+        scopes: scopes that every token must have.
+    """
+
+    jwks_url: ProviderUrl
+    audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = ()
+    scopes: tuple[_Scope, ...] = ()
 
 
 class AuthTable(StrictModel):
@@ -99,31 +108,19 @@ class AuthTable(StrictModel):
     jwt: JwtTable | None = None
 
 
-class OidcTable(StrictModel):
+class OidcTable(ProviderTable):
     """`[console.oidc]`: the identity provider through which approvers sign in.
 
     Attributes:
         client_id: the console's client id. The provider redirects to /console/sso/callback.
         client_secret: omitted for a public client. PKCE is always used.
         approver_group: group of the provider whose members may sign in. Their other groups decide on profiles.
-        subject_claim: claim with the user id. It must equal `[auth.jwt].subject_claim`; otherwise one person counts as two and
-            could approve their own calls.
-        groups_claim: claim of the ID token with the groups, a name or a dotted path.
-        name_claim, email_claim: claims with the display name and the address, for people.
-        leeway: accepted clock difference in seconds.
     """
 
-    issuer: ProviderUrl
     client_id: str = Field(min_length=1, max_length=200)
     client_secret: SecretSourceField | None = None
     approver_group: str = Field(min_length=1, max_length=200)
-    subject_claim: str = Field(default="sub", min_length=1, max_length=200)
-    groups_claim: str = Field(default="groups", min_length=1, max_length=200)
-    name_claim: str = Field(default="name", min_length=1, max_length=200)
-    email_claim: str = Field(default="email", min_length=1, max_length=200)
     scopes: tuple[_Scope, ...] = ("openid",)
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
-    leeway: int = Field(default=30, ge=0, le=300)
 
     @model_validator(mode="after")
     def _require_openid(self) -> Self:

@@ -24,6 +24,7 @@ from saasus_mcp.catalog.compile import (
 )
 from saasus_mcp.catalog.compile.operations import compile_operation
 from saasus_mcp.catalog.compile.spec_file import SpecError
+from saasus_mcp.common.json_bytes import compact_json
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
@@ -59,7 +60,7 @@ def compile_catalogue(specs: Path = SPECS) -> str:
     tools = tool_names.ToolNameRewriter(operations)
     for operation in operations:
         tools.rewrite(operation)
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
+    lines = ",\n".join(map(compact_json, operations))
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
 
 
@@ -82,7 +83,7 @@ def compile_summary() -> str:
     summaries: dict[str, Any] = {}
     for module, document in documents.read_documents(SPECS):
         summaries |= openapi_summary.summarize_document(module, document)
-    lines = ",\n".join(f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in summaries.items())
+    lines = ",\n".join(f"{json.dumps(key)}:{compact_json(row)}" for key, row in summaries.items())
     return f"{{\n{lines}\n}}\n"
 
 

@@ -94,11 +94,7 @@ def _target_problems(target: Row, bind: list[str]) -> list[str]:
         expressions.append(target["name"])
     elif target and not target.get("saas"):
         problems.append("target has neither a name nor saas: true")
-    return problems + [
-        f"{text!r} is not an expression over args and target"
-        for text in expressions
-        if not recipes.is_valid_expression(text, TARGET)
-    ]
+    return [*problems, *recipes.invalid_expressions(expressions, TARGET)]
 
 
 def _label(name: str, labels: dict[str, Any]) -> Any:

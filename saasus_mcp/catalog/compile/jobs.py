@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from saasus_mcp.catalog.compile.spec_file import BOTH, TEXT, TEXTS, SpecError, m
 from saasus_mcp.catalog.jobs import ANY_WRITE
 from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
+from saasus_mcp.common.json_bytes import compact_json
 
 _FORM = mapping_of(
     mapping(
@@ -42,10 +42,7 @@ def compile_jobs(file: Path, levels: Mapping[str, str], max_name_length: int) ->
         SpecError: a job is invalid.
     """
     table: dict[str, Any] = read_yaml(file, _FORM)
-    lines = ",\n".join(
-        json.dumps(_row(name, job, levels, max_name_length), ensure_ascii=False, separators=(",", ":"))
-        for name, job in table.items()
-    )
+    lines = ",\n".join(compact_json(_row(name, job, levels, max_name_length)) for name, job in table.items())
     return f'{{"jobs":[\n{lines}\n]}}\n'
 
 

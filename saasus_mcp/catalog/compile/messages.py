@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog.compile.spec_file import SpecError, mapping_of, read_yaml
+from saasus_mcp.common.json_bytes import compact_json
 
 LANGUAGES = ("en", "ja")
 _FORMS = {"one", "other"}
@@ -48,14 +49,10 @@ def compile_messages(folder: Path) -> dict[str, str]:
     messages = read_messages(folder)
     return {
         language: "{\n"
-        + ",\n".join(f"{json.dumps(key)}:{_dump(each.texts[language])}" for key, each in messages.items())
+        + ",\n".join(f"{json.dumps(key)}:{compact_json(each.texts[language])}" for key, each in messages.items())
         + "\n}\n"
         for language in LANGUAGES
     }
-
-
-def _dump(text: str | tuple[str, str]) -> str:
-    return json.dumps(text, ensure_ascii=False, separators=(",", ":"))
 
 
 def _leaves(node: Mapping[object, Any], where: str, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

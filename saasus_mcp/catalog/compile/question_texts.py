@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile.recipes import is_valid_expression
+from saasus_mcp.catalog.compile.recipes import invalid_expressions
 from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.levels import READ_LEVELS
+from saasus_mcp.common.json_bytes import compact_json
 
 Row = dict[str, Any]
 
@@ -68,8 +69,8 @@ def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
     for problem in find_problems(table, list(operations)):
         raise SpecError(f"confirmations.yaml: {problem}.")
     head = {name: table[name] for name in ("kinds", "fields", "measures")}
-    lines = ",\n".join(f"{json.dumps(key)}:{_dump(row)}" for key, row in rows.items())
-    return f'{_dump(head)[:-1]},"rows":{{\n{lines}\n}}}}\n'
+    lines = ",\n".join(f"{json.dumps(key)}:{compact_json(row)}" for key, row in rows.items())
+    return f'{compact_json(head)[:-1]},"rows":{{\n{lines}\n}}}}\n'
 
 
 def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:
@@ -162,12 +163,4 @@ def _paths(schema: Mapping[str, Any], place: str = "") -> Iterator[str]:
 
 
 def _invalid_expressions(place: str, texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
-    return (
-        f"{place}: {text!r} is not an expression over {', '.join(names)}"
-        for text in texts
-        if not is_valid_expression(text, names)
-    )
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return (f"{place}: {problem}" for problem in invalid_expressions(texts, names))

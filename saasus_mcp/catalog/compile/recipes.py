@@ -90,8 +90,8 @@ def _requires(row: Row) -> Iterator[str]:
     rows = row.get("requires", [])
     yield from find_requirement_problems(rows)
     for each in rows:
-        yield from _invalid_expressions([each.get("that", "true"), each.get("when", "true")], _REQUIREMENT)
-        yield from _invalid_expressions(each.get("args", {}).values(), ("args", "target"))
+        yield from invalid_expressions([each.get("that", "true"), each.get("when", "true")], _REQUIREMENT)
+        yield from invalid_expressions(each.get("args", {}).values(), ("args", "target"))
 
 
 def _impact(row: Row) -> Iterator[str]:
@@ -102,8 +102,8 @@ def _impact(row: Row) -> Iterator[str]:
         if sum(key in measure for key in ("count", "of", "show")) != 1:
             yield f"impact.{name} needs exactly one of count, of and show"
         shown = [measure[key] for key in ("count", "show") if key in measure]
-        yield from _invalid_expressions(measure.get("args", {}).values(), _READ_ARGS)
-        yield from _invalid_expressions([*shown, *measure.get("where", {}).values()], _METRIC_NAMES)
+        yield from invalid_expressions(measure.get("args", {}).values(), _READ_ARGS)
+        yield from invalid_expressions([*shown, *measure.get("where", {}).values()], _METRIC_NAMES)
     if (
         len({(measure.get("read"), str(measure.get("args"))) for measure in impact.values() if "read" in measure})
         > MAX_READS
@@ -120,8 +120,8 @@ def _diff(row: Row) -> Iterator[str]:
     if isinstance(now, str):
         yield from () if now == "auto" else (f"diff.now is {now!r}",)
         now = {}
-    yield from _invalid_expressions((text for text in now.values() if text is not None), _DIFF_NOW)
-    yield from _invalid_expressions([*diff.get("args", {}).values(), *_where(diff)], ("args",))
+    yield from invalid_expressions((text for text in now.values() if text is not None), _DIFF_NOW)
+    yield from invalid_expressions([*diff.get("args", {}).values(), *_where(diff)], ("args",))
     if "diff" in row and "read" not in diff and "read" not in row.get("target", {}):
         yield "diff has no read, and the row has no target with one"
 
@@ -133,8 +133,8 @@ def _verify(row: Row) -> Iterator[str]:
     if isinstance(verify, str):
         return
     if verify:
-        yield from _invalid_expressions([*verify.get("args", {}).values(), *_where(verify)], ("args",))
-        yield from _invalid_expressions([verify.get("applied", "true")], APPLIED)
+        yield from invalid_expressions([*verify.get("args", {}).values(), *_where(verify)], ("args",))
+        yield from invalid_expressions([verify.get("applied", "true")], APPLIED)
 
 
 def _undo(row: Row) -> Iterator[str]:
@@ -154,9 +154,9 @@ def _undo(row: Row) -> Iterator[str]:
         elif isinstance(args, str):
             yield f"undo.args is {args!r}"
         else:
-            yield from _invalid_expressions(args.values(), _UNDO_EACH if "each" in inverse else _UNDO_ARGS)
-        yield from _invalid_expressions([inverse.get("each", "[]"), inverse.get("when", "true")], _UNDO_ARGS)
-    yield from _invalid_expressions([undo.get("left", "true")], _UNDO_LEFT)
+            yield from invalid_expressions(args.values(), _UNDO_EACH if "each" in inverse else _UNDO_ARGS)
+        yield from invalid_expressions([inverse.get("each", "[]"), inverse.get("when", "true")], _UNDO_ARGS)
+    yield from invalid_expressions([undo.get("left", "true")], _UNDO_LEFT)
     if "note" not in undo and (undo.get("class") != "undoable" or "call" not in undo):
         yield "undo needs a note about what cannot be restored, or about who can restore it"
 
@@ -166,7 +166,8 @@ def _where(recipe: Row) -> Iterable[Any]:
     return values
 
 
-def _invalid_expressions(texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
+def invalid_expressions(texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
+    """Yield a sentence for each value that is not an expression over these variables."""
     variables = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     return (f"{text!r} is not an expression over {variables}" for text in texts if not is_valid_expression(text, names))
 

@@ -7,7 +7,6 @@ The weights were tuned on `tests/evaluation/development.yaml`. Small changes of 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from saasus_mcp.catalog.compile.synonyms import Synonyms, Words
 from saasus_mcp.catalog.tokenizer import split_units
+from saasus_mcp.common.json_bytes import compact_json
 
 Row = dict[str, Any]
 Weights = dict[str, float]
@@ -72,7 +72,7 @@ def compile_search_index(operations: Sequence[Row], jobs: Sequence[Row], synonym
         ]
         line = " ".join(f"{number} {impact}" for number, impact in enumerate(impacts) if impact >= _MIN_IMPACT)
         if line:
-            lines.append(f"{_json(term)}:{_json(line)}")
+            lines.append(f"{compact_json(term)}:{compact_json(line)}")
     head = {
         "operations": [row["key"] for row in operations],
         "jobs": [row["name"] for row in jobs],
@@ -83,7 +83,7 @@ def compile_search_index(operations: Sequence[Row], jobs: Sequence[Row], synonym
         "phrases": dict(sorted(synonyms.lexicon.phrases.items())),
         "words": sorted(synonyms.words),
     }
-    sections = [f"{_json(name)}:{_json(value)}" for name, value in head.items()]
+    sections = [f"{compact_json(name)}:{compact_json(value)}" for name, value in head.items()]
     terms = ",\n".join(lines)
     return "{" + ",\n".join(sections) + f',\n"terms":{{\n{terms}\n}}}}\n'
 
@@ -175,7 +175,3 @@ def _kind_weight(term: str, synonyms: Synonyms) -> float:
     if term in synonyms.intents:
         return _INTENT
     return {"#": _THING, "=": _WORD}.get(term[0], _STEM if term.isascii() else _PAIR)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

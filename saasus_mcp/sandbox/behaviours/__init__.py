@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from pkgutil import iter_modules
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.sandbox.behaviours import (
-    accounts,
-    analysis,
-    attributes,
-    external_services,
-    feedback,
-    gateway,
-    invitations,
-    logs,
-    marketplace,
-    members,
-    metering,
-    pricing,
-    sessions,
-    settings,
-    tenants,
-)
+from saasus_mcp.sandbox.behaviours import invitations, tenants
 from saasus_mcp.sandbox.call import Behaviour
 from saasus_mcp.sandbox.state import State
 
-_MODULES: tuple[Any, ...] = (
-    accounts,
-    analysis,
-    attributes,
-    external_services,
-    feedback,
-    gateway,
-    invitations,
-    logs,
-    marketplace,
-    members,
-    metering,
-    pricing,
-    sessions,
-    settings,
-    tenants,
-)
+_MODULES = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+"""The modules of this folder. Each has the operations of one part of the API in `ROWS` and `SPECIAL`."""
 
 
 def behaviours_by_operation(catalogue: Catalogue) -> dict[str, Behaviour]:

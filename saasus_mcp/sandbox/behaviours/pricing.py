@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from saasus_mcp.sandbox.behaviours.tenants import STRIPE, without_reservation
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall
 from saasus_mcp.sandbox.engine import Check, CollectionResource
 from saasus_mcp.sandbox.state import Record, State, invalid, not_now
@@ -121,12 +122,7 @@ def mark_used(state: State, plan_id: str) -> None:
 
 def forget_plans(state: State) -> None:
     """Remove every tenant's plan. The history stays."""
-    reserved = ("next_plan_id", "using_next_plan_from", "next_plan_tax_rate_id", "proration_behavior", "delete_usage")
-
-    def freed(tenant: Record) -> Record:
-        return {**{name: value for name, value in tenant.items() if name not in reserved}, "plan_id": ""}
-
-    state.rewrite("tenants", freed)
+    state.rewrite("tenants", lambda tenant: {**without_reservation(tenant), "plan_id": ""})
 
 
 def _wipe(call: SandboxCall) -> None:
@@ -141,7 +137,7 @@ def _reset(call: SandboxCall) -> None:
     for table in ("pricing_plans", "stripe_customers"):
         call.state.drop(table)
     forget_plans(call.state)
-    call.state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": False})
+    call.state.put("documents", (STRIPE,), {"is_registered": False})
 
 
 ROWS = (

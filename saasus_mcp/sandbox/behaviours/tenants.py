@@ -100,7 +100,7 @@ def _change_plan(call: SandboxCall) -> None:
     reserved = {**call.body, "using_next_plan_from": call.now + AHEAD if start is None else start}
     if call.body.get("delete_usage"):
         call.state.drop("usage", tenant["id"])
-    call.state.put("tenants", call.scope, {**_unreserved(tenant), **reserved})
+    call.state.put("tenants", call.scope, {**without_reservation(tenant), **reserved})
 
 
 def _starts_this_month(call: SandboxCall, start: int) -> bool:
@@ -114,10 +114,11 @@ def _drop_reservation(call: SandboxCall, tenant: Record) -> None:
         raise not_now("A reservation made with delete_usage cannot be dropped.")
     if tenant.get("using_next_plan_from", call.now + LAST_CALL) < call.now + LAST_CALL:
         raise not_now("A reservation can be dropped until 10 minutes before it applies.")
-    call.state.put("tenants", call.scope, _unreserved(tenant))
+    call.state.put("tenants", call.scope, without_reservation(tenant))
 
 
-def _unreserved(tenant: Record) -> Record:
+def without_reservation(tenant: Record) -> Record:
+    """Return the tenant without the plan that is reserved."""
     return {name: value for name, value in tenant.items() if name not in RESERVED}
 
 
@@ -137,7 +138,7 @@ def _applied(tenant: Record) -> Record:
         "delete_usage": tenant.get("delete_usage", False),
     }
     histories = [*tenant["plan_histories"], entry] if entry["plan_id"] else tenant["plan_histories"]
-    return {**_unreserved(tenant), "plan_id": entry["plan_id"], "plan_histories": histories}
+    return {**without_reservation(tenant), "plan_id": entry["plan_id"], "plan_histories": histories}
 
 
 def _saml(call: SandboxCall, _before: Record) -> Record:
