@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp import catalog
 from saasus_mcp.cli import server_log, state
@@ -27,12 +27,16 @@ if sys.platform != "win32":
     import pwd
 
 if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
     from saasus_mcp.catalog import Catalogue
+    from saasus_mcp.cli.options import SurfaceOptions
     from saasus_mcp.jobs.runner import JobRunner
-    from saasus_mcp.permissions.approval.action_records import ActionKind
+    from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
     from saasus_mcp.permissions.policy.file import ReloadResult
     from saasus_mcp.saasus.client import ApiClient
     from saasus_mcp.sandbox import Sandbox
+    from saasus_mcp.server.mcp_handlers import ResolvePrincipal
     from saasus_mcp.server.pipeline.call_authorization import RevocationCheck
     from saasus_mcp.server.pipeline.call_observer import CallObserver
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -152,18 +156,22 @@ def local_user() -> Principal:
     return Principal(f"local:{user.pw_name}", person=Person(full_name if full_name != user.pw_name else ""))
 
 
+def action_at_terminal(kind: ActionKind, **fields: str) -> ActionRecord:
+    """Return the record of a decision of the user at this terminal, with further fields of `ActionRecord`."""
+    from saasus_mcp.permissions.approval.action_records import ActionRecord  # noqa: PLC0415 - not on every start
+
+    user = local_user()
+    return ActionRecord(kind, user.id, "terminal", person=user.person, **fields)
+
+
 def record_decision(settings: Settings, kind: ActionKind, subject: str = "", reason: str = "") -> None:
     """Record a decision of the user at this terminal that concerns every SaaS.
 
     Raises:
         StoreError: it cannot be recorded.
     """
-    from saasus_mcp.permissions.approval.action_records import ActionRecord  # noqa: PLC0415 - not on every start
-
-    user = local_user()
-    action = ActionRecord(kind, user.id, "terminal", subject=subject, reason=reason, person=user.person)
     with state.open_state(settings) as stores:
-        state.record_decision(stores, action)
+        state.record_decision(stores, action_at_terminal(kind, subject=subject, reason=reason))
 
 
 def build_client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | None = None) -> ApiClient:
@@ -276,6 +284,23 @@ async def open_job_runners(
     has_jobs = lambda: file.stat().st_size > 0  # noqa: E731 - one expression
     async with start_runners(pipelines, f"sqlite:///{file}", encryptor, has_jobs=has_jobs) as runners:
         yield runners
+
+
+def build_mcp_server(
+    pipeline: Pipeline, runner: JobRunner, resolve: ResolvePrincipal, settings: Settings, options: SurfaceOptions
+) -> Server[Any]:
+    """Return the MCP server of a pipeline and its jobs.
+
+    Args:
+        resolve: returns the principal behind a request.
+    """
+    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.mcp_server import build_server  # noqa: PLC0415 - as above
+    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
+
+    job_tools = build_job_tools(runner, options.kind)
+    surface = ToolSurface(pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools)
+    return build_server(pipeline, resolve, settings.lang, surface)
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -10,14 +9,14 @@ from dataclasses import replace
 
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.options import json_outcome_option, settings_options
+from saasus_mcp.cli.options import json_outcome_option, require_profile_name, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.jobs import job_control
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.permissions.approval.action_records import ActionKind, record_action
 from saasus_mcp.settings import Settings, SettingsError
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
@@ -39,13 +38,13 @@ def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
         if profile is None:
             stores.set_freeze(Freeze(time.time(), user.id, reason))
             # The record comes later: a failure to record prevents neither the freeze nor its report.
-            action = ActionRecord(ActionKind.FREEZE, user.id, "terminal", reason=reason, person=user.person)
             try:
-                state.record_decision(stores, action)
+                state.record_decision(stores, composition.action_at_terminal(ActionKind.FREEZE, reason=reason))
             finally:
                 print_outcome(fields, message("cli_freeze.frozen", where=where))
             return
-        _require_valid_profile(profile)
+        _refuse_empty_name(profile)
+        require_profile_name(profile)
         known = _freeze_profile(stores, Freeze(time.time(), user.id, reason, profile), settings)
     name = visible_text(profile)
     if not known:
@@ -60,7 +59,7 @@ def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
 def unfreeze(settings: Settings, *, profile: str | None) -> None:
     """Lift the freeze of everything or of one profile. Only a person at a terminal can."""
     if profile is not None:
-        _require_profile_name(profile)
+        _refuse_empty_name(profile)
     require_approver("unfreeze", settings.state_folder)
     with state.open_state(settings) as stores, state.open_named_stores(stores) as opened:
         found = _active_freezes(stores, opened)
@@ -85,8 +84,7 @@ def _active_freezes(stores: Stores, opened: Sequence[Store]) -> dict[str, Freeze
 
 def _lift_freeze(stores: Stores, opened: Sequence[Store], profile: str | None) -> None:
     """Lift the freeze of everything or of one profile. The record comes first, so that writes stay frozen if it fails."""
-    user = composition.local_user()
-    decision = ActionRecord(ActionKind.UNFREEZE, user.id, "terminal", profile=profile or "", person=user.person)
+    decision = composition.action_at_terminal(ActionKind.UNFREEZE, profile=profile or "")
     if profile is None:
         state.record_decision(stores, decision)
     for store in opened:
@@ -114,19 +112,10 @@ def _still_frozen_text(freeze: Freeze) -> Message:
     return message("cli_freeze.still_frozen", by=by)
 
 
-def _require_profile_name(profile: str) -> None:
+def _refuse_empty_name(profile: str) -> None:
     """Raise SaasusMcpError if the name is empty, which would mean everything."""
     if not profile.strip():
         raise SaasusMcpError.of("cli_freeze.profile_empty")
-
-
-def _require_valid_profile(profile: str) -> None:
-    """Raise SaasusMcpError if no profile can have the name. Such a freeze would stop nothing."""
-    from saasus_mcp.settings.config import PROFILE_NAME  # noqa: PLC0415 - only for a freeze of one profile
-
-    _require_profile_name(profile)
-    if re.fullmatch(PROFILE_NAME, profile) is None:
-        raise SaasusMcpError.of("cli.invalid_profile", name=visible_text(profile))
 
 
 def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
@@ -141,8 +130,7 @@ def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
     names = stores.names
     if not names:
         raise SaasusMcpError.of("cli_freeze.no_store", profile=visible_text(freeze.profile))
-    place, person = {"profile": freeze.profile, "reason": freeze.reason}, composition.local_user().person
-    action = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", person=person, **place)
+    action = composition.action_at_terminal(ActionKind.FREEZE, profile=freeze.profile, reason=freeze.reason)
     for name in names:
         with closing(stores.open(name)) as store:
             store.freeze(freeze)

@@ -44,7 +44,7 @@ from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import JobRunner
-    from saasus_mcp.jobs.tables.table_file import DecodedText
+    from saasus_mcp.jobs.tables.decoding import DecodedText
 
 TOOL_PREFIX = "job_"
 NO_ARGUMENTS = "{}"
@@ -258,7 +258,8 @@ def _read(name: str, file: Path) -> Any:
 
 def _read_table(raw: bytes, file: Path) -> DecodedText:
     """Return the table of a file as CSV text. Say its encoding, unless that is obvious; the job says the rest."""
-    from saasus_mcp.jobs.tables.table_file import UTF8, decode_table_file  # noqa: PLC0415 - only for a file
+    from saasus_mcp.jobs.tables.decoding import UTF8  # noqa: PLC0415 - only for a file
+    from saasus_mcp.jobs.tables.table_file import decode_table_file  # noqa: PLC0415 - as above
 
     decoded = decode_table_file(raw, str(file))
     if not decoded.text.strip():

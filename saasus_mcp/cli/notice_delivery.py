@@ -186,10 +186,16 @@ def notice_audience(settings: Settings, profiles: frozenset[str], sandboxes: fro
 
 def console_address(settings: Settings) -> str:
     """Return the address of the console for the link of a test: of the hosted server, or the one that runs on this computer."""
-    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only for a test
-    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - as above
+    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for a test
 
     http = load_http_settings(settings)
     if http.authenticated and http.console.enabled:
         return f"{http.public_url}/console"
+    return local_console(settings)
+
+
+def local_console(settings: Settings) -> str:
+    """Return the URL of the console on this computer, or an empty string if it does not run."""
+    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only if a person must approve
+
     return presence.find_console(settings.state_folder, time.time())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,13 @@ import click
 
 from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.command_line import argument, group, option
-from saasus_mcp.cli.options import json_array_option, json_outcome_option, parse_until, settings_options
+from saasus_mcp.cli.options import (
+    json_array_option,
+    json_outcome_option,
+    parse_until,
+    require_profile_name,
+    settings_options,
+)
 from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import render, require_approver, say
@@ -23,7 +28,7 @@ from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import nearest_names, visible_text
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.settings import Settings
@@ -32,8 +37,6 @@ from saasus_mcp.store.notice_records import ChannelState, Mute
 if TYPE_CHECKING:
     from saasus_mcp.notices.channels import Channel
     from saasus_mcp.notices.sending import SendFailure
-
-PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 @group(no_args_is_help=True, help="cli_help.command.notify")
@@ -98,7 +101,8 @@ def mute(settings: Settings, *, name: str, until: str, profile: str) -> None:
     reader = terminal_reader(settings)
     end = parse_until(until, reader.zone)
     channel = _find(notice_delivery.load_channels(settings), name)
-    _require_profile_name(profile)
+    if profile:
+        require_profile_name(profile)
     require_approver("notify mute", settings.state_folder)
     _save_mute(settings, ActionKind.MUTE, Mute(channel.name, profile, end, composition.local_user().id))
     muted = message("cli_notify.muted", name=channel.name, until=format_value(Timestamp(end), reader))
@@ -113,7 +117,8 @@ def mute(settings: Settings, *, name: str, until: str, profile: str) -> None:
 def unmute(settings: Settings, *, name: str, profile: str) -> None:
     """Let a channel get notices again. Needs no terminal: it is safe."""
     channel = _find(notice_delivery.load_channels(settings), name)
-    _require_profile_name(profile)
+    if profile:
+        require_profile_name(profile)
     _save_mute(settings, ActionKind.UNMUTE, Mute(channel.name, profile, 0.0, composition.local_user().id))
     fields = {"name": channel.name, "profile": profile or None, "muted_until": None}
     print_outcome(fields, message("cli_notify.unmuted", name=channel.name))
@@ -150,14 +155,8 @@ def _find(channels: Sequence[Channel], name: str) -> Channel:
     raise SaasusMcpError(message("cli_notify.unknown", name=visible_text(name)), hint)
 
 
-def _require_profile_name(profile: str) -> None:
-    if profile and PROFILE_NAME.fullmatch(profile) is None:
-        raise SaasusMcpError.of("cli.invalid_profile", name=visible_text(profile))
-
-
 def _save_mute(settings: Settings, kind: ActionKind, mute: Mute) -> None:
-    person = composition.local_user().person
-    action = ActionRecord(kind, mute.by, "terminal", profile=mute.profile, subject=mute.channel, person=person)
+    action = composition.action_at_terminal(kind, profile=mute.profile, subject=mute.channel)
     with state.open_state(settings) as stores:
         state.record_decision(stores, action)
         with closing(stores.open_decisions()) as store:

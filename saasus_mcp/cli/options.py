@@ -23,6 +23,7 @@ from saasus_mcp.common.text import MAX_SHOWN_NAME, nearest_names, visible_text
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
 from saasus_mcp.settings import Mode, Settings, read_settings
+from saasus_mcp.settings.environment import PROFILE_NAME
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -174,6 +175,12 @@ def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
         if exclude_tools is None
         else names.resolve(exclude_tools, "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS)"),
     )
+
+
+def require_profile_name(name: str) -> None:
+    """Raise SaasusMcpError if no profile can have this name."""
+    if re.fullmatch(PROFILE_NAME, name) is None:
+        raise SaasusMcpError.of("cli.invalid_profile", name=visible_text(name))
 
 
 def parse_since(text: str, zone: tzinfo, option: str = "--since") -> float:

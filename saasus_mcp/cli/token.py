@@ -17,7 +17,7 @@ from saasus_mcp.cli.options import json_array_option, json_outcome_option, setti
 from saasus_mcp.cli.output import complete_output, print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import prints_json, render, require_approver, require_passphrase, say
-from saasus_mcp.cli.times import format_time, json_times
+from saasus_mcp.cli.times import DAY, format_time, json_times
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,60}")
 DEFAULT_DAYS, MAX_DAYS = 90, 366
-_SECONDS_A_DAY = 24 * 3600
 
 
 @group(help="cli_help.command.token")
@@ -69,7 +68,7 @@ def create(
     _require_valid_names(name, groups)
     require_passphrase(settings.state_folder)
     now = time.time()
-    until = now + days * _SECONDS_A_DAY
+    until = now + days * DAY
     added = Token(name, role, frozenset(groups), composition.local_user().id, now, until)
     with state.open_tokens(settings) as tokens:
         _require_same_owner([each for each in tokens.list_tokens() if each.name == name], name, now, renews=renews)

@@ -125,28 +125,17 @@ def _calls(job: JobSpec, catalogue: Catalogue) -> list[Operation]:
 
 
 def _operation_row(operation: Operation, policy: Policy) -> dict[str, Any]:
-    decision = _decide(operation, policy)
-    return {
-        "name": operation.tool,
-        "toolset": operation.toolset,
-        "http": f"{operation.method} {operation.path}",
-        "level": operation.level,
-        "decision": decision.outcome,
-        "rule": decision.rule,
-        "title": render(operation.title),
-    }
+    place = {"name": operation.tool, "toolset": operation.toolset, "http": f"{operation.method} {operation.path}"}
+    return {**place, "level": operation.level, **_decision_fields(_decide(operation, policy), operation.title)}
 
 
 def _job_row(job: JobSpec, catalogue: Catalogue, policy: Policy) -> dict[str, Any]:
-    decision = _decide_job(job, catalogue, policy)
-    return {
-        "name": job.name,
-        "toolset": JOBS_TOOLSET,
-        "level": "job",
-        "decision": decision.outcome,
-        "rule": decision.rule,
-        "title": render(job.title),
-    }
+    place = {"name": job.name, "toolset": JOBS_TOOLSET, "level": "job"}
+    return {**place, **_decision_fields(_decide_job(job, catalogue, policy), job.title)}
+
+
+def _decision_fields(decision: Decision, title: Localized) -> dict[str, Any]:
+    return {"decision": decision.outcome, "rule": decision.rule, "title": render(title)}
 
 
 def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, Settings
+from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, PROFILE_NAME, Settings
 from saasus_mcp.settings.hosting import (
     AuthTable,
     ConsoleTable,
@@ -26,7 +26,6 @@ from saasus_mcp.settings.notices import ChatworkTable, EmailTable, NoticesTable,
 from saasus_mcp.settings.secret_sources import SecretSource, SecretSourceField
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
-PROFILE_NAME = r"^[A-Za-z0-9_-]{1,40}$"
 SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"  # noqa: S105 - a pattern
 
 
@@ -64,7 +63,7 @@ class Config(StrictModel):
     """The whole file."""
 
     version: Annotated[Literal[1], BeforeValidator(_require_version)] = Field(default=None, validate_default=True)
-    profiles: dict[Annotated[str, Field(pattern=PROFILE_NAME)], ProfileTable] = Field(default_factory=dict)
+    profiles: dict[Annotated[str, Field(pattern=f"^{PROFILE_NAME}$")], ProfileTable] = Field(default_factory=dict)
     http: HttpTable = HttpTable()
     auth: AuthTable = AuthTable()
     console: ConsoleTable = ConsoleTable()

@@ -18,6 +18,7 @@ from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.sandbox import sandbox_state
+from saasus_mcp.cli.serve.stop_signals import SIGNAL_EXIT_BASE, SIGNAL_NAMES
 from saasus_mcp.cli.terminal import say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
@@ -26,7 +27,6 @@ from saasus_mcp.settings import HIGHEST_PORT, Settings
 
 HOST = "127.0.0.1"
 PORT = 8790
-_SIGNAL_EXIT_BASE = 128
 
 
 @command(help="cli_help.command.sandbox")
@@ -91,9 +91,9 @@ def _exit_on_signals() -> Iterator[None]:
     """Let signals end the process through its cleanup, which saves the state."""
 
     def exit_process(number: int, _: FrameType | None) -> NoReturn:
-        sys.exit(_SIGNAL_EXIT_BASE + number)
+        sys.exit(SIGNAL_EXIT_BASE + number)
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in SIGNAL_NAMES if hasattr(signal, name)]
     before = {number: signal.signal(number, exit_process) for number in numbers}
     try:
         yield

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -131,12 +130,11 @@ async def _serve(
 
     server_log.configure_logging(RepeatFilter(), log_format=settings.log_format, level=settings.log_level)
     stream = MessageStream(transport or _thread_transport())
+    console = partial(notice_delivery.local_console, settings)
     async with (
-        composition.open_pipeline(settings, partial(_console_url, settings)) as pipeline,
+        composition.open_pipeline(settings, console) as pipeline,
         composition.open_job_runners(settings, {pipeline.destination.profile: pipeline}) as runners,
-        notice_delivery.deliver_notices(
-            settings, {pipeline.destination.profile: pipeline}, partial(_console_url, settings)
-        ),
+        notice_delivery.deliver_notices(settings, {pipeline.destination.profile: pipeline}, console),
     ):
         announce_policy(pipeline.policy.announcement)
         server = build_stdio_server(pipeline, runners[pipeline.destination.profile], settings, options)
@@ -161,18 +159,5 @@ def build_stdio_server(
     pipeline: Pipeline, runner: JobRunner, settings: Settings, options: SurfaceOptions
 ) -> Server[Any]:
     """Return the MCP server for the user of this computer."""
-    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - imports the SDK
-    from saasus_mcp.server.mcp_server import build_server  # noqa: PLC0415 - as above
-    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
-
     principal = replace(composition.local_user(), narrowing=options.narrowing)
-    job_tools = build_job_tools(runner, options.kind)
-    surface = ToolSurface(pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools)
-    return build_server(pipeline, lambda _: principal, settings.lang, surface)
-
-
-def _console_url(settings: Settings) -> str:
-    """Return the URL of the console on this computer, or an empty string if it does not run."""
-    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only if a person must approve
-
-    return presence.find_console(settings.state_folder, time.time())
+    return composition.build_mcp_server(pipeline, runner, lambda _: principal, settings, options)

@@ -30,11 +30,14 @@ from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.settings import Settings, load_profiles
 
 if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
     from saasus_mcp.hosting.auth.authentication import Authenticator, Caller
     from saasus_mcp.hosting.auth.profile_access import ServedProfile
     from saasus_mcp.hosting.console.routes import Console
     from saasus_mcp.hosting.http.uvicorn_server import DrainingServer
     from saasus_mcp.hosting.http.worker_process import Worker
+    from saasus_mcp.server.mcp_handlers import ResolvePrincipal
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.settings import HttpSettings
     from saasus_mcp.store.tokens import TokenStore
@@ -133,10 +136,15 @@ async def _serve(
             http = file_descriptors.fit_connections(http, need, warns=announces)
             console = console_composition.build_hosted_console(settings, http, served, until)
             address.has_console = console is not None
+
+            def build_server(profile: ServedProfile, resolve: ResolvePrincipal) -> Server[Any]:
+                runner = runners[profile.pipeline.destination.profile]
+                return composition.build_mcp_server(profile.pipeline, runner, resolve, settings, options)
+
             app = application.build_app(
                 http,
                 served,
-                partial(_build_server, settings=settings, options=options, runners=runners),
+                build_server,
                 authenticator,
                 metrics=metrics,
                 narrowing=options.narrowing,
@@ -162,26 +170,6 @@ async def _serve(
                 )
                 await server.serve([listener])
                 return server
-
-
-def _build_server(
-    served: ServedProfile,
-    resolve: Any,
-    *,
-    settings: Settings,
-    options: SurfaceOptions,
-    runners: Mapping[str, Any],
-) -> Any:
-    """Return the MCP server of one profile."""
-    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - imports the SDK
-    from saasus_mcp.server import mcp_server  # noqa: PLC0415 - as above
-    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
-
-    job_tools = build_job_tools(runners[served.pipeline.destination.profile], options.kind)
-    surface = ToolSurface(
-        served.pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools
-    )
-    return mcp_server.build_server(served.pipeline, resolve, settings.lang, surface)
 
 
 def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack) -> Authenticator | Caller:

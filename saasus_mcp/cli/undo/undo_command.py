@@ -30,7 +30,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval import action_records
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -261,16 +261,8 @@ class _Undoing:
 
     def _record(self, operation: str, call: str) -> None:
         destination = self._pipeline.destination
-        action = ActionRecord(
-            ActionKind.UNDO,
-            self._undoer.principal.id,
-            "terminal",
-            profile=destination.profile,
-            saas_id=destination.saas_id,
-            operation=operation,
-            from_call=call,
-            person=self._undoer.principal.person,
-        )
+        place = {"profile": destination.profile, "saas_id": destination.saas_id}
+        action = composition.action_at_terminal(ActionKind.UNDO, **place, operation=operation, from_call=call)
         action_records.record_action(self._pipeline.store, action, time.time())
 
     def _run(self, plan: UndoPlan) -> ToolAnswer | None:

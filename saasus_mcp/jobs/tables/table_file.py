@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.jobs.tables import workbook
-from saasus_mcp.jobs.tables.decoding import UTF8, DecodedText, decode_table
+from saasus_mcp.jobs.tables.decoding import DecodedText, decode_table
 from saasus_mcp.jobs.tables.table_reading import XLSX
-
-__all__ = ["UTF8", "DecodedText", "decode_table_file", "encode_table_file"]
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it, Excel reads a CSV in the encoding of the system."""
