@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import secrets
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
 CREATION_SECONDS = 1.0
@@ -37,7 +37,6 @@ class Encryptor:
 
     def __init__(self, key: bytes, *older: bytes) -> None:
         self._keys = (key, *older)
-        self._ciphers = [AESGCM(each) for each in self._keys]
 
     @classmethod
     def ephemeral(cls) -> Encryptor:
@@ -66,10 +65,13 @@ class Encryptor:
 
     def derive_keys(self, purpose: str) -> tuple[bytes, ...]:
         """Derive keys of 32 bytes for another purpose, such as the audit chain: one for each key, in order."""
-        return tuple(
-            HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
-            for key in self._keys
-        )
+        return tuple(_derive_key(key, purpose.encode()) for key in self._keys)
+
+    @cached_property
+    def _ciphers(self) -> list[AESGCM]:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 7 MiB, which a small read does not need
+
+        return [AESGCM(each) for each in self._keys]
 
     def encrypt(self, value: Any, purpose: str) -> bytes:
         """Encrypt a JSON value."""
@@ -84,6 +86,8 @@ class Encryptor:
 
     def decrypt(self, sealed: bytes, purpose: str) -> Any:
         """Return the JSON value, or None if it was encrypted for another purpose or with another key, or was changed."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
+
         for cipher in self._ciphers:
             try:
                 return json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode()))
@@ -101,6 +105,12 @@ class Encryptor:
             return self.decrypt(base64.urlsafe_b64decode(token.encode()), purpose)
         except ValueError:
             return None
+
+
+def _derive_key(key: bytes, info: bytes) -> bytes:
+    """Derive 32 bytes by HKDF (RFC 5869) with SHA-256 and no salt, whose single block is one HMAC more than the extraction."""
+    extracted = hmac.digest(bytes(KEY_BYTES), key, "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")
 
 
 def _read_key(file: Path) -> bytes:

@@ -9,6 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given
+from hypothesis import strategies as st
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.private_files import UnsafeFile
@@ -123,3 +127,13 @@ def test_a_folder_that_cannot_hold_a_key_is_an_error_with_a_hint(tmp_path: Path)
     (tmp_path / "sealing.key").mkdir()
     with pytest.raises(SaasusMcpError, match="is not a regular file"):
         Encryptor.from_file(tmp_path / "sealing.key")
+
+
+@given(
+    keys=st.lists(st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES), min_size=1, max_size=3),
+    purpose=st.text(st.characters(codec="utf-8")),
+)
+def test_keys_for_another_purpose_are_derived_as_rfc_5869_says(keys: list[bytes], purpose: str) -> None:
+    info = purpose.encode()
+    derived = [HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key) for key in keys]
+    assert [*Encryptor(*keys).derive_keys(purpose)] == derived

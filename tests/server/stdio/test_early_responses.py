@@ -179,7 +179,7 @@ def test_a_patch_of_the_sdk_changes_nothing(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_no_slow_library_is_loaded_before_the_tools_are_listed() -> None:
-    slow = ("anyio", "mcp", "pydantic", "pydantic_core", "sqlalchemy")
+    slow = ("anyio", "cryptography", "mcp", "pydantic", "pydantic_core", "sqlalchemy")
     needed = "import sys, saasus_mcp.cli.serve.serve_command, saasus_mcp.server.stdio.early.early_responses"
     program = f"{needed}; sys.exit(', '.join(name for name in {slow} if name in sys.modules))"
     loaded = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=False)
