@@ -38,7 +38,7 @@ class Message:
 
     def text(self, language: Language) -> str:
         """Return the message in `language`, with its parameters in place."""
-        template = _templates(language)[self.id]
+        template = _templates(language, _area_of(self.id))[self.id]
         if isinstance(template, list):
             singular, plural = template
             template = singular if self.params.get("count") == 1 else plural
@@ -96,13 +96,28 @@ def one_of(group: str, value: str, /, **params: Parameter) -> Message:
 
 
 def templates_of(group: str, language: Language) -> dict[str, str | list[str]]:
-    """Return the texts of every message whose id begins with `group`, with their placeholders, for a page that fills them in itself."""
-    return {key: text for key, text in _templates(language).items() if key.startswith(group)}
+    """Return the texts of every message whose id begins with `group`, with their placeholders, for a page that fills them in itself.
+
+    Args:
+        group: an area with its dot, such as `apps.`, or a part of one.
+    """
+    return {key: text for key, text in _templates(language, _area_of(group)).items() if key.startswith(group)}
+
+
+def _area_of(id: str) -> str:
+    return id.partition(".")[0]
 
 
 @cache
-def _templates(language: Language) -> Mapping[str, str | list[str]]:
-    texts: dict[str, str | list[str]] = json.loads((FOLDER / f"messages.{language}.json").read_text(encoding="utf-8"))
+def _templates(language: Language, area: str) -> Mapping[str, str | list[str]]:
+    """Return the texts of one area, or nothing if there is no such area. All of them would take 1.5 MiB, and few are used.
+
+    The compiled file has a message a line, and the messages of an area one after another.
+    """
+    file, first = (FOLDER / f"messages.{language}.json").read_bytes(), f'\n"{area}.'.encode()
+    begin, last = file.find(first), file.rfind(first)
+    lines = file[begin : file.index(b"\n", last + 1)] if last >= 0 else b""
+    texts: dict[str, str | list[str]] = json.loads(b"{" + lines.rstrip(b",") + b"}")
     return texts
 
 

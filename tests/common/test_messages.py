@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from saasus_mcp.catalog.compile.messages import compile_messages, read_messages
 from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.common import messages as runtime
-from saasus_mcp.common.language import Text, locale_language
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.language import Language, Text, locale_language
+from saasus_mcp.common.messages import Message, message, one_of, templates_of
 from scripts.messages import Use, find_faults, find_untranslated_pages, find_uses
 
 SOURCE = """
@@ -37,7 +39,6 @@ def area(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for language, text in compile_messages(tmp_path).items():
         (tmp_path / f"messages.{language}.json").write_text(text, encoding="utf-8")
     monkeypatch.setattr(runtime, "FOLDER", tmp_path)
-    runtime._templates.cache_clear()
     monkeypatch.setattr(runtime, "_templates", runtime._templates.__wrapped__)
     return tmp_path
 
@@ -46,6 +47,20 @@ def area(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_message_is_rendered_in_each_language() -> None:
     greeting = message("area.greeting", name="A")
     assert (str(greeting), greeting.text("ja")) == ("Hello A.", "こんにちは、A。")
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_the_areas_together_have_every_compiled_text(language: Language) -> None:
+    whole = json.loads((runtime.FOLDER / f"messages.{language}.json").read_text(encoding="utf-8"))
+    areas = {name.partition(".")[0] for name in whole}
+    assert {name: text for area in areas for name, text in templates_of(f"{area}.", language).items()} == whole
+
+
+@pytest.mark.usefixtures("area")
+@pytest.mark.parametrize("id", ["area.missing", "are.greeting", "areas.greeting", "missing", ""])
+def test_a_message_that_does_not_exist_is_an_error(id: str) -> None:
+    with pytest.raises(KeyError):
+        message(id).text("en")
 
 
 @pytest.mark.usefixtures("area")
