@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from saasus_mcp.catalog.model import (
     DifferenceRecipe,
@@ -36,6 +38,8 @@ LISTS = (
     *("secret_inputs", "secret_outputs", "scrubbed_outputs"),
 )
 Row = dict[str, Any]
+HEAD = re.compile(rb'\{"key":"([^"]+)","module":"[^"]+","operation_id":"[^"]+","tool":"([^"]+)",')
+"""The beginning of a row of the compiled file, with the key and the tool."""
 
 
 class UnknownTool(SaasusMcpError):
@@ -51,21 +55,50 @@ class UnknownTool(SaasusMcpError):
 class Catalogue:
     """All operations, by tool name, former tool name and key.
 
+    A compiled row becomes an `Operation` when it is first needed: all of them take 3 MiB, and a small read needs one.
+
     Attributes:
         version: the SHA-256 of the compiled file.
     """
 
-    def __init__(self, operations: tuple[Operation, ...], aliases: Mapping[str, str], version: str) -> None:
+    def __init__(self, operations: Iterable[Operation], aliases: Mapping[str, str], version: str) -> None:
         self.version = version
-        self._by_key = {operation.key: operation for operation in operations}
-        self._by_tool = {operation.tool: operation for operation in operations}
         self._aliases = dict(aliases)
+        self._rows: dict[str, Operation | bytes] = {operation.key: operation for operation in operations}
+        self._keys = {operation.tool: operation.key for operation in self}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def compiled(cls, raw: bytes) -> Self:
+        """Return the catalogue of a compiled file, which has an operation a line between its first and its last line.
+
+        Raises:
+            ValueError: the content is no such file.
+        """
+        first, *rows, last = raw.splitlines()
+        catalogue = cls((), json.loads(first + last)["aliases"], hashlib.sha256(raw).hexdigest())
+        for row in rows:
+            head = HEAD.match(row)
+            if head is None:
+                raise ValueError(f"no operation: {row[:80]!r}")
+            key, tool = head[1].decode(), head[2].decode()
+            catalogue._rows[key], catalogue._keys[tool] = row.removesuffix(b","), key
+        return catalogue
 
     def __iter__(self) -> Iterator[Operation]:
-        return iter(self._by_key.values())
+        return (self._operation(key) for key in self._rows)
 
     def __len__(self) -> int:
-        return len(self._by_key)
+        return len(self._rows)
+
+    def _operation(self, key: str) -> Operation:
+        row = self._rows[key]
+        if isinstance(row, bytes):
+            with self._lock:  # operations are compared by identity, so two threads must get the same one
+                row = self._rows[key]
+                if isinstance(row, bytes):
+                    row = self._rows[key] = _operation(json.loads(row))
+        return row
 
     def find(self, name: str) -> Operation:
         """Return the operation with this tool name, former tool name or key (`auth.DeleteTenant`).
@@ -80,7 +113,8 @@ class Catalogue:
 
     def get(self, name: str) -> Operation | None:
         """Return the operation as `find` does, or None if no operation has this name. It costs no search for similar names."""
-        return self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
+        key = self._keys.get(self._aliases.get(name, name), name)
+        return self._operation(key) if key in self._rows else None
 
     def present_name(self, name: str) -> str | None:
         """Return the current name of a tool, if `name` is a former one."""
@@ -102,10 +136,7 @@ class Catalogue:
 @cache
 def load_catalogue() -> Catalogue:
     """Load the catalogue of this version, once for a process. Reads neither OpenAPI documents nor YAML."""
-    raw = FILE.read_bytes()
-    document = json.loads(raw)
-    operations = tuple(_operation(row) for row in document["operations"])
-    return Catalogue(operations, document["aliases"], hashlib.sha256(raw).hexdigest())
+    return Catalogue.compiled(FILE.read_bytes())
 
 
 def _operation(row: dict[str, Any]) -> Operation:

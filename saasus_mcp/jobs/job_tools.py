@@ -20,7 +20,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.job_steps import with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
-from saasus_mcp.server.surface.annotations import LOOKUP_HINTS, ToolHints
+from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, structured_answer
 from saasus_mcp.server.surface.narrowing import require_not_excluded
 from saasus_mcp.server.surface.toolsets import SurfaceKind
@@ -64,7 +64,7 @@ def _run_tool(runner: JobRunner, jobs: tuple[BuiltinTool, ...]) -> BuiltinTool:
             ("name",), name={"type": "string", "enum": [*by_name]}, arguments={"type": "object"}
         ),
         run=run,
-        hints=_hints(runner, _listed_specs(runner)),
+        hints=lambda: _hints(runner, _listed_specs(runner)),
         could_allow=lambda principal: any(tool.could_allow(principal) for tool in jobs),
         app="job",
     )
@@ -94,7 +94,7 @@ def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
         input_schema=spec.input_schema,
         output_schema=job_report.OUTPUT_SCHEMA,
         run=run,
-        hints=_hints(runner, [spec]),
+        hints=lambda: _hints(runner, [spec]),
         could_allow=lambda principal: runner.could_allow(spec, principal),
         toolset=JOBS_TOOLSET,
         app="job",
@@ -191,7 +191,6 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
         description="A job's report, or your jobs.",
         input_schema=object_schema((), job=JOB_ID_SCHEMA, wait=wait),
         run=run,
-        hints=LOOKUP_HINTS,
         could_allow=lambda principal: _could_allow_any(runner, principal),
         app="job",
         for_apps=True,
@@ -223,7 +222,7 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
             ("job", "action"), job=JOB_ID_SCHEMA, action={"type": "string", "enum": ["pause", "resume", "cancel"]}
         ),
         run=run,
-        hints=ToolHints(read_only=False, destructive=False, idempotent=True, open_world=False),
+        hints=lambda: ToolHints(read_only=False, destructive=False, idempotent=True, open_world=False),
         could_allow=lambda principal: _could_allow_any(runner, principal),
         app="job",
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.catalog import catalogue as loading
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import documents, effects, route_conflicts
 from saasus_mcp.server.surface.annotations import ToolHints
@@ -53,6 +58,57 @@ def schemas(operation: Operation) -> Iterator[dict[str, Any]]:
 @pytest.mark.slow
 def test_the_shipped_catalogue_is_the_compiled_documents() -> None:
     assert compiler.CATALOGUE.read_text(encoding="utf-8") == compiler.compile_catalogue(), "stale: run `make catalogue`"
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of the rows that were decoded, in order."""
+    keys, decode = list[str](), loading._operation
+
+    def note(row: dict[str, Any]) -> Operation:
+        keys.append(row["key"])
+        return decode(row)
+
+    monkeypatch.setattr(loading, "_operation", note)
+    return keys
+
+
+def test_an_operation_is_decoded_once_when_it_is_needed(decoded: list[str]) -> None:
+    catalogue = Catalogue.compiled(loading.FILE.read_bytes())
+    assert len(catalogue) == len(json.loads(loading.FILE.read_bytes())["operations"])
+    assert decoded == []
+    assert catalogue.find("auth_delete_tenant") is catalogue.find("auth.DeleteTenant")
+    assert catalogue.get("auth_delete") is None
+    assert decoded == ["auth.DeleteTenant"]
+    assert [*catalogue] == [*catalogue]
+    assert sorted(decoded) == sorted(each.key for each in catalogue)
+
+
+def test_threads_get_the_same_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode, together = loading._operation, threading.Barrier(2)
+
+    def decode_together(row: dict[str, Any]) -> Operation:
+        with suppress(threading.BrokenBarrierError):  # one thread decodes alone, so the other never comes
+            together.wait(0.2)
+        return decode(row)
+
+    monkeypatch.setattr(loading, "_operation", decode_together)
+    catalogue = Catalogue.compiled(loading.FILE.read_bytes())
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(catalogue.find, "auth.DeleteTenant") for _ in range(2))
+    assert first.result() is second.result()
+
+
+def test_the_names_of_a_row_are_those_of_its_operation(catalogue: Catalogue) -> None:
+    assert [*Catalogue.compiled(loading.FILE.read_bytes())._keys.items()] == [
+        (each.tool, each.key) for each in catalogue
+    ]
+
+
+@pytest.mark.parametrize("row", [b'{"key":"a"}', b"", b'{"tool":"a","key":"b"},'])
+def test_a_row_that_is_no_operation_is_an_error(row: bytes) -> None:
+    with pytest.raises(ValueError, match="no operation"):
+        Catalogue.compiled(b'{"aliases":{},"operations":[\n' + row + b"\n]}\n")
 
 
 def test_every_operation_of_the_api_is_a_tool(catalogue: Catalogue) -> None:

@@ -28,6 +28,7 @@ class BuiltinTool:
         run: answers a call whose arguments fit the schema, or raises a SaasusMcpError. The client sees no text of another error.
         could_allow: returns whether the policy allows this principal any call. If not, the tool is not listed.
         output_schema: of the structured answer. None if it may be anything.
+        hints: returns the annotations. Only a list needs them, and those of some tools need every operation of the catalogue.
         toolset: the tool is listed with the operations of this toolset. Empty if it is always listed.
         present_name: the name of the tool that replaced this one, which is then not listed. Empty for any other tool.
         app: the MCP app that shows the answers.
@@ -40,7 +41,7 @@ class BuiltinTool:
     input_schema: Schema
     run: Callable[[Call], Awaitable[ToolAnswer | PendingElicitation]]
     output_schema: Schema | None = None
-    hints: ToolHints = LOOKUP_HINTS
+    hints: Callable[[], ToolHints] = lambda: LOOKUP_HINTS
     could_allow: Callable[[Principal], bool] = lambda _: True
     toolset: str = ""
     present_name: str = ""

@@ -107,7 +107,9 @@ class CompactTools:
         )
 
     def _call_tool(self, name: str, levels: tuple[str, str]) -> BuiltinTool:
-        operations = [operation for operation in self.pipeline.catalogue if operation.level in levels]
+        def operations() -> Iterator[Operation]:
+            return (operation for operation in self.pipeline.catalogue if operation.level in levels)
+
         more = {"select": SELECT_SCHEMA} if name == "call_read" else {REASON_ARGUMENT: REASON_SCHEMA}
         return BuiltinTool(
             name=name,
@@ -115,8 +117,8 @@ class CompactTools:
             description=f"Run an operation of level {levels[0]} or {levels[1]}{CALL_TOOL_NOTES[name]}.",
             input_schema=object_schema(("name",), name=NAME_SCHEMA, arguments=ARGUMENTS_SCHEMA, **more),
             run=self._runner(levels),
-            hints=ToolHints.of_operations(operations),
-            could_allow=lambda principal: any(self._allowed(operation, principal) for operation in operations),
+            hints=lambda: ToolHints.of_operations(operations()),
+            could_allow=lambda principal: any(self._allowed(operation, principal) for operation in operations()),
             app="table" if name == "call_read" else "approval",
         )
 

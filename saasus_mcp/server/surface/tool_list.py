@@ -50,7 +50,7 @@ def builtin_tool(tool: BuiltinTool, language: Language) -> Tool:
         description=tool.description,
         input_schema=_listed_schema(tool),
         output_schema=None if tool.output_schema is None else provider_output_schema(tool.output_schema),
-        annotations=_annotations(tool.hints, title),
+        annotations=_annotations(tool.hints(), title),
     )
 
 
