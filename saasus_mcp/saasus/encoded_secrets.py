@@ -33,10 +33,17 @@ _MAX_DEPTH = 3
 """Nested encodings that are decoded."""
 _ESCAPE = re.compile(
     r"(?P<percent>%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)"
-    r"|\\(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\}|x(?P<byte>[0-9A-Fa-f]{2})|(?P<other>.))"
+    r"|(?P<bytes>\\x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)"
+    r"|(?P<octal>\\[0-3][0-7]{2}(?:\\[0-3][0-7]{2})*+)"
+    r"|\\(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\}|U(?P<long>[0-9A-Fa-f]{8})|(?P<other>.))"
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?)",
     re.DOTALL,
 )
+_QUOTED_PRINTABLE = re.compile(r"=[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+")
+_MAYBE_QUOTED_PRINTABLE = re.compile("=3[Dd]|=[89A-Fa-f][0-9A-Fa-f]=[89A-Fa-f][0-9A-Fa-f]")
+"""A quoted equals sign or character. A query of a URL, such as `limit=20`, has neither."""
+_WRONGLY_DECODED = re.compile("[\x80-\xff]{2,}+")
+"""Characters of Latin-1 that can be bytes of UTF-8, which a service took for Latin-1."""
 _MAYBE_HEX = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX:._ ,-]{15,}+")
 """Finds quickly where digits of hexadecimal code can be."""
 _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
@@ -211,6 +218,10 @@ def _decoded(text: str) -> Iterator[str]:
         unescaped = _ESCAPE.sub(_unescape, text)
         if unescaped != text:
             yield _join_surrogates(unescaped)
+    if "=" in text and _MAYBE_QUOTED_PRINTABLE.search(text):
+        yield _QUOTED_PRINTABLE.sub(_from_quoted_printable, text)
+    if not text.isascii() and (decoded := _WRONGLY_DECODED.sub(_as_utf8, text)) != text:
+        yield decoded
     if parts := _MAYBE_HEX.findall(text):
         yield from _from_hex(parts)
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
@@ -223,12 +234,31 @@ def _unescape(found: re.Match[str]) -> str:
     kind, written = str(found.lastgroup), found[found.lastgroup or 0]
     if kind == "percent":
         return bytes.fromhex(written.replace("%", "")).decode(errors="replace")
+    if kind in ("bytes", "octal"):
+        base = 16 if kind == "bytes" else 8
+        return _text_of(bytes(int(digits, base) for digits in written.replace("x", "").split("\\")[1:]))
     if kind == "entity":
         return html.unescape(written if written.endswith(";") else written + ";")
     if kind == "other":
         return _WHITE_ESCAPES.get(written, written)
     code = int(written, 16)
     return chr(code) if code <= sys.maxunicode else ""
+
+
+def _text_of(raw: bytes) -> str:
+    """Return the text of bytes in UTF-8, or else in Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _from_quoted_printable(found: re.Match[str]) -> str:
+    return _text_of(bytes.fromhex(found[0].replace("=", "")))
+
+
+def _as_utf8(found: re.Match[str]) -> str:
+    return _text_of(found[0].encode("latin-1"))
 
 
 def _join_surrogates(text: str) -> str:

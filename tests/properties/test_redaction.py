@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import quopri
 import unicodedata
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
@@ -36,6 +37,10 @@ ENCODINGS: dict[str, Encoding] = {
     "base64 in the middle": lambda text: base64.b64encode(b"user:" + text.encode() + b";").decode(),
     "hexadecimal": lambda text: text.encode().hex(),
     "HEXADECIMAL": lambda text: text.encode().hex(":").upper(),
+    "bytes escaped": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+    "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "quoted-printable": lambda text: quopri.encodestring(text.encode(), quotetabs=True).decode(),
+    "UTF-8 taken for Latin-1": lambda text: text.encode().decode("latin-1"),
     "NFD": lambda text: unicodedata.normalize("NFD", text),
     "NFC": lambda text: unicodedata.normalize("NFC", text),
     "lines": "\n".join,
@@ -53,6 +58,9 @@ AROUND = st.text(" .,:\"'<>{}あ件の", max_size=20)
 
 @given(SECRETS, FIRST, SECOND, AROUND, AROUND)
 @example('S3cr"et-&/Wört パス+x', "JSON", "base64", "", "")
+@example("日本語のひみつパスワード", "UTF-8 taken for Latin-1", "JSON", "", "")
+@example("日本語のひみつ=パスワード", "quoted-printable", "plain", "", "")
+@example('日本語のひみつ\\1"234', "octal", "JSON", "1", "2")
 @example("back\\nslash\\\\secret", "JSON", "JSON", '"', '"')
 def test_nothing_of_an_encoded_secret_is_left(secret: str, first: str, second: str, before: str, after: str) -> None:
     # What is left must hold no long part of the secret, so the secret is no repetition of one letter.

@@ -140,3 +140,11 @@ def test_no_bit_of_a_secret_in_base64_is_left(before: str, after: str) -> None:
         kept = text.removeprefix("(").removesuffix(")").split(REMOVED)
         assert len(kept[0]) * 6 <= len(before) * 8
         assert len(kept[1].rstrip("=")) * 6 <= len(after) * 8 + 4
+
+
+def test_code_points_of_eight_digits_are_decoded() -> None:
+    secret = "ひみつ🔑-secret"
+    escaped = "".join(f"\\U{ord(letter):08x}" for letter in secret)
+    assert KnownSecrets((secret,)).redact({"error": f"value {escaped} is weak"}) == {
+        "error": f"value {REMOVED} is weak"
+    }
