@@ -122,10 +122,10 @@ def escape_quotes(text: str) -> str:
     return text.translate(_INNER_QUOTES)
 
 
-def quote_text(text: str, language: Language = "en", longest: int = MAX_QUOTED) -> str:
+def quote_text(text: str, language: Language = "en") -> str:
     """Return text from outside in quotation marks of `language`, on one line and bounded. The text cannot end the quotation."""
     opening, closing = _QUOTES[language]
-    return f"{opening}{one_line(escape_quotes(text[:longest]))}{closing}{'…' if len(text) > longest else ''}"
+    return f"{opening}{one_line(escape_quotes(text[:MAX_QUOTED]))}{closing}{'…' if len(text) > MAX_QUOTED else ''}"
 
 
 def quote_name(text: str, language: Language = "en") -> str:

@@ -58,12 +58,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """The deliveries of one channel: by status, and the last success and failure in epoch seconds."""
+    """The deliveries of one channel: by status, the last success in epoch seconds, and the last error."""
 
     channel: str
     counts: Mapping[DeliveryStatus, int]
     sent_at: float | None = None
-    failed_at: float | None = None
     error: str = ""
 
 

@@ -163,9 +163,7 @@ class NoticeOutbox:
             )
             last_error = {row.channel: row.error for row in connection.execute(errors)}
         return [
-            ChannelState(
-                name, by_status, ended.get((name, "sent")), ended.get((name, "failed")), last_error.get(name, "")
-            )
+            ChannelState(name, by_status, ended.get((name, "sent")), last_error.get(name, ""))
             for name, by_status in sorted(counts.items())
         ]
 

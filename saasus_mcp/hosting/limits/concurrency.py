@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.hosting.http_errors import capacity_response, error_response, unavailable_response
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY
 from saasus_mcp.hosting.limits.recent_tokens import RecentTokens
@@ -39,6 +39,11 @@ MAX_CHECKS, MAX_CHECKS_EACH = 64, 4
 CHECK_SECONDS = 0.1
 """After this time a check that still waits for a database or an identity provider lets the next one begin."""
 CLOSE_HEADER = {"Connection": "close"}
+# Not 503: a proxy or client would send the request again, and it may have been carried out.
+CANCELLED = (HTTPStatus.INTERNAL_SERVER_ERROR, message("hosting.request_cancelled"))
+EVICTED = (HTTPStatus.SERVICE_UNAVAILABLE, message("hosting.request_evicted"))
+LATE = (HTTPStatus.REQUEST_TIMEOUT, message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}"))
+"""The response to a request that is ended before it is answered: status and text."""
 
 
 class RequestLifetime:
@@ -51,7 +56,7 @@ class RequestLifetime:
         awaits_client: whether the request waits for the next part of its body.
         check_slot: the slot for authenticating the request.
         on_authenticated: called with the principal once it is known.
-        make_response: returns the response if the request ends before it was answered; None if the client has disconnected.
+        ending: the status and the text of the response if the request ends before it was answered; None if the client has disconnected.
     """
 
     def __init__(
@@ -62,7 +67,7 @@ class RequestLifetime:
         self.is_over = self.awaits_client = False
         self.check_slot: Slot | None = None
         self.on_authenticated = on_authenticated
-        self.make_response: Callable[[], Response | None] = _cancelled_response
+        self.ending: tuple[HTTPStatus, Message] | None = CANCELLED
         self._pool = pool
         self._turns = turns
         self._stream = stream
@@ -91,13 +96,13 @@ class RequestLifetime:
 
     def evict(self) -> None:
         """End the request because another one needs its place."""
-        self.make_response = _evicted_response
+        self.ending = EVICTED
         self.end()
 
     def _end_late(self) -> None:
         """End a request whose body did not arrive in time."""
         if not self._body_complete and not self.is_over:
-            self.make_response = _late_response
+            self.ending = LATE
             self.end()
 
     def leave(self) -> None:
@@ -146,28 +151,10 @@ class RequestLifetime:
                 self._body_timer.cancel()
             return received
         self._body_timer.cancel()
-        self.make_response = _no_response
+        self.ending = None
         self.end()
         await anyio.sleep_forever()  # until the cancellation arrives
         raise AssertionError("a request that is over goes no further")
-
-
-def _cancelled_response() -> Response:
-    # Not 503: a proxy or client would send the request again, and it may have been carried out.
-    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, message("hosting.request_cancelled"), CLOSE_HEADER)
-
-
-def _evicted_response() -> Response:
-    return unavailable_response(message("hosting.request_evicted"), CLOSE_HEADER)
-
-
-def _late_response() -> Response:
-    text = message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}")
-    return error_response(HTTPStatus.REQUEST_TIMEOUT, text, CLOSE_HEADER)
-
-
-def _no_response() -> None:
-    return None
 
 
 def assign_principal(scope: Scope, principal: str) -> None:
@@ -264,8 +251,8 @@ class ConcurrencyLimiter:
             self._open.discard(lifetime)
             for counter in counters:
                 counter.decrement()
-        if lifetime.is_over and (last := lifetime.make_response()) is not None:
-            await response.end(last, scope, receive)
+        if lifetime.is_over and lifetime.ending is not None:
+            await response.end(error_response(*lifetime.ending, CLOSE_HEADER), scope, receive)
 
     async def _check_slot(self, lifetime: RequestLifetime, expected: str) -> Slot:
         """Wait for a slot to authenticate a request, in the queue of its expected principal.
