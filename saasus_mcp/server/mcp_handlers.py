@@ -29,12 +29,10 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.apps.app_resources import AppResources, shows_apps
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.offers import prompts
-from saasus_mcp.server.offers.completion import MAX_VALUES, CompletionValues
-from saasus_mcp.server.offers.completion import ArgumentCompletion as Completing
+from saasus_mcp.server.offers.completion import MAX_VALUES, ArgumentCompletion, CompletionValues
 from saasus_mcp.server.offers.resources import CATALOG_URI, Resources
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.surface.tool_description import describe_operation
 
 ResolvePrincipal = Callable[[Context], Principal]
 
@@ -46,17 +44,8 @@ class McpHandlers:
         self._resolve_principal = resolve_principal
         self._language: Language = language
         self._run_query = pipeline.store_executor
-        self._resources = Resources(
-            catalogue=pipeline.catalogue,
-            policy=pipeline.policy,
-            profile=pipeline.destination.profile,
-            results=pipeline.results,
-            describe=lambda operation, principal: describe_operation(
-                operation, principal, pipeline.policy, pipeline.destination.profile, language=language
-            ),
-            language=language,
-        )
-        self._apps = AppResources(lambda: pipeline.store, pipeline.store_executor, pipeline.destination, pipeline.clock)
+        self._resources = Resources(pipeline, language)
+        self._apps = AppResources(pipeline)
 
         async def read(key: str, arguments: Mapping[str, Any], principal: Principal) -> ToolAnswer:
             answer = await pipeline.run(Call(pipeline.catalogue.find(key).tool, arguments, principal))
@@ -65,7 +54,7 @@ class McpHandlers:
         async def may(key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
             return not await pipeline.find_forbidden([(key, arguments)], principal)
 
-        self._completion = Completing(read, may)
+        self._completion = ArgumentCompletion(read, may)
 
     def handlers(self) -> dict[str, Any]:
         """Return the handlers, by the names of the parameters of the SDK's server."""

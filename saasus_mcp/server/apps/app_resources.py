@@ -5,24 +5,18 @@ Both are read by the client, on behalf of an app too. Neither is listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, TextResourceContents
 
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.permissions.approval.awaited import approval_state
-from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.apps.documents import APPS, build_document
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, APPS_URI, declares_apps
 from saasus_mcp.server.elicitation import Context
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor
-
-if TYPE_CHECKING:
-    from saasus_mcp.store.store import Store
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 APPROVALS_URI = "saasus://approvals/"
 DOCUMENT_TTL_MS = 3_600_000
@@ -42,10 +36,7 @@ def shows_apps(context: Context) -> bool:
 class AppResources:
     """The resources for apps of one server."""
 
-    open_store: Callable[[], Store]
-    store_executor: StoreExecutor
-    destination: Destination
-    clock: Callable[[], float]
+    pipeline: Pipeline
 
     def has(self, uri: str) -> bool:
         """Return whether a URI is one of these resources, if it exists."""
@@ -63,9 +54,12 @@ class AppResources:
                 uri=uri, mime_type=APP_MIME_TYPE, text=build_document(name), _meta={"ui": {"prefersBorder": True}}
             )
             return ReadResourceResult(contents=[document], ttl_ms=DOCUMENT_TTL_MS, cache_scope="private")
-        code, now = uri.removeprefix(APPROVALS_URI)[:MAX_CODE_LENGTH], self.clock()
-        approval = await self.store_executor(lambda: self.open_store().find_approval(code, now))
-        if approval is None or (approval.principal, approval.profile) != (principal.id, self.destination.profile):
+        code, now = uri.removeprefix(APPROVALS_URI)[:MAX_CODE_LENGTH], self.pipeline.clock()
+        approval = await self.pipeline.store_executor(lambda: self.pipeline.store.find_approval(code, now))
+        if approval is None or (approval.principal, approval.profile) != (
+            principal.id,
+            self.pipeline.destination.profile,
+        ):
             raise MCPError(INVALID_PARAMS, "Unknown resource.", {"uri": uri[:200]})
         state = TextResourceContents(uri=uri, mime_type="application/json", text=compact_json(approval_state(approval)))
         return ReadResourceResult(contents=[state], ttl_ms=0, cache_scope="private")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -19,23 +18,22 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from saasus_mcp.catalog import Catalogue, Operation, jobs
+from saasus_mcp.catalog import jobs
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal, is_conditional
+from saasus_mcp.permissions.policy.model import PolicyInput, Principal, is_conditional
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.server.results.result_store import PNG_TYPE, ResultStore, png_of_result
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.results.result_store import PNG_TYPE, png_of_result
 from saasus_mcp.server.results.result_store import RESULTS_URI as RESULTS
 from saasus_mcp.server.scheduling.worker_threads import run_by_size
-from saasus_mcp.server.surface.tool_description import DEPENDS_ON_CALL
+from saasus_mcp.server.surface.tool_description import DEPENDS_ON_CALL, describe_operation
 
 CATALOG_URI = "saasus://catalog/"
 POLICY_URI = "saasus://policy"
 JSON_TYPE, TEXT_TYPE = "application/json", "text/plain"
-Describe = Callable[[Operation, Principal], dict[str, Any]]
-"""Everything a model may want to know of an operation, the caller's decision among it."""
 
 
 @cache
@@ -44,15 +42,11 @@ def _reads() -> dict[str, tuple[str, ...]]:
     return {spec.name: spec.reads for spec in jobs.load_jobs()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Resources:
     """The resources of one server."""
 
-    catalogue: Catalogue
-    policy: Policy
-    profile: str
-    results: ResultStore
-    describe: Describe
+    pipeline: Pipeline
     language: Language
 
     def list_templates(self) -> list[ResourceTemplate]:
@@ -83,7 +77,7 @@ class Resources:
                 uri=RESULTS + each.id,
                 mime_type=JSON_TYPE,
             )
-            for each in self.results.list_results(principal.id)
+            for each in self.pipeline.results.list_results(principal.id)
             if self._could_read(each.operation, principal)
         ]
         return [Resource(name="policy", title=self._title("policy"), uri=POLICY_URI, mime_type=JSON_TYPE), *stored]
@@ -116,20 +110,25 @@ class Resources:
     def complete_names(self, typed: str, principal: Principal) -> list[str]:
         """Return the tools whose name or operation id contains the typed text. Matches at the start of a word come first."""
         wanted = typed.casefold()
-        tools = [each.tool for each in self._allowed(principal) if wanted in f"{each.tool} {each.key.casefold()}"]
+        tools = [
+            each.tool
+            for each in self.pipeline.list_operations(principal)
+            if wanted in f"{each.tool} {each.key.casefold()}"
+        ]
         return sorted(tools, key=lambda tool: (not tool.startswith(wanted), f"_{wanted}" not in tool, tool))
 
     async def _value(self, uri: str, principal: Principal) -> Any:
         if uri == POLICY_URI:
             return self._decisions(principal)
         if uri.startswith(RESULTS):
-            result = await self.results.read(uri, principal)
+            result = await self.pipeline.results.read(uri, principal)
             return result.value if result is not None else None
         if uri.startswith(CATALOG_URI):
-            operation = self.catalogue.get(unquote(uri.removeprefix(CATALOG_URI)))
-            if operation is None or operation not in self._allowed(principal):
+            operation, pipeline = self.pipeline.catalogue.get(unquote(uri.removeprefix(CATALOG_URI))), self.pipeline
+            if operation is None or operation not in pipeline.list_operations(principal):
                 return None
-            return self.describe(operation, principal)
+            profile = pipeline.destination.profile
+            return describe_operation(operation, principal, pipeline.policy, profile, language=self.language)
         return None
 
     def _title(self, resource: str) -> str:
@@ -139,23 +138,21 @@ class Resources:
         """Return whether the policy could still allow the calls of an operation or a job."""
         keys = (source,) if "." in source else _reads().get(source, ())
         principal = principal if "." in source else principal.for_job(source)
-        operations = map(self.catalogue.get, keys)
-        return all(each and self.policy.could_allow(each, principal, self.profile) for each in operations)
+        policy, profile = self.pipeline.policy, self.pipeline.destination.profile
+        operations = map(self.pipeline.catalogue.get, keys)
+        return all(each and policy.could_allow(each, principal, profile) for each in operations)
 
     def _tool(self, source: str) -> str:
         """Return the name of the tool that gave an answer. Answers of operations are stored under the key of the operation."""
-        return self.catalogue.find(source).tool if "." in source else source
-
-    def _allowed(self, principal: Principal) -> list[Operation]:
-        return [each for each in self.catalogue if self.policy.could_allow(each, principal, self.profile)]
+        return self.pipeline.catalogue.find(source).tool if "." in source else source
 
     def _decisions(self, principal: Principal) -> dict[str, Any]:
         """Return the decision on each tool, unless it depends on the call."""
-        decided = []
-        for operation in self._allowed(principal):
-            case = PolicyInput(operation, {}, principal, self.profile)
-            decision = self.policy.decide(case)
-            depends_on_call = is_conditional(self.policy.explain(case))
+        policy, profile, decided = self.pipeline.policy, self.pipeline.destination.profile, []
+        for operation in self.pipeline.list_operations(principal):
+            case = PolicyInput(operation, {}, principal, profile)
+            decision = policy.decide(case)
+            depends_on_call = is_conditional(policy.explain(case))
             decided.append(
                 {
                     "name": operation.tool,
@@ -165,5 +162,5 @@ class Resources:
                 }
             )
         narrowing = {"narrowing": principal.narrowing.to_audit()} if principal.narrowing != NO_NARROWING else {}
-        who = {"policy": self.policy.name, "profile": self.profile, "principal": principal.id, **narrowing}
+        who = {"policy": policy.name, "profile": profile, "principal": principal.id, **narrowing}
         return {**who, "tools": decided}
