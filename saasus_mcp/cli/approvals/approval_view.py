@@ -63,7 +63,7 @@ def find_approval(stores: Iterable[Store], code: str, now: float) -> Approval:
 
 def list_approvals(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approval]:
     """Return the pending approvals, newest first; with `decided`, also those that were decided or have expired."""
-    every = (approval for store in stores for approval in ApprovalService(store).list_all(now))
+    every = (approval for store in stores for approval in store.list_approvals(now))
     wanted = (approval for approval in every if decided or approval.status == "pending")
     return sorted(wanted, key=lambda approval: approval.requested_at, reverse=True)
 

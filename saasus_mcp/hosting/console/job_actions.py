@@ -8,7 +8,7 @@ from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import Job
 
@@ -67,19 +67,10 @@ def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> 
         CallRefused: there is no such job for this approver, or it is not running.
     """
     listed = _running_job(service, approver, identifier)
-    action = ActionRecord(
-        ActionKind.JOB_CANCEL,
-        approver.id,
-        "console",
-        profile=listed.job.profile,
-        saas_id=listed.context.saas_id,
-        operation=listed.job.name,
-        from_call=identifier,
-        person=approver.person,
-    )
-    store = listed.context.store()
-    record_action(store, action, service.clock())
-    store.jobs.request_cancellation(identifier)
+    context, job = listed.context, listed.job
+    details = {"profile": job.profile, "operation": job.name, "from_call": identifier}
+    service.record(context, approver, ActionKind.JOB_CANCEL, **details)
+    context.store().jobs.request_cancellation(identifier)
 
 
 def _running_job(service: ConsoleService, approver: Approver, identifier: str) -> ListedJob:

@@ -155,13 +155,26 @@ class Console:
         session = await self.signin.find_session(request)
         if session is None:
             return self._redirect_to_signin(request)
-        page = self._page_request(request, session)
+        shown = await self._show_page(view, self._page_request(request, session), request)
+        return shown or await self._render_missing(session, request)
+
+    async def _show_page(
+        self,
+        view: views.View,
+        page: views.PageRequest,
+        request: Request,
+        status: int = HTTPStatus.OK,
+        address: str = "",
+    ) -> Response | None:
+        """Return a live page, under an address of its own if it answers a form; None if it does not exist."""
         # Before the content: a change in between then looks new to the page, and is not missed.
-        state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
+        state = await run_sync(live.read_live_state, self.service, page.session.approver, page.reader)
         content = await run_sync(view, self.service, page)
         if content is None:
-            return await self._render_missing(session, request)
-        return await run_sync(partial(self._render, content, session, request, state=state))
+            return None
+        return await run_sync(
+            partial(self._render, content, page.session, request, status, state=state, address=address)
+        )
 
     async def _export_audit(self, request: Request) -> Response:
         """Answer with the filtered audit log as a file."""
@@ -237,15 +250,9 @@ class Console:
     async def _show_again(
         self, form: _FormPage, session: ConsoleSession, request: Request, status: int
     ) -> Response | None:
-        """Return the page of a form as it is now, live and under its own address; None if it does not exist."""
+        """Return the page of a form as it is now; None if it does not exist."""
         page = replace(self._page_request(request, session), query=form.query, path=form.path)
-        state = await run_sync(live.read_live_state, self.service, session.approver, page.reader)
-        content = await run_sync(form.view, self.service, page)
-        if content is None:
-            return None
-        return await run_sync(
-            partial(self._render, content, session, request, status, state=state, address=form.address)
-        )
+        return await self._show_page(form.view, page, request, status, form.address)
 
     def _approve(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
         self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""), read_reason(fields))

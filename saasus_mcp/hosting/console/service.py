@@ -185,7 +185,7 @@ class ConsoleService:
             return
         context = self.find_context(approver, name)
         context.store().freeze(replace(freeze, profile=context.profile or ""))
-        self._record(context, approver, ActionKind.FREEZE, reason=reason)
+        self.record(context, approver, ActionKind.FREEZE, reason=reason)
 
     def unfreeze(self, approver: Approver, name: str, profile: str = "") -> None:
         """Lift the freeze of a context; or of everything, if the name is empty and the approver may do so.
@@ -209,7 +209,7 @@ class ConsoleService:
             return
         context = self.find_context(approver, name)
         lifted = profile if context.profile is None else context.profile
-        self._record(context, approver, ActionKind.UNFREEZE, profile=lifted)
+        self.record(context, approver, ActionKind.UNFREEZE, profile=lifted)
         job_control.claim_pauses(context.store(), self.clock())
         context.store().unfreeze(lifted)
 
@@ -304,20 +304,20 @@ class ConsoleService:
 
     def _record_for_all(self, approver: Approver, kind: ActionKind, reason: str = "") -> None:
         """Record an action on all SaaS: in the common store if there is one, else in each context."""
-        if self.common_store is not None:
-            record_action(
-                self.common_store(),
-                ActionRecord(kind, approver.id, "console", reason=reason, person=approver.person),
-                self.clock(),
-            )
-            return
-        for context in self.contexts_of(approver):
-            self._record(context, approver, kind, reason=reason)
+        common = ProfileContext(COMMON_CONTEXT, frozenset(), self.common_store) if self.common_store else None
+        for context in self.contexts_of(approver) if common is None else [common]:
+            self.record(context, approver, kind, reason=reason)
 
-    def _record(
-        self, context: ProfileContext, approver: Approver, kind: ActionKind, *, profile: str = "", reason: str = ""
+    def record(
+        self, context: ProfileContext, approver: Approver, kind: ActionKind, *, profile: str = "", **details: str
     ) -> None:
-        """Record an action in the audit log of a context."""
-        target = {"profile": profile or context.profile or "", "saas_id": context.saas_id}
-        action = ActionRecord(kind, approver.id, "console", reason=reason, person=approver.person, **target)
-        record_action(context.store(), action, self.clock())
+        """Record an action in the audit log of a context.
+
+        Args:
+            profile: the profile that it concerns, in a context of several.
+            details: further fields of `ActionRecord`.
+        """
+        target = {"profile": profile or context.profile or "", "saas_id": context.saas_id, **details}
+        record_action(
+            context.store(), ActionRecord(kind, approver.id, "console", person=approver.person, **target), self.clock()
+        )

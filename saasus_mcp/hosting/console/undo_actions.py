@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from anyio.to_thread import run_sync
 
@@ -12,7 +13,7 @@ from saasus_mcp.catalog import UnknownTool
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
 from saasus_mcp.hosting.console.signin_sessions import Approver
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.approval.confirmation import (
     FIELD_NAME,
     FIELD_YES,
@@ -76,7 +77,9 @@ async def undo_change(
     if principal is None:
         raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_caller"), message("hosting.undo_not_here_hint"))
     if is_first:
-        await run_sync(_record, service, approver, listed)
+        entry = listed.entry
+        details = {"profile": entry.profile, "operation": entry.operation, "from_call": entry.call}
+        await run_sync(partial(service.record, listed.context, approver, ActionKind.UNDO, **details))
     for step in plan.steps:
         if step.is_done:
             continue
@@ -96,18 +99,3 @@ def read_reply(fields: Mapping[str, str]) -> ConfirmationReply | None:
     state = fields.get("state", "")
     content = {FIELD_NAME: fields.get("name", ""), FIELD_YES: True}
     return ConfirmationReply(ClientAnswer("accept", content, at_terminal=True), state) if state else None
-
-
-def _record(service: ConsoleService, approver: Approver, listed: ListedChange) -> None:
-    context, entry = listed.context, listed.entry
-    action = ActionRecord(
-        ActionKind.UNDO,
-        approver.id,
-        "console",
-        profile=entry.profile,
-        saas_id=context.saas_id,
-        operation=entry.operation,
-        from_call=entry.call,
-        person=approver.person,
-    )
-    record_action(context.store(), action, service.clock())

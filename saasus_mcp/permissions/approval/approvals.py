@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Text
@@ -45,12 +45,12 @@ def is_code(typed: str, approval: Approval) -> bool:
     return typed.strip().upper().replace("-", "") == approval.code.replace("-", "")
 
 
+@dataclass(frozen=True, slots=True)
 class ApprovalService:
     """Creates, finds and decides approvals. They are in the store, so that other processes find them."""
 
-    def __init__(self, store: Store, reader: Reader = ENGLISH_READER) -> None:
-        self._store = store
-        self._reader = reader
+    store: Store
+    reader: Reader = ENGLISH_READER
 
     def obtain_proof(
         self,
@@ -73,15 +73,15 @@ class ApprovalService:
         Raises:
             CallRefused: the call or a variation was rejected a short while ago, or too many approvals are pending.
         """
-        known = self._store.list_approvals(now, binding.digest())
+        known = self.store.list_approvals(now, binding.digest())
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
         if (
             live is not None and stored_question.load_question(live) is None
         ):  # another version stored the question in an unknown form
-            self._store.void_approval(live.code)
+            self.store.void_approval(live.code)
             live = None
         elif live is not None and (live.bound != snapshot.encoded or _lacks_another(live, two_person=two_person)):
-            self._store.void_approval(live.code)
+            self.store.void_approval(live.code)
             question = fit_dialog(replace(question, lead=explain_stale_approval(live, snapshot)))
             live = None
         if live is None:
@@ -121,7 +121,7 @@ class ApprovalService:
             two_person=two_person,
             subject=binding.subject(),
         )
-        pending = self._store.request_approval(wanted, MAX_PENDING, [each.subject() for each in covered])
+        pending = self.store.request_approval(wanted, MAX_PENDING, [each.subject() for each in covered])
         if pending is None:
             raise self._flooded(binding.principal, now)
         if pending.status == "rejected":
@@ -130,7 +130,7 @@ class ApprovalService:
 
     def _flooded(self, principal: str, now: float) -> CallRefused:
         """Return the refusal for too many pending approvals. It lists them, since only a decision on one makes room."""
-        waiting = [each for each in self._store.list_approvals(now) if each.principal == principal]
+        waiting = [each for each in self.store.list_approvals(now) if each.principal == principal]
         lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
         return CallRefused(
             Reason.FLOODED,
@@ -141,10 +141,10 @@ class ApprovalService:
     def _pending(self, approval: Approval, now: float) -> Message:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))
         try:
-            asked = format_sentence(Question.from_json(approval.preview).headline, self._reader)
+            asked = format_sentence(Question.from_json(approval.preview).headline, self.reader)
         except ValueError:  # kept by an earlier version
             asked = approval.operation
-        name = "" if approval.name in asked else f" {quote_text(approval.name, self._reader.language)}"
+        name = "" if approval.name in asked else f" {quote_text(approval.name, self.reader.language)}"
         return message("permissions.pending_approval", code=approval.code, question=f"{asked}{name}", count=minutes)
 
     def require_not_rejected(self, binding: Binding, now: float) -> None:
@@ -153,7 +153,7 @@ class ApprovalService:
         Raises:
             CallRefused: a person did.
         """
-        found = self._store.find_rejected(binding.subject(), now)
+        found = self.store.find_rejected(binding.subject(), now)
         if found is not None:
             raise _rejected(found, binding, now)
 
@@ -163,7 +163,7 @@ class ApprovalService:
         Raises:
             CallRefused: a person did.
         """
-        if not covered or not (rejected := self._store.list_rejected(binding.principal, now)):
+        if not covered or not (rejected := self.store.list_rejected(binding.principal, now)):
             return
         found = next(((each, rejected[each.subject()]) for each in covered if each.subject() in rejected), None)
         if found is not None and not self.is_approved(binding, now):
@@ -171,7 +171,7 @@ class ApprovalService:
 
     def is_approved(self, binding: Binding, now: float) -> bool:
         """Return whether a person approved exactly this call and the approval is unused."""
-        return any(each.status == "approved" for each in self._store.list_approvals(now, binding.digest()))
+        return any(each.status == "approved" for each in self.store.list_approvals(now, binding.digest()))
 
     def find_pending(self, code: str, now: float) -> Approval:
         """Return the pending approval with this code, in any spelling.
@@ -179,14 +179,10 @@ class ApprovalService:
         Raises:
             CallRefused: no such approval is pending.
         """
-        for approval in self._store.list_approvals(now):
+        for approval in self.store.list_approvals(now):
             if is_code(code, approval) and approval.status == "pending":
                 return approval
         raise CallRefused.because(Reason.UNKNOWN, "permissions.no_pending_approval")
-
-    def list_all(self, now: float) -> list[Approval]:
-        """Return every approval, newest first."""
-        return self._store.list_approvals(now)
 
     def approve(
         self,
@@ -234,7 +230,7 @@ class ApprovalService:
         self._decide(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=record)
 
     def _decide(self, approval: Approval, status: ApprovalStatus, **decision: Any) -> None:
-        if not self._store.decide_approval(approval.code, status, **decision):
+        if not self.store.decide_approval(approval.code, status, **decision):
             raise CallRefused.because(Reason.UNKNOWN, "permissions.no_longer_pending")
 
 

@@ -79,11 +79,11 @@ class UnattendedAnswer(CallRefused):
     """A no that cannot be attributed to a person: clients that run unattended answer so by themselves."""
 
 
+@dataclass(frozen=True, slots=True)
 class ConfirmationService:
     """Asks questions and verifies replies. It is stateless: open questions are in the encrypted state, used ones in the store."""
 
-    def __init__(self, encryptor: Encryptor) -> None:
-        self._encryptor = encryptor
+    encryptor: Encryptor
 
     def seal_question(
         self, binding: Binding, question: ConfirmationPrompt, snapshot: TargetSnapshot, now: float
@@ -97,7 +97,7 @@ class ConfirmationService:
             "shown": json_digest(question.message),
             "expires": now + CONFIRMATION_LIFETIME,
         }
-        return self._encryptor.encrypt_token(asked, QUESTION_PURPOSE)
+        return self.encryptor.encrypt_token(asked, QUESTION_PURPOSE)
 
     def verify_reply(
         self, reply: ConfirmationReply, binding: Binding, snapshot: TargetSnapshot, now: float, *, typed: bool = False
@@ -144,7 +144,7 @@ class ConfirmationService:
 
     def _asked(self, reply: ConfirmationReply) -> dict[str, Any] | None:
         """Return the question in the state, or None if the state is not of this server."""
-        return self._encryptor.decrypt_token(reply.state, QUESTION_PURPOSE) if reply.state else None
+        return self.encryptor.decrypt_token(reply.state, QUESTION_PURPOSE) if reply.state else None
 
     def _fast(self, reply: ConfirmationReply, now: float) -> UnattendedAnswer | None:
         """Return the error for a no that came faster than a person can read, or None."""

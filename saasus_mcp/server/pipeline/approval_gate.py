@@ -100,15 +100,14 @@ class ApprovalGate:
     def _reader(self) -> Reader:
         return Reader.of(self.language, self.zone)
 
-    def require_not_declined(self, call: Call) -> None:
+    def require_not_declined(self, reply: ConfirmationReply) -> None:
         """Check that the person has not answered no.
 
         Raises:
             UnattendedAnswer: a no that cannot be attributed to a person.
             CallRefused: a person's no.
         """
-        if call.reply is not None:
-            self.confirmations.require_not_declined(call.reply, self.clock())
+        self.confirmations.require_not_declined(reply, self.clock())
 
     async def choose_channel(self, request: ConsentRequest) -> ConsentChannel:
         """Return where to ask. A person who has approved the call is not asked again in the client.
@@ -119,7 +118,8 @@ class ApprovalGate:
         require_not_denied(request.name, request.decision)
         call, binding, now = request.call, request.binding, self.clock()
         try:
-            self.require_not_declined(call)
+            if call.reply is not None:
+                self.require_not_declined(call.reply)
         except UnattendedAnswer as answer:
             return ConsentChannel(in_client=False, unattended=answer)
         if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):

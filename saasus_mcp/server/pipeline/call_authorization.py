@@ -107,7 +107,8 @@ class CallAuthorizer:
         if step is not None and covered:
             return await self._authorize_step(prepared, decision, step, read)
         if decision.outcome == "allow":
-            self.gate().require_not_declined(call)
+            if call.reply is not None:
+                self.gate().require_not_declined(call.reply)
             inspection = await inspect_without_question(
                 operation,
                 prepared.arguments,

@@ -124,7 +124,8 @@ async def _authorize(
     )
     await gate.require_none_rejected(binding, job.covered)
     if decision.outcome == "allow":
-        gate.require_not_declined(call)
+        if call.reply is not None:
+            gate.require_not_declined(call.reply)
         return Authorized(decision)
     if job.typed_count and decision.outcome == "confirm":
         decision = replace(decision, typed=True)

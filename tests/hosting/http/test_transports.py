@@ -149,7 +149,7 @@ async def test_an_approval_given_elsewhere_lets_the_same_call_of_the_same_caller
             waiting = await client.call_tool(operation.tool, complete_arguments(operation))
             found = APPROVAL_CODE.search(reply_text(waiting))
             assert found, reply_text(waiting)
-            [approval] = approvals.list_all(NOW)
+            [approval] = approvals.store.list_approvals(NOW)
             assert (approval.code, approval.principal) == (found[1], "token:alice")
             approvals.approve(approval, approval.name, "token:boss", approval.requested_at)
         async with connect_client(url, way, "bob-token") as client:

@@ -48,7 +48,7 @@ def test_an_approval_says_all_that_a_person_needs(approvals: ApprovalService) ->
     assert (approval.name, shown.headline) == (SIGHT.name, QUESTION.headline)
     assert shown.typed == Text(SIGHT.name, SIGHT.name)
     assert (approval.requested_at, approval.expires_at) == (NOW, NOW + APPROVAL_LIFETIME)
-    assert approvals.list_all(NOW) == [approval]
+    assert approvals.store.list_approvals(NOW) == [approval]
 
 
 def test_codes_are_short_readable_and_all_different(approvals: ApprovalService) -> None:
@@ -104,7 +104,7 @@ def test_a_decision_is_made_once(approvals: ApprovalService) -> None:
     ):
         with pytest.raises(CallRefused):
             again()
-    assert approvals.list_all(NOW)[0].decided_by == "local:person"
+    assert approvals.store.list_approvals(NOW)[0].decided_by == "local:person"
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(0, 10), (1, 10), (60, 9), (WAIT_AFTER_REJECTION - 1, 1)])
@@ -155,7 +155,7 @@ def test_a_yes_to_one_variation_holds_though_another_was_rejected(approvals: App
 def test_a_rejection_stays_one_when_its_wait_is_over(approvals: ApprovalService) -> None:
     approvals.reject(settle(approvals)[1], "local:person", NOW)
     for later in (NOW + WAIT_AFTER_REJECTION, NOW + 30 * 86_400):
-        assert [each.status for each in approvals.list_all(later)] == ["rejected"]
+        assert [each.status for each in approvals.store.list_approvals(later)] == ["rejected"]
     assert settle(approvals, NOW + WAIT_AFTER_REJECTION)[1].status == "pending"
 
 
@@ -169,7 +169,7 @@ def test_a_changed_target_voids_what_was_asked_or_approved(approvals: ApprovalSe
     assert proof is None
     assert renewed.code != approval.code
     assert settle(approvals, sight=changed)[1].code == renewed.code
-    assert {one.code: one.status for one in approvals.list_all(NOW)} == {
+    assert {one.code: one.status for one in approvals.store.list_approvals(NOW)} == {
         approval.code: "stale",
         renewed.code: "pending",
     }
@@ -178,7 +178,7 @@ def test_a_changed_target_voids_what_was_asked_or_approved(approvals: ApprovalSe
 def test_a_target_that_keeps_changing_does_not_fill_the_list(approvals: ApprovalService) -> None:
     for turn in range(MAX_PENDING * 3):
         settle(approvals, sight=replace(SIGHT, fields={"turn": turn}))
-    assert sum(one.status == "pending" for one in approvals.list_all(NOW)) == 1
+    assert sum(one.status == "pending" for one in approvals.store.list_approvals(NOW)) == 1
 
 
 def test_too_many_pending_are_refused_with_a_hint(approvals: ApprovalService) -> None:

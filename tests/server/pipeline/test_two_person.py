@@ -68,7 +68,7 @@ class ReloadablePipeline:
         given = await self.called()
         assert not given.ok
         assert self.api.writes == []
-        (found,) = [approval for approval in self.approvals.list_all(NOW) if approval.status == "pending"]
+        (found,) = [approval for approval in self.approvals.store.list_approvals(NOW) if approval.status == "pending"]
         assert found.code in given.text
         return found
 
