@@ -20,6 +20,7 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import BulkLimits, Principal
+from saasus_mcp.permissions.question.namesakes import NamesakeFinder
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.secret_paths import redact_arguments
@@ -135,6 +136,7 @@ class JobReader:
         self._checkpoint = checkpoint
         self._deadline = deadline
         self._shared_reader: ApiReader | None = None
+        self._namesakes = NamesakeFinder()
         self._on_rate_limit: RateLimitHandler | None = None
 
     @property
@@ -182,7 +184,14 @@ class JobReader:
         if target is not None and target.read is not None:
             self.read_log.record(target.read, None)  # the report names the target
         call = await self.build_call(step)
-        return await review_call(self._pipeline, call, self.reader_for, PLACEHOLDER, state_changes=state_changes)
+        return await review_call(
+            self._pipeline,
+            call,
+            self.reader_for,
+            PLACEHOLDER,
+            namesakes=self._namesakes,
+            state_changes=state_changes,
+        )
 
     async def build_call(self, step: PlanStep) -> Call:
         """Return the call of a step, with placeholders for the values of earlier steps.

@@ -157,3 +157,19 @@ async def test_a_question_says_which_of_several_items_with_one_name_is_meant(
     assert isinstance(answer, ToolAnswer)
     said = one_of("question.namesakes", kind, name=Quoted(name), count=1, id=Quoted(id_, bare=True)).text("en")
     assert said in answer.text, answer.text
+
+
+async def test_a_question_says_how_many_further_items_have_names_of_others(catalogue: Catalogue, store: Store) -> None:
+    plans = [{**PLAN, "id": f"p{number}", "display_name": f"Plan {number}"} for number in range(7)]
+    plans += [{**plan, "id": f"other {plan['id']}"} for plan in plans]
+    menus = [{"id": f"m{number}", "name": f"m{number}", "display_name": "Menu"} for number in range(7)]
+    api = StubApi(catalogue, answers={"pricing.GetPricingMenus": {"pricing_menus": menus}})
+    args = {"name": "n", "display_name": "New", "description": "d", "menu_ids": [menu["id"] for menu in menus]}
+    answer = await build_pipeline(api, store, PRESETS["strict"]).run(
+        Call("pricing_create_pricing_plan", args, PRINCIPAL)
+    )
+    assert isinstance(answer, ToolAnswer)
+    shown = [f"This one has the id m{number}" in answer.text for number in range(7)]
+    assert shown == [True, True, True, False, False, False, False]
+    assert message("question.more_namesakes", count=4).text("en") in answer.text
+    assert "4 more items here" in answer.text

@@ -31,6 +31,7 @@ from saasus_mcp.permissions.question.content import (
     Value,
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.permissions.question.namesakes import Namesakes, namesake_texts
 from saasus_mcp.saasus.secret_paths import redact_arguments
 
 MAX_ITEMS = 500
@@ -111,6 +112,9 @@ class CallsQuestion:
         """Yield each warning of the single calls once, with the rows that are left out."""
         if self._left_out:
             yield QuestionWarning("consequence", bilingual(message("jobs_calls.left_out", count=self._left_out)))
+        ambiguous = sum(bool(self._namesakes(each)) for each in self._listed)
+        if ambiguous:
+            yield QuestionWarning("deceptive", bilingual(message("jobs_calls.namesakes", count=ambiguous)))
         seen = set[tuple[str, str]]()
         for each in self._listed:
             for warning in each.review.question.warnings:
@@ -179,7 +183,13 @@ class CallsQuestion:
         parts += [
             FixedText(_rendered(warning.text)) for warning in question.warnings if isinstance(warning.text, Sentence)
         ]
+        parts += [FixedText(text) for text in namesake_texts(self._namesakes(call))]
         return tuple(parts)
+
+    def _namesakes(self, call: ListedCall) -> list[Namesakes]:
+        """Return the items of a call whose names others have, without a target that stands with its id."""
+        stated = _target_id(call) if call.target in self._shared_names else None
+        return [each for each in call.review.namesakes if each.id != stated]
 
     def _item(self, call: ListedCall, own: tuple[Value, ...], common: tuple[Value, ...]) -> Value:
         """Return a target with what happens to it, unless the same happens to all."""

@@ -14,6 +14,7 @@ from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.namesakes import NamesakeFinder, Namesakes
 from saasus_mcp.server.pipeline import verification
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -26,6 +27,7 @@ class CallReview:
 
     Attributes:
         question: of the call alone.
+        namesakes: its items whose names others have, in the list or not.
     """
 
     operation: Operation
@@ -33,6 +35,7 @@ class CallReview:
     decision: Decision
     inspection: CallInspection
     question: Question
+    namesakes: tuple[Namesakes, ...] = ()
 
 
 async def review_call(
@@ -41,11 +44,13 @@ async def review_call(
     reader_for: Callable[[PreparedCall], ApiReader],
     unknown: str,
     *,
+    namesakes: NamesakeFinder,
     state_changes: bool,
 ) -> CallReview:
     """Review a call now. Only reads are sent.
 
     Args:
+        namesakes: of all calls of the list.
         unknown: stands for a value that an earlier call of the list supplies. No read is made with it.
         state_changes: whether earlier calls of the list change what the call builds on, so that its target and the live
             requirements can be checked only when it is made.
@@ -67,7 +72,8 @@ async def review_call(
         now = pipeline.clock()
         await preconditions.check_target_requirements(operation, arguments, inspection, read, now=now)
     asked = QuestionInput(operation, arguments, pipeline.destination, call.principal.id, inspection)
-    return CallReview(operation, arguments, decision, inspection, await build_question(asked, read))
+    question, found = await build_question(asked, read), await namesakes.find(asked, read)
+    return CallReview(operation, arguments, decision, inspection, question, tuple(found))
 
 
 def _without_unknown(read: ApiReader, unknown: str) -> ApiReader:
