@@ -12,7 +12,7 @@ from saasus_mcp.hosting.console.audit_view import shown_outcome
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.record_links import record_links
-from saasus_mcp.hosting.console.service import ConsoleService, ListedApproval
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.approval.approvals import may_approve
@@ -71,7 +71,7 @@ def view_approval(
     listed = service.find_approval(page.session.approver, page.path["code"])
     if listed is None:
         return None
-    approval = listed.approval
+    approval = listed.record
     question = stored_question.load_question(approval)
     row, change = _approval_row(service, listed, page.reader, PagePeople()), _undone_change(service, page, listed)
     if change and row["explanation_key"] in UNDO_STATUSES:
@@ -99,20 +99,20 @@ def view_approval(
     return PageContent("approval", values)
 
 
-def _undone_change(service: ConsoleService, page: PageRequest, listed: ListedApproval) -> str:
+def _undone_change(service: ConsoleService, page: PageRequest, listed: Listed[Approval]) -> str:
     """Return the change whose undo on the console made this person's request; empty if another call did."""
-    approver, approval = page.session.approver, listed.approval
+    approver, approval = page.session.approver, listed.record
     found = service.find_change(approver, page.filter_text("change")) if approval.principal == approver.id else None
     plan = undo_actions.plan_here(approver, found) if found is not None else None
     operation = service.find_operation(approval.operation)
     if found is None or plan is None or operation is None:
         return ""
-    return found.entry.call if any(step.operation.tool == operation.tool for step in plan.steps) else ""
+    return found.record.call if any(step.operation.tool == operation.tool for step in plan.steps) else ""
 
 
-def _use_of(listed: ListedApproval) -> ConsoleAuditEntry | None:
+def _use_of(listed: Listed[Approval]) -> ConsoleAuditEntry | None:
     """Return the call that was made with an approval. None if there is no record of it."""
-    approval, log = listed.approval, listed.context.store().audit_log
+    approval, log = listed.record, listed.context.store().audit_log
     if approval.status != "used" or approval.decided_at is None:
         return None
     record = log.find_proof_use(approval.code, approval.decided_at)
@@ -123,7 +123,7 @@ def _use_of(listed: ListedApproval) -> ConsoleAuditEntry | None:
 
 
 def _tell_outcome(
-    service: ConsoleService, listed: ListedApproval, row: dict[str, Any], use: ConsoleAuditEntry, reader: Reader
+    service: ConsoleService, listed: Listed[Approval], row: dict[str, Any], use: ConsoleAuditEntry, reader: Reader
 ) -> None:
     """Say in the row when the call was made and how it ended."""
     outcome = shown_outcome(service, listed.context, use)
@@ -133,16 +133,18 @@ def _tell_outcome(
         row["mark"] = OUTCOME_MARKS.get(outcome.kind, "sheet")
 
 
-def _links(service: ConsoleService, listed: ListedApproval, use: ConsoleAuditEntry | None) -> list[tuple[str, Message]]:
+def _links(
+    service: ConsoleService, listed: Listed[Approval], use: ConsoleAuditEntry | None
+) -> list[tuple[str, Message]]:
     """Return the pages of what was done with an approval."""
-    own = f"/approvals/{listed.approval.code}"
+    own = f"/approvals/{listed.record.code}"
     return [] if use is None else [link for link in record_links(service, use.record) if link[0] != own]
 
 
 def _approval_row(
-    service: ConsoleService, listed: ListedApproval, reader: Reader, people: PagePeople
+    service: ConsoleService, listed: Listed[Approval], reader: Reader, people: PagePeople
 ) -> dict[str, Any]:
-    approval, now = listed.approval, service.clock()
+    approval, now = listed.record, service.clock()
     operation, question = service.find_operation(approval.operation), stored_question.load_question(approval)
     status = _shown_status(approval, now)
     left = max(0, math.ceil((approval.expires_at - now) / 60))
@@ -206,9 +208,9 @@ def _shown_status(approval: Approval, now: float) -> str:
     return "void" if approval.status == "stale" and approval.expires_at > now else approval.status
 
 
-def _searched_texts(service: ConsoleService, listed: ListedApproval, people: PagePeople) -> list[str]:
+def _searched_texts(service: ConsoleService, listed: Listed[Approval], people: PagePeople) -> list[str]:
     """Return the texts of an approval in which words are searched: both languages, whatever the reader's."""
-    approval, question = listed.approval, stored_question.load_question(listed.approval)
+    approval, question = listed.record, stored_question.load_question(listed.record)
     readers = (Reader.of("en"), Reader.of("ja"))
     headlines = [format_sentence(question.headline, reader) for reader in readers] if question else []
     involved = [str(people.view(listed.context, each or "")) for each in (approval.principal, approval.decided_by)]

@@ -12,7 +12,7 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
-from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.undo_actions import UndoRefused
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
@@ -36,7 +36,7 @@ def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
     found = [
         each
         for each in every
-        if (not job or each.entry.job == job) and search.matches(_searched_texts(service, each, people))
+        if (not job or each.record.job == job) and search.matches(_searched_texts(service, each, people))
     ]
     values = {
         "rows": [
@@ -60,7 +60,7 @@ def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> 
     listed = service.find_change(page.session.approver, page.path["call"])
     if listed is None:
         return None
-    entry, plan = listed.entry, undo_actions.plan_here(page.session.approver, listed)
+    entry, plan = listed.record, undo_actions.plan_here(page.session.approver, listed)
     may_undo = listed.context.find_caller(page.session.approver) is not None
     row = _change_row(service, listed, page.reader, PagePeople())
     row |= _gone_row(service, listed, service.list_changes(page.session.approver))
@@ -104,7 +104,7 @@ def view_undo(
 
 def refusal_text(refused: UndoRefused, reader: Reader) -> str:
     """Return why a step of an undo was not made."""
-    entry, why = refused.change.entry, refused.answer.why
+    entry, why = refused.change.record, refused.answer.why
     if why == Reason.DECLINED:
         return message("console_jobs.undo_mismatch").text(reader.language)
     if why in UNDO_REASONS:
@@ -125,9 +125,9 @@ def _step_row(step: UndoStep, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _gone_row(service: ConsoleService, listed: ListedChange, every: Iterable[ListedChange]) -> dict[str, Any]:
+def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterable[Listed[UndoEntry]]) -> dict[str, Any]:
     """Return whether what a change created was deleted by a later change, and what to say then of its undo."""
-    entry, preview = listed.entry, _preview(service, listed.entry)
+    entry, preview = listed.record, _preview(service, listed.record)
     known = service.find_operation(entry.operation)
     gone = (
         known is not None
@@ -135,10 +135,11 @@ def _gone_row(service: ConsoleService, listed: ListedChange, every: Iterable[Lis
         and preview is not None
         and preview.extent not in ("undone", "never")
         and any(
-            each.entry.at >= entry.at and (each.entry.operation, each.entry.arguments) == (inverse.call, inverse.args)
+            each.record.at >= entry.at
+            and (each.record.operation, each.record.arguments) == (inverse.call, inverse.args)
             for inverse in find_inverse_calls(known, entry.arguments, entry.before, entry.result)
             for each in every
-            if each.context == listed.context and each.entry.profile == entry.profile
+            if each.context == listed.context and each.record.profile == entry.profile
         )
     )
     said = {"extent": "", "extent_label": message("console_jobs.gone"), "note": ""}
@@ -146,31 +147,31 @@ def _gone_row(service: ConsoleService, listed: ListedChange, every: Iterable[Lis
 
 
 def _pending_undo(
-    service: ConsoleService, page: PageRequest, listed: ListedChange, steps: Sequence[UndoStep]
+    service: ConsoleService, page: PageRequest, listed: Listed[UndoEntry], steps: Sequence[UndoStep]
 ) -> Approval | None:
     """Return the approval that a step of an undo already waits for: of the same operation, for the same name."""
     names = {
         (step.operation.key, str(name))
         for step in steps
-        for name in (*step.args.values(), subject_of(service, listed.entry))
+        for name in (*step.args.values(), subject_of(service, listed.record))
     }
-    pending = (
-        each.approval for each in service.list_approvals(page.session.approver) if each.context == listed.context
-    )
+    pending = (each.record for each in service.list_approvals(page.session.approver) if each.context == listed.context)
     return next(
         (
             each
             for each in pending
             if each.status == "pending"
-            and each.profile == listed.entry.profile
+            and each.profile == listed.record.profile
             and (each.operation, each.name) in names
         ),
         None,
     )
 
 
-def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader, people: PagePeople) -> dict[str, Any]:
-    entry, preview = listed.entry, _preview(service, listed.entry)
+def _change_row(
+    service: ConsoleService, listed: Listed[UndoEntry], reader: Reader, people: PagePeople
+) -> dict[str, Any]:
+    entry, preview = listed.record, _preview(service, listed.record)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
     note = preview.note.text(reader.language) if preview is not None and preview.note is not None else ""
@@ -192,8 +193,8 @@ def _change_row(service: ConsoleService, listed: ListedChange, reader: Reader, p
     }
 
 
-def _searched_texts(service: ConsoleService, listed: ListedChange, people: PagePeople) -> list[str]:
-    entry, subject = listed.entry, subject_of(service, listed.entry)
+def _searched_texts(service: ConsoleService, listed: Listed[UndoEntry], people: PagePeople) -> list[str]:
+    entry, subject = listed.record, subject_of(service, listed.record)
     who = str(people.view(listed.context, entry.principal))
     return [subject, entry.call, who, entry.job, *service.operation_names(entry.operation)]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
@@ -13,31 +11,19 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import Job
 
 
-@dataclass(frozen=True, slots=True)
-class ListedJob:
-    """A job and its context."""
-
-    context: ProfileContext
-    job: Job
-
-
-def list_jobs(service: ConsoleService, approver: Approver, most: int) -> list[ListedJob]:
+def list_jobs(service: ConsoleService, approver: Approver, most: int) -> list[Listed[Job]]:
     """Return the newest jobs that the approver may see."""
     listed = [
-        ListedJob(context, each)
+        Listed(context, each)
         for context in service.contexts_of(approver)
         for each in context.store().jobs.list_recent(context.profile, most)
     ]
-    return sorted(listed, key=lambda each: each.job.at, reverse=True)[:most]
+    return sorted(listed, key=lambda each: each.record.at, reverse=True)[:most]
 
 
-def find_job(service: ConsoleService, approver: Approver, identifier: str) -> ListedJob | None:
+def find_job(service: ConsoleService, approver: Approver, identifier: str) -> Listed[Job] | None:
     """Return a job that the approver may see."""
-    for context in service.contexts_of(approver):
-        job = context.store().jobs.get(identifier)
-        if job is not None and context.profile in (None, job.profile):
-            return ListedJob(context, job)
-    return None
+    return service.find_record(approver, lambda store: store.jobs.get(identifier))
 
 
 def pause_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
@@ -47,7 +33,7 @@ def pause_job(service: ConsoleService, approver: Approver, identifier: str) -> N
         CallRefused: there is no such job for this approver, or it is not running.
     """
     listed = _running_job(service, approver, identifier)
-    job_control.pause_job(listed.context.store(), listed.job, _controller(approver, listed), service.clock())
+    job_control.pause_job(listed.context.store(), listed.record, _controller(approver, listed), service.clock())
 
 
 def resume_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
@@ -57,7 +43,7 @@ def resume_job(service: ConsoleService, approver: Approver, identifier: str) -> 
         CallRefused: there is no such job for this approver, it is not running, writes are frozen, or the consent is too old.
     """
     listed = _running_job(service, approver, identifier)
-    job_control.resume_job(listed.context.store(), listed.job, _controller(approver, listed), service.clock())
+    job_control.resume_job(listed.context.store(), listed.record, _controller(approver, listed), service.clock())
 
 
 def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> None:
@@ -67,18 +53,18 @@ def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> 
         CallRefused: there is no such job for this approver, or it is not running.
     """
     listed = _running_job(service, approver, identifier)
-    context, job = listed.context, listed.job
+    context, job = listed.context, listed.record
     details = {"profile": job.profile, "operation": job.name, "from_call": identifier}
     service.record(context, approver, ActionKind.JOB_CANCEL, **details)
     context.store().jobs.request_cancellation(identifier)
 
 
-def _running_job(service: ConsoleService, approver: Approver, identifier: str) -> ListedJob:
+def _running_job(service: ConsoleService, approver: Approver, identifier: str) -> Listed[Job]:
     listed = find_job(service, approver, identifier)
-    if listed is None or listed.job.status != "running":
+    if listed is None or listed.record.status != "running":
         raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_job")
     return listed
 
 
-def _controller(approver: Approver, listed: ListedJob) -> Controller:
+def _controller(approver: Approver, listed: Listed[Job]) -> Controller:
     return Controller(approver.id, "person", "console", listed.context.saas_id, approver.person)

@@ -12,13 +12,13 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.hosting.console import job_actions
-from saasus_mcp.hosting.console.job_actions import ListedJob
-from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs.tables.table_file import encode_table_file
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.results.jmespath_query import format_csv
 from saasus_mcp.server.results.result_store import PNG_TYPE, png_of_result
+from saasus_mcp.store.job_records import Job
 
 DOWNLOADS = ("result", "all_rows", "chart")
 """The members of a report that can be downloaded. Hidden secrets cannot: each is revealed on its own."""
@@ -33,7 +33,7 @@ class JobFile:
     content: bytes
 
 
-def may_download(approver: Approver, listed: ListedJob) -> bool:
+def may_download(approver: Approver, listed: Listed[Job]) -> bool:
     """Return True if the files of a job are those of this person, who is still a caller, and this console can read them."""
     return _owner(approver, listed) is not None
 
@@ -48,16 +48,16 @@ async def read_job_file(service: ConsoleService, approver: Approver, job: str, m
     if listed is None or member not in DOWNLOADS:
         return None
     principal, pipeline = _owner(approver, listed), listed.context.pipeline
-    uri = str(listed.job.report.get(member, ""))
+    uri = str(listed.record.report.get(member, ""))
     if principal is None or pipeline is None or not uri:
         return None
     found = await pipeline.results.read(uri, principal)
-    return await run_sync(_encode, f"{listed.job.name}-{member}", found.value) if found is not None else None
+    return await run_sync(_encode, f"{listed.record.name}-{member}", found.value) if found is not None else None
 
 
-def _owner(approver: Approver, listed: ListedJob) -> Principal | None:
+def _owner(approver: Approver, listed: Listed[Job]) -> Principal | None:
     """Return the approver as the caller who started a job; None if they did not, or are no caller."""
-    is_own = listed.context.pipeline is not None and listed.job.principal == approver.id
+    is_own = listed.context.pipeline is not None and listed.record.principal == approver.id
     return listed.context.find_caller(approver) if is_own else None
 
 

@@ -7,9 +7,8 @@ from typing import Any, get_args
 
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console import job_actions, job_files
-from saasus_mcp.hosting.console.job_actions import ListedJob
 from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
-from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.jobs import job_control
@@ -49,14 +48,14 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     listed = job_actions.find_job(service, page.session.approver, page.path["job"])
     if listed is None:
         return None
-    report = listed.job.report
+    report = listed.record.report
     downloads = job_files.DOWNLOADS if job_files.may_download(page.session.approver, listed) else ()
-    counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.job.id)
+    counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.record.id)
     row = _job_row(service, listed, page.reader, PagePeople())
     values = {
         "row": {**row, "counts": _count_rows(counts, page.reader)},
         "cancelled_by": _cancelled_by(listed),
-        "halted": job_control.find_freeze(listed.context.store(), listed.job) is not None,
+        "halted": job_control.find_freeze(listed.context.store(), listed.record) is not None,
         "notes": [str(each) for each in report.get("notes", ())],
         "why": str(report.get("why", "")),
         "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
@@ -67,30 +66,30 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
             if report.get(name)
         ],
         "error": error,
-        "reload_seconds": 10 if listed.job.status == "running" else 0,
+        "reload_seconds": 10 if listed.record.status == "running" else 0,
         "here": "jobs",
     }
     return PageContent("job", values)
 
 
-def _cancelled_by(listed: ListedJob) -> PersonView:
+def _cancelled_by(listed: Listed[Job]) -> PersonView:
     """Return the person who cancelled a job; nobody if it goes on, or ended by itself or by its caller's wish."""
-    job, context = listed.job, listed.context
+    job, context = listed.record, listed.context
     ended = job.cancelling or job.status == "cancelled"
     records = context.store().audit_log.find_actions(job.id, job.at) if ended else []
     found = [str(each["principal"]) for each in records if action_of(each) == ActionKind.JOB_CANCEL]
     return PagePeople().view(context, found[0] if found else "")
 
 
-def _searched_texts(service: ConsoleService, listed: ListedJob, people: PagePeople) -> list[str]:
-    job = listed.job
+def _searched_texts(service: ConsoleService, listed: Listed[Job], people: PagePeople) -> list[str]:
+    job = listed.record
     involved = [str(people.view(listed.context, each)) for each in (job.principal, job.by)]
     status = one_of("console_jobs.status", _shown_status(job))
     return [*service.operation_names(job.name), job.id, *involved, status.text("en"), status.text("ja")]
 
 
-def _job_row(service: ConsoleService, listed: ListedJob, reader: Reader, people: PagePeople) -> dict[str, Any]:
-    job, waiting = listed.job, str(listed.job.report.get("waiting", ""))
+def _job_row(service: ConsoleService, listed: Listed[Job], reader: Reader, people: PagePeople) -> dict[str, Any]:
+    job, waiting = listed.record, str(listed.record.report.get("waiting", ""))
     status = _shown_status(job)
     return {
         "id": job.id,

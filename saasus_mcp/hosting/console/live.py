@@ -59,7 +59,7 @@ class LiveState:
 def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveState:
     """Read the present state."""
     now = service.clock()
-    listed = [each.approval for each in service.list_approvals(approver, since=now)]
+    listed = [each.record for each in service.list_approvals(approver, since=now)]
     waiting = [each for each in listed if each.status == "pending"]
     pending = []
     for approval in waiting[:MAX_HEADLINES]:

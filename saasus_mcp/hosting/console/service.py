@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.jobs import find_job
@@ -23,9 +23,11 @@ from saasus_mcp.store.records import Approval, Freeze, UndoEntry
 
 if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+    from saasus_mcp.store.job_records import Job
     from saasus_mcp.store.store import Store
     from saasus_mcp.store.tokens import Token
 
+T = TypeVar("T", "Approval", "UndoEntry", "Job")
 DAY_SECONDS = 24 * 3600
 HISTORY_DAYS, CHANGES_DAYS = 7, 30
 """How long a decided or expired approval, and a change, are shown."""
@@ -57,19 +59,11 @@ class ProfileContext:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedApproval:
-    """An approval and its context."""
+class Listed(Generic[T]):
+    """A record of a profile, and the context in which an approver sees it."""
 
     context: ProfileContext
-    approval: Approval
-
-
-@dataclass(frozen=True, slots=True)
-class ListedChange:
-    """An entry of the undo log and its context."""
-
-    context: ProfileContext
-    entry: UndoEntry
+    record: T
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +103,22 @@ class ConsoleService:
         groups = approver.groups | {EVERYONE}
         return [context for context in self.list_contexts() if approver.is_owner or context.groups & groups]
 
-    def list_approvals(self, approver: Approver, since: float | None = None) -> list[ListedApproval]:
+    def iterate_records(self, approver: Approver, read: Callable[[Store], Iterable[T]]) -> Iterator[Listed[T]]:
+        """Yield the records that the approver may see, context by context."""
+        for context in self.contexts_of(approver):
+            for each in read(context.store()):
+                if context.profile in (None, each.profile):
+                    yield Listed(context, each)
+
+    def find_record(self, approver: Approver, read: Callable[[Store], T | None]) -> Listed[T] | None:
+        """Return the record of the first context that has one which the approver may see."""
+        for context in self.contexts_of(approver):
+            record = read(context.store())
+            if record is not None and context.profile in (None, record.profile):
+                return Listed(context, record)
+        return None
+
+    def list_approvals(self, approver: Approver, since: float | None = None) -> list[Listed[Approval]]:
         """Return the pending approvals and those of the last days that the approver may see, newest first.
 
         Args:
@@ -117,17 +126,12 @@ class ConsoleService:
         """
         now = self.clock()
         start = now - HISTORY_DAYS * DAY_SECONDS if since is None else since
-        listed = [
-            ListedApproval(context, each)
-            for context in self.contexts_of(approver)
-            for each in context.store().list_approvals(now, since=start)
-            if context.profile in (None, each.profile)
-        ]
-        return sorted(listed, key=lambda each: each.approval.requested_at, reverse=True)
+        listed = self.iterate_records(approver, lambda store: store.list_approvals(now, since=start))
+        return sorted(listed, key=lambda each: each.record.requested_at, reverse=True)
 
-    def find_approval(self, approver: Approver, code: str) -> ListedApproval | None:
+    def find_approval(self, approver: Approver, code: str) -> Listed[Approval] | None:
         """Return the approval with this code, in any spelling and whatever its status."""
-        return next((each for each in self.list_approvals(approver) if is_code(code, each.approval)), None)
+        return next((each for each in self.list_approvals(approver) if is_code(code, each.record)), None)
 
     def approve(self, approver: Approver, code: str, typed: str, comment: str = "") -> None:
         """Approve a call. The approver types the name of its target, and may add a comment, which is recorded.
@@ -137,11 +141,11 @@ class ConsoleService:
                 cannot be shown.
         """
         listed = self._find_pending(approver, code)
-        if not stored_question.is_readable(listed.approval, "en"):
+        if not stored_question.is_readable(listed.record, "en"):
             raise CallRefused.because(Reason.UNREADABLE, "hosting.unreadable_question")
         service = ApprovalService(listed.context.store())
         service.approve(
-            listed.approval, typed, approver.id, self.clock(), comment or None, via="console", person=approver.person
+            listed.record, typed, approver.id, self.clock(), comment or None, via="console", person=approver.person
         )
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:
@@ -152,9 +156,7 @@ class ConsoleService:
         """
         listed = self._find_pending(approver, code)
         service = ApprovalService(listed.context.store())
-        service.reject(
-            listed.approval, approver.id, self.clock(), reason or None, via="console", person=approver.person
-        )
+        service.reject(listed.record, approver.id, self.clock(), reason or None, via="console", person=approver.person)
 
     def reveal(self, approver: Approver, handle: str) -> str:
         """Return the secret behind a handle, once, and record that it was revealed.
@@ -242,23 +244,15 @@ class ConsoleService:
         applied = [each for each in traces if each.skipped_by is None]
         return self.policy.decide(given), is_conditional(traces), applied
 
-    def list_changes(self, approver: Approver) -> list[ListedChange]:
+    def list_changes(self, approver: Approver) -> list[Listed[UndoEntry]]:
         """Return the changes of the retention period that the approver may see, newest first."""
-        listed = [
-            ListedChange(context, each)
-            for context in self.contexts_of(approver)
-            for each in context.store().undo_log.list_entries(self.clock() - CHANGES_DAYS * DAY_SECONDS)
-            if context.profile in (None, each.profile)
-        ]
-        return sorted(listed, key=lambda each: each.entry.at, reverse=True)
+        since = self.clock() - CHANGES_DAYS * DAY_SECONDS
+        listed = self.iterate_records(approver, lambda store: store.undo_log.list_entries(since))
+        return sorted(listed, key=lambda each: each.record.at, reverse=True)
 
-    def find_change(self, approver: Approver, call: str) -> ListedChange | None:
+    def find_change(self, approver: Approver, call: str) -> Listed[UndoEntry] | None:
         """Return the change that a call made, if the approver may see it."""
-        for context in self.contexts_of(approver):
-            entry = context.store().undo_log.get(call)
-            if entry is not None and context.profile in (None, entry.profile):
-                return ListedChange(context, entry)
-        return None
+        return self.find_record(approver, lambda store: store.undo_log.get(call))
 
     def list_tokens(self, approver: Approver) -> list[Token]:
         """Return the tokens that share a group with the approver; for the owner of the machine, all of them."""
@@ -285,9 +279,9 @@ class ConsoleService:
         """Return the operation with this key; None if this version does not know it."""
         return self.catalogue.get(key)
 
-    def _find_pending(self, approver: Approver, code: str) -> ListedApproval:
+    def _find_pending(self, approver: Approver, code: str) -> Listed[Approval]:
         listed = self.find_approval(approver, code)
-        if listed is None or listed.approval.status != "pending":
+        if listed is None or listed.record.status != "pending":
             raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_approval")
         return listed
 

@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import UnknownTool
 from saasus_mcp.common.messages import message
-from saasus_mcp.hosting.console.service import ConsoleService, ListedChange
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.approval.confirmation import (
@@ -25,6 +25,7 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import DeferredElicitor, PendingElicitation
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
+from saasus_mcp.store.records import UndoEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ class UndoRefused:
         code: of the approval that the step waits for; empty for another reason.
     """
 
-    change: ListedChange
+    change: Listed[UndoEntry]
     answer: ToolAnswer
     code: str
 
 
-def plan_here(approver: Approver, listed: ListedChange) -> UndoPlan | None:
+def plan_here(approver: Approver, listed: Listed[UndoEntry]) -> UndoPlan | None:
     """Return the calls that undo a change, if the console can make them; else None. Whether this person may is another question.
 
     It cannot on the console of one machine, which has no pipeline, or if a person must enter a secret again: a terminal can.
@@ -51,7 +52,7 @@ def plan_here(approver: Approver, listed: ListedChange) -> UndoPlan | None:
         return None
     with suppress(CallRefused, UnknownTool):
         plan = plan_undo(
-            pipeline.catalogue, listed.entry, Undoer(Principal(approver.id), is_approver=True), pipeline.destination
+            pipeline.catalogue, listed.record, Undoer(Principal(approver.id), is_approver=True), pipeline.destination
         )
         return None if any(step.missing_paths for step in plan.steps if not step.is_done) else plan
     return None
@@ -77,7 +78,7 @@ async def undo_change(
     if principal is None:
         raise CallRefused(Reason.UNKNOWN, message("hosting.undo_not_caller"), message("hosting.undo_not_here_hint"))
     if is_first:
-        entry = listed.entry
+        entry = listed.record
         details = {"profile": entry.profile, "operation": entry.operation, "from_call": entry.call}
         await run_sync(partial(service.record, listed.context, approver, ActionKind.UNDO, **details))
     for step in plan.steps:

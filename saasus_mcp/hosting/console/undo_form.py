@@ -41,7 +41,7 @@ async def answer_undo(service: ConsoleService, page: PageRequest, fields: Mappin
     result = await undo(reply, is_first=reply is None)
     if isinstance(result, undo_actions.UndoRefused):
         if result.code:
-            return UndoAnswer(f"/approvals/{result.code}?change={result.change.entry.call}")
+            return UndoAnswer(f"/approvals/{result.code}?change={result.change.record.call}")
         error, status = changes_view.refusal_text(result, page.reader), HTTPStatus.UNPROCESSABLE_ENTITY
         if reply is not None and result.answer.why == Reason.DECLINED:  # a wrong name: ask again
             result = await undo(None, is_first=False)

@@ -65,7 +65,7 @@ def test_of_two_profiles_in_one_store_each_persons_own_is_seen_and_decided(
 ) -> None:
     store.request_approval(ASKED, 5)
     store.request_approval(replace(ASKED, code="WXYZ-6789", binding="1" * 64, profile="staging"), 5)
-    assert [found.approval.code for found in service.list_approvals(OPERATOR)] == ["ABCD-2345"]
+    assert [found.record.code for found in service.list_approvals(OPERATOR)] == ["ABCD-2345"]
     with refused("hosting.unknown_approval"):
         service.approve(OPERATOR, "WXYZ-6789", "Harbor Lights Inc.")
     with refused("hosting.unknown_approval"):
