@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal, Protocol
+
+from pydantic import TypeAdapter
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.person import Person
 from saasus_mcp.permissions.policy.model import Principal
 
 Role = Literal["caller", "approver"]
@@ -49,34 +51,19 @@ class Caller:
 
     def to_json(self) -> dict[str, Any]:
         """Return the caller as JSON, without the narrowing of the principal, which belongs to a request."""
-        who = self.principal
-        person = {"name": who.person.name, "email": who.person.email}
-        principal = {
-            "id": who.id,
-            "groups": sorted(who.groups),
-            "claims": dict(who.claims),
-            "person": person,
-            "credential": who.credential,
-        }
-        rest = {name: getattr(self, name) for name in ("role", "expires_at", "client_id", "issuer", "is_owner")}
-        profiles = None if self.profiles is None else sorted(self.profiles)
-        return {**rest, "principal": principal, "missing_scopes": list(self.missing_scopes), "profiles": profiles}
+        caller = replace(self, principal=self.principal.without_narrowing)
+        found: dict[str, Any] = _caller_adapter().dump_python(caller, mode="json")
+        return found
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Self:
+    def from_json(cls, given: Mapping[str, Any]) -> Caller:
         """Return the caller of `to_json`."""
-        who, profiles = given["principal"], given["profiles"]
-        person, credential = (
-            Person(**who["person"]),
-            who.get("credential", ""),
-        )  # a replica of an earlier version sends none
-        principal = Principal(who["id"], frozenset(who["groups"]), who["claims"], person=person, credential=credential)
-        changed = {
-            "principal": principal,
-            "missing_scopes": tuple(given["missing_scopes"]),
-            "profiles": None if profiles is None else frozenset(profiles),
-        }
-        return cls(**{**given, **changed})
+        return _caller_adapter().validate_python(given)
+
+
+@cache
+def _caller_adapter() -> TypeAdapter[Caller]:
+    return TypeAdapter(Caller)
 
 
 class AuthUnavailable(SaasusMcpError):
