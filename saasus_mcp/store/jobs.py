@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, func, inse
 from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.common.outcome import Outcome
-from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.engine import Database, shared_time
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import job_pauses, job_steps, jobs, workers
-from saasus_mcp.store.database.shared_clock import shared_time
 from saasus_mcp.store.errors import AlreadyUsed, GrantExpired, JobAlreadyRunning, TooManyJobs
 from saasus_mcp.store.job_records import (
     GRANT_SECONDS,

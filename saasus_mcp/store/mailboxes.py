@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, func, insert, select, update
 
-from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.engine import Database, shared_time
 from saasus_mcp.store.database.insert_once import insert_once
 from saasus_mcp.store.database.schema import ended_sessions, mailbox_messages, mailboxes
-from saasus_mcp.store.database.shared_clock import shared_time
 from saasus_mcp.store.errors import StoreError
 
 ALIVE_SECONDS = 5.0

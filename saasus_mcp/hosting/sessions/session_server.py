@@ -27,7 +27,7 @@ from mcp_types import (
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from saasus_mcp.common.messages import message
@@ -46,7 +46,8 @@ from saasus_mcp.hosting.sessions.exchange import (
     digest_request_id,
 )
 from saasus_mcp.hosting.sessions.mailbox_service import MailboxService
-from saasus_mcp.hosting.sessions.message_faults import refuse_message
+from saasus_mcp.server.stdio.jsonrpc_envelope import EMPTY_ENVELOPE
+from saasus_mcp.server.stdio.jsonrpc_parser import INVALID_REQUEST, WRONG_ID, InvalidMessage, check_message
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.mailboxes import MailboxFull
 
@@ -62,6 +63,8 @@ CANCEL, ANSWER = "cancel", "answer"
 """The kinds of messages between replicas, each with the number of the answered question and the client's answer."""
 MAX_ANSWER_BYTES = 65_536
 """Bytes of an answer to a question, which may pass through the store."""
+BATCH = "Batches are not supported over HTTP. Send one JSON-RPC message in each request."
+NOT_OBJECT = "The body is not a JSON object. Send one JSON-RPC message."
 JsonRpcAnswer = JSONRPCResponse | JSONRPCError
 
 
@@ -105,7 +108,7 @@ class SessionServer:
         parsed = _parse(body) if method == "POST" else None
         receive = body_receiver(body, receive) if method == "POST" else receive
         if body and not isinstance(parsed, JSONRPCRequest | JsonRpcAnswer) and _is_json(scope):
-            refusal = refuse_message(body)
+            refusal = _refuse_message(body)
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
@@ -301,6 +304,28 @@ def _parse(body: bytes) -> JSONRPCRequest | JSONRPCNotification | JsonRpcAnswer 
         return jsonrpc_message_adapter.validate_python(pydantic_core.from_json(body), by_name=False)
     except ValueError:  # also: pydantic.ValidationError
         return None
+
+
+def _refuse_message(body: bytes) -> JSONResponse | None:
+    """Return the response to an invalid message; None if it is valid, or if the body is not JSON, which the SDK explains.
+
+    A request whose id has another type is invalid: taken for a notification, it would never be answered.
+    """
+    try:
+        content = pydantic_core.from_json(body)
+    except ValueError:
+        return None
+    if isinstance(content, dict):
+        checked = check_message(content)
+        if isinstance(content.get("id"), float):  # also 1.0, which the SDK takes for no id
+            checked = InvalidMessage(EMPTY_ENVELOPE, INVALID_REQUEST, WRONG_ID)
+    else:
+        checked = InvalidMessage(EMPTY_ENVELOPE, INVALID_REQUEST, BATCH if isinstance(content, list) else NOT_OBJECT)
+    if not isinstance(checked, InvalidMessage):
+        return None
+    identifier = checked.envelope.id if isinstance(checked.envelope.id, str | int) else None
+    error = {"code": checked.code, "message": checked.message}
+    return JSONResponse({"jsonrpc": "2.0", "id": identifier, "error": error}, HTTPStatus.BAD_REQUEST)
 
 
 def _is_json(scope: Scope) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,6 +19,7 @@ from sqlalchemy import (
     PoolProxiedConnection,
     Select,
     Update,
+    func,
     insert,
     inspect,
     select,
@@ -231,3 +233,10 @@ def _create_what_was_added(connection: Connection, tables: MetaData, existing: C
         for index in table.indexes:
             if index.info.get("added"):
                 index.create(connection, checkfirst=True)
+
+
+def shared_time(connection: Connection) -> float:
+    """Return the time of the clock that replicas share: a fast clock of one of them would make all others stale."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
