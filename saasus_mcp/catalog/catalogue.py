@@ -91,6 +91,11 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def decode_all(self) -> None:
+        """Decode every operation, for a process that will need all of them: then its start takes the time, and not a call."""
+        for key in self._rows:
+            self._operation(key)
+
     def _operation(self, key: str) -> Operation:
         row = self._rows[key]
         if isinstance(row, bytes):

@@ -80,6 +80,7 @@ def test_an_operation_is_decoded_once_when_it_is_needed(decoded: list[str]) -> N
     assert catalogue.find("auth_delete_tenant") is catalogue.find("auth.DeleteTenant")
     assert catalogue.get("auth_delete") is None
     assert decoded == ["auth.DeleteTenant"]
+    catalogue.decode_all()
     assert [*catalogue] == [*catalogue]
     assert sorted(decoded) == sorted(each.key for each in catalogue)
 

@@ -160,6 +160,7 @@ async def _serve(
                     _warn_operator(http, served, policy, _teller(settings, logging.WARNING))
                     _announce_console(http, console, address.console_url, tell)
 
+                next(iter(pipelines.values())).catalogue.decode_all()  # before the next line, for the same reason
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
                 server = uvicorn_server.create_server(
                     app,
