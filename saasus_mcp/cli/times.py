@@ -31,11 +31,6 @@ def relative_time(at: float, now: float) -> Message:
     return one_of("cli.ago" if at <= now else "cli.ahead", unit, number=int(seconds // size))
 
 
-def days_ago(days: int) -> Message:
-    """Return a number of days as a relative time."""
-    return one_of("cli.ago", "day", number=days)
-
-
 def format_time(at: float, now: float, reader: Reader) -> str:
     """Return a time to the minute, in the reader's zone, with how long ago it is."""
     shown = f"{datetime.fromtimestamp(at, reader.zone):%Y-%m-%d %H:%M %Z}"

@@ -110,10 +110,5 @@ def describe_pause(job: Job, pause: JobPause) -> Message:
     return message("jobs.paused.of", done=job.done, total=job.total, by=by, since=since)
 
 
-def describe_expired() -> Message:
-    """Return why a job ended that was paused for too long."""
-    return message("jobs.paused_too_long", hours=GRANT_SECONDS // 3600)
-
-
 def _instant(pause: JobPause) -> str:
     return format_instant(pause.at, UTC)

@@ -23,7 +23,7 @@ from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
 from saasus_mcp.jobs.job_kind import JobResult, load_kind
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.pause_gate import describe_expired, paused_too_long
+from saasus_mcp.jobs.pause_gate import paused_too_long
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.store_retry import query_jobs, retry
@@ -41,7 +41,7 @@ from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store.errors import JobAlreadyRunning
-from saasus_mcp.store.job_records import Job, JobStatus
+from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,8 @@ class JobRunner:
             log.exception("job %s failed inside the server", ref.job)
             status, report = "failed", {"why": message("jobs.server_failed").text(self.pipeline.language)}
         if status == "cancelled" and await self._was_paused_too_long(ref.job):
-            report = {"why": describe_expired().text(self.pipeline.language), **report}
+            why = message("jobs.paused_too_long", hours=GRANT_SECONDS // 3600)
+            report = {"why": why.text(self.pipeline.language), **report}
         await self._finish(ref.job, status, report)
 
     async def _build_report(self, result: JobResult, principal: Principal, origin: ResultOrigin) -> dict[str, Any]:

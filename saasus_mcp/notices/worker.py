@@ -130,7 +130,8 @@ class NoticeWorker:
     async def look(self, tasks: TaskGroup) -> None:
         """Create the deliveries of new events, and start to send what is due on the channels that are idle."""
         now = self._clock()
-        with_expired, self._expired_at = self._is_time_for_expiries(now)
+        if with_expired := now - self._expired_at >= self._config.expiry_interval:
+            self._expired_at = now
         for source in await self._list_sources():
             try:
                 due = await self._run(lambda source=source: self._route(source, now, with_expired=with_expired))  # type: ignore[misc]
@@ -158,10 +159,6 @@ class NoticeWorker:
         else:
             self._due[channel] = {source: None}
             tasks.start_soon(self._deliver_due, self._channels[channel], self._due[channel])
-
-    def _is_time_for_expiries(self, now: float) -> tuple[bool, float]:
-        due = now - self._expired_at >= self._config.expiry_interval
-        return due, now if due else self._expired_at
 
     def _route(self, source: NoticeSource, now: float, *, with_expired: bool) -> set[str]:
         outbox = source.open_store().notices

@@ -153,6 +153,10 @@ class TokenStore:
             connection.execute(insert(tokens).values(hash=hash_token(token), **values))
         return token
 
+    def has_valid(self, role: str, now: float) -> bool:
+        """Return True if a token of a role is neither revoked nor expired."""
+        return any(each.role == role and each.is_valid(now) for each in self.list_tokens())
+
     def authenticate(self, token: str, now: float) -> Token | None:
         """Return the record of a valid token, and save its use.
 

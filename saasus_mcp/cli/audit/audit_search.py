@@ -26,7 +26,7 @@ from saasus_mcp.cli.output import has_screen, print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, say
 from saasus_mcp.cli.text_layout import cut_text
-from saasus_mcp.cli.times import days_ago, iso_time
+from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
@@ -171,7 +171,8 @@ def _lines(entries: Iterable[AuditEntry], now: float, reader: Reader) -> Iterato
 
 def _day(day: date, now: float, reader: Reader) -> str:
     days = (_local(now, reader).date() - day).days
-    ago = one_of("cli_audit.day", "yesterday" if days else "today") if days in (0, 1) else days_ago(days)
+    near = {0: "today", 1: "yesterday"}.get(days)
+    ago = one_of("cli_audit.day", near) if near else one_of("cli.ago", "day", number=days)
     return f"{day:%Y-%m-%d} {_local(now, reader):%Z} ({ago.text(reader.language)})"
 
 

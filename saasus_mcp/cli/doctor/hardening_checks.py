@@ -33,7 +33,7 @@ def check_access(settings: Settings, http: HttpSettings) -> Finding:
 
 def _has_approver(settings: Settings) -> bool:
     with state.open_tokens(settings) as tokens:
-        return any(each.role == "approver" and each.is_valid(time.time()) for each in tokens.list_tokens())
+        return tokens.has_valid("approver", time.time())
 
 
 def check_files(settings: Settings) -> Finding:

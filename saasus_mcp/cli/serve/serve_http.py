@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from saasus_mcp.server.mcp_handlers import ResolvePrincipal
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.settings import HttpSettings
-    from saasus_mcp.store.tokens import TokenStore
 
 log = logging.getLogger("saasus_mcp.hosting")
 
@@ -194,16 +193,11 @@ def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack
 
         tokens = until.enter_context(state.open_tokens(settings))
         chain.append(TokenAuthenticator(tokens))
-        if http.jwt is None and http.configured_tokens is None and not _has_valid_token(tokens):
+        if http.jwt is None and http.configured_tokens is None and not tokens.has_valid("caller", time.time()):
             chain.clear()  # no caller could authenticate, and the settings do not say that tokens come later
     if not chain:
         raise SaasusMcpError.of("cli_serve.no_authentication")
     return AuthenticatorChain(*chain)
-
-
-def _has_valid_token(tokens: TokenStore) -> bool:
-    now = time.time()
-    return any(token.is_valid(now) and token.role == "caller" for token in tokens.list_tokens())
 
 
 def require_two_people(policy: Policy, http: HttpSettings) -> None:

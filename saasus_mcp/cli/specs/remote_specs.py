@@ -47,7 +47,8 @@ def _read_folder(folder: Path, modules: Collection[str]) -> Iterator[tuple[str, 
         for file in files:
             if file.stat().st_size > MAX_BYTES:
                 raise InvalidOpenApi(message("cli_specs.too_large", source=str(file)))
-            yield _module_name(file.stem, modules), file.read_text(encoding="utf-8")
+            published = file.stem.removesuffix("api")
+            yield file.stem if file.stem in modules else published, file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOpenApi(
             message("cli_specs.folder_unreadable", folder=str(folder), reason=type(error).__name__),
@@ -92,11 +93,6 @@ def _fetch_text(stream: Callable[..., Any], http_error: type[Exception], url: st
         return b"".join(chunks).decode("utf-8")
     except (http_error, UnicodeDecodeError) as error:
         raise InvalidOpenApi.of("cli_specs.unreachable", url=url, reason=type(error).__name__) from None
-
-
-def _module_name(stem: str, modules: Collection[str]) -> str:
-    """Return the module of a document: its name without the suffix `api` of published names."""
-    return stem if stem in modules else stem.removesuffix("api")
 
 
 def _parse(module: str, text: str) -> Any:

@@ -12,7 +12,7 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import TENANT, UUID_PATTERN
-from saasus_mcp.jobs.users.accounts import grants_of
+from saasus_mcp.jobs.users.accounts import grants_of, read_members
 
 Record = Mapping[str, Any]
 
@@ -60,12 +60,5 @@ class Members:
 
     async def _members(self, tenant_id: str) -> Sequence[Record]:
         if tenant_id not in self._by_tenant:
-            found: list[Record] = []
-            async for page in self._reader.read_pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _users):
-                found += page
-            self._by_tenant[tenant_id] = found
+            self._by_tenant[tenant_id] = await read_members(self._reader, {"tenant_id": tenant_id})
         return self._by_tenant[tenant_id]
-
-
-def _users(answer: Record) -> list[Record]:
-    return list(answer.get("users", []))

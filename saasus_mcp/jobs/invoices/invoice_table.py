@@ -11,7 +11,7 @@ from typing import Any, Literal
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.jobs.invoices.comparison import ComparedAmount
-from saasus_mcp.jobs.invoices.invoice import Invoice, InvoiceLine, LineNote, PriceBook
+from saasus_mcp.jobs.invoices.invoice import Invoice, InvoiceLine, PriceBook
 from saasus_mcp.jobs.invoices.money import format_amount
 from saasus_mcp.jobs.reports.period import format_day
 
@@ -122,7 +122,7 @@ class InvoiceTable:
             *prices,
             self._amount(line.amount),
             line.currency,
-            self._note(line.note),
+            self._shown(one_of("jobs_invoices.note", line.note)) if line.note else "",
         ]
 
     def _tier_label(self, line: InvoiceLine) -> str:
@@ -155,9 +155,6 @@ class InvoiceTable:
     def _plan_name(self, plan_id: str) -> str:
         plan = self.book.plans.get(plan_id)
         return plan.label if plan is not None else plan_id
-
-    def _note(self, note: LineNote) -> str:
-        return self._shown(one_of("jobs_invoices.note", note)) if note else ""
 
     def _shown(self, text: Message) -> str:
         return text.id.rpartition(".")[2] if self.language is None else text.text(self.language)

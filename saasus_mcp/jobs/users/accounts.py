@@ -138,6 +138,12 @@ async def read_accounts(reader: JobReader) -> dict[str, Account]:
     return found
 
 
+async def read_members(reader: JobReader, query: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the tenant users that a query finds, as the API shows them."""
+    pages = reader.read_pages("auth.SearchTenantUsers", query, lambda answer: answer.get("users", []))
+    return [user async for page in pages for user in page]
+
+
 def _extract_accounts(answer: Mapping[str, Any]) -> list[list[Any]]:
     return [
         [

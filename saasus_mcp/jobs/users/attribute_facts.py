@@ -58,7 +58,8 @@ class AttributeFacts:
         """
         for name, values in self._holders.items():
             if (len(values) > MAX_LIST_ITEMS) == varied:
-                yield Fact(_fact_name(name), _label(name), _listed(values))
+                label = bilingual(message("jobs_users.attribute", name=name_text(name)))
+                yield Fact(_fact_name(name), label, _listed(values))
 
     def details(self) -> Iterator[Detail]:
         """Yield every value of every attribute with the users who get it, some users a line."""
@@ -90,10 +91,6 @@ def _value_text(value: Any) -> Text:
     if isinstance(value, int | float):
         return Text(format_decimal(value), format_decimal(value))
     return name_text(str(value))
-
-
-def _label(name: str) -> Text:
-    return bilingual(message("jobs_users.attribute", name=name_text(name)))
 
 
 def _fact_name(name: str) -> str:

@@ -13,7 +13,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
-from saasus_mcp.jobs.users.accounts import grants_of
+from saasus_mcp.jobs.users.accounts import grants_of, read_members
 from saasus_mcp.jobs.users.user_line import UserLine, login_key
 
 MAX_QUERIES = 40
@@ -115,10 +115,8 @@ async def find_account(reader: JobReader, login_type: str, login: str, argument:
 
 async def read_memberships(reader: JobReader, user: str) -> list[Record]:
     """Return the memberships of an account, by the id of the tenant."""
-    found: list[Record] = []
-    async for page in reader.read_pages("auth.SearchTenantUsers", {"id": user}, lambda answer: answer.get("users", [])):
-        found += [each for each in page if each.get("id") == user]
-    return sorted(found, key=lambda each: str(each["tenant_id"]))
+    found = await read_members(reader, {"id": user})
+    return sorted((each for each in found if each.get("id") == user), key=lambda each: str(each["tenant_id"]))
 
 
 def search_queries(login_type: str, login: str, *, any_case: bool = False) -> list[dict[str, str]]:
