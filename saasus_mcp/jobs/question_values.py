@@ -48,6 +48,12 @@ def optional_list(items: Iterable[Value]) -> Value:
     return found if found.total else NoValue()
 
 
+def people_count(number: int) -> Quantity:
+    """Return a number of people."""
+    unit = "jobs_users.one_person_unit" if number == 1 else "jobs_users.people_unit"
+    return Quantity(str(number), bilingual(message(unit)))
+
+
 def optional_count(count: int, unit: Localized) -> Value:
     """Return a count with its unit, or no value for 0."""
     return Quantity(str(count), bilingual(unit)) if count else NoValue()

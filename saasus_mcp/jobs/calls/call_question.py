@@ -14,7 +14,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
-from saasus_mcp.jobs.question_values import fixed_text, name_text, value_list
+from saasus_mcp.jobs.question_values import fixed_text, name_text, people_count, value_list
 from saasus_mcp.permissions.inspection.target import is_whole_name
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
@@ -98,8 +98,8 @@ class CallsQuestion:
         first = {_person(each): each for each in reversed(grave)}  # a person whom several calls concern counts once
         known = [(each, each.review.inspection.impact.affected_users) for each in grave if first[_person(each)] is each]
         if any(count for _, count in known):
-            items: list[Value] = [_people(sum(count or 0 for _, count in known))]
-            items += [LabelledValue(self._target_text(each), _people(count)) for each, count in known if count]
+            items: list[Value] = [people_count(sum(count or 0 for _, count in known))]
+            items += [LabelledValue(self._target_text(each), people_count(count)) for each, count in known if count]
             yield Fact("people", _label("people"), value_list(items, MAX_ITEMS + 1), lead=True)
         unknown = sum(
             count is None and isinstance(each.review.operation.effects.affects_users, str) for each, count in known
@@ -245,10 +245,6 @@ def _has_headlines(group: Sequence[ListedCall]) -> bool:
 
 def _rendered(text: Text | Sentence) -> Text:
     return Text(format_sentence(text, Reader.of("en")), format_sentence(text, Reader.of("ja")))
-
-
-def _people(count: int | None) -> Quantity:
-    return Quantity(str(count or 0), bilingual(message("jobs_offboarding.people")))
 
 
 def _kind(operation: Operation) -> str:

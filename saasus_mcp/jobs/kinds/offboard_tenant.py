@@ -16,7 +16,14 @@ from saasus_mcp.jobs.checklist import Checklist, Summary, read_open_invitations,
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import fixed_text, leading_name, name_text, optional_count, optional_list
+from saasus_mcp.jobs.question_values import (
+    fixed_text,
+    leading_name,
+    name_text,
+    optional_count,
+    optional_list,
+    people_count,
+)
 from saasus_mcp.permissions.question.content import (
     Fact,
     LabelledValue,
@@ -91,7 +98,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     checklist.facts.append(_steps(counts))
     integrations = await _read_integrations(reader, checklist, tenant_id)
     checklist.report_facts += integrations
-    people = optional_count(members, message("jobs_offboarding.people"))
+    people = people_count(members) if members else NoValue()
     losing_access = Fact("members", bilingual(message("jobs_offboarding.members_lose_access")), people)
     if deletes:
         checklist.facts += [without_tenant, _remaining_elsewhere(integrations)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import bilingual, message
-from saasus_mcp.jobs.question_values import name_text, value_list
+from saasus_mcp.jobs.question_values import name_text, people_count, value_list
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX, UserLine
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
@@ -17,7 +17,6 @@ from saasus_mcp.permissions.question.content import (
     FixedText,
     LabelledValue,
     NamedItem,
-    Quantity,
     ValueList,
 )
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS
@@ -80,8 +79,7 @@ def _listed(values: Mapping[Any, Mapping[str, None]]) -> ValueList:
 
 def _with_holders(value: Text, logins: tuple[str, ...]) -> DescribedItem:
     if len(logins) > MAX_NAMED_HOLDERS:
-        unit = bilingual(message("jobs_users.people_unit"))
-        return DescribedItem(value, (Quantity(str(len(logins)), unit),))
+        return DescribedItem(value, (people_count(len(logins)),))
     return DescribedItem(value, tuple(map(NamedItem, logins)))
 
 

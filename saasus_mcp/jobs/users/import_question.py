@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message
-from saasus_mcp.jobs.question_values import in_brackets, name_text, value_list
+from saasus_mcp.jobs.question_values import in_brackets, name_text, people_count, value_list
 from saasus_mcp.jobs.users.attribute_facts import AttributeFacts
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets
@@ -120,7 +120,7 @@ class ImportQuestion:
         counts = Counter(tenant for tenant, _ in {(each.line.tenant_id, each.line.login_key) for each in self._planned})
         if len(counts) > 1:
             items = [
-                LabelledValue(name_text(self._targets.tenants[key]), _user_count(number))
+                LabelledValue(name_text(self._targets.tenants[key]), people_count(number))
                 for key, number in counts.most_common()
             ]
             yield Fact("tenants", _label("jobs_users.tenants_label"), value_list(items, MAX_ITEMS))
@@ -171,16 +171,16 @@ class ImportQuestion:
         """Return the number of new accounts, and how many get a generated password, which only a person can reveal."""
         generated = sum(line.login_type != "email" for line in self._accounts)
         if not generated:
-            return _user_count(len(self._accounts))
-        labelled = LabelledValue(_label("jobs_users.generated"), _user_count(generated))
-        return value_list([_user_count(len(self._accounts)), labelled])
+            return people_count(len(self._accounts))
+        labelled = LabelledValue(_label("jobs_users.generated"), people_count(generated))
+        return value_list([people_count(len(self._accounts)), labelled])
 
     def _role_counts(self) -> Iterator[Fact]:
         """Yield the users per role, environment and tenant: privileged roles first, then the rarest."""
         counts = Counter((line.role_name, line.env_id, line.tenant_id) for line in self._grants)
         ordered = sorted(counts, key=lambda each: (not self._is_privileged(each[0]), counts[each], str(each)))
         items = [
-            LabelledValue(self._role_in_place(role, env, tenant), _user_count(counts[role, env, tenant]))
+            LabelledValue(self._role_in_place(role, env, tenant), people_count(counts[role, env, tenant]))
             for role, env, tenant in ordered
         ]
         if items:
@@ -188,7 +188,7 @@ class ImportQuestion:
         without = sum(each.joins_tenant and each.line.env_id is None for each in self._planned)
         if without:
             label = _label("jobs_users.without_role")
-            yield Fact("without_role", label, _user_count(without), lead=not items)
+            yield Fact("without_role", label, people_count(without), lead=not items)
 
     def _special_users(self) -> Iterator[Fact]:
         """Yield the users who get a role other than the ordinary one."""
@@ -291,7 +291,7 @@ class ImportQuestion:
         )
         if new:
             items = [
-                LabelledValue(name_text(name), _user_count(number))
+                LabelledValue(name_text(name), people_count(number))
                 for name, number in sorted(new.items(), key=lambda each: each[1])
             ]
             yield Fact("domains", _label("jobs_users.new_domains"), value_list(items, MAX_ITEMS))
@@ -338,8 +338,3 @@ def _short_list(texts: Sequence[Text]) -> Value:
     if len(texts) > MAX_LIST_ITEMS:
         return value_list((FixedText(text) for text in texts), MAX_ITEMS)
     return in_brackets(texts)
-
-
-def _user_count(number: int) -> Quantity:
-    unit = "jobs_users.one_person_unit" if number == 1 else "jobs_users.people_unit"
-    return Quantity(str(number), _label(unit))
