@@ -147,5 +147,5 @@ def _is_header_value(secret: str) -> bool:
 
 def _invalid(setting: str, problem: Message) -> SettingsError:
     return SettingsError(
-        message("settings.invalid", setting=setting, problem=problem), message("settings.nothing_started_hint")
+        message("settings.invalid", setting=setting, problem=problem), message("settings.correct_value_hint")
     )

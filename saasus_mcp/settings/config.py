@@ -119,14 +119,14 @@ def read_config(file: Path) -> bytes | None:
 
 def _unreadable(file: Path, error: Exception) -> SettingsError:
     text = message("settings.file_unreadable", file=str(file), reason=type(error).__name__)
-    return SettingsError(text, message("settings.nothing_started_hint"))
+    return SettingsError(text, message("settings.correct_value_hint"))
 
 
 @cache
 def _parse_config(file: Path, content: bytes | None) -> Config:
     if content is None:
         return EMPTY_CONFIG
-    hint = message("settings.nothing_started_hint")
+    hint = message("settings.correct_value_hint")
     try:
         return Config.model_validate(tomllib.loads(content.decode("utf-8-sig")))
     except UnicodeDecodeError as error:

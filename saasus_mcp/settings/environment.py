@@ -267,7 +267,7 @@ def _parse(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
 
 
 def _invalid(found: Message) -> SettingsError:
-    return SettingsError(found, message("settings.nothing_started_hint"))
+    return SettingsError(found, message("settings.correct_value_hint"))
 
 
 def _require_consistency(settings: Settings) -> None:

@@ -30,9 +30,16 @@ class AlreadyUsed(StoreError):
 
 
 class WritesFrozen(StoreError):
-    """A person has frozen the writes of the call's profile, or all writes."""
+    """A person has frozen the writes of the call's profile, or all writes.
+
+    Attributes:
+        profile: the frozen profile; empty if all writes are frozen.
+        command: lifts the freeze in a terminal.
+    """
 
     reason: ClassVar[str] = "frozen"
+    profile: str = ""
+    command: str = ""
 
 
 class GrantExpired(StoreError):

@@ -66,8 +66,10 @@ def refuse_if_frozen(connection: Connection, global_freeze: FreezeLookup, profil
     freeze = next(iter(global_freeze(connection) or STORE_FREEZES.list_active(connection, profile)), None)
     if freeze is not None:
         option = f" --profile {freeze.profile}" if freeze.profile else ""
-        hint = message("store.frozen_hint", command=f"saasus-mcp unfreeze{option}")
-        raise WritesFrozen(_explain(freeze), hint)
+        command = f"saasus-mcp unfreeze{option}"
+        frozen = WritesFrozen(_explain(freeze), message("store.frozen_hint", command=command))
+        frozen.profile, frozen.command = freeze.profile, command
+        raise frozen
 
 
 def _explain(freeze: Freeze) -> Message:

@@ -53,7 +53,9 @@ def test_an_invalid_option_is_explained_in_both_languages(case: str) -> None:
     assert caught.value.message.id == "settings.invalid"
     assert problem_of(caught.value).id == f"settings.value.{kind}"
     assert caught.value.text("en").isascii()
-    assert "処理を中止しました。" in caught.value.text("ja")
+    assert "この値を直してください。" in caught.value.text("ja")
+    assert caught.value.hint is not None
+    assert "started" not in caught.value.hint.text("en"), "a reload and doctor tell of it too, and start nothing"
 
 
 @pytest.mark.parametrize("text", INVALID_FILES)

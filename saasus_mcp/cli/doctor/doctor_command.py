@@ -77,6 +77,7 @@ def _findings(settings: Settings, *, connect: bool) -> Iterator[Finding]:
     yield from _run("network", partial(checks.check_network, profiles[0]))
     channels = _run("notices", partial(channel_checks.check_channels, settings))
     yield from channels
+    yield from _run("secret_files", partial(hardening_checks.check_secret_files, settings))
     if connect and all(finding.status != "problem" for finding in channels):
         yield from _run("notices", partial(anyio.run, channel_checks.connect_channels, settings))
     if http is not None:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.doctor.checks import Finding
@@ -12,6 +19,7 @@ from saasus_mcp.settings import HttpSettings, Settings
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.settings.config import config_of
 from saasus_mcp.settings.profiles import EVERYONE
+from saasus_mcp.settings.secret_sources import SecretSource
 
 VERIFIED = "verify-full"
 NOT_FOUND = 404
@@ -49,6 +57,40 @@ def check_files(settings: Settings) -> Finding:
         text = message("cli_doctor.files_writable", path=str(writable))
         return Finding("files", "note", text, message("cli_doctor.files_writable_hint"))
     return Finding("files", "ok", message("cli_doctor.files_ok"))
+
+
+def check_secret_files(settings: Settings) -> list[Finding]:
+    """Look for files with secrets that other users of this computer can read. Empty if no setting names such a file.
+
+    In a file of root or of another owner, the group is how the server reads it. Nobody can change modes on a read-only volume.
+    """
+    if os.name != "posix":
+        return []
+    named = {settings.sealing_keys_file} if settings.sealing_keys_file is not None else set[Path]()
+    files = sorted(named | set(_secret_files(config_of(settings))))
+    for file in files:
+        with suppress(OSError):  # the check of what it is for reports that it cannot be read
+            status = file.stat()
+            is_own = status.st_uid == os.geteuid() != 0
+            others = stat.S_IRWXG | stat.S_IRWXO if is_own else stat.S_IRWXO
+            if status.st_mode & others and not os.statvfs(file).f_flag & os.ST_RDONLY:
+                path, who = str(file), "go" if is_own else "o"
+                hint = message("cli_doctor.secret_file_hint", who=who, path=shlex.quote(path))
+                return [Finding("secret_files", "problem", message("cli_doctor.state_open", path=path), hint)]
+    return [Finding("secret_files", "ok", message("cli_doctor.secret_files_ok"))] if files else []
+
+
+def _secret_files(table: BaseModel) -> Iterator[Path]:
+    """Yield the files that the secrets of a table and of its tables are in."""
+    if isinstance(table, SecretSource):
+        if table.file is not None:
+            yield table.file
+        return
+    for name in type(table).model_fields:
+        value = getattr(table, name)
+        for each in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(each, BaseModel):
+                yield from _secret_files(each)
 
 
 def check_database_tls(url: str) -> Finding:

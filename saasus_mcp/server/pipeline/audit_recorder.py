@@ -8,13 +8,14 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 
 from saasus_mcp.catalog import UnknownTool
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.awaited import AwaitedApproval
@@ -30,6 +31,7 @@ from saasus_mcp.server.pipeline.call_observer import CallObserver
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling.processor_turns import release_turn
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
+from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store.errors import (
     AlreadyUsed,
     BudgetExceeded,
@@ -61,6 +63,7 @@ class AuditRecorder:
     Args:
         open_store: called for every access; the first call opens the store.
         policy: sets the ceilings of the budgets.
+        console_url: returns the address of the console, or an empty text if no console runs.
     """
 
     def __init__(
@@ -72,7 +75,9 @@ class AuditRecorder:
         observer: CallObserver,
         clock: Callable[[], float],
         store_executor: StoreExecutor,
+        console_url: Callable[[], str] = str,
     ) -> None:
+        self._console_url = console_url
         self._open_store = open_store
         self._policy = policy
         self._destination = destination
@@ -89,7 +94,11 @@ class AuditRecorder:
             StoreError: nothing was committed, unless `StoreError.may_have_written` is true.
         """
         use, now = proof.use if proof else None, self._clock()
-        await self._run(lambda: self._open_store().commit(id, record, now, use, commitment=commitment))
+        try:
+            await self._run(lambda: self._open_store().commit(id, record, now, use, commitment=commitment))
+        except WritesFrozen as error:
+            error.hint = _freeze_hint(error, self._console_url())
+            raise
 
     async def commit_call(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
         """Commit a call. Return an answer if it must not be sent."""
@@ -195,6 +204,17 @@ class AuditRecorder:
             await self._run(lambda: self._open_store().record_refusal(id, refused, self._clock()))
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
+
+
+def _freeze_hint(error: WritesFrozen, console_url: str) -> Message | None:
+    """Return where a person can lift a freeze. The console of a hosted server lifts that of a profile, not that of everything."""
+    if not console_url:
+        return error.hint
+    if is_loopback(urlsplit(console_url).hostname or ""):
+        return message("store.frozen_here_hint", command=error.command, url=console_url)
+    if error.profile:
+        return message("store.frozen_hosted_hint", command=error.command, url=console_url)
+    return error.hint
 
 
 def _uncommitted_answer(error: StoreError, proof: Proof | None) -> ToolAnswer:

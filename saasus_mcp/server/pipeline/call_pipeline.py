@@ -102,7 +102,13 @@ class Pipeline:
         self.clock = clock
         self.store_executor = store_executor
         self.recorder = AuditRecorder(
-            lambda: self.store, policy, destination, observer=observer, clock=clock, store_executor=store_executor
+            lambda: self.store,
+            policy,
+            destination,
+            observer=observer,
+            clock=clock,
+            store_executor=store_executor,
+            console_url=console_url,
         )
         self.call_queue = call_queue or FairQueue()
         self._client = client

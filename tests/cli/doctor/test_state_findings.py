@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sqlite3
 import tempfile
 import threading
@@ -114,3 +116,39 @@ def test_the_boundary_is_reported_with_the_state_of_the_passphrase(state: Path) 
     assert "Approver passphrase: not set" in findings("--sandbox")["boundary"]["said"]
     passphrase.save_passphrase(state, "correct horse")
     assert "Approver passphrase: set" in findings("--sandbox")["boundary"]["said"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_secret_that_others_can_read_is_a_problem(tmp_path: Path, lang: str) -> None:
+    open_file, closed = tmp_path / "api key", tmp_path / "hook"
+    for file in (open_file, closed):
+        file.write_text("b7d2c9e4f1a0", encoding="utf-8")
+        file.chmod(0o600)
+    (tmp_path / "config.toml").write_text(
+        f"""
+version = 1
+[profiles.default]
+saas_id = "acme"
+api_key = {{ file = "{open_file}" }}
+secret_key = {{ file = "{closed}" }}
+secrets.stripe = {{ file = "{closed}" }}
+[notices.slack.ops]
+url = {{ file = "{closed}" }}
+""",
+        encoding="utf-8",
+    )
+    assert findings("--lang", lang)["secret_files"]["status"] == "ok"
+    for file in (open_file, closed):
+        file.chmod(0o644)
+        found = findings("--lang", lang)["secret_files"]
+        assert found["status"] == "problem"
+        assert str(file) in found["said"]
+        command = re.search("chmod (?:go|o)-rwx (.+)", found["hint"])
+        assert command is not None
+        assert shlex.split(command[1]) == [str(file)]
+        file.chmod(0o600)
+
+
+def test_without_a_file_of_secrets_nothing_is_said_of_them() -> None:
+    assert "secret_files" not in findings("--sandbox")

@@ -11,9 +11,12 @@ from mcp import types
 from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.server.mcp_server import build_server
+from saasus_mcp.server.pipeline.approval_gate import LANGUAGES
+from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, StubApi, build_pipeline
 
@@ -121,3 +124,32 @@ async def test_a_made_up_answer_of_a_visit_approves_nothing(catalogue: Catalogue
     assert isinstance(answer, types.CallToolResult)
     assert answer.is_error
     assert api.writes == []
+
+
+LOCAL, HOSTED = "http://127.0.0.1:8000/console", "https://mcp.example.com/console"
+
+
+@pytest.mark.parametrize(
+    ("console", "profile", "named"),
+    [
+        ("", "", "store.frozen_hint"),
+        ("", "default", "store.frozen_hint"),
+        (LOCAL, "", "store.frozen_here_hint"),
+        (LOCAL, "default", "store.frozen_here_hint"),
+        (HOSTED, "default", "store.frozen_hosted_hint"),
+        (HOSTED, "", "store.frozen_hint"),  # its approvers cannot lift the freeze of everything
+    ],
+)
+async def test_a_refusal_during_a_freeze_names_each_place_where_it_can_be_lifted(
+    catalogue: Catalogue, store: Store, console: str, profile: str, named: str
+) -> None:
+    store.freeze(Freeze(1.0, "local:boss", "an incident", profile))
+    behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy(), console_url=lambda: console)
+    async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en")) as client:
+        text = said(await client.call_tool("auth_create_role", {"role_name": "a", "display_name": "A"}))
+    command = f"saasus-mcp unfreeze{f' --profile {profile}' if profile else ''}"
+    address = {} if named == "store.frozen_hint" else {"url": console}
+    hint = message(named, command=command, **address)
+    assert hint.text("en") in text
+    assert f"`{command}`" in hint.text("ja")
+    assert all(console in hint.text(lang) for lang in LANGUAGES if address)
