@@ -29,10 +29,16 @@ LARGEST_REQUEST = 1 << 17
 NOT_PRELOADED = ("__main__", "catalog.compile", "picture", "png_chart", "thread_transport")
 """Parts of names of modules that other systems need, or whose libraries start threads, which a fork would not copy."""
 LIBRARIES = (
+    "anyio._backends._asyncio",
+    "anyio.from_thread",
+    "cel_expr_python.cel",
     "dbos",
+    "getpass",
     "mcp.server.streamable_http_manager",
+    "sqlalchemy.dialects.sqlite.pysqlite",
     "uvicorn.lifespan.on",
     "uvicorn.protocols.http.h11_impl",
+    "wcwidth.table_grapheme_overrides",
     "tests.support.job_server",
 )
 """What the product imports late and indirectly, and programs of the tests."""

@@ -32,22 +32,21 @@ def staff(on: JobServer, count: int, role: str = "viewer") -> list[str]:
     return [f"staff-{n}@aozora.example.jp,,{tenant_id(on.sandbox)},,3,{role},Person {n}\n" for n in range(count)]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("at", [0, 13, 300])
-async def test_a_user_who_alone_gets_a_role_is_named_at_any_position(
-    tmp_path: Path, at: int, language: Language
-) -> None:
+async def test_a_user_who_alone_gets_a_role_is_named_at_any_position(tmp_path: Path, at: int) -> None:
     async with start_job_server(tmp_path) as on:
         rows = staff(on, 300)
         rows.insert(at, f"{MALLORY},,{tenant_id(on.sandbox)},,3,admin,Mallory\n")
-        said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of(language)).splitlines()
-    assert len(said) <= 12
-    first = "\n".join(said[:4])
-    assert COMPANY in said[0]
-    assert "本番環境 (prod)" in first
-    assert "管理者 (admin)" in first
-    assert MALLORY in first
-    assert "evil.example.com" in "\n".join(said[4:]), "a domain that nobody there has is named"
+        question = await asked(on, HEADER + "".join(rows))
+    for language in LANGUAGES:
+        said = render_dialog(question, Reader.of(language)).splitlines()
+        assert len(said) <= 12, language
+        first = "\n".join(said[:4])
+        assert COMPANY in said[0], language
+        assert "本番環境 (prod)" in first, language
+        assert "管理者 (admin)" in first, language
+        assert MALLORY in first, language
+        assert "evil.example.com" in "\n".join(said[4:]), f"a domain that nobody there has is named in {language}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
