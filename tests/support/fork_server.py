@@ -132,7 +132,7 @@ def preload_product() -> None:
             import_module(module.name)
     for name in LIBRARIES:
         import_module(name)
-    load_catalogue()
+    load_catalogue().decode_all()
 
 
 def run(request: dict[str, Any]) -> int:
