@@ -10,6 +10,7 @@ from pathlib import Path
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Text
 
+JOB_PREFIX = "job_"
 ANY_WRITE = ("*",)
 """The declared writes of a job that makes any calls."""
 JOBS_TOOLSET = "jobs"

@@ -6,7 +6,7 @@ import json
 import sys
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
-from saasus_mcp.catalog.jobs import load_jobs
+from saasus_mcp.catalog.jobs import JOB_PREFIX, load_jobs
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
 from saasus_mcp.cli.completion import complete_operations
@@ -23,7 +23,6 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
 
-JOB_PREFIX = "job_"
 _MAX_NAME = 80
 
 

@@ -20,6 +20,7 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, ReadOnlyPolicy, unwrap_policy
 from saasus_mcp.settings import Settings, SettingsError, load_profile, load_profiles
+from saasus_mcp.settings.environment import DEFAULT_PROFILE
 from saasus_mcp.store.state_files import create_database_file, prepare_store_file
 from saasus_mcp.store.stores import Stores
 
@@ -47,7 +48,6 @@ _log = logging.getLogger(__name__)
 SHARED_JOBS_NAME = "shared"
 JOBS_DATABASE_SUFFIX = ".jobs.db"
 """Suffix of the job engine's database. A process that serves several SaaS has one database for all of them."""
-DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saasus_mcp.catalog.jobs import JobSpec, load_jobs
+from saasus_mcp.catalog.jobs import JOB_PREFIX, JobSpec, load_jobs
 from saasus_mcp.cli import composition, job_switch
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import JobRunner
     from saasus_mcp.jobs.tables.decoding import DecodedText
 
-TOOL_PREFIX = "job_"
 NO_ARGUMENTS = "{}"
 FOLLOW_SECONDS = 3600.0
 PRODUCTS = ("csv", "records", "document")
@@ -59,7 +58,7 @@ _PATH = click.Path(path_type=Path)
 
 class _JobCommand(Command):
     def help_text(self) -> str:
-        names = tuple(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
+        names = tuple(each.name.removeprefix(JOB_PREFIX) for each in load_jobs())
         return render(message("cli_help.command.job", jobs=names))
 
 
@@ -196,10 +195,10 @@ def _is_news(known: str) -> Callable[[str], bool]:
 
 
 def _find_job(name: str) -> JobSpec:
-    known = {each.name.removeprefix(TOOL_PREFIX): each for each in load_jobs()}
-    spec = known.get(name.removeprefix(TOOL_PREFIX))
+    known = {each.name.removeprefix(JOB_PREFIX): each for each in load_jobs()}
+    spec = known.get(name.removeprefix(JOB_PREFIX))
     if spec is None:
-        nearest = nearest_names(name.removeprefix(TOOL_PREFIX), tuple(known))
+        nearest = nearest_names(name.removeprefix(JOB_PREFIX), tuple(known))
         hint = (
             message("cli.nearest_names", names=nearest)
             if nearest

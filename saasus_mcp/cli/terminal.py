@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import click
 
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language, locale_language
+from saasus_mcp.common.language import LANGUAGES, Language, locale_language
 from saasus_mcp.common.messages import Localized, Message, message
 from saasus_mcp.common.text import escape_invisible, visible_text
 
 MAX_ATTEMPTS = 3
-_LANGUAGES = ("en", "ja")
 _language: ContextVar[Language] = ContextVar("language", default="en")
 _prints_json: ContextVar[bool] = ContextVar("prints_json", default=False)
 
@@ -34,7 +33,7 @@ def choose_language(args: Sequence[str]) -> None:
     flags = [value for flag, value in pairwise(args) if flag == "--lang"]
     flags += [arg.removeprefix("--lang=") for arg in args if arg.startswith("--lang=")]
     wanted = (*flags, os.environ.get("SAASUS_MCP_LANG", ""))
-    known = [cast("Language", each) for each in wanted if each in _LANGUAGES]
+    known = [language for each in wanted for language in LANGUAGES if language == each]
     _language.set(known[0] if known else locale_language(os.environ))
 
 

@@ -25,6 +25,7 @@ from saasus_mcp.permissions.policy.model import STRICTNESS, Decision, Policy, Po
 from saasus_mcp.server.surface.tool_description import describe_operation
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import DEFAULT_PROFILE
 
 COLOURS = {"confirm": "yellow", "approve": "red", "deny": "bright_black"}
 WIDE_SCREEN = 110
@@ -108,7 +109,7 @@ def _row_line(row: dict[str, Any], width: int, columns: int) -> str:
 
 
 def _decide(operation: Operation, policy: Policy) -> Decision:
-    return policy.decide(PolicyInput(operation, {}, composition.local_user(), composition.DEFAULT_PROFILE))
+    return policy.decide(PolicyInput(operation, {}, composition.local_user(), DEFAULT_PROFILE))
 
 
 def _decide_job(job: JobSpec, catalogue: Catalogue, policy: Policy) -> Decision:
@@ -159,7 +160,7 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bo
 def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> None:
     if as_json:
         user, lang = composition.local_user(), reader_language()
-        details = describe_operation(operation, user, policy, composition.DEFAULT_PROFILE, language=lang)
+        details = describe_operation(operation, user, policy, DEFAULT_PROFILE, language=lang)
         print_json({**details, "description": render(operation.description)})
         return
     decision = _decide(operation, policy)

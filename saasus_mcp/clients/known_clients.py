@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-System = Literal["Linux", "Darwin", "Windows"]
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Language = Literal["en", "ja"]
+LANGUAGES: tuple[Language, Language] = ("en", "ja")
 
 
 @dataclass(frozen=True, slots=True)

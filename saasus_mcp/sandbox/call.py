@@ -11,8 +11,11 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.sandbox.state import Id, Record, State, invalid
 
 CURSOR = "sandbox-after-"
+PRODUCTION = 3
+"""The id of the environment `prod`."""
 MINUTE = 60
-DAY = 24 * 60 * MINUTE
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)

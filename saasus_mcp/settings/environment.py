@@ -43,6 +43,7 @@ from saasus_mcp.settings.values import (
 
 DEFAULT_API_ORIGIN = "https://api.saasus.io"
 PROFILE_NAME = "[A-Za-z0-9_-]{1,40}"
+DEFAULT_PROFILE = "default"
 
 Mode = Literal["read-only", "guarded", "strict"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -96,7 +97,9 @@ class Settings:
     sandbox: bool = field(default=False, metadata=_read_from("SAASUS_MCP_SANDBOX", parse=parse_switch))
     lang: Language = field(default="en", metadata=_read_from("SAASUS_MCP_LANG", parse=choice_of(*get_args(Language))))
     time_zone: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_TIME_ZONE", parse=parse_time_zone))
-    profile: str = field(default="default", metadata=_read_from("SAASUS_MCP_PROFILE", parse=text_like(PROFILE_NAME)))
+    profile: str = field(
+        default=DEFAULT_PROFILE, metadata=_read_from("SAASUS_MCP_PROFILE", parse=text_like(PROFILE_NAME))
+    )
     config: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_CONFIG", parse=parse_path))
     transport: Transport = field(
         default="stdio", metadata=_read_from("SAASUS_MCP_TRANSPORT", parse=choice_of(*get_args(Transport)))

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from saasus_mcp.settings.config import ProfileTable
     from saasus_mcp.settings.secret_sources import SecretSource
 
-DEFAULT = "default"
 EVERYONE = "*"
 
 

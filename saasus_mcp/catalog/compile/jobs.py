@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, SchemaError
 
 from saasus_mcp.catalog.compile.spec_file import BOTH, TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
-from saasus_mcp.catalog.jobs import ANY_WRITE
+from saasus_mcp.catalog.jobs import ANY_WRITE, JOB_PREFIX
 from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
 from saasus_mcp.common.json_bytes import compact_json
@@ -29,7 +29,6 @@ _FORM = mapping_of(
         required=("title", "description", "terse", "reads", "writes", "input"),
     )
 )
-_PREFIX = "job_"
 
 
 def compile_jobs(file: Path, levels: Mapping[str, str], max_name_length: int) -> str:
@@ -68,8 +67,8 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
 
 
 def _problems(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_length: int) -> list[str]:
-    if not name.startswith(_PREFIX) or len(name) > max_name_length:
-        return [f"a job's name begins with {_PREFIX} and has at most {max_name_length} characters"]
+    if not name.startswith(JOB_PREFIX) or len(name) > max_name_length:
+        return [f"a job's name begins with {JOB_PREFIX} and has at most {max_name_length} characters"]
     writes = () if job["writes"] == ANY_WRITE[0] else job["writes"]
     problems = [f"{key}: no document has this operation" for key in (*job["reads"], *writes) if key not in levels]
     problems += [f"{key} does more than read" for key in job["reads"] if levels.get(key) not in READ_LEVELS]

@@ -11,8 +11,8 @@ from typing import Any
 
 from saasus_mcp.catalog.compile.spec_file import SpecError, mapping_of, read_yaml
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.language import LANGUAGES
 
-LANGUAGES = ("en", "ja")
 _FORMS = {"one", "other"}
 _FORM = {**mapping_of({"type": "object"}), "type": ["object", "null"]}
 
@@ -70,7 +70,7 @@ def _leaves(node: Mapping[object, Any], where: str, prefix: str = "") -> Iterato
 def _message(node: Mapping[str, Any], where: str) -> MessageTexts:
     if set(node) != set(LANGUAGES):
         raise SpecError(f"{where}: write en and ja, and nothing else")
-    texts = {language: _forms(node[language], where) for language in LANGUAGES}
+    texts: dict[str, str | tuple[str, str]] = {language: _forms(node[language], where) for language in LANGUAGES}
     params = {language: _params(text, where) for language, text in texts.items()}
     if params["en"] != params["ja"]:
         raise SpecError(f"{where}: parameters differ: en {sorted(params['en'])}, ja {sorted(params['ja'])}")

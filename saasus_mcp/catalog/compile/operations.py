@@ -7,9 +7,8 @@ from typing import Any
 
 from saasus_mcp.catalog.compile import recipes, route_conflicts, schemas
 from saasus_mcp.catalog.compile.documents import SourceOperation
-from saasus_mcp.catalog.openapi_summary import Node
+from saasus_mcp.catalog.openapi_summary import JSON, Node
 
-JSON = "application/json"
 _ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
 """The output schema of a tool whose operation answers with an empty body."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from saasus_mcp.catalog.compile.synonyms import Synonyms, Words
 from saasus_mcp.catalog.tokenizer import split_units
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.language import LANGUAGES
 
 Row = dict[str, Any]
 Weights = dict[str, float]
@@ -105,7 +106,7 @@ def _job_row(job: Row) -> Row:
 
 def _subject(row: Row, synonyms: Synonyms) -> set[str]:
     """Return the groups that the operation's title names in both languages. A query for the operation names them, too."""
-    english, japanese = (set(synonyms.lexicon.terms(split_units(row["title"][language]))) for language in ("en", "ja"))
+    english, japanese = (set(synonyms.lexicon.terms(split_units(row["title"][language]))) for language in LANGUAGES)
     return {term for term in english & japanese if term.startswith("#")} - _DEFAULT_SUBJECTS
 
 
@@ -138,7 +139,7 @@ def _combine(
 def _fields(row: Row, synonyms: Synonyms, phrases: Phrases, names: set[str]) -> Iterator[tuple[str, str]]:
     effects = row["effects"]
     yield "name", f"{row['tool'].removeprefix(row['module'])} {row['operation_id']}"
-    for language in ("en", "ja"):
+    for language in LANGUAGES:
         yield "title", row["title"][language]
         yield "said", "; ".join(synonyms.operations.get(row["key"], {}).get(language, ()))
         yield "asked", "; ".join(phrases.get(row["key"], {}).get(language, ()))

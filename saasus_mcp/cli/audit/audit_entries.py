@@ -12,7 +12,7 @@ from typing import Any
 from saasus_mcp.catalog import Catalogue, UnknownTool
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.cli.terminal import format_json
-from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.language import LANGUAGES, Language, Text
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.text import one_line
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
@@ -22,7 +22,6 @@ RESULTS = ("done", "applied", "failed", "unknown", "unfinished", "asked", "refus
 is asked first, `decided` is a person's decision, and `altered` is a record that cannot be read."""
 _ASKED = frozenset({"confirmation", "approval"})
 """Reasons of a refusal for which a person is asked."""
-_LANGUAGES: tuple[Language, ...] = ("en", "ja")
 _ACTIONS = frozenset({*ActionKind, "key_change", "purge"})
 
 
@@ -75,7 +74,7 @@ class AuditEntry:
     def words(self) -> str:
         """Everything by which the entry can be found, in both languages."""
         shown = [self.call, self.tool, format_json(dict(self.record), indent=None)]
-        for language in _LANGUAGES:
+        for language in LANGUAGES:
             shown += [self.title.text(language), one_of("cli_audit.result", self.result).text(language)]
             shown.append(self.action_text(language))
         return fold(" ".join(shown))

@@ -15,6 +15,7 @@ from saasus_mcp.permissions.policy import schema, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import Decision, ListConsent, Policy, PolicyInput, Principal
 from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
+from saasus_mcp.settings.environment import DEFAULT_PROFILE
 
 DEFAULT_PRINCIPAL = "test"
 
@@ -134,7 +135,7 @@ def result_lines(results: CaseResults) -> Iterator[Message]:
 
 def _policy_input(case: dict[str, Any], catalogue: Catalogue) -> PolicyInput:
     principal = Principal(case.get("as", DEFAULT_PRINCIPAL), frozenset(case.get("groups", ())), case.get("claims", {}))
-    operation, profile = catalogue.find(case["tool"]), case.get("profile", "default")
+    operation, profile = catalogue.find(case["tool"]), case.get("profile", DEFAULT_PROFILE)
     return PolicyInput(operation, case.get("args", {}), principal, profile, case.get("target"), case.get("impact"))
 
 

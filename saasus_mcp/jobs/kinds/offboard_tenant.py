@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from saasus_mcp.common.language import Text
+from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants, run_offboarding
 from saasus_mcp.jobs.calls.target_names import IdResolver
@@ -37,9 +37,9 @@ from saasus_mcp.permissions.question.content import (
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.question.values import format_decimal
+from saasus_mcp.store.records import HOUR
 
-HOUR_SECONDS = 3600
-MIN_NOTICE_SECONDS = HOUR_SECONDS + HOUR_SECONDS // 4
+MIN_NOTICE_SECONDS = HOUR + HOUR // 4
 """Between the plan and the end of a contract: the longest wait of a step for its approval, and 15 minutes."""
 MAX_SINGLE_LOOKUPS = 50
 """Members whose other tenants are looked up one by one. If there are more, the whole list is read."""
@@ -123,9 +123,7 @@ def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon
     period_end = int(tenant.get("current_plan_period_end") or 0)
     if period_end >= earliest and not soon:
         return period_end
-    return (
-        -(-earliest // HOUR_SECONDS) * HOUR_SECONDS
-    )  # a full hour, so that the plan stays equal while a person decides
+    return -(-earliest // HOUR) * HOUR  # a full hour, so that the plan stays equal while a person decides
 
 
 def _headline(name: str, counts: Mapping[str, int]) -> Message:
@@ -159,7 +157,7 @@ def _steps(counts: Mapping[str, int]) -> Fact:
 
 
 def _delete_later(ends_at: int) -> Message:
-    english, japanese = (format_value(Timestamp(ends_at), Reader.of(language)) for language in ("en", "ja"))
+    english, japanese = (format_value(Timestamp(ends_at), Reader.of(language)) for language in LANGUAGES)
     return message("jobs_offboarding.delete_later", when=Text(english, japanese))
 
 

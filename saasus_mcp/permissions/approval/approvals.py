@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.common.language import Text
+from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Lines, Message, message, one_of
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted, quote_text
@@ -202,7 +202,7 @@ class ApprovalService:
         """
         if not may_approve(approval, by):
             raise CallRefused.because(Reason.TWO_PERSON, "permissions.two_person")
-        if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in ("en", "ja")):
+        if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in LANGUAGES):
             raise CallRefused.because(Reason.DECLINED, "permissions.wrong_name")
         action = approval_action(approval, ActionKind.APPROVE, by=by, via=via, reason=comment or "", person=person)
         record = action.to_audit()

@@ -5,13 +5,12 @@ from __future__ import annotations
 from saasus_mcp.sandbox.behaviours.logins import user_by_token
 from saasus_mcp.sandbox.behaviours.members import grant, join
 from saasus_mcp.sandbox.behaviours.tenants import TENANTS, new_tenant
-from saasus_mcp.sandbox.call import Behaviour, SandboxCall, require_text
+from saasus_mcp.sandbox.call import PRODUCTION, Behaviour, SandboxCall, require_text
 from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.state import Record, invalid, uid
 
 PLANS = "marketplace_plans"
 CUSTOMERS = "marketplace_customers"
-PRODUCTION = 3
 
 
 def _save_plan(call: SandboxCall) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.call import SandboxCall
+from saasus_mcp.sandbox.call import PRODUCTION, SandboxCall
 from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource, sent_body
 from saasus_mcp.sandbox.state import Record, invalid, not_now
 
-PRODUCTION = 3
 FIXED_SIGN_IN_PARTS = ("mfa_configuration", "recaptcha_props", "account_verification")
 """Accepted, and documented as not changing anything."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from saasus_mcp.sandbox.behaviours import logs
-from saasus_mcp.sandbox.call import DAY, day_of
+from saasus_mcp.sandbox.call import DAY, HOUR, day_of
 from saasus_mcp.sandbox.seed.company import TENANTS
 from saasus_mcp.sandbox.state import State, uid
 
 DAYS = 90
 VISITED = 30
-HOUR = 3600
 USAGE = {"aozora": (1_200, 80, 320), "harbor": (700, 45, 150), "midori": (90, 12, 40)}
 """Per day about so many API calls, orders and GB."""
 METERS = ("api_calls", "orders", "storage_gb")

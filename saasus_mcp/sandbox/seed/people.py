@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from saasus_mcp.sandbox.call import DAY
+from saasus_mcp.sandbox.call import DAY, PRODUCTION
 from saasus_mcp.sandbox.state import State, uid
 
-PRODUCTION = 3
 ELSEWHERE = (1, 2)
 """Environments in which administrators and editors hold their roles, too."""
 

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import tzinfo
 from urllib.parse import urlsplit
 
-from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.language import LANGUAGES, Language, Text
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.awaited import AwaitedApproval
@@ -36,7 +36,6 @@ from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inlin
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store.records import Approval
 
-LANGUAGES: tuple[Language, Language] = ("en", "ja")
 MAX_SHOWN_PAGES = 1_000
 """Approvals whose page was opened and is not opened again."""
 

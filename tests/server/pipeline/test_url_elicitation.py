@@ -11,11 +11,11 @@ from mcp import types
 from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.language import LANGUAGES
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.server.mcp_server import build_server
-from saasus_mcp.server.pipeline.approval_gate import LANGUAGES
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, StubApi, build_pipeline
