@@ -266,9 +266,7 @@ class JobReader:
             self._record_read(key, args)
         return [(value, _stored_reason(reason)) for value, reason in await self._checkpoint(key, make)]
 
-    async def read_pages(
-        self, key: str, args: Mapping[str, Any], take: Callable[[Any], T], size: int = PAGE_SIZE
-    ) -> AsyncIterator[T]:
+    async def read_pages(self, key: str, args: Mapping[str, Any], take: Callable[[Any], T]) -> AsyncIterator[T]:
         """Yield what `take` makes of each page of a list, with the pages of one checkpoint in memory at a time.
 
         Args:
@@ -282,7 +280,7 @@ class JobReader:
         self._record_read(key, args)
         while len(seen) < MAX_PAGES:
             some = min(PAGES_PER_CHECKPOINT, MAX_PAGES - len(seen))
-            read = partial(self._read_some_pages, key, {**args, "limit": size}, cursor, take, some)
+            read = partial(self._read_some_pages, key, {**args, "limit": PAGE_SIZE}, cursor, take, some)
             for page, cursor, reason in await self._checkpoint(key, read):
                 if reason:
                     raise ReadFailed.of("jobs.read_failed", reason=_stored_reason(reason))
