@@ -1,7 +1,8 @@
 """Check the uses of messages: every id exists and is used, and gets the parameters that its texts name.
 
-Uses are `message("id", …)`, `one_of("group", …)`, `AnError.of("id", …)` and `CallRefused.because(reason, "id", …)` in Python, `t("id", …)`
-in templates, `t("id", {…})` and `oneOf("group.", …)` in scripts, and ids in tables of Python.
+Uses are `message("id", …)`, `one_of("group", …)`, `AnError.of("id", …)`, `CallRefused.because(reason, "id", …)` and
+`InvalidArguments.at(path, "id", …)` in Python, `t("id", …)` in templates, `t("id", {…})` and `oneOf("group.", …)` in scripts, and
+ids in tables of Python.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 from saasus_mcp.catalog.compile.messages import MessageTexts, read_messages
 
 ROOT = Path(__file__).resolve().parents[1]
-ERROR, REFUSAL = ".of", ".because"
-"""`SettingsError.of("id", …)` and `CallRefused.because(reason, "id", …)` use the message and its hint."""
-CALLS = frozenset({"message", "one_of", "t", ERROR, REFUSAL})
+ERROR = ".of"
+"""`SettingsError.of("id", …)` uses the message and its hint."""
+LATER = frozenset({".because", ".at"})
+"""`CallRefused.because(reason, "id", …)` and `InvalidArguments.at(path, "id", …)` do, too."""
+CALLS = frozenset({"message", "one_of", "t", ERROR}) | LATER
 _SCRIPT_USE = re.compile(r'\b(?:t|oneOf)\("(apps\.[\w.]+)"(?:, (?:\{([^{}]*)\})?)?')
 _TEMPLATE_USE = re.compile(r"""\bt\(\s*["']([\w.]+)["']([^()]*)""")
 
@@ -46,9 +49,9 @@ def find_uses(folder: Path) -> Iterator[Use]:
             if isinstance(node, ast.Call) and node.args and (called := _name(node)) in CALLS:
                 place, names = f"{file}:{node.lineno}", [keyword.arg for keyword in node.keywords]
                 params = None if None in names else frozenset(name for name in names if name)
-                for key in _literals(node.args[1 if called == REFUSAL else 0]):
+                for key in _literals(node.args[1 if called in LATER else 0]):
                     yield Use(place, key, called == "one_of", params)
-                    if called in (ERROR, REFUSAL):
+                    if called == ERROR or called in LATER:
                         yield Use(place, f"{key}_hint", group=False, params=frozenset())
     for file in sorted(folder.rglob("*.js")):
         for found in _SCRIPT_USE.finditer(file.read_text(encoding="utf-8")):
@@ -112,10 +115,11 @@ def _literals(node: ast.expr) -> Iterator[str]:
 
 def _name(call: ast.Call) -> str:
     """Return the name of what is called. An `of` is that of an error if it gets an id, which has a dot."""
-    if isinstance(call.func, ast.Attribute) and call.func.attr == "because":
-        return REFUSAL
-    if isinstance(call.func, ast.Attribute) and f".{call.func.attr}" == ERROR:
-        return ERROR if any("." in key for key in _literals(call.args[0])) else ""
+    if isinstance(call.func, ast.Attribute):
+        name = f".{call.func.attr}"
+        if name in LATER:
+            return name if len(call.args) > 1 else ""
+        return ERROR if name == ERROR and any("." in key for key in _literals(call.args[0])) else ""
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 

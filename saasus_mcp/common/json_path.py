@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import NoneType
-from typing import Any
+from typing import Any, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.messages import Message, Parameter, message
 
 Schema = dict[str, Any]
 JsonPath = tuple[str | int, ...]
@@ -83,3 +83,8 @@ class InvalidArguments(SaasusMcpError):
         self.field = format_path(path)
         self.fault = fault
         super().__init__(message("arguments.at", field=self.field, fault=fault) if self.field else fault, hint)
+
+    @classmethod
+    def at(cls, path: JsonPath, id: str, /, **params: Parameter) -> Self:
+        """Return the error at a path with the fault `id` and the hint `<id>_hint`, which has no parameters."""
+        return cls(path, message(id, **params), message(f"{id}_hint"))

@@ -92,7 +92,7 @@ def _copy(
     copier = JsonCopier(HANDLE_SCHEME, coercion)
     values = copier.copy(arguments)
     if not isinstance(values, dict):
-        raise InvalidArguments((), message("arguments.not_object"), message("arguments.not_object_hint"))
+        raise InvalidArguments.at((), "arguments.not_object")
     _require_declared(tool, schema, values)
     return values, copier.prefixed
 

@@ -64,7 +64,7 @@ def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
 
 def _check_path_value(name: str, value: str) -> None:
     if not value.strip():
-        raise InvalidArguments((name,), message("arguments.empty"), message("arguments.empty_hint"))
+        raise InvalidArguments.at((name,), "arguments.empty")
     if any(part in (".", "..") for part in _PATH_SEPARATORS.split(value)):
         raise InvalidArguments((name,), message("arguments.dot_segment"), message("arguments.itself_hint"))
     if any(unicodedata.category(character) == "Cc" for character in value):
@@ -74,7 +74,7 @@ def _check_path_value(name: str, value: str) -> None:
 def _check_query_value(name: str, value: object) -> None:
     items = value if isinstance(value, list) else [value]
     if not items or not all(str(item).strip() for item in items):
-        raise InvalidArguments((name,), message("arguments.empty_query"), message("arguments.empty_query_hint"))
+        raise InvalidArguments.at((name,), "arguments.empty_query")
 
 
 def _check_route(operation: Operation, arguments: Arguments) -> None:

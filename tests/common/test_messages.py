@@ -145,6 +145,21 @@ def test_a_japanese_text_names_the_japanese_page(tmp_path: Path) -> None:
     assert fault.startswith("tool_specs/messages: area.page names docs/policy.md")
 
 
+def test_an_error_uses_a_message_and_its_hint(tmp_path: Path) -> None:
+    lines = ('E.of("a.b", name=x)', 'R.because(reason, "a.c")', 'I.at(path, "a.d", name=x)', "cycles.at(start)")
+    (tmp_path / "a.py").write_text("\n".join(lines), encoding="utf-8")
+    found = [(use.id, use.params) for use in find_uses(tmp_path)]
+    named: frozenset[str] = frozenset({"name"})
+    assert found == [
+        ("a.b", named),
+        ("a.b_hint", frozenset()),
+        ("a.c", frozenset()),
+        ("a.c_hint", frozenset()),
+        ("a.d", named),
+        ("a.d_hint", frozenset()),
+    ]
+
+
 def test_uses_are_found_in_python_and_in_templates(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text('message("a.b" if x else "a.c", name=y)\none_of("a.d", value)\n', encoding="utf-8")
     (tmp_path / "a.html").write_text('{{ t("a.e", name=x) }}', encoding="utf-8")

@@ -159,7 +159,7 @@ class CallPlanner:
     def _listing_faults(self, operation: Operation) -> list[SaasusMcpError]:
         """Return why a list may not have calls of this operation."""
         if operation.reads:
-            return [InvalidArguments((), message("jobs_calls.read_in_list"), message("jobs_calls.read_in_list_hint"))]
+            return [InvalidArguments.at((), "jobs_calls.read_in_list")]
         if not self.reader.bulk_limits.allows(operation.level):
             return [InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))]
         return []
@@ -218,19 +218,11 @@ class CallPlanner:
         critical = Counter(each.review.operation.tool for each in listed if each.needs_approval)
         if bulk.critical != "once" or not critical:
             return
+        path, count, limit = (self.options.argument,), critical.total(), bulk.critical_limit
         if len(critical) > 1:
-            raise InvalidArguments(
-                (self.options.argument,),
-                message("jobs_calls.several_critical", tools=tuple(sorted(critical))),
-                message("jobs_calls.several_critical_hint"),
-            )
-        count = critical.total()
-        if count > bulk.critical_limit:
-            raise InvalidArguments(
-                (self.options.argument,),
-                message("jobs_calls.too_many_critical", count=count, limit=bulk.critical_limit),
-                message("jobs_calls.too_many_critical_hint"),
-            )
+            raise InvalidArguments.at(path, "jobs_calls.several_critical", tools=tuple(sorted(critical)))
+        if count > limit:
+            raise InvalidArguments.at(path, "jobs_calls.too_many_critical", count=count, limit=limit)
 
     async def _build(
         self, entries: Sequence[CallEntry], sound: Sequence[_Candidate], listed: Sequence[ListedCall]

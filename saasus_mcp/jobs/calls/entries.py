@@ -86,11 +86,7 @@ def fill_template(template: Sequence[Mapping[str, Any]], rows: Sequence[TableRow
 
 def too_many_calls(count: int, limit: int) -> InvalidArguments:
     """Return the error for a list that has more calls than it may have."""
-    return InvalidArguments(
-        ("calls",),
-        message("jobs_calls.too_many_calls", count=count, limit=limit),
-        message("jobs_calls.too_many_calls_hint"),
-    )
+    return InvalidArguments.at(("calls",), "jobs_calls.too_many_calls", count=count, limit=limit)
 
 
 def _require_call(call: Mapping[str, Any], number: int) -> None:
@@ -120,7 +116,7 @@ class _Budget:
 
 def _require_columns(call: Mapping[str, Any], columns: set[str]) -> None:
     if PLACEHOLDER.search(str(call["tool"])) or PLACEHOLDER.search(str(call.get("id", ""))):
-        raise InvalidArguments(("template",), message("jobs_calls.fixed_tool"), message("jobs_calls.fixed_tool_hint"))
+        raise InvalidArguments.at(("template",), "jobs_calls.fixed_tool")
     for text in iterate_scalars(call.get("arguments") or {}):
         for found in PLACEHOLDER.finditer(text) if isinstance(text, str) else ():
             if found[1] is not None and found[1].strip() not in columns:

@@ -75,8 +75,4 @@ def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:
     ]
     if len(rows) > MAX_REPORTED:
         lines.append(message("jobs_calls.more_rows", count=len(rows) - MAX_REPORTED))
-    return InvalidArguments(
-        (argument,),
-        message("jobs_calls.faulty_rows", count=len(rows), lines=Lines(tuple(lines))),
-        message("jobs_calls.faulty_rows_hint"),
-    )
+    return InvalidArguments.at((argument,), "jobs_calls.faulty_rows", count=len(rows), lines=Lines(tuple(lines)))

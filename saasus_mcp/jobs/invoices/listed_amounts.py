@@ -93,11 +93,8 @@ def parse_listed_amounts(
         else:
             listed.append(ListedAmount(line, cells["tenant"], amount, currency))
     if problems:
-        raise InvalidArguments(
-            (argument,),
-            message("jobs_invoices.list_invalid", count=len(problems), problems=Lines(tuple(problems[:MAX_REPORTED]))),
-            message("jobs_invoices.list_invalid_hint"),
-        )
+        shown = Lines(tuple(problems[:MAX_REPORTED]))
+        raise InvalidArguments.at((argument,), "jobs_invoices.list_invalid", count=len(problems), problems=shown)
     told = {field: name for field, name in found.items() if name}
     return ListedAmounts(tuple(listed), replace(table.reading, columns=told))
 

@@ -35,9 +35,7 @@ class Period:
         first, _ = _parse_day_or_month(args["from"], "from")
         _, last = _parse_day_or_month(args.get("to", args["from"]), "to")
         if last < first:
-            raise InvalidArguments(
-                ("to",), message("jobs_reports.period_reversed"), message("jobs_reports.period_reversed_hint")
-            )
+            raise InvalidArguments.at(("to",), "jobs_reports.period_reversed")
         return cls(first, last, zone)
 
     @property
@@ -84,9 +82,7 @@ def parse_zone(args: Mapping[str, Any]) -> tzinfo:
     """
     zone = timezones.find_time_zone(args.get("zone", "UTC"))
     if zone is None:
-        raise InvalidArguments(
-            ("zone",), message("jobs_reports.unknown_zone"), message("jobs_reports.unknown_zone_hint")
-        )
+        raise InvalidArguments.at(("zone",), "jobs_reports.unknown_zone")
     return zone
 
 

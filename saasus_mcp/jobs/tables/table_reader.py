@@ -83,7 +83,7 @@ def read_table(
             for number, record in enumerate(content[: MAX_ROWS + 1], 1)
         )
     else:
-        raise InvalidArguments((argument,), message("jobs_tables.no_table"), message("jobs_tables.no_table_hint"))
+        raise InvalidArguments.at((argument,), "jobs_tables.no_table")
     named = {column: heading.strip() for heading, column in zip(headings, columns, strict=True) if column}
     found, blank = _bounded(rows, len(named), argument)
     reading = TableReading(SEPARATORS.get(separator, ""), len(found), named, encoding, before + blank)
@@ -190,8 +190,5 @@ def _bounded(rows: Iterable[TableRow | None], width: int, argument: str) -> tupl
 
 
 def _too_large(argument: str) -> InvalidArguments:
-    return InvalidArguments(
-        (argument,),
-        message("jobs_tables.too_large", rows=MAX_ROWS, columns=MAX_COLUMNS, cells=MAX_CELLS),
-        message("jobs_tables.too_large_hint"),
-    )
+    path = (argument,)
+    return InvalidArguments.at(path, "jobs_tables.too_large", rows=MAX_ROWS, columns=MAX_COLUMNS, cells=MAX_CELLS)

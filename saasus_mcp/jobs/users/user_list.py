@@ -94,16 +94,12 @@ def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArgument
     if len(faulty) > MAX_REPORTED:
         texts.append(message("jobs_users.invalid_more", count=len(faulty) - MAX_REPORTED))
     texts += {str(error.hint): error.hint for each in faulty for error in each.errors if error.hint}.values()
-    return InvalidArguments(
-        (argument,),
-        message("jobs_users.invalid", count=len(faulty), lines=Lines(tuple(texts))),
-        message("jobs_users.invalid_hint"),
-    )
+    return InvalidArguments.at((argument,), "jobs_users.invalid", count=len(faulty), lines=Lines(tuple(texts)))
 
 
 def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: str) -> None:
     if "password" in columns:
-        raise InvalidArguments((argument,), message("jobs_users.passwords"), message("jobs_users.passwords_hint"))
+        raise InvalidArguments.at((argument,), "jobs_users.passwords")
     known = (*COLUMNS, *(ATTRIBUTE_PREFIX + each for each in targets.attributes))
     unknown = [name for name in columns if name not in (*known, *DISPLAY_COLUMNS)]
     if unknown:

@@ -100,7 +100,7 @@ async def _convert(call: Call) -> ToolAnswer:
 def _zone(name: str) -> tzinfo:
     found = timezones.find_time_zone(name)
     if found is None:
-        raise InvalidArguments(("zone",), message("server.zone_unknown"), message("server.zone_unknown_hint"))
+        raise InvalidArguments.at(("zone",), "server.zone_unknown")
     return found
 
 
@@ -157,7 +157,7 @@ def _parse(value: str, zone: tzinfo | None) -> tuple[int, str]:
 
 def _require_zone(zone: tzinfo | None) -> tzinfo:
     if zone is None:
-        raise InvalidArguments(("zone",), message("server.zone_required"), message("server.zone_required_hint"))
+        raise InvalidArguments.at(("zone",), "server.zone_required")
     return zone
 
 

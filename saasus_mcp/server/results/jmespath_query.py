@@ -207,15 +207,11 @@ def format_csv(value: Any) -> str:
         InvalidArguments: the value is not a list, or has too many cells.
     """
     if not isinstance(value, list):
-        raise InvalidArguments(("format",), message("server.csv_not_a_list"), message("server.csv_not_a_list_hint"))
+        raise InvalidArguments.at(("format",), "server.csv_not_a_list")
     named = [row for row in value if isinstance(row, dict)]
     names = list(dict.fromkeys(name for row in named for name in row))
     if len(names) * len(value) > MAX_CSV_CELLS:
-        raise InvalidArguments(
-            ("format",),
-            message("server.csv_too_large", rows=len(value), columns=len(names)),
-            message("server.csv_too_large_hint"),
-        )
+        raise InvalidArguments.at(("format",), "server.csv_too_large", rows=len(value), columns=len(names))
     written = io.StringIO()
     writer = csv.writer(written)
     if names:
