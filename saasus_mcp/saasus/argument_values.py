@@ -51,10 +51,6 @@ class AmbiguousJson(Exception):
         super().__init__(fault)
 
 
-def _never(_: JsonPath) -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Coercion:
     """How to coerce the arguments of one tool.
@@ -71,7 +67,7 @@ class Coercion:
     empty: EmptyMeaning = "not_given"
     never_empty: frozenset[str] = frozenset()
     forwards: bool = False
-    is_secret: Callable[[JsonPath], bool] = _never
+    is_secret: Callable[[JsonPath], bool] = lambda _: False
 
     def omits(self, value: Any, name: str, parent: Schema, *, top: bool) -> bool:
         """Return whether a field of an object counts as not given."""

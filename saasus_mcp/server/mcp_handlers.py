@@ -93,7 +93,7 @@ class McpHandlers:
     async def _complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         principal, wanted = self._resolve_principal(context), params.argument
         if isinstance(params.ref, PromptReference):
-            if wanted.name not in prompts.prompt_argument_names(params.ref.name):
+            if wanted.name not in prompts.PROMPTS.get(params.ref.name, ()):
                 raise MCPError(INVALID_PARAMS, "Unknown prompt or argument.")
             found = await self._completion.values(wanted.name, wanted.value, principal)
         elif params.ref.uri.startswith(CATALOG_URI):

@@ -16,7 +16,7 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import approvals, confirmations, covered_calls
 from saasus_mcp.store.errors import AlreadyUsed
-from saasus_mcp.store.notices import add_event, decision_event, request_event
+from saasus_mcp.store.notices import add_event, approval_event, decision_event
 from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
 
 _COLUMNS = tuple(column.name for column in approvals.columns)
@@ -55,7 +55,8 @@ class ApprovalStore:
             if covered:
                 parts = [{"code": wanted.code, "subject": each} for each in dict.fromkeys(covered)]
                 connection.execute(insert(covered_calls), parts)
-            add_event(connection, request_event(wanted))
+            event = approval_event(wanted.code, wanted.profile, "approval_requested", wanted.requested_at)
+            add_event(connection, event)
             return wanted
 
     def list_approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:

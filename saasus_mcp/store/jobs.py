@@ -188,7 +188,7 @@ class JobStore:
         """Save the progress of a job. False if it must stop or pause."""
         self._database.execute_alone(_REPORT_PROGRESS, {"job": job, "finished": done, "all": total})
         state = self._database.read_alone(_STATE, {"job": job})
-        return _is_running(state) and not _is_paused(state)
+        return state is not None and _is_running(state) and not state[2]
 
     def require_capacity(self, principal: str, most: int) -> None:
         """Check early whether one more job of a principal could start. `start` checks again.
@@ -311,10 +311,6 @@ def _is_running(state: Sequence[Any] | None) -> bool:
         return False
     cancelling, status, _ = state
     return not cancelling and bool(status == "running")
-
-
-def _is_paused(state: Sequence[Any] | None) -> bool:
-    return state is not None and bool(state[2])
 
 
 def _update_running(connection: Connection, job: str, *conditions: ColumnElement[bool], **values: Any) -> bool:

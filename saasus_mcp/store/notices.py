@@ -17,7 +17,6 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.insert_once import insert_once
 from saasus_mcp.store.database.schema import approvals, mutes, notice_deliveries, notices
 from saasus_mcp.store.notice_records import ChannelState, Delivery, DeliveryStatus, Mute, NoticeEvent, NoticeKind
-from saasus_mcp.store.records import Approval
 
 MAX_UNROUTED = 1_000
 """Events that wait for a server with channels. Of more, the oldest are deleted."""
@@ -39,11 +38,6 @@ def add_event(connection: Connection, event: NoticeEvent) -> None:
         connection.execute(delete(notices).where(_unrouted, notices.c.id.not_in(newest)))
 
 
-def request_event(approval: Approval) -> NoticeEvent:
-    """Return the event of a new approval."""
-    return _approval_event(approval.code, approval.profile, "approval_requested", approval.requested_at)
-
-
 def decision_event(code: str, profile: str, status: str, at: float, by_name: str = "") -> NoticeEvent | None:
     """Return the event of a decision on an approval; None for a status that no person sets.
 
@@ -53,7 +47,7 @@ def decision_event(code: str, profile: str, status: str, at: float, by_name: str
     kind = _DECISIONS.get(status)
     if kind is None:
         return None
-    event = _approval_event(code, profile, kind, at)
+    event = approval_event(code, profile, kind, at)
     return replace(event, data={**event.data, "by_name": by_name}) if by_name else event
 
 
@@ -73,7 +67,7 @@ class NoticeOutbox:
         ended = (approvals.c.status == "pending", approvals.c.expires_at > since, approvals.c.expires_at <= now)
         with self._database.transaction() as connection:
             for row in connection.execute(select(approvals).where(*ended).limit(MAX_UNROUTED)):
-                add_event(connection, _approval_event(row.code, row.profile, "approval_expired", row.expires_at))
+                add_event(connection, approval_event(row.code, row.profile, "approval_expired", row.expires_at))
 
     def route(self, profiles: Collection[str], choose: Callable[[NoticeEvent], Collection[str]], now: float) -> None:
         """Create the deliveries of new events.
@@ -190,7 +184,8 @@ def _add_delivery(connection: Connection, notice: str, channel: str, now: float)
     insert_once(connection, notice_deliveries, {**values, "lease": "", "error": ""})
 
 
-def _approval_event(code: str, profile: str, kind: NoticeKind, at: float) -> NoticeEvent:
+def approval_event(code: str, profile: str, kind: NoticeKind, at: float) -> NoticeEvent:
+    """Return the event of an approval."""
     return NoticeEvent(f"approval:{code}:{kind}", kind, profile, at, {"code": code})
 
 

@@ -42,7 +42,7 @@ from saasus_mcp.store.records import (
 from saasus_mcp.store.state_files import prepare_store_file
 from saasus_mcp.store.stored_results import StoredResults
 from saasus_mcp.store.undo_log import UndoLog
-from saasus_mcp.store.write_freeze import STORE_FREEZES, FreezeLookup, no_global_freeze, refuse_if_frozen
+from saasus_mcp.store.write_freeze import STORE_FREEZES, FreezeLookup, refuse_if_frozen
 
 Record = Mapping[str, Any]
 _JOB_NOTICES: Mapping[str, NoticeKind] = {"done": "job_done", "failed": "job_failed", "cancelled": "job_cancelled"}
@@ -60,7 +60,7 @@ class Store(ApprovalStore, SecretStore):
         self,
         database: Database,
         keys: MacKeys = (),
-        global_freeze: FreezeLookup = no_global_freeze,
+        global_freeze: FreezeLookup = lambda _: [],
         name: str = MEMORY_STORE_NAME,
     ) -> None:
         self._database = database

@@ -21,11 +21,6 @@ ALL_PROFILES: ColumnElement[str] = literal_column("''")
 """The profile of a freeze of everything. A literal, because a prepared statement binds only named values."""
 
 
-def no_global_freeze(_: Connection) -> list[Freeze]:
-    """Return no freeze, for a store on its own."""
-    return []
-
-
 class FreezeTable:
     """The freezes in one table: of a store, or of all stores in a database."""
 

@@ -56,7 +56,7 @@ class RuleRow:
 
 def view_policy(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return the rules of the policy in force, and the text of its file."""
-    written, inner = service.read_policy(), _unwrap(service.policy)
+    written, (*_, inner) = service.read_policy(), _layers(service.policy)
     rows = list(_rule_rows(inner))
     values = {
         "name": service.policy.name,
@@ -90,11 +90,6 @@ def _layers(policy: Policy) -> Iterator[Policy]:
         yield policy
 
 
-def _unwrap(policy: Policy) -> Policy:
-    *_, innermost = _layers(policy)
-    return innermost
-
-
 def _rule_rows(policy: Policy) -> Iterator[RuleRow]:
     """Yield the rules in the order of the file; none for a policy without rules."""
     if isinstance(policy, PresetPolicy):
@@ -112,7 +107,7 @@ def _rule_rows(policy: Policy) -> Iterator[RuleRow]:
             outcome,
             _outcome_label(outcome),
             tuple(map(_level, rule.levels)),
-            tuple(map(_effect, rule.effects)),
+            tuple(one_of(_EFFECT_MESSAGES[each], each) for each in rule.effects),
             rule.module,
             () if rule.tools == EVERY_TOOL else rule.tools,
             rule.who,
@@ -125,10 +120,6 @@ def _rule_rows(policy: Policy) -> Iterator[RuleRow]:
 def _level(level: str) -> LevelRow:
     meaning = message("console_policy.reads") if level == "read" else one_of("cli_tools.value_level", level)
     return LevelRow(level, one_of("console.level_name", level), meaning)
-
-
-def _effect(word: str) -> Message:
-    return one_of(_EFFECT_MESSAGES[word], word)
 
 
 def _outcome_label(outcome: DecisionOutcome) -> Message:

@@ -14,7 +14,6 @@ from saasus_mcp.permissions.question.content import (
     Fact,
     LabelledValue,
     Question,
-    QuestionWarning,
     TieredPrice,
     Value,
     ValueList,
@@ -75,7 +74,11 @@ def question_content(question: Question, reader: Reader) -> dict[str, Any]:
         "facts": [_row(each, reader) for each in bodies if isinstance(each, Fact) and each not in first],
         "reach": [_row(each, reader) for each in question.reach],
         "notices": [
-            (_severity(each), MARKS[each.kind], _as_sentence(format_sentence(each.text, reader), reader))
+            (
+                "plain" if each.kind in BRIEF_WARNINGS else "grave",
+                MARKS[each.kind],
+                _as_sentence(format_sentence(each.text, reader), reader),
+            )
             for each in sorted(question.warnings, key=lambda each: each.kind not in LASTING_WARNINGS)
         ],
         "undo": question.undo.text(language) if question.undo is not None else "",
@@ -103,10 +106,6 @@ def _as_sentence(text: str, reader: Reader) -> str:
 def _is_long_list(value: Value) -> bool:
     """Return True for a list that would push the warnings out of sight."""
     return isinstance(value, ValueList) and len(value.items) > MAX_FIRST_ITEMS
-
-
-def _severity(warning: QuestionWarning) -> str:
-    return "plain" if warning.kind in BRIEF_WARNINGS else "grave"
 
 
 def _row(body: Fact | Change, reader: Reader) -> QuestionRow:

@@ -91,7 +91,7 @@ def fit_dialog(question: Question) -> Question:
 def hidden_labels(question: Question) -> tuple[Text, ...]:
     """Return the labels of values that the dialog does not show whole."""
     extras, room = _extras(question), _room(question)
-    shown = [each for line in extras[:room] for each in _told(line) if not _whole(each)]
+    shown = [each for line in extras[:room] for each in _told(line) if not all(map(is_shown_whole, _values(each)))]
     left = [each for line in extras[room:] for each in (*_told(line), *line.unsent)]
     labels = tuple(dict.fromkeys(each.label for each in (*shown, *left)))
     if labels and not question.hidden:  # the line that announces it takes the place of another
@@ -158,10 +158,6 @@ def _unsent(question: Question) -> tuple[Change, ...]:
     """Return omitted fields with an unknown effect. Several share one line."""
     found = tuple(each for each in question.changes if each.effect == "unknown" and not each.lead)
     return found if len(found) > 1 else ()
-
-
-def _whole(body: FactOrChange) -> bool:
-    return all(map(is_shown_whole, _values(body)))
 
 
 def _values(body: FactOrChange) -> tuple[Value, ...]:

@@ -9,7 +9,7 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.inspection.snapshot import snapshot_changes, was_readable
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
-from saasus_mcp.permissions.question.content import UnresolvedId, Value
+from saasus_mcp.permissions.question.content import UnresolvedId
 from saasus_mcp.permissions.question.formatting import Formatted, ReadError
 from saasus_mcp.permissions.question.values import ValueFactory
 from saasus_mcp.store.records import Approval
@@ -52,7 +52,9 @@ def _since(before: str, snapshot: TargetSnapshot) -> tuple[Text, ...]:
 def _changed(before: str, after: str) -> Iterator[Text]:
     """Yield the bound fields that differ, by their labels."""
     table = load_question_texts()
-    values = ValueFactory(lambda path: table.field("", path), _unresolved, frozenset(table.kinds))
+    values = ValueFactory(
+        lambda path: table.field("", path), lambda _, id_: UnresolvedId(str(id_)), frozenset(table.kinds)
+    )
     for change in snapshot_changes(before, after):
         if change.field == PLAN_FIELD:
             continue
@@ -63,7 +65,3 @@ def _changed(before: str, after: str) -> Iterator[Text]:
         else:
             old, new = Formatted(was), Formatted(now)
             yield one_of("question.effect", "change", label=field.label, before=old, after=new).both()
-
-
-def _unresolved(_: str, id_: object) -> Value:
-    return UnresolvedId(str(id_))

@@ -44,11 +44,6 @@ def list_prompts(language: Language) -> list[McpPrompt]:
     ]
 
 
-def prompt_argument_names(name: str) -> frozenset[str]:
-    """Return the names of a prompt's arguments, or an empty set if there is no such prompt."""
-    return frozenset(PROMPTS.get(name, ()))
-
-
 def render_prompt(name: str, given: Mapping[str, str], language: Language) -> GetPromptResult:
     """Return a prompt with its arguments filled in. Each argument stands in quotation marks on one line.
 

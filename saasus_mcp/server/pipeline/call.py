@@ -142,11 +142,6 @@ RateLimitHandler = Callable[["PreparedCall", "Authorized", ToolAnswer, int], Awa
 Returns None when the call may be sent again, or the answer with which it ends."""
 
 
-def not_cancellable() -> bool:
-    """Return False: the client cannot cancel the call."""
-    return False
-
-
 async def no_progress(done: int | None, total: int | None, message: str) -> None:
     """Report nothing: the client did not ask for progress."""
 
@@ -182,7 +177,7 @@ class Call:
     progress: Progress = no_progress
     deadline: Deadline | None = None
     reason: str = ""
-    is_cancelled: Callable[[], bool] = not_cancellable
+    is_cancelled: Callable[[], bool] = lambda: False
     on_rate_limit: RateLimitHandler | None = None
     encoding: str = ""
 
