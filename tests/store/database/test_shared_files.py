@@ -18,7 +18,10 @@ from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.databases import KEY
 
 TOKENS = "from saasus_mcp.store.tokens import TokenStore as Kept; kept = Kept.open(folder)"
-STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.open_saas(folder, 'saas', (b'k' * 32,))"
+STORE = (
+    "from saasus_mcp.store.records import Freeze; from saasus_mcp.store.store import Store as Kept; "
+    "kept = Kept.open_saas(folder, 'saas', (b'k' * 32,))"
+)
 
 
 def elsewhere(folder: Path, opening: str, action: str) -> None:
