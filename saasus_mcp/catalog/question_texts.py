@@ -108,6 +108,7 @@ class QuestionRecipe:
         hide: names of the facts that appear only in the details.
         fields: texts for fields of this operation only, by path or last name.
         warn: warnings in addition to those of effects.yaml.
+        relabel: other labels of changes, by field. The first whose condition holds is shown.
     """
 
     ask: tuple[QuestionLine, ...]
@@ -116,6 +117,7 @@ class QuestionRecipe:
     hide: tuple[str, ...] = ()
     fields: Mapping[str, FieldText] = field(default_factory=dict)
     warn: tuple[QuestionLine, ...] = ()
+    relabel: Mapping[str, tuple[QuestionLine, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def _row(row: Mapping[str, Any]) -> QuestionRecipe:
         hide=tuple(row.get("hide", ())),
         fields={name: _field(each) for name, each in row.get("fields", {}).items()},
         warn=tuple(_line(line) for line in row.get("warn", ())),
+        relabel={name: tuple(_line(line) for line in lines) for name, lines in row.get("relabel", {}).items()},
     )
 
 

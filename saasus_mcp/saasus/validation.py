@@ -23,6 +23,8 @@ _RULES = frozenset(
     {"enum", "const", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format"}
 )
 """Keywords with a message of their own."""
+_DATE = re.compile(r"\s*[0-9]{4}\s*[-/.年]\s*[0-9]{1,2}(?![0-9])", re.ASCII)
+"""The beginning of a date."""
 
 
 def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
@@ -181,8 +183,9 @@ def _type_hint(wanted: str, actual: Any) -> Message | None:
         return one_of("arguments.type_hint", wanted)
     if wanted == "boolean":
         return message("arguments.type_hint.boolean")
-    is_number = wanted in ("integer", "number") and isinstance(actual, str)
-    return message("arguments.type_hint.number") if is_number else None
+    if wanted not in ("integer", "number") or not isinstance(actual, str):
+        return None
+    return one_of("arguments.type_hint", "time" if wanted == "integer" and _DATE.match(actual) else "number")
 
 
 def _describe(value: Any, rule: str) -> Message | str:

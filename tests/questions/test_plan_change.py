@@ -25,3 +25,13 @@ async def test_the_present_and_the_new_plan_stand_in_the_first_lines(
     asked = await ask(catalogue, "auth.UpdateTenantPlan", args)
     first = "\n".join(render_dialog(asked, Reader.of(lang)).splitlines()[:4])
     assert first.index("株式会社青空商事") < first.index("ビジネスプラン") < first.index("スタータープラン")
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Scheduled plan: “"), ("ja", "予約中の料金プラン: 「")])
+async def test_dropping_a_reservation_does_not_look_like_the_end_of_the_present_plan(
+    catalogue: Catalogue, lang: Language, said: str
+) -> None:
+    reserved = {"tenant_id": AOZORA, "next_plan_id": STARTER, "using_next_plan_from": 1_775_001_600}
+    args = {"tenant_id": AOZORA, "next_plan_id": ""}
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", args, ("auth.UpdateTenantPlan", reserved))
+    assert render_dialog(asked, Reader.of(lang)).splitlines()[1].startswith(said)

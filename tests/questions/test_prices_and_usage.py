@@ -20,6 +20,11 @@ from scripts.story import ORDERS
 CATALOGUE = load_catalogue()
 AOZORA = uid("tenant", "aozora")
 NOW = 1_773_800_000
+PRESENT_TIERS = [
+    {"up_to": 100, "unit_amount": 0, "flat_amount": 0, "inf": False},
+    {"up_to": 1_000, "unit_amount": 20, "flat_amount": 500, "inf": False},
+    {"up_to": 0, "unit_amount": 10, "flat_amount": 2_000, "inf": True},
+]
 METER = {"tenant_id": AOZORA, "metering_unit_name": "orders", "timestamp": NOW}
 LIVE = {
     "path": "/orders",
@@ -152,3 +157,42 @@ async def test_the_reason_of_the_requester_stands_in_the_question() -> None:
     )
     for language in ("en", "ja"):
         assert "Ticket 4711: contract ended" in render_dialog(question, Reader.of(language))
+
+
+@pytest.mark.parametrize(
+    ("unit", "more", "said"),
+    [
+        (
+            "base_business",
+            {"type": "fixed", "currency": "USD", "recurring_interval": "month", "unit_amount": 49_800},
+            "Unit price: ¥49,800/month → $49,800/month",
+        ),
+        (
+            "base_business",
+            {"type": "fixed", "currency": "JPY", "recurring_interval": "year", "unit_amount": 49_800},
+            "Unit price: ¥49,800/month → ¥49,800/year",
+        ),
+        (
+            "orders_tiered_usage",
+            {**ORDERS, "currency": "USD", "tiers": PRESENT_TIERS},
+            "above: ¥2,000 + ¥10 each → up to 100: $0;",
+        ),
+    ],
+)
+def test_an_amount_that_becomes_another_price_is_shown_though_its_number_stays(
+    unit: str, more: dict[str, Any], said: str
+) -> None:
+    args = {"pricing_unit_id": uid("unit", unit), "name": unit, "display_name": unit, "description": unit, **more}
+    assert said in lines("pricing.UpdatePricingUnit", args)[1]
+
+
+def test_a_price_that_stays_is_no_change() -> None:
+    args = {"pricing_unit_id": uid("unit", "base_business"), "name": "base_business", "display_name": "New name"}
+    more = {
+        "description": "x",
+        "type": "fixed",
+        "currency": "JPY",
+        "recurring_interval": "month",
+        "unit_amount": 49_800,
+    }
+    assert not [line for line in lines("pricing.UpdatePricingUnit", {**args, **more}) if "49,800" in line]

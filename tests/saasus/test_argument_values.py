@@ -12,7 +12,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_bounds import MAX_VALUES
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.saasus.arguments import parse_arguments, secret_handles
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -209,6 +209,27 @@ def test_null_within_an_argument_is_kept_where_only_the_top_level_is_known_to_ke
     assert parse_arguments(operation, {**base, "routing": None}) == base
     inner = next(iter(operation.input_schema["properties"]["routing"]["properties"]))
     assert refusal(operation, {**base, "routing": {inner: None}}).field == f"routing.{inner}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "hint"),
+    [
+        ("2027-01-01", "time"),
+        ("2027/1/1 9:00", "time"),
+        ("2027-01-01T00:00:00+09:00", "time"),
+        ("2027年1月1日", "time"),
+        ("soon", "number"),
+        ("12 000", "number"),
+    ],
+)
+def test_a_date_in_place_of_epoch_seconds_gets_the_tool_that_converts_it(
+    catalogue: Catalogue, sent: str, hint: str
+) -> None:
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    error = refusal(operation, {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": sent})
+    assert error.field == "using_next_plan_from"
+    assert error.hint == one_of("arguments.type_hint", hint)
+    assert ("time_convert" in str(error.hint)) is (hint == "time")
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ REQUIRED_VALUES: dict[str, Any] = {
     "attributes": {"birthday": "text-1"},
     "icon": "data:image/png;base64,eA==",
     "favicon": "data:image/png;base64,eA==",
+    "aws_account_id": "123456789012",
+    "date": "2026-01-31",
+    **dict.fromkeys(("email", "back_office_staff_email", "from_email_address", "reply_email_address"), "a@example.com"),
+    **dict.fromkeys(("callback_url", "terms_of_service_url", "privacy_policy_url"), "https://www.example.com"),
     **dict.fromkeys(
         ("using_next_plan_from", "timestamp", "start_timestamp", "end_timestamp", "start_at", "end_at"), FUTURE
     ),
@@ -36,6 +40,8 @@ def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
     values = {name: REQUIRED_VALUES.get(name, sample_value(field)) for name, field in _fields(operation, shape).items()}
     if "histories" in values:
         values["histories"] = [{**each, "timestamp": FUTURE} for each in values["histories"]]
+    if "metadata_url" in values.get("identity_provider_props", ()):
+        values["identity_provider_props"]["metadata_url"] = "https://www.example.com"
     return _changed(operation, _trimmed(operation, {**values, **UNUSED_NAMES.get(operation.key, {})}))
 
 

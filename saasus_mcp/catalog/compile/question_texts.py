@@ -39,7 +39,10 @@ VALUES = frozenset(
 _FIELD_KEYS = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})
 _LINES = {"type": "array", "items": mapping({"en": TEXT, "ja": TEXT, "when": TEXT}, required=("en", "ja"))}
 _FIELDS = mapping_of({"type": "object"})
-_ROW = mapping({"ask": _LINES, "lead": TEXTS, "show": TEXTS, "hide": TEXTS, "fields": _FIELDS, "warn": _LINES})
+_ROW = mapping(
+    {"ask": _LINES, "lead": TEXTS, "show": TEXTS, "hide": TEXTS, "fields": _FIELDS, "warn": _LINES}
+    | {"relabel": mapping_of(_LINES)}
+)
 _AMONG = mapping(
     {"read": TEXT, "args": mapping_of(TEXT), "items": TEXT, "id": TEXT, "name": TEXTS},
     required=("read", "items", "id", "name"),
@@ -112,12 +115,13 @@ def _row_problems(key: str, row: Row, operation: Row, kinds: set[str] | frozense
     known = arguments | measures | {"target", "changes"}
     for name, field in row.get("fields", {}).items():
         yield from _field_problems(f"{key}.fields.{name}", field, kinds)
-    for name in (*row.get("lead", ()), *row.get("show", ()), *row.get("hide", ())):
+    relabelled = row.get("relabel", {})
+    for name in (*row.get("lead", ()), *row.get("show", ()), *row.get("hide", ()), *relabelled):
         if name not in known:
             yield f"{key}: {name!r} is neither an argument nor a metric"
     if not row.get("ask") or row["ask"][-1].get("when"):
         yield f"{key}.ask has no headline without a condition at its end"
-    for line in (*row.get("ask", ()), *row.get("warn", ())):
+    for line in (*row.get("ask", ()), *row.get("warn", ()), *(line for each in relabelled.values() for line in each)):
         for text in (line["en"], line["ja"]):
             used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
             yield from (f"{key}: {{{name}}} is unknown" for name in sorted(used - known))

@@ -32,7 +32,7 @@ _INVERSE: Form = {
     "supply": TEXTS,
 }
 _REQUIREMENT_FORM = mapping(
-    {"args": _ARGS, **dict.fromkeys(("moment", "that", "when", "field", "read", "en", "ja"), TEXT)}
+    {"args": _ARGS, **dict.fromkeys(("moment", "email", "url", "that", "when", "field", "read", "en", "ja"), TEXT)}
 )
 FORMS: Form = {
     "requires": {"type": "array", "items": _REQUIREMENT_FORM},
@@ -184,34 +184,54 @@ _YEARS = {
     "en": "It must lie between the years 2000 and 2100, in epoch seconds.",
     "ja": "2000年から2100年までの日時を、エポック秒で指定してください。",
 }
-_BOUNDS = ((_MILLISECONDS, "{} < 100000000000"), (_YEARS, "{0} >= 946684800 && {0} < 4102444800"))
-"""Text and expression of each bound on a time. Milliseconds come first, since their text is more specific."""
+_ADDRESS = {
+    "en": "This is not an e-mail address. Send the address alone, such as hanako@example.com.",
+    "ja": "メールアドレスの形式ではありません。hanako@example.comのように、アドレスだけを指定してください。",
+}
+_LINK = {
+    "en": "This is not a URL. Send all of it, such as https://www.example.com/page.",
+    "ja": "URLの形式ではありません。https://www.example.com/pageのように、全体を指定してください。",
+}
+_FORMS = {
+    "moment": (
+        # Milliseconds come first, since their text is more specific.
+        (_MILLISECONDS, "{} < 100000000000"),
+        (_YEARS, "{0} >= 946684800 && {0} < 4102444800"),
+    ),
+    "email": ((_ADDRESS, r"""{}.matches(r"^[^@\s<>,;:()]+@[^@\s.<>,;:()]+(\.[^@\s.<>,;:()]+)+$")"""),),
+    "url": ((_LINK, r"""{}.matches(r"^[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]")"""),),
+}
+"""Text and expression of each requirement on the form of an argument."""
 
 
 def expand_requirements(rows: list[Row]) -> list[Row]:
     """Expand the requirements of a row: join the texts, and mark those that depend on the current state."""
-    return [
-        _compile_requirement(each) for row in rows for each in (_moment(row["moment"]) if "moment" in row else (row,))
-    ]
+    return [_compile_requirement(each) for row in rows for each in _expand_form(row)]
 
 
 def find_requirement_problems(rows: list[Row]) -> Iterator[str]:
     """Yield the problems of the requirements' keys as sentences."""
     for row in rows:
-        if "moment" in row:
-            yield from (
-                () if row.keys() == {"moment"} else (f"requires has more keys beside the moment {row['moment']}",)
-            )
+        forms = sorted(row.keys() & _FORMS.keys())
+        if forms:
+            more = row.keys() - {forms[0], "when"}
+            yield from (f"requires has more keys beside the {forms[0]} {row[forms[0]]}",) if more else ()
             continue
         yield from (f"requires.{key} is missing" for key in ("that", "en", "ja") if key not in row)
 
 
-def _moment(path: str) -> Iterator[Row]:
-    """Yield the requirements that an argument, or a field in each item of it, is a time in epoch seconds."""
-    argument, _, inner = path.partition("[].")
-    for text, bound in _BOUNDS:
-        each = bound.format(f"x.{inner}" if inner else f"args.{argument}")
-        yield {"field": argument, "that": f"args.{argument}.all(x, {each})" if inner else each, **text}
+def _expand_form(row: Row) -> Iterator[Row]:
+    """Yield the requirements that an argument, or a field in it or in each item of it, has a form, or the row itself."""
+    name = next((key for key in _FORMS if key in row), None)
+    if name is None:
+        yield row
+        return
+    path, _, inner = row[name].partition("[].")
+    when = {"when": row["when"]} if "when" in row else {}
+    for text, bound in _FORMS[name]:
+        each = bound.format(f"x.{inner}" if inner else f"args.{path}")
+        that = f"args.{path}.all(x, {each})" if inner else each
+        yield {"field": path.split(".", 1)[0], **when, "that": that, **text}
 
 
 def _compile_requirement(row: Mapping[str, Any]) -> Row:

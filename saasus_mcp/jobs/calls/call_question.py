@@ -38,6 +38,8 @@ MAX_ITEMS = 500
 """Calls of a list, all of which are stored with the question."""
 GRAVITY = ("critical", "destructive", "write_sensitive", "write")
 """Levels, the gravest first."""
+TELLING_FACTS = frozenset({"tenant", "roles_offered", "comment_body", "key_env"})
+"""Facts about a target, read before the call, that say which one it is."""
 OWN_WARNINGS = frozenset({"money", "email", "outside"})
 """Kinds of warning that the question of every job has by itself."""
 
@@ -142,7 +144,8 @@ class CallsQuestion:
     def _group_facts(self, group: Sequence[ListedCall], *, lead: bool) -> Iterator[Fact]:
         """Yield one list of the targets, each with what happens to it unless the same happens to all."""
         operation = group[0].review.operation
-        parts = [self._parts(each, headlines=_has_headlines(group)) for each in group]
+        headlines = self._has_headlines(group)
+        parts = [self._parts(each, headlines=headlines) for each in group]
         common = parts[0] if len(group) > 1 and all(each == parts[0] for each in parts) else ()
         items = [self._item(each, own, common) for each, own in zip(group, parts, strict=True)]
         yield Fact(operation.tool, operation.title, value_list(items, MAX_ITEMS), lead=lead)
@@ -176,7 +179,7 @@ class CallsQuestion:
         for fact in question.facts:
             if fact.name in sources:
                 parts.append(LabelledValue(fact.label, fixed_text(message("jobs_calls.from_earlier"))))
-            elif fact.name in call.review.values:
+            elif fact.name in call.review.values or fact.name in TELLING_FACTS:
                 parts.append(LabelledValue(fact.label, fact.value))
         if call.step.step in self._totals.by_step:
             parts.append(self._totals.by_step[call.step.step])
@@ -190,6 +193,20 @@ class CallsQuestion:
         """Return the items of a call whose names others have, without a target that stands with its id."""
         stated = _target_id(call) if call.target in self._shared_names else None
         return [each for each in call.review.namesakes if each.id != stated]
+
+    def _has_headlines(self, group: Sequence[ListedCall]) -> bool:
+        """Return whether the title of the operation does not say what its calls do.
+
+        The calls do different things, or one of several that the operation can do, such as to turn a setting on or off.
+        For a change of plans, the line with the prices says it.
+        """
+        templates = Counter(
+            headline.template if isinstance(headline, Sentence) else headline
+            for headline in (each.review.question.headline for each in group)
+        )
+        recipe = load_question_texts().rows[group[0].review.operation.key]
+        shown = all(each.step.step in self._totals.complete for each in group)
+        return len(templates) > 1 or (len(recipe.ask) > 1 and not shown)
 
     def _item(self, call: ListedCall, own: tuple[Value, ...], common: tuple[Value, ...]) -> Value:
         """Return a target with what happens to it, unless the same happens to all."""
@@ -232,15 +249,6 @@ def _person(call: ListedCall) -> str:
     """Return the user whom a call concerns, or the call if it concerns another thing."""
     user = call.review.values.get("user_id") if "user_id" in call.review.operation.path_parameters else None
     return f"user {user}" if user is not None else call.step.step
-
-
-def _has_headlines(group: Sequence[ListedCall]) -> bool:
-    """Return whether the calls of one operation do different things, such as to change a plan and to end a contract."""
-    templates = Counter(
-        headline.template if isinstance(headline, Sentence) else headline
-        for headline in (each.review.question.headline for each in group)
-    )
-    return len(templates) > 1
 
 
 def _rendered(text: Text | Sentence) -> Text:

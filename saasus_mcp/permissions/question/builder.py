@@ -47,6 +47,8 @@ from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
 from saasus_mcp.saasus.secret_paths import redact_arguments
 
+PRICED = frozenset({"money", "tiers"})
+"""Kinds of value that other fields make another price: the currency and the interval."""
 REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
 """Read errors that the question does not repeat: an absent record, and an unreadable target, which has its own warning."""
 MAX_LEAD = 2
@@ -227,19 +229,37 @@ class _Builder:
         operation, inspection = self.asked.operation, self.asked.inspection
         found = compare_fields(operation, self.asked.args, inspection.before) or ()
         beside_before, beside_after = self._present(), self.shown
+        make = self._values().make
         for change in found:
             if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
             before, after = differing_values(change.before, change.after, field)
-            make = self._values()
             yield Change(
                 change.field,
-                field.label,
-                make.make(before, field, change.field, beside_before),
-                make.make(after, field, change.field, beside_after),
+                self._label(change.field, field),
+                make(before, field, change.field, beside_before),
+                make(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
+        yield from self._repriced({change.field for change in found}) if found else ()
+
+    def _repriced(self, changed: Collection[str]) -> Iterator[Change]:
+        """Yield the amounts that stay the same number, but become another price, as in another currency."""
+        beside_before, beside_after = self._present(), self.shown
+        make = self._values().make
+        for name in beside_after:
+            field = self._field(name)
+            if field.kind not in PRICED or name in changed or name not in beside_before:
+                continue
+            before = make(beside_before[name], field, name, beside_before)
+            after = make(beside_after[name], field, name, beside_after)
+            if before != after:
+                yield Change(name, field.label, before, after)
+
+    def _label(self, name: str, field: FieldText) -> Text:
+        """Return the label of a change: that of the field, unless the row has another for what this call does."""
+        return next((line.text for line in self.row.relabel.get(name, ()) if self._holds(line)), field.label)
 
     def _present(self) -> dict[str, Any]:
         """Return the present values of the arguments: a present amount is in its present currency."""
