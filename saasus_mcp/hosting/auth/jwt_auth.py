@@ -23,12 +23,16 @@ from saasus_mcp.hosting.auth.authentication import (
 from saasus_mcp.hosting.auth.jwks import JwksCache
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.settings import HttpSettings, JwtTable
+from saasus_mcp.store.tokens import TOKEN_PREFIX
 
 log = logging.getLogger(__name__)
 
 MAX_TOKEN_LENGTH = 8 * 1024
 TOKEN_PARTS = 3
 REQUIRED_CLAIMS = ["exp", "iss", "aud", "sub"]
+TIME_CLAIMS = ("exp", "nbf", "iat")
+END_OF_TIME = 253_402_300_800
+"""The year 10000, in epoch seconds."""
 UNSIGNED_OPTIONS: Options = {
     "verify_signature": False,
     "verify_exp": True,
@@ -69,9 +73,10 @@ class JwtAuthenticator:
         Raises:
             AuthUnavailable: the token may be valid, and the provider's keys cannot be read.
         """
-        if len(token) > MAX_TOKEN_LENGTH or token.count(".") != TOKEN_PARTS - 1:
-            return None
+        if token.startswith(TOKEN_PREFIX):
+            return None  # of this server itself
         try:
+            _require_form(token)
             return self._to_caller(self._decode(token, await self._find_key(token)))
         except INVALID_TOKEN as error:
             log.info("token rejected: %s", describe_invalid_token(error))
@@ -119,6 +124,7 @@ class JwtAuthenticator:
 
     def _to_caller(self, claims: Mapping[str, Any]) -> Caller:
         settings = self._settings
+        _require_times(claims)
         identity = read_principal_id(claims, settings.subject_claim, settings.issuer)
         scopes = _read_scopes(claims.get("scope", claims.get("scp", "")))
         groups = principal_groups(read_groups(claims, settings.groups_claim), scopes)
@@ -142,6 +148,22 @@ class JwtAuthenticator:
                 return None
             accessible |= profiles
         return frozenset(accessible)
+
+
+def _require_form(token: str) -> None:
+    """Raise TokenRejected if a token is too long, or no signed JWT."""
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise TokenRejected(f"it is longer than {MAX_TOKEN_LENGTH} characters")
+    if token.count(".") != TOKEN_PARTS - 1:
+        raise TokenRejected("it is not a signed JWT, which has three parts")
+
+
+def _require_times(claims: Mapping[str, Any]) -> None:
+    """Raise TokenRejected if a time is no number of seconds (RFC 7519): the library takes text and truth values for one."""
+    for name in TIME_CLAIMS:
+        value = claims.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < END_OF_TIME:
+            raise TokenRejected(f"its {name} is not a time")
 
 
 REASONS = {
