@@ -33,13 +33,14 @@ from saasus_mcp.server.surface.tool_description import DEPENDS_ON_CALL, describe
 
 CATALOG_URI = "saasus://catalog/"
 POLICY_URI = "saasus://policy"
+JOB_PREFIX = "job_"
 JSON_TYPE, TEXT_TYPE = "application/json", "text/plain"
 
 
 @cache
 def _reads() -> dict[str, tuple[str, ...]]:
-    """Return the operations that each kind of job reads with."""
-    return {spec.name: spec.reads for spec in jobs.load_jobs()}
+    """Return the operations that each kind of job reads with, also of those that only people start."""
+    return {spec.name: spec.reads for spec in jobs.load_jobs(for_people=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ class Resources:
         return one_of("server.resource", resource).text(self.language)
 
     def _could_read(self, source: str, principal: Principal) -> bool:
-        """Return whether the policy could still allow the calls of an operation or a job."""
+        """Return whether the policy could still allow the calls of an operation or a job. Nobody knows those of an unknown kind of job."""
+        if source.startswith(JOB_PREFIX) and source not in _reads():
+            return False
         keys = (source,) if "." in source else _reads().get(source, ())
         principal = principal if "." in source else principal.for_job(source)
         policy, profile = self.pipeline.policy, self.pipeline.destination.profile

@@ -70,7 +70,8 @@ async def test_a_token_with_an_odd_claim_is_refused_and_the_log_says_why(
 async def test_a_time_may_have_fractions(claim: str, value: type[float]) -> None:
     provider = JwtIssuer()
     at = time.time() + (600 if claim == "exp" else -600)
-    assert await provider.callers().authenticate(provider.token(**{claim: value(at)})) is not None
+    times: dict[str, Any] = {claim: value(at)}
+    assert await provider.callers().authenticate(provider.token(**times)) is not None
 
 
 def doubled(name: str, first: str, second: str) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.results.result_store import ResultOrigin
 from tests.support.job_data import add_tenants, import_lines, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer
-from tests.support.pipeline import PRINCIPAL
+from tests.support.pipeline import PRINCIPAL, connect_client
+from tests.support.policies import build_policy, build_rule, replace_policy
 
 NAME = "job_undo_job"
 
@@ -93,3 +95,28 @@ async def test_no_client_can_start_it(on: JobServer) -> None:
     assert NAME not in [tool.name for tool in on.tools]
     answer = await on.call(NAME, {"of": "x", "is_approver": True})
     assert not answer.ok
+
+
+async def test_the_report_of_an_undo_is_withheld_once_its_caller_may_not_read_what_it_is_about(on: JobServer) -> None:
+    tenants = add_tenants(on.sandbox, 2)
+    when = int(on.pipeline.clock()) // 3600 * 3600 + 7200
+    change = {"next_plan_id": "starter", "using_next_plan_from": when}
+    job = await run_calls(
+        on, [{"tool": "auth_update_tenant_plan", "arguments": {"tenant_id": each, **change}} for each in tenants]
+    )
+    report = await undo(on, job)
+    assert {row["target"] for row in report["rows"]} == {"Test 1", "Test 2"}
+    closed = build_rule("closed", "deny", tools=("auth_get_tenant",))
+    replace_policy(on.pipeline, build_policy(build_rule("all"), closed))
+    told = await on.call_json("job_status", {"job": report["job"]})
+    assert not {"rows", "counts"} & told.keys()
+    assert "auth_get_tenant" in told["hint"]
+    assert "Test 1" not in str(told)
+
+
+async def test_a_result_of_a_kind_of_job_that_this_version_does_not_know_is_not_listed(on: JobServer) -> None:
+    for name in (NAME, "job_of_later"):
+        assert on.pipeline.results.store_result([name], PRINCIPAL.id, ResultOrigin(name, ()))
+    async with connect_client(on.pipeline, "2026-07-28", extra_tools=on.tools) as client:
+        titles = [str(each.title) for each in (await client.list_resources()).resources]
+    assert [any(name in title for title in titles) for name in (NAME, "job_of_later")] == [True, False]
