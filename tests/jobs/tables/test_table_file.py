@@ -115,3 +115,23 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
 def test_a_csv_opens_in_excel_as_it_is() -> None:
     assert encode_table_file("a\r\n", ".csv") == b"\xef\xbb\xbfa\r\n"
     assert encode_table_file("a\r\n", ".txt") == b"a\r\n"
+
+
+@pytest.mark.parametrize("text", ["髙﨑 德一", "ﾔﾏﾀﾞ ﾊﾟﾅｿﾆｯｸ", "①②Ⅳ№㈱", "10～20 春〜夏", "−‖¢£¬", "𠮷野家"])
+def test_a_report_opens_in_excel_and_is_read_back_with_every_character(text: str) -> None:
+    table = f"氏名,部署\r\n{text},開発課\r\n"
+    saved = encode_table_file(table, ".csv")
+    assert saved.startswith(b"\xef\xbb\xbf"), "Excel would read it in the encoding of the system"
+    assert decode_table_file(saved, "report.csv").text == table
+
+
+@pytest.mark.parametrize("text", ["髙﨑 德一", "①②Ⅳ№㈱", "10～20", "ﾔﾏﾀﾞ商事 ｶﾌﾞｼｷ"])
+def test_a_csv_that_excel_in_japan_saved_keeps_every_character_or_is_refused(text: str) -> None:
+    table = f"氏名,部署\r\n{text},開発課\r\n"
+    try:
+        decoded = decode_table_file(table.encode("cp932"), "list.csv")
+    except SaasusMcpError as error:
+        assert error.message.id == "cli.file_not_utf8"
+        assert "list.csv" in str(error)
+    else:
+        assert (decoded.text, decoded.encoding) == (table, "cp932")
