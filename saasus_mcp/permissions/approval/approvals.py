@@ -158,7 +158,9 @@ class ApprovalService:
             raise _rejected(found, binding, now)
 
     def require_none_rejected(self, binding: Binding, covered: Collection[Binding], now: float) -> None:
-        """Check that no person rejected one of the calls that a list covers a short while ago, unless they approved this list.
+        """Check that no person rejected one of the calls that a list covers a short while ago.
+
+        A list that was requested before can still be approved.
 
         Raises:
             CallRefused: a person did.
@@ -166,7 +168,10 @@ class ApprovalService:
         if not covered or not (rejected := self.store.list_rejected(binding.principal, now)):
             return
         found = next(((each, rejected[each.subject()]) for each in covered if each.subject() in rejected), None)
-        if found is not None and not self.is_approved(binding, now):
+        if found is None:
+            return
+        known = self.store.list_approvals(now, binding.digest())
+        if all(each.status not in ("pending", "approved") for each in known):
             raise _rejected(found[1], found[0], now)
 
     def is_approved(self, binding: Binding, now: float) -> bool:
