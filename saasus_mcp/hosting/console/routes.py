@@ -24,8 +24,6 @@ from saasus_mcp.hosting.console import (
     audit_export,
     audit_view,
     changes_view,
-    freeze_actions,
-    job_actions,
     job_files,
     jobs_view,
     live,
@@ -34,6 +32,7 @@ from saasus_mcp.hosting.console import (
     undo_form,
     views,
 )
+from saasus_mcp.hosting.console.form_actions import FormAction, FormActions, approval_path
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form, read_reason
 from saasus_mcp.hosting.console.freeze_band import read_freeze_band
 from saasus_mcp.hosting.console.rendering import (
@@ -51,7 +50,7 @@ from saasus_mcp.hosting.console.rendering import (
 )
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 
@@ -60,12 +59,6 @@ log = logging.getLogger(__name__)
 MAX_TYPED_LENGTH = 400
 PAST_REASONS = frozenset({Reason.UNKNOWN, Reason.CHANGED})
 Endpoint = Callable[[Request], Awaitable[Response]]
-FormAction = Callable[[ConsoleSession, Mapping[str, str]], str]
-"""Performs the action of a form, in a thread, and returns the path to go to."""
-FreezeAction = Callable[[ConsoleService, Approver, Mapping[str, str]], None]
-"""Freezes writes or lifts a freeze, as a form says."""
-JobAction = Callable[[ConsoleService, Approver, str], None]
-"""Pauses, resumes or cancels the job with this id."""
 
 
 class NotSignedIn(Exception):
@@ -110,16 +103,7 @@ class Console:
             "/secrets": views.view_secrets,
             "/session": self._view_access,
         }
-        actions: dict[str, FormAction] = {
-            "/approve": self._approve,
-            "/reject": self._reject,
-            "/freeze": partial(self._change_freeze, freeze_actions.freeze_writes),
-            "/unfreeze": partial(self._change_freeze, freeze_actions.lift_freeze),
-            "/pause-job": partial(self._control_job, job_actions.pause_job),
-            "/resume-job": partial(self._control_job, job_actions.resume_job),
-            "/cancel-job": partial(self._control_job, job_actions.cancel_job),
-            "/end-session": self._end_session,
-        }
+        actions = FormActions(self.service, self.signin.sessions).by_path()
         routes = [
             *(Route(BASE_PATH + path, partial(self._show, view), methods=["GET"]) for path, view in pages.items()),
             *(Route(BASE_PATH + path, partial(self._act, act), methods=["POST"]) for path, act in actions.items()),
@@ -239,7 +223,7 @@ class Console:
         if code:
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
             view = partial(approvals_view.view_approval, error=error, typed=typed, comment=read_reason(fields))
-            form = _FormPage(view, {"code": code}, _approval_path(fields), {"change": fields.get("change", "")})
+            form = _FormPage(view, {"code": code}, approval_path(fields), {"change": fields.get("change", "")})
         elif job:
             form = _FormPage(partial(jobs_view.view_job, error=error), {"job": job}, f"/jobs/{job}")
         elif is_freeze:
@@ -253,28 +237,6 @@ class Console:
         """Return the page of a form as it is now; None if it does not exist."""
         page = replace(self._page_request(request, session), query=form.query, path=form.path)
         return await self._show_page(form.view, page, request, status, form.address)
-
-    def _approve(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""), read_reason(fields))
-        return _approval_path(fields)
-
-    def _reject(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.reject(session.approver, fields.get("code", ""), read_reason(fields))
-        return _approval_path(fields)
-
-    def _change_freeze(self, change: FreezeAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        change(self.service, session.approver, fields)
-        return "/limits"
-
-    def _control_job(self, control: JobAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        job = fields.get("job", "")
-        control(self.service, session.approver, job)
-        return f"/jobs/{job}"
-
-    def _end_session(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        """End another session of the same person. One that has ended already is as good."""
-        self.signin.sessions.close_one(session.approver, fields.get("session", ""))
-        return "/session"
 
     def _view_access(self, service: ConsoleService, page: views.PageRequest) -> views.PageContent:
         return access_view.view_access(service, self.signin.sessions, page)
@@ -390,16 +352,6 @@ class Console:
     def _page_request(self, request: Request, session: ConsoleSession) -> views.PageRequest:
         reader = request_reader(request, self.language, self.zone)
         return views.PageRequest(dict(request.query_params), dict(request.path_params), session, reader)
-
-
-def _approval_path(fields: Mapping[str, str]) -> str:
-    """Return the path of the approval page, which shows the result as it is in the store."""
-    code, change = (_path_part(fields.get(each, "")) for each in ("code", "change"))
-    return f"/approvals/{code}?change={change}" if change else f"/approvals/{code}"
-
-
-def _path_part(text: str) -> str:
-    return "".join(each for each in text.strip() if each.isalnum() or each == "-")
 
 
 async def _send_file(name: str, _: Request) -> Response:
