@@ -1,4 +1,4 @@
-"""The audit's chain: what was altered, removed, reordered or cut off is found; what was purged is not missed."""
+"""The audit's chain: what was altered, removed, reordered or cut off is found."""
 
 from __future__ import annotations
 
@@ -20,30 +20,10 @@ from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Commitment
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
+from tests.support.audit_chains import NOW, faults, filled
 from tests.support.databases import KEY, execute, open_stores
 
 OTHER = b"o" * 32
-NOW = 1_790_000_000.0
-
-
-def filled(kept: Stores, records: int = 6) -> Store:
-    store = kept.open_saas("saas")
-    for number in range(records):
-        store.commit(f"call-{number}", {"operation": "auth.GetTenants", "number": number}, NOW + number)
-    return store
-
-
-def purged(store: Store, before: float) -> int:
-    return store.audit_log.purge(before, by="local:me", at=NOW + 1000)
-
-
-def calls(store: Store) -> list[str]:
-    """Return the calls in the audit, without the decisions."""
-    return [record["call"] for record in store.audit_records() if record["event"] != "decided"]
-
-
-def faults(store: Store, *heads: ChainHead) -> list[str]:
-    return [str(found.fault) for found in store.audit_log.find_breaks(heads)]
 
 
 def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(kept: Stores) -> None:
@@ -222,47 +202,6 @@ def test_a_rewritten_chain_differs_from_the_exported_head(kept: Stores) -> None:
     store.close()
 
 
-def test_purging_keeps_the_rest_of_the_chain_whole(kept: Stores) -> None:
-    store = filled(kept)
-    [head] = store.audit_log.chain_heads()
-    assert purged(store, NOW + 3) == 3
-    assert calls(store) == ["call-3", "call-4", "call-5"]
-    assert faults(store, head) == []
-    execute(store, "DELETE FROM audit WHERE number = 5")
-    assert faults(store) == ["missing: the next record is 6"]
-    store.close()
-
-
-def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(kept: Stores) -> None:
-    store = filled(kept)
-    [head] = store.audit_log.chain_heads()
-    assert purged(store, NOW + 3) == 3
-    execute(store, "DELETE FROM audit WHERE number > 4")
-    assert faults(store, head) == [
-        "cut off: the exported head is missing",
-        "cut off: a record that another record names is missing",
-    ], "the record of the purge is gone as well, and its mark names it"
-    store.close()
-
-
-def test_a_chain_may_be_purged_again_and_again(kept: Stores) -> None:
-    store = filled(kept)
-    assert [purged(store, NOW + until) for until in (2, 4, 5)] == [2, 2, 1]
-    assert calls(store) == ["call-5"]
-    assert faults(store) == []
-    store.close()
-
-
-def test_a_completely_purged_range_is_not_reported_missing(kept: Stores) -> None:
-    store = filled(kept)
-    [head] = store.audit_log.chain_heads()
-    assert purged(store, NOW + 100) == 6
-    assert faults(store, head) == []
-    store.commit("later", {}, NOW + 200)
-    assert faults(store) == []
-    store.close()
-
-
 @pytest.mark.parametrize(
     "late",
     [lambda store: store.finish_call("call-0", {"ok": True}, NOW), lambda store: store.record_refusal("x", {}, NOW)],
@@ -289,119 +228,3 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
     store.record_refusal("next", {}, 1.0)
     assert [record["call"] for record in store.audit_records()] == ["first", "next"]
     assert store.audit_log.find_breaks() == []
-
-
-def test_a_chain_that_another_one_named_cannot_be_cut_before_that(kept: Stores) -> None:
-    filled(kept).close()
-    store = filled(kept, 1)
-    execute(store, "DELETE FROM audit WHERE number = 6")
-    assert faults(store) == ["cut off: a record that another record names is missing"]
-    store.close()
-
-
-def test_chains_that_go_on_name_each_other_once_an_hour(kept: Stores) -> None:
-    here, there = filled(kept), filled(kept, 2)
-    here.commit("later", {}, NOW + 3700)
-    there.commit("last", {}, NOW + 3800)
-    [(place, _)] = here.audit_log.newest_records(1)
-    theirs = f"DELETE FROM audit WHERE writer = '{place.writer}'"  # noqa: S608 - what an attacker runs
-    execute(here, f"{theirs} AND number > 2")
-    assert faults(here) == [], "what was written since, nothing names yet"
-    here.commit("later still", {}, NOW + 7400)
-    execute(here, theirs)
-    assert faults(here) == ["cut off: a record that another record names is missing"]
-    here.close()
-    there.close()
-
-
-def test_a_writer_that_rested_for_a_day_begins_another_chain(kept: Stores) -> None:
-    store = filled(kept)
-    store.commit("next day", {}, NOW + 2 * 86_400)
-    assert sorted(head.number for head in store.audit_log.chain_heads()) == [1, 6]
-    assert faults(store) == []
-    store.close()
-
-
-def test_more_chains_than_a_record_names_are_named_by_the_next(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.HEADS_PER_RECORD", 0)
-    for _ in range(5):
-        filled(kept, 1).close()
-    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.HEADS_PER_RECORD", 2)
-    store = kept.open_saas("saas")
-    store.commit("first", {}, NOW + 10)
-    for hour in range(1, 3):
-        store.commit("hourly", {}, NOW + hour * 3700)
-    execute(store, "DELETE FROM audit WHERE call = 'call-0'")
-    assert len([fault for fault in faults(store) if fault.startswith("cut off")]) == 5
-    store.close()
-
-
-def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) -> None:
-    filled(kept).close()
-    store = filled(kept, 2)
-    heads = store.audit_log.chain_heads()
-    assert purged(store, NOW + 100) == 8
-    assert store.audit_log.purge(NOW + 5000, by="local:boss", at=NOW + 6000) == 1
-    assert faults(store, *heads) == []
-    assert [record["action"] for record in store.audit_records()] == ["purge"]
-    for head in heads:
-        execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
-    assert "cut off: a record that another record names is missing" in faults(store)
-    store.close()
-
-
-def test_a_purged_chain_stays_named_by_a_record_after_the_record_of_its_purge_is_purged(kept: Stores) -> None:
-    filled(kept).close()
-    store = filled(kept, 2)
-    [quiet] = [head for head in store.audit_log.chain_heads() if head.number == 6]
-    assert purged(store, NOW + 100) == 8
-    assert store.audit_log.purge(NOW + 900, by="local:boss", at=NOW + 2000) == 0, "the record of the purge is younger"
-    assert named_purge(store, quiet) == ("local:me", 3)
-    assert store.audit_log.purge(NOW + 1000 + 1, by="local:boss", at=NOW + 3000) == 1
-    assert named_purge(store, quiet) == ("local:me", 4), "renewed"
-    execute(store, f"DELETE FROM purged WHERE writer = '{quiet.writer}'")  # noqa: S608 - what an attacker runs
-    assert faults(store) == ["cut off: a record that another record names is missing"]
-    store.close()
-
-
-def named_purge(store: Store, head: ChainHead) -> tuple[str, int]:
-    """Return who purged the chain of a head, by its mark, and the number of the record that names it."""
-    [mark] = [each for each in store.audit_log.verify_integrity().purged if each.writer == head.writer]
-    assert faults(store) == []
-    return mark.by, mark.purge.number
-
-
-def test_an_audit_log_that_was_tampered_with_is_not_purged(kept: Stores) -> None:
-    store = filled(kept)
-    execute(store, "UPDATE audit SET record = '{}' WHERE number = 3")
-    before = store.audit_records()
-    with pytest.raises(StoreError) as caught:
-        purged(store, NOW + 4)
-    assert caught.value.message.id == "store.audit_purge_refused"
-    assert store.audit_records() == before, "what shows the tampering stays"
-    store.close()
-
-
-def test_a_purge_never_removes_what_is_younger_than_it_was_asked(kept: Stores) -> None:
-    store = kept.open_saas("saas")
-    for at in (0, 10, 1, 11):  # a clock that was set back
-        store.commit(f"at-{at}", {}, NOW + at)
-    assert purged(store, NOW + 5) == 1
-    assert sorted(calls(store)) == ["at-1", "at-10", "at-11"]
-    assert faults(store) == []
-    store.close()
-
-
-@pytest.mark.parametrize(("hours", "remembered"), [(2, True), (47, True), (49, False)])
-def test_a_chain_is_named_for_two_days_after_its_last_record_and_then_forgotten(
-    kept: Stores, hours: int, remembered: bool
-) -> None:
-    quiet, busy = filled(kept, 1), filled(kept, 1)
-    for hour in range(hours):
-        busy.commit("hourly", {}, NOW + (hour + 1) * 3601)
-    quiet.commit("behind", {}, NOW + 3500)  # a clock that stands behind, within the hour of its last link
-    busy.commit("last", {}, NOW + (hours + 1) * 3601)
-    execute(busy, "DELETE FROM audit WHERE call = 'behind'")
-    assert faults(busy) == (["cut off: a record that another record names is missing"] if remembered else [])
-    quiet.close()
-    busy.close()
