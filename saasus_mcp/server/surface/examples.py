@@ -10,6 +10,13 @@ from saasus_mcp.common.json_path import Schema
 EXAMPLE_EPOCH = 1_767_225_600
 """2026-01-01T00:00:00Z."""
 EXAMPLE_IMAGE = "data:image/png;base64,iVBORw0KGgo="
+EXAMPLES_BY_ENDING = {
+    "email": "hanako@example.com",
+    "email_address": "hanako@example.com",
+    "url": "https://www.example.com",
+    "aws_account_id": "123456789012",
+}
+"""Texts with the form that `requires` in effects.yaml demands, by how the name of their field ends."""
 
 
 def required_arguments(operation: Operation) -> list[str]:
@@ -58,4 +65,6 @@ def _text(name: str, description: str, schema: Schema) -> str:
         return "2026-01-31"
     if "data URL" in schema.get("description", ""):
         return EXAMPLE_IMAGE
-    return "2026-01" if "YYYY-MM" in description else f"<{name}>"
+    if "YYYY-MM" in description:
+        return "2026-01"
+    return next((text for ending, text in EXAMPLES_BY_ENDING.items() if name.endswith(ending)), f"<{name}>")
