@@ -104,13 +104,14 @@ def _record(number: int) -> dict[str, Any]:
         "record": text,
         "writer": "filled",
         "number": number,
+        "follows": "",
         "mac": "0" * 64,
     }
 
 
 def _approval(number: int) -> dict[str, Any]:
     end = time.time() + 86_400
-    known = {column.name: "" for column in approvals.columns} | {"decided_at": None, "decided_by": None, "reason": None}
+    known = {column.name: None if column.nullable else "" for column in approvals.columns}
     own = {"code": f"C{number}", "binding": f"{number:064}", "principal": f"p{number % 500}", "status": "pending"}
     return known | own | {"bound": "{}", "preview": "{}", "two_person": False, "requested_at": end, "expires_at": end}
 
