@@ -65,7 +65,7 @@ class AttributeFacts:
         for name, values in self._holders.items():
             texts = [f"{login}: {_value_text(value).en}" for (_, value), logins in values.items() for login in logins]
             for start in range(0, len(texts), VALUES_PER_DETAIL):
-                yield Detail(f"{ATTRIBUTE_PREFIX}{name}", ", ".join(texts[start : start + VALUES_PER_DETAIL]))
+                yield Detail(_fact_name(name), ", ".join(texts[start : start + VALUES_PER_DETAIL]))
 
 
 def _listed(values: Mapping[Any, Mapping[str, None]]) -> ValueList:
