@@ -186,6 +186,21 @@ def notified(stage: BrowserServer, signed_in: SignIn) -> Page:
     return page
 
 
+def test_the_first_state_of_a_page_leaves_the_greeting(stage: BrowserServer, signed_in: SignIn) -> None:
+    page = signed_in(stage, scripts=True, permissions=["notifications"])
+    # The stream opens in the tab that has the lock: here the other one, until the greeting is shown.
+    other = page.context.new_page()
+    other.goto(f"{stage.url}/console/notifications.js")
+    other.evaluate("void navigator.locks.request('saasus-console', () => new Promise((done) => { window.release = done; }))")
+    page.reload()
+    other.wait_for_function("Boolean(window.release)")
+    greeting = turn_on_notifications(page)
+    other.evaluate("window.release()")
+    page.locator("#live-sign:not(.lost)").wait_for()
+    page.evaluate("new Promise((done) => { setTimeout(done, 0); })")
+    assert shown_notifications(page) == [greeting]
+
+
 def test_each_new_approval_is_notified_once_in_all_tabs(stage: BrowserServer, notified: Page, name: str) -> None:
     other = notified.context.new_page()
     other.goto(f"{stage.url}/console/audit")

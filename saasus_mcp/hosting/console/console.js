@@ -136,6 +136,7 @@
 
   const button = document.getElementById("notify");
   const worker = `${texts.base}/notifications.js`;
+  const GREETING = "on";
   const mayNotify = () => "Notification" in window && Notification.permission === "granted" && stored("notify") === "1";
   const registration = () => navigator.serviceWorker.getRegistration(worker);
 
@@ -149,17 +150,20 @@
     if (!shower) return;
     // An approval whose page is open in this tab needs no notification.
     const added = pending.filter(({ code }) => !known.includes(code) && !location.pathname.endsWith(`/${code}`));
+    // The first one replaces the greeting, which belongs to no approval. First close, then show: Chromium forgets a
+    // notification that it has just accepted when the list of them is read before it is on the screen.
+    const ended = (tag) => (tag === GREETING ? added.length > 0 : !codes.includes(tag));
+    if (waiting === codes.length) await closeNotifications(ended);
     for (const { code, headline } of added) await show(shower, texts.notice, headline, code, `/approvals/${code}`);
-    if (waiting === codes.length) await closeNotifications((code) => !codes.includes(code));
   }
 
   function show(shower, title, body, tag, path) {
     return shower.showNotification(title, { body, tag, lang: document.documentElement.lang, data: texts.base + path });
   }
 
-  async function closeNotifications(decided) {
+  async function closeNotifications(ended) {
     const shower = "serviceWorker" in navigator ? await registration() : undefined;
-    for (const each of (await shower?.getNotifications()) ?? []) if (decided(each.tag)) each.close();
+    for (const each of (await shower?.getNotifications()) ?? []) if (ended(each.tag)) each.close();
   }
 
   function activated(shower) {
@@ -182,7 +186,7 @@
     store("notify", granted ? "1" : "0");
     showButton();
     // The person sees at once whether this computer shows notifications.
-    if (granted) await show(await activated(await navigator.serviceWorker.register(worker)), document.title, button.dataset.on, "on", "");
+    if (granted) await show(await activated(await navigator.serviceWorker.register(worker)), document.title, button.dataset.on, GREETING, "");
   });
 
   // -- keyboard shortcuts, which a person can turn off --------------------------------------------------------------
