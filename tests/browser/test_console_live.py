@@ -191,7 +191,9 @@ def test_the_first_state_of_a_page_leaves_the_greeting(stage: BrowserServer, sig
     # The stream opens in the tab that has the lock: here the other one, until the greeting is shown.
     other = page.context.new_page()
     other.goto(f"{stage.url}/console/notifications.js")
-    other.evaluate("void navigator.locks.request('saasus-console', () => new Promise((done) => { window.release = done; }))")
+    other.evaluate(
+        "void navigator.locks.request('saasus-console', () => new Promise((done) => { window.release = done; }))"
+    )
     page.reload()
     other.wait_for_function("Boolean(window.release)")
     greeting = turn_on_notifications(page)
