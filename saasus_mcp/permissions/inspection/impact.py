@@ -103,10 +103,7 @@ class _Wanted:
 
     key: str
     args: Mapping[str, Any]
-
-    @property
-    def id(self) -> str:
-        return json_digest({"read": self.key, "args": dict(self.args)})
+    id: str
 
 
 def _wanted(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
@@ -120,7 +117,7 @@ def _wanted(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, mo
     for name, text in measure.args.items():
         if wanted[name] in (None, ""):
             return TARGET_UNREADABLE if target is None and "target." in text else NOTHING_TO_READ
-    return _Wanted(measure.read, wanted)
+    return _Wanted(measure.read, wanted, json_digest({"read": measure.read, "args": wanted}))
 
 
 async def _read(wanted: Iterable[_Wanted | ReadResult], read: ApiReader) -> dict[str, ReadResult]:

@@ -82,7 +82,7 @@ class QuestionInput:
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     """Build the question, with all names read from the API."""
     table = load_question_texts()
-    builder = _Builder(asked, table, NameResolver(table.kinds, asked.args))
+    builder = _Builder(asked, table)
     built = builder.build()
     if builder.names.unresolved:
         await builder.names.resolve(read)
@@ -101,20 +101,29 @@ def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
         yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
 
-@dataclass(slots=True)
 class _Builder:
-    asked: QuestionInput
-    table: QuestionTexts
-    names: NameResolver
+    """Builds one question.
 
-    @property
-    def row(self) -> QuestionRecipe:
-        return self.table.rows.get(self.asked.operation.key, EMPTY_ROW)
+    Attributes:
+        shown: the arguments with secrets hidden.
+        known: the variables of the conditions of lines.
+    """
 
-    @property
-    def shown(self) -> dict[str, Any]:
-        """Return the arguments with secrets hidden."""
-        return redact_arguments(self.asked.operation, self.asked.args)
+    def __init__(self, asked: QuestionInput, table: QuestionTexts) -> None:
+        operation, inspection = asked.operation, asked.inspection
+        self.asked = asked
+        self.table = table
+        self.names = NameResolver(table.kinds, asked.args)
+        self.row = table.rows.get(operation.key, EMPTY_ROW)
+        self.shown = redact_arguments(operation, asked.args)
+        self.can_undo = can_undo(operation, asked.args, inspection.before)
+        self.known = {
+            "args": strip_nul(dict(asked.args)),
+            "target": inspection.snapshot.target,
+            "before": strip_nul(inspection.before),
+            "impact": inspection.impact.counts,
+        }
+        self.make = ValueFactory(self._field, self.names.name_of, frozenset(table.kinds)).make
 
     def build(self) -> Question:
         operation, inspection, row = self.asked.operation, self.asked.inspection, self.row
@@ -156,7 +165,7 @@ class _Builder:
             changes=self._led(changes, MAX_LEAD - len(lead)),
             reach=tuple(facts[name] for name in ordered if name in reach),
             warnings=tuple(self._warnings(facts)),
-            undo=self._undo() if self._can_undo() else None,
+            undo=self._undo() if self.can_undo else None,
             reason=self.asked.reason,
             typed=Text(inspection.snapshot.name, inspection.snapshot.name) if self.asked.typed else None,
             details=tuple(self._details()),
@@ -183,9 +192,6 @@ class _Builder:
         name = self.names.name_of(kind, last) if kind in self.table.kinds else None
         return FieldText(make_quoted_label(name.name if isinstance(name, NamedItem) else last))
 
-    def _values(self) -> ValueFactory:
-        return ValueFactory(self._field, self.names.name_of, frozenset(self.table.kinds))
-
     def _measured(self, name: str) -> MetricText:
         return self.table.measures.get(name, MetricText())
 
@@ -195,7 +201,7 @@ class _Builder:
         for name in self.asked.operation.input_schema["properties"]:
             if name in shown:
                 field = self._field(name)
-                yield Fact(name, field.label, self._values().make(shown[name], field, name, shown))
+                yield Fact(name, field.label, self.make(shown[name], field, name, shown))
 
     def _long_name(self) -> dict[str, Fact]:
         """Return the fact that stands for the target's name if the headline does not have all of it."""
@@ -216,7 +222,7 @@ class _Builder:
         field = FieldText(found.label, measured.kind, "", measured.choices, measured.unit, measured.pairs)
         if isinstance(found.value, int) and not isinstance(found.value, bool):
             return Quantity(format_decimal(found.value), measured.unit)
-        return self._values().make(found.raw_value, field, found.name)
+        return self.make(found.raw_value, field, found.name)
 
     def _compared(self) -> set[str]:
         """Return the arguments that are shown as changes, or that would change nothing."""
@@ -229,7 +235,6 @@ class _Builder:
         operation, inspection = self.asked.operation, self.asked.inspection
         found = compare_fields(operation, self.asked.args, inspection.before) or ()
         beside_before, beside_after = self._present(), self.shown
-        make = self._values().make
         for change in found:
             if change.field.split(".", 1)[0] in self.row.hide:
                 continue
@@ -238,8 +243,8 @@ class _Builder:
             yield Change(
                 change.field,
                 self._label(change.field, field),
-                make(before, field, change.field, beside_before),
-                make(after, field, change.field, beside_after),
+                self.make(before, field, change.field, beside_before),
+                self.make(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
         yield from self._repriced({change.field for change in found}) if found else ()
@@ -247,13 +252,12 @@ class _Builder:
     def _repriced(self, changed: Collection[str]) -> Iterator[Change]:
         """Yield the amounts that stay the same number, but become another price, as in another currency."""
         beside_before, beside_after = self._present(), self.shown
-        make = self._values().make
         for name in beside_after:
             field = self._field(name)
             if field.kind not in PRICED or name in changed or name not in beside_before:
                 continue
-            before = make(beside_before[name], field, name, beside_before)
-            after = make(beside_after[name], field, name, beside_after)
+            before = self.make(beside_before[name], field, name, beside_before)
+            after = self.make(beside_after[name], field, name, beside_after)
             if before != after:
                 yield Change(name, field.label, before, after)
 
@@ -302,14 +306,7 @@ class _Builder:
         return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: QuestionLine) -> bool:
-        inspection = self.asked.inspection
-        given = {
-            "args": strip_nul(dict(self.asked.args)),
-            "target": inspection.snapshot.target,
-            "before": strip_nul(inspection.before),
-            "impact": inspection.impact.counts,
-        }
-        return not line.when or evaluated(line.when, given) is True
+        return not line.when or evaluated(line.when, self.known) is True
 
     @staticmethod
     def _placeholders(line: QuestionLine | None) -> set[str]:
@@ -342,7 +339,7 @@ class _Builder:
                 yield QuestionWarning("consequence", self._filled(line.text, facts))
         if effects.say is not None:
             yield QuestionWarning("consequence", effects.say)
-        if effects.undo is not None and not self._can_undo():
+        if effects.undo is not None and not self.can_undo:
             lost = effects.undo.kind == "lost"
             yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
         yield from effect_warnings([effects])
@@ -352,9 +349,6 @@ class _Builder:
         measured = {found.name for found in self.asked.inspection.impact.findings}
         return {name for line in self.row.warn if self._holds(line) for name in self._placeholders(line) & measured}
 
-    def _can_undo(self) -> bool:
-        return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)
-
     def _undo(self) -> Text:
         """Return whether the call can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
@@ -362,7 +356,7 @@ class _Builder:
             return one_of("question.undo", "lost").both()
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note
-        kind = "undoable" if self._can_undo() else undo.kind
+        kind = "undoable" if self.can_undo else undo.kind
         said = one_of("question.undo", "undoable_approved" if kind == "undoable" and undo.critical else kind).both()
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
