@@ -87,13 +87,14 @@ def _copy(
     tool: str, schema: Schema, arguments: object, coercion: Coercion | None
 ) -> tuple[dict[str, Any], list[JsonPath]]:
     """Return the arguments as plain JSON, and the paths of the secret handles in them."""
-    if isinstance(arguments, Mapping):
+    if isinstance(arguments, Mapping):  # before the copy, which is more work and has the same names
         _require_declared(tool, schema, arguments)
     copier = JsonCopier(HANDLE_SCHEME, coercion)
     values = copier.copy(arguments)
     if not isinstance(values, dict):
         raise InvalidArguments.at((), "arguments.not_object")
-    _require_declared(tool, schema, values)
+    if not isinstance(arguments, Mapping):  # but the text of an object
+        _require_declared(tool, schema, values)
     return values, copier.prefixed
 
 
