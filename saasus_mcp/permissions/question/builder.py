@@ -107,6 +107,7 @@ class _Builder:
     Attributes:
         shown: the arguments with secrets hidden.
         known: the variables of the conditions of lines.
+        headlines, warnings: the lines whose condition holds.
     """
 
     def __init__(self, asked: QuestionInput, table: QuestionTexts) -> None:
@@ -123,6 +124,8 @@ class _Builder:
             "before": strip_nul(inspection.before),
             "impact": inspection.impact.counts,
         }
+        self.headlines = [line for line in self.row.ask if self._holds(line)]
+        self.warnings = [line for line in self.row.warn if self._holds(line)]
         self.make = ValueFactory(self._field, self.names.name_of, frozenset(table.kinds)).make
 
     def build(self) -> Question:
@@ -302,8 +305,8 @@ class _Builder:
     def _asked_as(self, facts: Mapping[str, Fact]) -> QuestionLine | None:
         """Return the first matching headline whose values are all known, or the first matching one."""
         unknown = {name for name, fact in facts.items() if isinstance(fact.value, NoValue | UnreadableValue)}
-        lines = [line for line in self.row.ask if self._holds(line)]
-        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
+        lines = (line for line in self.headlines if not self._placeholders(line) & unknown)
+        return next(lines, self.headlines[0] if self.headlines else None)
 
     def _holds(self, line: QuestionLine) -> bool:
         return not line.when or evaluated(line.when, self.known) is True
@@ -334,9 +337,8 @@ class _Builder:
             yield QuestionWarning(
                 "unseen", message("question.target_unread", why=ReadError(snapshot.read_error)).both()
             )
-        for line in self.row.warn:
-            if self._holds(line):
-                yield QuestionWarning("consequence", self._filled(line.text, facts))
+        for line in self.warnings:
+            yield QuestionWarning("consequence", self._filled(line.text, facts))
         if effects.say is not None:
             yield QuestionWarning("consequence", effects.say)
         if effects.undo is not None and not self.can_undo:
@@ -347,7 +349,7 @@ class _Builder:
     def _warned_metrics(self) -> set[str]:
         """Return the metrics that a warning states: no fact repeats them."""
         measured = {found.name for found in self.asked.inspection.impact.findings}
-        return {name for line in self.row.warn if self._holds(line) for name in self._placeholders(line) & measured}
+        return {name for line in self.warnings for name in self._placeholders(line) & measured}
 
     def _undo(self) -> Text:
         """Return whether the call can be undone, and what does not come back."""
