@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any
@@ -198,11 +198,6 @@ class Argument(_LocalizedValue, click.Argument):
 command = partial(click.command, cls=Command)
 option = partial(click.option, cls=Option)
 argument = partial(click.argument, cls=Argument)
-
-
-def group(**attributes: Any) -> Callable[[Callable[..., Any]], Group]:
-    """Return a decorator that makes a group of a function."""
-    return click.group(cls=Group, **attributes)
 
 
 @contextmanager

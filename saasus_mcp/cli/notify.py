@@ -13,7 +13,7 @@ import anyio
 import click
 
 from saasus_mcp.cli import composition, notice_delivery, server_log, state
-from saasus_mcp.cli.command_line import argument, group, option
+from saasus_mcp.cli.command_line import Group, argument, option
 from saasus_mcp.cli.options import (
     json_array_option,
     json_outcome_option,
@@ -38,10 +38,7 @@ if TYPE_CHECKING:
     from saasus_mcp.notices.channels import Channel
     from saasus_mcp.notices.sending import SendFailure
 
-
-@group(no_args_is_help=True, help="cli_help.command.notify")
-def notify() -> None:
-    """Hold the commands of notices."""
+notify = Group("notify", no_args_is_help=True, help="cli_help.command.notify")
 
 
 @notify.command("list", help="cli_help.command.notify_list")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from saasus_mcp.cli import composition, state, terminal
-from saasus_mcp.cli.command_line import argument, group, option
+from saasus_mcp.cli.command_line import Group, argument, option
 from saasus_mcp.cli.options import json_array_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import complete_output, print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,60}")
 DEFAULT_DAYS, MAX_DAYS = 90, 366
 
-
-@group(help="cli_help.command.token")
-def token() -> None:
-    """Hold the commands of tokens."""
+token = Group("token", help="cli_help.command.token")
 
 
 @token.command("new", help="cli_help.command.token_new")

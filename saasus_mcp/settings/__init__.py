@@ -16,7 +16,6 @@ from saasus_mcp.settings.environment import (
     TracesExporter,
     portable_variables,
     read_settings,
-    settings_language,
     variable_name,
 )
 from saasus_mcp.settings.profiles import (
@@ -55,7 +54,6 @@ __all__ = [
     "portable_variables",
     "read_settings",
     "require_valid_credentials",
-    "settings_language",
     "variable_name",
 ]
 _ON_DEMAND = {"HttpSettings": "hosting", "JwtTable": "hosting", "OidcTable": "hosting", "load_http_settings": "config"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from saasus_mcp.common import timezones
-from saasus_mcp.common.language import Language, locale_language
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.settings.addresses import (
     HIGHEST_PORT,
@@ -210,12 +210,6 @@ def _environment() -> dict[str, Any]:
     present = _present_variables()
     values = ((name, [present[each] for each in variables if each in present]) for name, variables in VARIABLES.items())
     return {name: found[0] for name, found in values if found}
-
-
-def settings_language(option: str | None) -> Language:
-    """Return the language of a person when the settings cannot be read: of the option, of the environment, of the locale."""
-    language = option or _environment().get("lang") or locale_language(os.environ)
-    return "ja" if language == "ja" else "en"
 
 
 def read_settings(**options: Any) -> Settings:

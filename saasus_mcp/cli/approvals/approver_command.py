@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from saasus_mcp.cli import composition
-from saasus_mcp.cli.command_line import group
+from saasus_mcp.cli.command_line import Group
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person
@@ -12,10 +12,7 @@ from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.settings import Settings
 
-
-@group(help="cli_help.command.approver")
-def approver() -> None:
-    """Hold the commands of the passphrase."""
+approver = Group("approver", help="cli_help.command.approver")
 
 
 @approver.command("set", help="cli_help.command.approver_set")

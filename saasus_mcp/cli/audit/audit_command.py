@@ -14,7 +14,7 @@ import click
 
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.audit import audit_search
-from saasus_mcp.cli.command_line import group, option
+from saasus_mcp.cli.command_line import Group, option
 from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
@@ -27,12 +27,7 @@ from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.records import AUDIT_DAYS, DAY, UNDO_LOG_DAYS
 from saasus_mcp.store.store import Store
 
-
-@group(no_args_is_help=True, help="cli_help.command.audit")
-def audit() -> None:
-    """Hold the commands of the audit log."""
-
-
+audit = Group("audit", no_args_is_help=True, help="cli_help.command.audit")
 audit.add_command(audit_search.search, "search")
 
 

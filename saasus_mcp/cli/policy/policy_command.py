@@ -13,7 +13,7 @@ import click
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import composition, state
-from saasus_mcp.cli.command_line import argument, group, option
+from saasus_mcp.cli.command_line import Group, argument, option
 from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.options import json_option, parse_since, settings_options
 from saasus_mcp.cli.output import print_json
@@ -31,10 +31,7 @@ from saasus_mcp.settings import Settings
 
 _file_argument = argument("file", type=click.Path(path_type=Path, resolve_path=True))
 
-
-@group(help="cli_help.command.policy")
-def policy() -> None:
-    """Hold the commands of policies."""
+policy = Group("policy", help="cli_help.command.policy")
 
 
 @policy.command("check", help="cli_help.command.policy_check")

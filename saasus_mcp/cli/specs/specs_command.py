@@ -14,7 +14,7 @@ import click
 from saasus_mcp.catalog import load_catalogue, spec_diff
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.catalog.spec_diff import SpecDifference
-from saasus_mcp.cli.command_line import group, option
+from saasus_mcp.cli.command_line import Group, option
 from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.specs import probe_command, remote_specs
@@ -28,12 +28,7 @@ DRIFTED, UNREADABLE = 1, 2
 AGAINST_OPTION = option("--against", required=True, metavar="FOLDER_OR_URL", help="cli_help.option.against")
 MARKS = {"new": "+", "removed": "-", "changed": "~"}
 
-
-@group(help="cli_help.command.specs")
-def specs() -> None:
-    """Hold the commands of the definitions."""
-
-
+specs = Group("specs", help="cli_help.command.specs")
 specs.add_command(probe_command.probe, "probe")
 
 

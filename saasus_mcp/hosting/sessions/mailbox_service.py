@@ -68,10 +68,6 @@ class MailboxService:
             except Exception:  # this task serves every request and stream, and must not end
                 log.exception("messages of other servers could not be passed on")
 
-    def is_open(self, mailbox: str) -> bool:
-        """Return whether a mailbox is open here."""
-        return mailbox in self._opened
-
     async def open(self, wanted: Iterable[Mailbox]) -> None:
         """Open the mailboxes that are not open yet.
 
