@@ -5,13 +5,11 @@ Compiled from tool_specs/confirmations.yaml, and loaded with the first question.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from saasus_mcp.common.language import Text
 
@@ -148,54 +146,6 @@ class QuestionTexts:
 @cache
 def load_question_texts() -> QuestionTexts:
     """Load the texts of this version."""
-    return parse_question_texts(json.loads(FILE.read_bytes()))
+    from pydantic import TypeAdapter  # noqa: PLC0415 - not on the way to the list of tools
 
-
-def parse_question_texts(table: Mapping[str, Any]) -> QuestionTexts:
-    """Return the texts from their JSON form."""
-    return QuestionTexts(
-        kinds={name: _kind(row) for name, row in table["kinds"].items()},
-        fields={name: _field(row) for name, row in table["fields"].items()},
-        measures={name: _measured(row) for name, row in table["measures"].items()},
-        rows={key: _row(row) for key, row in table["rows"].items()},
-    )
-
-
-def _kind(row: Mapping[str, Any]) -> NameSource:
-    among = row.get("among")
-    return NameSource(**{**row, "among": NameList(**{**among, "name": tuple(among["name"])}) if among else None})
-
-
-def _row(row: Mapping[str, Any]) -> QuestionRecipe:
-    return QuestionRecipe(
-        ask=tuple(_line(line) for line in row.get("ask", ())),
-        lead=tuple(row.get("lead", ())),
-        show=tuple(row.get("show", ())),
-        hide=tuple(row.get("hide", ())),
-        fields={name: _field(each) for name, each in row.get("fields", {}).items()},
-        warn=tuple(_line(line) for line in row.get("warn", ())),
-        relabel={name: tuple(_line(line) for line in lines) for name, lines in row.get("relabel", {}).items()},
-    )
-
-
-def _line(line: Mapping[str, str]) -> QuestionLine:
-    return QuestionLine(Text(line["en"], line["ja"]), line.get("when", ""))
-
-
-def _field(row: Mapping[str, Any]) -> FieldText:
-    label, pairs = Text(row["en"], row["ja"]), tuple(row.get("pairs", ()))
-    kind, currency, unit = row.get("is", "text"), row.get("currency", ""), _unit(row.get("unit"))
-    return FieldText(label, kind, currency, _choices(row), unit, pairs, row.get("keys", ""))
-
-
-def _measured(row: Mapping[str, Any]) -> MetricText:
-    kind, pairs = row.get("is", "text"), tuple(row.get("pairs", ()))
-    return MetricText(kind, bool(row.get("reach")), _unit(row.get("unit")), _choices(row), pairs)
-
-
-def _choices(row: Mapping[str, Any]) -> dict[str, Text]:
-    return {value: Text(**words) for value, words in row.get("choices", {}).items()}
-
-
-def _unit(unit: Mapping[str, str] | None) -> Text | None:
-    return Text(**unit) if unit else None
+    return TypeAdapter(QuestionTexts).validate_json(FILE.read_bytes())

@@ -1,4 +1,4 @@
-"""The emulated API: authenticate, route, validate, run and log a request; and its ASGI application, with faults."""
+"""The emulated API as an ASGI application: authenticate, route, validate, run and log a request, under the faults in force."""
 
 from __future__ import annotations
 
@@ -47,27 +47,104 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-class EmulatedApi:
-    """An emulated SaaS and the operations on it.
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """One received request.
 
-    Args:
-        state: what the SaaS holds; demonstration data where none is given.
+    Attributes:
+        method, target, body: as received; `target` is the raw path with its query.
+        operation: key of the operation, or empty if no route matched.
+        trace_id: of the request, or a new one.
+        status: of the answer, or None if the connection was cut or left open.
     """
 
-    def __init__(self, catalogue: Catalogue, clock: Clock, state: State | None = None) -> None:
+    method: str
+    target: str
+    body: bytes
+    operation: str
+    trace_id: str
+    status: int | None
+
+
+class Sandbox:
+    """An emulated SaaSus API with demonstration data of its own.
+
+    Args:
+        catalogue: the operations that it answers.
+        clock: the present; data and deadlines are relative to it.
+        faults: the faults at the start.
+        state: the data; demonstration data if omitted.
+
+    Attributes:
+        faults: the faults in force; may be changed at any time.
+        state: the current data.
+        requests: the last thousand requests, oldest first.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        clock: Clock = now,
+        faults: FaultInjector | None = None,
+        state: State | None = None,
+    ) -> None:
+        self.faults = faults if faults is not None else FaultInjector()
+        self.requests: list[ReceivedRequest] = []
         self._clock = clock
         self._routes = Routes(catalogue)
         self._behaviours = behaviours.behaviours_by_operation(catalogue)
         self.state = state if state is not None else seed.plant_demonstration(self._now())
+        self._arrived = 0
 
-    def route(self, request: IncomingRequest) -> Found | None:
+    def transport(self) -> httpx2.ASGITransport:
+        """Return a transport that reaches this sandbox without a network."""
+        return httpx2.ASGITransport(app=self)
+
+    async def __call__(self, scope: incoming_request.Scope, receive: incoming_request.Receive, send: Send) -> None:
+        """Answer one request, under the faults in force."""
+        request = await incoming_request.read_request(scope, receive)
+        self._arrived += 1
+        trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
+        found = self._route(request)
+        key = found[0].key if found else ""
+        told = self.faults.take(key)
+        status: int | None = None
+        try:
+            answer = await self._answer_under_faults(told, request, found, trace_id)
+            if answer is not None:
+                status = answer.status
+                await self._send(send, answer, trace_id)
+            elif any(fault.kind == "hang" for fault in told):
+                await receive()  # until the caller gives up
+            else:
+                await _cut(scope, receive)
+        finally:
+            self.requests.append(ReceivedRequest(request.method, request.target, request.body, key, trace_id, status))
+            del self.requests[:-KEPT]
+
+    async def _answer_under_faults(
+        self, told: tuple[InjectedFault, ...], request: IncomingRequest, found: Found | None, trace_id: str
+    ) -> HttpAnswer | None:
+        """Return the answer under the faults in force, or None if nothing is sent."""
+        await anyio.sleep(sum(fault.seconds for fault in told if fault.kind == "latency"))
+        breaking = next((fault for fault in told if fault.kind not in DRIFT | {"latency"}), None)
+        if breaking is not None:
+            answer = self._run(request, found, trace_id) if breaking.done else HttpAnswer(200)
+            return faulty_answer(breaking, answer)
+        answer = self._run(request, found, trace_id)
+        for fault in told:
+            answer = drifting_answer(fault, answer) if fault.kind in DRIFT else answer
+        return answer
+
+    def _route(self, request: IncomingRequest) -> Found | None:
         """Return the operation that a request reaches."""
         try:
             return self._routes.match(request.method, request.path)
         except UnicodeDecodeError:
             return None
 
-    def answer(self, request: IncomingRequest, found: Found | None, trace_id: str) -> HttpAnswer:
+    def _run(self, request: IncomingRequest, found: Found | None, trace_id: str) -> HttpAnswer:
         """Run the request and return its answer. A request without a valid signature is not logged."""
         try:
             incoming_request.verify_signature(CREDENTIALS, request, self._clock())
@@ -101,99 +178,6 @@ class EmulatedApi:
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedRequest:
-    """One received request.
-
-    Attributes:
-        method, target, body: as received; `target` is the raw path with its query.
-        operation: key of the operation, or empty if no route matched.
-        trace_id: of the request, or a new one.
-        status: of the answer, or None if the connection was cut or left open.
-    """
-
-    method: str
-    target: str
-    body: bytes
-    operation: str
-    trace_id: str
-    status: int | None
-
-
-class Sandbox:
-    """An emulated SaaSus API with demonstration data of its own.
-
-    Args:
-        catalogue: the operations that it answers.
-        clock: the present; data and deadlines are relative to it.
-        faults: the faults at the start.
-        state: the data; demonstration data if omitted.
-
-    Attributes:
-        faults: the faults in force; may be changed at any time.
-        requests: the last thousand requests, oldest first.
-    """
-
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        *,
-        clock: Clock = now,
-        faults: FaultInjector | None = None,
-        state: State | None = None,
-    ) -> None:
-        self.faults = faults if faults is not None else FaultInjector()
-        self.requests: list[ReceivedRequest] = []
-        self._clock = clock
-        self._api = EmulatedApi(catalogue, clock, state)
-        self._arrived = 0
-
-    @property
-    def state(self) -> State:
-        """Return the current data."""
-        return self._api.state
-
-    def transport(self) -> httpx2.ASGITransport:
-        """Return a transport that reaches this sandbox without a network."""
-        return httpx2.ASGITransport(app=self)
-
-    async def __call__(self, scope: incoming_request.Scope, receive: incoming_request.Receive, send: Send) -> None:
-        """Answer one request, under the faults in force."""
-        request = await incoming_request.read_request(scope, receive)
-        self._arrived += 1
-        trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
-        found = self._api.route(request)
-        key = found[0].key if found else ""
-        told = self.faults.take(key)
-        status: int | None = None
-        try:
-            answer = await self._answer(told, request, found, trace_id)
-            if answer is not None:
-                status = answer.status
-                await self._send(send, answer, trace_id)
-            elif any(fault.kind == "hang" for fault in told):
-                await receive()  # until the caller gives up
-            else:
-                await _cut(scope, receive)
-        finally:
-            self.requests.append(ReceivedRequest(request.method, request.target, request.body, key, trace_id, status))
-            del self.requests[:-KEPT]
-
-    async def _answer(
-        self, told: tuple[InjectedFault, ...], request: IncomingRequest, found: Found | None, trace_id: str
-    ) -> HttpAnswer | None:
-        """Return the answer under the faults in force, or None if nothing is sent."""
-        await anyio.sleep(sum(fault.seconds for fault in told if fault.kind == "latency"))
-        breaking = next((fault for fault in told if fault.kind not in DRIFT | {"latency"}), None)
-        if breaking is not None:
-            answer = self._api.answer(request, found, trace_id) if breaking.done else HttpAnswer(200)
-            return faulty_answer(breaking, answer)
-        answer = self._api.answer(request, found, trace_id)
-        for fault in told:
-            answer = drifting_answer(fault, answer) if fault.kind in DRIFT else answer
-        return answer
 
     async def _send(self, send: Send, answer: HttpAnswer, trace_id: str) -> None:
         date = format_datetime(self._clock().astimezone(UTC), usegmt=True)

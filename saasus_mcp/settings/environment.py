@@ -61,9 +61,9 @@ class FileContents:
     policy: bytes | None
 
 
-def _read_from(*variables: str, parse: Callable[[Any], Any] = str) -> dict[str, Any]:
-    """Return the metadata of a setting: its variables, by descending precedence, and what reads its value."""
-    return {"variables": variables, "parse": parse}
+def _setting(default: Any, *variables: str, parse: Callable[[Any], Any] = str) -> Any:
+    """Return the field of a setting, with its variables, by descending precedence, and what reads its value."""
+    return field(default=default, metadata={"variables": variables, "parse": parse})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,65 +77,36 @@ class Settings:
         given: the names of the settings that were set.
     """
 
-    saas_id: str = field(default="", metadata=_read_from("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
-    api_key: Secret[str] = field(
-        default=Secret(""), metadata=_read_from("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY", parse=parse_secret)
+    saas_id: str = _setting("", "SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID")
+    api_key: Secret[str] = _setting(Secret(""), "SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY", parse=parse_secret)
+    secret_key: Secret[str] = _setting(Secret(""), "SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY", parse=parse_secret)
+    api_url_base: str = _setting(
+        DEFAULT_API_ORIGIN, "SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE", parse=parse_api_origin
     )
-    secret_key: Secret[str] = field(
-        default=Secret(""), metadata=_read_from("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY", parse=parse_secret)
-    )
-    api_url_base: str = field(
-        default=DEFAULT_API_ORIGIN,
-        metadata=_read_from("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE", parse=parse_api_origin),
-    )
-    own_read_only: bool = field(default=False, metadata=_read_from("SAASUS_MCP_READ_ONLY", parse=parse_switch))
-    official_read_only: bool = field(
-        default=False, metadata=_read_from("SAASUS_PLATFORM_API_READ_ONLY_MODE", parse=parse_switch)
-    )
-    mode: Mode | None = field(default=None, metadata=_read_from("SAASUS_MCP_MODE", parse=choice_of(*MODES)))
-    policy: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_POLICY", parse=parse_path))
-    sandbox: bool = field(default=False, metadata=_read_from("SAASUS_MCP_SANDBOX", parse=parse_switch))
-    lang: Language = field(default="en", metadata=_read_from("SAASUS_MCP_LANG", parse=choice_of(*get_args(Language))))
-    time_zone: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_TIME_ZONE", parse=parse_time_zone))
-    profile: str = field(
-        default=DEFAULT_PROFILE, metadata=_read_from("SAASUS_MCP_PROFILE", parse=text_like(PROFILE_NAME))
-    )
-    config: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_CONFIG", parse=parse_path))
-    transport: Transport = field(
-        default="stdio", metadata=_read_from("SAASUS_MCP_TRANSPORT", parse=choice_of(*get_args(Transport)))
-    )
-    host: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_HOST", parse=parse_host_name))
-    port: int | None = field(default=None, metadata=_read_from("SAASUS_MCP_PORT", parse=whole_number(0, HIGHEST_PORT)))
-    public_url: str | None = field(default=None, metadata=_read_from("SAASUS_MCP_PUBLIC_URL", parse=parse_public_url))
-    workers: int | None = field(
-        default=None, metadata=_read_from("SAASUS_MCP_WORKERS", parse=whole_number(1, MAX_WORKERS))
-    )
-    state_dir: Path | None = field(default=None, metadata=_read_from("SAASUS_MCP_STATE_DIR", parse=parse_path))
-    database_url: Secret[str] | None = field(
-        default=None, metadata=_read_from("SAASUS_MCP_DATABASE_URL", parse=parse_database_url)
-    )
-    sealing_keys: tuple[Secret[bytes], ...] = field(
-        default=(), metadata=_read_from("SAASUS_MCP_SEALING_KEYS", parse=parse_sealing_keys)
-    )
-    sealing_keys_file: Path | None = field(
-        default=None, metadata=_read_from("SAASUS_MCP_SEALING_KEYS_FILE", parse=parse_path)
-    )
-    answer_budget: int = field(
-        default=24 * 1024, metadata=_read_from("SAASUS_MCP_ANSWER_BUDGET", parse=whole_number(4096, 1024 * 1024))
-    )
-    traces: TracesExporter = field(
-        default="none", metadata=_read_from("OTEL_TRACES_EXPORTER", parse=choice_of(*get_args(TracesExporter)))
-    )
-    log_format: LogFormat = field(
-        default="text", metadata=_read_from("SAASUS_MCP_LOG_FORMAT", parse=choice_of(*get_args(LogFormat)))
-    )
-    log_level: LogLevel | None = field(
-        default=None, metadata=_read_from("SAASUS_MCP_LOG_LEVEL", parse=choice_of(*get_args(LogLevel)))
-    )
-    timeout: float = field(default=30.0, metadata=_read_from("SAASUS_MCP_TIMEOUT", parse=seconds(600)))
-    call_seconds: float = field(
-        default=50.0, metadata=_read_from("SAASUS_MCP_CALL_SECONDS", parse=seconds(600, least=5))
-    )
+    own_read_only: bool = _setting(False, "SAASUS_MCP_READ_ONLY", parse=parse_switch)
+    official_read_only: bool = _setting(False, "SAASUS_PLATFORM_API_READ_ONLY_MODE", parse=parse_switch)
+    mode: Mode | None = _setting(None, "SAASUS_MCP_MODE", parse=choice_of(*MODES))
+    policy: Path | None = _setting(None, "SAASUS_MCP_POLICY", parse=parse_path)
+    sandbox: bool = _setting(False, "SAASUS_MCP_SANDBOX", parse=parse_switch)
+    lang: Language = _setting("en", "SAASUS_MCP_LANG", parse=choice_of(*get_args(Language)))
+    time_zone: str | None = _setting(None, "SAASUS_MCP_TIME_ZONE", parse=parse_time_zone)
+    profile: str = _setting(DEFAULT_PROFILE, "SAASUS_MCP_PROFILE", parse=text_like(PROFILE_NAME))
+    config: Path | None = _setting(None, "SAASUS_MCP_CONFIG", parse=parse_path)
+    transport: Transport = _setting("stdio", "SAASUS_MCP_TRANSPORT", parse=choice_of(*get_args(Transport)))
+    host: str | None = _setting(None, "SAASUS_MCP_HOST", parse=parse_host_name)
+    port: int | None = _setting(None, "SAASUS_MCP_PORT", parse=whole_number(0, HIGHEST_PORT))
+    public_url: str | None = _setting(None, "SAASUS_MCP_PUBLIC_URL", parse=parse_public_url)
+    workers: int | None = _setting(None, "SAASUS_MCP_WORKERS", parse=whole_number(1, MAX_WORKERS))
+    state_dir: Path | None = _setting(None, "SAASUS_MCP_STATE_DIR", parse=parse_path)
+    database_url: Secret[str] | None = _setting(None, "SAASUS_MCP_DATABASE_URL", parse=parse_database_url)
+    sealing_keys: tuple[Secret[bytes], ...] = _setting((), "SAASUS_MCP_SEALING_KEYS", parse=parse_sealing_keys)
+    sealing_keys_file: Path | None = _setting(None, "SAASUS_MCP_SEALING_KEYS_FILE", parse=parse_path)
+    answer_budget: int = _setting(24 * 1024, "SAASUS_MCP_ANSWER_BUDGET", parse=whole_number(4096, 1024 * 1024))
+    traces: TracesExporter = _setting("none", "OTEL_TRACES_EXPORTER", parse=choice_of(*get_args(TracesExporter)))
+    log_format: LogFormat = _setting("text", "SAASUS_MCP_LOG_FORMAT", parse=choice_of(*get_args(LogFormat)))
+    log_level: LogLevel | None = _setting(None, "SAASUS_MCP_LOG_LEVEL", parse=choice_of(*get_args(LogLevel)))
+    timeout: float = _setting(30.0, "SAASUS_MCP_TIMEOUT", parse=seconds(600))
+    call_seconds: float = _setting(50.0, "SAASUS_MCP_CALL_SECONDS", parse=seconds(600, least=5))
     contents: FileContents | None = field(default=None, repr=False)
     given: frozenset[str] = frozenset()
 

@@ -17,7 +17,7 @@ from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, T
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
-from saasus_mcp.store.database.schema import ADDED
+from saasus_mcp.store.database.schema import ADDED, required
 from saasus_mcp.store.database.write_probe import probe_write
 from saasus_mcp.store.errors import StoreError, TokenNameTaken
 from saasus_mcp.store.state_files import create_database_file
@@ -43,12 +43,12 @@ tokens = Table(
     "tokens",
     token_metadata,
     Column("hash", String(64), primary_key=True, comment="SHA-256 of the token"),
-    Column("name", String(80), nullable=False),
-    Column("role", String(10), nullable=False, comment="caller or approver"),
-    Column("groups", Text, nullable=False, comment="JSON: a list of names"),
-    Column("made_by", Text, nullable=False),
-    Column("made_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False),
+    required("name", String(80)),
+    required("role", String(10), comment="caller or approver"),
+    required("groups", Text, comment="JSON: a list of names"),
+    required("made_by", Text),
+    required("made_at", Float),
+    required("expires_at", Float),
     Column("used_at", Float, comment="to the hour"),
     Column("revoked_at", Float),
 )
@@ -58,11 +58,11 @@ sessions = Table(
     "sessions",
     token_metadata,
     Column("hash", String(64), primary_key=True, comment="SHA-256 of the cookie"),
-    Column("principal", String(200), nullable=False),
-    Column("groups", Text, nullable=False, comment="JSON: a list of names"),
+    required("principal", String(200)),
+    required("groups", Text, comment="JSON: a list of names"),
     Column("token", String(64), comment="hash of the token that opened it, where one did: the session ends with it"),
-    Column("opened_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False),
+    required("opened_at", Float),
+    required("expires_at", Float),
 )
 Index("sessions_by_principal", sessions.c.principal)
 
@@ -70,8 +70,8 @@ session_people = Table(
     "session_people",
     token_metadata,
     Column("hash", String(64), primary_key=True, comment="of the session"),
-    Column("name", Text, nullable=False, comment="as the identity provider states it"),
-    Column("email", Text, nullable=False),
+    required("name", Text, comment="as the identity provider states it"),
+    required("email", Text),
     info=ADDED,
 )
 
@@ -79,7 +79,7 @@ session_browsers = Table(
     "session_browsers",
     token_metadata,
     Column("hash", String(64), primary_key=True, comment="of the session"),
-    Column("browser", Text, nullable=False, comment="its name and system, from a fixed list"),
+    required("browser", Text, comment="its name and system, from a fixed list"),
     info=ADDED,
 )
 
@@ -87,7 +87,7 @@ session_uses = Table(
     "session_uses",
     token_metadata,
     Column("hash", String(64), primary_key=True, comment="of the session"),
-    Column("used_at", Float, nullable=False, comment="to ten minutes"),
+    required("used_at", Float, comment="to ten minutes"),
     info=ADDED,
 )
 

@@ -209,7 +209,7 @@ async def test_a_defect_of_the_sandbox_is_an_internal_error(
     def broken(_call: object) -> None:
         raise ZeroDivisionError
 
-    sandbox._api._behaviours["auth.GetRoles"] = broken
+    sandbox._behaviours["auth.GetRoles"] = broken
     response = await wire("GET", "/v1/auth/roles")
     assert (response.status_code, response.json()["type"]) == (500, "internal_error")
     assert "ZeroDivisionError" in caplog.text

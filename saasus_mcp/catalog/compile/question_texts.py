@@ -71,9 +71,32 @@ def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
     table["rows"] = rows
     for problem in find_problems(table, list(operations)):
         raise SpecError(f"confirmations.yaml: {problem}.")
-    head = {name: table[name] for name in ("kinds", "fields", "measures")}
-    lines = ",\n".join(f"{json.dumps(key)}:{compact_json(row)}" for key, row in rows.items())
+    head = {"kinds": table["kinds"]} | {part: _shown_fields(table[part]) for part in ("fields", "measures")}
+    lines = ",\n".join(f"{json.dumps(key)}:{compact_json(_shown_row(row))}" for key, row in rows.items())
     return f'{compact_json(head)[:-1]},"rows":{{\n{lines}\n}}}}\n'
+
+
+def _shown_row(row: Row) -> Row:
+    """Return a row in the form of `QuestionRecipe`."""
+    lines = {part: list(map(_shown_line, row[part])) for part in ("ask", "warn") if part in row}
+    relabel = {name: list(map(_shown_line, each)) for name, each in row.get("relabel", {}).items()}
+    return {**row, **lines, "fields": _shown_fields(row.get("fields", {})), "relabel": relabel}
+
+
+def _shown_line(line: Row) -> Row:
+    return {"text": {"en": line["en"], "ja": line["ja"]}, "when": line.get("when", "")}
+
+
+def _shown_fields(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """Return fields in the form of `FieldText`."""
+    return {
+        name: {
+            **{key: value for key, value in row.items() if key not in ("en", "ja", "is")},
+            **({"label": {"en": row["en"], "ja": row["ja"]}} if "en" in row else {}),
+            "kind": row.get("is", "text"),
+        }
+        for name, row in rows.items()
+    }
 
 
 def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:

@@ -77,13 +77,6 @@ def _reset_password(call: SandboxCall) -> Record:
     return {"password": call.state.new_secret("password")}
 
 
-def _set_login(name: str) -> Behaviour:
-    def behaviour(call: SandboxCall) -> None:
-        _change_login(call, name, call.body[name])
-
-    return behaviour
-
-
 def _change_login(call: SandboxCall, name: str, value: str) -> None:
     user = call.state.get("users", *call.scope)
     if not user[name]:
@@ -166,8 +159,8 @@ SPECIAL: dict[str, Behaviour] = {
     "auth.DeleteSaasUser": _delete,
     "auth.UpdateSaasUserPassword": lambda call: require_text(call, "password"),
     "auth.ResetSaasUserPassword": _reset_password,
-    "auth.UpdateSaasUserEmail": _set_login("email"),
-    "auth.UpdateSaasUserSignInId": _set_login("sign_in_id"),
+    "auth.UpdateSaasUserEmail": lambda call: _change_login(call, "email", call.body["email"]),
+    "auth.UpdateSaasUserSignInId": lambda call: _change_login(call, "sign_in_id", call.body["sign_in_id"]),
     "auth.RequestEmailUpdate": _request_email,
     "auth.ConfirmEmailUpdate": _confirm_email,
     "auth.UpdateSaasUserAttributes": _set_attributes,

@@ -5,12 +5,16 @@ No query names a SaaS: each SaaS has its own file (SQLite) or schema (PostgreSQL
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 SCHEMA_VERSION = 3
 """A store of another version is refused."""
 
 metadata = MetaData()
+required = partial(Column, nullable=False)
+"""Returns a column that always has a value."""
 
 ADDED = {"added": True}
 """Marks a table or index that a database of this version may lack, because an earlier release created it. It is created when the database is
@@ -22,29 +26,19 @@ approvals = Table(
     "approvals",
     metadata,
     Column("code", String(16), primary_key=True),
-    Column("binding", String(64), nullable=False, comment="digest of the call: see permissions.approval.proof"),
-    Column(
-        "subject",
-        String(64),
-        nullable=False,
-        comment="digest of the call and its variations: see permissions.approval.proof",
-    ),
-    Column("operation", String(80), nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("profile", String(80), nullable=False),
-    Column("saas_id", Text, nullable=False),
-    Column("name", Text, nullable=False, comment="what a person types to approve"),
-    Column("preview", Text, nullable=False, comment="JSON: the question in each language, secrets hidden"),
-    Column(
-        "bound",
-        Text,
-        nullable=False,
-        comment="JSON: the target's snapshot when requested: see permissions.inspection.snapshot",
-    ),
-    Column("two_person", Boolean, nullable=False, comment="the requester may not approve it"),
-    Column("status", String(10), nullable=False, comment="pending, approved, rejected, used or stale"),
-    Column("requested_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False),
+    required("binding", String(64), comment="digest of the call: see permissions.approval.proof"),
+    required("subject", String(64), comment="digest of the call and its variations: see permissions.approval.proof"),
+    required("operation", String(80)),
+    required("principal", Text),
+    required("profile", String(80)),
+    required("saas_id", Text),
+    required("name", Text, comment="what a person types to approve"),
+    required("preview", Text, comment="JSON: the question in each language, secrets hidden"),
+    required("bound", Text, comment="JSON: the target's snapshot when requested: see permissions.inspection.snapshot"),
+    required("two_person", Boolean, comment="the requester may not approve it"),
+    required("status", String(10), comment="pending, approved, rejected, used or stale"),
+    required("requested_at", Float),
+    required("expires_at", Float),
     Column("decided_at", Float),
     Column("decided_by", Text),
     Column("reason", Text),
@@ -68,36 +62,31 @@ confirmations = Table(
     "confirmations",
     metadata,
     Column("nonce", String(64), primary_key=True, comment="of a question whose answer was used"),
-    Column("used_at", Float, nullable=False),
+    required("used_at", Float),
 )
 
 secrets = Table(
     "secrets",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("principal", Text, nullable=False),
-    Column("profile", String(80), nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("expires_at", Float, nullable=False),
-    Column("operation", String(80), nullable=False, comment="whose answer contained it"),
-    Column("call", String(40), nullable=False, comment="the call that was answered, as in the audit log"),
+    required("principal", Text),
+    required("profile", String(80)),
+    required("sealed", LargeBinary),
+    required("expires_at", Float),
+    required("operation", String(80), comment="whose answer contained it"),
+    required("call", String(40), comment="the call that was answered, as in the audit log"),
 )
 
 results = Table(
     "results",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("principal", Text, nullable=False),
-    Column("profile", String(80), nullable=False),
-    Column("operation", String(80), nullable=False),
-    Column("at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False),
-    Column(
-        "sealed",
-        LargeBinary,
-        nullable=False,
-        comment="the whole answer, encrypted; last, as SQLite reads it to get behind it",
-    ),
+    required("principal", Text),
+    required("profile", String(80)),
+    required("operation", String(80)),
+    required("at", Float),
+    required("expires_at", Float),
+    required("sealed", LargeBinary, comment="the whole answer, encrypted; last, as SQLite reads it to get behind it"),
 )
 Index("results_by_principal", results.c.principal, results.c.at)
 Index("results_by_end", results.c.expires_at, info=ADDED)
@@ -107,19 +96,12 @@ audit = Table(
     metadata,
     Column("writer", String(32), primary_key=True, comment="the chain: one for each process, or several over time"),
     Column("number", Integer, primary_key=True, autoincrement=False, comment="counts from 1 for each writer"),
-    Column("at", Float, nullable=False),
-    Column("call", String(40), nullable=False),
-    Column("event", String(10), nullable=False, comment="begun, ended, refused or decided"),
-    Column(
-        "record",
-        Text,
-        nullable=False,
-        comment="JSON, secrets removed, long values as digests: see store.audit.excerpts",
-    ),
-    Column("follows", Text, nullable=False, comment="JSON: heads of other chains that it names; may be empty"),
-    Column(
-        "mac", String(64), nullable=False, comment="over this record and the one before: see store.audit.hash_chain"
-    ),
+    required("at", Float),
+    required("call", String(40)),
+    required("event", String(10), comment="begun, ended, refused or decided"),
+    required("record", Text, comment="JSON, secrets removed, long values as digests: see store.audit.excerpts"),
+    required("follows", Text, comment="JSON: heads of other chains that it names; may be empty"),
+    required("mac", String(64), comment="over this record and the one before: see store.audit.hash_chain"),
 )
 Index("audit_by_time", audit.c.at, audit.c.writer, audit.c.number)
 
@@ -127,22 +109,22 @@ chains = Table(
     "chains",
     metadata,
     Column("writer", String(32), primary_key=True, comment="a chain that may still grow"),
-    Column("seen", Integer, nullable=False, comment="number of its last record that another chain names"),
-    Column("at", Float, nullable=False, comment="when it last grew"),
+    required("seen", Integer, comment="number of its last record that another chain names"),
+    required("at", Float, comment="when it last grew"),
 )
 
 purged = Table(
     "purged",
     metadata,
     Column("writer", String(32), primary_key=True, comment="a chain whose oldest records were purged"),
-    Column("number", Integer, nullable=False, comment="the last record removed"),
-    Column("mac", String(64), nullable=False, comment="of the last record removed"),
-    Column("at", Float, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("purge_writer", String(32), nullable=False, comment="with the next two columns: the record of the purge"),
-    Column("purge_number", Integer, nullable=False),
-    Column("purge_mac", String(64), nullable=False),
-    Column("proof", String(64), nullable=False, comment="MAC over the row: see store.audit.hash_chain"),
+    required("number", Integer, comment="the last record removed"),
+    required("mac", String(64), comment="of the last record removed"),
+    required("at", Float),
+    required("by", Text),
+    required("purge_writer", String(32), comment="with the next two columns: the record of the purge"),
+    required("purge_number", Integer),
+    required("purge_mac", String(64)),
+    required("proof", String(64), comment="MAC over the row: see store.audit.hash_chain"),
 )
 
 keys = Table(
@@ -155,12 +137,12 @@ charges = Table(
     "charges",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("call", String(40), nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("profile", String(80), nullable=False),
-    Column("kind", String(12), nullable=False, comment="destructive, users or writes"),
-    Column("amount", Integer, nullable=False),
-    Column("at", Float, nullable=False),
+    required("call", String(40)),
+    required("principal", Text),
+    required("profile", String(80)),
+    required("kind", String(12), comment="destructive, users or writes"),
+    required("amount", Integer),
+    required("at", Float),
 )
 Index("charges_by_principal", charges.c.principal, charges.c.kind, charges.c.at)
 Index("charges_by_call", charges.c.call)
@@ -169,21 +151,21 @@ freezes = Table(
     "freezes",
     metadata,
     Column("profile", String(80), primary_key=True, comment="the frozen profile; empty for every profile"),
-    Column("at", Float, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    required("at", Float),
+    required("by", Text),
+    required("reason", Text),
 )
 
 journal = Table(
     "journal",
     metadata,
     Column("call", String(40), primary_key=True),
-    Column("at", Float, nullable=False),
-    Column("operation", String(80), nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("profile", String(80), nullable=False),
-    Column("arguments", Text, nullable=False, comment="JSON, without secrets"),
-    Column("before", Text, nullable=False, comment="JSON: the state before the call, without secrets"),
+    required("at", Float),
+    required("operation", String(80)),
+    required("principal", Text),
+    required("profile", String(80)),
+    required("arguments", Text, comment="JSON, without secrets"),
+    required("before", Text, comment="JSON: the state before the call, without secrets"),
     Column("result", Text, comment="JSON: the API's answer, secrets hidden"),
 )
 Index("journal_by_time", journal.c.at)
@@ -193,7 +175,7 @@ undone = Table(
     metadata,
     Column("call", String(40), primary_key=True, comment="the call that was undone"),
     Column("part", Integer, primary_key=True, autoincrement=False, comment="number of the inverse call, from 0"),
-    Column("by", String(40), nullable=False, comment="the inverse call"),
+    required("by", String(40), comment="the inverse call"),
 )
 Index("undone_by", undone.c.by)
 
@@ -201,18 +183,18 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", String(40), primary_key=True, comment="also the id of the call in the audit log"),
-    Column("name", String(80), nullable=False),
-    Column("principal", String(200), nullable=False),
-    Column("profile", String(80), nullable=False),
-    Column("plan", String(64), nullable=False, comment="digest of the approved plan"),
-    Column("given", String(12), nullable=False, comment="kind of consent: none, confirmation or approval"),
-    Column("typed", Boolean, nullable=False, comment="the person typed a name"),
-    Column("by", String(200), nullable=False, comment="the person who consented"),
-    Column("status", String(10), nullable=False, comment="running, done, failed or cancelled"),
-    Column("cancelling", Boolean, nullable=False),
-    Column("at", Float, nullable=False),
+    required("name", String(80)),
+    required("principal", String(200)),
+    required("profile", String(80)),
+    required("plan", String(64), comment="digest of the approved plan"),
+    required("given", String(12), comment="kind of consent: none, confirmation or approval"),
+    required("typed", Boolean, comment="the person typed a name"),
+    required("by", String(200), comment="the person who consented"),
+    required("status", String(10), comment="running, done, failed or cancelled"),
+    required("cancelling", Boolean),
+    required("at", Float),
     Column("ended_at", Float),
-    Column("done", Integer, nullable=False, comment="progress, in the unit of the job"),
+    required("done", Integer, comment="progress, in the unit of the job"),
     Column("total", Integer, comment="end of the progress, if known"),
     Column("report", Text, comment="JSON: the results"),
 )
@@ -223,7 +205,7 @@ job_steps = Table(
     metadata,
     Column("job", String(40), primary_key=True),
     Column("step", String(120), primary_key=True),
-    Column("digest", String(64), nullable=False, comment="of the approved operation and arguments"),
+    required("digest", String(64), comment="of the approved operation and arguments"),
     Column("call", String(40), comment="the call that used it; null until then"),
     Column("outcome", String(12), comment="applied, not_applied or unknown; null until the end"),
     Column("said", Text, comment="the error"),
@@ -235,9 +217,9 @@ job_pauses = Table(
     "job_pauses",
     metadata,
     Column("job", String(40), primary_key=True),
-    Column("at", Float, nullable=False),
-    Column("by", Text, nullable=False, comment="who paused it, or froze the writes"),
-    Column("side", String(8), nullable=False, comment="who may resume it: see store.job_records.PauseSide"),
+    required("at", Float),
+    required("by", Text, comment="who paused it, or froze the writes"),
+    required("side", String(8), comment="who may resume it: see store.job_records.PauseSide"),
     info=ADDED,
 )
 
@@ -245,16 +227,16 @@ workers = Table(
     "workers",
     metadata,
     Column("id", String(40), primary_key=True, comment="a process that runs jobs"),
-    Column("at", Float, nullable=False, comment="of the last heartbeat"),
+    required("at", Float, comment="of the last heartbeat"),
 )
 
 people = Table(
     "people",
     metadata,
     Column("principal", Text, primary_key=True),
-    Column("name", Text, nullable=False, comment="as the identity provider last stated it; may be empty"),
-    Column("email", Text, nullable=False, comment="may be empty"),
-    Column("seen_at", Float, nullable=False, comment="of the last audit record with them, to the day"),
+    required("name", Text, comment="as the identity provider last stated it; may be empty"),
+    required("email", Text, comment="may be empty"),
+    required("seen_at", Float, comment="of the last audit record with them, to the day"),
     info=ADDED,
 )
 
@@ -262,11 +244,11 @@ notices = Table(
     "notices",
     metadata,
     Column("id", String(80), primary_key=True, comment="the event; the same in every attempt to send it"),
-    Column("kind", String(24), nullable=False, comment="see store.notice_records"),
-    Column("profile", String(80), nullable=False, comment="empty for every profile"),
-    Column("at", Float, nullable=False),
-    Column("data", Text, nullable=False, comment="JSON: references to what happened, no texts"),
-    Column("routed", Boolean, nullable=False, comment="its deliveries were created"),
+    required("kind", String(24), comment="see store.notice_records"),
+    required("profile", String(80), comment="empty for every profile"),
+    required("at", Float),
+    required("data", Text, comment="JSON: references to what happened, no texts"),
+    required("routed", Boolean, comment="its deliveries were created"),
     info=ADDED,
 )
 Index("notices_by_state", notices.c.routed, notices.c.at)
@@ -276,11 +258,11 @@ notice_deliveries = Table(
     metadata,
     Column("notice", String(80), primary_key=True),
     Column("channel", String(40), primary_key=True),
-    Column("status", String(10), nullable=False, comment="pending, sent, failed or dropped"),
-    Column("attempts", Integer, nullable=False),
-    Column("due_at", Float, nullable=False, comment="the next attempt; of a claimed delivery, the end of the claim"),
-    Column("lease", String(16), nullable=False, comment="of the process that sends it now"),
-    Column("error", Text, nullable=False, comment="of the last attempt, without addresses"),
+    required("status", String(10), comment="pending, sent, failed or dropped"),
+    required("attempts", Integer),
+    required("due_at", Float, comment="the next attempt; of a claimed delivery, the end of the claim"),
+    required("lease", String(16), comment="of the process that sends it now"),
+    required("error", Text, comment="of the last attempt, without addresses"),
     Column("ended_at", Float),
     info=ADDED,
 )
@@ -291,8 +273,8 @@ mutes = Table(
     metadata,
     Column("channel", String(40), primary_key=True),
     Column("profile", String(80), primary_key=True, comment="empty for every profile"),
-    Column("until", Float, nullable=False),
-    Column("by", Text, nullable=False),
+    required("until", Float),
+    required("by", Text),
     info=ADDED,
 )
 
@@ -300,9 +282,9 @@ mailboxes = Table(
     "mailboxes",
     metadata,
     Column("id", String(32), primary_key=True, comment="of a request in progress at one replica"),
-    Column("session", String(32), nullable=False, comment="the session of the request"),
-    Column("request", String(64), nullable=False, comment="digest of the request's own id in its session"),
-    Column("alive_until", Float, nullable=False, comment="the replica has stopped if it is over"),
+    required("session", String(32), comment="the session of the request"),
+    required("request", String(64), comment="digest of the request's own id in its session"),
+    required("alive_until", Float, comment="the replica has stopped if it is over"),
     info=ADDED,
 )
 Index("mailboxes_by_session", mailboxes.c.session, mailboxes.c.request)
@@ -311,9 +293,9 @@ mailbox_messages = Table(
     "mailbox_messages",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("mailbox", String(32), nullable=False),
-    Column("at", Float, nullable=False),
-    Column("sealed", LargeBinary, nullable=False, comment="a message of the client, encrypted"),
+    required("mailbox", String(32)),
+    required("at", Float),
+    required("sealed", LargeBinary, comment="a message of the client, encrypted"),
     info=ADDED,
 )
 Index("mailbox_messages_by_mailbox", mailbox_messages.c.mailbox, mailbox_messages.c.at)
@@ -322,6 +304,6 @@ ended_sessions = Table(
     "ended_sessions",
     metadata,
     Column("session", String(32), primary_key=True, comment="a session that its client ended"),
-    Column("until", Float, nullable=False, comment="when its id expires"),
+    required("until", Float, comment="when its id expires"),
     info=ADDED,
 )

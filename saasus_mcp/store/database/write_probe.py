@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table,
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
+from saasus_mcp.store.database.schema import required
 from saasus_mcp.store.errors import StoreError
 
 ROW_BYTES = 16 * 1024
@@ -21,7 +22,7 @@ heartbeats_table = Table(
     "heartbeats",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("ballast", LargeBinary, nullable=False),
+    required("ballast", LargeBinary),
 )
 """Not part of the store's schema. It is created if missing, and is always empty."""
 
