@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from saasus_mcp.sandbox.behaviours import logs
 from saasus_mcp.sandbox.call import DAY, HOUR, day_of
-from saasus_mcp.sandbox.seed.company import TENANTS
 from saasus_mcp.sandbox.state import State, uid
 
 DAYS = 90
@@ -70,8 +69,8 @@ def _plant_visits(state: State, now: int) -> None:
 
 def _plant_active_users(state: State, now: int) -> None:
     """Add daily and monthly figures in production, and the number of identity requests."""
-    for tenant in TENANTS:
-        tenant_id = uid("tenant", tenant)
+    for tenant in state.rows("tenants"):
+        tenant_id = tenant["id"]
         members = len(state.rows("members", tenant_id))
         for back in range(DAYS):
             date = day_of(now - back * DAY)
