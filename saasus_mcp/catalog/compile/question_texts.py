@@ -78,7 +78,7 @@ def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
 
 def _shown_row(row: Row) -> Row:
     """Return a row in the form of `QuestionRecipe`."""
-    lines = {part: list(map(_shown_line, row[part])) for part in ("ask", "warn") if part in row}
+    lines: Row = {part: list(map(_shown_line, row[part])) for part in ("ask", "warn") if part in row}
     relabel = {name: list(map(_shown_line, each)) for name, each in row.get("relabel", {}).items()}
     return {**row, **lines, "fields": _shown_fields(row.get("fields", {})), "relabel": relabel}
 
