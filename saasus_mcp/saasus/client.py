@@ -28,7 +28,7 @@ from saasus_mcp.saasus.exchange import HttpRequest, HttpResponse, Httpx2Transpor
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.route import Route
-from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
+from saasus_mcp.saasus.signature import Clock, Credentials, format_timestamp, now, sign_request
 from saasus_mcp.saasus.tracing import attempt_span, record_status
 
 DEFAULT_API = "https://api.saasus.io"
@@ -143,7 +143,7 @@ class ApiClient:
         self._base = base_url.rstrip("/")
         self._fixed_urls: dict[str, httpx2.URL] = {}
         self._timeout = timeout
-        self._signature = SaasusSignature(credentials, clock)
+        self._credentials, self._clock = credentials, clock
         self._replaced = transport
         self._sleep = sleep
         self.secrets = KnownSecrets((credentials.api_key, credentials.secret_key))
@@ -244,7 +244,9 @@ class ApiClient:
             headers += (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
         elif request.method in BODY_METHODS:
             headers.insert(1, ("Content-Length", "0"))
-        headers.append(("Authorization", self._signature.header(request.method, url, body or b"")))
+        timestamp = format_timestamp(self._clock())
+        signed = sign_request(self._credentials, timestamp, method=request.method, url=url, body=body or b"")
+        headers.append(("Authorization", signed))
         return HttpRequest(request.method, url, headers, body, seconds)
 
 

@@ -1,4 +1,4 @@
-"""SAASUSSIGV1, the API's request signature, as an `httpx2.Auth`.
+"""SAASUSSIGV1, the API's request signature.
 
 `hex(HMAC-SHA256(secret key, TIMESTAMP + API key + METHOD + host[:port] + path[?query] + body))`, the timestamp in UTC
 to the minute. So each attempt is signed: a retry a minute later would have an expired signature.
@@ -7,7 +7,7 @@ to the minute. So each attempt is signed: a retry a minute later would have an e
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +19,11 @@ Clock = Callable[[], datetime]
 def now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
+
+
+def format_timestamp(at: datetime) -> str:
+    """Return a time as the signature has it: `YYYYMMDDHHMM` in UTC."""
+    return at.astimezone(UTC).strftime("%Y%m%d%H%M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +39,10 @@ def sign_request(credentials: Credentials, timestamp: str, *, method: str, url: 
     """Return the `Authorization` header of one attempt.
 
     Args:
-        timestamp: UTC, as `YYYYMMDDHHMM`.
+        timestamp: when the attempt begins, as `format_timestamp` returns it.
         url: exactly as sent, like `body`.
     """
     target = url.netloc + url.raw_path
     message = timestamp.encode() + credentials.api_key.encode() + method.upper().encode() + target + body
     signature = hmac.digest(credentials.secret_key.encode(), message, "sha256").hex()
     return f"SAASUSSIGV1 Sig={signature}, SaaSID={credentials.saas_id}, APIKey={credentials.api_key}"
-
-
-class SaasusSignature(httpx2.Auth):
-    """Signs each attempt with the current time."""
-
-    requires_request_body = True
-
-    def __init__(self, credentials: Credentials, clock: Clock = now) -> None:
-        self._credentials = credentials
-        self._clock = clock
-
-    def header(self, method: str, url: httpx2.URL, body: bytes) -> str:
-        """Return the `Authorization` header of an attempt that begins now."""
-        timestamp = self._clock().astimezone(UTC).strftime("%Y%m%d%H%M")
-        return sign_request(self._credentials, timestamp, method=method, url=url, body=body)
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        request.headers["Authorization"] = self.header(request.method, request.url, request.content)
-        yield request

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from saasus_mcp.saasus.signature import Credentials, SaasusSignature
+from saasus_mcp.saasus.signature import Credentials, format_timestamp, now, sign_request
 
 PROGRAM = (sys.executable, "-m", "saasus_mcp")
 OVER_HTTP = ("serve", "--transport", "http", "--port", "0")
@@ -179,10 +179,11 @@ async def on_http(command: tuple[str, ...], env: dict[str, str], tool: Tool) -> 
 @asynccontextmanager
 async def direct(url: str) -> AsyncIterator[Send]:
     """Yield the same read by nothing but a signed httpx2 call, its answer parsed."""
-    async with httpx2.AsyncClient(auth=SaasusSignature(KEYS), headers={"Accept": "application/json"}) as client:
+    async with httpx2.AsyncClient(headers={"Accept": "application/json"}) as client:
 
         async def send() -> bytes:
-            answer = await client.get(url)
+            signed = sign_request(KEYS, format_timestamp(now()), method="GET", url=httpx2.URL(url), body=b"")
+            answer = await client.get(url, headers={"Authorization": signed})
             answer.json()
             return answer.content
 

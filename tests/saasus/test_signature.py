@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from saasus_mcp.saasus.signature import Credentials, SaasusSignature, now, sign_request
+from saasus_mcp.saasus.signature import Credentials, format_timestamp, now, sign_request
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("signature_vectors.json").read_text("utf-8"))
 
@@ -25,25 +25,6 @@ def test_a_known_answer(vector: dict[str, Any]) -> None:
         credentials, vector["timestamp"], method=vector["method"], url=httpx2.URL(vector["url"]), body=body
     )
     assert given == vector["authorization"]
-
-
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
-async def test_a_known_answer_on_a_request_that_is_sent(vector: dict[str, Any]) -> None:
-    credentials = Credentials(vector["saas_id"], vector["api_key"], vector["secret_key"])
-    at = datetime.strptime(vector["timestamp"], "%Y%m%d%H%M").replace(tzinfo=UTC, second=59)
-    seen: list[httpx2.Request] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request)
-        return httpx2.Response(204)
-
-    body = vector["body_utf8"].encode() if vector["body_utf8"] is not None else None
-    async with httpx2.AsyncClient(
-        auth=SaasusSignature(credentials, lambda: at), transport=httpx2.MockTransport(answer)
-    ) as client:
-        await client.request(vector["method"], vector["url"], content=body)
-    assert seen[0].headers["Authorization"] == vector["authorization"]
-    assert str(seen[0].url) == vector["url"]
 
 
 def test_there_are_seven_vectors_and_each_has_its_own_answer() -> None:
@@ -65,12 +46,8 @@ def test_nothing_that_is_signed_can_change_without_the_signature(changed: str) -
 
 
 def test_the_timestamp_is_utc_wherever_the_clock_stands() -> None:
-    at = datetime(2026, 1, 1, 8, 30, tzinfo=timezone(timedelta(hours=9)))
-    credentials = Credentials("id", "key", "secret")
-    request = httpx2.Request("GET", "https://api.saasus.io/v1/auth/roles")
-    next(SaasusSignature(credentials, lambda: at).auth_flow(request))
-    wanted = sign_request(credentials, "202512312330", method="GET", url=request.url, body=b"")
-    assert request.headers["Authorization"] == wanted
+    at = datetime(2026, 1, 1, 8, 30, 59, tzinfo=timezone(timedelta(hours=9)))
+    assert format_timestamp(at) == "202512312330"
 
 
 def test_the_clock_of_production_knows_its_zone() -> None:
