@@ -38,33 +38,33 @@ RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 """Returns the calls of one row, each with tool and arguments. A row without calls is as requested already."""
 
 
-async def read_rows(
-    reader: JobReader, args: Mapping[str, Any], required: Sequence[str], optional: Sequence[str] = ()
-) -> CallTable:
+async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequence[str]) -> CallTable:
     """Return the table, with its rows by column.
 
     Args:
-        optional: other columns. A name that ends with `.` stands for all columns that begin so.
+        required: the columns. A name that ends with `.` stands for one or more columns that begin so.
 
     Raises:
-        InvalidArguments: it is no such table.
+        InvalidArguments: it is no such table. Without a column, no row could be run, so rows are not left out for that.
     """
     argument, content = require_one_of(args, *SOURCES), args.get("rows")
     if argument != "rows":
         argument, content = await reader.load_input(args, "csv", "result")
     table = await reader.run_in_thread(lambda: read_call_table(content, argument, HEADINGS.find, reader.encoding))
-    columns = {name for row in table.rows for name in row.cells}
-    prefixes = tuple(name for name in optional if name.endswith("."))
-    known = (*required, *optional)
-    for name in sorted(columns):
-        if name not in known and not (prefixes and name.startswith(prefixes)):
-            fault = message("jobs_calls.other_column", column=Quoted(name))
-            raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=known))
-    for name in required:
-        if name not in columns:
-            fault = message("jobs_calls.missing_column", column=name)
-            raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=known))
+    columns = {name: _column_of(name, required) for row in table.rows for name in row.cells}
+    shown = {name: f"{name}NAME" if name.endswith(".") else name for name in required}
+    other = sorted(name for name, column in columns.items() if column not in required)
+    missing = tuple(shown[name] for name in required if name not in columns.values())
+    if other or missing:
+        fault = message("jobs_calls.other_column", column=Quoted(other[0])) if other else None
+        fault = fault or message("jobs_calls.missing_columns", columns=missing)
+        raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=tuple(shown.values())))
     return table
+
+
+def _column_of(name: str, required: Sequence[str]) -> str:
+    """Return the required column that a heading stands for, or the heading itself."""
+    return next((each for each in required if each.endswith(".") and name.startswith(each)), name)
 
 
 async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable, make: RowCalls) -> Plan:

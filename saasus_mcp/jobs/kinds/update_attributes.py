@@ -31,7 +31,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one update for each row that differs. Empty cells and attributes without a column stay as they are."""
     of = args["of"]
     keys = ("tenant",) if of == "tenants" else ("tenant", "user")
-    table = await read_rows(reader, args, keys, (ATTRIBUTE_PREFIX,))
+    table = await read_rows(reader, args, (*keys, ATTRIBUTE_PREFIX))
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
     names, members = IdResolver(reader), Members(reader)

@@ -23,6 +23,9 @@ from saasus_mcp.jobs.users.user_line import (
 )
 
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
+REQUIRED_COLUMNS = ("email|sign_in_id", "tenant_id|tenant_name")
+TOGETHER = ("env_id", "role_name")
+"""Columns of which a list has both or none."""
 DISPLAY_COLUMNS = ("env_name", "role_display_name")
 """Columns of an export that people read. An import ignores them."""
 OTHER_HEADINGS: Mapping[str, tuple[str, ...]] = {
@@ -115,9 +118,15 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
             message("jobs_users.unknown_columns", problems=Sentences(problems)),
             message("jobs_users.columns_hint", columns=known),
         )
-    if not {"email", "sign_in_id"} & set(columns) or not {"tenant_id", "tenant_name"} & set(columns):
+    missing = [each for each in REQUIRED_COLUMNS if not set(each.split("|")) & set(columns)]
+    given = [name for name in TOGETHER if name in columns]
+    if len(given) == 1:
+        missing += [name for name in TOGETHER if name not in given]
+    if missing:
         raise InvalidArguments(
-            (argument,), message("jobs_users.columns_missing"), message("jobs_users.columns_hint", columns=COLUMNS)
+            (argument,),
+            message("jobs_calls.missing_columns", columns=tuple(missing)),
+            message("jobs_users.columns_hint", columns=COLUMNS),
         )
 
 

@@ -125,7 +125,8 @@ async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path
         ("email,tenant_id,password\n", "it must not contain passwords"),
         ("email,tenant_id,shoe_size\n", "there is no column “shoe_size”"),
         ("email,tenant_id,attribute.shoe_size\n", "there is no column"),
-        ("email,role_name\n", "is missing"),
+        ("email,role_name\n", "missing columns: tenant_id|tenant_name, env_id."),
+        ("sign_in_id,tenant_name,env_id\n", "missing columns: role_name."),
         ("email,tenant_id\n", "it has no lines of data"),
         ('email,tenant_id\n"a@example.com', "is not valid CSV"),
         ("", "give exactly one of csv, result"),
@@ -133,7 +134,7 @@ async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path
 )
 async def test_a_value_that_is_not_a_list_is_refused(tmp_path: Path, text: str, said: str) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": text, "on_mistake": "skip"}, elicitor=AcceptingPerson())
         assert said in answer.text
 
 

@@ -45,6 +45,22 @@ async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
     assert {state.get("tenants", each)["next_plan_id"] for each in tenants} == {uid("plan", "starter")}
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "csv", "missing"),
+    [
+        ("job_change_plans", {}, "テナント\nTest 1\n", "plan, when"),
+        ("job_set_roles", {}, "user,tenant,roles\na@example.com,Test 1,admin\n", "env"),
+        ("job_update_attributes", {"of": "tenants"}, "tenant\nTest 1\n", "attribute.NAME"),
+        ("job_update_attributes", {"of": "users"}, "tenant,attribute.x\nTest 1,2\n", "user"),
+    ],
+)
+async def test_a_table_without_a_column_is_refused_though_rows_with_mistakes_are_left_out(
+    on: JobServer, name: str, args: dict[str, Any], csv: str, missing: str
+) -> None:
+    said = await refused(on, name, {**args, "csv": csv, "on_mistake": "skip"})
+    assert said.startswith(f"csv: missing columns: {missing}.")
+
+
 async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobServer) -> None:
     csv = f"tenant_id;テナント名;プラン;適用日\n{AOZORA};Other;{STARTER};2027/1/1\n"
     said = await refused(on, "job_change_plans", {"csv": csv})
