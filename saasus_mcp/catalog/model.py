@@ -150,6 +150,7 @@ class Requirement:
         read: operation key of the read whose answer is `result`. Without it, `status` is that of the target's read.
         args: the read's arguments. The read is skipped if one of them has no value.
         live: the condition depends on the current state, and not on the arguments alone.
+        example: a value that meets the requirement, by the path of its description.
         field: the argument at fault, or empty.
     """
 
@@ -159,6 +160,7 @@ class Requirement:
     args: Mapping[str, str] = field(default_factory=dict)
     when: str = ""
     live: bool = False
+    example: Mapping[str, str | int] = field(default_factory=dict)
     field: str = ""
 
 

@@ -32,7 +32,10 @@ _INVERSE: Form = {
     "supply": TEXTS,
 }
 _REQUIREMENT_FORM = mapping(
-    {"args": _ARGS, **dict.fromkeys(("moment", "email", "url", "that", "when", "field", "read", "en", "ja"), TEXT)}
+    {
+        "args": _ARGS,
+        **dict.fromkeys(("moment", "email", "url", "that", "when", "field", "read", "en", "ja", "example"), TEXT),
+    }
 )
 FORMS: Form = {
     "requires": {"type": "array", "items": _REQUIREMENT_FORM},
@@ -202,6 +205,8 @@ _FORMS = {
     "url": ((_LINK, r"""{}.matches(r"^[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]")"""),),
 }
 """Text and expression of each requirement on the form of an argument."""
+_EXAMPLES = {"moment": 1_767_225_600, "email": "hanako@example.com", "url": "https://www.example.com/page"}
+"""A value of each form."""
 
 
 def expand_requirements(rows: list[Row]) -> list[Row]:
@@ -224,14 +229,15 @@ def _expand_form(row: Row) -> Iterator[Row]:
     """Yield the requirements that an argument, or a field in it or in each item of it, has a form, or the row itself."""
     name = next((key for key in _FORMS if key in row), None)
     if name is None:
-        yield row
+        yield {**row, "example": {row["field"]: row["example"]}} if "example" in row else row
         return
     path, _, inner = row[name].partition("[].")
+    example = {row[name]: _EXAMPLES[name]}
     when = {"when": row["when"]} if "when" in row else {}
     for text, bound in _FORMS[name]:
         each = bound.format(f"x.{inner}" if inner else f"args.{path}")
         that = f"args.{path}.all(x, {each})" if inner else each
-        yield {"field": path.split(".", 1)[0], **when, "that": that, **text}
+        yield {"field": path.split(".", 1)[0], **when, "that": that, **text, "example": example}
 
 
 def _compile_requirement(row: Mapping[str, Any]) -> Row:

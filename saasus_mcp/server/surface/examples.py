@@ -7,16 +7,7 @@ from typing import Any
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import Schema
 
-EXAMPLE_EPOCH = 1_767_225_600
-"""2026-01-01T00:00:00Z."""
 EXAMPLE_IMAGE = "data:image/png;base64,iVBORw0KGgo="
-EXAMPLES_BY_ENDING = {
-    "email": "hanako@example.com",
-    "email_address": "hanako@example.com",
-    "url": "https://www.example.com",
-    "aws_account_id": "123456789012",
-}
-"""Texts with the form that `requires` in effects.yaml demands, by how the name of their field ends."""
 
 
 def required_arguments(operation: Operation) -> list[str]:
@@ -44,7 +35,8 @@ def example_arguments(operation: Operation) -> dict[str, Any]:
 def _value(name: str, path: str, schema: Schema, operation: Operation) -> Any:
     """Return a value for a field. `path` is the path of its description in the catalogue."""
     description = operation.input_texts.get(path, "")
-    given = schema.get("examples") or schema.get("enum")
+    required = [each.example[path] for each in operation.effects.requires if path in each.example]
+    given = required or schema.get("examples") or schema.get("enum")
     if given:
         return given[0]
     match schema["type"]:
@@ -57,7 +49,7 @@ def _value(name: str, path: str, schema: Schema, operation: Operation) -> Any:
             return False
         case "string":
             return _text(name, description, schema)
-    return EXAMPLE_EPOCH if "epoch seconds" in description else max(1, schema.get("minimum", 1))
+    return max(1, schema.get("minimum", 1))
 
 
 def _text(name: str, description: str, schema: Schema) -> str:
@@ -67,4 +59,4 @@ def _text(name: str, description: str, schema: Schema) -> str:
         return EXAMPLE_IMAGE
     if "YYYY-MM" in description:
         return "2026-01"
-    return next((text for ending, text in EXAMPLES_BY_ENDING.items() if name.endswith(ending)), f"<{name}>")
+    return f"<{name}>"
