@@ -52,4 +52,5 @@ async def ask(
         cached = cache_reads(read)
         seen = await inspect_call(operation, args, PLACE.saas_id, cached, today=NOW.date())
         typed = operation.level in TYPED_LEVELS
-        return await build_question(QuestionInput(operation, args, PLACE, REQUESTER, seen, typed=typed), cached)
+        asked = QuestionInput(operation, args, PLACE, REQUESTER, seen, NOW.timestamp(), typed=typed)
+        return await build_question(asked, cached)

@@ -44,7 +44,7 @@ async def read_nothing(_key: str, _args: object) -> ReadResult:
 async def test_descriptions_of_operations_name_tools(operation: Operation, language: Language) -> None:
     inspection = CallInspection(TargetSnapshot("x"), Impact())
     asked = await build_question(
-        QuestionInput(operation, complete_arguments(operation), PLACE, PRINCIPAL.id, inspection), read_nothing
+        QuestionInput(operation, complete_arguments(operation), PLACE, PRINCIPAL.id, inspection, 0), read_nothing
     )
     listed = operation_tool(operation, language).model_dump(mode="json", exclude={"meta"})
     texts = {

@@ -46,7 +46,7 @@ def asked(text: str, language: Language) -> str:
     sight = TargetSnapshot(clean_name(text) or "?", {"target.id": text, "target.name": text}, target={})
     impact = Impact((ImpactFinding("plan", Text("Plan", "プラン"), (text, text), raw_value=[text, text]),))
     before = {"name": text + "?", "attributes": {"a": text, "b": text}, "back_office_staff_email": ""}
-    asking = QuestionInput(UPDATE, args, PLACE, text, CallInspection(sight, impact, before), reason=text, typed=True)
+    asking = QuestionInput(UPDATE, args, PLACE, text, CallInspection(sight, impact, before), 0, reason=text, typed=True)
     was = encode_snapshot({"target.id": text + "?", "target.name": text}, seen=True)
     question = anyio.run(build_question, asking, read_nothing)
     asked_again = fit_dialog(replace(question, lead=explain_stale_question(was, sight)))

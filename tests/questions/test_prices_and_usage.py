@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -55,6 +56,20 @@ def test_usage_is_compared_company_by_company_now_and_then(method: str, count: i
     assert headline in said[0]
     assert "“株式会社青空商事”" in said[0]
     assert said[1:3] == ["Time: Wed 18 Mar 2026, 02:13 UTC", f"Count at this moment: now 230, then {after}"]
+
+
+@pytest.mark.parametrize(
+    ("year", "said"),
+    [
+        (2096, "Time: this is more than one year ahead. Check the date."),
+        (2001, "Time: this is more than one year ago. Check the date."),
+        (2026, ""),
+    ],
+)
+def test_usage_of_another_time_than_a_person_means_is_pointed_out(year: int, said: str) -> None:
+    at = int(datetime(year, 3, 18, tzinfo=UTC).timestamp())
+    told = lines("pricing.UpdateMeteringUnitTimestampCount", {**METER, "timestamp": at, "method": "add", "count": 2})
+    assert [line for line in told if "Check the date" in line] == ([f"⚠ {said}"] if said else [])
 
 
 def test_subtracting_more_than_is_recorded_is_pointed_out() -> None:
@@ -137,7 +152,7 @@ async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_canno
     args = {"endpoint_settings_list": [{**LIVE, "role_names": ["everyone"]}]}
     seen = await inspect_call(operation, args, PLACE.saas_id, refuse)
     said = render_dialog(
-        await build_question(QuestionInput(operation, args, PLACE, REQUESTER, seen), refuse), Reader.of("en")
+        await build_question(QuestionInput(operation, args, PLACE, REQUESTER, seen, 0), refuse), Reader.of("en")
     ).splitlines()
     assert "⚠ The current state could not be read: no answer" in said
     endpoints = next(line for line in said if line.startswith("Endpoints:"))
@@ -153,7 +168,7 @@ async def test_the_reason_of_the_requester_stands_in_the_question() -> None:
     operation, args = CATALOGUE.find("auth.DeleteTenant"), {"tenant_id": AOZORA}
     seen = await inspect_call(operation, args, PLACE.saas_id, refuse)
     question = await build_question(
-        QuestionInput(operation, args, PLACE, REQUESTER, seen, reason="Ticket 4711: contract ended"), refuse
+        QuestionInput(operation, args, PLACE, REQUESTER, seen, 0, reason="Ticket 4711: contract ended"), refuse
     )
     for language in ("en", "ja"):
         assert "Ticket 4711: contract ended" in render_dialog(question, Reader.of(language))

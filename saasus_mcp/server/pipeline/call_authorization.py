@@ -109,8 +109,6 @@ class CallAuthorizer:
         if decision.outcome == "allow":
             if call.reply is not None:
                 self.gate().require_not_declined(call.reply)
-            if operation.reads:  # there is nothing to verify or undo
-                return Authorized(decision)
             inspection = await inspect_without_question(
                 operation,
                 prepared.arguments,
@@ -202,6 +200,7 @@ class CallAuthorizer:
             self.destination,
             prepared.principal.id,
             inspection,
+            self.clock(),
             reason=prepared.reason,
             typed=decision.typed,
             requester_name=prepared.principal.person.label,

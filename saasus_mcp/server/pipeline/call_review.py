@@ -71,7 +71,7 @@ async def review_call(
             await verification.require_unchanged(pipeline.catalogue, prepared.undo_ref.entry, read)
         now = pipeline.clock()
         await preconditions.check_target_requirements(operation, arguments, inspection, read, now=now)
-    asked = QuestionInput(operation, arguments, pipeline.destination, call.principal.id, inspection)
+    asked = QuestionInput(operation, arguments, pipeline.destination, call.principal.id, inspection, pipeline.clock())
     question, found = await build_question(asked, read), await namesakes.find(asked, read)
     return CallReview(operation, arguments, decision, inspection, question, tuple(found))
 

@@ -112,9 +112,7 @@ def prepare_call(
         # Do not help with the arguments of a tool that the connection does not offer.
         require_not_narrowed(operation, call.principal)
         raise
-    step, reason = call.job_step, call.reason
-    if reason:
-        reason = sanitize_reason(reason, secrets, secret_values(operation, arguments))
+    step = call.job_step
     return PreparedCall(
         operation,
         arguments,
@@ -125,7 +123,7 @@ def prepare_call(
         job_step=step,
         deadline=call.deadline or deadline,
         progress=call.progress,
-        reason=reason,
+        reason=sanitize_reason(call.reason, secrets, secret_values(operation, arguments)),
         on_rate_limit=call.on_rate_limit,
         id=step.call_id if step is not None and step.step else _new_id(),
     )

@@ -141,6 +141,7 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
             ),
             ("pricing_update_meter_count", {**count, "metering_unit_name": "nope"}, "no metering unit of this name"),
             ("pricing_update_meter_count", {**count, "timestamp": NOW * 1000}, "timestamp: These are milliseconds"),
+            ("pricing_update_meter_count", {**count, "count": -1}, "count: It must be 0 or more"),
         ):
             await on.refused(tool, args, words, "precondition")
 
