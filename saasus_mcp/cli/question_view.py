@@ -20,7 +20,7 @@ from saasus_mcp.permissions.question.content import (
     ValueList,
 )
 from saasus_mcp.permissions.question.dialog import render_body, render_line
-from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value
+from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_rest, format_total, format_value
 from saasus_mcp.permissions.question.layout import LASTING_WARNINGS, DialogLine, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
 from saasus_mcp.settings import Settings
@@ -107,13 +107,11 @@ def _list(label: str, value: Value, reader: Reader, columns: int) -> Iterator[st
     if not isinstance(value, ValueList):
         yield from wrap_text(f"{label}: {visible_text(format_value(value, reader))}", columns, INDENT)
         return
-    total = message("cli_approvals.total", total=value.total).text(reader.language)
-    yield f"{INDENT}{label}:" + ("" if any(map(_is_tiered, value.items)) else f" {total}")
+    yield f"{INDENT}{label}:" + ("" if any(map(_is_tiered, value.items)) else f" {format_total(value, reader)}")
     for item, count in zip(value.items, value.counts, strict=True):
         yield from _item(item, count, reader, columns)
-    left = value.total - sum(value.counts)
-    if left:
-        yield f"{INDENT * 2}- {message('cli_approvals.more_items', more=left).text(reader.language)}"
+    if rest := format_rest(value, len(value.items), reader):
+        yield f"{INDENT * 2}- {rest}"
 
 
 def _item(item: Value, count: int, reader: Reader, columns: int) -> Iterator[str]:

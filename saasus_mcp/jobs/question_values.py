@@ -36,15 +36,15 @@ def in_brackets(texts: Iterable[Text]) -> FixedText:
     return fixed_text(message("jobs.brackets", text=joined))
 
 
-def value_list(items: Iterable[Value], limit: int = MAX_ITEMS) -> ValueList:
+def value_list(items: Iterable[Value], limit: int = MAX_ITEMS, unit: Text | None = None) -> ValueList:
     """Return the items as a list of which at most `limit` are stored."""
     every = tuple(items)
-    return ValueList(every[:limit], (1,) * min(len(every), limit), len(every))
+    return ValueList(every[:limit], (1,) * min(len(every), limit), len(every), unit)
 
 
-def optional_list(items: Iterable[Value]) -> Value:
+def optional_list(items: Iterable[Value], unit: Text | None = None) -> Value:
     """Return the items as a list, or no value for an empty list."""
-    found = value_list(items)
+    found = value_list(items, unit=unit)
     return found if found.total else NoValue()
 
 

@@ -38,14 +38,15 @@ def reserve_budget(
         used = _USED.execute(connection, {"principal": charge.principal, "kind": charge.kind, "since": since})
         total = int(used.scalar_one()) + charge.amount
         if total > charge.ceiling:
-            raise BudgetExceeded.of(
+            text = one_of(
                 "store.budget_exceeded",
+                charge.kind,
                 total=total,
-                kind=one_of("store.budget", charge.kind),
                 period=_period(charge.window),
                 ceiling=charge.ceiling,
                 principal=charge.principal,
             )
+            raise BudgetExceeded(text, message("store.budget_exceeded_hint"))
         row = {"principal": charge.principal, "profile": profile, "kind": charge.kind, "amount": charge.amount}
         _INSERT.run(connection, {"call": call, "at": at, **row})
 

@@ -84,7 +84,7 @@ def test_the_tiers_of_a_price_are_reported_one_by_one() -> None:
         {"inf": True, "flat_amount": 0, "unit_amount": 15},
     ]
     value = VALUES.make(raw, field("tiers", currency="currency"), "tiers", {"currency": "JPY"})
-    assert format_value(value, JA) == "〜100: 0円、〜1,000: 500円+20円/件、それ以上: 15円/件"
+    assert format_value(value, JA) == "〜100: 0円、〜1,000: 500円+20円/単位、それ以上: 15円/単位"
     assert format_value(value, EN) == "up to 100: ¥0; up to 1,000: ¥500 + ¥20 each; above: ¥15 each"
 
 
@@ -105,6 +105,12 @@ def test_more_different_items_than_a_line_holds_are_announced() -> None:
     assert "and 30 more" in format_value(value, EN)
     assert "ほか30件" in format_value(value, JA)
     assert not is_shown_whole(value)
+
+
+def test_people_are_counted_as_people_in_japanese() -> None:
+    value = VALUES.make([f"user-{n}" for n in range(MAX_LIST_ITEMS + 1)], field("user"), "user_ids")
+    assert format_value(value, JA).endswith("ほか1人(全13人)")
+    assert format_value(value, EN).endswith("and 1 more (13 in all)")
 
 
 @pytest.mark.parametrize(("reader", "length"), [(EN, "(1,005 characters)"), (JA, "(全1,005文字)")])
@@ -149,7 +155,7 @@ def test_the_prices_of_a_plan_are_reported_with_their_units() -> None:
         }
     ]
     value = VALUES.make(raw, field("prices"), "prices")
-    assert format_value(value, JA) == "基本料 9,800円/月、calls 2円/件"
+    assert format_value(value, JA) == "基本料 9,800円/月、calls 2円/単位"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_an_exceeded_budget_is_explained_in_both_languages(window: int, period: 
     charges = (BudgetCharge("local:me", "writes", 2, 1, window),)
     with pytest.raises(BudgetExceeded) as caught:
         Store.in_memory().commit("call", {}, NOW, commitment=Commitment(charges=charges))
-    assert caught.value.message.id == "store.budget_exceeded"
+    assert caught.value.message.id == "store.budget_exceeded.writes"
     assert f"{period}の書き込みが2件になります" in caught.value.text("ja")
 
 

@@ -19,7 +19,7 @@ from saasus_mcp.permissions.question.content import (
     ValueList,
 )
 from saasus_mcp.permissions.question.dialog import render_body, render_line
-from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
+from saasus_mcp.permissions.question.formatting import Reader, format_rest, format_sentence, format_total, format_value
 from saasus_mcp.permissions.question.layout import BRIEF_WARNINGS, LASTING_WARNINGS, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
 
@@ -35,7 +35,7 @@ class ValueView:
 
     Attributes:
         count: how often the value occurs in its list.
-        left: items of the list that are not stored.
+        rest: how many items of the list are not stored; empty if all are.
     """
 
     kind: Literal["text", "list", "tiers", "labelled"]
@@ -43,7 +43,7 @@ class ValueView:
     items: tuple[ValueView, ...] = ()
     rows: tuple[TierRow, ...] = ()
     count: int = 1
-    left: int = 0
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _view(value: Value, reader: Reader) -> ValueView:
     if isinstance(value, ValueList) and not _fits_in_line(value):
         pairs = zip(value.items, value.counts, strict=True)
         items = tuple(replace(_view(item, reader), count=count) for item, count in pairs)
-        return ValueView("list", str(value.total), items, left=value.total - sum(value.counts))
+        return ValueView("list", format_total(value, reader), items, rest=format_rest(value, len(value.items), reader))
     return ValueView("text", format_value(value, reader))
 
 

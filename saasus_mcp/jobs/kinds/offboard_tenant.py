@@ -13,7 +13,7 @@ from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants, run_offboarding
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.checklist import Checklist, Summary, read_open_invitations, steps_fact
-from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.question_values import (
@@ -25,6 +25,7 @@ from saasus_mcp.jobs.question_values import (
     people_count,
 )
 from saasus_mcp.permissions.question.content import (
+    PEOPLE,
     Fact,
     LabelledValue,
     NamedItem,
@@ -186,16 +187,24 @@ async def _add_contract(
         "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth",
         {"tenant_id": tenant["id"], "month": month},
         label=message("jobs_offboarding.usage"),
-        value=_usage,
+        value=partial(_usage, await _read_meter_names(reader)),
     )
     checklist.volatile_facts.append(usage)
 
 
-def _usage(answer: Record) -> Value:
-    used = [each for each in answer.get("counts", []) if each.get("count")]
+async def _read_meter_names(reader: JobReader) -> Mapping[str, str]:
+    """Return the display names of the metering units; none if they cannot be read."""
+    try:
+        answer: Record = await reader.read("pricing.GetMeteringUnits")
+    except ReadFailed:
+        return {}
+    return {each["unit_name"]: each.get("display_name") or each["unit_name"] for each in answer.get("units", [])}
+
+
+def _usage(names: Mapping[str, str], answer: Record) -> Value:
+    used = [(str(each["metering_unit_name"]), each["count"]) for each in answer.get("counts", []) if each.get("count")]
     return optional_list(
-        LabelledValue(name_text(str(each["metering_unit_name"])), Quantity(format_decimal(each["count"])))
-        for each in used
+        LabelledValue(name_text(names.get(unit, unit)), Quantity(format_decimal(count))) for unit, count in used
     )
 
 
@@ -208,7 +217,8 @@ async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
     checklist.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
     label = bilingual(message("jobs_offboarding.in_no_tenant"))
-    return len(members), Fact("alone", label, optional_list(NamedItem(login, user) for login, user in left))
+    people = optional_list((NamedItem(login, user) for login, user in left), PEOPLE)
+    return len(members), Fact("alone", label, people)
 
 
 def _logins(answer: Record) -> dict[str, str]:

@@ -14,6 +14,7 @@ from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import UserLine
 from saasus_mcp.permissions.question.content import (
+    PEOPLE,
     Detail,
     Fact,
     FixedText,
@@ -112,7 +113,7 @@ class ImportQuestion:
         others = [line for line in self._users if line.login_key not in named]
         if others:
             label = _label("jobs_users.others" if named else "jobs_users.people")
-            yield Fact("people", label, value_list((NamedItem(line.login) for line in others), MAX_OTHERS))
+            yield Fact("people", label, value_list((NamedItem(line.login) for line in others), MAX_OTHERS, PEOPLE))
         yield from self._attributes.facts(varied=True)
 
     def impact(self) -> Iterator[Fact]:
@@ -202,7 +203,7 @@ class ImportQuestion:
         if len(special) <= MAX_OWN_FACTS:
             for role in special:
                 label = message("jobs_users.role_holders", role=name_text(self._targets.role_label(role)))
-                holders = value_list(self._holders(by_role[role]), MAX_ITEMS)
+                holders = value_list(self._holders(by_role[role]), MAX_ITEMS, PEOPLE)
                 yield Fact(f"role.{role}", bilingual(label), holders, lead=True)
         else:
             users = {line.login_key for line in self._special_grants()}
@@ -212,7 +213,7 @@ class ImportQuestion:
         return Fact(
             "by_person",
             _label("jobs_users.by_person"),
-            value_list(self._with_roles(lines), MAX_ITEMS),
+            value_list(self._with_roles(lines), MAX_ITEMS, PEOPLE),
             lead=True,
         )
 

@@ -162,6 +162,10 @@ class TieredPrice:
     kind: Literal["tiers"] = "tiers"
 
 
+ITEMS, PEOPLE = Text("", "件"), Text("", "人")
+"""What the items of a list are counted in, where a language needs a counter."""
+
+
 @dataclass(frozen=True, slots=True)
 class ValueList:
     """A list: its distinct items, the most important first, and its length.
@@ -169,7 +173,7 @@ class ValueList:
     Attributes:
         counts: number of occurrences of each item.
         total: number of items, duplicates included.
-        unit: the counted thing.
+        unit: what the items are counted in; by default ITEMS.
     """
 
     items: tuple[Value, ...]

@@ -15,6 +15,7 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted, one_line, quote_name
 from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
+    ITEMS,
     CalendarDate,
     DescribedItem,
     FileContent,
@@ -256,10 +257,27 @@ def _(value: ValueList, reader: Reader) -> str:
     ]
     distinct = len(value.items)
     if distinct > MAX_LIST_ITEMS:
-        shown.append(message("question.and_more", count=value.total - sum(value.counts[:MAX_LIST_ITEMS])))
+        shown.append(format_rest(value, MAX_LIST_ITEMS, reader))
     if distinct > MAX_LIST_ITEMS or value.total != distinct:
-        return message("question.in_all", items=tuple(shown), total=value.total).text(reader.language)
+        total = format_total(value, reader)
+        return message("question.with_total", items=tuple(shown), total=total).text(reader.language)
     return message("question.list", items=tuple(shown)).text(reader.language)
+
+
+def format_total(value: ValueList, reader: Reader) -> str:
+    """Return how many items a list has."""
+    return message("question.in_all", total=_count(value.total, value, reader)).text(reader.language)
+
+
+def format_rest(value: ValueList, shown: int, reader: Reader) -> str:
+    """Return how many items follow the first distinct ones, or an empty text if none do."""
+    rest = value.total - sum(value.counts[:shown])
+    return message("question.and_more", count=_count(rest, value, reader)).text(reader.language) if rest else ""
+
+
+def _count(number: int, value: ValueList, reader: Reader) -> str:
+    """Return a number with the counter of the items, which Japanese needs and English does not."""
+    return format_value(Quantity(str(number), value.unit or ITEMS), reader)
 
 
 def format_tier_range(tier: PriceTier, reader: Reader) -> str:

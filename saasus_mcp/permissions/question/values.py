@@ -16,6 +16,7 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line, quote_text
 from saasus_mcp.permissions.question.content import (
+    PEOPLE,
     CalendarDate,
     FileContent,
     FixedText,
@@ -82,7 +83,8 @@ class ValueFactory:
         if made is not None:
             return made(self, raw, field, beside or {})
         if isinstance(raw, list):
-            return self.make_list([self.make(item, field, path, beside) for item in raw], field.unit)
+            unit = PEOPLE if field.kind == "user" else field.unit
+            return self.make_list([self.make(item, field, path, beside) for item in raw], unit)
         return self._one(raw, field, path, beside or {})
 
     def _one(self, raw: Any, field: FieldText, path: str, beside: Mapping[str, Any]) -> Value:

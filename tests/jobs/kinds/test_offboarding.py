@@ -172,9 +172,12 @@ async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_not_affecte
         alone = members - {row["user_id"] for row in rows if row["tenant_id"] != AOZORA}
         told = await on.call_json("job_offboard_tenant", {"tenant_id": AOZORA, "only_plan": True})
         said = "\n".join(told["notes"])
+        tables = sandbox_state(on.sandbox)
+        [unit] = [row["display_name"] for row in tables.rows("metering_units") if row["unit_name"] == "api_calls"]
+        assert unit != "api_calls"
         for part in (
             "Contract: “ビジネスプラン”, ends ",
-            "perhaps not billed yet: api_calls ",
+            f"perhaps not billed yet: “{unit}” ",
             f"and {len(alone) - 12} more",
             "withdraw 1 invitation",
             "Stripe: the customer and open invoices stay there",
