@@ -23,6 +23,7 @@ from saasus_mcp.hosting.http.mcp_transports import ProfileRouter, ProfileTranspo
 from saasus_mcp.hosting.http.security_middleware import LOOPBACK_ORIGIN_PATTERN, Allowlist, SecurityMiddleware
 from saasus_mcp.hosting.limits.concurrency import LIVENESS_PATH, READINESS_PATH, ConcurrencyLimiter
 from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections_needed
+from saasus_mcp.hosting.limits.refusals import RefusalMiddleware, RefusalPacer
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.raw_headers import has_header
@@ -40,11 +41,12 @@ EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
 
 @dataclass(frozen=True, slots=True)
 class HostedApp:
-    """The app, the limiter that drains it before it stops, and the tracker of its connections."""
+    """The app, the limiter that drains it before it stops, the tracker of its connections, and the pacer of its refusals."""
 
     app: ASGIApp
     limiter: ConcurrencyLimiter
     connections: ConnectionTracker
+    refusals: RefusalPacer
 
 
 def build_app(
@@ -129,8 +131,10 @@ def _with_middleware(
 ) -> HostedApp:
     app.router.redirect_slashes = False  # a redirect would contain the address that a proxy sees
     limiter = ConcurrencyLimiter(app, limits, metrics)
-    outermost = SecurityMiddleware(limiter, allowed, metrics.count_response, secure=public_url.startswith("https:"))
-    return HostedApp(outermost, limiter, ConnectionTracker(connections_needed(limits)))
+    pacer = RefusalPacer()
+    limiter.on_drain = pacer.stop
+    secured = SecurityMiddleware(limiter, allowed, metrics.count_response, secure=public_url.startswith("https:"))
+    return HostedApp(RefusalMiddleware(secured, pacer), limiter, ConnectionTracker(connections_needed(limits)), pacer)
 
 
 def _mcp_routes(endpoint: Callable[[TransportKind], ASGIApp]) -> list[Route]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from uvicorn.config import Config
@@ -10,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, ConnectionTracker
+from saasus_mcp.hosting.limits.refusals import CONNECTION_KEY
 
 HEAD_SECONDS = 10.0
 """Time for the head of a request to arrive, on a new connection too."""
@@ -40,6 +43,7 @@ class TimeoutH11Protocol(H11Protocol):
         self._tracker = tracker
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
+        self._on_lost: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn declares it so too
         super().connection_made(transport)
@@ -67,6 +71,8 @@ class TimeoutH11Protocol(H11Protocol):
         self._cancel_head_timer()
         self._cancel_read_timer()
         super().connection_lost(exc)
+        if self._on_lost is not None:
+            self._on_lost()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -84,6 +90,18 @@ class TimeoutH11Protocol(H11Protocol):
         """Close the connection at once, even if the client has not read everything."""
         self.transport.abort()
 
+    @contextmanager
+    def hold(self, on_lost: Callable[[], None]) -> Iterator[None]:
+        """Count the connection as idle while its answer waits (a HeldConnection)."""
+        self._on_lost = on_lost
+        self._tracker.mark_idle(self, authenticated=False)
+        if self.cycle.disconnected:
+            on_lost()
+        try:
+            yield
+        finally:
+            self._on_lost = None
+
     def _start_read_timer(self) -> None:
         """Abort the connection unless its client reads the answer in time."""
         if self._read_timer is None:
@@ -94,6 +112,7 @@ class TimeoutH11Protocol(H11Protocol):
         if self.cycle is not before:
             self._tracker.mark_busy(self)
             self._cancel_head_timer()
+            self.cycle.scope["state"][CONNECTION_KEY] = self
             if self.cycle.response_complete:  # answered while it was being read
                 self._tracker.mark_idle(self, authenticated=False)
 

@@ -16,7 +16,7 @@ from starlette.types import Message as AsgiMessage
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.hosting.http_errors import capacity_response, error_response, unavailable_response
-from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY
+from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, SHARE_KEY
 from saasus_mcp.hosting.limits.recent_tokens import RecentTokens
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_LIMITS, MAX_PROBES, CapacityExceeded, PoolLimits, RequestPool
 from saasus_mcp.hosting.metrics import InFlightCounter, Metrics
@@ -163,9 +163,11 @@ def assign_principal(scope: Scope, principal: str) -> None:
     Raises:
         CapacityExceeded: there is no place for it.
     """
+    state = scope.get("state", {})
+    state[SHARE_KEY] = principal
     if LIFETIME_KEY in scope:  # missing if the app is served without a ConcurrencyLimiter
         scope[LIFETIME_KEY].assign(principal)
-    scope.get("state", {})[AUTHENTICATED_KEY] = True
+    state[AUTHENTICATED_KEY] = True
 
 
 class ConcurrencyLimiter:
@@ -178,6 +180,7 @@ class ConcurrencyLimiter:
         leaving: the server still takes requests, and asks balancers to turn away and to keep no connection.
         retiring: the worker still takes requests, and asks clients to open another connection, which another worker accepts.
         draining: the server rejects new requests.
+        on_drain: called when the server begins to reject new requests.
         before_close: called when the calls in progress have ended, before what is left open is closed.
     """
 
@@ -193,6 +196,7 @@ class ConcurrencyLimiter:
         self._open: set[RequestLifetime] = set()
         self._posts = InFlightCounter()
         self.leaving = self.retiring = self.draining = False
+        self.on_drain: Callable[[], None] = bool
         self.before_close: Sequence[Callable[[], Awaitable[None]]] = ()
 
     @property
@@ -232,6 +236,7 @@ class ConcurrencyLimiter:
         token = self._recent.read(scope)
         lifetime = RequestLifetime(pool, self._turns, token.confirm, stream=scope["method"] == "GET")
         response, expected = _TrackedResponse(send), token.principal
+        scope.get("state", {})[SHARE_KEY] = expected
         try:
             pool.enter(lifetime, expected)
         except CapacityExceeded as error:
@@ -270,6 +275,7 @@ class ConcurrencyLimiter:
             seconds: how long to wait for calls. Writes still end later; their clients may not get an answer.
         """
         self.draining = True
+        self.on_drain()
         with anyio.move_on_after(seconds):
             await self._metrics.in_flight.wait_until_zero()
         for prepare in self.before_close:

@@ -8,6 +8,8 @@ from saasus_mcp.hosting.limits.request_pool import CONSOLE_TOTAL, CONSOLE_UNAUTH
 
 AUTHENTICATED_KEY = "saasus_mcp.trusted"
 """The key in the state of a request that is set once its principal is known."""
+SHARE_KEY = "saasus_mcp.share"
+"""The key in the state of a request for the principal whose share it counts for, even if there is no place in it."""
 RESERVED_CONNECTIONS = CONSOLE_TOTAL + CONSOLE_UNAUTHENTICATED + MAX_PROBES
 """Connections for the console, the metrics and health checks."""
 

@@ -1,0 +1,108 @@
+"""Answer refused requests of unknown callers at a limited rate, so that a caller who repeats them waits and the server does not work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http import HTTPStatus
+from typing import Protocol
+
+import anyio
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
+
+from saasus_mcp.hosting.limits.concurrency import HEALTH_PATHS
+from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, SHARE_KEY
+from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
+
+CONNECTION_KEY = "saasus_mcp.connection"
+"""The key of the HeldConnection in the state of a request."""
+REFUSALS, REFUSAL_SECONDS = 50, 0.5
+"""Refusals that are answered at once, and the seconds after which each lets the next one be: 100 in a second."""
+
+
+class HeldConnection(Protocol):
+    """The connection of a request whose answer waits."""
+
+    def hold(self, on_lost: Callable[[], None]) -> AbstractContextManager[None]:
+        """Let another connection take the place of this one meanwhile. `on_lost` is called if that happens, or the client leaves."""
+        ...
+
+
+class RefusalPacer:
+    """Decides when a refusal is answered: at once if there are few, else in turns of the principals and addresses.
+
+    An answer that waits holds a socket, which gives way to other ones, and no place among the requests.
+    """
+
+    def __init__(self) -> None:
+        self._queue = FairQueue(REFUSALS, REFUSALS)
+        self._waiting: set[anyio.CancelScope] = set()
+        self._stopped = False
+
+    @property
+    def waiting(self) -> int:
+        """Return how many refusals wait."""
+        return len(self._waiting)
+
+    async def wait(self, scope: Scope) -> None:
+        """Wait until a refusal may be answered, its client has gone, or the server stops."""
+        state = scope.get("state", {})
+        key = state.get(SHARE_KEY) or (scope.get("client") or ("",))[0]
+        slot = self._queue.take_free(key)
+        if slot is None and not self._stopped:
+            slot = await self._wait_for_slot(key, state.get(CONNECTION_KEY))
+        if slot is not None:
+            asyncio.get_running_loop().call_later(REFUSAL_SECONDS, slot.release)
+
+    async def _wait_for_slot(self, key: str, connection: HeldConnection | None) -> Slot | None:
+        with anyio.CancelScope() as waiting:
+            self._waiting.add(waiting)
+            try:
+                if connection is None:
+                    return await self._queue.acquire(key)
+                with connection.hold(waiting.cancel):
+                    return await self._queue.acquire(key)
+            finally:
+                self._waiting.discard(waiting)
+        return None
+
+    def stop(self) -> None:
+        """Answer everything that waits, and from now on at once."""
+        self._stopped = True
+        for waiting in tuple(self._waiting):
+            waiting.cancel()
+
+
+class RefusalMiddleware:
+    """Delays the refusals of requests whose principal is not known, or is above its share.
+
+    A refusal is sent after the request has given up its place. Requests of known callers, and health checks, are never delayed.
+    """
+
+    def __init__(self, app: ASGIApp, pacer: RefusalPacer) -> None:
+        self._app = app
+        self._pacer = pacer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in HEALTH_PATHS:
+            await self._app(scope, receive, send)
+            return
+        held: list[AsgiMessage] = []
+
+        async def send_or_hold(part: AsgiMessage) -> None:
+            if held or (part["type"] == "http.response.start" and _is_refusal(scope, part["status"])):
+                held.append(part)
+            else:
+                await send(part)
+
+        await self._app(scope, receive, send_or_hold)
+        if held:
+            await self._pacer.wait(scope)
+        for part in held:
+            await send(part)
+
+
+def _is_refusal(scope: Scope, status: int) -> bool:
+    return status >= HTTPStatus.BAD_REQUEST and AUTHENTICATED_KEY not in scope.get("state", {})

@@ -1,0 +1,139 @@
+"""A caller whose requests are refused again and again waits for the refusals, and nobody else waits."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import anyio
+import httpx2
+import pytest
+from anyio.abc import SocketStream
+from anyio.lowlevel import checkpoint
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.limits import refusals
+from tests.support.hosting_server import (
+    INITIALIZE,
+    MCP,
+    HostingServer,
+    StaticAuthenticator,
+    build_caller,
+    build_server,
+    open_socket,
+)
+from tests.support.processes import TIMEOUT
+
+AT_ONCE = 2
+WRONG = (
+    b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
+ALICE = {**MCP, "Authorization": "Bearer alice-token"}
+
+
+@pytest.fixture
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no refusal be answered after the first ones."""
+    monkeypatch.setattr(refusals, "REFUSALS", AT_ONCE)
+    monkeypatch.setattr(refusals, "REFUSAL_SECONDS", 10 * TIMEOUT)
+
+
+async def _refused(url: str, stack: AsyncExitStack, count: int) -> list[SocketStream]:
+    """Send requests with wrong tokens. The first ones are answered, and the others arrive before a later request is answered."""
+    streams = [await stack.enter_async_context(await open_socket(url)) for _ in range(count)]
+    for number, stream in enumerate(streams):
+        await stream.send(WRONG)
+        if number < AT_ONCE:
+            assert (await stream.receive()).startswith(b"HTTP/1.1 401 ")
+    return streams
+
+
+async def _wait_until_held(made: HostingServer, count: int) -> None:
+    """Wait until so many refusals wait: none of them holds a place among the requests."""
+    while made.hosted.refusals.waiting != count:
+        await checkpoint()
+    assert made.metrics.requests.count == 0
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_refusals_beyond_the_first_wait_and_valid_tokens_and_health_checks_of_the_same_address_pass(
+    catalogue: Catalogue,
+) -> None:
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack, httpx2.AsyncClient(base_url=url) as client:
+            await _refused(url, stack, AT_ONCE + 3)
+            await _wait_until_held(made, 3)
+            for _ in range(AT_ONCE + 1):
+                assert (await client.post("/mcp", json=INITIALIZE, headers=ALICE)).status_code == 200
+                assert (await client.get("/healthz")).status_code == 200
+                assert (await client.post("/mcp", content=b"{", headers=ALICE)).status_code == 400
+            assert made.hosted.refusals.waiting == 3
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_stop_answers_the_refusals_that_wait(catalogue: Catalogue) -> None:
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack:
+            streams = await _refused(url, stack, AT_ONCE + 1)
+            await _wait_until_held(made, 1)
+            await made.hosted.limiter.drain(0)
+            assert (await streams[-1].receive()).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_refusal_whose_client_has_gone_is_forgotten(catalogue: Catalogue) -> None:
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack:
+            streams = await _refused(url, stack, AT_ONCE + 2)
+            await _wait_until_held(made, 2)
+            for stream in streams:
+                await stream.aclose()
+            await _wait_until_held(made, 0)
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_connection_whose_refusal_waits_gives_way_to_a_new_one(catalogue: Catalogue) -> None:
+    made = build_server(catalogue)
+    made.hosted.connections._max_connections = AT_ONCE + 2  # far fewer than any setting gives
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack:
+            streams = await _refused(url, stack, AT_ONCE + 2)
+            await _wait_until_held(made, 2)
+            for stream in streams[:AT_ONCE]:
+                assert [_ async for _ in stream] == []  # answered and closed
+            for _ in range(3):
+                await stack.enter_async_context(await open_socket(url))
+            assert [_ async for _ in streams[AT_ONCE]] == []
+            assert made.hosted.refusals.waiting == 1
+
+
+async def test_refusals_are_answered_in_turns_of_their_principals_and_addresses(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "REFUSALS", 1)
+    monkeypatch.setattr(refusals, "REFUSAL_SECONDS", 0.05)
+    authenticator = StaticAuthenticator({name: build_caller(name) for name in ("alice", "bob")})
+    made = build_server(catalogue, known=authenticator, connections_per_caller=1)
+    ended: list[str] = []
+    stream = "GET /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n"
+
+    async def refused(open: SocketStream, name: str) -> None:
+        await open.send(stream.format(name).encode())
+        assert (await open.receive()).startswith(b"HTTP/1.1 429 ")
+        ended.append(name)
+
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack:
+            for name in ("alice", "bob"):
+                held = await stack.enter_async_context(await open_socket(url))
+                await held.send(stream.format(name).encode())
+                assert (await held.receive()).startswith(b"HTTP/1.1 200 ")
+            async with anyio.create_task_group() as tasks:
+                for number, name in enumerate([*["alice"] * 6, "bob"]):
+                    tasks.start_soon(refused, await stack.enter_async_context(await open_socket(url)), name)
+                    while number and made.hosted.refusals.waiting + len(ended) < number:
+                        await checkpoint()
+    assert "bob" in ended[:4]
