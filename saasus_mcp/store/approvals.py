@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.common.messages import message
@@ -15,12 +16,13 @@ from saasus_mcp.store.audit.log import AuditLog
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import approvals, confirmations, covered_calls
-from saasus_mcp.store.errors import AlreadyUsed
+from saasus_mcp.store.errors import AlreadyUsed, StoreError
 from saasus_mcp.store.notices import add_event, approval_event, decision_event
 from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
 
 _COLUMNS = tuple(column.name for column in approvals.columns)
-_LIVE = approvals.c.status.in_(("pending", "approved"))
+_LIVE_STATUSES: tuple[ApprovalStatus, ...] = ("pending", "approved")
+_LIVE = approvals.c.status.in_(_LIVE_STATUSES)
 
 
 class ApprovalStore:
@@ -40,6 +42,7 @@ class ApprovalStore:
         """
         with self._database.transaction() as connection:
             acquire_lock(connection, "approvals", wanted.principal)
+            _end_expired(connection, wanted.requested_at, approvals.c.principal == wanted.principal)
             unexpired = approvals.c.expires_at > wanted.requested_at
             same = (approvals.c.binding == wanted.binding, _LIVE, unexpired)
             live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
@@ -67,12 +70,12 @@ class ApprovalStore:
         """
         query = select(approvals).where(approvals.c.expires_at > since).order_by(approvals.c.requested_at.desc())
         rows = self._database.rows(query if binding is None else query.where(approvals.c.binding == binding))
-        return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
+        return self._with_current_status([Approval(**row._asdict()) for row in rows], now)
 
     def find_approval(self, code: str, now: float) -> Approval | None:
         """Return the approval with this code. An expired one has the status stale."""
         row = self._database.row(select(approvals).where(approvals.c.code == code))
-        return _with_current_status(Approval(**row._asdict()), now) if row is not None else None
+        return self._with_current_status([Approval(**row._asdict())], now)[0] if row is not None else None
 
     def find_rejected(self, subject: str, now: float) -> Approval | None:
         """Return the rejection of a call or a variation of it, until its `retry_at`."""
@@ -114,6 +117,7 @@ class ApprovalStore:
             record: audit record of the decision, added in the same transaction.
         """
         with self.audit_log.write_transaction() as connection:
+            _end_expired(connection, at, approvals.c.code == code)
             end = approvals.c.expires_at if expires_at is None else expires_at
             wait = None if status != "rejected" else end if retry_at is None else retry_at
             pending = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
@@ -138,6 +142,17 @@ class ApprovalStore:
     def void_approval(self, code: str) -> None:
         """Void an approval whose target has changed, so that it can be requested again."""
         self._database.change(update(approvals).where(approvals.c.code == code, _LIVE).values(status="stale"))
+
+    def _with_current_status(self, found: list[Approval], now: float) -> list[Approval]:
+        """Return approvals, those that have expired as stale. A rejection stays rejected.
+
+        What was seen as expired is stored, so that a clock that goes back does not revive it.
+        """
+        expired = [each.code for each in found if each.status in _LIVE_STATUSES and each.expires_at <= now]
+        if expired:
+            with suppress(StoreError), self._database.transaction() as connection:  # a full disk must not end a read
+                _end_expired(connection, now, approvals.c.code.in_(expired))
+        return [replace(each, status="stale") if each.code in expired else each for each in found]
 
 
 def use_proof(connection: Connection, proof: ProofUse, at: float) -> None:
@@ -165,7 +180,11 @@ def _find_rejected(connection: Connection, subject: str, now: float) -> Approval
     return Approval(**row._asdict()) if row is not None and subject else None
 
 
-def _with_current_status(approval: Approval, now: float) -> Approval:
-    """Return the approval, stale if it has expired. A rejection stays rejected."""
-    expired = approval.status in ("pending", "approved") and approval.expires_at <= now
-    return replace(approval, status="stale") if expired else approval
+def _end_expired(connection: Connection, now: float, about: ColumnElement[bool]) -> None:
+    """Store that approvals have expired, and add the events of those that nobody decided on."""
+    expired = (about, _LIVE, approvals.c.expires_at <= now)
+    columns = (approvals.c.code, approvals.c.profile, approvals.c.expires_at)
+    undecided = select(*columns).where(*expired, approvals.c.status == "pending")
+    for row in connection.execute(undecided).all():
+        add_event(connection, approval_event(row.code, row.profile, "approval_expired", row.expires_at))
+    connection.execute(update(approvals).where(*expired).values(status="stale"))

@@ -132,7 +132,7 @@ def _with_middleware(
     app.router.redirect_slashes = False  # a redirect would contain the address that a proxy sees
     limiter = ConcurrencyLimiter(app, limits, metrics)
     pacer = RefusalPacer()
-    limiter.on_drain = pacer.stop
+    limiter.on_drain = [pacer.stop]
     secured = SecurityMiddleware(limiter, allowed, metrics.count_response, secure=public_url.startswith("https:"))
     return HostedApp(RefusalMiddleware(secured, pacer), limiter, ConnectionTracker(connections_needed(limits)), pacer)
 

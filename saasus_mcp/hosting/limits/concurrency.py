@@ -196,7 +196,7 @@ class ConcurrencyLimiter:
         self._open: set[RequestLifetime] = set()
         self._posts = InFlightCounter()
         self.leaving = self.retiring = self.draining = False
-        self.on_drain: Callable[[], None] = bool
+        self.on_drain: Sequence[Callable[[], None]] = ()
         self.before_close: Sequence[Callable[[], Awaitable[None]]] = ()
 
     @property
@@ -275,7 +275,8 @@ class ConcurrencyLimiter:
             seconds: how long to wait for calls. Writes still end later; their clients may not get an answer.
         """
         self.draining = True
-        self.on_drain()
+        for each in self.on_drain:
+            each()
         with anyio.move_on_after(seconds):
             await self._metrics.in_flight.wait_until_zero()
         for prepare in self.before_close:
