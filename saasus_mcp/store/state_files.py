@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from saasus_mcp.common import private_files
@@ -41,11 +43,33 @@ def create_database_file(folder: Path, name: str) -> Path:
     try:
         private_files.ensure_private_folder(folder)
         require_safe_database(file)
-        with _CREATION, suppress(FileExistsError):  # never open an existing file: closing it would drop SQLite's locks
-            private_files.create_private_file(file, b"")
+        with _CREATION:
+            if not os.path.lexists(file):  # never open an existing file: closing it would drop SQLite's locks
+                _create_database(file)
     except (UnsafeFile, OSError) as error:
         raise unusable_folder(error) from error
     return file
+
+
+def _create_database(file: Path) -> None:
+    """Create an empty database that has its write-ahead log already, under another name first.
+
+    Programs that switch a new file to the log at the same time can find it malformed. Nobody opens it before it has its name.
+    """
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        private_files.create_private_file(temporary, b"")
+        with closing(sqlite3.connect(temporary)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        os.link(temporary, file)
+    except FileExistsError:
+        pass
+    except (sqlite3.Error, OSError):  # a file system without links, or a full disk, which opening the file reports
+        with suppress(FileExistsError):
+            private_files.create_private_file(file, b"")
+    finally:
+        for suffix in SQLITE_FILE_SUFFIXES:
+            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
 def require_safe_database(file: Path) -> None:

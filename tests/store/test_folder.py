@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -16,6 +17,8 @@ from saasus_mcp.store.state_files import create_database_file
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 
+WRITE_AHEAD = b"\x02\x02"
+"""The versions for writing and reading in the head of a database with a write-ahead log (sqlite.org/fileformat2.html, 1.3.3)."""
 RECORD = {"operation": "auth.DeleteTenant"}
 
 
@@ -44,6 +47,43 @@ def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saa
     assert [file.name for file in tmp_path.iterdir()] == ["state"]
 
 
+def no_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "no links here")
+
+
+def test_a_new_database_has_its_log_before_anybody_can_open_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, heads = os.link, []
+
+    def linked(source: Path, file: Path) -> None:
+        heads.append((source.read_bytes()[18:20], file.exists()))
+        link(source, file)
+
+    monkeypatch.setattr(os, "link", linked)
+    file = create_database_file(tmp_path / "state", "new.sqlite3")
+    assert heads == [(WRITE_AHEAD, False)]
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_database_that_another_program_made_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, made = os.link, []
+
+    def linked(source: Path, file: Path) -> None:
+        private_files.create_private_file(file, source.read_bytes())
+        made.append(file.stat())
+        link(source, file)
+
+    monkeypatch.setattr(os, "link", linked)
+    Store.open_saas(tmp_path / "state", "saas").close()
+    [file] = (tmp_path / "state").iterdir()
+    assert [each.st_ino for each in made] == [file.stat().st_ino]
+
+
+def test_a_file_system_without_links_has_databases_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", no_links)
+    Store.open_saas(tmp_path / "state", "saas").close()
+    assert len(list((tmp_path / "state").iterdir())) == 1
+
+
 def test_no_thread_opens_a_new_file_while_another_creates_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create = private_files.create_private_file
     second = threading.Thread(target=create_database_file, args=(tmp_path / "state", "new.sqlite3"))
@@ -51,12 +91,15 @@ def test_no_thread_opens_a_new_file_while_another_creates_it(tmp_path: Path, mon
 
     def create_slowly(path: Path, content: bytes) -> None:
         create(path, content)
+        if path.name != "new.sqlite3" or second.ident is not None:
+            return
         second.start()
         second.join(0.2)
         waits.append(second.is_alive())
 
     with monkeypatch.context() as patch:
         patch.setattr(private_files, "create_private_file", create_slowly)
+        patch.setattr(os, "link", no_links)
         create_database_file(tmp_path / "state", "new.sqlite3")
         second.join()
     assert waits == [True], "closing the file would drop the locks of a database that the second thread has opened"
