@@ -161,7 +161,7 @@ def _save_mute(settings: Settings, kind: ActionKind, mute: Mute) -> None:
 
 
 def _describe(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[Mute], reader: Reader) -> list[str]:
-    from saasus_mcp.notices.sending import describe_failure  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.notices.sending import SendFailure  # noqa: PLC0415 - imports the HTTP client
 
     def shown(at: float) -> str:
         return format_value(Timestamp(at), reader)
@@ -178,7 +178,7 @@ def _describe(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[
         lines.append(message("cli_notify.waiting", count=waiting))
     if failed := sum(each.counts.get("failed", 0) for each in own):
         error = next((each.error for each in own if each.error), "")
-        lines.append(message("cli_notify.failed", count=failed, reason=describe_failure(error)))
+        lines.append(message("cli_notify.failed", count=failed, reason=SendFailure.from_code(error).message))
     for each in mutes:
         if each.channel == channel.name:
             until, by = shown(each.until), visible_text(each.by)

@@ -12,7 +12,7 @@ import anyio
 import httpx2
 
 from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.mail import MailRefused, check_mail, send_mail
 from saasus_mcp.notices.notice import Notice
@@ -60,12 +60,11 @@ class SendFailure:
         return f"{self.cause} {self.detail}".strip()
 
     @classmethod
-    def from_code(cls, code: str) -> SendFailure | None:
-        """Return the failure of a stored code."""
-        cause, _, detail = code.partition(" ")
-        return (
-            cls(next(each for each in get_args(Cause) if each == cause), detail) if cause in get_args(Cause) else None
-        )
+    def from_code(cls, code: str) -> SendFailure:
+        """Return the failure of a stored code; for one that this version does not know, a failure of the connection."""
+        name, _, detail = code.partition(" ")
+        cause = next((each for each in get_args(Cause) if each == name), None)
+        return cls(cause, detail) if cause is not None else cls("connection")
 
 
 EXPECTED = (MailRefused, OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError)
@@ -182,9 +181,3 @@ def _is_certificate_error(error: BaseException) -> bool:
         seen.append(cause)
         cause = cause.__cause__ or cause.__context__
     return False
-
-
-def describe_failure(code: str) -> Message:
-    """Return a stored failure for people."""
-    failure = SendFailure.from_code(code)
-    return failure.message if failure is not None else message("notices.failure.connection")

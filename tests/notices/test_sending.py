@@ -12,7 +12,7 @@ import pytest
 
 from saasus_mcp.notices.channels import ChannelKind
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.sending import NoticeSender, SendFailure, describe_failure
+from saasus_mcp.notices.sending import NoticeSender, SendFailure
 from tests.support.notices import channel, http_receiver, mail_receiver, sender_for_tests
 
 NOTICE = Notice("job:1", "job_done", "production", 1_790_000_000.0, "Job finished", ("Applied: 3",))
@@ -99,7 +99,7 @@ async def test_a_silent_mail_server_is_given_up_and_holds_no_thread() -> None:
     "failure", [SendFailure("status", "404", repeatable=False), SendFailure("timeout"), SendFailure("mail", "550")]
 )
 def test_a_stored_failure_is_shown_as_it_was(failure: SendFailure) -> None:
-    assert describe_failure(failure.code) == failure.message
+    assert SendFailure.from_code(failure.code).message == failure.message
 
 
 async def test_a_cookie_of_a_receiver_is_sent_to_nobody() -> None:

@@ -10,7 +10,7 @@ import pytest
 from saasus_mcp.common.messages import message
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.sending import SendFailure, describe_failure
+from saasus_mcp.notices.sending import SendFailure
 from saasus_mcp.notices.worker import NoticeSource
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.store.errors import StoreError
@@ -115,7 +115,7 @@ async def test_a_notice_whose_sender_dies_each_time_is_given_up(store: Store) ->
     assert deaths == 3
     [state] = store.notices.channel_states()
     assert (state.counts, state.error) == ({"failed": 1}, "interrupted")
-    assert describe_failure(state.error) == message("notices.failure.interrupted")
+    assert SendFailure.from_code(state.error).message == message("notices.failure.interrupted")
 
 
 async def test_a_notice_older_than_a_day_is_not_sent_and_keeps_its_reason(store: Store) -> None:

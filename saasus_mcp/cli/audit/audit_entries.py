@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue, UnknownTool
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.cli.terminal import format_json
 from saasus_mcp.common.language import LANGUAGES, Language, Text
@@ -70,14 +68,12 @@ class AuditEntry:
         known = self.action in _ACTIONS
         return one_of("cli_audit.action", self.action).text(language) if known else one_line(self.action)
 
-    @cached_property
-    def words(self) -> str:
-        """Everything by which the entry can be found, in both languages."""
-        shown = [self.call, self.tool, format_json(dict(self.record), indent=None)]
+    def texts(self) -> Iterator[str]:
+        """Yield everything by which the entry can be found, in both languages."""
+        yield from (self.call, self.tool, format_json(dict(self.record), indent=None))
         for language in LANGUAGES:
-            shown += [self.title.text(language), one_of("cli_audit.result", self.result).text(language)]
-            shown.append(self.action_text(language))
-        return fold(" ".join(shown))
+            yield from (self.title.text(language), one_of("cli_audit.result", self.result).text(language))
+            yield self.action_text(language)
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry for programs."""
@@ -91,11 +87,6 @@ class AuditEntry:
             "arguments": self.record.get("arguments"),
             "record": dict(self.record),
         }
-
-
-def fold(text: str) -> str:
-    """Return a text in the form that is compared: without differences of case and of width."""
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 class EntryReader:
@@ -132,7 +123,5 @@ class EntryReader:
     def _name(self, name: str) -> tuple[str, Text]:
         if name in self._jobs:
             return name, self._jobs[name].title
-        with suppress(UnknownTool):
-            operation = self._catalogue.find(name)
-            return operation.tool, operation.title
-        return name, Text("", "")
+        operation = self._catalogue.get(name)
+        return (operation.tool, operation.title) if operation is not None else (name, Text("", ""))

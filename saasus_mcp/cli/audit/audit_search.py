@@ -6,7 +6,6 @@ import heapq
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -14,10 +13,10 @@ from typing import Any
 
 import click
 
-from saasus_mcp.catalog import UnknownTool, load_catalogue
+from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.catalog.jobs import find_job, load_jobs
 from saasus_mcp.cli import state
-from saasus_mcp.cli.audit.audit_entries import RESULTS, AuditEntry, EntryReader, fold
+from saasus_mcp.cli.audit.audit_entries import RESULTS, AuditEntry, EntryReader
 from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools
@@ -31,6 +30,7 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import display_width, one_line, quote_name, visible_text
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.audit.log import EVENTS
@@ -67,7 +67,7 @@ class _Filter:
     result: str = ""
     event: str = ""
     children: bool = False
-    words: tuple[str, ...] = field(default=())
+    words: WordSearch = field(default_factory=WordSearch)
 
     def matches(self, entry: AuditEntry) -> bool:
         wanted = (
@@ -78,8 +78,7 @@ class _Filter:
         )
         if "parent" in entry.record and not self.children:
             return False
-        fits = all(not value or value in found for value, found in wanted)
-        return fits and all(word in entry.words for word in self.words)
+        return all(not value or value in found for value, found in wanted) and self.words.matches(entry.texts())
 
 
 @command(help="cli_help.command.audit_search")
@@ -120,8 +119,8 @@ def search(
     reader = terminal_reader(settings)
     now = time.time()
     start = parse_since(since, reader.zone) if since else now - (DEFAULT_DAYS if days is None else days) * DAY
-    folded = tuple(fold(" ".join(words)).split())
-    wanted = _Filter(_tool_name(tool), principal, result or "", event or "", children, folded)
+    searched = WordSearch(" ".join(words))
+    wanted = _Filter(_tool_name(tool), principal, result or "", event or "", children, searched)
     with state.open_audit_stores(settings) as stores:
         found = _newest(stores, wanted, start, limit)
     if as_json:
@@ -136,15 +135,13 @@ def search(
 
 
 def _tool_name(name: str) -> str:
-    """Return the present name of a tool or job, or an unknown name as it is: a client may have called it.
+    """Return the present name of a tool or job.
 
     Raises:
-        SaasusMcpError: no tool has this name, but others have nearly the same.
+        SaasusMcpError: no tool has this name; the hint names the nearest ones.
     """
     if not name or find_job(name) is not None:
         return name
-    with suppress(UnknownTool):
-        return load_catalogue().find(name).tool
     return find_operation(load_catalogue(), name).tool
 
 

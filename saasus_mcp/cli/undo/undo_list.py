@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue, UnknownTool, jobs
+from saasus_mcp.catalog import Catalogue, jobs
 from saasus_mcp.cli.terminal import format_json
 from saasus_mcp.cli.times import format_time, json_times
 from saasus_mcp.common.language import Language
@@ -45,19 +44,17 @@ class UndoFilter:
         """Return True if the entry is to be listed."""
         if not (entry.call.startswith(self.call) and entry.job.startswith(self.job)):
             return False
-        names = [entry.operation]
-        with suppress(UnknownTool):
-            names.append(catalogue.find(entry.operation).tool)
+        known = catalogue.get(entry.operation)
+        names = (entry.operation, known.tool if known is not None else "")
         return any(self.operation.lower() in name.lower() for name in names)
 
 
 def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> list[dict[str, Any]]:
     """Return the entries for programs, each with how far it can be undone."""
-    return [{**json_times(asdict(entry)), "undo": _preview_json(entry, catalogue)} for entry in entries]
+    return [{**json_times(asdict(entry)), "undo": _preview_json(preview_undo(catalogue, entry))} for entry in entries]
 
 
-def _preview_json(entry: UndoEntry, catalogue: Catalogue) -> dict[str, Any] | None:
-    preview = _preview(entry, catalogue)
+def _preview_json(preview: UndoPreview | None) -> dict[str, Any] | None:
     if preview is None:
         return None
     return {"extent": preview.extent, "approval": preview.needs_approval, "concerns": preview.subject}
@@ -81,7 +78,7 @@ def group_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader
 
 def call_lines(entry: UndoEntry, catalogue: Catalogue, reader: Reader) -> Iterator[str]:
     """Yield when and what a call changed, how far it can be undone, and who made it."""
-    preview = _preview(entry, catalogue)
+    preview = preview_undo(catalogue, entry)
     subject = preview.subject if preview is not None else ""
     subject = subject or format_json(entry.arguments, indent=None)[:MAX_ARGUMENTS]
     title = _title(entry, catalogue, reader.language)
@@ -104,7 +101,7 @@ def extent_text(preview: UndoPreview) -> Message:
 
 def _job_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
     newest, language = group[0], reader.language
-    previews = [preview for entry in group if (preview := _preview(entry, catalogue)) is not None]
+    previews = [preview for entry in group if (preview := preview_undo(catalogue, entry)) is not None]
     counts, approved = Counter(each.extent for each in previews), sum(each.needs_approval for each in previews)
     titles = Counter(_title(entry, catalogue, language) for entry in group)
     title = job_title(newest.job_name, language)
@@ -134,14 +131,6 @@ def job_title(name: str, language: Language) -> str:
 def _title(entry: UndoEntry, catalogue: Catalogue, language: Language) -> str:
     operation = catalogue.get(entry.operation)
     return visible_text(entry.operation) if operation is None else operation.title.text(language)
-
-
-def _preview(entry: UndoEntry, catalogue: Catalogue) -> UndoPreview | None:
-    """Return how far an entry can be undone, or None if another version made the call."""
-    try:
-        return preview_undo(catalogue, entry)
-    except UnknownTool:
-        return None
 
 
 def _time(entry: UndoEntry, reader: Reader) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.audit_search import END_SECONDS, ConsoleAuditEntry
 from saasus_mcp.hosting.console.audit_view import shown_outcome
@@ -14,7 +15,6 @@ from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
-from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp

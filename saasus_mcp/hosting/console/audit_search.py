@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
-from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 

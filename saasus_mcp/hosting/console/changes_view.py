@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any
 
-from saasus_mcp.catalog import UnknownTool
 from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.undo_actions import UndoRefused
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
-from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
-from saasus_mcp.server.pipeline.undo import UndoPreview, UndoStep, preview_undo
+from saasus_mcp.server.pipeline.undo import UndoStep, preview_undo
 from saasus_mcp.store.records import Approval, UndoEntry
 
 PAGE_SIZE = 50
@@ -127,7 +125,7 @@ def _step_row(step: UndoStep, reader: Reader) -> dict[str, Any]:
 
 def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterable[Listed[UndoEntry]]) -> dict[str, Any]:
     """Return whether what a change created was deleted by a later change, and what to say then of its undo."""
-    entry, preview = listed.record, _preview(service, listed.record)
+    entry, preview = listed.record, preview_undo(service.catalogue, listed.record)
     known = service.find_operation(entry.operation)
     gone = (
         known is not None
@@ -171,7 +169,7 @@ def _pending_undo(
 def _change_row(
     service: ConsoleService, listed: Listed[UndoEntry], reader: Reader, people: PagePeople
 ) -> dict[str, Any]:
-    entry, preview = listed.record, _preview(service, listed.record)
+    entry, preview = listed.record, preview_undo(service.catalogue, listed.record)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
     note = preview.note.text(reader.language) if preview is not None and preview.note is not None else ""
@@ -201,15 +199,8 @@ def _searched_texts(service: ConsoleService, listed: Listed[UndoEntry], people: 
 
 def subject_of(service: ConsoleService, entry: UndoEntry) -> str:
     """Return the name of what a change was made to; empty if another version made the call."""
-    preview = _preview(service, entry)
+    preview = preview_undo(service.catalogue, entry)
     return preview.subject if preview is not None else ""
-
-
-def _preview(service: ConsoleService, entry: UndoEntry) -> UndoPreview | None:
-    """Return how far an entry can be undone, or None if another version made the call."""
-    with suppress(UnknownTool):
-        return preview_undo(service.catalogue, entry)
-    return None
 
 
 def _indented(value: Any) -> str:

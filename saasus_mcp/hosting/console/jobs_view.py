@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import job_actions, job_files
 from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
-from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_report import shown_status
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of

@@ -9,9 +9,9 @@ from typing import Any
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
-from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.policy.model import Decision, Principal
 
 OUTCOMES = ("allow", "confirm", "approve", "deny")

@@ -99,13 +99,11 @@ class UndoPreview:
     note: Text | None
 
 
-def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview:
-    """Return the result that an undo would have, as far as the undo log tells.
-
-    Raises:
-        UnknownTool: another version of the program made the call.
-    """
-    operation = catalogue.find(entry.operation)
+def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
+    """Return the result that an undo would have, as far as the undo log tells; None if another version made the call."""
+    operation = catalogue.get(entry.operation)
+    if operation is None:
+        return None
     undo = operation.effects.undo
     inverses = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]

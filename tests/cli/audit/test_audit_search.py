@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from saasus_mcp.cli import state as cli_state
-from saasus_mcp.cli.audit.audit_entries import AuditEntry, fold
+from saasus_mcp.cli.audit.audit_entries import AuditEntry
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.person import Person
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.settings import read_settings
 from saasus_mcp.store.store import Store
@@ -167,7 +168,7 @@ def test_on_a_screen_each_line_has_one_row_under_its_day() -> None:
 def test_every_decision_has_a_text(action: str, language: Language) -> None:
     entry = AuditEntry(0.0, "c" * 32, ("decided",), {"event": "decided", "action": action}, "", Text("", ""))
     assert entry.action_text(language) not in ("", action)
-    assert fold(entry.action_text(language)) in entry.words
+    assert WordSearch(entry.action_text(language)).matches(entry.texts())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.access_view import view_access
 from saasus_mcp.hosting.console.approvals_view import view_approval, view_approvals
 from saasus_mcp.hosting.console.audit_search import AuditFilter, search_page
@@ -19,7 +20,6 @@ from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, Profi
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, LocalSessions
 from saasus_mcp.hosting.console.tools_view import view_tools
 from saasus_mcp.hosting.console.views import PageRequest, View, view_limits, view_secrets
-from saasus_mcp.hosting.console.word_search import WordSearch
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused

@@ -1,4 +1,4 @@
-"""The search of the console's pages: words of either language, in any order."""
+"""A search for words of either language, in any order: on the pages of the console, and in the audit log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class WordSearch:
         text: what the person typed. Letters of either width and case are equal.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = "") -> None:
         self.text = text
         self._words = _folded(text).split()[:MAX_WORDS]
 
