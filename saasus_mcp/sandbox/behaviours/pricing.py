@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from saasus_mcp.sandbox.behaviours.tenants import STRIPE, without_reservation
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall
@@ -36,10 +37,6 @@ def _unused(noun: str, owners: Callable[[State, Record], list[Record]]) -> Check
             raise not_now(f"The {noun} belongs to {owner['name']}.")
 
     return guard
-
-
-def _owners(state: State, table: str, field: str, record: Record) -> list[Record]:
-    return [owner for owner in state.rows(table) if record["id"] in owner[field]]
 
 
 def _units_of(state: State, unit: Record) -> list[Record]:
@@ -140,46 +137,38 @@ def _reset(call: SandboxCall) -> None:
     call.state.put("documents", (STRIPE,), {"is_registered": False})
 
 
+def _priced(
+    path: str, table: str, noun: str, owners: Callable[[State, Record], list[Record]], name: str = "name", **more: Any
+) -> CollectionResource:
+    """Return a collection of the price list, whose records have a unique name and are removed only while nothing uses them."""
+    guard = _unused(noun, owners)
+    return CollectionResource(f"/v1/pricing/{path}", table, noun, unique=(name,), new=_new(table), guard=guard, **more)
+
+
+def _held_in(table: str, field: str) -> Callable[[State, Record], list[Record]]:
+    """Return a function that lists the records of a table that hold a record in a field."""
+    return lambda state, record: [owner for owner in state.rows(table) if record["id"] in owner[field]]
+
+
 ROWS = (
-    CollectionResource(
-        "/v1/pricing/metering/units",
-        "metering_units",
-        "metering unit",
-        unique=("unit_name",),
-        constant=("unit_name",),
-        new=_new("metering_units"),
-        guard=_unused("metering unit", _units_of),
-    ),
-    CollectionResource(
-        "/v1/pricing/units",
+    _priced("metering/units", "metering_units", "metering unit", _units_of, "unit_name", constant=("unit_name",)),
+    _priced(
+        "units",
         "pricing_units",
         "pricing unit",
-        unique=("name",),
-        new=_new("pricing_units"),
+        _held_in("pricing_menus", "unit_ids"),
         check=_check_unit,
         view=lambda call, unit: _unit(call.state, unit),
-        guard=_unused("pricing unit", lambda state, unit: _owners(state, "pricing_menus", "unit_ids", unit)),
     ),
-    CollectionResource(
-        "/v1/pricing/menus",
+    _priced(
+        "menus",
         "pricing_menus",
         "menu",
-        unique=("name",),
-        new=_new("pricing_menus"),
+        _held_in("pricing_plans", "menu_ids"),
         check=_check_menu,
         view=lambda call, menu: _menu(call.state, menu),
-        guard=_unused("menu", lambda state, menu: _owners(state, "pricing_plans", "menu_ids", menu)),
     ),
-    CollectionResource(
-        "/v1/pricing/plans",
-        "pricing_plans",
-        "plan",
-        unique=("name",),
-        new=_new("pricing_plans"),
-        check=_check_plan,
-        view=_show_plan,
-        guard=_unused("plan", _tenants_of),
-    ),
+    _priced("plans", "pricing_plans", "plan", _tenants_of, check=_check_plan, view=_show_plan),
     CollectionResource("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
 )
 

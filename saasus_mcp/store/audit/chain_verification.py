@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.store.audit.hash_chain import (
     GENESIS_MAC,
     ChainBreak,
@@ -108,7 +108,9 @@ class _ChainWalk:
             if record.writer != writer:
                 writer, before, fitting = record.writer, self._start(record.writer), self._keys
             if record.number != before.number + 1:
-                yield ChainBreak(record.writer, before.number + 1, _gap(before.number, record.number))
+                late = record.number > before.number
+                fault = message("store.break.missing" if late else "store.break.out_of_place", next=record.number)
+                yield ChainBreak(record.writer, before.number + 1, fault)
             elif still_fitting := [key for key in fitting if _has_mac(key, before.mac, record)]:
                 fitting = still_fitting
             else:
@@ -120,12 +122,6 @@ class _ChainWalk:
     def _start(self, writer: str) -> ChainHead:
         mark = self._proven.get(writer)
         return ChainHead(writer, mark.number, mark.mac) if mark else ChainHead(writer, 0, GENESIS_MAC)
-
-
-def _gap(before: int, number: int) -> Message:
-    if number > before:
-        return message("store.break.missing", next=number)
-    return message("store.break.out_of_place", next=number)
 
 
 def _has_mac(key: bytes, before: str, record: ChainRecord) -> bool:

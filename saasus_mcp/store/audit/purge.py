@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from saasus_mcp.store.audit.hash_chain import ChainHead, PurgeMark
 from saasus_mcp.store.database.schema import audit, purged
@@ -27,17 +26,14 @@ def plan_purge(connection: Connection, before: float, by: str, at: float) -> Ite
     """
     cuts = _cuts(connection, before)
     old = {mark.writer: mark for mark in read_purge_marks(connection)}
+    unset = ChainHead("", 0, "")
     again = [
         mark
         for mark in old.values()
-        if mark.writer not in cuts and mark.purge.number <= _number(cuts.get(mark.purge.writer))
+        if mark.writer not in cuts and mark.purge.number <= cuts.get(mark.purge.writer, unset).number
     ]
-    unset = ChainHead("", 0, "")
     new = [PurgeMark(head.writer, head.number, head.mac, at, by, unset) for head in cuts.values()]
-    return _pieces([*new, *again])
-
-
-def _pieces(every: list[PurgeMark]) -> Iterator[tuple[PurgeMark, ...]]:
+    every = [*new, *again]
     return (tuple(every[start : start + CHAINS_PER_RECORD]) for start in range(0, len(every), CHAINS_PER_RECORD))
 
 
@@ -64,8 +60,9 @@ def execute_purge(connection: Connection, new: tuple[PurgeMark, ...]) -> int:
 def _cuts(connection: Connection, before: float) -> dict[str, ChainHead]:
     """Return the head of each chain's part that is deleted."""
     columns = (audit.c.writer, func.min(audit.c.number), func.max(audit.c.number))
-    old = {row[0]: row[2] for row in connection.execute(_grouped(columns, audit.c.at < before))}
-    young = {row[0]: row[1] for row in connection.execute(_grouped(columns, audit.c.at >= before))}
+    ends = select(*columns).group_by(audit.c.writer)
+    old = {row[0]: row[2] for row in connection.execute(ends.where(audit.c.at < before))}
+    young = {row[0]: row[1] for row in connection.execute(ends.where(audit.c.at >= before))}
     cuts = {}
     for writer, last in old.items():
         of_last = (audit.c.writer == writer, audit.c.number == min(last, young.get(writer, last + 1) - 1))
@@ -73,14 +70,6 @@ def _cuts(connection: Connection, before: float) -> dict[str, ChainHead]:
         if row is not None:
             cuts[writer] = ChainHead(*row)
     return cuts
-
-
-def _grouped(columns: tuple[Any, ...], where: ColumnElement[bool]) -> Select[Any]:
-    return select(*columns).where(where).group_by(audit.c.writer)
-
-
-def _number(head: ChainHead | None) -> int:
-    return head.number if head else 0
 
 
 def _mark(row: Row[Any]) -> PurgeMark:
