@@ -23,15 +23,15 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox
 	@$(BIN)/saasus-mcp demo
 
-test: $(READY)  ## every test but those of browser and proxies, on every core, each in one protocol era, with few examples for properties
+test: $(READY)  ## every test but those of browser and proxies, on every core, each in one protocol era, with few examples for properties, and samples of what is marked `exhaustive`: under four minutes on two cores
 	$(BIN)/pytest $(PARALLEL)
 
 test-fast: $(READY)  ## the tests that start no process and take no seconds: under a minute
 	$(BIN)/pytest $(PARALLEL) -m "not process and not slow"
 
-coverage: $(READY)  ## every test in both eras, with branch coverage, every example for properties, and a new interpreter for each process
+coverage: $(READY)  ## every test in both eras and every case marked `exhaustive`, with branch coverage, every example for properties, and a new interpreter for each process
 	@rm -f .coverage .coverage.*
-	SAASUS_MCP_TEST_FORK=0 $(BIN)/coverage run -m pytest $(PARALLEL) --every-variant --hypothesis-profile=ci
+	SAASUS_MCP_TEST_FORK=0 $(BIN)/coverage run -m pytest $(PARALLEL) --exhaustive --hypothesis-profile=ci
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

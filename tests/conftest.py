@@ -46,7 +46,8 @@ VARIANT = "era"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-variant", action="store_true", help="run each test in both protocol eras")
+    about = "run the tests marked `exhaustive`, each test in both protocol eras, and walks over all operations"
+    parser.addoption("--exhaustive", action="store_true", help=about)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,11 +111,11 @@ def _is_other_variant(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that can start processes. Leave out those of PostgreSQL where there is no server, and the other variants."""
+    """Mark tests that can start processes. Leave out those of PostgreSQL without a server, and what only `--exhaustive` runs."""
     from tests.support.databases import SERVER  # noqa: PLC0415 - see pytest_configure
 
     by_name = any("::" in each for each in config.args)
-    every_variant = config.getoption("--every-variant") or by_name
+    exhaustive = config.getoption("--exhaustive") or by_name
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
@@ -124,7 +125,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path.relative_to(TESTS).as_posix().startswith(SLOW_FOLDERS):
             item.add_marker("slow")
         without_server = SERVER is None and item.get_closest_marker("postgresql")
-        other_variant = not every_variant and _is_other_variant(item)
-        (left_out if without_server or other_variant else kept).append(item)
+        one_of_many = not exhaustive and (item.get_closest_marker("exhaustive") or _is_other_variant(item))
+        (left_out if without_server or one_of_many else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)

@@ -51,8 +51,8 @@ def test_an_expression_is_linear_by_construction(expressions: list[Expression]) 
 
 
 @pytest.mark.slow
-def test_an_expression_takes_time_in_proportion(expressions: list[Expression], every_variant: bool) -> None:
-    most = MOST_TEXTS if every_variant else FEW_TEXTS
+def test_an_expression_takes_time_in_proportion(expressions: list[Expression], exhaustive: bool) -> None:
+    most = MOST_TEXTS if exhaustive else FEW_TEXTS
     steep = {
         (str(each), *text): ratio
         for each in expressions

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpcore2
 import pytest
-from sqlalchemy import Engine, MetaData, event
+from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
@@ -33,6 +33,7 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
+from tests.support import variants
 from tests.support.databases import BACKENDS, create_database, open_stores
 
 _NUMBERS = itertools.count()
@@ -170,9 +171,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def every_variant(request: pytest.FixtureRequest) -> bool:
-    """Return whether a test plays both protocol eras, or one for each of its cases."""
-    return bool(request.config.getoption("--every-variant"))
+def exhaustive(request: pytest.FixtureRequest) -> bool:
+    """Return whether a test plays both protocol eras and all operations, or one era and a sample."""
+    return bool(request.config.getoption("--exhaustive"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_walks(exhaustive: bool) -> Iterator[None]:
+    """Walk over all operations, not over a sample of them, with `--exhaustive`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if exhaustive:
+            patch.setattr(variants, "SHARE", 1)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -216,19 +226,23 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Stop the engine of jobs without its wait of up to a second. Copy its SQLite tables: they take two thirds of its start."""
-    configure = engine_storage.engine_configuration
+    """Stop the engine of jobs without its wait of up to a second. Copy its SQLite tables, and compile its statements once."""
+    configure, model = engine_storage.engine_configuration, create_engine("sqlite://")
+    model.connect().close()  # the dialect asks the first connection what it needs to know
 
     def configure_quickly(url: str, schema: str) -> tuple[Any, Engine]:
         config, pool = configure(url, schema)
         database = Path(pool.url.database or "")
-        if not schema and not (database.exists() and database.stat().st_size):
-            database.write_bytes(_job_tables(tmp_path_factory.getbasetemp() / "model.jobs.db"))
+        if not schema:
+            pool.dialect, pool._compiled_cache = model.dialect, model._compiled_cache
+            if not (database.exists() and database.stat().st_size):
+                database.write_bytes(_job_tables(tmp_path_factory.getbasetemp() / "model.jobs.db"))
         return {**config, "notification_listener_polling_interval_sec": 0.01}, pool
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_storage, "engine_configuration", configure_quickly)
         yield
+    model.dispose()
 
 
 @cache

@@ -41,9 +41,11 @@ def as_text(operation: Operation) -> dict[str, Any]:
 @BY_ERA
 @pytest.mark.parametrize("kind", ["full", "compact"])
 async def test_every_operation_takes_its_arguments_as_text(catalogue: Catalogue, era: Era, kind: Any) -> None:
+    attempted = list[Operation]()
     async with start_session(catalogue, era, accept_question, kind=kind) as stage:
 
         async def attempt(operation: Operation) -> None:
+            attempted.append(operation)
             given: dict[str, Any] = as_text(operation)
             name = operation.tool
             if kind == "compact":
@@ -59,12 +61,11 @@ async def test_every_operation_takes_its_arguments_as_text(catalogue: Catalogue,
             sent = stage.api.to(operation)[-1]
             assert (sent.url.raw_path.decode(), sent.content) == (wanted.target, wanted.body or b"")
 
-        assert await run_over_operations(stage, catalogue, attempt) == {}
+        assert await run_over_operations(stage, catalogue, attempt, every=kind == "full") == {}
         begun = [
             record for record in stage.store.audit_records() if record["event"] == "begun" and "parent" not in record
         ]
-    async with start_session(catalogue, era, accept_question) as stage:
-        assert len(begun) == len(catalogue)
+    assert len(begun) == len(attempted)
     for record in begun:
         typed = complete_arguments(catalogue.find(record["operation"]))
         assert all(type(record["arguments"][name]) in (type(value), str) for name, value in typed.items())

@@ -195,7 +195,7 @@ async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> N
         async def attempt(operation: Operation) -> None:
             await stage.call(operation)
 
-        assert await run_over_operations(stage, graver, attempt) == {}
+        assert await run_over_operations(stage, graver, attempt, every=True) == {}
         refused = {
             record["operation"]: record for record in stage.store.audit_records() if record["event"] == "refused"
         }

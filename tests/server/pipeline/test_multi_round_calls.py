@@ -141,7 +141,7 @@ async def test_the_state_of_a_call_with_other_arguments_is_refused(catalogue: Ca
                 assert NOT_ASKED in reply_text(given) or "about another call" in refused(stage, given)
 
         assert await run_over_operations(stage, grave(catalogue), attack) == {}
-    assert tried >= 2 * 15, "nearly every destructive call has arguments to change"
+    assert tried >= 2 * (FEW - 1), "nearly every destructive call has arguments to change"
 
 
 async def test_the_state_of_another_tool_is_refused(catalogue: Catalogue) -> None:

@@ -35,9 +35,11 @@ from tests.support.pipeline import Era, StubApi, accept_question, build_pipeline
 @pytest.mark.slow
 @BY_ERA
 async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(catalogue: Catalogue, era: Era) -> None:
+    attempted = list[Operation]()
     async with start_session(catalogue, era, accept_question, kind="compact") as stage:
 
         async def attempt(operation: Operation) -> None:
+            attempted.append(operation)
             await approved(stage, operation) if operation.level == "critical" else None
             result = await stage.client.call_tool(*compact_call(operation))
             if not stage.fully_shown(result):
@@ -55,9 +57,9 @@ async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(
         begun = [
             record for record in stage.store.audit_records() if record["event"] == "begun" and "parent" not in record
         ]
-    assert sorted(record["operation"] for record in begun) == sorted(operation.key for operation in catalogue)
+    assert sorted(record["operation"] for record in begun) == sorted(operation.key for operation in attempted)
     proofs = {record["operation"] for record in begun if "proof" in record}
-    assert proofs == {one.key for one in catalogue if one.level not in ("read", "read_sensitive", "write")}
+    assert proofs == {one.key for one in attempted if one.level not in ("read", "read_sensitive", "write")}
 
 
 async def approved(stage: GateSession, operation: Operation) -> None:
@@ -85,7 +87,7 @@ async def test_each_calling_tool_refuses_the_other_classes_and_names_the_right_o
                 assert f"Use {right}." in reply_text(result)
             assert stage.api.sent == []
 
-        assert await run_over_operations(stage, catalogue, attack) == {}
+        assert await run_over_operations(stage, catalogue, attack, every=True) == {}
         refused = [record for record in stage.store.audit_records() if record["event"] == "refused"]
     assert [record["tool"] for record in refused] == [one.tool for one in catalogue for _ in range(2)]
     assert {record["field"] for record in refused} == {"name"}
