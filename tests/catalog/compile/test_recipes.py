@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
@@ -17,7 +18,10 @@ from saasus_mcp.catalog.compile.spec_file import SpecError
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 BROKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff、。] [\u3040-\u30ff\u4e00-\u9fff]")
 TYPED = [operation.key for operation in load_catalogue() if operation.level in ("destructive", "critical")]
-SOURCES = list(documents.read_operations(compiler.SPECS))
+SOURCES = {
+    f"{source.module}.{source.node['operationId']}": source for source in documents.read_operations(compiler.SPECS)
+}
+ROWS = effects.read_effects(compiler.SPECS / "effects.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,12 @@ def effects_table() -> dict[str, Any]:
     """Return the rows of the YAML file."""
     operations: dict[str, Any] = yaml.safe_load((compiler.SPECS / "effects.yaml").read_text(encoding="utf-8"))
     return operations
+
+
+@pytest.fixture(scope="module")
+def compiled() -> dict[str, dict[str, Any]]:
+    """Return the operations as they are. Their defaults are not filled in."""
+    return {key: compile_operation(source, ROWS[key], []) for key, source in SOURCES.items()}
 
 
 @pytest.mark.slow
@@ -213,11 +223,11 @@ def test_a_read_has_nothing_to_undo() -> None:
         ),
     ],
 )
-def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(key: str, recipe: dict[str, Any], said: str) -> None:
-    table = effects.read_effects(compiler.SPECS / "effects.yaml")
-    table[key] = {name: item for name, item in table[key].items() if name not in recipes.FORMS} | recipe
-    keys = [f"{source.module}.{source.node['operationId']}" for source in SOURCES]
-    operations = {name: compile_operation(source, table[name], []) for name, source in zip(keys, SOURCES, strict=True)}
+def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(
+    key: str, recipe: dict[str, Any], said: str, compiled: dict[str, dict[str, Any]]
+) -> None:
+    row = {name: item for name, item in ROWS[key].items() if name not in recipes.FORMS} | recipe
+    operations = {**compiled, key: compile_operation(SOURCES[key], row, [])}
     recipe_defaults.fill_recipe_defaults(operations[key], operations)
     found = list(recipe_checks.find_misfits(operations[key], operations))
     assert any(said in misfit for misfit in found), found
@@ -241,10 +251,8 @@ def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(key: str, rec
 def test_a_recipe_that_names_what_does_not_exist_is_an_error_and_no_traceback(
     recipe: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = effects.read_effects(compiler.SPECS / "effects.yaml")
-    table["auth.UpdateRole"] = {
-        name: item for name, item in table["auth.UpdateRole"].items() if name not in recipes.FORMS
-    } | recipe
+    row = {name: item for name, item in ROWS["auth.UpdateRole"].items() if name not in recipes.FORMS} | recipe
+    table = {**copy.deepcopy(ROWS), "auth.UpdateRole": row}
     monkeypatch.setattr(effects, "read_effects", lambda _: table)
     with pytest.raises(SpecError, match=rf"auth\.UpdateRole: {re.escape(said)}"):
         compiler.compile_catalogue()

@@ -254,7 +254,9 @@ def _random_history(seed: random.Random, plans: list[str]) -> list[dict[str, Any
     ]
 
 
-async def test_200_generated_tenants_agree_with_a_second_calculation_to_the_yen(tmp_path: Path, api: Sandbox) -> None:
+async def test_generated_tenants_agree_with_a_second_calculation_to_the_yen(
+    tmp_path: Path, api: Sandbox, exhaustive: bool
+) -> None:
     state, seed = sandbox_state(api), random.Random(17)  # noqa: S311 - no secret
     odd: dict[str, Any] = {
         "id": uid("tax", "odd"),
@@ -272,7 +274,7 @@ async def test_200_generated_tenants_agree_with_a_second_calculation_to_the_yen(
         ]
         for plan in state.rows("pricing_plans")
     }
-    ids = [uid("tenant", "generated", str(number)) for number in range(200)]
+    ids = [uid("tenant", "generated", str(number)) for number in range(200 if exhaustive else 60)]
     for number, tenant in enumerate(ids):
         put_tenant(state, tenant, *_random_history(seed, [*plans]), name=f"generated {number}")
         for meter in ("orders", "api_calls", "storage_gb"):
@@ -301,4 +303,4 @@ async def test_200_generated_tenants_agree_with_a_second_calculation_to_the_yen(
     zero = Decimal(0)
     assert {key for key in {*ours, *theirs} if ours.get(key, zero) != theirs.get(key, zero)} == set()
     assert report["counts"]["incomplete"] == 0
-    assert len(ours) > 200
+    assert len(ours) > len(ids)
