@@ -38,9 +38,9 @@ def compile_expression(text: str, names: tuple[str, ...] = TARGET) -> cel.Expres
         raise ExpressionError(message("catalog.invalid_expression", expression=repr(text), reason=reason)) from None
 
 
-def evaluate_expression(text: str, args: Mapping[str, Any], target: Any = None) -> Any:
+def evaluate_expression(text: str, arguments: Mapping[str, Any], target: Any = None) -> Any:
     """Return the value over `args` and `target`, or None if the expression selects a missing field."""
-    return evaluate_over(text, {"args": dict(args), "target": target})
+    return evaluate_over(text, {"args": dict(arguments), "target": target})
 
 
 def evaluate_over(text: str, variables: Mapping[str, Any]) -> Any:

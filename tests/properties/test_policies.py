@@ -49,9 +49,9 @@ def _truth(value: Any) -> bool:
 CONDITIONS: dict[str, Callable[[PolicyInput], bool]] = {
     "true": lambda _: True,
     "false": lambda _: False,
-    "args.n > 2": lambda case: _number(case.args.get("n")) > 2,
-    "has(args.n) && args.n == 1": lambda case: case.args.get("n") == 1 and case.args["n"] is not True,
-    "args.n": lambda case: _truth(case.args.get("n")),
+    "args.n > 2": lambda case: _number(case.arguments.get("n")) > 2,
+    "has(args.n) && args.n == 1": lambda case: case.arguments.get("n") == 1 and case.arguments["n"] is not True,
+    "args.n": lambda case: _truth(case.arguments.get("n")),
     'principal.id == "local:a"': lambda case: case.principal.id == "local:a",
     '"g" in principal.groups': lambda case: "g" in case.principal.groups,
     'principal.claims.level == "high"': lambda case: _known(case.principal.claims.get("level")) == "high",
@@ -91,7 +91,7 @@ policies = st.builds(_policy, st.lists(rules, max_size=14), st.sampled_from(["cl
 cases = st.builds(
     PolicyInput,
     operation=st.sampled_from(OPERATIONS),
-    args=st.fixed_dictionaries({}, optional={"n": st.sampled_from([0, 1, 2, 3, True, False, "x", None])}),
+    arguments=st.fixed_dictionaries({}, optional={"n": st.sampled_from([0, 1, 2, 3, True, False, "x", None])}),
     principal=st.builds(
         Principal,
         st.sampled_from(["local:a", "local:b", "own"]),

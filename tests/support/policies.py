@@ -28,7 +28,7 @@ def build_policy(*rules: Rule, **given: Any) -> RulePolicy:
 
 def build_case(operation: Operation, args: dict[str, Any] | None = None, **given: Any) -> PolicyInput:
     return PolicyInput(
-        **{"operation": operation, "args": args or {}, "principal": PRINCIPAL, "profile": "default", **given}
+        **{"operation": operation, "arguments": args or {}, "principal": PRINCIPAL, "profile": "default", **given}
     )
 
 

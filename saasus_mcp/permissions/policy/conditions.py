@@ -155,7 +155,7 @@ def _combined_expression(texts: tuple[str, ...]) -> cel.Expression | None:
 def _activation_data(case: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
     who = case.principal
     known = {"id": who.id, "groups": sorted(who.groups), "claims": _json(who.claims)}
-    facts = {"args": dict(case.args), "principal": known, "target": case.target, "impact": _json(case.impact)}
+    facts = {"args": dict(case.arguments), "principal": known, "target": case.target, "impact": _json(case.impact)}
     for state in unread:
         del facts[state]
     return facts

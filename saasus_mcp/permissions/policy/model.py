@@ -140,7 +140,7 @@ class PolicyInput:
     """
 
     operation: Operation
-    args: Mapping[str, Any]
+    arguments: Mapping[str, Any]
     principal: Principal
     profile: str = ""
     target: Any = None

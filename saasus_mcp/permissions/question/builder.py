@@ -69,7 +69,7 @@ class QuestionInput:
     """The input of a question.
 
     Attributes:
-        args: the validated arguments.
+        arguments: valid.
         requester: id of the principal.
         requester_name: name and address of the requester; may be empty.
         reason: of the requester, in their own words.
@@ -78,7 +78,7 @@ class QuestionInput:
     """
 
     operation: Operation
-    args: Mapping[str, Any]
+    arguments: Mapping[str, Any]
     destination: Destination
     requester: str
     inspection: CallInspection
@@ -91,7 +91,7 @@ class QuestionInput:
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     """Build the question, with all names read from the API."""
     table = load_question_texts()
-    builder = _Builder(asked, table, NameResolver(table.kinds, asked.args))
+    builder = _Builder(asked, table, NameResolver(table.kinds, asked.arguments))
     built = builder.build()
     if builder.names.unresolved:
         await builder.names.resolve(read)
@@ -130,7 +130,7 @@ class _Builder:
     @property
     def shown(self) -> dict[str, Any]:
         """Return the arguments with secrets hidden."""
-        return redact_arguments(self.asked.operation, self.asked.args)
+        return redact_arguments(self.asked.operation, self.asked.arguments)
 
     def build(self) -> Question:
         operation, inspection, row = self.asked.operation, self.asked.inspection, self.row
@@ -181,14 +181,14 @@ class _Builder:
 
     def _know_target(self) -> None:
         """Remember the target's name, so that it is not read twice."""
-        target, args = self.asked.operation.effects.target, self.asked.args
+        target, arguments = self.asked.operation.effects.target, self.asked.arguments
         if target is None or target.read is None or self.asked.inspection.snapshot.read_error:
             return
         for argument in self.asked.operation.path_parameters:
             kind = self._field(argument).kind
             known = self.table.kinds.get(kind)
             if known is not None and known.read == target.read and f"args.{argument}" in target.args.values():
-                self.names.remember(kind, args.get(argument), self.asked.inspection.snapshot.name)
+                self.names.remember(kind, arguments.get(argument), self.asked.inspection.snapshot.name)
 
     def _field(self, path: str) -> FieldText:
         """Return the texts of a field. Keys of a map may be ids, as those of attributes are."""
@@ -239,11 +239,11 @@ class _Builder:
         recipe, inspection = self.asked.operation.effects.diff, self.asked.inspection
         if recipe is None or inspection.before is None:
             return set()
-        return {name for name in recipe.now if name in self.asked.args}
+        return {name for name in recipe.now if name in self.asked.arguments}
 
     def _changes(self) -> Iterator[Change]:
         operation, inspection = self.asked.operation, self.asked.inspection
-        found = compare_fields(operation, self.asked.args, inspection.before) or ()
+        found = compare_fields(operation, self.asked.arguments, inspection.before) or ()
         beside_before, beside_after = self._present(), self.shown
         make = self._values().make
         for change in found:
@@ -280,7 +280,7 @@ class _Builder:
     def _present(self) -> dict[str, Any]:
         """Return the present values of the arguments: a present amount is in its present currency."""
         recipe = self.asked.operation.effects.diff
-        given = {"args": dict(self.asked.args), "result": self.asked.inspection.before}
+        given = {"args": dict(self.asked.arguments), "result": self.asked.inspection.before}
         return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -320,7 +320,7 @@ class _Builder:
     def _holds(self, line: QuestionLine) -> bool:
         inspection = self.asked.inspection
         given = {
-            "args": strip_nul(dict(self.asked.args)),
+            "args": strip_nul(dict(self.asked.arguments)),
             "target": inspection.snapshot.target,
             "before": strip_nul(inspection.before),
             "impact": inspection.impact.counts,
@@ -357,7 +357,7 @@ class _Builder:
             if self._holds(line):
                 yield QuestionWarning("consequence", self._filled(line.text, facts))
         for fact in facts.values():
-            if fact.name in self.asked.args and (distance := self._distance(fact.value)):
+            if fact.name in self.asked.arguments and (distance := self._distance(fact.value)):
                 yield QuestionWarning("consequence", one_of("question.far", distance, label=fact.label).both())
         if effects.say is not None:
             yield QuestionWarning("consequence", effects.say)
@@ -388,7 +388,7 @@ class _Builder:
         return {name for line in self.row.warn if self._holds(line) for name in self._placeholders(line) & measured}
 
     def _can_undo(self) -> bool:
-        return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)
+        return can_undo(self.asked.operation, self.asked.arguments, self.asked.inspection.before)
 
     def _undo(self) -> Text:
         """Return whether the call can be undone, and what does not come back."""

@@ -21,9 +21,9 @@ MAX_NAMES = 24
 class NameResolver:
     """Known names by id, and the ids whose names are wanted."""
 
-    def __init__(self, kinds: Mapping[str, NameSource], args: Mapping[str, Any]) -> None:
+    def __init__(self, kinds: Mapping[str, NameSource], arguments: Mapping[str, Any]) -> None:
         self._kinds = kinds
-        self._args = args
+        self._arguments = arguments
         self._known: dict[str, Value] = {}
         self.unresolved: dict[str, tuple[str, Any]] = {}
 
@@ -55,9 +55,9 @@ class NameResolver:
         self.unresolved.clear()
 
     async def _read(self, key: str, kind: NameSource, id_: Any, read: ApiReader) -> None:
-        args = evaluate_each(kind.args, {"args": dict(self._args), "id": id_})
+        arguments = evaluate_each(kind.args, {"args": dict(self._arguments), "id": id_})
         try:
-            seen = await read(kind.read, args)
+            seen = await read(kind.read, arguments)
         except SaasusMcpError as error:
             self._known[key] = UnresolvedId(str(id_), str(error.message))
             return
@@ -65,6 +65,6 @@ class NameResolver:
         if why:
             self._known[key] = UnresolvedId(str(id_), why)
             return
-        name = evaluate_over(kind.name, {"args": dict(self._args), "id": id_, "result": seen.answer})
+        name = evaluate_over(kind.name, {"args": dict(self._arguments), "id": id_, "result": seen.answer})
         said = clean_name(name)
         self._known[key] = NamedItem(said, str(id_)) if said else UnresolvedId(str(id_), ReadFailure.NOT_FOUND)

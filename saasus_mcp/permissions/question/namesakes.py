@@ -80,12 +80,12 @@ class NamesakeFinder:
         for kind, ids in _shown_ids(asked).items():
             among = kinds[kind].among
             if among is not None:
-                items = await self._items(among, asked.args, read)
+                items = await self._items(among, asked.arguments, read)
                 found += [Namesakes(kind, *each) for each in items.namesakes_of(ids)]
         return found
 
-    async def _items(self, among: NameList, args: Mapping[str, Any], read: ApiReader) -> _NamedItems:
-        wanted = evaluate_each(among.args, {"args": dict(args)})
+    async def _items(self, among: NameList, arguments: Mapping[str, Any], read: ApiReader) -> _NamedItems:
+        wanted = evaluate_each(among.args, {"args": dict(arguments)})
         key = compact_json([among.read, wanted])
         if key not in self._lists:
             self._lists[key] = await _read_items(among, wanted, read)
@@ -99,20 +99,20 @@ def _shown_ids(asked: QuestionInput) -> dict[str, set[str]]:
     if target is not None:
         argument = next(iter(target.identifying[-1:]), "")
         for kind in (kind for kind, source in kinds.items() if argument and source.read == target.read):
-            ids[kind].add(str(asked.args.get(argument, "")))
-    for name, value in asked.args.items():
+            ids[kind].add(str(asked.arguments.get(argument, "")))
+    for name, value in asked.arguments.items():
         kind = load_question_texts().field(asked.operation.key, name).kind
         if kind in kinds:
             ids[kind] |= {str(each) for each in (value if isinstance(value, list) else [value])}
     return ids
 
 
-async def _read_items(among: NameList, args: Mapping[str, Any], read: ApiReader) -> _NamedItems:
+async def _read_items(among: NameList, arguments: Mapping[str, Any], read: ApiReader) -> _NamedItems:
     """Return the items of a list; none if it cannot be read in time."""
     listed: Any = ()
     with anyio.move_on_after(READ_DEADLINE):
         try:
-            answer = (await read(among.read, args)).answer
+            answer = (await read(among.read, arguments)).answer
         except SaasusMcpError:
             return _NamedItems()
         listed = answer.get(among.items) if isinstance(answer, dict) else ()

@@ -62,7 +62,7 @@ class PolicyEvaluator:
         needs = self.policy.required_state(case.operation, case.principal, case.profile)
         if needs and not call.probe:
             inspect = inspect_call if "impact" in needs else inspect_target
-            seen = await inspect(case.operation, case.args, self.destination.saas_id, read)
+            seen = await inspect(case.operation, case.arguments, self.destination.saas_id, read)
             impact = {**seen.impact.counts, **seen.impact.displayed} if "impact" in needs else None
             case = replace(case, target=seen.snapshot.target, impact=impact)
         return self.policy.decide(case)

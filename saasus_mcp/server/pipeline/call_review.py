@@ -77,9 +77,9 @@ async def review_call(
 
 
 def _without_unknown(read: ApiReader, unknown: str) -> ApiReader:
-    async def made(key: str, args: Mapping[str, Any]) -> ReadResult:
-        if unknown in args.values():
+    async def made(key: str, arguments: Mapping[str, Any]) -> ReadResult:
+        if unknown in arguments.values():
             return ReadResult(read_error=ReadFailure.TARGET_UNREAD)
-        return await read(key, args)
+        return await read(key, arguments)
 
     return made

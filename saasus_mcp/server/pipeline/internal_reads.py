@@ -52,10 +52,10 @@ class InternalReads:
         """
         principal = parent.principal.without_narrowing
 
-        async def read(key: str, args: Mapping[str, Any]) -> ReadResult:
+        async def read(key: str, arguments: Mapping[str, Any]) -> ReadResult:
             try:
                 operation = self.catalogue.find(key)
-                call = prepare_internal_call(operation, args, principal, deadline or parent.deadline, parent)
+                call = prepare_internal_call(operation, arguments, principal, deadline or parent.deadline, parent)
             except SaasusMcpError as error:
                 return ReadResult(read_error=str(error.message))
             generation = self.policy.generation
