@@ -15,8 +15,7 @@ from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.text import quote_name
 from saasus_mcp.permissions.inspection.impact import Impact, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
-from saasus_mcp.permissions.inspection.target import ReadResult, TargetSnapshot, clean_name
+from saasus_mcp.permissions.inspection.target import ReadResult, TargetSnapshot, clean_name, encode_snapshot
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from saasus_mcp.cli import commands
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
+from saasus_mcp.permissions.inspection.target import encode_snapshot
 from saasus_mcp.store.records import Approval
 from saasus_mcp.store.store import Store
 from tests.support.processes import TIMEOUT, run_module, start_module

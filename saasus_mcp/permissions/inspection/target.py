@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import Any
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.text import escape_quotes, fold_name, visible_text
-from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
+from saasus_mcp.permissions.approval.proof import json_digest
+from saasus_mcp.permissions.inspection.difference import FieldChange, differing_parts
 
 ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
@@ -26,6 +28,8 @@ STATUS_NOT_FOUND = 404
 OWNER_ARGUMENTS = ("tenant_id", "user_id", "env_id")
 NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
 """Arguments that name the created item. The first one present is used."""
+MAX_STORED_LENGTH = 400
+"""Characters of a text, or of a value's JSON, in a snapshot; of a longer one the beginning is kept, and a digest of the whole."""
 
 
 class ReadFailure(StrEnum):
@@ -122,3 +126,34 @@ def target_identity(operation: Operation, arguments: Mapping[str, Any]) -> str:
         created = next((name for name in NAME_ARGUMENTS if name not in named and arguments.get(name) is not None), None)
         named |= {created: fold_name(str(arguments[created]))} if created is not None else {}
     return compact_json(named)
+
+
+def encode_snapshot(fields: Mapping[str, Any], *, seen: bool) -> str:
+    """Return the bound fields as a text that is equal if and only if nothing changed."""
+    return json.dumps({"fields": {name: _short(value) for name, value in fields.items()}, "seen": seen}, sort_keys=True)
+
+
+def was_readable(bound: str) -> bool:
+    """Return whether the target could be read."""
+    return bool(json.loads(bound)["seen"])
+
+
+def snapshot_changes(before: str, after: str) -> list[FieldChange]:
+    """Return the difference between two snapshots, field by field."""
+    was, now = (json.loads(text)["fields"] for text in (before, after))
+    return [
+        _change(name, was.get(name, [None]), now.get(name, [None]))
+        for name in {**was, **now}
+        if was.get(name) != now.get(name)
+    ]
+
+
+def _change(name: str, was: list[Any], now: list[Any]) -> FieldChange:
+    before, after = differing_parts(was[0], now[0])
+    return FieldChange(name.removeprefix("target."), before, after, "change" if before != after else "unshown")
+
+
+def _short(value: Any) -> list[Any]:
+    # Sorted, since what an expression makes has its keys in any order.
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return [value] if len(text) <= MAX_STORED_LENGTH else [text[:MAX_STORED_LENGTH], json_digest(value)]

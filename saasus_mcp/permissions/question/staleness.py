@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.permissions.inspection.snapshot import snapshot_changes, was_readable
-from saasus_mcp.permissions.inspection.target import TargetSnapshot
+from saasus_mcp.permissions.inspection.target import TargetSnapshot, snapshot_changes, was_readable
 from saasus_mcp.permissions.question.content import UnresolvedId
 from saasus_mcp.permissions.question.formatting import Formatted, ReadError
 from saasus_mcp.permissions.question.values import ValueFactory
