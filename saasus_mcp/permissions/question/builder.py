@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import string
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over as evaluated
 from saasus_mcp.catalog.model import Effects, Operation
@@ -31,33 +29,28 @@ from saasus_mcp.permissions.inspection.inverse_calls import can_undo
 from saasus_mcp.permissions.inspection.target import ApiReader, is_whole_name
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
-    CalendarDate,
     Change,
     Detail,
     Fact,
-    LabelledValue,
     NamedItem,
     NoValue,
     Quantity,
     Question,
     QuestionWarning,
     Sentence,
-    Timestamp,
     UnreadableValue,
     Value,
-    ValueList,
 )
 from saasus_mcp.permissions.question.formatting import ReadError, is_shown_whole
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
-from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
+from saasus_mcp.permissions.question.values import ValueFactory, distance_from, format_decimal, make_quoted_label
 from saasus_mcp.saasus.secret_paths import redact_arguments
 
 PRICED = frozenset({"money", "tiers"})
 """Kinds of value that other fields make another price: the currency and the interval."""
 REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
 """Read errors that the question does not repeat: an absent record, and an unreadable target, which has its own warning."""
-FAR_SECONDS = 366 * 86_400
 MAX_LEAD = 2
 EMPTY_ROW = QuestionRecipe(ask=())
 LONG_NAME = "target name"
@@ -91,7 +84,7 @@ class QuestionInput:
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     """Build the question, with all names read from the API."""
     table = load_question_texts()
-    builder = _Builder(asked, table, NameResolver(table.kinds, asked.arguments))
+    builder = _Builder(asked, table)
     built = builder.build()
     if builder.names.unresolved:
         await builder.names.resolve(read)
@@ -110,27 +103,32 @@ def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
         yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
 
-def is_far(at: float, now: float) -> Literal["future", "past"] | None:
-    """Return the direction of a time that is more than a year away: nobody meters, bills or plans then."""
-    if abs(at - now) <= FAR_SECONDS:
-        return None
-    return "future" if at > now else "past"
-
-
-@dataclass(slots=True)
 class _Builder:
-    asked: QuestionInput
-    table: QuestionTexts
-    names: NameResolver
+    """Builds one question.
 
-    @property
-    def row(self) -> QuestionRecipe:
-        return self.table.rows.get(self.asked.operation.key, EMPTY_ROW)
+    Attributes:
+        shown: the arguments with secrets hidden.
+        known: the variables of the conditions of lines.
+        headlines, warnings: the lines whose condition holds.
+    """
 
-    @property
-    def shown(self) -> dict[str, Any]:
-        """Return the arguments with secrets hidden."""
-        return redact_arguments(self.asked.operation, self.asked.arguments)
+    def __init__(self, asked: QuestionInput, table: QuestionTexts) -> None:
+        operation, inspection = asked.operation, asked.inspection
+        self.asked = asked
+        self.table = table
+        self.names = NameResolver(table.kinds, asked.arguments)
+        self.row = table.rows.get(operation.key, EMPTY_ROW)
+        self.shown = redact_arguments(operation, asked.arguments)
+        self.can_undo = can_undo(operation, asked.arguments, inspection.before)
+        self.known = {
+            "args": strip_nul(dict(asked.arguments)),
+            "target": inspection.snapshot.target,
+            "before": strip_nul(inspection.before),
+            "impact": inspection.impact.counts,
+        }
+        self.headlines = [line for line in self.row.ask if self._holds(line)]
+        self.warnings = [line for line in self.row.warn if self._holds(line)]
+        self.make = ValueFactory(self._field, self.names.name_of, frozenset(table.kinds)).make
 
     def build(self) -> Question:
         operation, inspection, row = self.asked.operation, self.asked.inspection, self.row
@@ -172,7 +170,7 @@ class _Builder:
             changes=self._led(changes, MAX_LEAD - len(lead)),
             reach=tuple(facts[name] for name in ordered if name in reach),
             warnings=tuple(self._warnings(facts)),
-            undo=self._undo() if self._can_undo() else None,
+            undo=self._undo() if self.can_undo else None,
             reason=self.asked.reason,
             typed=Text(inspection.snapshot.name, inspection.snapshot.name) if self.asked.typed else None,
             details=tuple(self._details()),
@@ -199,9 +197,6 @@ class _Builder:
         name = self.names.name_of(kind, last) if kind in self.table.kinds else None
         return FieldText(make_quoted_label(name.name if isinstance(name, NamedItem) else last))
 
-    def _values(self) -> ValueFactory:
-        return ValueFactory(self._field, self.names.name_of, frozenset(self.table.kinds))
-
     def _measured(self, name: str) -> MetricText:
         return self.table.measures.get(name, MetricText())
 
@@ -211,7 +206,7 @@ class _Builder:
         for name in self.asked.operation.input_schema["properties"]:
             if name in shown:
                 field = self._field(name)
-                yield Fact(name, field.label, self._values().make(shown[name], field, name, shown))
+                yield Fact(name, field.label, self.make(shown[name], field, name, shown))
 
     def _long_name(self) -> dict[str, Fact]:
         """Return the fact that stands for the target's name if the headline does not have all of it."""
@@ -232,7 +227,7 @@ class _Builder:
         field = FieldText(found.label, measured.kind, "", measured.choices, measured.unit, measured.pairs)
         if isinstance(found.value, int) and not isinstance(found.value, bool):
             return Quantity(format_decimal(found.value), measured.unit)
-        return self._values().make(found.raw_value, field, found.name)
+        return self.make(found.raw_value, field, found.name)
 
     def _compared(self) -> set[str]:
         """Return the arguments that are shown as changes, or that would change nothing."""
@@ -245,7 +240,6 @@ class _Builder:
         operation, inspection = self.asked.operation, self.asked.inspection
         found = compare_fields(operation, self.asked.arguments, inspection.before) or ()
         beside_before, beside_after = self._present(), self.shown
-        make = self._values().make
         for change in found:
             if change.field.split(".", 1)[0] in self.row.hide:
                 continue
@@ -254,8 +248,8 @@ class _Builder:
             yield Change(
                 change.field,
                 self._label(change.field, field),
-                make(before, field, change.field, beside_before),
-                make(after, field, change.field, beside_after),
+                self.make(before, field, change.field, beside_before),
+                self.make(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
         yield from self._repriced({change.field for change in found}) if found else ()
@@ -263,13 +257,12 @@ class _Builder:
     def _repriced(self, changed: Collection[str]) -> Iterator[Change]:
         """Yield the amounts that stay the same number, but become another price, as in another currency."""
         beside_before, beside_after = self._present(), self.shown
-        make = self._values().make
         for name in beside_after:
             field = self._field(name)
             if field.kind not in PRICED or name in changed or name not in beside_before:
                 continue
-            before = make(beside_before[name], field, name, beside_before)
-            after = make(beside_after[name], field, name, beside_after)
+            before = self.make(beside_before[name], field, name, beside_before)
+            after = self.make(beside_after[name], field, name, beside_after)
             if before != after:
                 yield Change(name, field.label, before, after)
 
@@ -314,18 +307,11 @@ class _Builder:
     def _asked_as(self, facts: Mapping[str, Fact]) -> QuestionLine | None:
         """Return the first matching headline whose values are all known, or the first matching one."""
         unknown = {name for name, fact in facts.items() if isinstance(fact.value, NoValue | UnreadableValue)}
-        lines = [line for line in self.row.ask if self._holds(line)]
-        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
+        lines = (line for line in self.headlines if not self._placeholders(line) & unknown)
+        return next(lines, self.headlines[0] if self.headlines else None)
 
     def _holds(self, line: QuestionLine) -> bool:
-        inspection = self.asked.inspection
-        given = {
-            "args": strip_nul(dict(self.asked.arguments)),
-            "target": inspection.snapshot.target,
-            "before": strip_nul(inspection.before),
-            "impact": inspection.impact.counts,
-        }
-        return not line.when or evaluated(line.when, given) is True
+        return not line.when or evaluated(line.when, self.known) is True
 
     @staticmethod
     def _placeholders(line: QuestionLine | None) -> set[str]:
@@ -353,42 +339,22 @@ class _Builder:
             yield QuestionWarning(
                 "unseen", message("question.target_unread", why=ReadError(snapshot.read_error)).both()
             )
-        for line in self.row.warn:
-            if self._holds(line):
-                yield QuestionWarning("consequence", self._filled(line.text, facts))
+        for line in self.warnings:
+            yield QuestionWarning("consequence", self._filled(line.text, facts))
         for fact in facts.values():
-            if fact.name in self.asked.arguments and (distance := self._distance(fact.value)):
+            if fact.name in self.asked.arguments and (distance := distance_from(self.asked.now, fact.value)):
                 yield QuestionWarning("consequence", one_of("question.far", distance, label=fact.label).both())
         if effects.say is not None:
             yield QuestionWarning("consequence", effects.say)
-        if effects.undo is not None and not self._can_undo():
+        if effects.undo is not None and not self.can_undo:
             lost = effects.undo.kind == "lost"
             yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
         yield from effect_warnings([effects])
 
-    def _distance(self, value: Value) -> Literal["future", "past"] | None:
-        """Return whether a time, or one in a list, is so far from now that it may be a mistake."""
-        match value:
-            case Timestamp(seconds=seconds):
-                return is_far(seconds, self.asked.now)
-            case CalendarDate(date=day):
-                with suppress(ValueError):
-                    return is_far(
-                        datetime.fromisoformat(f"{day}-01"[:10]).replace(tzinfo=UTC).timestamp(), self.asked.now
-                    )
-            case LabelledValue(value=inner):
-                return self._distance(inner)
-            case ValueList(items=items):
-                return next(filter(None, map(self._distance, items)), None)
-        return None
-
     def _warned_metrics(self) -> set[str]:
         """Return the metrics that a warning states: no fact repeats them."""
         measured = {found.name for found in self.asked.inspection.impact.findings}
-        return {name for line in self.row.warn if self._holds(line) for name in self._placeholders(line) & measured}
-
-    def _can_undo(self) -> bool:
-        return can_undo(self.asked.operation, self.asked.arguments, self.asked.inspection.before)
+        return {name for line in self.warnings for name in self._placeholders(line) & measured}
 
     def _undo(self) -> Text:
         """Return whether the call can be undone, and what does not come back."""
@@ -397,7 +363,7 @@ class _Builder:
             return one_of("question.undo", "lost").both()
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note
-        kind = "undoable" if self._can_undo() else undo.kind
+        kind = "undoable" if self.can_undo else undo.kind
         said = one_of("question.undo", "undoable_approved" if kind == "undoable" and undo.critical else kind).both()
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal, cast
@@ -32,6 +34,7 @@ from saasus_mcp.permissions.question.content import (
     ValueList,
 )
 
+FAR_SECONDS = 366 * 86_400
 MAX_TEXT_LENGTH = 200
 """Characters of a text that are shown whole."""
 HEAD_LENGTH, TAIL_LENGTH = 120, 60
@@ -299,3 +302,20 @@ _MAKERS: Mapping[str, Callable[[ValueFactory, Any, FieldText, Mapping[str, Any]]
     "prices": _prices,
     "usage": _usage,
 }
+
+
+def distance_from(now: float, value: Value) -> Literal["future", "past"] | None:
+    """Return the direction of a time, or of one in a list, that is more than a year away: nobody meters, bills or plans then."""
+    match value:
+        case Timestamp(seconds=seconds):
+            if abs(seconds - now) > FAR_SECONDS:
+                return "future" if seconds > now else "past"
+        case CalendarDate(date=day):
+            with suppress(ValueError):
+                at = datetime.fromisoformat(f"{day}-01"[:10]).replace(tzinfo=UTC).timestamp()
+                return distance_from(now, Timestamp(at))
+        case LabelledValue(value=inner):
+            return distance_from(now, inner)
+        case ValueList(items=items):
+            return next(filter(None, (distance_from(now, item) for item in items)), None)
+    return None
