@@ -68,32 +68,21 @@ def _check(operation: Operation, arguments: object, coercion: Coercion | None) -
     for path in handles:
         _check_handle(operation, path)
     validation.validate_arguments(operation, values)
-    for names in operation.exactly_one:
-        if sum(name in values for name in names) != 1:
-            fault = message("arguments.exactly_one", names=names)
-            raise InvalidArguments((names[0],), fault, message("arguments.exactly_one_hint"))
-    _require_body_field(operation, values)
     return Arguments(values)
-
-
-def _require_body_field(operation: Operation, values: Mapping[str, Any]) -> None:
-    fields = [name for name in operation.input_schema.get("properties", {}) if name not in operation.addressing]
-    if operation.body and fields and not any(name in values for name in fields):
-        fault = message("arguments.no_field", tool=operation.tool)
-        raise InvalidArguments((), fault, message("arguments.no_field_hint", names=tuple(fields)))
 
 
 def _copy(
     tool: str, schema: Schema, arguments: object, coercion: Coercion | None
 ) -> tuple[dict[str, Any], list[JsonPath]]:
     """Return the arguments as plain JSON, and the paths of the secret handles in them."""
-    if isinstance(arguments, Mapping):
+    if isinstance(arguments, Mapping):  # before the copy, which is more work and has the same names
         _require_declared(tool, schema, arguments)
     copier = JsonCopier(HANDLE_SCHEME, coercion)
     values = copier.copy(arguments)
     if not isinstance(values, dict):
         raise InvalidArguments.at((), "arguments.not_object")
-    _require_declared(tool, schema, values)
+    if not isinstance(arguments, Mapping):  # but the text of an object
+        _require_declared(tool, schema, values)
     return values, copier.prefixed
 
 

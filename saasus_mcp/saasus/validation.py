@@ -28,7 +28,10 @@ _DATE = re.compile(r"\s*[0-9]{4}\s*[-/.年]\s*[0-9]{1,2}(?![0-9])", re.ASCII)
 
 
 def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
-    """Check the arguments against the operation's schema and, for a body of several variants, the variant they name.
+    """Check the arguments against the operation's schema, and against what its schema does not say.
+
+    That is the variant which a body of several variants names, the arguments of which there must be exactly one, and that
+    a body is not empty.
 
     Raises:
         InvalidArguments: a field does not fit. Only the first is reported.
@@ -39,6 +42,15 @@ def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
         tag = operation.variants[0]
         body = {name: value for name, value in values.items() if name not in operation.addressing}
         _raise_first_error(_validator(operation, values[tag]), body, (tag, values[tag]))
+    for names in operation.exactly_one:
+        if sum(name in values for name in names) != 1:
+            fault = message("arguments.exactly_one", names=names)
+            raise InvalidArguments((names[0],), fault, message("arguments.exactly_one_hint"))
+    if operation.body:
+        fields = [name for name in operation.input_schema.get("properties", {}) if name not in operation.addressing]
+        if fields and not any(name in values for name in fields):
+            fault = message("arguments.no_field", tool=operation.tool)
+            raise InvalidArguments((), fault, message("arguments.no_field_hint", names=tuple(fields)))
 
 
 def validate_schema(schema: Schema, values: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,7 +15,6 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.language import Text
-from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 
 READ_DEADLINE = 8.0
@@ -82,14 +81,10 @@ async def assess_impact(
     """Make the reads of the impact, each once and all in parallel, and return the findings."""
     measures = operation.effects.impact
     month = (today or datetime.now(UTC).date()).strftime("%Y-%m")
-    wanted = {measure.name: _wanted(measure, arguments, target, month) for measure in measures}
-    answers = await _read(wanted.values(), read)
+    wanted = [_wanted(measure, arguments, target, month) for measure in measures]
+    results = await _read(wanted, read)
     findings = tuple(
-        _found(
-            measure, arguments, target, each if isinstance(each, ReadResult) else answers.get(each.id, READ_TIMED_OUT)
-        )
-        for measure in measures
-        for each in (wanted[measure.name],)
+        _found(measure, arguments, target, result) for measure, result in zip(measures, results, strict=True)
     )
     affected = operation.effects.affects_users
     if isinstance(affected, str):
@@ -102,11 +97,7 @@ class _Wanted:
     """A read to make; metrics that need the same read share it."""
 
     key: str
-    args: Mapping[str, Any]
-
-    @property
-    def id(self) -> str:
-        return json_digest({"read": self.key, "args": dict(self.args)})
+    arguments: Mapping[str, Any]
 
 
 def _wanted(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
@@ -123,22 +114,22 @@ def _wanted(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, mo
     return _Wanted(measure.read, wanted)
 
 
-async def _read(wanted: Iterable[_Wanted | ReadResult], read: ApiReader) -> dict[str, ReadResult]:
-    """Return the answers that came in time, by the ids of the reads."""
-    answers: dict[str, ReadResult] = {}
+async def _read(wanted: Sequence[_Wanted | ReadResult], read: ApiReader) -> list[ReadResult]:
+    """Return the results in the order of what is wanted. A read that takes too long has timed out."""
+    unique = [each for at, each in enumerate(wanted) if isinstance(each, _Wanted) and each not in wanted[:at]]
+    results = [READ_TIMED_OUT] * len(unique)
 
-    async def ask(item: _Wanted) -> None:
+    async def ask(at: int, item: _Wanted) -> None:
         try:
-            answers[item.id] = await read(item.key, item.args)
+            results[at] = await read(item.key, item.arguments)
         except SaasusMcpError as error:
-            answers[item.id] = ReadResult(read_error=str(error.message))
+            results[at] = ReadResult(read_error=str(error.message))
 
-    unique = {item.id: item for item in wanted if isinstance(item, _Wanted)}
     with anyio.move_on_after(READ_DEADLINE):
         async with anyio.create_task_group() as group:
-            for item in unique.values():
-                group.start_soon(ask, item)
-    return answers
+            for at, item in enumerate(unique):
+                group.start_soon(ask, at, item)
+    return [each if isinstance(each, ReadResult) else results[unique.index(each)] for each in wanted]
 
 
 def _found(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, seen: ReadResult) -> ImpactFinding:

@@ -125,7 +125,8 @@ class AuditRecorder:
 
         It is nothing for a read, unless the read is a step of a job or undoes a call: each can be made only once.
         """
-        operation, claim = call.operation, job_grants.grant_claim(call)
+        operation = call.operation
+        claim = None if call.job_step is None else job_grants.grant_claim(call)
         if operation.reads and claim is None and call.undo_ref is None:
             return None
         inspection = authorized.inspection

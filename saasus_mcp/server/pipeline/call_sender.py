@@ -185,7 +185,8 @@ class CallSender:
         collector = SecretCollector()
         hide = collector.add if call.is_visible else redact
         shape = partial(build_answer, operation, response, hide, known)
-        is_large = len(response.body) > worker_threads.LARGE_BYTES or worker_threads.is_large(arguments)
+        is_large = len(response.body) > worker_threads.LARGE_BYTES
+        is_large = is_large or (bool(operation.secret_inputs) and worker_threads.is_large(arguments))
         answer = await worker_threads.run_in_worker(principal, shape) if is_large else shape()
         if collector.collected:
             await self._store_secrets(call, collector)

@@ -64,13 +64,14 @@ class InternalReads:
                 await self.recorder.record_refusal(call, Authorized(decision), "denied")
                 return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
             answer = await self.sender.send(call, Authorized(decision, generation=generation))
-            if answer.ok:
+            if not answer.ok:
+                failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
+                return ReadResult(read_error=failure, status=answer.status)
+            if parent.operation.secret_inputs:  # no other argument can be a secret or a handle
                 known = await self._known_secrets(parent)
                 if known.redact(answer.structured) is not answer.structured:
                     return ReadResult(read_error=ReadFailure.REPEATS_SECRET, status=answer.status)
-                return ReadResult(answer.structured, status=answer.status)
-            failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
-            return ReadResult(read_error=failure, status=answer.status)
+            return ReadResult(answer.structured, status=answer.status)
 
         return read
 

@@ -112,7 +112,9 @@ def prepare_call(
         # Do not help with the arguments of a tool that the connection does not offer.
         require_not_narrowed(operation, call.principal)
         raise
-    step = call.job_step
+    step, reason = call.job_step, call.reason
+    if reason:
+        reason = sanitize_reason(reason, secrets, secret_values(operation, arguments))
     return PreparedCall(
         operation,
         arguments,
@@ -123,7 +125,7 @@ def prepare_call(
         job_step=step,
         deadline=call.deadline or deadline,
         progress=call.progress,
-        reason=sanitize_reason(call.reason, secrets, secret_values(operation, arguments)),
+        reason=reason,
         on_rate_limit=call.on_rate_limit,
         id=step.call_id if step is not None and step.step else _new_id(),
     )

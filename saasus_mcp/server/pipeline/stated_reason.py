@@ -30,7 +30,5 @@ def reason_from_meta(meta: Mapping[str, Any] | None) -> str:
 
 def sanitize_reason(reason: str, secrets: KnownSecrets, argument_secrets: Iterable[str]) -> str:
     """Return the reason on one line, with every character visible, without the secrets of the server and of the call."""
-    if not reason:
-        return ""
     text = scrub_text(secrets.with_texts(argument_secrets).text(" ".join(reason.split())))
     return " ".join(visible_text(text, mark=" ").split())[:MAX_REASON_LENGTH]
