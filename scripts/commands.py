@@ -32,7 +32,7 @@ What `saasus-mcp COMMAND --help` says, for every command. Made by `scripts/comma
 
 [English](commands.md)
 
-すべてのコマンドの `saasus-mcp コマンド --help --lang ja` の内容です。`scripts/commands.py` が生成しています。角括弧の中の環境変数でも、フラグと同じ設定ができます。
+すべてのコマンドの`saasus-mcp コマンド --help --lang ja`の内容です。`scripts/commands.py`が生成しています。角括弧の中の環境変数でも、フラグと同じ設定ができます。
 """,
 }
 

@@ -85,7 +85,7 @@ HEADS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("small reads", "小さな読み取り"),
         ("p50 ms", "p50 ms"),
         ("p99 ms", "p99 ms"),
-        ("max ms", "最大 ms"),
+        ("max ms", "最大ms"),
         ("p99 before, ms", "その前のp99 ms"),
         ("its requests/s", "その要求/秒"),
     ),

@@ -112,7 +112,7 @@ are calls in the sandbox; made by `make screenshots`. All questions as text: [Qu
 [English](question-pictures.md)
 
 5つの確認画面を、テキスト(クライアントのダイアログ)、ターミナル(`saasus-mcp approve`)、コンソール(PCとスマートフォン)で示します。
-サンドボックスでの呼び出しから、`make screenshots` が生成しています。すべての文面: [確認画面の文面](questions.ja.md)
+サンドボックスでの呼び出しから、`make screenshots`が生成しています。すべての文面: [確認画面の文面](questions.ja.md)
 """,
 }
 VIEWS: Mapping[Language, Mapping[str, str]] = {

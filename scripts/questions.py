@@ -36,8 +36,8 @@ Japanese. Operations of level `write` ask only where the policy says so, as the 
 
 [English](questions.md)
 
-人が確認するときに表示される文面の一覧です。データを変更するすべての操作について、`scripts/questions.py` がサンドボックスで生成しています。
-`write` の操作は、プリセット `strict` などポリシーで指定した場合にだけ確認します。
+人が確認するときに表示される文面の一覧です。データを変更するすべての操作について、`scripts/questions.py`がサンドボックスで生成しています。
+`write`の操作は、プリセット`strict`などポリシーで指定した場合にだけ確認します。
 """,
 }
 

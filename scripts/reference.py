@@ -40,8 +40,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     },
     "ja": {
         "head": "# ツール一覧\n\n全{count}件の操作と{jobs}件のジョブを、ツールセットごとのページにまとめています。"
-        "`scripts/reference.py` がカタログから生成しています。[English](tools.md)\n"
-        "スキーマや、ポリシーによる判定は `saasus-mcp tools ツール名` で確認できます。引数の説明は英語版にあります。\n\n"
+        "`scripts/reference.py`がカタログから生成しています。[English](tools.md)\n"
+        "スキーマや、ポリシーによる判定は`saasus-mcp tools ツール名`で確認できます。引数の説明は英語版にあります。\n\n"
         "レベルの意味と既定の動作: [README](../README.ja.md#権限の仕組み)。表示するツールの選び方: [公開範囲とツールセット](toolsets.ja.md)。\n",
         "guide": "一括処理(ジョブ)",
         "page": "# ツール: {name}\n\n[English]({other})\n\n{about}。ほかのツールセット: [ツール](../tools.ja.md)",

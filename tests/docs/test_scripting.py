@@ -20,7 +20,7 @@ from tests.support.home_folder import create_home
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROW = re.compile(r"^\| `([^|]+?)`(?:[,、][^|]*)? \| (.+) \|$", re.MULTILINE)
-WORD = re.compile(r"`(\w+)`")
+WORD = re.compile(r"`(\w+)`|`[^`]*`")
 VALUES = {"written", "unchanged", "removed"}
 """Words in the rows that are values."""
 
@@ -28,7 +28,7 @@ VALUES = {"written", "unchanged", "removed"}
 def documented(page: str) -> dict[str, set[str]]:
     """Return the words in code of each row, by command."""
     text = (DOCS / page).read_text(encoding="utf-8")
-    return {command: set(WORD.findall(shape)) - VALUES for command, shape in ROW.findall(text)}
+    return {command: set(WORD.findall(shape)) - VALUES - {""} for command, shape in ROW.findall(text)}
 
 
 def keys(value: Any) -> set[str]:

@@ -181,7 +181,7 @@ def test_a_served_sandbox_writes_its_state_however_it_is_asked_to_end(tmp_path: 
     ("lang", "error", "hint"),
     [
         ("en", "the file was not written by the sandbox", "Specify a file written by `saasus-mcp sandbox --state`"),
-        ("ja", "サンドボックスが保存したファイルではありません", "`saasus-mcp sandbox --state` で保存したファイル"),
+        ("ja", "サンドボックスが保存したファイルではありません", "`saasus-mcp sandbox --state`で保存したファイル"),
     ],
 )
 def test_a_foreign_file_is_never_overwritten(tmp_path: Path, lang: str, error: str, hint: str) -> None:

@@ -284,7 +284,7 @@ def test_a_name_that_is_taken_is_refused_in_the_readers_language() -> None:
     assert run_command("token", "new", "ci").status == 0
     ran = run_command("token", "new", "ci", "--lang", "ja")
     assert ran.status == 1
-    assert "ci という名前のトークンはすでにあります。先に失効させる" in ran.err
+    assert "「ci」という名前のトークンはすでにあります。先に失効させる" in ran.err
 
 
 @pytest.mark.usefixtures("_attended")

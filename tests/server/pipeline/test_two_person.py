@@ -134,7 +134,7 @@ async def test_a_call_asked_before_the_policy_wanted_two_people_is_asked_again(
     assert (second.two_person, second.code != first.code) == (True, True)
     (lead,) = Question.from_json(second.preview).lead
     assert lead.en == f"The policy now requires approval by another person. {first.code} is no longer valid."
-    assert f"承認 {first.code} は無効になりました" in lead.ja
+    assert f"承認{first.code}は無効になりました" in lead.ja
 
 
 async def test_another_persons_approval_from_before_holds(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
