@@ -1,4 +1,4 @@
-"""The commands of the terminal. They compose the other rooms and contain no logic of their own.
+"""The commands of the terminal. They connect the other packages and contain no logic of their own.
 
 A command's module is imported when the command runs, because the command that MCP clients run must start fast.
 """

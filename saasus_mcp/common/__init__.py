@@ -1,1 +1,1 @@
-"""Helpers that several rooms share. This package imports no other room."""
+"""Helpers that several packages share. This package imports none of the others."""

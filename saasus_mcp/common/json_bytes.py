@@ -1,4 +1,4 @@
-"""Write JSON without spaces and unneeded escapes, for every room."""
+"""Write JSON without spaces and unneeded escapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One walk over JSON values, for every room: convert or list the values inside a value, and survey it."""
+"""One walk over JSON values: convert or list the values inside a value, and survey it."""
 
 from __future__ import annotations
 

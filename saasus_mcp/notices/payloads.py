@@ -46,7 +46,7 @@ class OutgoingRequest:
     headers: Mapping[str, str] = field(repr=False)
 
 
-def build_request(channel: Channel, notice: Notice, now: float) -> OutgoingRequest:
+def build_notice_request(channel: Channel, notice: Notice, now: float) -> OutgoingRequest:
     """Return the request that posts a notice to any channel but e-mail."""
     if channel.kind == "webhook":
         return _signed_webhook(channel, notice, now)

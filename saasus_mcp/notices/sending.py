@@ -16,7 +16,7 @@ from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.notices.channels import Channel
 from saasus_mcp.notices.mail import MailRefused, check_mail, send_mail
 from saasus_mcp.notices.notice import Notice
-from saasus_mcp.notices.payloads import OutgoingRequest, build_request, message_id, origin_of
+from saasus_mcp.notices.payloads import OutgoingRequest, build_notice_request, message_id, origin_of
 
 SEND_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
@@ -103,7 +103,7 @@ class NoticeSender:
                 if channel.kind == "email":
                     await send_mail(channel, notice, message_id(channel, notice), self._seconds)
                     return None
-                return await self._post(build_request(channel, notice, self._clock()))
+                return await self._post(build_notice_request(channel, notice, self._clock()))
         except EXPECTED as error:
             return failure_of(error)
 

@@ -59,3 +59,11 @@ def test_every_message_that_the_map_raises_exists() -> None:
     named = set(re.findall(r'\.of\("(\w+\.\w+)"', CODE))
     assert named
     assert named <= set(json.loads((ROOT / "saasus_mcp/common/messages.en.json").read_text(encoding="utf-8")))
+
+
+def test_every_section_that_the_code_refers_to_exists() -> None:
+    sources = ((ROOT / "saasus_mcp").rglob("*.py"), (ROOT / "tests").rglob("*.py"), (ROOT / "scripts").rglob("*.py"))
+    texts = [file.read_text(encoding="utf-8") for files in sources for file in files]
+    named = {name for text in texts for name in re.findall(r'ARCHITECTURE\.md, "([^"]+)"', text)}
+    assert named
+    assert named <= set(re.findall(r"^## (.+)$", MAP, re.MULTILINE))

@@ -20,7 +20,7 @@ import pytest
 from saasus_mcp.notices import mail
 from saasus_mcp.notices.channels import ChannelKind
 from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
-from saasus_mcp.notices.payloads import LINE_WORKS_TEXT, build_request, line_works_message, message_id, sign
+from saasus_mcp.notices.payloads import LINE_WORKS_TEXT, build_notice_request, line_works_message, message_id, sign
 from saasus_mcp.settings.notices import EmailTable
 from tests.support.notices import SIGNING_SECRET, channel
 
@@ -55,7 +55,7 @@ LINKED = re.compile(r"(?i)://|(mailto|tel|sms|file):|\w[.．｡]\w*[^\W\d_]|[a-z
 
 
 def payload(kind: ChannelKind, notice: Notice = NOTICE) -> Any:
-    return json.loads(build_request(channel(kind), notice, NOW).content)
+    return json.loads(build_notice_request(channel(kind), notice, NOW).content)
 
 
 def test_slack_gets_plain_text_blocks_and_a_button() -> None:
@@ -95,7 +95,7 @@ def test_a_notice_that_just_fits_is_not_cut() -> None:
 def test_a_long_notice_stays_within_the_limit_of_teams() -> None:
     """Teams refuses a message of more than about 28 KB."""
     longest = replace(NOTICE, title="あ" * MAX_TITLE, lines=("い" * MAX_LINE,) * 9)
-    assert len(build_request(channel("teams"), longest, NOW).content) < 28_000
+    assert len(build_notice_request(channel("teams"), longest, NOW).content) < 28_000
 
 
 def test_teams_gets_an_adaptive_card_without_markdown() -> None:
@@ -119,7 +119,7 @@ def test_line_works_gets_title_text_and_button() -> None:
 
 
 def test_chatwork_gets_a_form_and_its_token_in_a_header() -> None:
-    request = build_request(channel("chatwork", url="https://api.chatwork.com/v2"), NOTICE, NOW)
+    request = build_notice_request(channel("chatwork", url="https://api.chatwork.com/v2"), NOTICE, NOW)
     assert request.url == "https://api.chatwork.com/v2/rooms/123/messages"
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.headers["x-chatworktoken"] == "chatwork-token"
@@ -128,7 +128,7 @@ def test_chatwork_gets_a_form_and_its_token_in_a_header() -> None:
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_requires() -> None:
-    request = build_request(channel("webhook"), NOTICE, NOW)
+    request = build_notice_request(channel("webhook"), NOTICE, NOW)
     sent = json.loads(request.content)
     assert (sent["type"], sent["timestamp"]) == ("approval.requested", "2026-09-21T14:13:20.000Z")
     assert sent["data"]["url"] == LINK
@@ -149,7 +149,7 @@ def test_the_signature_is_that_of_the_specification() -> None:
 
 def test_a_previous_secret_signs_as_well() -> None:
     both = channel("webhook")
-    request = build_request(
+    request = build_notice_request(
         type(both)(both.name, both.kind, both.table, {**both.secrets, "previous_secret": SIGNING_SECRET}), NOTICE, NOW
     )
     first, second = request.headers["webhook-signature"].split(" ")

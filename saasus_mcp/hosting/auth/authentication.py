@@ -133,7 +133,7 @@ def is_valid_group(name: str) -> bool:
     return 0 < len(name) <= MAX_GROUP_LENGTH and name.isprintable() and RESERVED_GROUP_PATTERN.fullmatch(name) is None
 
 
-def principal_groups(names: Iterable[str], scopes: Iterable[str] = ()) -> frozenset[str]:
+def build_groups(names: Iterable[str], scopes: Iterable[str] = ()) -> frozenset[str]:
     """Return the groups of a principal: the valid ones of `names`, and `scope:NAME` for each scope."""
     return frozenset({*filter(is_valid_group, names), *(f"scope:{scope}" for scope in scopes)})
 

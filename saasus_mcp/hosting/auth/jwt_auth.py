@@ -16,7 +16,7 @@ from saasus_mcp.hosting.auth.authentication import (
     Caller,
     HealthCheck,
     TokenRejected,
-    principal_groups,
+    build_groups,
     read_groups,
     read_principal_id,
 )
@@ -127,7 +127,7 @@ class JwtAuthenticator:
         _require_times(claims)
         identity = read_principal_id(claims, settings.subject_claim, settings.issuer)
         scopes = _read_scopes(claims.get("scope", claims.get("scp", "")))
-        groups = principal_groups(read_groups(claims, settings.groups_claim), scopes)
+        groups = build_groups(read_groups(claims, settings.groups_claim), scopes)
         person = read_person(claims, settings.name_claim, settings.email_claim)
         return Caller(
             principal=Principal(identity, groups, claims, person=person),

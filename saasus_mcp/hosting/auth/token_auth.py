@@ -12,7 +12,7 @@ import anyio
 from anyio import to_thread
 
 from saasus_mcp.common.messages import message
-from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
+from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, build_groups
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.store.errors import StoreError, StoreUnavailable
 from saasus_mcp.store.tokens import Token, TokenStore, token_id
@@ -50,7 +50,7 @@ class TokenAuthenticator:
         if found is None:
             return None
         identity = ID_PREFIX + found.name
-        principal = Principal(identity, principal_groups(found.groups), credential=token_id(token))
+        principal = Principal(identity, build_groups(found.groups), credential=token_id(token))
         return Caller(principal, found.role, found.expires_at, client_id=identity)
 
     async def is_revoked(self, principal: Principal) -> bool:

@@ -21,7 +21,7 @@ def list_jobs(service: ConsoleService, approver: Approver, most: int) -> list[Li
     return sorted(listed, key=lambda each: each.record.at, reverse=True)[:most]
 
 
-def find_job(service: ConsoleService, approver: Approver, identifier: str) -> Listed[Job] | None:
+def find_visible_job(service: ConsoleService, approver: Approver, identifier: str) -> Listed[Job] | None:
     """Return a job that the approver may see."""
     return service.find_record(approver, lambda store: store.jobs.get(identifier))
 
@@ -60,7 +60,7 @@ def cancel_job(service: ConsoleService, approver: Approver, identifier: str) -> 
 
 
 def _running_job(service: ConsoleService, approver: Approver, identifier: str) -> Listed[Job]:
-    listed = find_job(service, approver, identifier)
+    listed = find_visible_job(service, approver, identifier)
     if listed is None or listed.record.status != "running":
         raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_job")
     return listed

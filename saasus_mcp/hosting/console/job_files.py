@@ -44,7 +44,7 @@ async def read_job_file(service: ConsoleService, approver: Approver, job: str, m
     Raises:
         CallRefused: the policy denies this person a call that the file was made from.
     """
-    listed = await run_sync(job_actions.find_job, service, approver, job)
+    listed = await run_sync(job_actions.find_visible_job, service, approver, job)
     if listed is None or member not in DOWNLOADS:
         return None
     principal, pipeline = _owner(approver, listed), listed.context.pipeline

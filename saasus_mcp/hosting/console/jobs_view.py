@@ -45,7 +45,7 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     Args:
         error: why the last form was refused.
     """
-    listed = job_actions.find_job(service, page.session.approver, page.path["job"])
+    listed = job_actions.find_visible_job(service, page.session.approver, page.path["job"])
     if listed is None:
         return None
     report = listed.record.report

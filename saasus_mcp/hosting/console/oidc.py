@@ -16,7 +16,7 @@ from saasus_mcp.common.person import read_person
 from saasus_mcp.hosting.auth.authentication import (
     ASYMMETRIC_ALGORITHMS,
     AuthUnavailable,
-    principal_groups,
+    build_groups,
     read_groups,
     read_principal_id,
 )
@@ -141,7 +141,7 @@ class OidcProvider:
     def _to_approver(self, claims: Mapping[str, Any]) -> VerifiedApprover:
         settings = self._settings
         identity = read_principal_id(claims, settings.subject_claim, settings.issuer)
-        groups = principal_groups(read_groups(claims, settings.groups_claim))
+        groups = build_groups(read_groups(claims, settings.groups_claim))
         if settings.approver_group not in groups:
             log.info("console sign-in: the person is not in the approvers' group")
             raise SignInFailed("no_group", settings.approver_group)

@@ -37,7 +37,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     saved, later = plan.data["saved"], plan.data["other"]
     kinds, unread = [name for name in plan.data["kinds"] if name in saved], dict[str, Message]()
     if later is None:
-        later, unread = await settings_document.read_settings(work, kinds)
+        later, unread = await settings_document.read_saas_settings(work, kinds)
     compared = [name for name in kinds if name in later]
     differences = [
         each for name in compared for each in find_differences(name, *_common_parts(name, saved[name], later[name]))

@@ -22,8 +22,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
     """Read each kind. The document names the parts that cannot be read."""
-    settings, unread = await settings_document.read_settings(work, plan.data["kinds"])
-    document = settings_document.build_document(work, settings, unread, plan.data["at"])
+    settings, unread = await settings_document.read_saas_settings(work, plan.data["kinds"])
+    document = settings_document.build_settings_document(work, settings, unread, plan.data["at"])
     counts = {name: len(value) for name, value in settings.items() if isinstance(value, list)}
     notes = tuple(message("jobs_settings.not_exported", part=part, reason=reason) for part, reason in unread.items())
     return JobResult({"kinds": len(settings), **counts}, product=document, notes=notes)

@@ -114,7 +114,7 @@ SETTINGS_KINDS: Mapping[str, SettingsKind] = {
 """In the order of the document. Each kind refers only to kinds before it."""
 
 
-async def read_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Settings, dict[str, Message]]:
+async def read_saas_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Settings, dict[str, Message]]:
     """Return the current settings of these kinds, and the reason for each part that cannot be read."""
     settings: Settings = {}
     unread: dict[str, Message] = {}
@@ -132,7 +132,9 @@ async def read_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Setting
     return settings, unread
 
 
-def build_document(reader: JobReader, settings: Settings, unread: Iterable[str], exported_at: str) -> dict[str, Any]:
+def build_settings_document(
+    reader: JobReader, settings: Settings, unread: Iterable[str], exported_at: str
+) -> dict[str, Any]:
     """Return the document, which names its source."""
     destination = reader.destination
     source = {"profile": destination.profile, "saas_id": destination.saas_id, "exported_at": exported_at}

@@ -90,7 +90,7 @@ def collect_error(make: Callable[[], T], errors: list[CellError]) -> T | None:
         return None
 
 
-def parse_line(number: int, record: Record, targets: ImportTargets, errors: list[CellError]) -> UserLine | None:
+def parse_user_line(number: int, record: Record, targets: ImportTargets, errors: list[CellError]) -> UserLine | None:
     """Return the line, or None if it has errors, which are added to `errors`."""
     if not collect_error(lambda: _require_single_values(record), errors):
         return None

@@ -19,7 +19,7 @@ from saasus_mcp.jobs.users.user_line import (
     LineErrors,
     UserLine,
     collect_error,
-    parse_line,
+    parse_user_line,
 )
 
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
@@ -86,7 +86,7 @@ def _parse_row(row: TableRow, targets: ImportTargets, errors: list[CellError]) -
     if row.is_too_long:
         errors.append(CellError("line", message("jobs_users.too_many_cells")))
         return None
-    return parse_line(row.number, row.cells, targets, errors)
+    return parse_user_line(row.number, row.cells, targets, errors)
 
 
 def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArguments:

@@ -1,4 +1,4 @@
-"""Input and output of a policy: the call, the decision, and the trace of each rule."""
+"""Step 4 of a call: the input and the output of a policy, a pure function, and the trace of each rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 4 of a call: the decision. A policy is a pure function of its input: operation, arguments, caller, destination, state."""
+"""Policies without a policy file: the presets, which decide by level, the read-only ceiling, and the one that allows everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hash chains of audit records, and the MACs over them. See ARCHITECTURE.md, "The audit", for what they prove.
+"""Hash chains of audit records, and the MACs over them. See ARCHITECTURE.md, "The audit log", for what they prove.
 
 Every MAC uses a key derived for one store, so that a record of one SaaS proves nothing in another.
 """

@@ -1,4 +1,4 @@
-"""The purge of the oldest records of each chain. See ARCHITECTURE.md, "The audit", for its proof."""
+"""The purge of the oldest records of each chain. See ARCHITECTURE.md, "The audit log", for its proof."""
 
 from __future__ import annotations
 
