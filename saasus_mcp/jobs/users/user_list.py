@@ -30,7 +30,7 @@ DISPLAY_COLUMNS = ("env_name", "role_display_name")
 """Columns of an export that people read. An import ignores them."""
 OTHER_HEADINGS: Mapping[str, tuple[str, ...]] = {
     "email": ("mail", "mail address", "email address", "メール", "Eメール"),
-    "sign_in_id": ("ログインID",),
+    "sign_in_id": ("サインインID",),
     "tenant_name": ("tenant", "テナント"),
     "env_id": ("env", "environment", "環境"),
     "role_name": ("role", "役割", "役割(ロール)"),

@@ -91,7 +91,7 @@ def test_where_a_passphrase_was_set_it_is_asked_for(state: Path) -> None:
         terminal.wait_for("リンクを開いてください")
         with entered(terminal, passphrase="correct horse") as client:
             assert "ABCD-2345" in client.get("/console").text
-        terminal.wait_for("承認者パスフレーズの入力が必要です")
+        terminal.wait_for("承認者のパスフレーズの入力が必要です")
 
 
 def test_while_it_runs_servers_of_this_machine_know_where(state: Path) -> None:

@@ -194,7 +194,7 @@ async def test_a_japanese_server_writes_headings_that_the_import_reads(
     async with start_job_server(tmp_path) as on:
         monkeypatch.setattr(on.pipeline, "language", "ja")
         exported = on.stored_result((await on.call_json("job_export_users"))["result"])
-        assert exported.splitlines()[0] == "メールアドレス,サインインID,テナントID,テナント名,環境ID,ロール"
+        assert exported.splitlines()[0] == "メールアドレス,ログインID,テナントID,テナント名,環境ID,ロール"
         report = await on.call_json("job_import_users", {"csv": exported})
         assert set(report["counts"]) == {"skipped"}
         assert report["rows"][0]["why"] == "すでに登録されています"

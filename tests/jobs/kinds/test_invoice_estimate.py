@@ -215,7 +215,7 @@ async def test_a_list_is_compared_by_id_name_and_customer(tmp_path: Path, api: S
             "株式会社青空商事": ("equal", "0"),
             "みどり薬局": ("different", "5"),
             "Harbor Lights Inc.": ("missing in the list", f"-{dollars}"),
-            "どこにもない会社": ("no tenant, or several, are called so", ""),
+            "どこにもない会社": ("no tenant has this name, or several have", ""),
         }
         counts = {name: count for name, count in report["counts"].items() if name.startswith("compared_")}
         assert counts == {

@@ -70,7 +70,11 @@ async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobSe
 @pytest.mark.parametrize(
     ("name", "row", "faults"),
     [
-        ("job_change_plans", {"tenant": "Nowhere", "plan": "gold", "when": "soon"}, ("Nowhere", "gold", "no moment")),
+        (
+            "job_change_plans",
+            {"tenant": "Nowhere", "plan": "gold", "when": "soon"},
+            ("Nowhere", "gold", "not a date or time"),
+        ),
         ("job_change_plans", {"tenant": " ", "plan": "gold", "when": " "}, ("tenant:", "gold", "when:")),
         (
             "job_set_roles",
@@ -123,7 +127,7 @@ async def test_the_question_names_the_plans_of_a_change_once(on: JobServer) -> N
         ({"tenant": "Test 1", "plan": "starter", "when": ""}, "when"),
         ({"tenant": "Test 1", "plan": "", "when": "now"}, "plan"),
         ({"tenant": "Test 9", "plan": "starter", "when": "now"}, "Test 9"),
-        ({"tenant": "Test 1", "plan": "starter", "when": "soon"}, "no moment"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "soon"}, "not a date or time"),
         ({"tenant": "Test 1", "plan": "starter", "when": "2020-01-01"}, "five minutes ahead"),
         ({"tenant": "Test 1", "plan": "starter", "when": "1893456000000"}, "using_next_plan_from"),
         ({"tenant": "Test 1", "plan": "starter", "when": "now", "delete_usage": "true"}, "delete_usage"),
