@@ -67,3 +67,19 @@ def test_every_section_that_the_code_refers_to_exists() -> None:
     named = {name for text in texts for name in re.findall(r'ARCHITECTURE\.md, "([^"]+)"', text)}
     assert named
     assert named <= set(re.findall(r"^## (.+)$", MAP, re.MULTILINE))
+
+
+def test_every_file_that_the_map_names_exists() -> None:
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|yaml|json|js|lock))`", MAP))
+    assert len(named) > 60
+    files = {
+        file.as_posix() for folder in ("saasus_mcp", "tool_specs", "scripts") for file in (ROOT / folder).rglob("*.*")
+    }
+    files |= {file.as_posix() for file in ROOT.iterdir()}
+    assert {name for name in named if not any(file.endswith(f"/{name}") for file in files)} == set()
+
+
+def test_every_constant_that_the_map_names_exists() -> None:
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "saasus_mcp").rglob("*.py"))
+    named = set(re.findall(r"`(?!SAASUS_)([A-Z]+_[A-Z_]+)`", MAP))
+    assert {name for name in named if not re.search(rf"^{name}\b", code, re.MULTILINE)} == set()
