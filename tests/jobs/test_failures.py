@@ -45,10 +45,11 @@ WRITES = ["auth.CreateSaasUser", "auth.CreateTenantUser", "auth.CreateTenantUser
 
 
 FAULTS_AT_WRITES = [
-    pytest.param(*fault, write, marks=[] if at % len(WRITES) == number else [pytest.mark.exhaustive])
+    pytest.param(*fault, write, marks=[] if number == (at + 2) % len(WRITES) else [pytest.mark.exhaustive])
     for (at, fault), (number, write) in product(enumerate(FAULTS), enumerate(WRITES))
 ]
-"""Every fault at every write of a line. `make test` has each fault once, and each write twice."""
+"""Every fault at every write of a line. `make test` has each fault once, and each write twice: faults before a write at the last
+one, where only a read shows that it was not made."""
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from tests.support.job_server import JobServer
 from tests.support.pipeline import PRINCIPAL
 
 GRANT = "auth.CreateTenantUserRoles"
-PEOPLE, CALLS = 20, 20
+PEOPLE, CALLS = 14, 14
 """Of an import and of a list that is paused after a few: enough that some are left, whichever are under way."""
 
 

@@ -213,16 +213,16 @@ class World:
         }
 
 
-_LINES: dict[tuple[str, frozenset[str]], str] = {}
-"""The texts of records that were seen. Most are those of the demonstration, in every test."""
+_LINES: dict[tuple[int, frozenset[str]], tuple[Any, str]] = {}
+"""The records that were seen, by identity, and their texts. No record changes, and most are those of the demonstration."""
 
 
 def _line(record: Any, left_out: frozenset[str]) -> str:
     """Return the record as text, without these fields."""
-    key = repr(record), left_out
+    key = id(record), left_out
     if key not in _LINES:
-        _LINES[key] = json.dumps(_without(record, left_out), sort_keys=True)
-    return _LINES[key]
+        _LINES[key] = record, json.dumps(_without(record, left_out), sort_keys=True)
+    return _LINES[key][1]
 
 
 def _without(value: Any, names: frozenset[str]) -> Any:
