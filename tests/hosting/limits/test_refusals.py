@@ -9,15 +9,15 @@ import httpx2
 import pytest
 from anyio.abc import SocketStream
 from anyio.lowlevel import checkpoint
+from starlette.types import Scope
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.limits import refusals
+from saasus_mcp.hosting.limits.connections import SHARE_KEY
 from tests.support.hosting_server import (
     INITIALIZE,
     MCP,
     HostingServer,
-    StaticAuthenticator,
-    build_caller,
     build_server,
     open_socket,
 )
@@ -111,29 +111,26 @@ async def test_a_connection_whose_refusal_waits_gives_way_to_a_new_one(catalogue
 
 
 async def test_refusals_are_answered_in_turns_of_their_principals_and_addresses(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(refusals, "REFUSALS", 1)
-    monkeypatch.setattr(refusals, "REFUSAL_SECONDS", 0.05)
-    authenticator = StaticAuthenticator({name: build_caller(name) for name in ("alice", "bob")})
-    made = build_server(catalogue, known=authenticator, connections_per_caller=1)
-    ended: list[str] = []
-    stream = "GET /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n"
+    monkeypatch.setattr(refusals, "REFUSAL_SECONDS", 0.0)
+    pacer = refusals.RefusalPacer()
+    earlier = pacer._queue.take_free("the refusal before them")
+    assert earlier is not None
+    unknown = {"client": ("10.0.0.1", 1)}
+    answered: list[str] = []
 
-    async def refused(open: SocketStream, name: str) -> None:
-        await open.send(stream.format(name).encode())
-        assert (await open.receive()).startswith(b"HTTP/1.1 429 ")
-        ended.append(name)
+    async def refuse(scope: Scope, name: str) -> None:
+        await pacer.wait(scope)
+        answered.append(name)
 
     with anyio.fail_after(TIMEOUT):
-        async with made.serve() as url, AsyncExitStack() as stack:
-            for name in ("alice", "bob"):
-                held = await stack.enter_async_context(await open_socket(url))
-                await held.send(stream.format(name).encode())
-                assert (await held.receive()).startswith(b"HTTP/1.1 200 ")
-            async with anyio.create_task_group() as tasks:
-                for number, name in enumerate([*["alice"] * 6, "bob"]):
-                    tasks.start_soon(refused, await stack.enter_async_context(await open_socket(url)), name)
-                    while number and made.hosted.refusals.waiting + len(ended) < number:
-                        await checkpoint()
-    assert "bob" in ended[:4]
+        async with anyio.create_task_group() as tasks:
+            for name in (*["alice"] * 6, "bob"):
+                tasks.start_soon(refuse, {**unknown, "state": {SHARE_KEY: name}}, name)
+            tasks.start_soon(refuse, {**unknown, "state": {}}, "an address")
+            while pacer.waiting < 8:
+                await checkpoint()
+            earlier.release()
+    assert answered == ["alice", "bob", "an address", *["alice"] * 5]

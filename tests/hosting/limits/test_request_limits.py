@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -176,10 +177,33 @@ async def test_a_request_may_take_longer_than_its_head(catalogue: Catalogue, mon
             assert (await client.get("/slow")).json() == "done"
 
 
-async def test_a_head_too_large_is_refused(catalogue: Catalogue) -> None:
+LARGE_HEADS = {
+    "bytes": b"X: " + b"x" * h11_protocol.MAX_HEAD_BYTES + b"\r\n\r\n",
+    "bytes without an end": b"X: " + b"x" * h11_protocol.MAX_HEAD_BYTES,
+    "lines": b"a:1\r\n" * h11_protocol.MAX_HEAD_LINES + b"\r\n",
+    "lines without an end": b"a:1\n" * h11_protocol.MAX_HEAD_LINES,
+}
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+@pytest.mark.parametrize("rest", LARGE_HEADS.values(), ids=LARGE_HEADS)
+async def test_a_head_too_large_is_refused_before_it_is_parsed(catalogue: Catalogue, rest: bytes, earlier: int) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
-        await stream.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000)
-        assert (await stream.receive()).startswith(b"HTTP/1.1 400 ")
+        await stream.send((head + b"\r\n") * earlier + head + rest)
+        answers = b"".join([part async for part in stream])
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"] * earlier + [b"400"]
+
+
+@pytest.mark.parametrize("parts", [1, 10])
+async def test_a_head_below_the_limits_is_read_however_it_arrives(catalogue: Catalogue, parts: int) -> None:
+    fields = b"a:1\r\n" * (h11_protocol.MAX_HEAD_LINES - 5) + b"X: " + b"x" * (h11_protocol.MAX_HEAD_BYTES - 1000)
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\n\r\n"
+    size = len(head) // parts + 1
+    async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
+        for start in range(0, len(head), size):
+            await stream.send(head[start : start + size])
+        assert (await stream.receive()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_requests_beyond_the_limit_say_when_to_retry(catalogue: Catalogue) -> None:
