@@ -95,7 +95,7 @@ def test_a_former_name_stands_for_the_present_one() -> None:
     ("lang", "said"),
     [
         ("en", "--tools: there is no tool 'auth_get_tenantz'. Nearest: auth_get_tenant,"),
-        ("ja", "--tools: 'auth_get_tenantz' というツールはありません。"),
+        ("ja", "--tools: 'auth_get_tenantz'というツールはありません。"),
     ],
 )
 def test_a_tool_that_there_is_not_is_named_with_the_nearest(catalogue: Catalogue, lang: Language, said: str) -> None:
