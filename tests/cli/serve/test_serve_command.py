@@ -75,7 +75,7 @@ async def test_named_and_excluded_tools_narrow_what_is_listed_and_allowed(era: E
         (
             ("--exclude-tools", "*_destroy_*"),
             "ja",
-            "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS): '*_destroy_*' に一致するツールがありません。",
+            "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS): '*_destroy_*'に一致するツールがありません。",
         ),
     ],
 )
