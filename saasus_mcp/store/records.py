@@ -123,6 +123,7 @@ class UndoEntry:
         before: the state before the call, as the API answered; None if no read shows it.
         result: the API's answer to the call.
         undone: the calls that undid it, by the number of the inverse call. Each inverse call is sent at most once.
+        target: what people call the target; empty if no read named it.
         job: the job that made the call; empty for a single call.
         job_name: the kind of that job.
     """
@@ -136,6 +137,7 @@ class UndoEntry:
     before: Any
     result: Any = None
     undone: Mapping[int, str] = field(default_factory=dict)
+    target: str = ""
     job: str = ""
     job_name: str = ""
 

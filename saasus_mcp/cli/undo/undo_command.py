@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from saasus_mcp.catalog import Operation, load_catalogue
+from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.exit_status import (
@@ -31,10 +31,11 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval import action_records
 from saasus_mcp.permissions.approval.action_records import ActionKind
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, plan_undo
+from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, describe_change, plan_undo
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.records import UndoEntry
 
@@ -174,7 +175,7 @@ class _Undoing:
         """Undo one call. Return the exit status: 0 if all of its steps are done."""
         plan = self._plan(entry)
         say(self._session.destination_text)
-        _show_plan(plan)
+        _show_plan(self._pipeline.catalogue, plan, self._session.reader)
         self._record(entry.operation, entry.call)
         refused = self._run(plan)
         done = len(plan.steps) - self._count_left(entry)
@@ -301,20 +302,17 @@ def _ask_missing(step: UndoStep) -> Mapping[str, Any]:
     return values
 
 
-def _call_lines(operation: Operation, arguments: Mapping[str, Any], note: str = "") -> str:
-    """Return the title of a call, and a line for each argument."""
-    values = (f"    {name}: {visible_text(format_json(value, indent=None))}" for name, value in arguments.items())
-    return "\n".join((f"  {render(operation.title)}{note}", *values))
-
-
-def _show_plan(plan: UndoPlan) -> None:
+def _show_plan(catalogue: Catalogue, plan: UndoPlan, reader: Reader) -> None:
     """Print what was done, the calls that undo it, and what does not come back."""
-    recipe = plan.operation.effects.undo
-    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n{_call_lines(plan.operation, plan.entry.arguments)}")
+    recipe, said = plan.operation.effects.undo, describe_change(catalogue, plan.entry)
+    lines = [f"  {said.sentence(reader)}", *(f"    {line}" for line in said.lines(reader))] if said is not None else []
+    say(f"\n{render(message('cli_undo.changed_by_call'))}:\n" + "\n".join(map(visible_text, lines)))
     say(f"\n{render(message('cli_undo.inverse_calls'))}:")
     for step in plan.steps:
         note = f"  ({render(message('cli_undo.already_done'))})" if step.is_done else ""
-        say(_call_lines(step.operation, step.args, note))
+        say(f"  {render(step.operation.title)}{note}")
+        for name, value in step.args.items():
+            say(f"    {name}: {visible_text(format_json(value, indent=None))}")
     if recipe and recipe.note:
         say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(recipe.note)}\n")
     else:

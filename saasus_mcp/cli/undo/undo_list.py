@@ -9,19 +9,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, jobs
-from saasus_mcp.cli.terminal import format_json
 from saasus_mcp.cli.times import format_time, json_times
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.server.pipeline.undo import UndoExtent, UndoPreview, preview_undo
+from saasus_mcp.server.pipeline.undo import UndoExtent, UndoPreview, describe_change, preview_undo
 from saasus_mcp.store.records import UndoEntry
 
 SHORT_ID = 8
 """Characters of an id that are shown. A person may type more, or fewer if they are unambiguous."""
-MAX_ARGUMENTS = 120
-"""Characters of the arguments that are shown if no name of the target is known."""
+MAX_CHANGES = 3
+"""Fields of which a list shows the values before and after."""
 _INDENT = " " * 10
 _EXTENTS: tuple[UndoExtent, ...] = ("whole", "again", "partly", "never", "begun", "undone")
 
@@ -78,11 +77,14 @@ def group_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader
 
 def call_lines(entry: UndoEntry, catalogue: Catalogue, reader: Reader) -> Iterator[str]:
     """Yield when and what a call changed, how far it can be undone, and who made it."""
-    preview = preview_undo(catalogue, entry)
-    subject = preview.subject if preview is not None else ""
-    subject = subject or format_json(entry.arguments, indent=None)[:MAX_ARGUMENTS]
-    title = _title(entry, catalogue, reader.language)
-    yield f"{entry.call[:SHORT_ID]}  {_time(entry, reader)}  {title}: {visible_text(subject)}"
+    preview, said = preview_undo(catalogue, entry), describe_change(catalogue, entry)
+    sentence = said.sentence(reader) if said is not None else entry.operation
+    yield f"{entry.call[:SHORT_ID]}  {_time(entry, reader)}  {visible_text(sentence)}"
+    if said is not None:
+        lines = said.lines(reader)
+        yield from (_INDENT + visible_text(line) for line in lines[:MAX_CHANGES])
+        if len(lines) > MAX_CHANGES:
+            yield _INDENT + message("cli_undo.more_changes", count=len(lines) - MAX_CHANGES).text(reader.language)
     if preview is not None:
         yield _INDENT + extent_text(preview).text(reader.language)
     yield _INDENT + _made_by(entry).text(reader.language)

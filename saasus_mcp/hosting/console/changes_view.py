@@ -19,7 +19,7 @@ from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
-from saasus_mcp.server.pipeline.undo import UndoStep, preview_undo
+from saasus_mcp.server.pipeline.undo import UndoStep, describe_change, preview_undo
 from saasus_mcp.store.records import Approval, UndoEntry
 
 PAGE_SIZE = 50
@@ -170,6 +170,7 @@ def _change_row(
     service: ConsoleService, listed: Listed[UndoEntry], reader: Reader, people: PagePeople
 ) -> dict[str, Any]:
     entry, preview = listed.record, preview_undo(service.catalogue, listed.record)
+    said = describe_change(service.catalogue, entry)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
     note = preview.note.text(reader.language) if preview is not None and preview.note is not None else ""
@@ -178,6 +179,8 @@ def _change_row(
         "title": service.operation_title(entry.operation, reader.language),
         "tool": service.tool_name(entry.operation),
         "subject": preview.subject if preview is not None else "",
+        "sentence": said.sentence(reader) if said is not None else entry.operation,
+        "changes": said.lines(reader) if said is not None else [],
         "extent": preview.extent if preview is not None else "",
         "extent_label": one_of(group, preview.extent) if preview is not None else None,
         "note": note if preview is not None and preview.extent not in ("undone", "begun") else "",

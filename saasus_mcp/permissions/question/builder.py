@@ -92,6 +92,11 @@ async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     return built
 
 
+def build_unresolved(asked: QuestionInput) -> Question:
+    """Build the question without a read: other ids than the target's stay ids."""
+    return _Builder(asked, load_question_texts()).build()
+
+
 def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
     """Yield the warnings that follow from the effects of the calls: money, e-mail, connected systems."""
     money, email = {each.money for each in effects}, {each.email for each in effects}
@@ -307,8 +312,9 @@ class _Builder:
     def _asked_as(self, facts: Mapping[str, Fact]) -> QuestionLine | None:
         """Return the first matching headline whose values are all known, or the first matching one."""
         unknown = {name for name, fact in facts.items() if isinstance(fact.value, NoValue | UnreadableValue)}
-        lines = (line for line in self.headlines if not self._placeholders(line) & unknown)
-        return next(lines, self.headlines[0] if self.headlines else None)
+        known = facts.keys() | {"target"}
+        lines = [line for line in self.headlines if self._placeholders(line) <= known]
+        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: QuestionLine) -> bool:
         return not line.when or evaluated(line.when, self.known) is True

@@ -141,7 +141,7 @@ class AuditRecorder:
                 asked=authorized.proof is not None,
                 granted=call.job_step is not None,
             ),
-            undo_entry=verification.undo_entry(call, inspection.before, self._destination, self._clock()),
+            undo_entry=verification.undo_entry(call, inspection, self._destination, self._clock()),
             undoes=(call.undo_ref.entry.call, call.undo_ref.number) if call.undo_ref else None,
             claim=claim,
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from saasus_mcp.catalog import Catalogue, Operation
@@ -13,9 +14,15 @@ from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.impact import Impact
+from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_inverse_calls, is_redacted
-from saasus_mcp.permissions.inspection.target import clean_name
+from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
 from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.question.builder import QuestionInput, build_unresolved
+from saasus_mcp.permissions.question.content import Change, Sentence
+from saasus_mcp.permissions.question.dialog import render_body
+from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, UndoRef
 from saasus_mcp.store.records import UndoEntry
@@ -99,6 +106,22 @@ class UndoPreview:
     note: Text | None
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeDescription:
+    """What a change did: a sentence with the name of its target, and the values before and after."""
+
+    headline: Text | Sentence
+    changes: tuple[Change, ...]
+
+    def sentence(self, reader: Reader) -> str:
+        """Return the sentence."""
+        return format_sentence(self.headline, reader)
+
+    def lines(self, reader: Reader) -> list[str]:
+        """Return the values before and after, a line each."""
+        return [render_body(change, reader) for change in self.changes]
+
+
 def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     """Return the result that an undo would have, as far as the undo log tells; None if another version made the call."""
     operation = catalogue.get(entry.operation)
@@ -121,15 +144,48 @@ def _extent(undo: UndoRecipe | None, inverses: Sequence[InverseCall], left: Sequ
     return extents[undo.kind]
 
 
-def _subject(operation: Operation, entry: UndoEntry) -> str:
-    """Return the name by the recipe in the effects, else by the first naming field."""
+def describe_change(catalogue: Catalogue, entry: UndoEntry) -> ChangeDescription | None:
+    """Return what a change did, in the words of its question; None if another version made the call."""
+    operation = catalogue.get(entry.operation)
+    if operation is None:
+        return None
+    diff = operation.effects.diff
+    target = entry.before if diff is None or diff.read is None else None
+    ids = (str(entry.arguments[name]) for name in operation.path_parameters if name in entry.arguments)
+    name = _target_name(operation, entry) or next(ids, "") or _subject(operation, entry)
+    inspection = CallInspection(TargetSnapshot(name, target=target), Impact(), entry.before)
+    place = Destination(entry.profile, "")
+    asked = QuestionInput(operation, entry.arguments, place, entry.principal, inspection, entry.at)
+    question = build_unresolved(asked)
+    changes = tuple(change for change in question.changes if change.effect == "change")
+    return ChangeDescription(_in_past(question.headline), changes)
+
+
+def _in_past(headline: Text | Sentence) -> Text | Sentence:
+    """Return what a person was asked as what was done. English has the imperative for both."""
+    if isinstance(headline, Sentence):
+        return replace(headline, template=_in_past_text(headline.template))
+    return _in_past_text(headline)
+
+
+def _in_past_text(text: Text) -> Text:
+    return Text(text.en, re.sub(r"ます(?=\(|$)", "ました", text.ja))
+
+
+def _target_name(operation: Operation, entry: UndoEntry) -> str:
+    """Return the target's name as it was read before the call, or by the recipe in the effects; empty if neither knows it."""
     target = operation.effects.target
-    name = (
-        evaluate_expression(target.name, entry.arguments, entry.before) if target is not None and target.name else None
-    )
+    if target is None or not target.name:
+        return ""
+    return entry.target or clean_name(evaluate_expression(target.name, entry.arguments, entry.before) or "")
+
+
+def _subject(operation: Operation, entry: UndoEntry) -> str:
+    """Return the target's name, or else the first naming field."""
     sources = [each for each in (entry.before, entry.result, entry.arguments) if isinstance(each, Mapping)]
     names = [source.get(field) for source in sources for field in NAMING_FIELDS]
-    return clean_name(name or next((each for each in names if isinstance(each, str) and each), ""))
+    named = next((each for each in names if isinstance(each, str) and each), "")
+    return _target_name(operation, entry) or clean_name(named)
 
 
 def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destination: Destination) -> UndoPlan:

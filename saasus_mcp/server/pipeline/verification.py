@@ -9,7 +9,7 @@ from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.inspect import read_current_state, read_target
+from saasus_mcp.permissions.inspection.inspect import CallInspection, read_current_state, read_target
 from saasus_mcp.permissions.inspection.inverse_calls import (
     changed_fields,
     find_inverse_calls,
@@ -105,7 +105,9 @@ def _changed(text: Message) -> CallRefused:
     return CallRefused(Reason.CHANGED, text, message("server.undo_review_hint"))
 
 
-def undo_entry(call: PreparedCall, before: Any, destination: Destination, now: float) -> UndoEntry | None:
+def undo_entry(
+    call: PreparedCall, inspection: CallInspection, destination: Destination, now: float
+) -> UndoEntry | None:
     """Return the entry of the undo log for a call, or None if the call leaves nothing behind."""
     undo = call.operation.effects.undo
     if call.operation.reads or undo is None or (undo.call is None and call.operation.effects.reversibility == "n/a"):
@@ -117,5 +119,6 @@ def undo_entry(call: PreparedCall, before: Any, destination: Destination, now: f
         principal=call.principal.id,
         profile=destination.profile,
         arguments=redact_arguments(call.operation, call.arguments),
-        before=before,
+        before=inspection.before,
+        target="" if inspection.snapshot.read_error else inspection.snapshot.name,
     )

@@ -170,6 +170,14 @@ journal = Table(
 )
 Index("journal_by_time", journal.c.at)
 
+change_names = Table(
+    "change_names",
+    metadata,
+    Column("call", String(40), primary_key=True),
+    required("name", Text, comment="what people call the target of a change of the undo log"),
+    info=ADDED,
+)
+
 undone = Table(
     "undone",
     metadata,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
+from saasus_mcp.common.language import LANGUAGES
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
@@ -21,7 +24,7 @@ from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
+from saasus_mcp.server.pipeline.undo import ChangeDescription, Undoer, UndoPlan, describe_change, plan_undo
 from saasus_mcp.store.records import UndoEntry
 from saasus_mcp.store.store import Store
 from scripts.stage import NOW
@@ -239,6 +242,48 @@ async def world(catalogue: Catalogue) -> AsyncIterator[World]:
     store.close()
 
 
+def require_whole_sentences(description: ChangeDescription) -> None:
+    """Require a sentence in each language, without an empty place, and in the past where the language says so."""
+    english, japanese = (description.sentence(Reader.of(language)) for language in LANGUAGES)
+    for said in (english, japanese):
+        assert said == said.strip()
+        assert not re.search(r"\{|  |\(\)|“”|「」", said), said
+    assert not re.search(r"ます(\(|$)", japanese), japanese
+    assert all("→" in line for line in description.lines(Reader.of("en")))
+
+
+@pytest.mark.parametrize(
+    ("key", "args", "english", "japanese"),
+    [
+        (
+            MFA,
+            BY_EMAIL,
+            "Turn on two-factor sign-in for minami.aozora@example.jp",
+            "minami.aozora@example.jp の多要素認証を有効にしました",
+        ),
+        (
+            "auth.CreateTenantUserRoles",
+            {"tenant_id": AOZORA, "user_id": USER, "env_id": 3, "role_names": ["auditor"]},
+            "Grant auditor to minami.aozora@example.jp",
+            "minami.aozora@example.jp にロール auditor を付与しました",
+        ),
+        (
+            TENANT_PLAN,
+            RESERVED,
+            "Schedule a plan change of “株式会社青空商事” for Wed 1 Apr 2026, 00:00 UTC",
+            "「株式会社青空商事」の料金プランの変更を予約しました(適用: 2026年4月1日(水) 09:00 JST)",
+        ),
+    ],
+)
+async def test_a_change_is_reported_with_the_name_of_its_target(
+    key: str, args: Args, english: str, japanese: str, world: World
+) -> None:
+    await world.call(key, args)
+    said = describe_change(world.catalogue, world.entry())
+    assert said is not None
+    assert [said.sentence(Reader.of(language)) for language in LANGUAGES] == [english, japanese]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key} {case.id}".strip())
 async def test_undo_works_straight_after_the_call_and_brings_back_what_was_there(case: Case, world: World) -> None:
@@ -256,6 +301,9 @@ async def test_undo_works_straight_after_the_call_and_brings_back_what_was_there
     await world.call(case.key, args)
     assert world.state(Case(case.key), ids=True) != there, "the call of the story changed nothing"
     entry, planned = world.entry(), world.plan()
+    described = describe_change(world.catalogue, entry)
+    assert described is not None
+    require_whole_sentences(described)
     await world.undo(planned)
 
     assert world.state(case, ids=ids) == untouched
