@@ -60,7 +60,7 @@ async def test_an_attribute_that_few_get_is_named_with_who_gets_it(tmp_path: Pat
     said = render_dialog(question, Reader.of(language)).splitlines()
     expected = {
         "en": [f"Attribute is_manager: yes ({MALLORY}), no (30 people)", "Attribute department: Sales (31 people)"],
-        "ja": [f"属性is_manager: はい({MALLORY})、いいえ(30人)", "属性department: Sales(31人)"],
+        "ja": [f"属性「is_manager」: はい({MALLORY})、いいえ(30人)", "属性「department」: Sales(31人)"],
     }
     assert set(expected[language]) <= set(said)
     details = [detail.value for detail in question.details if detail.name == "attribute.is_manager"]
