@@ -213,7 +213,7 @@ class Operation:
         input_texts, output_texts: the full description of every field, by path (`users[].id`).
         variants: for a body of several variants, the discriminating argument and the schema of each variant.
         exactly_one: groups of arguments, of which a call has exactly one.
-        ambiguous: combinations of path values that match another operation's route.
+        ambiguous: combinations of path values that match another operation's route, or that the API takes for every id.
         secret_inputs, secret_outputs, scrubbed_outputs: paths of secrets in arguments and answers.
     """
 

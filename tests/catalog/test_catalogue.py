@@ -247,6 +247,14 @@ def test_a_value_that_is_harmless_under_another_verb_is_not_refused() -> None:
     assert route_conflicts.ambiguous_values("DELETE", "/users/{id}", [("GET", "/users/search")]) == []
 
 
+def test_a_word_that_stands_for_every_id_is_refused_under_each_verb() -> None:
+    known = [("GET", "/tenants/all/users"), ("GET", "/tenants/{id}/users"), ("GET", "/tenants/count")]
+    for own in ("/tenants/{id}/users", "/tenants/{id}/users/{user}", "/tenants/{id}/users/{user}/roles"):
+        assert route_conflicts.refused_values("DELETE", own, [*known, ("DELETE", own)]) == [{"id": "all"}]
+    for own in ("/tenants/{id}", "/tenants/{id}/plans", "/plans/{id}/users", "/tenants/all/users"):
+        assert route_conflicts.refused_values("DELETE", own, [*known, ("DELETE", own)]) == []
+
+
 def test_the_table_of_effects_has_a_row_for_every_operation_and_no_other(catalogue: Catalogue) -> None:
     rows = effects.read_effects(compiler.SPECS / "effects.yaml")
     assert set(rows) == {operation.key for operation in catalogue}

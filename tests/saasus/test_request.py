@@ -103,6 +103,15 @@ def test_every_ambiguous_value_the_routes_have_is_refused(catalogue: Catalogue) 
     assert tried >= 15
 
 
+def test_nobody_is_changed_in_all_tenants_in_place_of_one(catalogue: Catalogue) -> None:
+    changes = [each for each in catalogue if "/tenants/{tenant_id}/users" in each.path and each.method != "GET"]
+    assert {each.method for each in changes} == {"POST", "PATCH", "DELETE"}
+    for operation in changes:
+        with pytest.raises(InvalidArguments) as caught:
+            build_request(operation, check_arguments(operation, {**complete_arguments(operation), "tenant_id": "all"}))
+        assert caught.value.field == "tenant_id", operation.key
+
+
 def test_the_digest_tells_apart_what_differs_in_any_part() -> None:
     base = ApiRequest("auth.X", "POST", "/v1/a", b"{}")
     others = [

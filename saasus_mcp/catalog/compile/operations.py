@@ -52,7 +52,7 @@ def compile_operation(
         "output_texts": dict(schemas.schema_texts(shape)) if shape else {},
         "variants": schemas.list_variants(body) if body else None,
         "exactly_one": [one_of] if one_of else [],
-        "ambiguous": route_conflicts.ambiguous_values(source.method, source.path, routes),
+        "ambiguous": route_conflicts.refused_values(source.method, source.path, routes),
         "secret_inputs": list(schemas.find_marked_paths(arguments, "x-secret-in")),
         "secret_outputs": list(schemas.find_marked_paths(shape, "x-secret")) if shape else [],
         "scrubbed_outputs": list(schemas.find_marked_paths(shape, "x-secret", value="scrub")) if shape else [],
