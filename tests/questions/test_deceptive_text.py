@@ -10,7 +10,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import Quoted
+from saasus_mcp.common.text import Quoted, visible_text
 from saasus_mcp.permissions.question.content import Detail, Fact, QuotedText
 from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
 from saasus_mcp.permissions.question.dialog import render_dialog
@@ -79,6 +79,14 @@ def test_an_ordinary_name_is_not_pointed_out(name: str) -> None:
 def test_characters_that_cannot_be_shown_are_pointed_out(name: str) -> None:
     [warning, *_] = warn_of_deceptive_text(deletion(name)).warnings
     assert "cannot be shown" in str(warning.text.text("en") if isinstance(warning.text, Text) else "")
+
+
+@pytest.mark.parametrize("name", ["\x1b[2JAcme", "Acme\x00", "Acme\b", "Acme\f", "Acme\x7f", "Acme\x85"])
+def test_a_control_character_in_the_name_of_a_fact_is_pointed_out(name: str) -> None:
+    headline = Text("Grant a role", "ロールを付与します")
+    asked = deletion(headline=headline, facts=(Fact("tenant", Text("Tenant", "テナント"), QuotedText(name)),))
+    [warning, *_] = warn_of_deceptive_text(asked).warnings
+    assert warning.text == message("question.hidden_characters", word=Quoted(visible_text(name))).both()
 
 
 def test_the_line_ends_of_a_text_are_no_hidden_characters() -> None:

@@ -18,6 +18,8 @@ MAX_NAME, MAX_WORD, MAX_LETTERS = 400, 60, 4
 """Characters of a name, characters of a word that the warning repeats, and letters that it names."""
 _FOREIGN = re.compile("[\u0250-\u2fff\ua4d0-\uabff\ufb00-\ufdff\ufe70-\ufefc\U00010000-\U0001ffff]")
 """Characters that are neither Latin nor East Asian: most texts have none, and are not looked at further."""
+_ESCAPED_CONTROL = re.compile(r"\\(?:u00[01]|[bf])")
+"""A control character in JSON, other than a line break or a tab."""
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 _WORD = re.compile(r"[^\W_]+")
 _BESIDE_LATIN = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH", "MODIFIER")
@@ -34,7 +36,7 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 def warn_of_deceptive_text(question: Question) -> Question:
     """Return the question with a warning in front if one of its texts can be taken for another."""
     document = question.to_json()
-    if _FOREIGN.search(document) is None and not _has_hidden(document):
+    if _FOREIGN.search(document) is None and not _has_hidden(document) and _ESCAPED_CONTROL.search(document) is None:
         return question
     shown = json.loads(document)
     del shown["details"]
