@@ -11,10 +11,11 @@ import binascii
 import html
 import re
 import sys
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import lcm
 from unicodedata import normalize
 
 from saasus_mcp.saasus.secret_paths import REMOVED
@@ -35,19 +36,24 @@ _ESCAPE = re.compile(
     r"(?P<percent>%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)"
     r"|(?P<bytes>\\x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)"
     r"|(?P<octal>\\[0-3][0-7]{2}(?:\\[0-3][0-7]{2})*+)"
+    r"|%u(?P<script>[0-9A-Fa-f]{4})"
     r"|\\(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\}|U(?P<long>[0-9A-Fa-f]{8})|(?P<other>.))"
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?)",
     re.DOTALL,
 )
 _QUOTED_PRINTABLE = re.compile(r"=[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+")
-_MAYBE_QUOTED_PRINTABLE = re.compile("=3[Dd]|=[89A-Fa-f][0-9A-Fa-f]=[89A-Fa-f][0-9A-Fa-f]")
-"""A quoted equals sign or character. A query of a URL, such as `limit=20`, has neither."""
+_MAYBE_QUOTED_PRINTABLE = re.compile("=3[Dd]|=[89A-Fa-f][0-9A-Fa-f]=[89A-Fa-f][0-9A-Fa-f]|(?:=[0-9A-Fa-f]{2}){4}")
+"""A quoted equals sign or character, or four quoted bytes. A query of a URL, such as `limit=20`, has none of them."""
 _WRONGLY_DECODED = re.compile("[\x80-\xff]{2,}+")
 """Characters of Latin-1 that can be bytes of UTF-8, which a service took for Latin-1."""
 _MAYBE_HEX = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX:._ ,-]{15,}+")
 """Finds quickly where digits of hexadecimal code can be."""
 _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
+_DECIMAL = re.compile(r"[0-9]{1,3}+(?:[\s,]{1,20}+[0-9]{1,3}+){7,}+")
+"""Bytes as numbers: how Go, Python and JavaScript print them."""
+_NUMBER = re.compile("[0-9]+")
+_MAX_BYTE = 255
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
 _NO_SEPARATORS = str.maketrans("", "", ":._ -,")
 _ONE_SEPARATOR = str.maketrans(":._ ,", "-----")
@@ -63,8 +69,12 @@ _TEXT = re.compile(rb"%b{4}%b*+" % (_CHARACTER, _CHARACTER))
 """Text in decoded bytes. Bytes decoded from ordinary text, or at the wrong offset, contain hardly any."""
 _MAYBE_TEXT = re.compile(rb"[\t\r\n\x20-\x7e\x80-\xf4]{%d,}+" % _MIN_ENCODED_LENGTH)
 """Finds quickly where text can be in decoded bytes."""
+_MAYBE_UTF16 = re.compile(rb"\0(?:[^\0]\0){3}")
+"""Some characters of Latin-1 in UTF-16, in either order of bytes. Passwords and keys have them, whatever else they contain."""
+_WIDE = re.compile("(?:[^\0]\0){4,}+")
+"""UTF-16 that was taken for an encoding of single bytes: a NUL follows, or precedes, each character."""
 SEPARATOR = "\0"
-"""Separates texts that are searched together. No match crosses it, since no form of a text drops it."""
+"""Separates texts that are searched together. No match crosses it, unless each of these texts is a single character."""
 _WHITE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " ", "v": " "}
 _ASCII = {code: None if code in range(1, 33) or chr(code) in "\\+\x7f" else chr(code).lower() for code in range(128)}
 _IGNORED = re.compile("[\\s\\\\+\x01-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -76,7 +86,7 @@ class _Secret:
     """A secret that is long enough to be searched for in every encoding.
 
     Attributes:
-        needles: the folded form of the secret, and of its base64, which no longer decodes after its case has changed.
+        needles: the folded form of the secret, of its base32, and of its base64, which no longer decodes after its case has changed.
     """
 
     text: str
@@ -149,12 +159,15 @@ def is_strong(text: str) -> bool:
 
 def _needles(text: str) -> tuple[str, ...]:
     raw = text.encode(errors="surrogatepass")
-    encoded = [encode(b"\0" * before + raw) for encode in (b64encode, urlsafe_b64encode) for before in range(3)]
-    # Sextets that also contain bits of the neighbouring text are left out.
-    inner = [
-        fold_encoded(code.decode()[(0, 2, 3)[at % 3] : (at % 3 + len(raw)) * 8 // 6]) for at, code in enumerate(encoded)
-    ]
-    return tuple(dict.fromkeys([fold_encoded(text), *inner]))
+    inner = [code for encode in (b64encode, urlsafe_b64encode) for code in _inner_codes(encode, 6, raw)]
+    return tuple(dict.fromkeys([fold_encoded(text), *inner, *_inner_codes(b32encode, 5, raw)]))
+
+
+def _inner_codes(encode: Callable[[bytes], bytes], bits: int, raw: bytes) -> Iterator[str]:
+    """Yield the code of a secret wherever it stands in a text, without characters that contain bits of the neighbouring text."""
+    for before in range(lcm(8, bits) // 8):
+        code = encode(b"\0" * before + raw).decode()
+        yield fold_encoded(code[-(-before * 8 // bits) : (before + len(raw)) * 8 // bits])
 
 
 def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]]:
@@ -222,8 +235,12 @@ def _decoded(text: str) -> Iterator[str]:
         yield _QUOTED_PRINTABLE.sub(_from_quoted_printable, text)
     if not text.isascii() and (decoded := _WRONGLY_DECODED.sub(_as_utf8, text)) != text:
         yield decoded
+    if SEPARATOR in text and _WIDE.search(text):
+        yield _WIDE.sub(lambda found: found[0].replace(SEPARATOR, ""), text)
     if parts := _MAYBE_HEX.findall(text):
         yield from _from_hex(parts)
+    if lists := _DECIMAL.findall(text):
+        yield from _from_decimal(lists)
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
     mixed = SEPARATOR.join(each for each in joined.split(SEPARATOR) if each != each.lower())
     if runs := [run for run in _BASE64.findall(mixed) if run != run.lower()]:
@@ -233,7 +250,7 @@ def _decoded(text: str) -> Iterator[str]:
 def _unescape(found: re.Match[str]) -> str:
     kind, written = str(found.lastgroup), found[found.lastgroup or 0]
     if kind == "percent":
-        return bytes.fromhex(written.replace("%", "")).decode(errors="replace")
+        return _text_of(bytes.fromhex(written.replace("%", "")))
     if kind in ("bytes", "octal"):
         base = 16 if kind == "bytes" else 8
         return _text_of(bytes(int(digits, base) for digits in written.replace("x", "").split("\\")[1:]))
@@ -246,11 +263,19 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 def _text_of(raw: bytes) -> str:
-    """Return the text of bytes in UTF-8, or else in Latin-1."""
+    """Return the text of bytes in UTF-8, or else in Latin-1, and what they are in UTF-16, if they can be that."""
     try:
-        return raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        text = raw.decode("latin-1")
+    return SEPARATOR.join((text, *_from_utf16(raw)))
+
+
+def _from_utf16(raw: bytes) -> Iterator[str]:
+    """Decode UTF-16 that may begin at any byte, in both orders of bytes."""
+    for parity in {found.start() % 2 for found in _MAYBE_UTF16.finditer(raw)}:
+        yield raw[parity:].decode("utf-16-be", "replace")
+        yield raw[1 - parity :].decode("utf-16-le", "replace")
 
 
 def _from_quoted_printable(found: re.Match[str]) -> str:
@@ -281,6 +306,12 @@ def _from_hex(parts: list[str]) -> Iterator[str]:
         yield from _texts_in(bytes.fromhex(digits[shift : len(digits) - (len(digits) - shift) % 2]))
 
 
+def _from_decimal(lists: list[str]) -> Iterator[str]:
+    """Decode lists of bytes as decimal numbers."""
+    for each in lists:
+        yield from _texts_in(bytes(min(int(number), _MAX_BYTE) for number in _NUMBER.findall(each)))
+
+
 def _from_base64(runs: list[str]) -> Iterator[str]:
     """Decode runs of base64 that may begin in the middle of a group, all of them at once."""
     joined = _BETWEEN_BASE64.join([*runs, ""]).translate(_BASE64_URL)
@@ -292,3 +323,4 @@ def _texts_in(raw: bytes) -> Iterator[str]:
     maybe = b"\0".join(_MAYBE_TEXT.findall(raw))
     if found := [part for part in _TEXT.findall(maybe) if len(part) >= _MIN_ENCODED_LENGTH]:
         yield SEPARATOR.join(part.decode(errors="replace") for part in found)
+    yield from _from_utf16(raw)

@@ -40,6 +40,14 @@ ENCODINGS: dict[str, Encoding] = {
     "bytes escaped": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
     "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
     "quoted-printable": lambda text: quopri.encodestring(text.encode(), quotetabs=True).decode(),
+    "every byte quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "escape of JavaScript": lambda text: "".join(
+        f"%u{ord(letter):04X}" if ord(letter) < 0x10000 else letter for letter in text
+    ),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base32 in the middle": lambda text: base64.b32encode(b"user:" + text.encode() + b";").decode().lower(),
+    "bytes of Go": lambda text: f"[{' '.join(map(str, text.encode()))}]",
+    "bytes of JavaScript": lambda text: json.dumps({"type": "Buffer", "data": list(text.encode())}),
     "UTF-8 taken for Latin-1": lambda text: text.encode().decode("latin-1"),
     "NFD": lambda text: unicodedata.normalize("NFD", text),
     "NFC": lambda text: unicodedata.normalize("NFC", text),
@@ -72,6 +80,28 @@ def test_nothing_of_an_encoded_secret_is_left(secret: str, first: str, second: s
     assert not known.within(shown)
     assert encoded not in shown
     assert len(shown) <= len(before) + len(after) + len(REMOVED) + 24, shown
+
+
+@given(
+    st.text(LETTERS + SYMBOLS, min_size=10, max_size=64),
+    st.sampled_from(["utf-16", "utf-16-le", "utf-16-be"]),
+    st.sampled_from(["base64", "hexadecimal", "percent", "bytes"]),
+    AROUND,
+)
+def test_nothing_of_a_secret_in_utf_16_is_left(secret: str, form: str, second: str, around: str) -> None:
+    assume(len(set(secret)) >= 6)
+    raw = secret.encode(form)
+    encoded = {
+        "base64": base64.b64encode(raw).decode(),
+        "hexadecimal": raw.hex(),
+        "percent": "".join(f"%{byte:02X}" for byte in raw),
+        "bytes": ", ".join(map(str, raw)),
+    }[second]
+    known = KnownSecrets((secret,))
+    shown = known.text(around + encoded + around)
+    assert REMOVED in shown
+    assert not known.within(shown)
+    assert len(shown) <= 2 * len(around) + len(REMOVED) + 24, shown
 
 
 @given(SECRETS, st.sampled_from([str.upper, str.lower, str.swapcase, str.title]))
