@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from saasus_mcp.catalog.levels import READ_LEVELS, TYPED_LEVELS
 from saasus_mcp.catalog.model import Operation
@@ -14,6 +15,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
+from saasus_mcp.jobs.plan import PLACEHOLDER
 from saasus_mcp.jobs.question_values import fixed_text, name_text, people_count, value_list
 from saasus_mcp.permissions.inspection.target import is_whole_name
 from saasus_mcp.permissions.question.content import (
@@ -25,10 +27,14 @@ from saasus_mcp.permissions.question.content import (
     NamedItem,
     NoValue,
     Quantity,
+    Question,
     QuestionWarning,
+    QuotedText,
     Sentence,
     Transition,
+    UnresolvedId,
     Value,
+    ValueList,
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.namesakes import Namesakes, namesake_texts
@@ -56,6 +62,7 @@ class CallsQuestion:
         self._listed = listed
         self._totals = totals
         self._left_out, self._unchanged = left_out, unchanged
+        self._by_step = {each.step.step: each for each in listed}
         self._shared_names = _shared_names(listed)
         groups: dict[str, list[ListedCall]] = defaultdict(list)
         for each in listed:
@@ -155,7 +162,7 @@ class CallsQuestion:
 
     def _parts(self, call: ListedCall, *, headlines: bool) -> tuple[Value, ...]:
         """Return what happens to the target of a call: changes, arguments, prices, and warnings with values."""
-        question, key = call.review.question, call.review.operation.key
+        question, key = self._with_sources(call), call.review.operation.key
         texts = load_question_texts()
         parts: list[Value] = []
         listed = {"target", *(fact.name for fact in question.facts if fact.name in call.review.values)}
@@ -175,12 +182,13 @@ class CallsQuestion:
             else:
                 effect = one_of("jobs_calls.effect", change.effect).both()
                 parts.append(LabelledValue(change.label, Transition(change.before, FixedText(effect))))
-        sources = {place.partition(".")[0] for place in call.step.from_steps}
-        for fact in question.facts:
-            if fact.name in sources:
-                parts.append(LabelledValue(fact.label, fixed_text(message("jobs_calls.from_earlier"))))
-            elif fact.name in call.review.values or fact.name in TELLING_FACTS:
-                parts.append(LabelledValue(fact.label, fact.value))
+        parts += [
+            LabelledValue(fact.label, fact.value)
+            for fact in question.facts
+            if fact.name in call.review.values or fact.name in TELLING_FACTS
+        ]
+        if call.target_argument in call.step.from_steps and "tenant_id" in call.review.values:
+            parts.append(LabelledValue(texts.field(key, "tenant_id").label, self._tenant(call)))
         if call.step.step in self._totals.by_step:
             parts.append(self._totals.by_step[call.step.step])
         parts += [
@@ -188,6 +196,44 @@ class CallsQuestion:
         ]
         parts += [FixedText(text) for text in namesake_texts(self._namesakes(call))]
         return tuple(parts)
+
+    def _with_sources(self, call: ListedCall) -> Question:
+        """Return the question of a call, with the earlier calls in place of the values that they will give."""
+        question = call.review.question
+        if not call.step.from_steps:
+            return question
+
+        def told(name: str, value: Value) -> Value:
+            if isinstance(value, ValueList):
+                items = tuple(told(f"{name}.{at}", each) for at, each in enumerate(value.items))
+                return replace(value, items=items)
+            return fixed_text(self._source(call, name)) if _is_placeholder(value) else value
+
+        headline = question.headline
+        if isinstance(headline, Sentence):
+            headline = replace(headline, values=tuple((name, told(name, value)) for name, value in headline.values))
+        return replace(
+            question,
+            headline=headline,
+            facts=tuple(replace(fact, value=told(fact.name, fact.value)) for fact in question.facts),
+            changes=tuple(replace(change, after=told(change.name, change.after)) for change in question.changes),
+        )
+
+    def _tenant(self, call: ListedCall) -> Value:
+        """Return the tenant of a call whose target does not exist yet, so that no read of the target names it."""
+        if "tenant_id" in call.step.from_steps:
+            return fixed_text(self._source(call, "tenant_id"))
+        tenant = str(call.review.values["tenant_id"])
+        about_it = (each for each in self._listed if each.target_argument == "tenant_id" and _target_id(each) == tenant)
+        return NamedItem(next((each.target for each in about_it if each.target), tenant), tenant)
+
+    def _source(self, call: ListedCall, place: str) -> Localized:
+        """Return the earlier call that gives a value: its row, and the name of what it creates."""
+        step, _ = call.step.from_steps.get(place, ("", ""))
+        source = self._by_step.get(step)
+        if source is None or not source.target:
+            return message("jobs_calls.from_earlier")
+        return message("jobs_calls.from_row", row=source.row, name=name_text(source.target))
 
     def _namesakes(self, call: ListedCall) -> list[Namesakes]:
         """Return the items of a call whose names others have, without a target that stands with its id."""
@@ -220,7 +266,9 @@ class CallsQuestion:
     def _target_text(self, call: ListedCall) -> Text:
         """Return the name of a target, with its id if another target of the list has the same name."""
         if not call.target:
-            return bilingual(message("jobs_calls.row", row=call.row))
+            about = call.target_argument
+            told = self._source(call, about) if about in call.step.from_steps else None
+            return bilingual(told or message("jobs_calls.row", row=call.row))
         name = name_text(call.target)
         if call.target not in self._shared_names:
             return name
@@ -238,16 +286,19 @@ def _shared_names(listed: Sequence[ListedCall]) -> frozenset[str]:
 
 def _target_id(call: ListedCall) -> str:
     """Return the id of the target. Empty for an item that the call creates, and for the whole SaaS."""
-    target = call.review.operation.effects.target
-    if target is None or target.read is None:
-        return ""
-    argument = next(iter(target.identifying[-1:]), "")
-    return str(call.review.values.get(argument, ""))
+    return str(call.review.values.get(call.target_argument, ""))
+
+
+def _is_placeholder(value: Value) -> bool:
+    """Return whether an earlier call will give a value."""
+    texts = {QuotedText: "head", UnresolvedId: "id", NamedItem: "name"}
+    return type(value) in texts and getattr(value, texts[type(value)]) == PLACEHOLDER
 
 
 def _person(call: ListedCall) -> str:
     """Return the user whom a call concerns, or the call if it concerns another thing."""
     user = call.review.values.get("user_id") if "user_id" in call.review.operation.path_parameters else None
+    user = call.step.from_steps.get("user_id", user)  # each account that the list creates is a person of its own
     return f"user {user}" if user is not None else call.step.step
 
 

@@ -20,7 +20,13 @@ class ListedCall:
     def target(self) -> str:
         """The name of its target. Empty if an earlier call creates it."""
         name = self.review.inspection.snapshot.name
-        return "" if PLACEHOLDER in name else name
+        return "" if PLACEHOLDER in name or self.target_argument in self.step.from_steps else name
+
+    @property
+    def target_argument(self) -> str:
+        """The argument with the id of its target. Empty if no argument has it."""
+        target = self.review.operation.effects.target
+        return "" if target is None or target.read is None else next(iter(target.identifying[-1:]), "")
 
     @property
     def needs_approval(self) -> bool:

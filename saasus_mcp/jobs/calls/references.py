@@ -15,7 +15,6 @@ from saasus_mcp.jobs.calls.entries import REFERENCE_KEY, CallEntry
 from saasus_mcp.jobs.plan import PLACEHOLDER
 
 MAX_SHOWN = 20
-_SAMPLES: Mapping[str, Any] = {"string": PLACEHOLDER, "integer": 1, "number": 1, "boolean": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +107,15 @@ class ReferenceResolver:
             hint = message("jobs_calls.fields_hint", fields=fields) if fields else None
             raise InvalidArguments((place,), fault, hint)
         kind = schema.get("type", "string")
-        if kind not in _SAMPLES or source.get("type", kind) != kind:
+        if source.get("type", kind) != kind:
             raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))
-        sample = max(1, schema.get("minimum", 1)) if kind in ("integer", "number") else _SAMPLES[kind]
+        # A person agrees to the value, so it must stand in the call wherever it can be known before.
+        if kind != "string" or field in earlier.operation.input_schema.get("properties", {}):
+            hint = message("jobs_calls.known_reference_hint")
+            raise InvalidArguments((place,), message("jobs_calls.known_reference"), hint)
         if "enum" in schema or "pattern" in schema or "const" in schema:
             raise InvalidArguments((place,), message("jobs_calls.reference_form"))
-        return (earlier.step, field), sample
+        return (earlier.step, field), PLACEHOLDER
 
 
 def _field_schema(operation: Operation, path: str) -> tuple[Schema | None, tuple[str, ...]]:

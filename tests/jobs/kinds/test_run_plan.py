@@ -219,6 +219,56 @@ async def test_calls_go_to_the_tenant_that_an_earlier_call_creates(on: JobServer
     assert ("fresh@example.com", "", tenant, "3", "viewer") in list_grants(on.sandbox)
 
 
+async def test_the_question_names_whom_each_role_goes_to_although_the_list_creates_them(on: JobServer) -> None:
+    accounts = ("good@example.com", "evil@example.com")
+    calls = [call("auth_create_saas_user", email.partition("@")[0], email=email) for email in accounts]
+    calls += [call("auth_create_tenant_user", tenant_id=AOZORA, email=email, attributes={}) for email in accounts]
+    calls += [
+        call(
+            "auth_create_tenant_user_roles",
+            tenant_id=AOZORA,
+            user_id={"$from": f"{account}.id"},
+            env_id="prod",
+            role_names=[role],
+        )
+        for account, role in (("good", "viewer"), ("evil", "admin"))
+    ]
+    person = AcceptingPerson()
+    await on.call_json(NAME, {"calls": calls}, elicitor=person)
+    question = person.questions[0].question
+    assert isinstance(question, Question)
+    [granted] = [fact.value for fact in question.facts if fact.name == "auth_create_tenant_user_roles"]
+    readers = ((Reader.of("en"), ("created in row 1", "created in row 2")), (Reader.of("ja"), ("1行目", "2行目")))
+    for reader, rows in readers:
+        told = format_value(granted, reader)
+        first, second = told[: told.index(rows[1])], told[told.index(rows[1]) :]
+        assert "good@example.com" in first
+        assert rows[0] in first
+        assert "viewer" in first
+        assert "admin" in second
+        assert told.count("株式会社青空商事") == 2
+        assert "known later" not in told
+        assert told.index("good@example.com") < told.index("evil@example.com") < told.index("admin")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("pricing_update_meter_count", {"count": {"$from": "first.count"}}),
+        ("pricing_update_meter_count", {"timestamp": {"$from": "first.timestamp"}, "count": 1}),
+        ("pricing_update_meter_count", {"metering_unit_name": {"$from": "first.metering_unit_name"}, "count": 1}),
+    ],
+)
+async def test_a_value_that_a_person_can_know_before_comes_from_no_earlier_call(
+    on: JobServer, tool: str, arguments: dict[str, Any]
+) -> None:
+    usage = {"tenant_id": AOZORA, "metering_unit_name": "api_calls", "timestamp": 1_790_000_000, "method": "add"}
+    calls = [call(tool, "first", **usage, count=999_999), call(tool, **{**usage, **arguments})]
+    name = next(name for name, value in arguments.items() if isinstance(value, dict))
+    said = await refused(on, {"calls": calls})
+    assert f"Row 2, {tool}: {name}: only a text that the API generates" in said
+
+
 async def test_secrets_are_no_source_of_values(on: JobServer) -> None:
     calls = [
         call("auth_create_saas_user", "account", sign_in_id="terminal-9"),
