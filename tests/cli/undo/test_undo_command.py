@@ -89,7 +89,8 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     assert status == 0, shown
     assert "元に戻しました。" in shown
     assert re.search(
-        r"行われた変更:\n  ロール Helper の表示名を変更しました\n    表示名: Helper → Changed", shown.replace("\r", "")
+        r"行われた変更:\n  .*ロール.* Helper の表示名を変更しました\n    表示名: Helper → Changed",
+        shown.replace("\r", ""),
     )
     assert re.search(r"元に戻すために行う操作:\n.*\n.*\n.*Helper", shown)
     assert (await run_sync(names))["helper"] == "Helper"
