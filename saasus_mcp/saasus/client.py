@@ -28,7 +28,7 @@ from saasus_mcp.saasus.exchange import HttpRequest, HttpResponse, Httpx2Transpor
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.route import Route
-from saasus_mcp.saasus.signature import Clock, Credentials, format_timestamp, now, sign_request
+from saasus_mcp.saasus.signature import Clock, Credentials, format_timestamp, now, place_of, sign_request
 from saasus_mcp.saasus.tracing import attempt_span, record_status
 
 DEFAULT_API = "https://api.saasus.io"
@@ -141,7 +141,6 @@ class ApiClient:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._base = base_url.rstrip("/")
-        self._fixed_urls: dict[str, httpx2.URL] = {}
         self._timeout = timeout
         self._credentials, self._clock = credentials, clock
         self._replaced = transport
@@ -151,7 +150,21 @@ class ApiClient:
     @cached_property
     def _route(self) -> Route:
         """Open the route at the first call: reading the system's certificates takes longer than listing tools."""
-        return Route(Httpx2Transport(self._replaced)) if self._replaced else Route.open(httpx2.URL(self._base))
+        return Route(Httpx2Transport(self._replaced)) if self._replaced else Route.open(self._base_url)
+
+    @cached_property
+    def _base_url(self) -> httpx2.URL:
+        """The address before the target of each request. It is parsed once: httpx2 looks at each character."""
+        return httpx2.URL(self._base)
+
+    @cached_property
+    def _host(self) -> str:
+        return self._base_url.netloc.decode("ascii")
+
+    @cached_property
+    def _place(self) -> str:
+        """What is signed of the address before the target."""
+        return place_of(self._base_url).rstrip("/")
 
     async def __aenter__(self) -> Self:
         return self
@@ -210,44 +223,34 @@ class ApiClient:
             route = self._route
         except network_errors.UNUSABLE as error:
             return _not_sent(network_errors.configuration_fault(error))
-        url = self._url(operation, request)
+        signed = self._signed(request, trace_id, seconds)
         try:
             # asyncio's own timeout costs a third of anyio's.
             with attempt_span(operation, trace_id) as span:
                 async with asyncio.timeout(seconds):
-                    signed = self._signed(request, url, trace_id, seconds)
                     response = await route.transport.send(signed, trace, MAX_RESPONSE_BYTES)
                 record_status(span, response.status)
         except Exception as error:
             # Only the way through a proxy reports what it sent: there, libraries raise errors of many kinds.
             if isinstance(error, network_errors.NOT_SENT) or (route.proxy and not trace.sent):
-                return _not_sent(network_errors.classify_error(error, url, trace))
+                return _not_sent(network_errors.classify_error(error, self._base_url, trace))
             if not isinstance(error, (httpx2.HTTPError, TimeoutError, ResponseTooLarge)):
                 raise
             return _lost(operation, error, seconds, responded=trace.answered)
         return _api_response(response, trace_id)
 
-    def _url(self, operation: Operation, request: ApiRequest) -> httpx2.URL:
-        """Return the address of a request. One without values is parsed once: httpx2 looks at each character."""
-        if request.target != operation.path:
-            return httpx2.URL(self._base + request.target)
-        url = self._fixed_urls.get(request.target)
-        if url is None:
-            url = self._fixed_urls[request.target] = httpx2.URL(self._base + request.target)
-        return url
-
-    def _signed(self, request: ApiRequest, url: httpx2.URL, trace_id: str, seconds: float) -> HttpRequest:
+    def _signed(self, request: ApiRequest, trace_id: str, seconds: float) -> HttpRequest:
         """Return the request of one attempt, with all its headers."""
-        body = request.body
-        headers = [("Host", url.netloc.decode("ascii")), *HEADERS, (TRACE_HEADER, trace_id)]
+        body, place = request.body, self._place + request.target
+        headers = [("Host", self._host), *HEADERS, (TRACE_HEADER, trace_id)]
         if body is not None:
             headers += (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
         elif request.method in BODY_METHODS:
             headers.insert(1, ("Content-Length", "0"))
         timestamp = format_timestamp(self._clock())
-        signed = sign_request(self._credentials, timestamp, method=request.method, url=url, body=body or b"")
+        signed = sign_request(self._credentials, timestamp, method=request.method, place=place, body=body or b"")
         headers.append(("Authorization", signed))
-        return HttpRequest(request.method, url, headers, body, seconds)
+        return HttpRequest(request.method, f"{self._base_url.scheme}://{place}", headers, body, seconds)
 
 
 def _wait(ended: ApiResponse | SendFailed, number: int) -> float | None:

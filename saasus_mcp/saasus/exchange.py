@@ -30,7 +30,7 @@ class HttpRequest:
     """
 
     method: str
-    url: httpx2.URL
+    url: str
     headers: Sequence[tuple[str, str]]
     body: bytes | None = None
     seconds: float = MAX_CONNECT_SECONDS

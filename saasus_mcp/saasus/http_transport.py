@@ -39,7 +39,7 @@ class HttpTransport:
     """
 
     def __init__(self, origin: httpx2.URL, tls: ssl.SSLContext | None) -> None:
-        self._origin = origin.netloc
+        self._start = f"{origin.scheme}://{origin.netloc.decode('ascii')}/"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS, ssl=tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -80,7 +80,7 @@ class HttpTransport:
         try:
             response = await self._session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                URL(request.url, encoded=True),
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
@@ -103,7 +103,7 @@ class HttpTransport:
 
     def _check(self, request: HttpRequest) -> None:
         """Refuse a request that may not be written."""
-        if request.url.netloc != self._origin:
+        if not request.url.startswith(self._start):
             raise httpx2.UnsupportedProtocol("The request is for another host.")
         for _, value in request.headers:
             if not (value.isascii() and value.isprintable() and value == value.strip()):

@@ -35,14 +35,18 @@ class Credentials:
     secret_key: str = field(repr=False)
 
 
-def sign_request(credentials: Credentials, timestamp: str, *, method: str, url: httpx2.URL, body: bytes) -> str:
+def sign_request(credentials: Credentials, timestamp: str, *, method: str, place: str, body: bytes) -> str:
     """Return the `Authorization` header of one attempt.
 
     Args:
         timestamp: when the attempt begins, as `format_timestamp` returns it.
-        url: exactly as sent, like `body`.
+        place: host, port, path and query, exactly as sent, like `body`.
     """
-    target = url.netloc + url.raw_path
-    message = timestamp.encode() + credentials.api_key.encode() + method.upper().encode() + target + body
+    message = f"{timestamp}{credentials.api_key}{method.upper()}{place}".encode() + body
     signature = hmac.digest(credentials.secret_key.encode(), message, "sha256").hex()
     return f"SAASUSSIGV1 Sig={signature}, SaaSID={credentials.saas_id}, APIKey={credentials.api_key}"
+
+
+def place_of(url: httpx2.URL) -> str:
+    """Return the part of a URL that is signed: host, port, path and query."""
+    return (url.netloc + url.raw_path).decode("ascii")

@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -76,7 +77,7 @@ class ReadyApi:
     """Answers in the process."""
 
     async def send(self, request: HttpRequest, _: ConnectionTrace, __: int) -> HttpResponse:
-        return HttpResponse(200, ((b"Content-Type", b"application/json"),), body(request.url.raw_path))
+        return HttpResponse(200, ((b"Content-Type", b"application/json"),), body(urlsplit(request.url).path.encode()))
 
     async def aclose(self) -> None:
         pass

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from saasus_mcp.saasus.signature import Credentials, format_timestamp, now, sign_request
+from saasus_mcp.saasus.signature import Credentials, format_timestamp, now, place_of, sign_request
 
 PROGRAM = (sys.executable, "-m", "saasus_mcp")
 OVER_HTTP = ("serve", "--transport", "http", "--port", "0")
@@ -182,7 +182,7 @@ async def direct(url: str) -> AsyncIterator[Send]:
     async with httpx2.AsyncClient(headers={"Accept": "application/json"}) as client:
 
         async def send() -> bytes:
-            signed = sign_request(KEYS, format_timestamp(now()), method="GET", url=httpx2.URL(url), body=b"")
+            signed = sign_request(KEYS, format_timestamp(now()), method="GET", place=place_of(httpx2.URL(url)), body=b"")
             answer = await client.get(url, headers={"Authorization": signed})
             answer.json()
             return answer.content

@@ -17,7 +17,7 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.request import build_request
-from saasus_mcp.saasus.signature import Credentials, sign_request
+from saasus_mcp.saasus.signature import Credentials, place_of, sign_request
 from tests.support.arguments import complete_arguments
 from tests.support.strategies import CATALOGUE, PATHS, any_json, json_keys, text_values
 
@@ -85,7 +85,7 @@ def test_the_signature_is_an_hmac_over_exactly_what_is_sent(
     message = f"{timestamp}key{method}{host.split('//')[1]}{path}".encode() + body
     wanted = hmac.new(b"hush", message, hashlib.sha256).hexdigest()
     header = sign_request(
-        Credentials("id", "key", "hush"), timestamp, method=method, url=httpx2.URL(host + path), body=body
+        Credentials("id", "key", "hush"), timestamp, method=method, place=place_of(httpx2.URL(host + path)), body=body
     )
     assert header == f"SAASUSSIGV1 Sig={wanted}, SaaSID=id, APIKey=key"
 

@@ -16,7 +16,7 @@ from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.client import FIRST_WAIT, MAX_WAIT, MIN_ATTEMPT_SECONDS, ApiClient, ApiResponse, SendFailed
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.request import build_request
-from saasus_mcp.saasus.signature import sign_request
+from saasus_mcp.saasus.signature import place_of, sign_request
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import CREDENTIALS
 
@@ -171,7 +171,7 @@ async def test_each_attempt_is_signed_with_its_own_time(reading: Operation) -> N
     await send(upstream, reading, Ticking())
     stamps = ["202601312359", "202602010000", "202602010001"]
     for request, stamp in zip(upstream.sent, stamps, strict=True):
-        wanted = sign_request(CREDENTIALS, stamp, method="GET", url=request.url, body=b"")
+        wanted = sign_request(CREDENTIALS, stamp, method="GET", place=place_of(request.url), body=b"")
         assert request.headers["Authorization"] == wanted
 
 
@@ -282,5 +282,5 @@ async def test_a_base_url_keeps_its_port_and_loses_its_slash(reading: Operation)
     async with ApiClient(CREDENTIALS, "http://127.0.0.1:9000/", transport=transport, clock=lambda: START) as client:
         await client.send(reading, request, "t")
     assert str(upstream.sent[0].url).startswith("http://127.0.0.1:9000/v1/auth/tenants/")
-    wanted = sign_request(CREDENTIALS, "202601312359", method="GET", url=upstream.sent[0].url, body=b"")
+    wanted = sign_request(CREDENTIALS, "202601312359", method="GET", place=place_of(upstream.sent[0].url), body=b"")
     assert upstream.sent[0].headers["Authorization"] == wanted

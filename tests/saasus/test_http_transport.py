@@ -20,7 +20,7 @@ from saasus_mcp.saasus.exchange import HttpRequest
 from saasus_mcp.saasus.http_transport import HttpTransport
 from saasus_mcp.saasus.network_errors import ConnectionTrace
 from saasus_mcp.saasus.request import ApiRequest
-from saasus_mcp.saasus.signature import sign_request
+from saasus_mcp.saasus.signature import place_of, sign_request
 from tests.support.closing_api import MOMENTS, ClosingApi, Moment, Serving, serve_connections
 from tests.support.pipeline import CREDENTIALS
 
@@ -63,7 +63,7 @@ def answering(response: bytes, heads: list[bytes] | None = None, connections: li
 async def fetch(
     transport: HttpTransport, origin: httpx2.URL, method: str = "GET", limit: int = MAX_RESPONSE_BYTES
 ) -> tuple[int, bytes]:
-    request = HttpRequest(method, origin.join("/v1/x"), [("Host", origin.netloc.decode())])
+    request = HttpRequest(method, str(origin.join("/v1/x")), [("Host", origin.netloc.decode())])
     response = await transport.send(request, ConnectionTrace(), limit)
     return response.status, response.body
 
@@ -153,7 +153,7 @@ async def test_a_request_is_on_the_wire_as_it_was_signed(catalogue: Catalogue) -
         url = httpx2.URL(f"http://{netloc}{target}")
         given_target, end = head.split(b" ")[1], head.index(b"Authorization")
         assert given_target == url.raw_path
-        signature = sign_request(CREDENTIALS, "202601020304", method=method, url=url, body=body)
+        signature = sign_request(CREDENTIALS, "202601020304", method=method, place=place_of(url), body=body)
         assert head[end:] == f"Authorization: {signature}\r\n\r\n".encode()
         empty = "Content-Length: 0\r\n" if method == "POST" and not body else ""
         content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""

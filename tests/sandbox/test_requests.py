@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from saasus_mcp.saasus.signature import Credentials, sign_request
+from saasus_mcp.saasus.signature import Credentials, place_of, sign_request
 from saasus_mcp.sandbox import CREDENTIALS, SAAS_NAME, Sandbox
 from tests.support.sandbox import Clock, SandboxCaller
 
@@ -43,7 +43,7 @@ class Wire:
         request = self._client.build_request(method, target, content=body)
         timestamp = (self._clock().astimezone(UTC) + timedelta(minutes=minutes)).strftime("%Y%m%d%H%M")
         request.headers["Authorization"] = sign_request(
-            credentials, timestamp, method=method, url=request.url, body=body
+            credentials, timestamp, method=method, place=place_of(request.url), body=body
         )
         if body:
             request.headers["Content-Type"] = "application/json"
