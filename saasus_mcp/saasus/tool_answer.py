@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.common.json_parts import PART_BYTES, encode_large_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
@@ -77,6 +77,7 @@ class ToolAnswer:
         figure: an image beside the answer.
         failure: what went wrong, for a reader in any language. None on success.
         encoded: a value and its JSON, if it was written already: large values are not written twice.
+        arguments: of the call, secrets redacted, if the answer may have to be stored. Otherwise empty.
         app_data: what an app shows beside the answer. The model does not get it, and clients without apps neither.
     """
 
@@ -91,7 +92,8 @@ class ToolAnswer:
     figure: AnswerImage | None = None
     failure: Failure | None = None
     retry_after: float | None = None
-    encoded: tuple[Any, str] | None = field(default=None, compare=False, repr=False)
+    encoded: tuple[Any, bytes] | None = field(default=None, compare=False, repr=False)
+    arguments: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     app_data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -199,9 +201,11 @@ def _success(
     note = f"\n[The API's answer differs from its documents: {'; '.join(drift)}]" if drift else ""
     applied = Outcome.NOT_APPLIED if operation.reads else Outcome.APPLIED
     is_large = len(response.body) > PART_BYTES
-    text = encode_large_json(full).decode() if is_large else compact_json(full)
-    encoded = (full, text) if is_large else None
-    return ToolAnswer(True, text + note, structured, applied, response.status, response.trace_id, note, encoded=encoded)
+    encoded = encode_large_json(full) if is_large else encode_json(full)
+    text = encoded.decode() + note
+    return ToolAnswer(
+        True, text, structured, applied, response.status, response.trace_id, note, encoded=(full, encoded)
+    )
 
 
 def _empty_body_answer(operation: Operation, response: ApiResponse) -> ToolAnswer:

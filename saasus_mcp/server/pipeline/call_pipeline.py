@@ -28,6 +28,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
+from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
@@ -251,7 +252,10 @@ class Pipeline:
         if isinstance(authorized, PendingElicitation):
             await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
             return authorized
-        return await self.sender.send(prepared, authorized)
+        answer = await self.sender.send(prepared, authorized)
+        if self.results.fits(answer):
+            return answer
+        return replace(answer, arguments=redact_arguments(prepared.operation, prepared.arguments))
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
@@ -298,13 +302,11 @@ class Pipeline:
         answer = failed_answer(error.message, error.hint)
         return replace(answer, app_data=error.app_data) if isinstance(error, CallRefused) else answer
 
-    async def truncate(self, call: Call, answer: ToolAnswer) -> ToolAnswer:
-        """Return the answer within its budget. If it is truncated, the full answer is stored with the prepared call."""
+    async def truncate(self, operation: Operation, answer: ToolAnswer, principal: Principal) -> ToolAnswer:
+        """Return the answer of an operation within its budget. If it is truncated, the full answer is stored with the call."""
         if not answer.ok or self.results.fits(answer):
             return answer
-        prepared = await self._prepare(call)
-        origin = ResultOrigin.of_operation(prepared.operation, prepared.arguments)
-        return await self.results.truncate(answer, call.principal, origin)
+        return await self.results.truncate(answer, principal, ResultOrigin.of_operation(operation, answer.arguments))
 
     async def _prepare(self, call: Call) -> PreparedCall:
         """Prepare a call, in a worker thread if its arguments are large."""

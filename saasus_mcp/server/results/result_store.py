@@ -16,7 +16,6 @@ from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.results.truncation import Truncation, truncate
 from saasus_mcp.server.scheduling import worker_threads
@@ -60,8 +59,8 @@ class ResultOrigin:
 
     @classmethod
     def of_operation(cls, operation: Operation, arguments: Mapping[str, Any]) -> ResultOrigin:
-        """Return the origin of the answer of one operation."""
-        return cls(operation.key, ((operation.key, redact_arguments(operation, arguments)),))
+        """Return the origin of the answer of one operation. The arguments have their secrets redacted."""
+        return cls(operation.key, ((operation.key, arguments),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class ResultStore:
 
     def fits(self, answer: ToolAnswer) -> bool:
         """Return whether an answer is within the budget."""
-        return len(answer.text.encode()) <= self.budget
+        return len(answer.text) <= self.budget and len(answer.text.encode()) <= self.budget
 
     async def truncate(self, answer: ToolAnswer, principal: Principal, origin: ResultOrigin) -> ToolAnswer:
         """Return the answer within the budget. A note gives the true counts and the address of the full answer."""
@@ -143,17 +142,13 @@ class ResultStore:
             self.open_store(), self.encryptor, id, principal=principal, profile=self.profile, now=self.clock()
         )
 
-    def store_result(
-        self, value: Any, principal: str, origin: ResultOrigin, encoded: tuple[Any, str] | None = None
-    ) -> str:
-        """Store an answer for this principal. Return its id, or an empty text if the store fails.
+    def store_result(self, value: Any, principal: str, origin: ResultOrigin) -> str:
+        """Store an answer for this principal. Return its id, or an empty text if the store fails."""
+        return self._store(encode_large_json(value), principal, origin)
 
-        Args:
-            encoded: a value and its JSON, which is used if the value is this one.
-        """
+    def _store(self, encoded: bytes, principal: str, origin: ResultOrigin) -> str:
         identifier, now = secrets.token_hex(12), self.clock()
-        text = encoded[1].encode() if encoded is not None and encoded[0] is value else encode_large_json(value)
-        content = b"[%b,%b]" % (text, encode_json(origin.calls))
+        content = b"[%b,%b]" % (encoded, encode_json(origin.calls))
         sealed = self.encryptor.encrypt_json(content, RESULT_PURPOSE + identifier)
         try:
             self.open_store().results.add(
@@ -166,8 +161,9 @@ class ResultStore:
 
     def _truncate(self, answer: ToolAnswer, principal: str, origin: ResultOrigin) -> ToolAnswer:
         full = answer.structured if answer.structured is not None else answer.text
-        shown, truncations = truncate(full, self.budget - NOTE_BYTES - len(answer.note.encode()))
-        identifier = self.store_result(full, principal, origin, answer.encoded)
+        encoded = answer.encoded[1] if answer.encoded and answer.encoded[0] is full else encode_large_json(full)
+        shown, truncations = truncate(full, self.budget - NOTE_BYTES - len(answer.note.encode()), len(encoded))
+        identifier = self._store(encoded, principal, origin)
         address = (
             f"Full response for 24 hours: {RESULTS_URI}{identifier}; select_from_result picks from it"
             if identifier

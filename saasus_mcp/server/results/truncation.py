@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 from typing import Any, Literal
 
 from saasus_mcp.common.json_bytes import encode_json
+from saasus_mcp.common.json_parts import WHOLE_BYTES
 
+ENCODED_BYTES = 4 * WHOLE_BYTES
+"""Bytes that are encoded to measure items. Items inside items are encoded again."""
 FIELD_OVERHEAD = 6
 """Bytes of a field beside its name: colon, comma, and the end of a text or a list that was cut."""
 
@@ -31,9 +35,13 @@ class Truncation:
         return f"{self.path or 'the answer'}: {self.shown} of {self.total} {self.unit}"
 
 
-def truncate(value: Any, budget: int) -> tuple[Any, tuple[Truncation, ...]]:
-    """Return the value in at most about `budget` bytes of JSON, and its truncations. A value that fits is returned as it is."""
-    truncating = _Truncating()
+def truncate(value: Any, budget: int, size: float = math.inf) -> tuple[Any, tuple[Truncation, ...]]:
+    """Return the value in at most about `budget` bytes of JSON, and its truncations. A value that fits is returned as it is.
+
+    Args:
+        size: bytes of the whole value as JSON, if they are known.
+    """
+    truncating = _Truncating(ENCODED_BYTES if size <= WHOLE_BYTES else 0)
     return truncating.fit(value, budget, ""), tuple(truncating.cuts)
 
 
@@ -47,10 +55,14 @@ class _Truncating:
 
     Attributes:
         cuts: the truncations, in the order in which they were made.
+
+    Args:
+        encodable: bytes of items that may still be encoded to measure them: faster than a walk, but to their end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encodable: int) -> None:
         self.cuts: list[Truncation] = []
+        self._encodable = encodable
         self._sizes: dict[int, int] = {}
         self._text_sizes: dict[str, int] = {}
 
@@ -79,13 +91,24 @@ class _Truncating:
         if known is not None:
             return known
         total = 1 if value else 2
-        for part in chain.from_iterable(value.items()) if isinstance(value, dict) else value:
+        is_list = isinstance(value, list)
+        for part in value if is_list else chain.from_iterable(value.items()):
             size = self._text_sizes.get(part) if type(part) is str else None  # most texts occur in many items
-            total += (self._size(part, most) if size is None else size) + 1
+            if size is None:
+                size = self._item_size(part, most) if is_list and self._encodable > 0 else self._size(part, most)
+            total += size + 1
             if total > most:
                 return most + 1
         self._sizes[id(value)] = total
         return total
+
+    def _item_size(self, item: Any, most: int) -> int:
+        """Return what `_size` does, by encoding an object, in a tenth of the time."""
+        if not isinstance(item, dict) or id(item) in self._sizes:
+            return self._size(item, most)
+        size = self._sizes[id(item)] = json_size(item)
+        self._encodable -= size
+        return size
 
     def _object(self, value: dict[str, Any], budget: int, place: str) -> dict[str, Any]:
         """Truncate an object. Small fields stay complete and large ones share the rest; of very many fields, the first stay."""

@@ -164,7 +164,7 @@ class CompactTools:
             operation = self.pipeline.catalogue.find(inner.name)
             answer = self.hints.add_note(operation, call.principal, answer, self.pipeline.clock())
             selected = await select_from_answer(answer, expression, call.principal)
-            truncated = await self.pipeline.truncate(inner, selected)
+            truncated = await self.pipeline.truncate(operation, selected, call.principal)
             return mention_current_name(self.pipeline.catalogue, inner.name, truncated)
 
         return run

@@ -86,7 +86,7 @@ class ToolSurface:
             # A tool that repeats an answer of the API has already truncated it, with the calls it was made from.
             return await self._pipeline.results.truncate(answer, call.principal, ResultOrigin(tool.name, ()))
         answer = self._hints.add_note(tool, call.principal, answer, self._pipeline.clock())
-        truncated = await self._pipeline.truncate(call, answer)
+        truncated = await self._pipeline.truncate(tool, answer, call.principal)
         return mention_current_name(self._pipeline.catalogue, call.name, truncated)
 
     def _operation(self, name: str, principal: Principal) -> Operation:
