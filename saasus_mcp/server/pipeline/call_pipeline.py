@@ -252,10 +252,14 @@ class Pipeline:
         if isinstance(authorized, PendingElicitation):
             await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
             return authorized
-        answer = await self.sender.send(prepared, authorized)
+        return await self._send(prepared, authorized)
+
+    async def _send(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer:
+        """Send a call. An answer that has to be stored gets the arguments that it is stored with."""
+        answer = await self.sender.send(call, authorized)
         if self.results.fits(answer):
             return answer
-        return replace(answer, arguments=redact_arguments(prepared.operation, prepared.arguments))
+        return replace(answer, arguments=redact_arguments(call.operation, call.arguments))
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
