@@ -91,12 +91,10 @@ class _Truncating:
         if known is not None:
             return known
         total = 1 if value else 2
-        is_list = isinstance(value, list)
-        for part in value if is_list else chain.from_iterable(value.items()):
+        measure = self._item_size if isinstance(value, list) else self._size
+        for part in chain.from_iterable(value.items()) if isinstance(value, dict) else value:
             size = self._text_sizes.get(part) if type(part) is str else None  # most texts occur in many items
-            if size is None:
-                size = self._item_size(part, most) if is_list and self._encodable > 0 else self._size(part, most)
-            total += size + 1
+            total += (measure(part, most) if size is None else size) + 1
             if total > most:
                 return most + 1
         self._sizes[id(value)] = total
@@ -104,7 +102,7 @@ class _Truncating:
 
     def _item_size(self, item: Any, most: int) -> int:
         """Return what `_size` does, by encoding an object, in a tenth of the time."""
-        if not isinstance(item, dict) or id(item) in self._sizes:
+        if not isinstance(item, dict) or self._encodable <= 0 or id(item) in self._sizes:
             return self._size(item, most)
         size = self._sizes[id(item)] = json_size(item)
         self._encodable -= size
