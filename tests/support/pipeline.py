@@ -190,7 +190,7 @@ def build_pipeline(
     return Pipeline(
         catalogue=api.catalogue,
         policy=policy,
-        client=ApiClient(CREDENTIALS, transport=api.transport()),
+        client=given.pop("client", None) or ApiClient(CREDENTIALS, transport=api.transport()),
         open_store=lambda: store,
         encryptor=given.pop("sealer", None) or Encryptor.ephemeral(),
         destination=PLACE,

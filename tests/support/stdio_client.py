@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.server.mcp_server import build_server
 from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
@@ -78,11 +79,11 @@ class Pipes:
 
 @asynccontextmanager
 async def served(
-    catalogue: Catalogue, store: Store, make: MakeWire = PipeTransport
+    catalogue: Catalogue, store: Store, make: MakeWire = PipeTransport, client: ApiClient | None = None
 ) -> AsyncIterator[tuple[Pipes, StubApi, MessageStream]]:
     (theirs, mine), (read, write) = os.pipe(), os.pipe()
     api = StubApi(catalogue)
-    server = build_server(build_pipeline(api, store), lambda _: PRINCIPAL, "en")
+    server = build_server(build_pipeline(api, store, client=client), lambda _: PRINCIPAL, "en")
     conversation = MessageStream(make(theirs, write))
 
     async def serve() -> None:
