@@ -182,7 +182,9 @@ async def direct(url: str) -> AsyncIterator[Send]:
     async with httpx2.AsyncClient(headers={"Accept": "application/json"}) as client:
 
         async def send() -> bytes:
-            signed = sign_request(KEYS, format_timestamp(now()), method="GET", place=place_of(httpx2.URL(url)), body=b"")
+            signed = sign_request(
+                KEYS, format_timestamp(now()), method="GET", place=place_of(httpx2.URL(url)), body=b""
+            )
             answer = await client.get(url, headers={"Authorization": signed})
             answer.json()
             return answer.content

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, Self
 
@@ -56,6 +56,10 @@ class LineTransport(Protocol):
 
     async def read_lines(self) -> Sequence[Line]: ...
 
+    def end_input(self) -> None: ...
+
+    def write_now(self, data: bytes) -> bytes | memoryview: ...
+
     async def write(self, data: bytes) -> None: ...
 
 
@@ -93,7 +97,38 @@ class ClientMessages:
         await self.aclose()
 
 
-MessageStreams = tuple[ClientMessages, MemoryObjectSendStream[SessionMessage]]
+class ServerMessages:
+    """The messages to the client, as the SDK writes them."""
+
+    def __init__(
+        self, write: Callable[[JSONRPCMessage], Awaitable[None]], waiting: MemoryObjectSendStream[Any]
+    ) -> None:
+        self._write, self._waiting = write, waiting
+        self._is_closed = False
+
+    async def send(self, message: SessionMessage) -> None:
+        """Write a message.
+
+        Raises:
+            anyio.ClosedResourceError, anyio.BrokenResourceError: the conversation has ended.
+        """
+        if self._is_closed:
+            raise anyio.ClosedResourceError
+        await self._write(message.message)
+
+    async def aclose(self) -> None:
+        """Write what waits, and no more."""
+        self._is_closed = True
+        self._waiting.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+MessageStreams = tuple[ClientMessages, ServerMessages]
 
 
 class MessageStream:
@@ -107,34 +142,39 @@ class MessageStream:
         self._answered = anyio.Event()
         self._repeat_filter = RepeatFilter()
         self._is_ended = False
-        self._reading, self._writing = anyio.CancelScope(), anyio.CancelScope()
+        self._writing = anyio.CancelScope()
+        self._waiting: MemoryObjectSendStream[bytes | memoryview]
+        self._unwritten = 0
 
     @asynccontextmanager
     async def streams(self) -> AsyncIterator[MessageStreams]:
         """Provide the streams that the SDK's server runs on."""
-        to_client, from_server = anyio.create_memory_object_stream[SessionMessage](WAITING_MESSAGES)
+        self._waiting, lines = anyio.create_memory_object_stream[bytes | memoryview](WAITING_MESSAGES)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write, from_server)
-            yield ClientMessages(self._read()), to_client
+            tasks.start_soon(self._write_waiting, lines)
+            yield ClientMessages(self._read()), ServerMessages(self._send, self._waiting)
 
     def end(self) -> None:
         """End the stream as the end of input does: calls are cancelled, and pending writes finish first."""
         self._is_ended = True
-        self._reading.cancel()
+        self._transport.end_input()
         self._writing.deadline = anyio.current_time() + FINAL_WRITE_SECONDS
 
     # -- from the client -----------------------------------------------------------------------------------------------
 
     async def _read(self) -> AsyncGenerator[SessionMessage]:
         """Yield the messages for the SDK, as it asks for them."""
-        while lines := await self._read_lines():
-            for frame in self._parse(lines):
-                message = await self._reject(frame) if isinstance(frame, InvalidMessage) else self._to_sdk(frame)
-                if message is not None:
-                    yield SessionMessage(message)
-                else:
-                    await checkpoint()  # rejected lines must not delay the answers to others
-        await self._await_last_answers()
+        try:
+            while lines := await self._transport.read_lines():
+                for frame in self._parse(lines):
+                    message = await self._reject(frame) if isinstance(frame, InvalidMessage) else self._to_sdk(frame)
+                    if message is not None:
+                        yield SessionMessage(message)
+                    else:
+                        await checkpoint()  # rejected lines must not delay the answers to others
+            await self._await_last_answers()
+        finally:
+            self._transport.end_input()
 
     def _parse(self, lines: Sequence[Line]) -> Iterator[Message | InvalidMessage]:
         """Yield what the lines have, until this stream is ended."""
@@ -143,12 +183,6 @@ class MessageStream:
                 if self._is_ended:
                     return
                 yield frame
-
-    async def _read_lines(self) -> Sequence[Line]:
-        """Return the lines that have arrived. None at the end of the input or of this stream."""
-        with anyio.CancelScope() as self._reading:  # for each wait, as the SDK waits in more than one task
-            return () if self._is_ended else await self._transport.read_lines()
-        return ()
 
     async def _await_last_answers(self) -> None:
         """Wait for the answers to the last requests before the end of input: the client may still read."""
@@ -186,7 +220,7 @@ class MessageStream:
         if envelope.has_id and not envelope.is_response:
             error = {"code": invalid.code, "message": invalid.message}
             answer = json.dumps({"jsonrpc": "2.0", "id": envelope.id, "error": error}, separators=(",", ":"))
-            await self._transport.write(
+            await self._write(
                 answer.encode("ascii") + b"\n"
             )  # with escapes, an id with a lone surrogate can be repeated
         return None
@@ -199,16 +233,39 @@ class MessageStream:
 
     # -- to the client -------------------------------------------------------------------------------------------------
 
-    async def _write(self, server: MemoryObjectReceiveStream[SessionMessage]) -> None:
-        async with server:
+    async def _send(self, message: JSONRPCMessage) -> None:
+        data = self._encode(message)
+        if data:
+            await self._write(data)
+
+    async def _write(self, line: bytes) -> None:
+        """Write a line at once, or let it wait if the client is slow to read.
+
+        A task that waits can be cancelled, and must not leave half a line. So only one task waits for the client.
+        """
+        if self._unwritten:
+            self._unwritten += 1
+            try:
+                await self._waiting.send(line)
+            except BaseException:
+                self._unwritten -= 1
+                raise
+        elif rest := self._transport.write_now(line):
+            self._unwritten = 1
+            self._waiting.send_nowait(rest)
+
+    async def _write_waiting(self, lines: MemoryObjectReceiveStream[bytes | memoryview]) -> None:
+        """Write the lines that wait for the client."""
+        async with lines:
             with self._writing:
-                async for each in server:
-                    data = bytearray(self._encode(each.message))
+                async for line in lines:
+                    data, count = bytearray(line), 1
                     with suppress(anyio.WouldBlock, anyio.EndOfStream):
                         while len(data) < WRITE_BYTES:
-                            data += self._encode(server.receive_nowait().message)
-                    if data:
-                        await self._transport.write(bytes(data))
+                            data += lines.receive_nowait()
+                            count += 1
+                    await self._transport.write(bytes(data))
+                    self._unwritten -= count
 
     def _encode(self, message: JSONRPCMessage) -> bytes:
         """Return the line of a message that is about to be written. Nothing for the answer that is not sent."""

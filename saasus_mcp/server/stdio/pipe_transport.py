@@ -18,7 +18,7 @@ from saasus_mcp.server.stdio.line_splitter import Line, LineSplitter
 from saasus_mcp.server.stdio.parent_process import POLL_SECONDS, ParentProcess
 
 if TYPE_CHECKING:
-    import anyio
+    import asyncio
 
 CHUNK_BYTES = 64 * 1024
 
@@ -38,7 +38,7 @@ class PipeTransport:
         self._reading, self._writing, self._parent = reading, writing, parent or ParentProcess()
         self._can_wait = _can_wait_for(reading)
         self._lines = LineSplitter()
-        self._write_lock: anyio.Lock | None = None
+        self._arrived: asyncio.Future[None] | None = None
         self.discarded_id: str | None = None
         if _is_pipe(writing):
             # A client may write more before it reads, so that neither may wait for the other. A terminal is shared with others.
@@ -89,31 +89,68 @@ class PipeTransport:
 
     async def read_lines(self) -> list[Line]:
         """Return the lines that have arrived, at least one. None at the end of the input."""
-        import anyio  # noqa: PLC0415 - only where a loop runs
-
         while not self._lines.ready and not self._lines.is_ended:
-            if self._can_wait:
-                await anyio.wait_readable(self._reading)
-            else:
-                await anyio.lowlevel.checkpoint()
-            self._read()
+            await self._wait_for_input()
         lines = list(self._lines.ready)
         self._lines.ready.clear()
         return lines
 
+    async def _wait_for_input(self) -> None:
+        """Wait until the loop has read something. Between two waits, it goes on watching: to begin takes longer than to read."""
+        import asyncio  # noqa: PLC0415 - only where a loop runs
+
+        if not self._can_wait:
+            await asyncio.sleep(0)
+            self._read()
+            return
+        loop = asyncio.get_running_loop()
+        if self._arrived is None:
+            loop.add_reader(self._reading, self._on_input, loop)
+        self._arrived = loop.create_future()
+        try:
+            await self._arrived
+        except BaseException:
+            self._stop_watching(loop)
+            raise
+
+    def _on_input(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read what has arrived if it is waited for. Otherwise, the client waits, too."""
+        if self._arrived is None or self._arrived.done():
+            self._stop_watching(loop)
+            return
+        self._read()
+        if self._lines.is_ended:
+            self.end_input()
+        elif self._lines.ready:
+            self._arrived.set_result(None)
+
+    def _stop_watching(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.remove_reader(self._reading)
+        self._arrived = None
+
+    def end_input(self) -> None:
+        """Read no more: what has arrived is the last."""
+        self._lines.end()
+        if self._arrived is not None:
+            if not self._arrived.done():
+                self._arrived.set_result(None)
+            self._stop_watching(self._arrived.get_loop())
+
+    def write_now(self, data: bytes | memoryview) -> memoryview:
+        """Write what the client takes now, and return the rest. If it no longer reads, ignore it: the end of input follows."""
+        try:
+            return self._write_some(memoryview(data))
+        except BrokenPipeError:
+            return memoryview(b"")
+
     async def write(self, data: bytes) -> None:
-        """Write all of the data. If the client no longer reads, ignore it: the end of input follows."""
+        """Write all of the data, of one task at a time. See `write_now`."""
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        self._write_lock = self._write_lock or anyio.Lock(fast_acquire=True)
-        async with self._write_lock:  # answers and errors must not mix
-            try:
-                left = self._write_some(memoryview(data))
-                while left:
-                    await anyio.wait_writable(self._writing)
-                    left = self._write_some(left)
-            except BrokenPipeError:
-                return
+        left = self.write_now(data)
+        while left:
+            await anyio.wait_writable(self._writing)
+            left = self.write_now(left)
 
     def _read(self) -> None:
         """Read the available input, or wait for input."""

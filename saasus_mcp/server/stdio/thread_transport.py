@@ -31,8 +31,8 @@ class ThreadTransport:
 
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
-        self._write_lock = asyncio.Lock()
         self._queue: asyncio.Queue[Line | None] | None = None
+        self._is_ended = False
         self._room = Semaphore(MAX_BUFFERED_LINES)
 
     @classmethod
@@ -42,6 +42,8 @@ class ThreadTransport:
 
     async def read_lines(self) -> list[Line]:
         """Return the next line. None at the end of the input."""
+        if self._is_ended:
+            return []
         if self._queue is None:
             self._queue = asyncio.Queue()  # the thread waits for room, never the event loop
             Thread(target=self._read_lines, args=(asyncio.get_running_loop(), self._queue), daemon=True).start()
@@ -49,11 +51,20 @@ class ThreadTransport:
         self._room.release()
         return [] if line is None else [line]
 
+    def end_input(self) -> None:
+        """Read no more."""
+        self._is_ended = True
+        if self._queue is not None:
+            self._queue.put_nowait(None)
+
+    def write_now(self, data: bytes) -> bytes:
+        """Return all of the data: only a thread can write."""
+        return data
+
     async def write(self, data: bytes) -> None:
-        """Write all of the data. If the client no longer reads, ignore it: the end of input follows."""
-        async with self._write_lock:
-            with suppress(OSError):
-                await to_thread.run_sync(self._write, data)
+        """Write all of the data, of one task at a time. If the client no longer reads, ignore it: the end of input follows."""
+        with suppress(OSError):
+            await to_thread.run_sync(self._write, data)
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)

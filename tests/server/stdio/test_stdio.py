@@ -131,6 +131,12 @@ class CrowdedTransport:
         self._taken += 1
         return list(islice(self._waiting, 1))
 
+    def end_input(self) -> None:
+        self._waiting = iter(())
+
+    def write_now(self, data: bytes) -> bytes:
+        return data
+
     async def write(self, data: bytes) -> None:
         self.answered[json.loads(data)["id"]] = self._taken
 
@@ -141,6 +147,21 @@ async def test_lines_that_are_refused_keep_nobody_from_an_answer(catalogue: Cata
     async with MessageStream(wire).streams() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
     assert wire.answered[1] < 100
+
+
+async def test_a_client_that_reads_late_gets_whole_lines(catalogue: Catalogue, store: Store) -> None:
+    lists = [line(request(f"list-{number}", "tools/list")) for number in range(3)]  # more than a pipe holds
+    short = [
+        each for number in range(20) for each in (line(request(number, "ping")), b'{"jsonrpc":"2.0","id":"bad"}\n')
+    ]
+    async with served(catalogue, store) as (client, _, _):
+        await client.send(b"".join([initialize(), *lists, *short, line(request("last", "ping"))]))
+        await anyio.wait_all_tasks_blocked()
+        heard = [await client.next() for _ in range(1 + len(lists) + len(short) + 1)]
+    answered = [message["id"] for message in heard]
+    assert sorted(map(str, answered)) == sorted(
+        ["initialize", "last", *["bad"] * 20, *map(str, range(20)), *(f"list-{number}" for number in range(3))]
+    )
 
 
 class BusyTransport(CrowdedTransport):
