@@ -117,7 +117,7 @@ class ServerMessages:
         await self._write(message.message)
 
     async def aclose(self) -> None:
-        """Write what waits, and no more."""
+        """Write what waits, then end."""
         self._is_closed = True
         self._waiting.close()
 

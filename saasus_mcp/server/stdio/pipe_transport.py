@@ -129,7 +129,7 @@ class PipeTransport:
         self._arrived = None
 
     def end_input(self) -> None:
-        """Read no more: what has arrived is the last."""
+        """End the input: what has arrived is the last."""
         self._lines.end()
         if self._arrived is not None:
             if not self._arrived.done():

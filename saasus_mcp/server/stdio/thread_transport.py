@@ -52,7 +52,7 @@ class ThreadTransport:
         return [] if line is None else [line]
 
     def end_input(self) -> None:
-        """Read no more."""
+        """End the input."""
         self._is_ended = True
         if self._queue is not None:
             self._queue.put_nowait(None)
