@@ -34,7 +34,7 @@ MEASURED: dict[str, tuple[str, dict[str, Any], int, float]] = {
     "small read": ("auth_get_roles", {}, 274, 0.55),
     "read of a target": ("auth_get_tenant", {"tenant_id": "t-1"}, 341, 0.65),
     "write": ("auth_create_role", {"role_name": "editor", "display_name": "Editor"}, 792, 1.9),
-    "list of 100": ("auth_get_tenant_users", {"tenant_id": "users-100"}, 502, 2.4),
+    "list of 100": ("auth_get_tenant_users", {"tenant_id": "users-100"}, 906, 2.6),
     "read without a target": ("auth_get_user_attributes", {}, 262, 0.55),
     "unknown tool": ("auth_get_rolls", {}, 324, 1.1),
     "unknown argument": ("auth_get_roles", {"name": "x"}, 96, 0.17),
