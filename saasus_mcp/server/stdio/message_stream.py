@@ -144,7 +144,7 @@ class MessageStream:
         self._is_ended = False
         self._writing = anyio.CancelScope()
         self._waiting: MemoryObjectSendStream[bytes | memoryview]
-        self._unwritten = 0
+        self._is_behind = False
 
     @asynccontextmanager
     async def streams(self) -> AsyncIterator[MessageStreams]:
@@ -243,15 +243,11 @@ class MessageStream:
 
         A task that waits can be cancelled, and must not leave half a line. So only one task waits for the client.
         """
-        if self._unwritten:
-            self._unwritten += 1
-            try:
-                await self._waiting.send(line)
-            except BaseException:
-                self._unwritten -= 1
-                raise
+        if self._is_behind:
+            await self._waiting.send(line)
+            self._is_behind = True  # the earlier lines can be written by now, and this one is next
         elif rest := self._transport.write_now(line):
-            self._unwritten = 1
+            self._is_behind = True
             self._waiting.send_nowait(rest)
 
     async def _write_waiting(self, lines: MemoryObjectReceiveStream[bytes | memoryview]) -> None:
@@ -259,13 +255,12 @@ class MessageStream:
         async with lines:
             with self._writing:
                 async for line in lines:
-                    data, count = bytearray(line), 1
+                    data = bytearray(line)
                     with suppress(anyio.WouldBlock, anyio.EndOfStream):
                         while len(data) < WRITE_BYTES:
                             data += lines.receive_nowait()
-                            count += 1
                     await self._transport.write(bytes(data))
-                    self._unwritten -= count
+                    self._is_behind = lines.statistics().current_buffer_used > 0
 
     def _encode(self, message: JSONRPCMessage) -> bytes:
         """Return the line of a message that is about to be written. Nothing for the answer that is not sent."""
