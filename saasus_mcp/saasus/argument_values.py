@@ -170,7 +170,7 @@ class JsonCopier:
             name = str(key)
             self._count_characters(name)
             if not _is_utf8(name):
-                raise self._invalid(None, message("arguments.lone_surrogate_in_name"))
+                raise self._invalid(None, message("arguments.lone_surrogate_in_name"), "arguments.lone_surrogate_hint")
             if schema is None:
                 copied[name] = self._copy(item, name, None)
             elif self.coercion is None or not self.coercion.omits(item, name, schema, top=not self._path):
@@ -180,7 +180,7 @@ class JsonCopier:
     def _check_text(self, text: str, step: str | int | None) -> None:
         self._count_characters(text)
         if not _is_utf8(text):
-            raise self._invalid(step, message("arguments.lone_surrogate"))
+            raise self._invalid(step, message("arguments.lone_surrogate"), "arguments.lone_surrogate_hint")
         if "\0" in text:
             raise self._invalid(step, message("arguments.nul"), "arguments.nul_hint")
         if text.startswith(self.prefix):
@@ -189,7 +189,7 @@ class JsonCopier:
     def _copy_number(self, value: float, step: str | int | None, schema: Schema | None) -> int | float:
         if isinstance(value, float):
             if not math.isfinite(value):
-                raise self._invalid(step, message("arguments.not_finite"))
+                raise self._invalid(step, message("arguments.not_finite"), "arguments.not_finite_hint")
             if not value.is_integer():
                 return value
             if EXACT <= abs(value) <= INT64:
@@ -198,7 +198,7 @@ class JsonCopier:
                 return value
             value = int(value)
         if abs(value) > INT64:
-            raise self._invalid(step, message("arguments.over_64_bits"))
+            raise self._invalid(step, message("arguments.over_64_bits"), "arguments.over_64_bits_hint")
         return value
 
     def _count_characters(self, text: str) -> None:

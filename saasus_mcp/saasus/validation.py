@@ -169,7 +169,7 @@ def _explain(error: ValidationError, variant: tuple[str, str] | None) -> Invalid
         actual=_describe(actual, rule),
         rule=rule,
     )
-    return InvalidArguments(path, fault)
+    return InvalidArguments(path, fault, one_of("arguments.format_hint", wanted) if rule == "format" else None)
 
 
 def _in_variant(fault: Message, variant: tuple[str, str] | None) -> Message:

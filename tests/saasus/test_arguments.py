@@ -329,3 +329,18 @@ def test_a_refusal_is_explained_in_the_readers_language(catalogue: Catalogue) ->
         "tenant_id: expected string, got a number. "
         "Send it as text, in quotation marks: a number can lose zeros and digits."
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        (math.inf, "Send a finite number."),
+        (10**30, "at most 9223372036854775807"),
+        ("\ud800", "Send the whole character."),
+        ("31.1.2026", "Write it as 2026-01-31."),
+    ],
+)
+def test_a_value_of_no_form_is_refused_with_the_fix(value: object, fix: str, catalogue: Catalogue) -> None:
+    error = refusal(catalogue.find("apilog_get_logs"), {"created_date": value})
+    assert error.field == "created_date"
+    assert fix in str(error)
