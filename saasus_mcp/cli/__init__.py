@@ -95,6 +95,7 @@ class _RootGroup(Group):
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = self.move_language(ctx, args)
         alone = not args and not ctx.resilient_parsing  # a shell that completes the first word wants the commands
         if alone or (args and args[0].startswith("-") and args[0] not in _GROUP_FLAGS):
             args = ["serve", *args]

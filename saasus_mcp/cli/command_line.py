@@ -140,6 +140,16 @@ class Group(_LocalizedHelp, click.Group):
 
     command_class = Command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self.move_language(ctx, args))
+
+    def move_language(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Return the arguments with `--lang`, where it comes before a command, after the command: people write both."""
+        words = 1 if args and args[0].startswith("--lang=") else 2 if args and args[0] == "--lang" else 0
+        if words and len(args) > words and args[words] in self.list_commands(ctx):
+            return [args[words], *args[:words], *args[words + 1 :]]
+        return args
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
@@ -21,6 +22,9 @@ from saasus_mcp.permissions.inspection.target import (
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.secret_paths import redact_arguments
+
+MAX_NAMED_ITEMS = 3
+"""Items that a refusal names."""
 
 
 class NoChange(CallRefused):
@@ -177,9 +181,30 @@ def _hold(requirement: Requirement, variables: Mapping[str, Any]) -> None:
         CallRefused: it is not met.
     """
     if _applies(requirement, variables) and evaluate_over(requirement.that, variables) is False:
-        cause = (
-            message("permissions.field_requirement", field=requirement.field, text=requirement.text)
-            if requirement.field
-            else message("permissions.requirement", text=requirement.text)
-        )
+        field, text, items = requirement.field, requirement.text, _failing_items(requirement, variables)
+        if items:
+            cause = message("permissions.items_requirement", field=field, text=text, items=items)
+        elif field:
+            cause = message("permissions.field_requirement", field=field, text=text)
+        else:
+            cause = message("permissions.requirement", text=text)
         raise CallRefused(Reason.PRECONDITION, cause, message("permissions.not_asked_hint"))
+
+
+def _failing_items(requirement: Requirement, variables: Mapping[str, Any]) -> tuple[Quoted, ...]:
+    """Return the first items of a list, or keys of an object, that do not meet a requirement for all of them."""
+    field, arguments = requirement.field, variables["args"]
+    if not requirement.that.startswith(f"args.{field}.all("):
+        return ()
+    value = arguments[field]
+    items: list[tuple[str, Any]]
+    if isinstance(value, Mapping):
+        items = [(str(key), {key: item}) for key, item in value.items()]
+    else:
+        items = [(f"{field}[{at}]" if isinstance(item, dict) else str(item), [item]) for at, item in enumerate(value)]
+    failing = (
+        Quoted(name)
+        for name, item in items
+        if evaluate_over(requirement.that, {**variables, "args": {**arguments, field: item}}) is False
+    )
+    return tuple(islice(failing, MAX_NAMED_ITEMS))

@@ -124,14 +124,16 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
         for tool, args, words in (
             ("auth_create_tenant_user_roles", {**grant, "env_id": 9}, "env_id: There is no such environment"),
             ("auth_create_tenant_user_roles", {**grant, "role_names": ["boss"]}, "role_names: There is no such role"),
+            ("auth_create_tenant_user_roles", {**grant, "role_names": ["admin", "boss"]}, "Not accepted: “boss”."),
             ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
             ("auth_create_tenant_user", member, "attributes: An attribute is not defined"),
+            ("auth_create_tenant_user", member, "Not accepted: “nope”."),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "access_token: it is empty"),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "job_import_users"),
             (
                 "auth_create_tenant_invitation",
-                {**invite, "envs": [{"id": 9, "role_names": []}]},
-                "envs: There is no such",
+                {**invite, "envs": [{"id": 3, "role_names": []}, {"id": 9, "role_names": []}]},
+                "Not accepted: “envs[1]”.",
             ),
             ("auth_delete_env", {"env_id": 3}, "Environment 3 (prod) cannot be deleted"),
             (
