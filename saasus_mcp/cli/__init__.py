@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from saasus_mcp import __version__
-from saasus_mcp.cli.command_line import Group, Option, localized_errors
+from saasus_mcp.cli.command_line import Group, Option, localized_errors, split_language
 from saasus_mcp.cli.output import colour_preference
 from saasus_mcp.cli.standard_output import checked_output
 from saasus_mcp.cli.terminal import choose_language, render, use_output_for_json, warn
@@ -95,9 +95,9 @@ class _RootGroup(Group):
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        args = self.move_language(ctx, args)
         alone = not args and not ctx.resilient_parsing  # a shell that completes the first word wants the commands
-        if alone or (args and args[0].startswith("-") and args[0] not in _GROUP_FLAGS):
+        first = next(iter(split_language(args)[1]), "")
+        if alone or (args and args[0].startswith("-") and first not in (*COMMANDS, *_GROUP_FLAGS)):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 

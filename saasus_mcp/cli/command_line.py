@@ -135,20 +135,22 @@ class Command(_LocalizedHelp):
         return rest
 
 
+def split_language(args: list[str]) -> tuple[list[str], list[str]]:
+    """Return `--lang` with its value, if the arguments begin with it, and the others: people write it before a command, too."""
+    words = 1 if args and args[0].startswith("--lang=") else 2 if args and args[0] == "--lang" else 0
+    return args[:words], args[words:]
+
+
 class Group(_LocalizedHelp, click.Group):
     """A group of commands whose help is a message."""
 
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self.move_language(ctx, args))
-
-    def move_language(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Return the arguments with `--lang`, where it comes before a command, after the command: people write both."""
-        words = 1 if args and args[0].startswith("--lang=") else 2 if args and args[0] == "--lang" else 0
-        if words and len(args) > words and args[words] in self.list_commands(ctx):
-            return [args[words], *args[:words], *args[words + 1 :]]
-        return args
+        flag, rest = split_language(args)
+        if rest and rest[0] in self.list_commands(ctx):
+            rest = [rest[0], *flag, *rest[1:]]  # without a command, the flag has already chosen the language of the help
+        return super().parse_args(ctx, rest)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)

@@ -50,7 +50,7 @@ _MAYBE_HEX = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX:._ ,-]{15,}+")
 """Finds quickly where digits of hexadecimal code can be."""
 _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
-_DECIMAL = re.compile(r"[0-9]{1,3}+(?:[\s,]{1,20}+[0-9]{1,3}+){7,}+")
+_DECIMAL = re.compile(r"[0-9][0-9\s,]{14,}+")
 """Bytes as numbers: how Go, Python and JavaScript print them."""
 _NUMBER = re.compile("[0-9]+")
 _MAX_BYTE = 255
@@ -71,10 +71,11 @@ _MAYBE_TEXT = re.compile(rb"[\t\r\n\x20-\x7e\x80-\xf4]{%d,}+" % _MIN_ENCODED_LEN
 """Finds quickly where text can be in decoded bytes."""
 _MAYBE_UTF16 = re.compile(rb"\0(?:[^\0]\0){3}")
 """Some characters of Latin-1 in UTF-16, in either order of bytes. Passwords and keys have them, whatever else they contain."""
-_WIDE = re.compile("(?:[^\0]\0){4,}+")
+_MAYBE_WIDE = re.compile("(?:[^\0]\0){4}")
+_WIDE = re.compile("\0(?=[^\0](?:\0|\\Z))|(?<=\0[^\0])\0")
 """UTF-16 that was taken for an encoding of single bytes: a NUL follows, or precedes, each character."""
 SEPARATOR = "\0"
-"""Separates texts that are searched together. No match crosses it, unless each of these texts is a single character."""
+"""Separates texts that are searched together. No match crosses it, unless several of these texts are single characters."""
 _WHITE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " ", "v": " "}
 _ASCII = {code: None if code in range(1, 33) or chr(code) in "\\+\x7f" else chr(code).lower() for code in range(128)}
 _IGNORED = re.compile("[\\s\\\\+\x01-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -235,8 +236,8 @@ def _decoded(text: str) -> Iterator[str]:
         yield _QUOTED_PRINTABLE.sub(_from_quoted_printable, text)
     if not text.isascii() and (decoded := _WRONGLY_DECODED.sub(_as_utf8, text)) != text:
         yield decoded
-    if SEPARATOR in text and _WIDE.search(text):
-        yield _WIDE.sub(lambda found: found[0].replace(SEPARATOR, ""), text)
+    if SEPARATOR in text and _MAYBE_WIDE.search(text):
+        yield _WIDE.sub("", text)
     if parts := _MAYBE_HEX.findall(text):
         yield from _from_hex(parts)
     if lists := _DECIMAL.findall(text):
@@ -310,7 +311,7 @@ def _from_hex(parts: list[str]) -> Iterator[str]:
 def _from_decimal(lists: list[str]) -> Iterator[str]:
     """Decode lists of bytes as decimal numbers."""
     for each in lists:
-        yield from _texts_in(bytes(min(int(number), _MAX_BYTE) for number in _NUMBER.findall(each)))
+        yield from _texts_in(bytes(min(int(number[:4]), _MAX_BYTE) for number in _NUMBER.findall(each)))
 
 
 def _from_base64(runs: list[str]) -> Iterator[str]:

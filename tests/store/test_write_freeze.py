@@ -124,7 +124,7 @@ def test_used_budget_is_shown_by_profile_and_counted_over_all(store: Store) -> N
 def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:
     for number in range(3):
         store.commit(f"call-{number}", {}, NOW, commitment=destructive())
-    with pytest.raises(BudgetExceeded, match="4 destructive calls within an hour; 3 are allowed"):
+    with pytest.raises(BudgetExceeded, match="4 destructive calls within an hour; the limit is 3"):
         store.commit("one too many", {}, NOW, commitment=destructive())
     store.commit("another's", {}, NOW, commitment=destructive(who=YOU.id))
     store.commit("an hour later", {}, NOW + 3601, commitment=destructive())

@@ -77,7 +77,7 @@ async def test_the_rules_of_a_file_show_whom_and_what_they_are_about(stage: Cons
     shown = [" ".join(re.sub(r"<[^>]*>", " ", row.replace("<wbr>", "")).split()) for row in rows]
     assert shown == [
         "Delete a tenant auth_delete_tenant deny Everyone Any – keep-tenants tenants stay",
-        "write a change that is easily put back needs approval support production – support-writes",
+        "write a change that is easily reversed needs approval support production – support-writes",
         "sends e-mail needs approval Everyone Any args.size() &gt; 3 mails",
         "Module pricing needs approval Everyone Any – prices",
         "All tools allow Everyone Any – others",

@@ -154,7 +154,7 @@ async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_w
     [
         ({}, "user_id: give exactly one of"),
         ({"email": USER, "user_id": "x"}, "user_id: give exactly one of"),
-        ({"email": "nobody@example.com"}, "email: no user is called “nobody@example.com”"),
+        ({"email": "nobody@example.com"}, "email: there is no user “nobody@example.com”"),
         ({"email": USER, "tenant_ids": ["elsewhere"]}, "tenant_ids: there is no tenant of the user “elsewhere”"),
     ],
 )

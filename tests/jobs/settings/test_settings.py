@@ -210,7 +210,7 @@ async def test_a_missing_part_is_reported_before_anything_is_created(tmp_path: P
         menu = {"name": "m", "display_name": "M", "description": "M", "units": ["base_starter", "no-such"]}
         document["settings"]["pricing_menus"].append(menu)
         answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
-        assert answer.text.startswith("document.settings.pricing_menus[6].units[1]: nothing is called “no-such”")
+        assert answer.text.startswith("document.settings.pricing_menus[6].units[1]: “no-such” exists neither here")
         assert on.count_requests("pricing.CreatePricingMenu") == 0
 
 
