@@ -149,7 +149,8 @@ class Group(_LocalizedHelp, click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         flag, rest = split_language(args)
         if rest and rest[0] in self.list_commands(ctx):
-            rest = [rest[0], *flag, *rest[1:]]  # without a command, the flag has already chosen the language of the help
+            # Without a command, the flag has already chosen the language of the help.
+            rest = [rest[0], *flag, *rest[1:]]
         return super().parse_args(ctx, rest)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
