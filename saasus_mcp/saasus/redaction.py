@@ -30,10 +30,11 @@ MAX_LOCATED_TOTAL = 32 * 1024
 class KnownSecrets:
     """Removes secrets whose values are known from text and JSON. Compiled once.
 
-    Secrets of eight characters or more are found in plain text, JSON and unicode escapes, HTML entities, percent and
-    form encoding, quoted-printable, base64 (both alphabets, any alignment), base32, hexadecimal, lists of bytes as numbers, UTF-16
-    in any of these, changed case, other normal forms, split by white space or invisible characters, and in up to three of these
-    nested. Shorter ones are found as separate words. Secrets below four characters are not searched for. The cost is linear in the text.
+    Secrets of eight characters or more are found in plain text, JSON and unicode escapes, HTML entities, percent and form
+    encoding, quoted-printable, base64 (both alphabets, any alignment), base32, hexadecimal, lists of bytes as numbers, UTF-16 in
+    any of these if some characters are Latin, changed case, other normal forms, split by white space or invisible characters,
+    and in up to three of these nested. Shorter ones are found as separate words. Secrets below four characters are not
+    searched for. The cost is linear in the text.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:

@@ -40,6 +40,17 @@ def test_an_encoded_secret_is_cut_out_of_what_surrounds_it(encoded: str) -> None
     assert known.text(f"one ({encoded}) two ({encoded}).") == f"one ({REMOVED}) two ({REMOVED})."
 
 
+@pytest.mark.parametrize("cut", ["%E7", "%FF"])
+@pytest.mark.parametrize("code", ["%{:02X}", "\\x{:02x}", "={:02X}"])
+@pytest.mark.parametrize(("secret", "encoding"), [("秘密のパスワード", "utf-8"), ("pässwörd-é-123", "latin-1")])
+def test_bytes_of_another_text_beside_a_secret_do_not_hide_it(cut: str, code: str, secret: str, encoding: str) -> None:
+    raw, other = secret.encode(encoding), bytes.fromhex(cut[1:])
+    for encoded in (raw + other, other + raw, raw):
+        shown = KnownSecrets((secret,)).text("".join(map(code.format, encoded)))
+        assert REMOVED in shown
+        assert "".join(map(code.format, raw)) not in shown
+
+
 def test_an_answer_without_a_secret_is_the_same_object() -> None:
     value = {
         "a": ["plain %41 &amp; \\u0041", {"b": [1, None, True, 2.5]}],

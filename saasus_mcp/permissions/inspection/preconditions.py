@@ -23,8 +23,8 @@ from saasus_mcp.permissions.inspection.target import (
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.secret_paths import redact_arguments
 
-MAX_NAMED_ITEMS = 3
-"""Items that a refusal names."""
+MAX_EXAMINED_ITEMS, MAX_NAMED_ITEMS = 20, 3
+"""Items that are examined one by one, which takes milliseconds each, and items that a refusal names."""
 
 
 class NoChange(CallRefused):
@@ -192,19 +192,22 @@ def _hold(requirement: Requirement, variables: Mapping[str, Any]) -> None:
 
 
 def _failing_items(requirement: Requirement, variables: Mapping[str, Any]) -> tuple[Quoted, ...]:
-    """Return the first items of a list, or keys of an object, that do not meet a requirement for all of them."""
+    """Return the first different items of a list, or keys of an object, that do not meet a requirement for all of them."""
     field, arguments = requirement.field, variables["args"]
     if not requirement.that.startswith(f"args.{field}.all("):
         return ()
     value = arguments[field]
-    items: list[tuple[str, Any]]
+    items: dict[str, Any] = {}
     if isinstance(value, Mapping):
-        items = [(str(key), {key: item}) for key, item in value.items()]
+        items = {str(key): {key: item} for key, item in islice(value.items(), MAX_EXAMINED_ITEMS)}
     else:
-        items = [(f"{field}[{at}]" if isinstance(item, dict) else str(item), [item]) for at, item in enumerate(value)]
+        for at, item in enumerate(value):
+            items.setdefault(f"{field}[{at}]" if isinstance(item, dict) else str(item), [item])
+            if len(items) == MAX_EXAMINED_ITEMS:
+                break
     failing = (
         Quoted(name)
-        for name, item in items
+        for name, item in items.items()
         if evaluate_over(requirement.that, {**variables, "args": {**arguments, field: item}}) is False
     )
     return tuple(islice(failing, MAX_NAMED_ITEMS))

@@ -128,6 +128,11 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
             ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
             ("auth_create_tenant_user", member, "attributes: An attribute is not defined"),
             ("auth_create_tenant_user", member, "Not accepted: “nope”."),
+            (
+                "auth_create_tenant_user_roles",
+                {**grant, "role_names": ["boss", "boss", *["other"] * 50, "worse"]},
+                "Not accepted: “boss”, “other”, “worse”.",
+            ),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "access_token: it is empty"),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "job_import_users"),
             (
