@@ -83,6 +83,20 @@ async def test_a_stop_answers_the_refusals_that_wait(catalogue: Catalogue) -> No
 
 
 @pytest.mark.usefixtures("few_at_once")
+async def test_a_refusal_does_not_wait_longer_than_the_limit(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "MAX_WAIT_SECONDS", 0.0)
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack:
+            streams = await _refused(url, stack, AT_ONCE + 3)
+            for stream in streams[AT_ONCE:]:
+                assert (await stream.receive()).startswith(b"HTTP/1.1 401 ")
+            assert made.hosted.refusals.waiting == 0
+
+
+@pytest.mark.usefixtures("few_at_once")
 async def test_a_refusal_whose_client_has_gone_is_forgotten(catalogue: Catalogue) -> None:
     made = build_server(catalogue)
     with anyio.fail_after(TIMEOUT):
