@@ -56,6 +56,8 @@ class TimeoutH11Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         before = self.cycle
         super().data_received(data)
+        if self._on_lost is not None:
+            self.cycle.body.clear()
         if self.cycle is before and getattr(before, "response_complete", True):  # the first request has no predecessor
             self._start_head_timer()
         else:
@@ -104,8 +106,9 @@ class TimeoutH11Protocol(H11Protocol):
 
     @contextmanager
     def hold(self, on_lost: Callable[[], None]) -> Iterator[None]:
-        """Count the connection as idle while its answer waits (a HeldConnection)."""
+        """Count the connection as idle, and keep nothing of the request's body, while its answer waits (a HeldConnection)."""
         self._on_lost = on_lost
+        self.cycle.body.clear()
         self._tracker.mark_idle(self, authenticated=False)
         if self.cycle.disconnected:
             on_lost()

@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from starlette.types import Scope
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
 from saasus_mcp.hosting.limits import refusals
 from saasus_mcp.hosting.limits.connections import SHARE_KEY
 from tests.support.hosting_server import (
@@ -80,6 +81,23 @@ async def test_a_stop_answers_the_refusals_that_wait(catalogue: Catalogue) -> No
             await _wait_until_held(made, 1)
             await made.hosted.limiter.drain(0)
             assert (await streams[-1].receive()).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_refusal_that_waits_keeps_nothing_of_its_body(catalogue: Catalogue) -> None:
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack, httpx2.AsyncClient(base_url=url) as client:
+            await _refused(url, stack, AT_ONCE)
+            stream = await stack.enter_async_context(await open_socket(url))
+            await stream.send(WRONG.replace(b"Length: 0", b"Length: 1000") + b"x" * 10)
+            await _wait_until_held(made, 1)
+            (held,) = (each for each in made.hosted.connections._idle if getattr(each, "_on_lost", None))
+            assert isinstance(held, TimeoutH11Protocol)
+            assert held.cycle.body == b""
+            await stream.send(b"x" * 10)
+            assert (await client.get("/healthz")).status_code == 200  # the server has read what came before
+            assert held.cycle.body == b""
 
 
 @pytest.mark.usefixtures("few_at_once")
