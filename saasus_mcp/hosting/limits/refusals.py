@@ -81,7 +81,8 @@ class RefusalPacer:
 class RefusalMiddleware:
     """Delays the refusals of requests whose principal is not known, or is above its share.
 
-    A refusal is sent after the request has given up its place. Requests of known callers, and health checks, are never delayed.
+    A refusal is sent after the request has given up its place. Requests of known callers, health checks, and failures
+    of the server are never delayed.
     """
 
     def __init__(self, app: ASGIApp, pacer: RefusalPacer) -> None:
@@ -108,4 +109,5 @@ class RefusalMiddleware:
 
 
 def _is_refusal(scope: Scope, status: int) -> bool:
-    return status >= HTTPStatus.BAD_REQUEST and AUTHENTICATED_KEY not in scope.get("state", {})
+    is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_clients and AUTHENTICATED_KEY not in scope.get("state", {})
