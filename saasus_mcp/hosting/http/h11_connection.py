@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import h11
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 
 MAX_HEAD_BYTES, MAX_HEAD_LINES = 32 * 1024, 128
 """The head of a request: h11 takes microseconds for each line, and limits only heads that arrive in parts."""
+FREE_CHUNKS, BYTES_FOR_A_CHUNK = 256, 64
+"""A body may have so many chunks, and one more for each so many bytes: h11 takes as long for a chunk of a byte as for a large one."""
 _END_OF_LINES = re.compile(rb"(?:\A|\n)\r?\n")
 
 
@@ -26,6 +31,30 @@ class LimitedConnection(h11.Connection):
         if self.their_state is h11.IDLE and _is_too_large(self.trailing_data[0]):
             raise h11.RemoteProtocolError("the head of the request is too large")
         return super().next_event()
+
+    def _get_io_object(self, role: type[Any], event: h11.Event | None, io_dict: Any) -> Any:
+        """Return the reader or writer of the present state. This is the only way to limit the lines after a body."""
+        found = super()._get_io_object(role, event, io_dict)
+        return _LimitedChunkedReader() if isinstance(found, ChunkedReader) else found
+
+
+class _LimitedChunkedReader(ChunkedReader):
+    """Reads the chunks of one body, and the lines after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks = self._size = 0
+
+    def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
+        if self._reading_trailer and _is_too_large(bytes(buf)):  # h11 calls this again at the end of the body
+            raise h11.RemoteProtocolError("the lines after the body are too large")
+        event = super().__call__(buf)
+        if isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._size += len(event.data)
+            if self._chunks > FREE_CHUNKS + self._size // BYTES_FOR_A_CHUNK:
+                raise h11.RemoteProtocolError("the body has too many small chunks")
+        return event
 
 
 def _is_too_large(received: bytes) -> bool:
