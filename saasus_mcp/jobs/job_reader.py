@@ -14,7 +14,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
+from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.read_log import ReadLog
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
@@ -188,7 +188,7 @@ class JobReader:
             self._pipeline,
             call,
             self.reader_for,
-            PLACEHOLDER,
+            tuple(step.placeholders().values()),
             namesakes=self._namesakes,
             state_changes=state_changes,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 PLACEHOLDER = "known later"
-"""Stands for an argument that an earlier step supplies, while the plan is made."""
+"""Stands for an argument that an earlier step supplies, while the plan is made. In a list of calls, its place follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from saasus_mcp.hosting.auth.authentication import Authenticator, AuthUnavailabl
 from saasus_mcp.hosting.auth.protected_resource import ProtectedResource
 from saasus_mcp.hosting.http_errors import capacity_response, error_response, unavailable_response
 from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY, assign_principal
+from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.hosting.raw_headers import has_header, header_values
 from saasus_mcp.server.elicitation import Context
@@ -74,6 +75,7 @@ class AuthMiddleware:
             return unavailable_response(error)
         if caller is None:
             return self._unauthorized(scope, "invalid_token", message("hosting.token_invalid"))
+        scope.get("state", {})[AUTHENTICATED_KEY] = True
         if caller.role not in self.roles:
             return error_response(HTTPStatus.FORBIDDEN, one_of("hosting.wrong_role", caller.role))
         if caller.missing_scopes:

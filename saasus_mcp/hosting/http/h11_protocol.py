@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from saasus_mcp.hosting.http.h11_connection import LimitedConnection
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, ConnectionTracker
 from saasus_mcp.hosting.limits.refusals import CONNECTION_KEY
 
 HEAD_SECONDS = 10.0
 """Time for the head of a request to arrive, on a new connection too."""
-MAX_HEAD_BYTES, MAX_HEAD_LINES = 32 * 1024, 128
-"""The head of a request: h11 takes microseconds for each line, and limits only heads that arrive in parts."""
-_IDLE = "IDLE"
-"""The state of h11 in which the next bytes of the client are a head."""
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
 READ_SECONDS = 30.0
 """Time for a client to read an answer once the buffers are full."""
 
@@ -46,6 +42,7 @@ class TimeoutH11Protocol(H11Protocol):
         tracker: ConnectionTracker,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = LimitedConnection()
         self._tracker = tracker
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
@@ -59,16 +56,21 @@ class TimeoutH11Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         before = self.cycle
         super().data_received(data)
+        if self._on_lost is not None:
+            self.cycle.body.clear()
         if self.cycle is before and getattr(before, "response_complete", True):  # the first request has no predecessor
             self._start_head_timer()
         else:
             self._note_new_request(before)
 
-    def handle_events(self) -> None:
-        if self.conn.their_state.__name__ == _IDLE and _is_head_too_large(self.conn.trailing_data[0]):
-            self.send_400_response("The head of the request is too large.")
-        else:
-            super().handle_events()
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            if not getattr(self.cycle, "response_complete", True):  # the app cannot answer this request any more
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+            super().send_400_response(msg)
+        else:  # the answer began before the request ended
+            self.abort()
 
     def on_response_complete(self) -> None:
         before = self.cycle
@@ -104,8 +106,9 @@ class TimeoutH11Protocol(H11Protocol):
 
     @contextmanager
     def hold(self, on_lost: Callable[[], None]) -> Iterator[None]:
-        """Count the connection as idle while its answer waits (a HeldConnection)."""
+        """Count the connection as idle, and keep nothing of the request's body, while its answer waits (a HeldConnection)."""
         self._on_lost = on_lost
+        self.cycle.body.clear()
         self._tracker.mark_idle(self, authenticated=False)
         if self.cycle.disconnected:
             on_lost()
@@ -142,10 +145,3 @@ class TimeoutH11Protocol(H11Protocol):
         if self._read_timer is not None:
             self._read_timer.cancel()
             self._read_timer = None
-
-
-def _is_head_too_large(received: bytes) -> bool:
-    """Return whether the head at the beginning of what was received has too many bytes or lines."""
-    end = _END_OF_HEAD.search(received)
-    size = end.end() if end else len(received)
-    return size > MAX_HEAD_BYTES or received.count(b"\n", 0, size) > MAX_HEAD_LINES

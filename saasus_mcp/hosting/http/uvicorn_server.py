@@ -20,7 +20,7 @@ from anyio.lowlevel import checkpoint
 
 from saasus_mcp.common.terminals import in_terminal
 from saasus_mcp.hosting.http.application import HostedApp
-from saasus_mcp.hosting.http.h11_protocol import MAX_HEAD_BYTES, TimeoutH11Protocol
+from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
 from saasus_mcp.hosting.http.listener import BACKLOG, CLOSE_SECONDS, RETIRE_SECONDS, SETTLE_SECONDS, open_listener
 from saasus_mcp.hosting.http.worker_process import FORCE, HANGUP, RETIRE, Worker
 from saasus_mcp.server.scheduling.interpreter import tuned_for_serving
@@ -187,6 +187,5 @@ def create_server(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(drain_seconds) + CLOSE_SECONDS,
         backlog=BACKLOG,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
     )
     return DrainingServer(config, hosted, drain_seconds, leave_seconds, on_started=on_started, worker=worker)

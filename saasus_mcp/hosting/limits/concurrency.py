@@ -165,6 +165,7 @@ def assign_principal(scope: Scope, principal: str) -> None:
     """
     state = scope.get("state", {})
     state[SHARE_KEY] = principal
+    state.pop(AUTHENTICATED_KEY, None)  # the refusal of a request above the share is one that waits
     if LIFETIME_KEY in scope:  # missing if the app is served without a ConcurrencyLimiter
         scope[LIFETIME_KEY].assign(principal)
     state[AUTHENTICATED_KEY] = True

@@ -21,6 +21,9 @@ CONNECTION_KEY = "saasus_mcp.connection"
 REFUSALS, REFUSAL_SECONDS = 50, 0.5
 """Refusals that are answered at once, and the seconds after which each lets the next one be: 100 in a second."""
 
+MAX_WAIT_SECONDS = 5.0
+"""The longest wait of a refusal. Callers behind one proxy share a queue there, and a new one must still be told soon to sign in."""
+
 
 class HeldConnection(Protocol):
     """The connection of a request whose answer waits."""
@@ -31,7 +34,7 @@ class HeldConnection(Protocol):
 
 
 class RefusalPacer:
-    """Decides when a refusal is answered: at once if there are few, else in turns of the principals and addresses.
+    """Decides when a refusal is answered: at once if there are few, else in turns of the principals and addresses, and soon in any case.
 
     An answer that waits holds a socket, which gives way to other ones, and no place among the requests.
     """
@@ -47,7 +50,7 @@ class RefusalPacer:
         return len(self._waiting)
 
     async def wait(self, scope: Scope) -> None:
-        """Wait until a refusal may be answered, its client has gone, or the server stops."""
+        """Wait until a refusal may be answered, has waited long enough, its client has gone, or the server stops."""
         state = scope.get("state", {})
         key = state.get(SHARE_KEY) or (scope.get("client") or ("",))[0]
         slot = self._queue.take_free(key)
@@ -57,7 +60,7 @@ class RefusalPacer:
             asyncio.get_running_loop().call_later(REFUSAL_SECONDS, slot.release)
 
     async def _wait_for_slot(self, key: str, connection: HeldConnection | None) -> Slot | None:
-        with anyio.CancelScope() as waiting:
+        with anyio.move_on_after(MAX_WAIT_SECONDS) as waiting:
             self._waiting.add(waiting)
             try:
                 if connection is None:
@@ -78,7 +81,8 @@ class RefusalPacer:
 class RefusalMiddleware:
     """Delays the refusals of requests whose principal is not known, or is above its share.
 
-    A refusal is sent after the request has given up its place. Requests of known callers, and health checks, are never delayed.
+    A refusal is sent after the request has given up its place. Requests of known callers, health checks, and failures
+    of the server are never delayed.
     """
 
     def __init__(self, app: ASGIApp, pacer: RefusalPacer) -> None:
@@ -105,4 +109,5 @@ class RefusalMiddleware:
 
 
 def _is_refusal(scope: Scope, status: int) -> bool:
-    return status >= HTTPStatus.BAD_REQUEST and AUTHENTICATED_KEY not in scope.get("state", {})
+    is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_clients and AUTHENTICATED_KEY not in scope.get("state", {})

@@ -27,7 +27,7 @@ from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.tables.table_reading import TableReading, reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
-from saasus_mcp.server.pipeline.job_grants import fill_placeholders
+from saasus_mcp.server.pipeline.job_grants import argument_at, fill_placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ class CallPlanner:
                 args, places, misdirected = references.replace(operation, _split_lists(operation, entry))
                 faults += misdirected
                 if entry.undoes is None:
-                    args, unknown = await names.resolve(operation, args, created)
+                    later = {argument_at(args, place) for place in places}
+                    args, unknown = await names.resolve(operation, args, created | later)
                     faults += unknown
                 step = PlanStep(f"c{number}", operation.key, args, places, undoes=entry.undoes)
                 if not misdirected:  # their arguments are missing

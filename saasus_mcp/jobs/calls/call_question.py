@@ -15,7 +15,6 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_name
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
-from saasus_mcp.jobs.plan import PLACEHOLDER
 from saasus_mcp.jobs.question_values import fixed_text, name_text, people_count, value_list
 from saasus_mcp.permissions.inspection.target import is_whole_name
 from saasus_mcp.permissions.question.content import (
@@ -39,6 +38,7 @@ from saasus_mcp.permissions.question.content import (
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.namesakes import Namesakes, namesake_texts
 from saasus_mcp.saasus.secret_paths import redact_arguments
+from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 
 MAX_ITEMS = 500
 """Calls of a list, all of which are stored with the question."""
@@ -137,8 +137,8 @@ class CallsQuestion:
         """Yield every call with its arguments, secrets hidden, and the calls that it takes values from."""
         for each in self._listed:
             args = redact_arguments(each.review.operation, each.review.values)
-            sources = {place: f"{step}.{name}" for place, (step, name) in each.step.from_steps.items()}
-            shown = {**args, **{place: f"$from {source}" for place, source in sources.items()}}
+            sources = {place: f"$from {step}.{name}" for place, (step, name) in each.step.from_steps.items()}
+            shown = fill_placeholders(args, sources)
             yield Detail(f"{each.row} {each.step.step} {each.review.operation.tool}", compact_json(shown))
 
     def _count(self) -> Localized:
@@ -203,11 +203,14 @@ class CallsQuestion:
         if not call.step.from_steps:
             return question
 
+        places = {text: place for place, text in call.step.placeholders().items()}
+
         def told(name: str, value: Value) -> Value:
             if isinstance(value, ValueList):
-                items = tuple(told(f"{name}.{at}", each) for at, each in enumerate(value.items))
-                return replace(value, items=items)
-            return fixed_text(self._source(call, name)) if _is_placeholder(value) else value
+                return replace(value, items=tuple(told(name, each) for each in value.items))
+            place = places.get(_raw(value), "")
+            is_own = name in ("target", place.partition(".")[0])  # a text of another argument may be the same
+            return fixed_text(self._source(call, place)) if place and is_own else value
 
         headline = question.headline
         if isinstance(headline, Sentence):
@@ -229,11 +232,10 @@ class CallsQuestion:
 
     def _source(self, call: ListedCall, place: str) -> Localized:
         """Return the earlier call that gives a value: its row, and the name of what it creates."""
-        step, _ = call.step.from_steps.get(place, ("", ""))
-        source = self._by_step.get(step)
-        if source is None or not source.target:
-            return message("jobs_calls.from_earlier")
-        return message("jobs_calls.from_row", row=source.row, name=name_text(source.target))
+        source = self._by_step[call.step.from_steps[place][0]]
+        if not source.created:
+            return message("jobs_calls.from_unnamed", row=source.row)
+        return message("jobs_calls.from_row", row=source.row, name=name_text(source.created))
 
     def _namesakes(self, call: ListedCall) -> list[Namesakes]:
         """Return the items of a call whose names others have, without a target that stands with its id."""
@@ -289,10 +291,16 @@ def _target_id(call: ListedCall) -> str:
     return str(call.review.values.get(call.target_argument, ""))
 
 
-def _is_placeholder(value: Value) -> bool:
-    """Return whether an earlier call will give a value."""
-    texts = {QuotedText: "head", UnresolvedId: "id", NamedItem: "name"}
-    return type(value) in texts and getattr(value, texts[type(value)]) == PLACEHOLDER
+def _raw(value: Value) -> str:
+    """Return the argument that a value shows, or nothing. The name of an item is no argument if its id is known."""
+    match value:
+        case QuotedText():
+            return value.head
+        case UnresolvedId():
+            return value.id
+        case NamedItem():
+            return value.id or value.name
+    return ""
 
 
 def _person(call: ListedCall) -> str:

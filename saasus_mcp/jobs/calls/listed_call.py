@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saasus_mcp.jobs.plan import PLACEHOLDER, PlanStep
+from saasus_mcp.jobs.plan import PlanStep
+from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS
 from saasus_mcp.server.pipeline.call_review import CallReview
 
 
@@ -20,7 +21,18 @@ class ListedCall:
     def target(self) -> str:
         """The name of its target. Empty if an earlier call creates it."""
         name = self.review.inspection.snapshot.name
-        return "" if PLACEHOLDER in name or self.target_argument in self.step.from_steps else name
+        unknown = any(text in name for text in self.step.placeholders().values())
+        return "" if unknown or self.target_argument in self.step.from_steps else name
+
+    @property
+    def created(self) -> str:
+        """The name of the item that it creates, which is in its target if it has one. Empty if nothing names it."""
+        target = self.review.operation.effects.target
+        if target is None or target.read is None:
+            return self.target
+        addressing = self.review.operation.addressing
+        names = [name for name in NAME_ARGUMENTS if name not in addressing and self.review.values.get(name)]
+        return "" if not names or names[0] in self.step.from_steps else str(self.review.values[names[0]])
 
     @property
     def target_argument(self) -> str:

@@ -14,7 +14,8 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.entries import REFERENCE_KEY, CallEntry
 from saasus_mcp.jobs.plan import PLACEHOLDER
 
-MAX_SHOWN = 20
+ID = "id"
+"""The field of an answer with the id of a new item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class EarlierCall:
 
 
 class ReferenceResolver:
-    """Replaces the references in arguments by placeholders.
+    """Replaces the references in arguments by placeholders, each with its place, so that it is recognized wherever it is shown.
 
     Args:
         entries: all entries of the list, which distinguishes a reference to a later one from an unknown one.
@@ -101,44 +102,37 @@ class ReferenceResolver:
             key = "jobs_calls.forward_reference" if id_ in self._ids else "jobs_calls.unknown_reference"
             key = "jobs_calls.faulty_reference" if id_ in self._faulty else key
             raise InvalidArguments((place,), message(key, id=Quoted(_own_id(id_))))
-        source, fields = _field_schema(earlier.operation, field)
-        if source is None:
+        created = _created_id(earlier.operation)
+        if not _has_field(earlier.operation, field):
             fault = message("jobs_calls.unknown_field", field=Quoted(field), tool=earlier.operation.tool)
-            hint = message("jobs_calls.fields_hint", fields=fields) if fields else None
+            hint = message("jobs_calls.fields_hint", fields=(created,)) if created else None
             raise InvalidArguments((place,), fault, hint)
-        kind = schema.get("type", "string")
-        if source.get("type", kind) != kind:
-            raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))
-        # A person agrees to the value, so it must stand in the call wherever it can be known before.
-        if kind != "string" or field in earlier.operation.input_schema.get("properties", {}):
+        # A person agrees to the value: it is the new item that the earlier call names, or it stands in the call.
+        if not created or field != created:
             hint = message("jobs_calls.known_reference_hint")
             raise InvalidArguments((place,), message("jobs_calls.known_reference"), hint)
+        kind = schema.get("type", "string")
+        if kind != "string":
+            raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))
         if "enum" in schema or "pattern" in schema or "const" in schema:
             raise InvalidArguments((place,), message("jobs_calls.reference_form"))
-        return (earlier.step, field), PLACEHOLDER
+        return (earlier.step, field), f"{PLACEHOLDER}: {place}"
 
 
-def _field_schema(operation: Operation, path: str) -> tuple[Schema | None, tuple[str, ...]]:
-    """Return the schema of a field of an answer that is no secret, or None and the fields that exist."""
-    node, walked = operation.output_schema, ""
-    names = operation.output_schema.get("properties", {})
-    top = tuple(sorted(name for name in names if not _is_secret(name, operation)))[:MAX_SHOWN]
-    for name in path.split("."):
-        node = main_branch(node)
-        if name.isdecimal() and node.get("type") == "array":
-            node, walked = node.get("items", {}), f"{walked}[]"
-            continue
-        properties = node.get("properties", {})
-        walked = f"{walked}.{name}" if walked else name
-        if name not in properties or _is_secret(walked, operation):
-            return None, top
-        node = properties[name]
-    return main_branch(node), top
+def _created_id(operation: Operation) -> str:
+    """Return the field of an answer with the id that the API generates for the item that the call creates, or nothing."""
+    generated = operation.output_schema.get("properties", {}).get(ID, {}).get("type") == "string"
+    given = ID in operation.input_schema.get("properties", {})
+    return ID if operation.effects.effect == "create" and generated and not given else ""
 
 
-def _is_secret(path: str, operation: Operation) -> bool:
-    secrets = (*operation.secret_outputs, *operation.scrubbed_outputs)
-    return any(path == each or path.startswith((f"{each}.", f"{each}[", f"{each}{{")) for each in secrets)
+def _has_field(operation: Operation, path: str) -> bool:
+    """Return whether an answer has a field, or one that contains it, that is no secret."""
+    name = path.partition(".")[0]
+    secrets = {
+        each.partition(".")[0].rstrip("[]{}") for each in (*operation.secret_outputs, *operation.scrubbed_outputs)
+    }
+    return name in operation.output_schema.get("properties", {}) and name not in secrets
 
 
 def _is_reference(value: Any) -> bool:

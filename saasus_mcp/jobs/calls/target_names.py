@@ -20,7 +20,6 @@ from saasus_mcp.jobs.name_index import (
     UnknownName,
     read_names,
 )
-from saasus_mcp.jobs.plan import PLACEHOLDER
 from saasus_mcp.jobs.users.existing_users import find_account
 
 ARGUMENTS: Mapping[str, NameKind] = {
@@ -52,7 +51,7 @@ class IdResolver:
         """Return the arguments with ids, and a fault for each name that no record, or several, have.
 
         Args:
-            created: names that earlier calls of the list create.
+            created: names that earlier calls of the list create, and placeholders for their ids.
         """
         resolved, faults = dict(arguments), list[InvalidArguments]()
         for name, value in arguments.items():
@@ -81,7 +80,7 @@ class IdResolver:
         """
         if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value):
             return value
-        if value == PLACEHOLDER or value in created:
+        if value in created:
             return value
         if kind.kind == "environment" and value.strip().isdecimal():
             return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ async def review_call(
     pipeline: Pipeline,
     call: Call,
     reader_for: Callable[[PreparedCall], ApiReader],
-    unknown: str,
+    unknown: Collection[Any],
     *,
     namesakes: NamesakeFinder,
     state_changes: bool,
@@ -51,7 +51,7 @@ async def review_call(
 
     Args:
         namesakes: of all calls of the list.
-        unknown: stands for a value that an earlier call of the list supplies. No read is made with it.
+        unknown: stand for values that earlier calls of the list supply. No read is made with them.
         state_changes: whether earlier calls of the list change what the call builds on, so that its target and the live
             requirements can be checked only when it is made.
 
@@ -76,9 +76,9 @@ async def review_call(
     return CallReview(operation, arguments, decision, inspection, question, tuple(found))
 
 
-def _without_unknown(read: ApiReader, unknown: str) -> ApiReader:
+def _without_unknown(read: ApiReader, unknown: Collection[Any]) -> ApiReader:
     async def made(key: str, arguments: Mapping[str, Any]) -> ReadResult:
-        if unknown in arguments.values():
+        if any(value in unknown for value in arguments.values()):
             return ReadResult(read_error=ReadFailure.TARGET_UNREAD)
         return await read(key, arguments)
 

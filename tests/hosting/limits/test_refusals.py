@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import anyio
 import httpx2
@@ -12,12 +13,19 @@ from anyio.lowlevel import checkpoint
 from starlette.types import Scope
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller
+from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
 from saasus_mcp.hosting.limits import refusals
-from saasus_mcp.hosting.limits.connections import SHARE_KEY
+from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY, assign_principal
+from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, SHARE_KEY
+from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from tests.support.hosting_server import (
     INITIALIZE,
     MCP,
     HostingServer,
+    StaticAuthenticator,
+    build_caller,
     build_server,
     open_socket,
 )
@@ -80,6 +88,77 @@ async def test_a_stop_answers_the_refusals_that_wait(catalogue: Catalogue) -> No
             await _wait_until_held(made, 1)
             await made.hosted.limiter.drain(0)
             assert (await streams[-1].receive()).startswith(b"HTTP/1.1 401 ")
+
+
+@dataclass
+class _PartlyUnavailable(StaticAuthenticator):
+    """Cannot check one token."""
+
+    async def authenticate(self, token: str) -> Caller | None:
+        if token == "unchecked":
+            raise AuthUnavailable(message("hosting.server_busy"))
+        return await super().authenticate(token)
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_valid_token_that_may_not_be_used_here_and_one_that_cannot_be_checked_are_answered_at_once(
+    catalogue: Catalogue,
+) -> None:
+    callers = {
+        "of an approver": build_caller("bob", role="approver"),
+        "without a scope": build_caller("carol", missing_scopes=("mcp:tools",)),
+    }
+    known = {name.replace(" ", "-"): caller for name, caller in callers.items()}
+    made = build_server(catalogue, known=_PartlyUnavailable(known))
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack, httpx2.AsyncClient(base_url=url) as client:
+            await _refused(url, stack, AT_ONCE + 1)
+            await _wait_until_held(made, 1)
+            for token, status in {**dict.fromkeys(known, 403), "unchecked": 503}.items():
+                answer = await client.post("/mcp", json=INITIALIZE, headers={"Authorization": f"Bearer {token}"})
+                assert (answer.status_code, made.hosted.refusals.waiting) == (status, 1), token
+
+
+def test_a_request_above_the_share_of_its_caller_is_no_longer_one_that_never_waits() -> None:
+    class Full:
+        def assign(self, _: str) -> None:
+            raise CapacityExceeded
+
+    scope: Scope = {"state": {AUTHENTICATED_KEY: True}, LIFETIME_KEY: Full()}
+    with pytest.raises(CapacityExceeded):
+        assign_principal(scope, "alice")
+    assert AUTHENTICATED_KEY not in scope["state"]
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_refusal_that_waits_keeps_nothing_of_its_body(catalogue: Catalogue) -> None:
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack, httpx2.AsyncClient(base_url=url) as client:
+            await _refused(url, stack, AT_ONCE)
+            stream = await stack.enter_async_context(await open_socket(url))
+            await stream.send(WRONG.replace(b"Length: 0", b"Length: 1000") + b"x" * 10)
+            await _wait_until_held(made, 1)
+            (held,) = (each for each in made.hosted.connections._idle if getattr(each, "_on_lost", None))
+            assert isinstance(held, TimeoutH11Protocol)
+            assert held.cycle.body == b""
+            await stream.send(b"x" * 10)
+            assert (await client.get("/healthz")).status_code == 200  # the server has read what came before
+            assert held.cycle.body == b""
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_a_refusal_does_not_wait_longer_than_the_limit(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "MAX_WAIT_SECONDS", 0.0)
+    made = build_server(catalogue)
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack:
+            streams = await _refused(url, stack, AT_ONCE + 3)
+            for stream in streams[AT_ONCE:]:
+                assert (await stream.receive()).startswith(b"HTTP/1.1 401 ")
+            assert made.hosted.refusals.waiting == 0
 
 
 @pytest.mark.usefixtures("few_at_once")

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting.http import h11_protocol, mcp_transports
+from saasus_mcp.hosting.http import h11_connection, h11_protocol, mcp_transports
 from saasus_mcp.hosting.limits import concurrency
 from tests.support.hosting_server import (
     INITIALIZE,
@@ -178,10 +178,10 @@ async def test_a_request_may_take_longer_than_its_head(catalogue: Catalogue, mon
 
 
 LARGE_HEADS = {
-    "bytes": b"X: " + b"x" * h11_protocol.MAX_HEAD_BYTES + b"\r\n\r\n",
-    "bytes without an end": b"X: " + b"x" * h11_protocol.MAX_HEAD_BYTES,
-    "lines": b"a:1\r\n" * h11_protocol.MAX_HEAD_LINES + b"\r\n",
-    "lines without an end": b"a:1\n" * h11_protocol.MAX_HEAD_LINES,
+    "bytes": b"X: " + b"x" * h11_connection.MAX_HEAD_BYTES + b"\r\n\r\n",
+    "bytes without an end": b"X: " + b"x" * h11_connection.MAX_HEAD_BYTES,
+    "lines": b"a:1\r\n" * h11_connection.MAX_HEAD_LINES + b"\r\n",
+    "lines without an end": b"a:1\n" * h11_connection.MAX_HEAD_LINES,
 }
 
 
@@ -195,9 +195,65 @@ async def test_a_head_too_large_is_refused_before_it_is_parsed(catalogue: Catalo
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"] * earlier + [b"400"]
 
 
+@pytest.mark.parametrize("rest", LARGE_HEADS.values(), ids=LARGE_HEADS)
+async def test_a_head_too_large_after_a_body_that_came_late_is_refused(catalogue: Catalogue, rest: bytes) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
+        await stream.send(head + b"Content-Length: 1\r\n\r\n")
+        assert b"HTTP/1.1 200 " in await stream.receive()
+        await stream.send(b"x" + head + rest)
+        answers = b"".join([part async for part in stream])
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"400"]
+
+
+CHUNKED = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+COSTLY_BODIES = {
+    "lines": b"0\r\n" + b"a:1\r\n" * (h11_connection.MAX_HEAD_LINES + 1) + b"\r\n",
+    "lines without an end": b"1\r\nx\r\n0\r\n" + b"a:1\n" * (h11_connection.MAX_HEAD_LINES + 1),
+    "bytes of a line": b"0\r\nX: " + b"x" * h11_connection.MAX_HEAD_BYTES + b"\r\n\r\n",
+    "chunks": b"1\r\nx\r\n" * 2 * h11_connection.FREE_CHUNKS,
+}
+
+
+@pytest.mark.parametrize("body", COSTLY_BODIES.values(), ids=COSTLY_BODIES)
+async def test_a_body_whose_framing_is_costly_is_refused(
+    catalogue: Catalogue, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
+        await stream.send(CHUNKED + body)
+        answers = b"".join([part async for part in stream])
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"400"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_body_whose_framing_is_costly_ends_the_connection_after_its_answer(
+    catalogue: Catalogue, caplog: pytest.LogCaptureFixture
+) -> None:
+    health = CHUNKED.replace(b"POST /mcp", b"GET /healthz")
+    async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
+        await stream.send(health)
+        assert b"HTTP/1.1 200 " in await stream.receive()
+        await stream.send(COSTLY_BODIES["chunks"] + b"0\r\n\r\n" + health)
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            await stream.receive()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_body_in_chunks_may_have_fields_after_it(catalogue: Catalogue) -> None:
+    health = CHUNKED.replace(b"POST /mcp", b"GET /healthz")
+    few = b"1\r\nx\r\n" * h11_connection.FREE_CHUNKS
+    many = b"40\r\n" + b"x" * h11_connection.BYTES_FOR_A_CHUNK + b"\r\n"
+    body = few + many * 2 * h11_connection.FREE_CHUNKS + b"0\r\na: 1\r\n\r\n"
+    large_head = b"X: " + b"x" * (h11_connection.MAX_HEAD_BYTES - 100) + b"\r\nConnection: close\r\n\r\n"
+    async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
+        await stream.send(health + body + health + b"0\r\n\r\n" + health[:-2] + large_head + b"0\r\n\r\n")
+        answers = b"".join([part async for part in stream])
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"] * 3
+
+
 @pytest.mark.parametrize("parts", [1, 10])
 async def test_a_head_below_the_limits_is_read_however_it_arrives(catalogue: Catalogue, parts: int) -> None:
-    fields = b"a:1\r\n" * (h11_protocol.MAX_HEAD_LINES - 5) + b"X: " + b"x" * (h11_protocol.MAX_HEAD_BYTES - 1000)
+    fields = b"a:1\r\n" * (h11_connection.MAX_HEAD_LINES - 5) + b"X: " + b"x" * (h11_connection.MAX_HEAD_BYTES - 1000)
     head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\n\r\n"
     size = len(head) // parts + 1
     async with build_server(catalogue).serve() as url, await open_socket(url) as stream:

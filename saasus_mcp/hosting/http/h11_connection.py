@@ -1,0 +1,64 @@
+"""The parser of one client's requests, with limits for what h11 reads line by line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import h11
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
+
+MAX_HEAD_BYTES, MAX_HEAD_LINES = 32 * 1024, 128
+"""The head of a request: h11 takes microseconds for each line, and limits only heads that arrive in parts."""
+FREE_CHUNKS, BYTES_FOR_A_CHUNK = 256, 64
+"""A body may have so many chunks, and one more for each so many bytes: h11 takes as long for a chunk of a byte as for a large one."""
+_END_OF_LINES = re.compile(rb"(?:\A|\n)\r?\n")
+
+
+class LimitedConnection(h11.Connection):
+    """A server's h11 connection that refuses a request before it costs much time to parse."""
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, MAX_HEAD_BYTES)
+
+    def next_event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
+        """Return the next event.
+
+        Raises:
+            h11.RemoteProtocolError: the request is malformed, or above a limit.
+        """
+        if self.their_state is h11.IDLE and _is_too_large(self.trailing_data[0]):
+            raise h11.RemoteProtocolError("the head of the request is too large")
+        return super().next_event()
+
+    def _get_io_object(self, role: type[Any], event: h11.Event | None, io_dict: Any) -> Any:
+        """Return the reader or writer of the present state. This is the only way to limit the lines after a body."""
+        found = super()._get_io_object(role, event, io_dict)
+        return _LimitedChunkedReader() if isinstance(found, ChunkedReader) else found
+
+
+class _LimitedChunkedReader(ChunkedReader):
+    """Reads the chunks of one body, and the lines after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks = self._size = 0
+
+    def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
+        if self._reading_trailer and _is_too_large(bytes(buf)):  # h11 calls this again at the end of the body
+            raise h11.RemoteProtocolError("the lines after the body are too large")
+        event = super().__call__(buf)
+        if isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._size += len(event.data)
+            if self._chunks > FREE_CHUNKS + self._size // BYTES_FOR_A_CHUNK:
+                raise h11.RemoteProtocolError("the body has too many small chunks")
+        return event
+
+
+def _is_too_large(received: bytes) -> bool:
+    """Return whether the lines up to the first empty one have too many bytes, or are too many."""
+    end = _END_OF_LINES.search(received)
+    size = end.end() if end else len(received)
+    return size > MAX_HEAD_BYTES or received.count(b"\n", 0, size) > MAX_HEAD_LINES
