@@ -22,7 +22,7 @@ REFUSALS, REFUSAL_SECONDS = 50, 0.5
 """Refusals that are answered at once, and the seconds after which each lets the next one be: 100 in a second."""
 
 MAX_WAIT_SECONDS = 5.0
-"""The longest wait of a refusal. Callers behind one proxy share a queue there, and a new one must still be told soon to sign in."""
+"""The longest wait of a refusal. Callers behind one proxy share a queue there, and a new one must soon be asked to sign in."""
 
 
 class HeldConnection(Protocol):
