@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -61,6 +61,11 @@ class Failure:
     outcome: Message | None = None
 
 
+def _unknown_arguments() -> Mapping[str, Any]:
+    """Raise an error: with invented arguments, a reader of the stored answer would be checked against the wrong call."""
+    raise LookupError("the answer is not that of a call")
+
+
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
     """The answer of one call.
@@ -77,7 +82,7 @@ class ToolAnswer:
         figure: an image beside the answer.
         failure: what went wrong, for a reader in any language. None on success.
         encoded: a value and its JSON, if it was written already: large values are not written twice.
-        arguments: of the call, secrets redacted, if the answer may have to be stored. Otherwise empty.
+        redacted_arguments: returns the arguments of the call, secrets redacted. Called only if the answer has to be stored.
         app_data: what an app shows beside the answer. The model does not get it, and clients without apps neither.
     """
 
@@ -93,7 +98,7 @@ class ToolAnswer:
     failure: Failure | None = None
     retry_after: float | None = None
     encoded: tuple[Any, bytes] | None = field(default=None, compare=False, repr=False)
-    arguments: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    redacted_arguments: Callable[[], Mapping[str, Any]] = field(default=_unknown_arguments, compare=False, repr=False)
     app_data: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.store.audit.log import AuditLog
-from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.engine import Database, shared_time
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import approvals, confirmations, covered_calls
 from saasus_mcp.store.errors import AlreadyUsed, StoreError
@@ -181,7 +181,12 @@ def _find_rejected(connection: Connection, subject: str, now: float) -> Approval
 
 
 def _end_expired(connection: Connection, now: float, about: ColumnElement[bool]) -> None:
-    """Store that approvals have expired, and add the events of those that nobody decided on."""
+    """Store that approvals have expired, and add the events of those that nobody decided on.
+
+    In a shared database, the shared clock must agree: a fast clock of one process would end approvals for all others.
+    """
+    if connection.dialect.name == "postgresql":
+        now = min(now, shared_time(connection))
     expired = (about, _LIVE, approvals.c.expires_at <= now)
     columns = (approvals.c.code, approvals.c.profile, approvals.c.expires_at)
     undecided = select(*columns).where(*expired, approvals.c.status == "pending")

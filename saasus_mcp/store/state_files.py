@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import secrets
 import sqlite3
 import threading
+import time
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from saasus_mcp.store.errors import StoreError
 STORE_SUFFIX = ".sqlite3"
 SQLITE_FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 """SQLite keeps files with these suffixes beside a database."""
+MAX_CREATION_SECONDS = 120.0
+"""After which a temporary file is one that a process left."""
 MAX_READABLE_CHARACTERS = 40
 MAX_STATE_FILE_BYTES = 64 * 1024
 """Of a small file beside the stores."""
@@ -42,6 +47,7 @@ def create_database_file(folder: Path, name: str) -> Path:
     file = folder / name
     try:
         private_files.ensure_private_folder(folder)
+        _remove_old_temporaries(file)
         require_safe_database(file)
         with _CREATION:
             if not os.path.lexists(file):  # never open an existing file: closing it would drop SQLite's locks
@@ -72,6 +78,33 @@ def _create_database(file: Path) -> None:
             temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
+def _temporaries(file: Path) -> Iterator[Path]:
+    """Return the files that processes which create this database now, or ended meanwhile, have beside it."""
+    return file.parent.glob(glob.escape(f".{file.name}.") + "[0-9a-f]" * 8 + "*")
+
+
+def _remove_old_temporaries(file: Path) -> None:
+    oldest = time.time() - MAX_CREATION_SECONDS
+    for temporary in _temporaries(file):
+        with suppress(OSError):  # another process removes it, or the file system refuses: it does no harm
+            if temporary.lstat().st_mtime < oldest:
+                temporary.unlink()
+
+
+def _require_private_database(file: Path) -> None:
+    """Check one file. A process that created it, and ended before it removed the temporary name, left it with two names."""
+    try:
+        private_files.require_private_file(file)
+    except UnsafeFile as error:
+        if error.flaw != "hard_link":
+            raise
+        for temporary in _temporaries(file):
+            with suppress(FileNotFoundError):
+                if os.path.samestat(temporary.lstat(), file.lstat()):
+                    temporary.unlink()
+        private_files.require_private_file(file)
+
+
 def require_safe_database(file: Path) -> None:
     """Check that other users can change neither a database nor SQLite's files beside it, without opening them.
 
@@ -80,7 +113,7 @@ def require_safe_database(file: Path) -> None:
     """
     try:
         for companion in SQLITE_FILE_SUFFIXES:
-            private_files.require_private_file(file.with_name(file.name + companion))
+            _require_private_database(file.with_name(file.name + companion))
     except (UnsafeFile, OSError) as error:
         raise unusable_folder(error) from error
 

@@ -13,7 +13,7 @@ import pytest
 
 from saasus_mcp.common import private_files
 from saasus_mcp.store.errors import StoreError
-from saasus_mcp.store.state_files import create_database_file
+from saasus_mcp.store.state_files import MAX_CREATION_SECONDS, create_database_file
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 
@@ -82,6 +82,74 @@ def test_a_file_system_without_links_has_databases_too(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "link", no_links)
     Store.open_saas(tmp_path / "state", "saas").close()
     assert len(list((tmp_path / "state").iterdir())) == 1
+
+
+class Killed(BaseException):
+    """Ends a process where it is: it removes nothing."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def left_by(kill_at: str, folder: Path) -> Path:
+    """Return the database of a process that ended while it created it."""
+    unlink, link = Path.unlink, os.link
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda file, **given: killed() if file.name[0] == "." else unlink(file, **given))
+        patch.setattr(os, "link", link if kill_at == "after the link" else killed)
+        with pytest.raises(Killed):
+            create_database_file(folder, "new.sqlite3")
+    return folder / "new.sqlite3"
+
+
+def test_a_process_that_was_killed_between_its_link_and_its_end_locks_nobody_out(tmp_path: Path) -> None:
+    file = left_by("after the link", tmp_path / "state")
+    assert file.stat().st_nlink == 2
+    create_database_file(file.parent, file.name)
+    assert list(file.parent.iterdir()) == [file]
+    assert file.read_bytes()[18:20] == WRITE_AHEAD
+
+
+def test_a_database_that_gets_its_name_while_another_process_looks_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = left_by("after the link", tmp_path / "state")
+    [temporary] = [each for each in made.parent.iterdir() if each != made]
+    made.unlink()
+    check = private_files.require_private_file
+
+    def linked_meanwhile(path: Path) -> None:
+        if path == made and not made.exists():
+            os.link(temporary, made)
+        check(path)
+
+    monkeypatch.setattr(private_files, "require_private_file", linked_meanwhile)
+    create_database_file(made.parent, made.name)
+    assert list(made.parent.iterdir()) == [made]
+
+
+def test_any_other_second_name_of_a_database_is_refused(tmp_path: Path) -> None:
+    file = create_database_file(tmp_path / "state", "new.sqlite3")
+    for name in ("copy", ".other.sqlite3.01234567"):
+        other = file.with_name(name)
+        os.link(file, other)
+        with pytest.raises(StoreError):
+            create_database_file(file.parent, file.name)
+        other.unlink()
+
+
+def test_only_old_temporary_files_are_removed(tmp_path: Path) -> None:
+    file = left_by("before the link", tmp_path / "state")
+    [old] = file.parent.iterdir()
+    past = old.stat().st_mtime - MAX_CREATION_SECONDS - 1
+    os.utime(old, (past, past))
+    new, foreign = file.with_name(".new.sqlite3.89abcdef"), file.with_name(".new.sqlite3.mine")
+    for each in (new, foreign):
+        each.touch()
+    os.utime(foreign, (past, past))
+    create_database_file(file.parent, file.name)
+    assert {*file.parent.iterdir()} == {file, new, foreign}
 
 
 def test_no_thread_opens_a_new_file_while_another_creates_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,13 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
+from saasus_mcp.store import approvals as approval_module
 from saasus_mcp.store.errors import AlreadyUsed, StoreError
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import ApprovalStatus, Commitment, HiddenSecret, ProofUse
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
-from tests.support.databases import execute, open_stores
+from tests.support.databases import POSTGRESQL, execute, open_stores
 
 RECORD = {"operation": "auth.DeleteTenant"}
 
@@ -35,6 +36,12 @@ def shared(where: Path | str) -> Iterator[tuple[Store, Store]]:
         yield pair
         for opened in pair:
             opened.close()
+
+
+@pytest.fixture(autouse=True)
+def late_shared_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock of a shared database agree with the latest time of these tests."""
+    monkeypatch.setattr(approval_module, "shared_time", lambda _: NOW + 900)
 
 
 def approved(store: Store, code: str = "ABCD-2345", at: float = NOW) -> None:
@@ -244,6 +251,20 @@ def test_an_approval_that_was_seen_as_expired_stays_so_when_the_clock_goes_back(
     again = store.request_approval(replace(PENDING, code="JKLM-2345"), 5)
     assert again is not None
     assert again.code == "JKLM-2345"
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("see", SEEN.values(), ids=SEEN)
+def test_a_fast_clock_of_one_process_ends_no_approval_for_the_others(
+    shared: tuple[Store, Store], see: Callable[[Store], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, fast = shared
+    monkeypatch.setattr(approval_module, "shared_time", lambda _: NOW)
+    assert here.request_approval(PENDING, 5)
+    see(fast)
+    assert [each.status for each in fast.list_approvals(NOW + 900) if each.code == PENDING.code] == ["stale"]
+    assert here.decide_approval(PENDING.code, "approved", by="a", at=NOW)
+    here.commit("c-1", RECORD, NOW, ProofUse("approval", PENDING.code))
 
 
 def test_a_consent_that_was_seen_as_expired_is_not_used_when_the_clock_goes_back(store: Store) -> None:

@@ -92,6 +92,17 @@ async def assess_impact(
     return Impact(findings, affected)
 
 
+def assess_unread(operation: Operation, arguments: Mapping[str, Any], target: Any) -> Impact:
+    """Return the findings of the metrics that need no read and are known from the arguments and the target."""
+    wanted = [
+        (measure, _wanted(measure, arguments, target, ""))
+        for measure in operation.effects.impact
+        if measure.read is None
+    ]
+    found = [_found(measure, arguments, target, each) for measure, each in wanted if isinstance(each, ReadResult)]
+    return Impact(tuple(each for each in found if not each.read_error))
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """A read to make; metrics that need the same read share it."""

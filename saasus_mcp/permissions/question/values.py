@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -113,7 +114,7 @@ class ValueFactory:
         if field.kind == "day" and isinstance(raw, str):
             return CalendarDate(raw) if re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", raw) else quoted_text(raw)
         if isinstance(raw, int | float):
-            return Quantity(format_decimal(raw), PERCENT if field.kind == "percent" else field.unit)
+            return make_quantity(raw, PERCENT if field.kind == "percent" else field.unit)
         return quoted_text(raw if isinstance(raw, str) else compact_json(raw))
 
     def _labelled(self, raw: Mapping[str, Any], path: str) -> Value:
@@ -167,15 +168,24 @@ def make_money(amount: Any, currency: Any, interval: Any = None) -> Value:
     """Return an amount with its currency, or a plain number without one."""
     if not isinstance(amount, int | float) or isinstance(amount, bool):
         return quoted_text(str(amount))
-    if not isinstance(currency, str) or not currency:
-        return Quantity(format_decimal(amount))
+    if not isinstance(currency, str) or not currency or not _is_finite(amount):
+        return make_quantity(amount)
     return Money(format_decimal(amount), currency.upper(), _interval(interval))
 
 
 def format_decimal(number: float) -> str:
-    """Return a number as its shortest decimal text, without an exponent."""
-    found = Decimal(str(number))
-    return format(found.quantize(Decimal(1)) if found == found.to_integral_value() else found.normalize(), "f")
+    """Return a number as its shortest decimal text, without an exponent. It may have more digits than decimal arithmetic keeps."""
+    text = format(Decimal(str(number)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def make_quantity(number: float, unit: Text | None = None) -> Value:
+    """Return a number with its unit, or a text if it is infinite or no number."""
+    return Quantity(format_decimal(number), unit) if _is_finite(number) else quoted_text(str(number))
+
+
+def _is_finite(number: float) -> bool:
+    return isinstance(number, int) or math.isfinite(number)  # an integer may be too large for a float
 
 
 def make_label(name: object) -> Text:
@@ -257,7 +267,7 @@ def _usage(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) 
             name = next((row[key] for key in ("display_name", "name", "metering_unit_name") if row.get(key)), "")
             unit = values.resolve("meter", row["metering_unit_name"]) if row.get("metering_unit_name") else None
             said = make_label(getattr(unit, "name", "") or name)
-            items.append(LabelledValue(said, Quantity(format_decimal(row["count"]))))
+            items.append(LabelledValue(said, make_quantity(row["count"])))
     return values.make_list(items)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import tzinfo
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -237,7 +237,7 @@ class Pipeline:
             authorized = await ask_in_rounds(call, attempt)
         except NoChange as refusal:
             await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason)
-            return no_change_answer(prepared.operation, refusal.message)
+            return _with_arguments(no_change_answer(prepared.operation, refusal.message), prepared)
         except CallRefused as refusal:
             await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason, refusal.awaited)
             answer = failed_answer(refusal.message, refusal.hint, why=refusal.reason)
@@ -252,14 +252,7 @@ class Pipeline:
         if isinstance(authorized, PendingElicitation):
             await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
             return authorized
-        return await self._send(prepared, authorized)
-
-    async def _send(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer:
-        """Send a call. An answer that has to be stored gets the arguments that it is stored with."""
-        answer = await self.sender.send(call, authorized)
-        if self.results.fits(answer):
-            return answer
-        return replace(answer, arguments=redact_arguments(call.operation, call.arguments))
+        return _with_arguments(await self.sender.send(prepared, authorized), prepared)
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
@@ -310,7 +303,8 @@ class Pipeline:
         """Return the answer of an operation within its budget. If it is truncated, the full answer is stored with the call."""
         if not answer.ok or self.results.fits(answer):
             return answer
-        return await self.results.truncate(answer, principal, ResultOrigin.of_operation(operation, answer.arguments))
+        origin = ResultOrigin.of_operation(operation, answer.redacted_arguments())
+        return await self.results.truncate(answer, principal, origin)
 
     async def _prepare(self, call: Call) -> PreparedCall:
         """Prepare a call, in a worker thread if its arguments are large."""
@@ -329,3 +323,8 @@ class Pipeline:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
         return prepare_call(self.catalogue.find(call.name), call, self._client.secrets, deadline)
+
+
+def _with_arguments(answer: ToolAnswer, call: PreparedCall) -> ToolAnswer:
+    """Return the answer with the arguments that it is stored with if it has to be, or grows until it has to be."""
+    return replace(answer, redacted_arguments=partial(redact_arguments, call.operation, call.arguments))

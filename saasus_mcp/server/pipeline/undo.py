@@ -14,7 +14,7 @@ from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.impact import Impact
+from saasus_mcp.permissions.inspection.impact import assess_unread
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_inverse_calls, is_redacted
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
@@ -153,7 +153,8 @@ def describe_change(catalogue: Catalogue, entry: UndoEntry) -> ChangeDescription
     target = entry.before if diff is None or diff.read is None else None
     ids = (str(entry.arguments[name]) for name in operation.path_parameters if name in entry.arguments)
     name = _target_name(operation, entry) or next(ids, "") or _subject(operation, entry)
-    inspection = CallInspection(TargetSnapshot(name, target=target), Impact(), entry.before)
+    impact = assess_unread(operation, entry.arguments, target)
+    inspection = CallInspection(TargetSnapshot(name, target=target), impact, entry.before)
     place = Destination(entry.profile, "")
     asked = QuestionInput(operation, entry.arguments, place, entry.principal, inspection, entry.at)
     question = build_unresolved(asked)

@@ -273,6 +273,18 @@ def require_whole_sentences(description: ChangeDescription) -> None:
             "Schedule a plan change of “株式会社青空商事” for Wed 1 Apr 2026, 00:00 UTC",
             "「株式会社青空商事」の料金プランの変更を予約しました(適用: 2026年4月1日(水) 09:00 JST)",
         ),
+        (
+            "auth.DeleteTenantUser",
+            {"tenant_id": AOZORA, "user_id": USER},
+            "Remove minami.aozora@example.jp from the tenant “株式会社青空商事”",
+            "minami.aozora@example.jp をテナント「株式会社青空商事」から外しました",
+        ),
+        (
+            "auth.UpdateTenantUser",
+            {**values_for(load_catalogue().find("auth.UpdateTenantUser")), "tenant_id": AOZORA, "user_id": USER},
+            "Change the attributes of minami.aozora@example.jp in the tenant “株式会社青空商事”",
+            "テナント「株式会社青空商事」での minami.aozora@example.jp の属性を変更しました",
+        ),
     ],
 )
 async def test_a_change_is_reported_with_the_name_of_its_target(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.arguments import complete_arguments
 from tests.support.compact_surface import BY_ERA, list_names
 from tests.support.gate import reply_text
 from tests.support.pipeline import Era, StubApi, build_pipeline, connect_client
+from tests.support.policies import build_policy, build_rule, replace_policy
 
 USERS = {"users": [{"id": f"user-{n}", "email": f"user{n}@example.com"} for n in range(3_000)]}
 SURFACES = pytest.mark.parametrize(("kind", "tool"), [("full", "read_and_select"), ("compact", "call_read")])
@@ -55,6 +57,31 @@ async def test_a_selection_is_truncated_and_kept_like_any_answer(
         assert kept.operation == "auth.GetSaasUsers"
         again = await client.call_tool("select_from_result", {"id": kept.id, "expression": "length(result)"})
         assert again.structured_content == {"result": 3_000}
+
+
+@SURFACES
+async def test_a_selection_that_outgrows_its_answer_is_kept_with_the_arguments(
+    catalogue: Catalogue, store: Store, kind: Any, tool: str
+) -> None:
+    api = StubApi(catalogue)
+    api.answers["auth.GetTenantUsers"] = {"users": [{"id": f"user-{n}", "email": "x" * 20} for n in range(300)]}
+    one = build_pipeline(api, store)
+    arguments = {"tenant_id": "t-1"}
+    async with connect_client(one, "2026-07-28", kind=kind) as client:
+        whole = await client.call_tool(tool, {"name": "auth_get_tenant_users", "arguments": arguments, "select": "@"})
+        assert "Truncated." not in reply_text(whole)
+        given = {"name": "auth_get_tenant_users", "arguments": arguments, "select": "[users, users, users]"}
+        assert "Truncated." in reply_text(await client.call_tool(tool, given))
+        (kept,) = one.results.list_results("local:tester")
+        query = {"id": kept.id, "expression": "length(result)"}
+        read = await client.call_tool("select_from_result", query)
+        assert read.structured_content == {"result": 3}
+        denied = build_rule("one", "deny", when='args.tenant_id == "t-1"')
+        replace_policy(one, build_policy(build_rule("look"), denied))
+        refused = await client.call_tool("select_from_result", query)
+        assert refused.is_error
+        replace_policy(one, build_policy(build_rule("look"), replace(denied, when='args.tenant_id == "t-2"')))
+        assert not (await client.call_tool("select_from_result", query)).is_error
 
 
 WRONG = {
