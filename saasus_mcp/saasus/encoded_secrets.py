@@ -41,7 +41,11 @@ _ESCAPE = re.compile(
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?)",
     re.DOTALL,
 )
+_C1_NUMBER = re.compile("&#(?:(1[2-5][0-9])|[xX]([89][0-9A-Fa-f]));?")
+"""A byte that a program wrote as a number. HTML shows most of them as other characters, those of Windows-1252."""
 _QUOTED_PRINTABLE = re.compile(r"=[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+")
+_SOFT_BREAK = re.compile("=\r?\n")
+"""A line break of quoted-printable, which can stand between the bytes of a character."""
 _MAYBE_QUOTED_PRINTABLE = re.compile("=3[Dd]|=[89A-Fa-f][0-9A-Fa-f]=[89A-Fa-f][0-9A-Fa-f]|(?:=[0-9A-Fa-f]{2}){4}")
 """A quoted equals sign or character, or four quoted bytes. A query of a URL, such as `limit=20`, has none of them."""
 _WRONGLY_DECODED = re.compile("[\x80-\xff]{2,}+")
@@ -239,7 +243,7 @@ def _decoded(text: str) -> Iterator[str]:
     if "%" in text or "\\" in text or "&" in text:
         yield from map(_join_surrogates, _replaced(_ESCAPE, _unescape, text))
     if "=" in text and _MAYBE_QUOTED_PRINTABLE.search(text):
-        yield from _replaced(_QUOTED_PRINTABLE, _from_quoted_printable, text)
+        yield from _replaced(_QUOTED_PRINTABLE, _from_quoted_printable, _SOFT_BREAK.sub("", text))
     if not text.isascii() and (decoded := _WRONGLY_DECODED.sub(_as_utf8, text)) != text:
         yield decoded
     if SEPARATOR in text and _MAYBE_WIDE.search(text):
@@ -272,6 +276,9 @@ def _unescape(found: re.Match[str], encoding: str = "utf-8") -> str:
         base = 16 if kind == "bytes" else 8
         return _text_of(bytes(int(digits, base) for digits in written.replace("x", "").split("\\")[1:]), encoding)
     if kind == "entity":
+        number = _C1_NUMBER.fullmatch(written)
+        if number:
+            return chr(int(number[1] or number[2], 10 if number[1] else 16))
         return html.unescape(written if written.endswith(";") else written + ";")
     if kind == "other":
         return _WHITE_ESCAPES.get(written, written)

@@ -47,7 +47,7 @@ ENCODINGS: dict[str, Encoding] = {
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
     "base32 in the middle": lambda text: base64.b32encode(b"user:" + text.encode() + b";").decode().lower(),
     "bytes of Go": lambda text: f"[{' '.join(map(str, text.encode()))}]",
-    "bytes of JavaScript": lambda text: json.dumps({"type": "Buffer", "data": list(text.encode())}),
+    "bytes of JavaScript": lambda text: json.dumps(list(text.encode())),
     "UTF-8 taken for Latin-1": lambda text: text.encode().decode("latin-1"),
     "NFD": lambda text: unicodedata.normalize("NFD", text),
     "NFC": lambda text: unicodedata.normalize("NFC", text),
@@ -70,6 +70,8 @@ AROUND = st.text(" .,:\"'<>{}あ件の", max_size=20)
 @example("日本語のひみつ=パスワード", "quoted-printable", "plain", "", "")
 @example('日本語のひみつ\\1"234', "octal", "JSON", "1", "2")
 @example("back\\nslash\\\\secret", "JSON", "JSON", '"', '"')
+@example("0000000000000000ßßつつひみ🔑", "quoted-printable", "HTML numbers", "", "")
+@example("000001234ω", "UTF-8 taken for Latin-1", "HTML numbers", "", "")
 def test_nothing_of_an_encoded_secret_is_left(secret: str, first: str, second: str, before: str, after: str) -> None:
     # What is left must hold no long part of the secret, so the secret is no repetition of one letter.
     assume(len(set(secret)) >= 6)
