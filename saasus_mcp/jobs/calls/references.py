@@ -1,4 +1,4 @@
-"""References of a call to the answers of earlier calls: `{"$from": "id.field"}` in place of an argument or an item of a list."""
+"""References of a call to the answers of earlier calls: `{"$from": "call.id"}` in place of an argument or an item of a list."""
 
 from __future__ import annotations
 
