@@ -56,8 +56,6 @@ _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
 _MAYBE_DECIMAL = (re.compile(r",\s{0,20}[0-9]{1,3}\s{0,20},"), re.compile(" [0-9]{1,3} [0-9]{1,3} "))
 """Find quickly where decimal numbers can be. Each begins with a literal, which is far faster than a class of characters."""
-_DECIMAL = re.compile(r"[\s,][0-9\s,]{12,}")
-"""Finds quickly where decimal numbers can be: a text has fewer separators than digits."""
 _DECIMAL = re.compile(r"[0-9][0-9\s,]{14,}+")
 """Bytes as numbers: how Go, Python and JavaScript print them."""
 _NUMBER = re.compile("[0-9]+")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
@@ -27,6 +27,11 @@ def redact_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict
     An equal text in another argument stays, since a caller could otherwise hide the target by repeating it as a secret.
     """
     return _hide_secrets(operation, arguments, lambda text: text if text.startswith(HANDLE_SCHEME) else HIDDEN_SECRET)
+
+
+def top_level_names(paths: Iterable[str]) -> set[str]:
+    """Return the first field of each path: `users` of `users[].password`."""
+    return {path.partition(".")[0].rstrip("[]{}") for path in paths}
 
 
 def secret_values(operation: Operation, arguments: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.entries import REFERENCE_KEY, CallEntry
 from saasus_mcp.jobs.plan import PLACEHOLDER
+from saasus_mcp.saasus.secret_paths import top_level_names
 
 ID = "id"
 """The field of an answer with the id of a new item."""
@@ -95,7 +96,7 @@ class ReferenceResolver:
         id_, _, field = str(text).partition(".")
         if operation.level in TYPED_LEVELS:
             raise InvalidArguments((place,), message("jobs_calls.reference_in_typed", level=operation.level))
-        if place.partition(".")[0] in {path.partition(".")[0].rstrip("[]{}") for path in operation.secret_inputs}:
+        if place.partition(".")[0] in top_level_names(operation.secret_inputs):
             raise InvalidArguments((place,), message("jobs_calls.secret_reference"))
         earlier = self._earlier.get(id_)
         if earlier is None:
@@ -129,9 +130,7 @@ def _created_id(operation: Operation) -> str:
 def _has_field(operation: Operation, path: str) -> bool:
     """Return whether an answer has a field, or one that contains it, that is no secret."""
     name = path.partition(".")[0]
-    secrets = {
-        each.partition(".")[0].rstrip("[]{}") for each in (*operation.secret_outputs, *operation.scrubbed_outputs)
-    }
+    secrets = top_level_names((*operation.secret_outputs, *operation.scrubbed_outputs))
     return name in operation.output_schema.get("properties", {}) and name not in secrets
 
 

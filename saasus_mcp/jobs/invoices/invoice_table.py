@@ -12,7 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.jobs.invoices.comparison import ComparedAmount
 from saasus_mcp.jobs.invoices.invoice import Invoice, InvoiceLine, PriceBook
-from saasus_mcp.jobs.invoices.money import format_decimal
+from saasus_mcp.jobs.invoices.money import format_fixed_point
 from saasus_mcp.jobs.reports.period import format_day
 
 TENANT_COLUMNS = ("tenant_id", "tenant_name")
@@ -150,7 +150,7 @@ class InvoiceTable:
         """Return an amount as a number of the CSV, or as a text, since JSON has no decimals."""
         if amount is None:
             return ""
-        return format_decimal(amount) if self.language is None else amount
+        return format_fixed_point(amount) if self.language is None else amount
 
     def _plan_name(self, plan_id: str) -> str:
         plan = self.book.plans.get(plan_id)

@@ -29,6 +29,6 @@ def total(amounts: list[Decimal], currency: str) -> Decimal:
     return round_amount(sum(map(Fraction, amounts), Fraction(0)), currency)
 
 
-def format_decimal(amount: Decimal) -> str:
+def format_fixed_point(amount: Decimal) -> str:
     """Return an amount without exponent, e.g. `1234` or `12.50`."""
     return f"{amount:f}"

@@ -22,7 +22,7 @@ from saasus_mcp.jobs.invoices.invoice_table import (
     TenantMonth,
 )
 from saasus_mcp.jobs.invoices.listed_amounts import ListedAmount, ListedAmounts, parse_listed_amounts
-from saasus_mcp.jobs.invoices.money import format_decimal, total
+from saasus_mcp.jobs.invoices.money import format_fixed_point, total
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
@@ -276,6 +276,6 @@ def _comparison_rows(compared: Sequence[ComparedAmount], names: Mapping[str, str
     for each in compared:
         if each.verdict != "equal":
             amounts = {"estimated": each.estimated, "listed": each.listed, "difference": each.difference}
-            told = {name: format_decimal(amount) for name, amount in amounts.items() if amount is not None}
+            told = {name: format_fixed_point(amount) for name, amount in amounts.items() if amount is not None}
             named = {"tenant_id": each.tenant, "tenant_name": names[each.tenant]} if each.tenant in names else {}
             yield {**(named or {"tenant": each.tenant}), "currency": each.currency, **told, "outcome": each.verdict}

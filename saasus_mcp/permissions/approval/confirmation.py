@@ -69,7 +69,7 @@ class StaleAnswer:
     """A yes to an outdated question: the person must be asked again.
 
     Attributes:
-        snapshot: of the target when the question was asked (permissions.inspection.snapshot).
+        snapshot: of the target when the question was asked (permissions.inspection.target).
     """
 
     snapshot: str

@@ -21,7 +21,7 @@ from saasus_mcp.permissions.inspection.target import (
     TargetSnapshot,
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.saasus.secret_paths import redact_arguments
+from saasus_mcp.saasus.secret_paths import redact_arguments, top_level_names
 
 MAX_EXAMINED_ITEMS, MAX_NAMED_ITEMS = 20, 3
 """Items that are examined one by one, which takes milliseconds each, and items that a refusal names."""
@@ -106,7 +106,7 @@ def changes_nothing(operation: Operation, arguments: Mapping[str, Any], before: 
     effects = operation.effects
     if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
         return False
-    secret = {path.split(".")[0].rstrip("[]{}") for path in operation.secret_inputs}
+    secret = top_level_names(operation.secret_inputs)
     sent = arguments.keys() - set(operation.addressing) - _identifying(operation)
     if not sent or sent & secret or not sent <= effects.diff.now.keys():
         return False

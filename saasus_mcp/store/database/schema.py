@@ -34,7 +34,7 @@ approvals = Table(
     required("saas_id", Text),
     required("name", Text, comment="what a person types to approve"),
     required("preview", Text, comment="JSON: the question in each language, secrets hidden"),
-    required("bound", Text, comment="JSON: the target's snapshot when requested: see permissions.inspection.snapshot"),
+    required("bound", Text, comment="JSON: the target's snapshot when requested: see permissions.inspection.target"),
     required("two_person", Boolean, comment="the requester may not approve it"),
     required("status", String(10), comment="pending, approved, rejected, used or stale"),
     required("requested_at", Float),

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from saasus_mcp.jobs.invoices.money import Rounding, format_decimal, round_amount, total
+from saasus_mcp.jobs.invoices.money import Rounding, format_fixed_point, round_amount, total
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ from saasus_mcp.jobs.invoices.money import Rounding, format_decimal, round_amoun
 def test_amounts_are_rounded_in_the_minor_unit_of_their_currency(
     amount: Fraction, currency: str, rounded: tuple[str, ...]
 ) -> None:
-    assert tuple(format_decimal(round_amount(amount, currency, each)) for each in get_args(Rounding)) == rounded
+    assert tuple(format_fixed_point(round_amount(amount, currency, each)) for each in get_args(Rounding)) == rounded
 
 
 def test_sums_beyond_the_precision_of_decimals_are_exact() -> None:
     large = round_amount(Fraction(10**40 + 1), "JPY")
-    assert format_decimal(total([large, large], "JPY")) == str(2 * 10**40 + 2)
+    assert format_fixed_point(total([large, large], "JPY")) == str(2 * 10**40 + 2)
