@@ -1,4 +1,4 @@
-"""The parser of one client's requests, with limits for what h11 reads line by line."""
+"""The parser of one client's requests, with limits for what h11 reads line by line, and one form of their targets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ MAX_HEAD_BYTES, MAX_HEAD_LINES = 32 * 1024, 128
 FREE_CHUNKS, BYTES_FOR_A_CHUNK = 256, 64
 """A body may have so many chunks, and one more for each so many bytes: h11 takes as long for a chunk of a byte as for a large one."""
 _END_OF_LINES = re.compile(rb"(?:\A|\n)\r?\n")
+_ABSOLUTE_TARGET = re.compile(rb"(?i:https?)://(?P<authority>[^/?#]*)(?P<rest>.*)")
 
 
 class LimitedConnection(h11.Connection):
-    """A server's h11 connection that refuses a request before it costs much time to parse."""
+    """A server's h11 connection that refuses a request before it costs much time to parse, and gives every target as a path."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, MAX_HEAD_BYTES)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether what arrives now waits in the buffer until the request before it is answered."""
+        return self.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL, h11.SWITCHED_PROTOCOL)
 
     def next_event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
         """Return the next event.
@@ -30,7 +36,8 @@ class LimitedConnection(h11.Connection):
         """
         if self.their_state is h11.IDLE and _is_too_large(self.trailing_data[0]):
             raise h11.RemoteProtocolError("the head of the request is too large")
-        return super().next_event()
+        event = super().next_event()
+        return _in_origin_form(event) if isinstance(event, h11.Request) else event
 
     def _get_io_object(self, role: type[Any], event: h11.Event | None, io_dict: Any) -> Any:
         """Return the reader or writer of the present state. This is the only way to limit the lines after a body."""
@@ -55,6 +62,16 @@ class _LimitedChunkedReader(ChunkedReader):
             if self._chunks > FREE_CHUNKS + self._size // BYTES_FOR_A_CHUNK:
                 raise h11.RemoteProtocolError("the body has too many small chunks")
         return event
+
+
+def _in_origin_form(request: h11.Request) -> h11.Request:
+    """Return a request for an absolute URI as one for its path. The host of the URI takes the place of the Host header (RFC 9112, 3.2.2)."""
+    absolute = _ABSOLUTE_TARGET.fullmatch(request.target)
+    if absolute is None:
+        return request
+    headers = [(b"host", absolute["authority"]), *(each for each in request.headers if each[0] != b"host")]
+    target = absolute["rest"] if absolute["rest"].startswith(b"/") else b"/" + absolute["rest"]
+    return h11.Request(method=request.method, target=target, headers=headers, http_version=request.http_version)
 
 
 def _is_too_large(received: bytes) -> bool:

@@ -12,12 +12,14 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from saasus_mcp.hosting.http.h11_connection import LimitedConnection
+from saasus_mcp.hosting.http.h11_connection import MAX_HEAD_BYTES, LimitedConnection
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, ConnectionTracker
 from saasus_mcp.hosting.limits.refusals import CONNECTION_KEY
 
 HEAD_SECONDS = 10.0
 """Time for the head of a request to arrive, on a new connection too."""
+PIPELINED_BYTES = 2 * MAX_HEAD_BYTES
+"""What is kept of further requests while one is answered. The connection ends after the answer if more was sent."""
 READ_SECONDS = 30.0
 """Time for a client to read an answer once the buffers are full."""
 
@@ -31,6 +33,8 @@ class TimeoutH11Protocol(H11Protocol):
     Args:
         tracker: counts this connection.
     """
+
+    conn: LimitedConnection
 
     def __init__(
         self,
@@ -55,7 +59,13 @@ class TimeoutH11Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         before = self.cycle
-        super().data_received(data)
+        for start in range(0, len(data), MAX_HEAD_BYTES):
+            piece = data[start : start + MAX_HEAD_BYTES]
+            if self.conn.is_paused and len(self.conn.trailing_data[0]) + len(piece) > PIPELINED_BYTES:
+                self.cycle.keep_alive = False  # what is dropped here gets no answer
+                self.flow.pause_reading()
+                break
+            super().data_received(piece)
         if self._on_lost is not None:
             self.cycle.body.clear()
         if self.cycle is before and getattr(before, "response_complete", True):  # the first request has no predecessor
@@ -74,6 +84,7 @@ class TimeoutH11Protocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         before = self.cycle
+        before.body.clear()  # the app reads it no longer
         self._tracker.mark_idle(self, authenticated=AUTHENTICATED_KEY in before.scope.get("state", {}))
         super().on_response_complete()  # this starts the next request if it has arrived already
         self._note_new_request(before)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
+from anyio.lowlevel import checkpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -22,6 +24,7 @@ from tests.support.hosting_server import (
     error_message,
     open_socket,
 )
+from tests.support.processes import TIMEOUT
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages/default/"])
@@ -260,6 +263,57 @@ async def test_a_head_below_the_limits_is_read_however_it_arrives(catalogue: Cat
         for start in range(0, len(head), size):
             await stream.send(head[start : start + size])
         assert (await stream.receive()).startswith(b"HTTP/1.1 200 ")
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_of_requests_sent_before_an_answer_a_few_are_kept_and_the_connection_ends_before_many(
+    catalogue: Catalogue,
+) -> None:
+    leave = anyio.Event()
+
+    async def stays(_: Request) -> JSONResponse:
+        await leave.wait()
+        return JSONResponse("left")
+
+    made = build_server(catalogue, extra=[Route("/stays", stays)])
+    first = HEALTH.replace(b"healthz", b"stays")
+    answers: dict[int, bytes] = {}
+
+    async def ask(url: str, count: int) -> None:
+        async with await open_socket(url) as stream, anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.send, first + HEALTH * (count - 1) + HEALTH[:-2] + b"Connection: close\r\n\r\n")
+            answers[count] = b""
+            with suppress(anyio.BrokenResourceError):  # the rest of what was sent is not read
+                async for part in stream:
+                    answers[count] += part
+            tasks.cancel_scope.cancel()
+
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, httpx2.AsyncClient(base_url=url) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, url, 20)
+            tasks.start_soon(ask, url, 10_000)
+            while made.metrics.requests.count < 2:
+                await checkpoint()
+            assert (await client.get("/healthz")).status_code == 200  # the server has read what came before
+            for each in made.hosted.connections._open:
+                assert isinstance(each, h11_protocol.TimeoutH11Protocol)
+                assert len(each.conn.trailing_data[0]) <= h11_protocol.PIPELINED_BYTES
+            leave.set()
+    found = {count: answer.count(b"HTTP/1.1 200 ") for count, answer in answers.items()}
+    assert found[20] == 21
+    assert found[10_000] <= 1
+
+
+async def test_the_body_of_an_answered_request_is_not_kept(catalogue: Catalogue) -> None:
+    made = build_server(catalogue)
+    async with made.serve() as url, await open_socket(url) as stream:
+        await stream.send(HEALTH[:-2] + b"Content-Length: 1000\r\n\r\n" + b"x" * 10)
+        assert (await stream.receive()).startswith(b"HTTP/1.1 200 ")
+        (kept,) = made.hosted.connections._open
+        assert isinstance(kept, h11_protocol.TimeoutH11Protocol)
+        assert kept.cycle.body == b""
 
 
 async def test_requests_beyond_the_limit_say_when_to_retry(catalogue: Catalogue) -> None:
