@@ -26,7 +26,7 @@ class LimitedConnection(h11.Connection):
     @property
     def is_paused(self) -> bool:
         """Whether what arrives now waits in the buffer until the request before it is answered."""
-        return self.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL, h11.SWITCHED_PROTOCOL)
+        return self.their_state not in (h11.IDLE, h11.SEND_BODY)
 
     def next_event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
         """Return the next event.

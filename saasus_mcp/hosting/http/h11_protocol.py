@@ -61,6 +61,8 @@ class TimeoutH11Protocol(H11Protocol):
         before = self.cycle
         for start in range(0, len(data), MAX_HEAD_BYTES):
             piece = data[start : start + MAX_HEAD_BYTES]
+            if self.transport.is_closing():
+                break
             if self.conn.is_paused and len(self.conn.trailing_data[0]) + len(piece) > PIPELINED_BYTES:
                 self.cycle.keep_alive = False  # what is dropped here gets no answer
                 self.flow.pause_reading()
