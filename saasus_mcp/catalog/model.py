@@ -152,6 +152,7 @@ class Requirement:
         live: the condition depends on the current state, and not on the arguments alone.
         example: a value that meets the requirement, by the path of its description.
         field: the argument at fault, or empty.
+        each_item: the condition is one on each item of `field`, so that a refusal names those that do not meet it.
     """
 
     that: str
@@ -162,6 +163,7 @@ class Requirement:
     live: bool = False
     example: Mapping[str, str | int] = field(default_factory=dict)
     field: str = ""
+    each_item: bool = False
 
 
 @dataclass(frozen=True, slots=True)

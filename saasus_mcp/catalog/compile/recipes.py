@@ -243,4 +243,6 @@ def _expand_form(row: Row) -> Iterator[Row]:
 def _compile_requirement(row: Mapping[str, Any]) -> Row:
     rest = {key: value for key, value in row.items() if key not in ("en", "ja")}
     live = "read" in row or bool(_LIVE.search(row["that"] + " " + row.get("when", "")))
-    return {**rest, "text": {"en": row["en"], "ja": row["ja"]}, **({"live": True} if live else {})}
+    each_item = "field" in row and row["that"].startswith(f"args.{row['field']}.all(")
+    marks = {name: True for name, holds in (("live", live), ("each_item", each_item)) if holds}
+    return {**rest, "text": {"en": row["en"], "ja": row["ja"]}, **marks}
