@@ -10,8 +10,9 @@ from typing import Any
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_call
+from saasus_mcp.permissions.inspection.inspect import CallInspector, cache_reads
 from saasus_mcp.permissions.inspection.target import ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.saasus import arguments, request
@@ -50,7 +51,8 @@ async def ask(
         operation = catalogue.find(key)
         args = arguments.parse_arguments(operation, dict(values))
         cached = cache_reads(read)
-        seen = await inspect_call(operation, args, PLACE.saas_id, cached, today=NOW.date())
+        call = OperationCall(operation, args)
+        seen = await CallInspector(call, PLACE.saas_id, cached, NOW.date()).inspect()
         typed = operation.level in TYPED_LEVELS
         asked = QuestionInput(operation, args, PLACE, REQUESTER, seen, NOW.timestamp(), typed=typed)
         return await build_question(asked, cached)

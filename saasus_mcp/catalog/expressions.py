@@ -38,11 +38,6 @@ def compile_expression(text: str, names: tuple[str, ...] = TARGET) -> cel.Expres
         raise ExpressionError(message("catalog.invalid_expression", expression=repr(text), reason=reason)) from None
 
 
-def evaluate_expression(text: str, arguments: Mapping[str, Any], target: Any = None) -> Any:
-    """Return the value over `args` and `target`, or None if the expression selects a missing field."""
-    return evaluate_over(text, {"args": dict(arguments), "target": target})
-
-
 def evaluate_over(text: str, variables: Mapping[str, Any]) -> Any:
     """Return the value over any variables.
 
@@ -54,11 +49,6 @@ def evaluate_over(text: str, variables: Mapping[str, Any]) -> Any:
     except RuntimeError:
         return None
     return None if result.type().name() == "ERROR" else _sort_keys(result.plain_value())
-
-
-def evaluate_each(texts: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of named expressions, such as the arguments of a recipe, over the same variables."""
-    return {name: evaluate_over(text, variables) for name, text in texts.items()}
 
 
 def _sort_keys(value: Any) -> Any:

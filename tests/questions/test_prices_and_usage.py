@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.permissions.inspection.inspect import inspect_call
+from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
@@ -150,7 +151,7 @@ async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_canno
 
     operation = CATALOGUE.find("apigateway.UpdateApiGatewaySettings")
     args = {"endpoint_settings_list": [{**LIVE, "role_names": ["everyone"]}]}
-    seen = await inspect_call(operation, args, PLACE.saas_id, refuse)
+    seen = await CallInspector(OperationCall(operation, args), PLACE.saas_id, refuse).inspect()
     said = render_dialog(
         await build_question(QuestionInput(operation, args, PLACE, REQUESTER, seen, 0), refuse), Reader.of("en")
     ).splitlines()
@@ -166,7 +167,7 @@ async def test_the_reason_of_the_requester_stands_in_the_question() -> None:
         return ReadResult(read_error="no_answer")
 
     operation, args = CATALOGUE.find("auth.DeleteTenant"), {"tenant_id": AOZORA}
-    seen = await inspect_call(operation, args, PLACE.saas_id, refuse)
+    seen = await CallInspector(OperationCall(operation, args), PLACE.saas_id, refuse).inspect()
     question = await build_question(
         QuestionInput(operation, args, PLACE, REQUESTER, seen, 0, reason="Ticket 4711: contract ended"), refuse
     )

@@ -13,7 +13,7 @@ from mcp import Client as McpClient
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.catalog.expressions import evaluate_expression
+from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -217,7 +217,7 @@ def target_answers(catalogue: Catalogue, operation: Operation) -> dict[str, Any]
     answer = sample_answer(reader)
     if recipe.pick is not None:
         [item] = answer[recipe.pick.source]
-        item |= {name: evaluate_expression(expression, arguments) for name, expression in recipe.pick.where.items()}
+        item |= {name: evaluate_over(expression, {"args": arguments}) for name, expression in recipe.pick.where.items()}
     if operation.key == "pricing.UpdatePricingPlansUsed":
         answer["pricing_plans"][0]["id"] = arguments["plan_ids"][0]
     return {reader.key: answer}

@@ -15,6 +15,7 @@ from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.undo_actions import UndoRefused
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.refusal import Reason
@@ -135,7 +136,7 @@ def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterabl
         and any(
             each.record.at >= entry.at
             and (each.record.operation, each.record.arguments) == (inverse.call, inverse.args)
-            for inverse in find_inverse_calls(known, entry.arguments, entry.before, entry.result)
+            for inverse in find_inverse_calls(OperationCall(known, entry.arguments), entry.before, entry.result)
             for each in every
             if each.context == listed.context and each.record.profile == entry.profile
         )

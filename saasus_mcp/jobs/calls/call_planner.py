@@ -27,6 +27,7 @@ from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.tables.table_reading import TableReading, reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.server.pipeline.job_grants import argument_at, fill_placeholders
 
 
@@ -145,7 +146,7 @@ class CallPlanner:
             record = (
                 ",".join(operation.path_parameters) or operation.key
             )  # so that calls about one record are recognized
-            target = f"{record} {target_identity(operation, step.args)}"
+            target = f"{record} {target_identity(OperationCall(operation, step.args))}"
             if entry.undoes is not None:
                 depends, known = not known.isdisjoint(values), known | values
                 step = replace(step, binds=not depends)

@@ -37,7 +37,6 @@ from saasus_mcp.permissions.question.content import (
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.namesakes import Namesakes, namesake_texts
-from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 
 MAX_ITEMS = 500
@@ -136,7 +135,7 @@ class CallsQuestion:
     def details(self) -> Iterator[Detail]:
         """Yield every call with its arguments, secrets hidden, and the calls that it takes values from."""
         for each in self._listed:
-            args = redact_arguments(each.review.operation, each.review.values)
+            args = each.review.redacted_arguments()
             sources = {place: f"$from {step}.{name}" for place, (step, name) in each.step.from_steps.items()}
             shown = fill_placeholders(args, sources)
             yield Detail(f"{each.row} {each.step.step} {each.review.operation.tool}", compact_json(shown))
@@ -165,7 +164,7 @@ class CallsQuestion:
         question, key = self._with_sources(call), call.review.operation.key
         texts = load_question_texts()
         parts: list[Value] = []
-        listed = {"target", *(fact.name for fact in question.facts if fact.name in call.review.values)}
+        listed = {"target", *(fact.name for fact in question.facts if fact.name in call.review.arguments)}
         if headlines:
             parts.append(FixedText(_rendered(question.headline)))
         elif isinstance(question.headline, Sentence):
@@ -185,9 +184,9 @@ class CallsQuestion:
         parts += [
             LabelledValue(fact.label, fact.value)
             for fact in question.facts
-            if fact.name in call.review.values or fact.name in TELLING_FACTS
+            if fact.name in call.review.arguments or fact.name in TELLING_FACTS
         ]
-        if call.target_argument in call.step.from_steps and "tenant_id" in call.review.values:
+        if call.target_argument in call.step.from_steps and "tenant_id" in call.review.arguments:
             parts.append(LabelledValue(texts.field(key, "tenant_id").label, self._tenant(call)))
         if call.step.step in self._totals.by_step:
             parts.append(self._totals.by_step[call.step.step])
@@ -226,7 +225,7 @@ class CallsQuestion:
         """Return the tenant of a call whose target does not exist yet, so that no read of the target names it."""
         if "tenant_id" in call.step.from_steps:
             return fixed_text(self._source(call, "tenant_id"))
-        tenant = str(call.review.values["tenant_id"])
+        tenant = str(call.review.arguments["tenant_id"])
         about_it = (each for each in self._listed if each.target_argument == "tenant_id" and _target_id(each) == tenant)
         return NamedItem(next((each.target for each in about_it if each.target), tenant), tenant)
 
@@ -288,7 +287,7 @@ def _shared_names(listed: Sequence[ListedCall]) -> frozenset[str]:
 
 def _target_id(call: ListedCall) -> str:
     """Return the id of the target. Empty for an item that the call creates, and for the whole SaaS."""
-    return str(call.review.values.get(call.target_argument, ""))
+    return str(call.review.arguments.get(call.target_argument, ""))
 
 
 def _raw(value: Value) -> str:
@@ -305,7 +304,7 @@ def _raw(value: Value) -> str:
 
 def _person(call: ListedCall) -> str:
     """Return the user whom a call concerns, or the call if it concerns another thing."""
-    user = call.review.values.get("user_id") if "user_id" in call.review.operation.path_parameters else None
+    user = call.review.arguments.get("user_id") if "user_id" in call.review.operation.path_parameters else None
     user = call.step.from_steps.get("user_id", user)  # each account that the list creates is a person of its own
     return f"user {user}" if user is not None else call.step.step
 

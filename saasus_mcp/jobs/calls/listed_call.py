@@ -31,8 +31,8 @@ class ListedCall:
         if target is None or target.read is None:
             return self.target
         addressing = self.review.operation.addressing
-        names = [name for name in NAME_ARGUMENTS if name not in addressing and self.review.values.get(name)]
-        return "" if not names or names[0] in self.step.from_steps else str(self.review.values[names[0]])
+        names = [name for name in NAME_ARGUMENTS if name not in addressing and self.review.arguments.get(name)]
+        return "" if not names or names[0] in self.step.from_steps else str(self.review.arguments[names[0]])
 
     @property
     def target_argument(self) -> str:

@@ -74,8 +74,8 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
 
 def _next_plan(call: ListedCall, now: PricingPlan | None, plans: Mapping[str, PricingPlan]) -> PricingPlan | None:
     """Return the plan after the change. Without a plan and a date, a reservation is dropped and the plan stays."""
-    wanted = str(call.review.values.get("next_plan_id") or "")
-    if not wanted and "using_next_plan_from" not in call.review.values:
+    wanted = str(call.review.arguments.get("next_plan_id") or "")
+    if not wanted and "using_next_plan_from" not in call.review.arguments:
         return now
     return plans.get(wanted)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from saasus_mcp.catalog.expressions import evaluate_over
-from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.text import strip_nul
+from saasus_mcp.permissions.operation_call import OperationCall
 
 CONTEXT_LENGTH = 20
 """Characters of context on each side of a difference between two long texts."""
@@ -38,20 +37,18 @@ class FieldChange:
     effect: Literal["change", "resets", "unknown", "unshown"] = "change"
 
 
-def compare_fields(operation: Operation, arguments: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
+def compare_fields(call: OperationCall, before: Any) -> list[FieldChange] | None:
     """Return the changes that a call would make, without secrets; None if there is no comparison."""
-    recipe = operation.effects.diff
+    recipe, secret = call.operation.effects.diff, call.operation.secret_inputs
     if recipe is None or not recipe.now or before is None:
         return None
-    variables = {"args": dict(arguments), "result": strip_nul(before)}
     changes: list[FieldChange] = []
-    for name, text in recipe.now.items():
-        present = evaluate_over(text, variables)
-        if name in arguments:
-            changes += _between(name, present, arguments[name])
+    for name, present in call.evaluate_each(recipe.now, result=strip_nul(before)).items():
+        if name in call.arguments:
+            changes += _between(name, present, call.arguments[name])
         elif recipe.omitted != "keeps" and present not in (None, "", [], {}):
-            changes.append(FieldChange(name, _open(present, name, operation), None, recipe.omitted))
-    return [change for change in changes if change.field not in operation.secret_inputs]
+            changes.append(FieldChange(name, _open(present, name, secret), None, recipe.omitted))
+    return [change for change in changes if change.field not in secret]
 
 
 def _between(place: str, before: Any, after: Any) -> Iterator[FieldChange]:
@@ -106,8 +103,8 @@ def _part(text: str, start: int, end: int) -> str:
     return ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")
 
 
-def _open(present: Any, name: str, operation: Operation) -> Any:
+def _open(present: Any, name: str, secret: Collection[str]) -> Any:
     """Return the present value without secret fields."""
     if not isinstance(present, dict):
         return present
-    return {key: item for key, item in present.items() if f"{name}.{key}" not in operation.secret_inputs}
+    return {key: item for key, item in present.items() if f"{name}.{key}" not in secret}

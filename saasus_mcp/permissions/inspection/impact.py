@@ -9,13 +9,13 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
-from saasus_mcp.catalog.model import ImpactMetric, Operation
+from saasus_mcp.catalog.model import ImpactMetric
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
 
 READ_DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
@@ -75,31 +75,23 @@ class Impact:
         return {item.name: item.read_error for item in self.findings if item.read_error}
 
 
-async def assess_impact(
-    operation: Operation, arguments: Mapping[str, Any], target: Any, read: ApiReader, *, today: date | None = None
-) -> Impact:
+async def assess_impact(call: OperationCall, target: Any, read: ApiReader, today: date | None = None) -> Impact:
     """Make the reads of the impact, each once and all in parallel, and return the findings."""
-    measures = operation.effects.impact
+    measures = call.operation.effects.impact
     month = (today or datetime.now(UTC).date()).strftime("%Y-%m")
-    wanted = [_wanted(measure, arguments, target, month) for measure in measures]
-    results = await _read(wanted, read)
-    findings = tuple(
-        _found(measure, arguments, target, result) for measure, result in zip(measures, results, strict=True)
-    )
-    affected = operation.effects.affects_users
+    results = await _read([_wanted(measure, call, target, month) for measure in measures], read)
+    findings = tuple(_found(measure, call, target, seen) for measure, seen in zip(measures, results, strict=True))
+    affected = call.operation.effects.affects_users
     if isinstance(affected, str):
         affected = Impact(findings).counts.get(affected)
     return Impact(findings, affected)
 
 
-def assess_unread(operation: Operation, arguments: Mapping[str, Any], target: Any) -> Impact:
+def assess_unread(call: OperationCall, target: Any) -> Impact:
     """Return the findings of the metrics that need no read and are known from the arguments and the target."""
-    wanted = [
-        (measure, _wanted(measure, arguments, target, ""))
-        for measure in operation.effects.impact
-        if measure.read is None
-    ]
-    found = [_found(measure, arguments, target, each) for measure, each in wanted if isinstance(each, ReadResult)]
+    measures = [measure for measure in call.operation.effects.impact if measure.read is None]
+    wanted = [(measure, _wanted(measure, call, target, "")) for measure in measures]
+    found = [_found(measure, call, target, seen) for measure, seen in wanted if isinstance(seen, ReadResult)]
     return Impact(tuple(each for each in found if not each.read_error))
 
 
@@ -111,14 +103,13 @@ class _Wanted:
     arguments: Mapping[str, Any]
 
 
-def _wanted(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
+def _wanted(measure: ImpactMetric, call: OperationCall, target: Any, month: str) -> _Wanted | ReadResult:
     """Return the read that a metric needs, or its result if no read is needed."""
     if target is None and "target." in measure.count + measure.show:
         return TARGET_UNREADABLE
     if measure.read is None:
         return ReadResult(answer={})
-    variables = {"args": dict(arguments), "month": month, "target": target}
-    wanted = evaluate_each(measure.args, variables)
+    wanted = call.evaluate_each(measure.args, month=month, target=target)
     for name, text in measure.args.items():
         if wanted[name] in (None, ""):
             return TARGET_UNREADABLE if target is None and "target." in text else NOTHING_TO_READ
@@ -143,13 +134,16 @@ async def _read(wanted: Sequence[_Wanted | ReadResult], read: ApiReader) -> list
     return [each if isinstance(each, ReadResult) else results[unique.index(each)] for each in wanted]
 
 
-def _found(measure: ImpactMetric, arguments: Mapping[str, Any], target: Any, seen: ReadResult) -> ImpactFinding:
+def _found(measure: ImpactMetric, call: OperationCall, target: Any, seen: ReadResult) -> ImpactFinding:
     if seen.read_error:
         return ImpactFinding(measure.name, measure.label, read_error=seen.read_error)
     if seen is NOTHING_TO_READ:
         return ImpactFinding(measure.name, measure.label)
-    variables = {"args": dict(arguments), "result": seen.answer, "target": target}
-    found = count_rows(measure, variables) if measure.of else evaluate_over(measure.count or measure.show, variables)
+    if measure.of:
+        wanted = call.evaluate_each(measure.where, result=seen.answer, target=target)
+        found = count_rows(measure, wanted, value_at(seen.answer, measure.of))
+    else:
+        found = call.evaluate(measure.count or measure.show, result=seen.answer, target=target)
     if found is None or (not measure.show and not _counted(found)):
         return ImpactFinding(measure.name, measure.label, read_error=ReadFailure.NOT_IN_ANSWER)
     return ImpactFinding(
@@ -174,21 +168,20 @@ def _texts(found: Any) -> Iterator[str]:
         yield found if isinstance(found, str) else compact_json(found)
 
 
-def count_rows(measure: ImpactMetric, variables: Mapping[str, Any]) -> int | None:
-    """Return the number of matching rows of a list, or of their different values; None without such a list.
+def count_rows(measure: ImpactMetric, wanted: Mapping[str, Any], rows: Any) -> int | None:
+    """Return the number of matching rows of a list, or of their different values; None if it is no list.
 
     Rows are counted here, because CEL's runtime stops at ten thousand steps and a SaaS has more users.
+
+    Args:
+        wanted: the values of `measure.where`. If one is None, nothing is counted.
     """
-    rows = value_at(variables["result"], measure.of)
-    if not isinstance(rows, list):
-        return None
-    where = evaluate_each(measure.where, variables)
-    if None in where.values():
+    if not isinstance(rows, list) or None in wanted.values():
         return None
     matching: list[Any] = []
     others: list[Any] = []
     for row in rows:
-        holds = all(_holds(row, path.split("."), item) for path, item in where.items())
+        holds = all(_holds(row, path.split("."), item) for path, item in wanted.items())
         (matching if holds and (not measure.has or any(_at(row, measure.has.split(".")))) else others).append(row)
     if not measure.by and not measure.only:
         return len(matching)

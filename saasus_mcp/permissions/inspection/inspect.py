@@ -9,10 +9,8 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog import Operation
-from saasus_mcp.catalog.expressions import evaluate_each, evaluate_expression
 from saasus_mcp.catalog.levels import TYPED_LEVELS
-from saasus_mcp.catalog.model import ListSelector
+from saasus_mcp.catalog.model import ListSelector, Operation
 from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import json_digest
@@ -26,6 +24,7 @@ from saasus_mcp.permissions.inspection.target import (
     is_whole_name,
     target_name,
 )
+from saasus_mcp.permissions.operation_call import OperationCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,50 +60,14 @@ def cache_reads(read: ApiReader) -> ApiReader:
     return made
 
 
-async def read_target(
-    operation: Operation, arguments: Mapping[str, Any], saas_id: str, read: ApiReader
-) -> TargetSnapshot:
-    """Read the target of a call, by the recipe in its row of effects."""
-    recipe = operation.effects.target
-    if recipe is None:
-        return TargetSnapshot(target_name(operation, arguments, saas_id, None))
-    seen = ReadResult()
-    if recipe.read is not None:
-        seen = await read(recipe.read, evaluate_each(recipe.args, {"args": dict(arguments)}))
-        seen = pick_result(replace(seen, answer=strip_nul(seen.answer)), recipe.pick, arguments)
-    name = evaluate_expression(recipe.name, arguments, seen.answer) if recipe.name else saas_id
-    shown = target_name(operation, arguments, saas_id, name)
-    return TargetSnapshot(
-        shown,
-        {text: evaluate_expression(text, arguments, seen.answer) for text in operation.effects.bind},
-        seen.read_error,
-        seen.answer,
-        seen.status,
-        missing=seen.status == STATUS_NOT_FOUND or seen.read_error == ReadFailure.NOT_FOUND,
-        long_name="" if is_whole_name(shown) else str(name),
-    )
-
-
-async def read_current_state(
-    operation: Operation, arguments: Mapping[str, Any], snapshot: TargetSnapshot, read: ApiReader
-) -> ReadResult:
-    """Read the state before a call, for a difference and the undo log: by the row's diff, or the target."""
-    recipe = operation.effects.diff
-    if recipe is None or recipe.read is None:
-        return ReadResult(snapshot.target, snapshot.read_error)
-    wanted = evaluate_each(recipe.args, {"args": dict(arguments)})
-    seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
-    return pick_result(seen, recipe.pick, arguments)
-
-
-def pick_result(seen: ReadResult, pick: ListSelector | None, arguments: Mapping[str, Any]) -> ReadResult:
+def pick_result(seen: ReadResult, pick: ListSelector | None, call: OperationCall) -> ReadResult:
     """Return a read's result with the one matching item of the list as its answer, or why that is missing."""
     if pick is None or seen.read_error:
         return seen
     items = value_at(seen.answer, pick.source)
     if not isinstance(items, list):
         return replace(seen, answer=None, read_error=ReadFailure.NOT_IN_ANSWER)
-    wanted = evaluate_each(pick.where, {"args": dict(arguments)})
+    wanted = call.evaluate_each(pick.where)
     found = [
         item
         for item in items
@@ -115,46 +78,78 @@ def pick_result(seen: ReadResult, pick: ListSelector | None, arguments: Mapping[
     return replace(seen, answer=None, read_error=f"{len(found)} items match" if found else ReadFailure.NOT_FOUND)
 
 
-async def inspect_call(
-    operation: Operation, arguments: Mapping[str, Any], saas_id: str, read: ApiReader, *, today: date | None = None
-) -> CallInspection:
-    """Read everything that the row of effects has a recipe for: the target, then the rest in parallel.
+@dataclass(frozen=True, slots=True)
+class CallInspector:
+    """Inspects one call, by the recipes in its row of effects.
 
-    Args:
+    Attributes:
+        saas_id: names the target if the call has no other.
         today: the day whose month's usage is read; today in UTC by default.
     """
-    snapshot = await read_target(operation, arguments, saas_id, read)
-    reached: list[Impact] = []
 
-    async def reach() -> None:
-        reached.append(await assess_impact(operation, arguments, snapshot.target, read, today=today))
+    call: OperationCall
+    saas_id: str
+    read: ApiReader
+    today: date | None = None
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(reach)
-        there = await read_current_state(operation, arguments, snapshot, read)
-    return CallInspection(snapshot, reached[0], there.answer)
+    async def inspect(self) -> CallInspection:
+        """Read everything that there is a recipe for: the target, then the rest in parallel."""
+        snapshot = await self.read_target()
+        impacts: list[Impact] = []
 
+        async def assess() -> None:
+            impacts.append(await assess_impact(self.call, snapshot.target, self.read, self.today))
 
-async def inspect_target(
-    operation: Operation, arguments: Mapping[str, Any], saas_id: str, read: ApiReader
-) -> CallInspection:
-    """Read the target and the present values, without the impact."""
-    snapshot = await read_target(operation, arguments, saas_id, read)
-    there = await read_current_state(operation, arguments, snapshot, read)
-    return CallInspection(snapshot, Impact(), there.answer)
+        async with anyio.create_task_group() as group:
+            group.start_soon(assess)
+            before = await self.read_before(snapshot)
+        return CallInspection(snapshot, impacts[0], before.answer)
 
+    async def inspect_target(self) -> CallInspection:
+        """Read the target and the present values, without the impact."""
+        snapshot = await self.read_target()
+        return CallInspection(snapshot, Impact(), (await self.read_before(snapshot)).answer)
 
-async def inspect_without_question(
-    operation: Operation, arguments: Mapping[str, Any], saas_id: str, read: ApiReader, *, count_users: bool
-) -> CallInspection:
-    """Read what a call needs without a question: the present values, for the undo log and the verification.
+    async def inspect_without_question(self, *, count_users: bool) -> CallInspection:
+        """Read what a call needs without a question: the present values, for the undo log and the verification.
 
-    Args:
-        count_users: whether affected users count against a budget.
-    """
-    if count_users and operation.level in TYPED_LEVELS and isinstance(operation.effects.affects_users, str):
-        return await inspect_call(operation, arguments, saas_id, read)
-    return await inspect_target(operation, arguments, saas_id, read) if _worth_a_glance(operation) else NOT_INSPECTED
+        Args:
+            count_users: whether affected users count against a budget.
+        """
+        operation = self.call.operation
+        if count_users and operation.level in TYPED_LEVELS and isinstance(operation.effects.affects_users, str):
+            return await self.inspect()
+        return await self.inspect_target() if _worth_a_glance(operation) else NOT_INSPECTED
+
+    async def read_target(self) -> TargetSnapshot:
+        """Read the target."""
+        call, recipe = self.call, self.call.operation.effects.target
+        if recipe is None:
+            return TargetSnapshot(target_name(call, self.saas_id, None))
+        seen = ReadResult()
+        if recipe.read is not None:
+            seen = await self.read(recipe.read, call.evaluate_each(recipe.args))
+            seen = pick_result(replace(seen, answer=strip_nul(seen.answer)), recipe.pick, call)
+        name = call.evaluate(recipe.name, target=seen.answer) if recipe.name else self.saas_id
+        shown = target_name(call, self.saas_id, name)
+        return TargetSnapshot(
+            shown,
+            {text: call.evaluate(text, target=seen.answer) for text in call.operation.effects.bind},
+            seen.read_error,
+            seen.answer,
+            seen.status,
+            missing=seen.status == STATUS_NOT_FOUND or seen.read_error == ReadFailure.NOT_FOUND,
+            long_name="" if is_whole_name(shown) else str(name),
+        )
+
+    async def read_before(self, snapshot: TargetSnapshot) -> ReadResult:
+        """Read the state before the call, for a difference and the undo log: by the row's diff, or the target."""
+        recipe = self.call.operation.effects.diff
+        if recipe is None or recipe.read is None:
+            return ReadResult(snapshot.target, snapshot.read_error)
+        wanted = self.call.evaluate_each(recipe.args)
+        seen = await self.read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
+        return pick_result(seen, recipe.pick, self.call)
 
 
 def _worth_a_glance(operation: Operation) -> bool:

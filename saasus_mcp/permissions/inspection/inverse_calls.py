@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
-from saasus_mcp.catalog.model import Operation, UndoRecipe
+from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.permissions.inspection.inspect import pick_result
 from saasus_mcp.permissions.inspection.target import STATUS_NOT_FOUND, ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, HIDDEN_SECRET, REMOVED
 
 STATUS_CLASS_SUCCESS = 2
@@ -32,93 +32,84 @@ class InverseCall:
     supply: tuple[str, ...] = ()
 
 
-def verification_read(operation: Operation, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+def verification_read(call: OperationCall) -> tuple[str, dict[str, Any]] | None:
     """Return the read that shows whether a call was applied, with its arguments; None if no read does."""
-    recipe = operation.effects.verify
+    recipe = call.operation.effects.verify
     if recipe is None:
         return None
-    wanted = evaluate_each(recipe.args, {"args": dict(arguments)})
+    wanted = call.evaluate_each(recipe.args)
     return recipe.read, {name: item for name, item in wanted.items() if item is not None}
 
 
-def was_applied(
-    operation: Operation, arguments: Mapping[str, Any], status: int, result: Any, *, before: Any = None
-) -> bool | None:
+def was_applied(call: OperationCall, status: int, result: Any, before: Any = None) -> bool | None:
     """Return whether a call was applied, by the answer of its verification read; None if the answer does not tell.
 
     Args:
         before: the state before the call, without which less can be decided.
     """
-    recipe = operation.effects.verify
+    recipe = call.operation.effects.verify
     if recipe is None or (status // 100 != STATUS_CLASS_SUCCESS and status != STATUS_NOT_FOUND):
         return None
     if recipe.pick is not None and status != STATUS_NOT_FOUND:
-        seen = pick_result(ReadResult(result), recipe.pick, arguments)
+        seen = pick_result(ReadResult(result), recipe.pick, call)
         if seen.read_error:
             return None
         result = seen.answer
-    variables = {"args": dict(arguments), "before": before, "result": result, "status": status}
-    found = evaluate_over(recipe.applied, variables)
+    found = call.evaluate(recipe.applied, before=before, result=result, status=status)
     return found if isinstance(found, bool) else None
 
 
-def find_inverse_calls(
-    operation: Operation, arguments: Mapping[str, Any], before: Any, result: Any
-) -> list[InverseCall]:
+def find_inverse_calls(call: OperationCall, before: Any, result: Any) -> list[InverseCall]:
     """Return the calls that undo a call, in order; empty if none exist, or their arguments are unknown.
 
     Args:
         before: the state before the call.
         result: the answer of the call.
     """
-    undo = operation.effects.undo
+    undo = call.operation.effects.undo
     if undo is None or undo.call is None:
         return []
-    variables = {"args": dict(arguments), "before": before, "result": result}
-    return [inverse for recipe in (undo, *undo.also) for inverse in _made(operation, recipe, variables)]
+    return [inverse for recipe in (undo, *undo.also) for inverse in _made(call, recipe, before, result)]
 
 
-def _made(operation: Operation, recipe: UndoRecipe, variables: Mapping[str, Any]) -> Iterator[InverseCall]:
-    if recipe.call is None or (recipe.when and evaluate_over(recipe.when, variables) is not True):
+def _made(call: OperationCall, recipe: UndoRecipe, before: Any, result: Any) -> Iterator[InverseCall]:
+    known = {"before": before, "result": result}
+    if recipe.call is None or (recipe.when and call.evaluate(recipe.when, **known) is not True):
         return
-    rounds = [variables]
+    rounds: list[dict[str, Any]] = [known]
     if recipe.each:
-        rounds = [{**variables, "item": item} for item in evaluate_over(recipe.each, variables) or ()]
-    for names in rounds:
-        named = evaluate_each(recipe.args, names)
-        known = {name: item for name, item in named.items() if item is not None}
-        if all(name in known for name in recipe.needs):
-            yield InverseCall(recipe.call, known, _supplied(operation, recipe, variables["args"], known))
+        rounds = [{**known, "item": item} for item in call.evaluate(recipe.each, **known) or ()]
+    for variables in rounds:
+        named = call.evaluate_each(recipe.args, **variables)
+        args = {name: item for name, item in named.items() if item is not None}
+        if all(name in args for name in recipe.needs):
+            yield InverseCall(recipe.call, args, _supplied(call, recipe, args))
 
 
-def _supplied(
-    operation: Operation, recipe: UndoRecipe, arguments: Mapping[str, Any], known: Mapping[str, Any]
-) -> tuple[str, ...]:
+def _supplied(call: OperationCall, recipe: UndoRecipe, known: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the arguments that a person must enter again: not those that the call left unchanged, nor parts of an omitted one."""
-    again = recipe.call == operation.key
-    required = operation.input_schema.get("required", ())
+    again = recipe.call == call.operation.key
+    required = call.operation.input_schema.get("required", ())
 
     def wanted(path: str) -> bool:
         root, _, below = path.partition(".")
-        return root in known if below else not again or root in required or root in arguments
+        return root in known if below else not again or root in required or root in call.arguments
 
     return tuple(path for path in recipe.supply if wanted(path))
 
 
-def can_undo(operation: Operation, arguments: Mapping[str, Any], before: Any) -> bool:
+def can_undo(call: OperationCall, before: Any) -> bool:
     """Return whether a call could be undone after it: by its class, or because a conditional way applies."""
-    undo = operation.effects.undo
+    undo = call.operation.effects.undo
     if undo is None or undo.kind == "undoable":
         return undo is not None
-    variables = {"args": dict(arguments), "before": before, "result": None}
-    return any(each.when and evaluate_over(each.when, variables) is True for each in (undo, *undo.also))
+    ways = (undo, *undo.also)
+    return any(each.when and call.evaluate(each.when, before=before, result=None) is True for each in ways)
 
 
-def is_state_unchanged(
-    undo: UndoRecipe, arguments: Mapping[str, Any], before: Any, *, result: Any, now: Any
-) -> bool | None:
-    """Return whether the present state is the one that a call left, by the row of effects; None if it does not tell."""
-    found = evaluate_over(undo.left, {"args": dict(arguments), "before": before, "now": now, "result": result})
+def is_state_unchanged(call: OperationCall, left: str, before: Any, *, result: Any, now: Any) -> bool | None:
+    """Return whether the present state is the one that a call left, by the expression for it; None if it does not tell."""
+    found = call.evaluate(left, before=before, now=now, result=result)
     return found if isinstance(found, bool) else None
 
 

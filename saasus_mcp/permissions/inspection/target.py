@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.text import escape_quotes, fold_name, visible_text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.difference import FieldChange, differing_parts
+from saasus_mcp.permissions.operation_call import OperationCall
 
 ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
@@ -102,10 +102,10 @@ def _without_middle(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - NAME_END_LENGTH]}…{text[-NAME_END_LENGTH:]}"
 
 
-def target_name(operation: Operation, arguments: Mapping[str, Any], saas_id: str, name: object) -> str:
+def target_name(call: OperationCall, saas_id: str, name: object) -> str:
     """Return the text to type for a target: its name; without one, its id; without a single target, the SaaS id."""
-    shown = [argument for argument in operation.path_parameters if argument not in operation.secret_inputs]
-    ids = [clean_name(arguments[argument]) for argument in shown if argument in arguments]
+    shown = [argument for argument in call.operation.path_parameters if argument not in call.operation.secret_inputs]
+    ids = [clean_name(call.arguments[argument]) for argument in shown if argument in call.arguments]
     return clean_name(name) or next((text for text in reversed(ids) if text), "") or clean_name(saas_id)
 
 
@@ -114,12 +114,13 @@ def names_match(typed: str, name: str) -> bool:
     return escape_quotes(clean_name(typed)) == escape_quotes(name)
 
 
-def target_identity(operation: Operation, arguments: Mapping[str, Any]) -> str:
+def target_identity(call: OperationCall) -> str:
     """Return a text that is equal for all variations of a call.
 
     It consists of the path arguments, or without any, of the owner arguments, and of the name of a created item. Without all of them,
     the whole SaaS is the target. Case and character forms do not matter.
     """
+    operation, arguments = call.operation, call.arguments
     about = operation.path_parameters or OWNER_ARGUMENTS
     named = {name: fold_name(str(arguments[name])) for name in about if arguments.get(name) is not None}
     if operation.effects.effect == "create":

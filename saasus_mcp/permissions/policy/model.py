@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from saasus_mcp.common.messages import Message
 from saasus_mcp.common.person import NOBODY, Person
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.refusal import Reason
 
@@ -130,7 +131,7 @@ def is_stricter(decision: Decision, than: Decision) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyInput:
+class PolicyInput(OperationCall):
     """One call, as input of a policy.
 
     Attributes:
@@ -139,8 +140,6 @@ class PolicyInput:
         impact: the impact in numbers and words; None if unread or unreadable.
     """
 
-    operation: Operation
-    arguments: Mapping[str, Any]
     principal: Principal
     profile: str = ""
     target: Any = None

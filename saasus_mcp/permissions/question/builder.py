@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from saasus_mcp.catalog.expressions import evaluate_over as evaluated
-from saasus_mcp.catalog.model import Effects, Operation
+from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.model import Effects
 from saasus_mcp.catalog.question_texts import (
     FieldText,
     MetricText,
@@ -27,6 +27,7 @@ from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFi
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
 from saasus_mcp.permissions.inspection.target import ApiReader, is_whole_name
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
     Change,
@@ -45,7 +46,6 @@ from saasus_mcp.permissions.question.formatting import ReadError, is_shown_whole
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, distance_from, format_decimal, make_quoted_label
-from saasus_mcp.saasus.secret_paths import redact_arguments
 
 PRICED = frozenset({"money", "tiers"})
 """Kinds of value that other fields make another price: the currency and the interval."""
@@ -58,11 +58,10 @@ LONG_NAME = "target name"
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionInput:
+class QuestionInput(OperationCall):
     """The input of a question.
 
     Attributes:
-        arguments: valid.
         requester: id of the principal.
         requester_name: name and address of the requester; may be empty.
         reason: of the requester, in their own words.
@@ -70,8 +69,6 @@ class QuestionInput:
         now: epoch seconds, with which times in the arguments are compared.
     """
 
-    operation: Operation
-    arguments: Mapping[str, Any]
     destination: Destination
     requester: str
     inspection: CallInspection
@@ -121,10 +118,10 @@ class _Builder:
         operation, inspection = asked.operation, asked.inspection
         self.asked = asked
         self.table = table
-        self.names = NameResolver(table.kinds, asked.arguments)
+        self.names = NameResolver(table.kinds, asked)
         self.row = table.rows.get(operation.key, EMPTY_ROW)
-        self.shown = redact_arguments(operation, asked.arguments)
-        self.can_undo = can_undo(operation, asked.arguments, inspection.before)
+        self.shown = asked.redacted_arguments()
+        self.can_undo = can_undo(asked, inspection.before)
         self.known = {
             "args": strip_nul(dict(asked.arguments)),
             "target": inspection.snapshot.target,
@@ -242,8 +239,7 @@ class _Builder:
         return {name for name in recipe.now if name in self.asked.arguments}
 
     def _changes(self) -> Iterator[Change]:
-        operation, inspection = self.asked.operation, self.asked.inspection
-        found = compare_fields(operation, self.asked.arguments, inspection.before) or ()
+        found = compare_fields(self.asked, self.asked.inspection.before) or ()
         beside_before, beside_after = self._present(), self.shown
         for change in found:
             if change.field.split(".", 1)[0] in self.row.hide:
@@ -278,8 +274,7 @@ class _Builder:
     def _present(self) -> dict[str, Any]:
         """Return the present values of the arguments: a present amount is in its present currency."""
         recipe = self.asked.operation.effects.diff
-        given = {"args": dict(self.asked.arguments), "result": self.asked.inspection.before}
-        return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
+        return {} if recipe is None else self.asked.evaluate_each(recipe.now, result=self.asked.inspection.before)
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """Return the changes in the order of the recipe, then of the document."""
@@ -317,7 +312,7 @@ class _Builder:
         return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: QuestionLine) -> bool:
-        return not line.when or evaluated(line.when, self.known) is True
+        return not line.when or evaluate_over(line.when, self.known) is True
 
     @staticmethod
     def _placeholders(line: QuestionLine | None) -> set[str]:

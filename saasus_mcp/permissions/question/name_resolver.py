@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog.expressions import evaluate_each, evaluate_over
 from saasus_mcp.catalog.question_texts import NameSource
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, clean_name
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import NamedItem, UnresolvedId, Value
 
 MAX_NAMES = 24
@@ -21,9 +21,9 @@ MAX_NAMES = 24
 class NameResolver:
     """Known names by id, and the ids whose names are wanted."""
 
-    def __init__(self, kinds: Mapping[str, NameSource], arguments: Mapping[str, Any]) -> None:
+    def __init__(self, kinds: Mapping[str, NameSource], call: OperationCall) -> None:
         self._kinds = kinds
-        self._arguments = arguments
+        self._call = call
         self._known: dict[str, Value] = {}
         self.unresolved: dict[str, tuple[str, Any]] = {}
 
@@ -55,9 +55,8 @@ class NameResolver:
         self.unresolved.clear()
 
     async def _read(self, key: str, kind: NameSource, id_: Any, read: ApiReader) -> None:
-        arguments = evaluate_each(kind.args, {"args": dict(self._arguments), "id": id_})
         try:
-            seen = await read(kind.read, arguments)
+            seen = await read(kind.read, self._call.evaluate_each(kind.args, id=id_))
         except SaasusMcpError as error:
             self._known[key] = UnresolvedId(str(id_), str(error.message))
             return
@@ -65,6 +64,5 @@ class NameResolver:
         if why:
             self._known[key] = UnresolvedId(str(id_), why)
             return
-        name = evaluate_over(kind.name, {"args": dict(self._arguments), "id": id_, "result": seen.answer})
-        said = clean_name(name)
+        said = clean_name(self._call.evaluate(kind.name, id=id_, result=seen.answer))
         self._known[key] = NamedItem(said, str(id_)) if said else UnresolvedId(str(id_), ReadFailure.NOT_FOUND)

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from saasus_mcp.catalog.expressions import evaluate_each
 from saasus_mcp.catalog.question_texts import NameList, load_question_texts
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
@@ -80,12 +79,12 @@ class NamesakeFinder:
         for kind, ids in _shown_ids(asked).items():
             among = kinds[kind].among
             if among is not None:
-                items = await self._items(among, asked.arguments, read)
+                items = await self._items(among, asked, read)
                 found += [Namesakes(kind, *each) for each in items.namesakes_of(ids)]
         return found
 
-    async def _items(self, among: NameList, arguments: Mapping[str, Any], read: ApiReader) -> _NamedItems:
-        wanted = evaluate_each(among.args, {"args": dict(arguments)})
+    async def _items(self, among: NameList, asked: QuestionInput, read: ApiReader) -> _NamedItems:
+        wanted = asked.evaluate_each(among.args)
         key = compact_json([among.read, wanted])
         if key not in self._lists:
             self._lists[key] = await _read_items(among, wanted, read)

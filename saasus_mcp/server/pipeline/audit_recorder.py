@@ -23,7 +23,6 @@ from saasus_mcp.permissions.approval.proof import Destination, Proof
 from saasus_mcp.permissions.policy.budgets import budget_charges
 from saasus_mcp.permissions.policy.model import Decision, Policy, Principal
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.call import Call
@@ -232,7 +231,7 @@ def call_record(call: PreparedCall, authorized: Authorized, destination: Destina
         "operation": call.operation.key,
         **_caller(call.principal, destination),
         "groups": sorted(call.principal.groups),
-        "arguments": redact_arguments(call.operation, call.arguments),
+        "arguments": call.redacted_arguments(),
         **authorization_record(authorized.decision, authorized.proof, policy),
     }
     if call.reason:

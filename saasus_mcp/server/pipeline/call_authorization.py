@@ -11,7 +11,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
-from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
+from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, is_stricter, stricter_decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
@@ -61,8 +61,8 @@ class PolicyEvaluator:
         """Decide on a case. An internal read makes no further reads, so a rule that needs live state denies it."""
         needs = self.policy.required_state(case.operation, case.principal, case.profile)
         if needs and not call.probe:
-            inspect = inspect_call if "impact" in needs else inspect_target
-            seen = await inspect(case.operation, case.arguments, self.destination.saas_id, read)
+            inspector = CallInspector(case, self.destination.saas_id, read)
+            seen = await (inspector.inspect() if "impact" in needs else inspector.inspect_target())
             impact = {**seen.impact.counts, **seen.impact.displayed} if "impact" in needs else None
             case = replace(case, target=seen.snapshot.target, impact=impact)
         return self.policy.decide(case)
@@ -99,25 +99,19 @@ class CallAuthorizer:
         """
         operation = prepared.operation
         require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(operation, prepared.arguments, self.clock())
-        step = prepared.job_step
-        covered = step is not None and job_grants.grant_covers(prepared, decision, step, self.policy)
+        preconditions.check_argument_requirements(prepared, self.clock())
+        step = job_grants.covered_step(prepared, decision, self.policy)
         if prepared.undo_ref is not None:
             await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
-        if step is not None and covered:
-            return await self._authorize_step(prepared, decision, step, read)
+        inspector = CallInspector(prepared, self.destination.saas_id, read)
+        if step is not None:
+            return await self._authorize_step(step, decision, inspector)
         if decision.outcome == "allow":
             if call.reply is not None:
                 self.gate().require_not_declined(call.reply)
             if operation.reads:  # there is nothing to verify or undo
                 return Authorized(decision)
-            inspection = await inspect_without_question(
-                operation,
-                prepared.arguments,
-                self.destination.saas_id,
-                read,
-                count_users=self.policy.ceilings is not None,
-            )
+            inspection = await inspector.inspect_without_question(count_users=self.policy.ceilings is not None)
             return Authorized(decision, inspection=inspection)
         request = ConsentRequest(
             name=operation.tool,
@@ -127,7 +121,7 @@ class CallAuthorizer:
             two_person=self.policy.two_person,
         )
         channel = await self.gate().choose_channel(request)
-        draft = await self._draft_question(prepared, decision, read)
+        draft = await self._draft_question(prepared, decision, inspector)
         return await self.gate().obtain_consent(request, channel, draft)
 
     async def decide_again(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> Authorized:
@@ -140,8 +134,8 @@ class CallAuthorizer:
         generation = self.policy.generation
         decision = await self.evaluator.decide(prepared, read)
         require_not_denied(prepared.operation.tool, decision)
-        step, proof = prepared.job_step, authorized.proof
-        if step is None or not job_grants.grant_covers(prepared, decision, step, self.policy):
+        proof = authorized.proof
+        if job_grants.covered_step(prepared, decision, self.policy) is None:
             needs_other = self.policy.two_person and decision.outcome == "approve"
             by_requester = proof is None or proof.by == prepared.principal.id
             if is_stricter(decision, authorized.decision) or (needs_other and by_requester):
@@ -173,32 +167,30 @@ class CallAuthorizer:
         Raises:
             CallRefused: the policy or the target has changed.
         """
-        step = prepared.job_step
-        if step is None:
+        if prepared.job_step is None:
             return
-        if job_grants.grant_covers(prepared, authorized.decision, step, self.policy):
-            await self._authorize_step(prepared, authorized.decision, step, read)
+        inspector = CallInspector(prepared, self.destination.saas_id, read)
+        step = job_grants.covered_step(prepared, authorized.decision, self.policy)
+        if step is not None:
+            await self._authorize_step(step, authorized.decision, inspector)
             return
-        operation, saas_id = prepared.operation, self.destination.saas_id
-        snapshot = (await inspect_call(operation, prepared.arguments, saas_id, read)).snapshot
+        snapshot = (await inspector.inspect()).snapshot
         if snapshot.encoded != authorized.inspection.snapshot.encoded:
             raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
 
-    async def _authorize_step(
-        self, prepared: PreparedCall, decision: Decision, step: JobStepRef, read: ApiReader
-    ) -> Authorized:
+    async def _authorize_step(self, step: JobStepRef, decision: Decision, inspector: CallInspector) -> Authorized:
         answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.open_store().jobs))
-        job_grants.require_filled_values(prepared, step, answers)
-        return await job_grants.authorize_step(prepared, decision, step, self.destination, read)
+        return await job_grants.authorize_step(step, decision, answers, inspector)
 
-    async def _draft_question(self, prepared: PreparedCall, decision: Decision, read: ApiReader) -> QuestionDraft:
+    async def _draft_question(
+        self, prepared: PreparedCall, decision: Decision, inspector: CallInspector
+    ) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
-        operation, arguments = prepared.operation, prepared.arguments
-        inspection = await inspect_call(operation, arguments, self.destination.saas_id, read)
-        await preconditions.check_target_requirements(operation, arguments, inspection, read, now=self.clock())
+        inspection, read = await inspector.inspect(), inspector.read
+        await preconditions.check_target_requirements(prepared, inspection, read, self.clock())
         asked = QuestionInput(
-            operation,
-            arguments,
+            prepared.operation,
+            prepared.arguments,
             self.destination,
             prepared.principal.id,
             inspection,

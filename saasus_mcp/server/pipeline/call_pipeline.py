@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import tzinfo
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -28,7 +28,6 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
-from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
@@ -237,7 +236,8 @@ class Pipeline:
             authorized = await ask_in_rounds(call, attempt)
         except NoChange as refusal:
             await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason)
-            return _with_arguments(no_change_answer(prepared.operation, refusal.message), prepared)
+            answer = no_change_answer(prepared.operation, refusal.message)
+            return replace(answer, redacted_arguments=prepared.redacted_arguments)
         except CallRefused as refusal:
             await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason, refusal.awaited)
             answer = failed_answer(refusal.message, refusal.hint, why=refusal.reason)
@@ -252,7 +252,8 @@ class Pipeline:
         if isinstance(authorized, PendingElicitation):
             await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
             return authorized
-        return _with_arguments(await self.sender.send(prepared, authorized), prepared)
+        answer = await self.sender.send(prepared, authorized)
+        return replace(answer, redacted_arguments=prepared.redacted_arguments)
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
@@ -323,8 +324,3 @@ class Pipeline:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
         return prepare_call(self.catalogue.find(call.name), call, self._client.secrets, deadline)
-
-
-def _with_arguments(answer: ToolAnswer, call: PreparedCall) -> ToolAnswer:
-    """Return the answer with the arguments that it is stored with if it has to be, or grows until it has to be."""
-    return replace(answer, redacted_arguments=partial(redact_arguments, call.operation, call.arguments))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.catalog import Operation
 from saasus_mcp.permissions.inspection import preconditions
-from saasus_mcp.permissions.inspection.inspect import CallInspection, inspect_call
+from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspector
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
@@ -22,7 +22,7 @@ from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 
 
 @dataclass(frozen=True, slots=True)
-class CallReview:
+class CallReview(OperationCall):
     """A call that may be part of a list.
 
     Attributes:
@@ -30,8 +30,6 @@ class CallReview:
         namesakes: its items whose names others have, in the list or not.
     """
 
-    operation: Operation
-    values: Mapping[str, Any]
     decision: Decision
     inspection: CallInspection
     question: Question
@@ -60,17 +58,16 @@ async def review_call(
         NoChange: the call would change nothing.
     """
     prepared = pipeline.prepare(call)
-    operation, arguments = prepared.operation, prepared.arguments
     read = _without_unknown(reader_for(prepared), unknown)
     decision = await pipeline.policy_evaluator.decide(prepared, read)
-    require_not_denied(operation.tool, decision)
-    preconditions.check_argument_requirements(operation, arguments, pipeline.clock())
-    inspection = await inspect_call(operation, arguments, pipeline.destination.saas_id, read)
+    require_not_denied(prepared.operation.tool, decision)
+    preconditions.check_argument_requirements(prepared, pipeline.clock())
+    inspection = await CallInspector(prepared, pipeline.destination.saas_id, read).inspect()
     if not state_changes:
         if prepared.undo_ref is not None:
             await verification.require_unchanged(pipeline.catalogue, prepared.undo_ref.entry, read)
-        now = pipeline.clock()
-        await preconditions.check_target_requirements(operation, arguments, inspection, read, now=now)
+        await preconditions.check_target_requirements(prepared, inspection, read, pipeline.clock())
+    operation, arguments = prepared.operation, prepared.arguments
     asked = QuestionInput(operation, arguments, pipeline.destination, call.principal.id, inspection, pipeline.clock())
     question, found = await build_question(asked, read), await namesakes.find(asked, read)
     return CallReview(operation, arguments, decision, inspection, question, tuple(found))

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.json_path import value_at
-from saasus_mcp.common.messages import message
-from saasus_mcp.permissions.approval.proof import Destination, Proof, json_digest
-from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.permissions.approval.proof import Proof, json_digest
+from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
-from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision, Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -27,8 +26,8 @@ SUFFICIENT_CONSENT = {"confirm": ("confirmation", "approval"), "approve": ("appr
 """By decision on a step, the kinds of consent to the plan that cover the step."""
 
 
-def grant_covers(call: PreparedCall, decision: Decision, step: JobStepRef, policy: Policy) -> bool:
-    """Return whether the consent to the plan covers this step. False if the step needs its own approval.
+def covered_step(call: PreparedCall, decision: Decision, policy: Policy) -> JobStepRef | None:
+    """Return the step that the call makes, if the consent to the plan of its job covers it. Without one, the call needs its own.
 
     Args:
         policy: the one in force now, which may be stricter than when the plan was approved.
@@ -36,30 +35,26 @@ def grant_covers(call: PreparedCall, decision: Decision, step: JobStepRef, polic
     Raises:
         CallRefused: the call is a read that needs a question, or the policy has become stricter than the consent.
     """
+    step, level, bulk = call.job_step, call.operation.level, policy.bulk
+    if step is None:
+        return None
     if not step.step:
         if not call.operation.reads or decision.outcome != "allow":
             raise CallRefused.because(Reason.DENIED, "server.job_read_not_allowed", reason=decision.reason)
-        return True
-    if step.listed and not _may_be_listed(call, step, policy):
-        raise CallRefused(Reason.STRICTER, message("server.bulk_stricter"), message("server.plan_again_hint"))
+        return step
+    if step.listed and not (step.listed <= bulk.max_calls and bulk.allows(level)):
+        raise _stricter(message("server.bulk_stricter"))
     if decision.outcome == "allow":
-        return True
-    is_critical = call.operation.level == "critical"
+        return step
+    is_critical = level == "critical"
     if is_critical and step.critical != call.operation.key:
-        return False
+        return None
     sufficient = SUFFICIENT_CONSENT["approve"] if is_critical else SUFFICIENT_CONSENT.get(decision.outcome, ())
     if step.given not in sufficient or (decision.typed and not step.typed):
-        reason = message("server.policy_stricter", reason=decision.reason)
-        raise CallRefused(Reason.STRICTER, reason, message("server.plan_again_hint"))
+        raise _stricter(message("server.policy_stricter", reason=decision.reason))
     if is_critical and not _may_share_approval(call, step, policy):
-        raise CallRefused(Reason.STRICTER, message("server.bulk_stricter"), message("server.plan_again_hint"))
-    return True
-
-
-def _may_be_listed(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
-    """Return whether the policy in force lets a list of so many calls have this one."""
-    bulk, level = policy.bulk, call.operation.level
-    return step.listed <= bulk.max_calls and bulk.allows(level)
+        raise _stricter(message("server.bulk_stricter"))
+    return step
 
 
 def _may_share_approval(call: PreparedCall, step: JobStepRef, policy: Policy) -> bool:
@@ -70,25 +65,34 @@ def _may_share_approval(call: PreparedCall, step: JobStepRef, policy: Policy) ->
     return covered and not (policy.two_person and by_requester)
 
 
+def _stricter(cause: Message) -> CallRefused:
+    return CallRefused(Reason.STRICTER, cause, message("server.plan_again_hint"))
+
+
 async def authorize_step(
-    call: PreparedCall, decision: Decision, step: JobStepRef, destination: Destination, read: ApiReader
+    step: JobStepRef, decision: Decision, answers: Mapping[str, Any], inspector: CallInspector
 ) -> Authorized:
-    """Return the permission for a step that the grant covers, after the target is inspected again.
+    """Return the permission for a step that the consent covers, after the target is inspected again.
+
+    Args:
+        answers: of earlier steps (see `earlier_answers`).
 
     Raises:
-        CallRefused: the target does not exist, or it has changed since the plan was approved.
+        CallRefused: an argument is not the value in the answer of an earlier step, or the target does not exist, or has changed
+            since the plan was approved.
     """
+    call = inspector.call
+    _require_values_of(answers, step, call.arguments)
     if not step.step:
         return Authorized(decision)
     proof = Proof(ProofUse("grant", step.job), step.by, step.plan) if step.given != "none" else None
-    operation, arguments, saas_id = call.operation, call.arguments, destination.saas_id
-    if operation.level in TYPED_LEVELS:
-        inspection = await inspect_call(operation, arguments, saas_id, read)
+    if call.operation.level in TYPED_LEVELS:
+        inspection = await inspector.inspect()
     elif step.bound:
-        inspection = await inspect_target(operation, arguments, saas_id, read)
+        inspection = await inspector.inspect_target()
     else:
-        inspection = await inspect_without_question(operation, arguments, saas_id, read, count_users=False)
-    require_target_exists(operation, arguments, inspection.snapshot)
+        inspection = await inspector.inspect_without_question(count_users=False)
+    require_target_exists(call, inspection.snapshot)
     if step.bound and step.bound != inspection.snapshot.encoded:
         raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
     return Authorized(decision, proof, inspection)
@@ -122,12 +126,11 @@ def earlier_answers(step: JobStepRef, jobs: JobStore) -> dict[str, Any]:
     return jobs.get_answers(step.job, {name for name, _ in step.later.values()}) if step.later else {}
 
 
-def require_filled_values(call: PreparedCall, step: JobStepRef, answers: Mapping[str, Any]) -> None:
-    """Raise CallRefused unless each value that an earlier step gives is the value in that step's answer."""
-    for argument, (earlier, field) in step.later.items():
+def _require_values_of(answers: Mapping[str, Any], step: JobStepRef, arguments: Mapping[str, Any]) -> None:
+    for place, (earlier, field) in step.later.items():
         value = value_at(answers.get(earlier), field)
-        if value is None or value != argument_at(call.arguments, argument):
-            mismatch = message("server.step_value_mismatch", argument=argument, step=earlier)
+        if value is None or value != argument_at(arguments, place):
+            mismatch = message("server.step_value_mismatch", argument=place, step=earlier)
             raise CallRefused(Reason.UNFOUNDED, mismatch, message("server.plan_again_hint"))
 
 

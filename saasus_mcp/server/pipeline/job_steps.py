@@ -12,7 +12,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Binding
-from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_target
+from saasus_mcp.permissions.inspection.inspect import CallInspector, cache_reads
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision
@@ -62,13 +62,13 @@ async def evaluate_step(
         SaasusMcpError: there is no such tool, the arguments do not fit it, or its target does not exist.
     """
     prepared, step = pipeline.prepare(call), call.job_step or JobStepRef("")
-    operation, arguments = prepared.operation, prepared.arguments
     read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.internal_reads.reader_for(prepared))
     decision = await pipeline.policy_evaluator.decide(prepared, read)
-    if operation.level in TYPED_LEVELS and operation.effects.bind and (binds or prepared.undo_ref is None):
-        inspection = await inspect_target(operation, arguments, pipeline.destination.saas_id, read)
+    level, bind = prepared.operation.level, prepared.operation.effects.bind
+    if level in TYPED_LEVELS and bind and (binds or prepared.undo_ref is None):
+        inspection = await CallInspector(prepared, pipeline.destination.saas_id, read).inspect_target()
         if not step.later:  # an earlier step may create the target
-            require_target_exists(operation, arguments, inspection.snapshot)
+            require_target_exists(prepared, inspection.snapshot)
         step = replace(step, bound=inspection.snapshot.encoded)
     return StepDecision(decision, step_digest(prepared, step), prepared.binding(pipeline.destination), step.bound)
 

@@ -10,6 +10,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.approval.proof import Binding, Destination, Proof
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
 from saasus_mcp.permissions.inspection.target import target_identity
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.policy.wrappers import require_not_narrowed
 from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_arguments
@@ -28,7 +29,7 @@ def _new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedCall:
+class PreparedCall(OperationCall):
     """A call whose arguments and request stay as they are until it is sent.
 
     Attributes:
@@ -42,7 +43,6 @@ class PreparedCall:
         id: the id of the audit record. The API gets it as the trace id.
     """
 
-    operation: Operation
     arguments: Arguments
     request: ApiRequest
     principal: Principal
@@ -69,7 +69,7 @@ class PreparedCall:
             principal=self.principal.id,
             profile=destination.profile,
             saas_id=destination.saas_id,
-            target=target_identity(self.operation, self.arguments),
+            target=target_identity(self),
         )
 
 

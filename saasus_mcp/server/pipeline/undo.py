@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.catalog.expressions import evaluate_expression
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
@@ -18,6 +17,7 @@ from saasus_mcp.permissions.inspection.impact import assess_unread
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_inverse_calls, is_redacted
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.question.builder import QuestionInput, build_unresolved
 from saasus_mcp.permissions.question.content import Change, Sentence
@@ -128,7 +128,7 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     if operation is None:
         return None
     undo = operation.effects.undo
-    inverses = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
+    inverses = find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result)
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]
     needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
     note = undo.note if undo else None
@@ -153,7 +153,7 @@ def describe_change(catalogue: Catalogue, entry: UndoEntry) -> ChangeDescription
     target = entry.before if diff is None or diff.read is None else None
     ids = (str(entry.arguments[name]) for name in operation.path_parameters if name in entry.arguments)
     name = _target_name(operation, entry) or next(ids, "") or _subject(operation, entry)
-    impact = assess_unread(operation, entry.arguments, target)
+    impact = assess_unread(OperationCall(operation, entry.arguments), target)
     inspection = CallInspection(TargetSnapshot(name, target=target), impact, entry.before)
     place = Destination(entry.profile, "")
     asked = QuestionInput(operation, entry.arguments, place, entry.principal, inspection, entry.at)
@@ -178,7 +178,8 @@ def _target_name(operation: Operation, entry: UndoEntry) -> str:
     target = operation.effects.target
     if target is None or not target.name:
         return ""
-    return entry.target or clean_name(evaluate_expression(target.name, entry.arguments, entry.before) or "")
+    call = OperationCall(operation, entry.arguments)
+    return entry.target or clean_name(call.evaluate(target.name, target=entry.before) or "")
 
 
 def _subject(operation: Operation, entry: UndoEntry) -> str:
@@ -204,7 +205,7 @@ def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destinatio
     if entry.principal != undoer.principal.id and not undoer.is_approver:
         raise CallRefused.because(Reason.UNDO_OTHERS, "server.undo_other_principal", principal=entry.principal)
     operation = catalogue.find(entry.operation)
-    inverses = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
+    inverses = find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result)
     if not inverses:
         raise CallRefused(Reason.UNDO_NONE, message("server.undo_impossible"))
     steps = tuple(

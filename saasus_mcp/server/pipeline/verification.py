@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.inspect import CallInspection, read_current_state, read_target
+from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspector
 from saasus_mcp.permissions.inspection.inverse_calls import (
     changed_fields,
     find_inverse_calls,
@@ -19,9 +19,9 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     was_applied,
 )
 from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store.records import UndoEntry
@@ -34,13 +34,13 @@ async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader
         answer: returned unchanged unless its outcome is unknown.
         before: the state before the call, if it was read.
     """
-    wanted = verification_read(call.operation, call.arguments) if answer.applied == Outcome.UNKNOWN else None
+    wanted = verification_read(call) if answer.applied == Outcome.UNKNOWN else None
     if wanted is None:
         return answer
     seen = await read(*wanted)
     if seen.status is None:
         return answer
-    applied = was_applied(call.operation, call.arguments, seen.status, seen.answer, before=before)
+    applied = was_applied(call, seen.status, seen.answer, before)
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
@@ -58,37 +58,37 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
     """
     if entry.undone:
         return
-    operation = catalogue.find(entry.operation)
-    undo = operation.effects.undo
+    done = OperationCall(catalogue.find(entry.operation), entry.arguments)
+    undo = done.operation.effects.undo
     if undo is not None and (undo.left or removes_created_item(undo)):
-        await _require_item_unchanged(catalogue, operation, undo, entry, read=read)
+        await _require_item_unchanged(catalogue, done, undo, entry, read)
         return
-    wanted = verification_read(operation, entry.arguments)
+    wanted = verification_read(done)
     if wanted is None:
         raise _unreadable(message("server.undo_no_read"))
     seen = await read(*wanted)
     if seen.status is None:
         raise _unreadable(ReadError(seen.read_error))
-    if was_applied(operation, entry.arguments, seen.status, seen.answer, before=entry.before) is not True:
+    if was_applied(done, seen.status, seen.answer, entry.before) is not True:
         raise _changed(message("server.undo_changed"))
 
 
 async def _require_item_unchanged(
-    catalogue: Catalogue, operation: Operation, undo: UndoRecipe, entry: UndoEntry, *, read: ApiReader
+    catalogue: Catalogue, done: OperationCall, undo: UndoRecipe, entry: UndoEntry, read: ApiReader
 ) -> None:
     """Check the item that the first inverse call would change."""
-    first = next(iter(find_inverse_calls(operation, entry.arguments, entry.before, entry.result)), None)
+    first = next(iter(find_inverse_calls(done, entry.before, entry.result)), None)
     if first is None:
         raise _unreadable(message("server.undo_result_unknown"))
-    inverse = catalogue.find(first.call)
-    snapshot = await read_target(inverse, first.args, "", read)
+    inspector = CallInspector(OperationCall(catalogue.find(first.call), first.args), "", read)
+    snapshot = await inspector.read_target()
     if snapshot.missing:
         raise _changed(message("server.undo_item_gone"))
-    seen = await read_current_state(inverse, first.args, snapshot, read)
+    seen = await inspector.read_before(snapshot)
     if seen.read_error:
         raise _unreadable(ReadError(seen.read_error))
     if undo.left:
-        if is_state_unchanged(undo, entry.arguments, entry.before, result=entry.result, now=seen.answer) is not True:
+        if is_state_unchanged(done, undo.left, entry.before, result=entry.result, now=seen.answer) is not True:
             raise _changed(message("server.undo_changed"))
         return
     fields = changed_fields(entry.result, seen.answer)
@@ -118,7 +118,7 @@ def undo_entry(
         operation=call.operation.key,
         principal=call.principal.id,
         profile=destination.profile,
-        arguments=redact_arguments(call.operation, call.arguments),
+        arguments=call.redacted_arguments(),
         before=inspection.before,
         target="" if inspection.snapshot.read_error else inspection.snapshot.name,
     )

@@ -14,6 +14,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     verification_read,
     was_applied,
 )
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.saasus.secret_paths import HIDDEN_SECRET
 
 
@@ -31,7 +32,7 @@ def test_an_inverse_is_a_call_that_does_something(catalogue: Catalogue) -> None:
 def test_an_update_is_undone_by_sending_what_was_there(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateTenant")
     before = {"id": "t1", "name": "Aozora", "attributes": {"size": 3}, "back_office_staff_email": "a@example.com"}
-    (inverse,) = find_inverse_calls(update, {"tenant_id": "t1", "name": "Midori"}, before, None)
+    (inverse,) = find_inverse_calls(OperationCall(update, {"tenant_id": "t1", "name": "Midori"}), before, None)
     assert inverse.call == "auth.UpdateTenant"
     assert inverse.args == {
         "tenant_id": "t1",
@@ -42,14 +43,16 @@ def test_an_update_is_undone_by_sending_what_was_there(catalogue: Catalogue) -> 
 
 
 def test_a_creation_is_undone_by_deleting_what_the_answer_names(catalogue: Catalogue) -> None:
-    (inverse,) = find_inverse_calls(catalogue.find("pricing.CreatePricingMenu"), {"name": "m"}, None, {"id": "m7"})
+    (inverse,) = find_inverse_calls(
+        OperationCall(catalogue.find("pricing.CreatePricingMenu"), {"name": "m"}), None, {"id": "m7"}
+    )
     assert (inverse.call, inverse.args) == ("pricing.DeletePricingMenu", {"menu_id": "m7"})
 
 
 def test_only_roles_that_were_not_held_before_are_taken_back(catalogue: Catalogue) -> None:
     args = {"tenant_id": "t", "user_id": "u", "env_id": 3, "role_names": ["admin", "viewer"]}
     before = {"envs": [{"id": 3, "roles": [{"role_name": "viewer"}]}, {"id": 1, "roles": [{"role_name": "admin"}]}]}
-    found = find_inverse_calls(catalogue.find("auth.CreateTenantUserRoles"), args, before, None)
+    found = find_inverse_calls(OperationCall(catalogue.find("auth.CreateTenantUserRoles"), args), before, None)
     assert [inverse.args["role_name"] for inverse in found] == ["admin"]
 
 
@@ -62,7 +65,9 @@ def test_a_secret_is_never_restored_but_supplied_again(catalogue: Catalogue) -> 
             "is_button_hidden": False,
         }
     }
-    (inverse,) = find_inverse_calls(catalogue.find("auth.UpdateIdentityProvider"), {"provider": "Google"}, before, None)
+    (inverse,) = find_inverse_calls(
+        OperationCall(catalogue.find("auth.UpdateIdentityProvider"), {"provider": "Google"}), before, None
+    )
     assert "application_secret" not in inverse.args["identity_provider_props"]
     assert inverse.supply == ("identity_provider_props.application_secret",)
 
@@ -70,10 +75,10 @@ def test_a_secret_is_never_restored_but_supplied_again(catalogue: Catalogue) -> 
 def test_nothing_is_asked_for_that_the_call_left_alone_or_that_is_not_sent(catalogue: Catalogue) -> None:
     gateway = catalogue.find("apigateway.UpdateApiGatewaySettings")
     for args, supply in ({"domain_name": "a"}, ()), ({"role_external_id": HIDDEN_SECRET}, ("role_external_id",)):
-        (inverse,) = find_inverse_calls(gateway, args, {"domain_name": "b"}, None)
+        (inverse,) = find_inverse_calls(OperationCall(gateway, args), {"domain_name": "b"}, None)
         assert inverse.supply == supply
     (off,) = find_inverse_calls(
-        catalogue.find("auth.UpdateIdentityProvider"), {"provider": "Google"}, {"google": None}, None
+        OperationCall(catalogue.find("auth.UpdateIdentityProvider"), {"provider": "Google"}), {"google": None}, None
     )
     assert (off.args, off.supply) == ({"provider": "Google"}, ())
 
@@ -85,7 +90,7 @@ def test_a_member_comes_back_with_attributes_and_the_roles_of_every_environment(
     envs = [env(1), env(2, "viewer"), env(3, "admin", "editor")]
     before = {"id": "u", "email": "a@example.com", "attributes": {"team": "x"}, "envs": envs}
     joined, *granted = find_inverse_calls(
-        catalogue.find("auth.DeleteTenantUser"), {"tenant_id": "t", "user_id": "u"}, before, None
+        OperationCall(catalogue.find("auth.DeleteTenantUser"), {"tenant_id": "t", "user_id": "u"}), before, None
     )
     assert joined.args == {"tenant_id": "t", "email": "a@example.com", "attributes": {"team": "x"}}
     assert [(each.call, each.args["env_id"], each.args["role_names"]) for each in granted] == [
@@ -110,8 +115,8 @@ def test_a_change_of_plan_can_be_undone_only_as_far_as_it_is_a_reservation(
 ) -> None:
     operation = catalogue.find("auth.UpdateTenantPlan")
     given = {"tenant_id": "t", **args}
-    assert can_undo(operation, given, before) is expected
-    assert bool(find_inverse_calls(operation, given, before, None)) is expected
+    assert can_undo(OperationCall(operation, given), before) is expected
+    assert bool(find_inverse_calls(OperationCall(operation, given), before, None)) is expected
 
 
 def test_a_masked_value_in_the_undo_log_is_not_a_change() -> None:
@@ -132,12 +137,14 @@ def test_a_masked_value_in_the_undo_log_is_not_a_change() -> None:
 def test_a_plan_change_that_is_no_plain_reservation_has_no_inverse(
     catalogue: Catalogue, args: dict[str, Any], before: dict[str, Any]
 ) -> None:
-    assert find_inverse_calls(catalogue.find("auth.UpdateTenantPlan"), args, before, None) == []
+    assert find_inverse_calls(OperationCall(catalogue.find("auth.UpdateTenantPlan"), args), before, None) == []
 
 
 def test_a_reservation_is_undone_by_dropping_it(catalogue: Catalogue) -> None:
     args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1}
-    (inverse,) = find_inverse_calls(catalogue.find("auth.UpdateTenantPlan"), args, {"next_plan_id": ""}, None)
+    (inverse,) = find_inverse_calls(
+        OperationCall(catalogue.find("auth.UpdateTenantPlan"), args), {"next_plan_id": ""}, None
+    )
     assert inverse.args == {"tenant_id": "t", "next_plan_id": ""}
 
 
@@ -146,17 +153,19 @@ def test_a_deletion_was_done_if_a_404_says_so_and_a_failed_read_says_nothing(
     catalogue: Catalogue, status: int, expected: object
 ) -> None:
     delete = catalogue.find("auth.DeleteTenant")
-    assert verification_read(delete, {"tenant_id": "t"}) == ("auth.GetTenant", {"tenant_id": "t"})
-    assert was_applied(delete, {"tenant_id": "t"}, status, {"id": "t"}) is expected
+    assert verification_read(OperationCall(delete, {"tenant_id": "t"})) == ("auth.GetTenant", {"tenant_id": "t"})
+    assert was_applied(OperationCall(delete, {"tenant_id": "t"}), status, {"id": "t"}) is expected
 
 
 def test_an_update_was_done_where_what_was_sent_is_there_and_not_where_nothing_changed(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateAuthInfo")
     args, before = {"callback_url": "https://new"}, {"callback_url": "https://old"}
-    assert was_applied(update, args, 200, {"callback_url": "https://new"}, before=before) is True
-    assert was_applied(update, args, 200, {"callback_url": "https://old"}, before=before) is False
-    assert was_applied(update, args, 200, {"callback_url": "https://third"}, before=before) is None
-    assert was_applied(update, args, 200, {"callback_url": "https://old"}) is None, "unknown without the state before"
+    assert was_applied(OperationCall(update, args), 200, {"callback_url": "https://new"}, before) is True
+    assert was_applied(OperationCall(update, args), 200, {"callback_url": "https://old"}, before) is False
+    assert was_applied(OperationCall(update, args), 200, {"callback_url": "https://third"}, before) is None
+    assert was_applied(OperationCall(update, args), 200, {"callback_url": "https://old"}) is None, (
+        "unknown without the state before"
+    )
 
 
 def test_equal_fields_prove_nothing_where_something_was_sent_that_no_read_shows(catalogue: Catalogue) -> None:
@@ -170,10 +179,13 @@ def test_equal_fields_prove_nothing_where_something_was_sent_that_no_read_shows(
         "seller_sns_topic_arn",
     )
     before = {**dict.fromkeys(fields, "x"), "sqs_arn": "x"}
-    assert was_applied(update, {"role_arn": "x", "role_external_id": "new"}, 200, before, before=before) is None
+    assert was_applied(OperationCall(update, {"role_arn": "x", "role_external_id": "new"}), 200, before, before) is None
     assert (
         was_applied(
-            update, {"role_arn": "y", "role_external_id": "new"}, 200, {**before, "role_arn": "y"}, before=before
+            OperationCall(update, {"role_arn": "y", "role_external_id": "new"}),
+            200,
+            {**before, "role_arn": "y"},
+            before=before,
         )
         is True
     )
@@ -181,12 +193,15 @@ def test_equal_fields_prove_nothing_where_something_was_sent_that_no_read_shows(
 
 def test_a_creation_without_a_unique_name_is_never_taken_for_done(catalogue: Catalogue) -> None:
     create = catalogue.find("auth.CreateTenant")
-    assert was_applied(create, {"name": "Aozora"}, 200, {"tenants": [{"name": "Aozora"}]}) is None
-    assert was_applied(create, {"name": "Aozora"}, 200, {"tenants": []}) is False
+    assert was_applied(OperationCall(create, {"name": "Aozora"}), 200, {"tenants": [{"name": "Aozora"}]}) is None
+    assert was_applied(OperationCall(create, {"name": "Aozora"}), 200, {"tenants": []}) is False
 
 
 def test_a_row_picked_from_a_list_is_read_back_by_picking_it_again(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateRole")
     args, before = {"role_name": "r", "display_name": "new"}, {"role_name": "r", "display_name": "old"}
-    assert was_applied(update, args, 200, {"roles": [{"role_name": "r", "display_name": "new"}]}, before=before) is True
-    assert was_applied(update, args, 200, {"roles": []}, before=before) is None
+    assert (
+        was_applied(OperationCall(update, args), 200, {"roles": [{"role_name": "r", "display_name": "new"}]}, before)
+        is True
+    )
+    assert was_applied(OperationCall(update, args), 200, {"roles": []}, before) is None

@@ -10,19 +10,20 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.catalog.expressions import evaluate_expression
+from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.permissions.inspection.inspect import read_target
+from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import (
     NAME_ARGUMENTS,
     OWNER_ARGUMENTS,
     ApiReader,
     ReadResult,
+    TargetSnapshot,
     clean_name,
     target_identity,
 )
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.saasus.arguments import check_arguments
-from saasus_mcp.saasus.secret_paths import redact_arguments
 from tests.support.arguments import complete_arguments
 from tests.support.gate import expected_name, target_answers
 from tests.support.pipeline import invisible_characters
@@ -33,6 +34,12 @@ def reading(answer: Any, why_not: str = "") -> ApiReader:
         return ReadResult(copy.deepcopy(answer), why_not)
 
     return read
+
+
+async def read_target(
+    operation: Operation, arguments: Mapping[str, Any], saas_id: str, read: ApiReader
+) -> TargetSnapshot:
+    return await CallInspector(OperationCall(operation, arguments), saas_id, read).read_target()
 
 
 def grave(catalogue: Catalogue) -> list[Operation]:
@@ -159,13 +166,13 @@ async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue
     creating = catalogue.find("auth.CreateSaasUser")
     with contextlib.suppress(InvalidArguments):
         values = check_arguments(creating, {"email": "a@example.com\x00@evil.example"})
-        assert evaluate_expression("args.email", values) == values["email"], "the rules see what is sent"
+        assert evaluate_over("args.email", {"args": values}) == values["email"], "the rules see what is sent"
 
 
 def test_a_preview_shows_every_argument_but_no_secret(catalogue: Catalogue) -> None:
     for operation in catalogue:
         arguments = complete_arguments(operation)
-        shown = redact_arguments(operation, arguments)
+        shown = OperationCall(operation, arguments).redacted_arguments()
         assert set(shown) == set(arguments)
         for path in operation.secret_inputs:
             value: Any = shown
@@ -181,9 +188,9 @@ def test_a_call_is_about_what_its_path_names_whatever_else_it_says(catalogue: Ca
         if operation.reads:
             continue
         args = dict.fromkeys(operation.input_schema.get("properties", ()), "a")
-        about = target_identity(operation, args)
+        about = target_identity(OperationCall(operation, args))
         for name in args:
-            other = target_identity(operation, {**args, name: "b"})
+            other = target_identity(OperationCall(operation, {**args, name: "b"}))
             decides = name in (operation.path_parameters or OWNER_ARGUMENTS)
             creates = operation.effects.effect == "create" and name in NAME_ARGUMENTS
             if decides:
@@ -191,7 +198,7 @@ def test_a_call_is_about_what_its_path_names_whatever_else_it_says(catalogue: Ca
             elif not creates:
                 assert other == about, (operation.key, name)
         for form in ("A", " a ", "\N{FULLWIDTH LATIN SMALL LETTER A}"):
-            assert target_identity(operation, dict.fromkeys(args, form)) == about, operation.key
+            assert target_identity(OperationCall(operation, dict.fromkeys(args, form))) == about, operation.key
 
 
 @pytest.mark.parametrize(
@@ -210,4 +217,4 @@ def test_created_objects_are_distinguished_by_name(
     catalogue: Catalogue, key: str, one: dict[str, Any], other: dict[str, Any], same: bool
 ) -> None:
     operation = catalogue.find(key)
-    assert (target_identity(operation, one) == target_identity(operation, other)) == same
+    assert (target_identity(OperationCall(operation, one)) == target_identity(OperationCall(operation, other))) == same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.inspection.preconditions import check_argument_requirements
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.saasus.arguments import parse_arguments
 from saasus_mcp.server.surface.examples import example_arguments
 
@@ -15,7 +16,7 @@ def test_every_example_passes_the_checks_of_arguments(catalogue: Catalogue) -> N
         example = example_arguments(operation)
         arguments = parse_arguments(operation, example)
         assert dict(arguments) == example, operation.key
-        check_argument_requirements(operation, arguments, NOW)
+        check_argument_requirements(OperationCall(operation, arguments), NOW)
 
 
 def test_an_example_has_the_form_that_a_requirement_demands(catalogue: Catalogue) -> None:
