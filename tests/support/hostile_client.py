@@ -129,6 +129,18 @@ async def wrong_tokens(attacker: Attacker) -> None:
     await attacker.held(attacker.head("POST", "/mcp", *more, token=False))
 
 
+async def anonymous_pages(attacker: Attacker) -> None:
+    await attacker.held(attacker.head("GET", "/console/sign-in", "Connection: close", token=False))
+
+
+async def static_files(attacker: Attacker) -> None:
+    await attacker.held(attacker.head("GET", "/console/style.css", "Connection: close", token=False))
+
+
+async def health_checks(attacker: Attacker) -> None:
+    await attacker.held(attacker.head("GET", "/healthz", "Connection: close", token=False))
+
+
 async def sessions(attacker: Attacker) -> None:
     headers = {**MCP, "Authorization": f"Bearer {attacker.token}"}
     async with httpx2.AsyncClient(base_url=attacker.url, headers=headers, timeout=TIMEOUT) as client:
@@ -202,6 +214,9 @@ SCENARIOS: dict[str, tuple[Hostile, int]] = {
     "streams": (streams, 1000),
     "streams opened again": (streams_again, 1000),
     "wrong tokens": (wrong_tokens, 1000),
+    "sign-in pages": (anonymous_pages, 1000),
+    "static files": (static_files, 1000),
+    "health checks": (health_checks, 1000),
     "sessions": (sessions, 1000),
     "forms without a token": (forms, 1000),
     "bodies without a token": (bodies, 1000),

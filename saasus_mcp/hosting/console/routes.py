@@ -6,12 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
+from mimetypes import guess_type
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from saasus_mcp.common import timezones
@@ -355,5 +356,11 @@ class Console:
 
 
 async def _send_file(name: str, _: Request) -> Response:
+    return _static_file(name)
+
+
+@cache
+def _static_file(name: str) -> Response:
     """Return a static file. It is the same for everybody, so browsers may cache it."""
-    return FileResponse(STATIC_FOLDER / name, headers={**CONSOLE_HEADERS, "Cache-Control": "max-age=600"})
+    headers = {**CONSOLE_HEADERS, "Cache-Control": "max-age=600"}
+    return Response((STATIC_FOLDER / name).read_bytes(), headers=headers, media_type=guess_type(name)[0])

@@ -21,9 +21,9 @@ from saasus_mcp.hosting.auth.protected_resource import ProtectedResource
 from saasus_mcp.hosting.http.health import HealthEndpoints
 from saasus_mcp.hosting.http.mcp_transports import ProfileRouter, ProfileTransports, TransportKind
 from saasus_mcp.hosting.http.security_middleware import LOOPBACK_ORIGIN_PATTERN, Allowlist, SecurityMiddleware
+from saasus_mcp.hosting.limits.answer_pacing import AnswerPacer, AnswerPacingMiddleware
 from saasus_mcp.hosting.limits.concurrency import LIVENESS_PATH, READINESS_PATH, ConcurrencyLimiter
 from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections_needed
-from saasus_mcp.hosting.limits.refusals import RefusalMiddleware, RefusalPacer
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.raw_headers import has_header
@@ -41,12 +41,12 @@ EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
 
 @dataclass(frozen=True, slots=True)
 class HostedApp:
-    """The app, the limiter that drains it before it stops, the tracker of its connections, and the pacer of its refusals."""
+    """The app, the limiter that drains it before it stops, the tracker of its connections, and the pacer of its answers."""
 
     app: ASGIApp
     limiter: ConcurrencyLimiter
     connections: ConnectionTracker
-    refusals: RefusalPacer
+    pacer: AnswerPacer
 
 
 def build_app(
@@ -131,10 +131,12 @@ def _with_middleware(
 ) -> HostedApp:
     app.router.redirect_slashes = False  # a redirect would contain the address that a proxy sees
     limiter = ConcurrencyLimiter(app, limits, metrics)
-    pacer = RefusalPacer()
+    pacer = AnswerPacer()
     limiter.on_drain = [pacer.stop]
     secured = SecurityMiddleware(limiter, allowed, metrics.count_response, secure=public_url.startswith("https:"))
-    return HostedApp(RefusalMiddleware(secured, pacer), limiter, ConnectionTracker(connections_needed(limits)), pacer)
+    return HostedApp(
+        AnswerPacingMiddleware(secured, pacer), limiter, ConnectionTracker(connections_needed(limits)), pacer
+    )
 
 
 def _mcp_routes(endpoint: Callable[[TransportKind], ASGIApp]) -> list[Route]:

@@ -13,8 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from saasus_mcp.hosting.http.h11_connection import MAX_HEAD_BYTES, LimitedConnection
+from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, ConnectionTracker
-from saasus_mcp.hosting.limits.refusals import CONNECTION_KEY
 
 HEAD_SECONDS = 10.0
 """Time for the head of a request to arrive, on a new connection too."""

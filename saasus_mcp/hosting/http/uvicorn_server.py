@@ -183,7 +183,7 @@ def create_server(
         log_config=None,
         access_log=False,  # a query may contain what must not be in a log
         server_header=False,
-        proxy_headers=False,  # the client's address decides nothing but the queue of a refusal, so no proxy needs to be trusted
+        proxy_headers=False,  # the client's address decides nothing but the queue of an answer, so no proxy needs to be trusted
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(drain_seconds) + CLOSE_SECONDS,
         backlog=BACKLOG,

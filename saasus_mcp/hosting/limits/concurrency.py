@@ -41,7 +41,7 @@ CHECK_SECONDS = 0.1
 CLOSE_HEADER = {"Connection": "close"}
 # Not 503: a proxy or client would send the request again, and it may have been carried out.
 CANCELLED = (HTTPStatus.INTERNAL_SERVER_ERROR, message("hosting.request_cancelled"))
-EVICTED = (HTTPStatus.SERVICE_UNAVAILABLE, message("hosting.request_evicted"))
+EVICTED = (HTTPStatus.REQUEST_TIMEOUT, message("hosting.request_evicted"))
 LATE = (HTTPStatus.REQUEST_TIMEOUT, message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}"))
 """The response to a request that is ended before it is answered: status and text."""
 
@@ -165,7 +165,7 @@ def assign_principal(scope: Scope, principal: str) -> None:
     """
     state = scope.get("state", {})
     state[SHARE_KEY] = principal
-    state.pop(AUTHENTICATED_KEY, None)  # the refusal of a request above the share is one that waits
+    state.pop(AUTHENTICATED_KEY, None)  # the answer to a request above the share is one that waits
     if LIFETIME_KEY in scope:  # missing if the app is served without a ConcurrencyLimiter
         scope[LIFETIME_KEY].assign(principal)
     state[AUTHENTICATED_KEY] = True

@@ -1,4 +1,4 @@
-"""A caller whose requests are refused again and again waits for the refusals, and nobody else waits."""
+"""A caller who is not known, or above its share, waits for the answers if it asks again and again, and nobody else waits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import httpx2
 import pytest
 from anyio.abc import SocketStream
 from anyio.lowlevel import checkpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Scope
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller
 from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
-from saasus_mcp.hosting.limits import refusals
+from saasus_mcp.hosting.limits import answer_pacing
 from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY, assign_principal
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, SHARE_KEY
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
@@ -42,8 +45,8 @@ ALICE = {**MCP, "Authorization": "Bearer alice-token"}
 @pytest.fixture
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no refusal be answered after the first ones."""
-    monkeypatch.setattr(refusals, "REFUSALS", AT_ONCE)
-    monkeypatch.setattr(refusals, "REFUSAL_SECONDS", 10 * TIMEOUT)
+    monkeypatch.setattr(answer_pacing, "ANSWERS", AT_ONCE)
+    monkeypatch.setattr(answer_pacing, "ANSWER_SECONDS", 10 * TIMEOUT)
 
 
 async def _refused(url: str, stack: AsyncExitStack, count: int) -> list[SocketStream]:
@@ -58,7 +61,7 @@ async def _refused(url: str, stack: AsyncExitStack, count: int) -> list[SocketSt
 
 async def _wait_until_held(made: HostingServer, count: int) -> None:
     """Wait until so many refusals wait: none of them holds a place among the requests."""
-    while made.hosted.refusals.waiting != count:
+    while made.hosted.pacer.waiting != count:
         await checkpoint()
     assert made.metrics.requests.count == 0
 
@@ -76,7 +79,27 @@ async def test_refusals_beyond_the_first_wait_and_valid_tokens_and_health_checks
                 assert (await client.post("/mcp", json=INITIALIZE, headers=ALICE)).status_code == 200
                 assert (await client.get("/healthz")).status_code == 200
                 assert (await client.post("/mcp", content=b"{", headers=ALICE)).status_code == 400
-            assert made.hosted.refusals.waiting == 3
+            assert made.hosted.pacer.waiting == 3
+
+
+@pytest.mark.usefixtures("few_at_once")
+@pytest.mark.parametrize("status", [200, 303, 404])
+async def test_whatever_an_unknown_caller_is_answered_waits(catalogue: Catalogue, status: int) -> None:
+    async def page(_: Request) -> Response:
+        return Response("x", status)
+
+    async def failing(_: Request) -> Response:
+        return Response("x", 500)
+
+    made = build_server(catalogue, extra=[Route("/page", page), Route("/failing", failing)])
+    with anyio.fail_after(TIMEOUT):
+        async with made.serve() as url, AsyncExitStack() as stack, httpx2.AsyncClient(base_url=url) as client:
+            for _ in range(AT_ONCE):
+                assert (await client.get("/page")).status_code == status
+            stream = await stack.enter_async_context(await open_socket(url))
+            await stream.send(WRONG.replace(b"POST /mcp", b"GET /page"))
+            await _wait_until_held(made, 1)
+            assert (await client.get("/failing")).status_code == 500
 
 
 @pytest.mark.usefixtures("few_at_once")
@@ -116,7 +139,7 @@ async def test_a_valid_token_that_may_not_be_used_here_and_one_that_cannot_be_ch
             await _wait_until_held(made, 1)
             for token, status in {**dict.fromkeys(known, 403), "unchecked": 503}.items():
                 answer = await client.post("/mcp", json=INITIALIZE, headers={"Authorization": f"Bearer {token}"})
-                assert (answer.status_code, made.hosted.refusals.waiting) == (status, 1), token
+                assert (answer.status_code, made.hosted.pacer.waiting) == (status, 1), token
 
 
 def test_a_request_above_the_share_of_its_caller_is_no_longer_one_that_never_waits() -> None:
@@ -151,14 +174,14 @@ async def test_a_refusal_that_waits_keeps_nothing_of_its_body(catalogue: Catalog
 async def test_a_refusal_does_not_wait_longer_than_the_limit(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refusals, "MAX_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(answer_pacing, "MAX_WAIT_SECONDS", 0.0)
     made = build_server(catalogue)
     with anyio.fail_after(TIMEOUT):
         async with made.serve() as url, AsyncExitStack() as stack:
             streams = await _refused(url, stack, AT_ONCE + 3)
             for stream in streams[AT_ONCE:]:
                 assert (await stream.receive()).startswith(b"HTTP/1.1 401 ")
-            assert made.hosted.refusals.waiting == 0
+            assert made.hosted.pacer.waiting == 0
 
 
 @pytest.mark.usefixtures("few_at_once")
@@ -186,15 +209,15 @@ async def test_a_connection_whose_refusal_waits_gives_way_to_a_new_one(catalogue
             for _ in range(3):
                 await stack.enter_async_context(await open_socket(url))
             assert [_ async for _ in streams[AT_ONCE]] == []
-            assert made.hosted.refusals.waiting == 1
+            assert made.hosted.pacer.waiting == 1
 
 
 async def test_refusals_are_answered_in_turns_of_their_principals_and_addresses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(refusals, "REFUSALS", 1)
-    monkeypatch.setattr(refusals, "REFUSAL_SECONDS", 0.0)
-    pacer = refusals.RefusalPacer()
+    monkeypatch.setattr(answer_pacing, "ANSWERS", 1)
+    monkeypatch.setattr(answer_pacing, "ANSWER_SECONDS", 0.0)
+    pacer = answer_pacing.AnswerPacer()
     earlier = pacer._queue.take_free("the refusal before them")
     assert earlier is not None
     unknown = {"client": ("10.0.0.1", 1)}

@@ -1,8 +1,9 @@
-"""Answer refused requests of unknown callers at a limited rate, so that a caller who repeats them waits and the server does not work."""
+"""Answer unknown callers at a limited rate, so that one who repeats requests waits and the server does not work."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from http import HTTPStatus
@@ -18,11 +19,11 @@ from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
 
 CONNECTION_KEY = "saasus_mcp.connection"
 """The key of the HeldConnection in the state of a request."""
-REFUSALS, REFUSAL_SECONDS = 50, 0.5
-"""Refusals that are answered at once, and the seconds after which each lets the next one be: 100 in a second."""
+ANSWERS, ANSWER_SECONDS = 50, 0.5
+"""Answers that are sent at once, and the seconds after which each lets the next one be sent: 100 in a second."""
 
 MAX_WAIT_SECONDS = 5.0
-"""The longest wait of a refusal. Callers behind one proxy share a queue there, and a new one must soon be asked to sign in."""
+"""The longest wait of an answer. Callers behind one proxy share a queue there, and a new one must soon be asked to sign in."""
 
 
 class HeldConnection(Protocol):
@@ -33,34 +34,35 @@ class HeldConnection(Protocol):
         ...
 
 
-class RefusalPacer:
-    """Decides when a refusal is answered: at once if there are few, else in turns of the principals and addresses, and soon in any case.
+class AnswerPacer:
+    """Decides when an answer is sent: at once if there are few, else in turns of the principals and addresses, and soon in any case.
 
     An answer that waits holds a socket, which gives way to other ones, and no place among the requests.
     """
 
     def __init__(self) -> None:
-        self._queue = FairQueue(REFUSALS, REFUSALS)
+        self._queue = FairQueue(ANSWERS, ANSWERS)
         self._waiting: set[anyio.CancelScope] = set()
         self._stopped = False
 
     @property
     def waiting(self) -> int:
-        """Return how many refusals wait."""
+        """Return how many answers wait."""
         return len(self._waiting)
 
     async def wait(self, scope: Scope) -> None:
-        """Wait until a refusal may be answered, has waited long enough, its client has gone, or the server stops."""
+        """Wait until an answer may be sent, has waited long enough, its client has gone, or the server stops."""
         state = scope.get("state", {})
         key = state.get(SHARE_KEY) or (scope.get("client") or ("",))[0]
         slot = self._queue.take_free(key)
         if slot is None and not self._stopped:
             slot = await self._wait_for_slot(key, state.get(CONNECTION_KEY))
         if slot is not None:
-            asyncio.get_running_loop().call_later(REFUSAL_SECONDS, slot.release)
+            asyncio.get_running_loop().call_later(ANSWER_SECONDS, slot.release)
 
     async def _wait_for_slot(self, key: str, connection: HeldConnection | None) -> Slot | None:
-        with anyio.move_on_after(MAX_WAIT_SECONDS) as waiting:
+        longest = MAX_WAIT_SECONDS * random.uniform(0.5, 1)  # noqa: S311 - spreads the answers to requests that came together
+        with anyio.move_on_after(longest) as waiting:
             self._waiting.add(waiting)
             try:
                 if connection is None:
@@ -72,20 +74,20 @@ class RefusalPacer:
         return None
 
     def stop(self) -> None:
-        """Answer everything that waits, and from now on at once."""
+        """Send everything that waits, and from now on at once."""
         self._stopped = True
         for waiting in tuple(self._waiting):
             waiting.cancel()
 
 
-class RefusalMiddleware:
-    """Delays the refusals of requests whose principal is not known, or is above its share.
+class AnswerPacingMiddleware:
+    """Delays the answers to requests whose principal is not known, or is above its share.
 
-    A refusal is sent after the request has given up its place. Requests of known callers, health checks, and failures
+    An answer is sent after the request has given up its place. Answers to known callers, health checks, and failures
     of the server are never delayed.
     """
 
-    def __init__(self, app: ASGIApp, pacer: RefusalPacer) -> None:
+    def __init__(self, app: ASGIApp, pacer: AnswerPacer) -> None:
         self._app = app
         self._pacer = pacer
 
@@ -96,7 +98,7 @@ class RefusalMiddleware:
         held: list[AsgiMessage] = []
 
         async def send_or_hold(part: AsgiMessage) -> None:
-            if held or (part["type"] == "http.response.start" and _is_refusal(scope, part["status"])):
+            if held or (part["type"] == "http.response.start" and _is_for_unknown_caller(scope, part["status"])):
                 held.append(part)
             else:
                 await send(part)
@@ -108,6 +110,5 @@ class RefusalMiddleware:
             await send(part)
 
 
-def _is_refusal(scope: Scope, status: int) -> bool:
-    is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return is_clients and AUTHENTICATED_KEY not in scope.get("state", {})
+def _is_for_unknown_caller(scope: Scope, status: int) -> bool:
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR and AUTHENTICATED_KEY not in scope.get("state", {})
