@@ -110,6 +110,13 @@ def _is_other_variant(item: pytest.Item) -> bool:
     return bool(call.params[VARIANT] != choose_era(item.nodeid.replace(call.params[VARIANT], "")))
 
 
+def _module_markers(item: pytest.Item) -> list[str]:
+    """Return the marks that every test of a module gets."""
+    names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
+    is_slow = ENGINES & names or item.path.relative_to(TESTS).as_posix().startswith(SLOW_FOLDERS)
+    return [marker for marker, applies in (("process", STARTERS & names), ("slow", is_slow)) if applies]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests that can start processes. Leave out those of PostgreSQL without a server, and what only `--exhaustive` runs."""
     from tests.support.databases import SERVER  # noqa: PLC0415 - see pytest_configure
@@ -117,13 +124,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     by_name = any("::" in each for each in config.args)
     exhaustive = config.getoption("--exhaustive") or by_name
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
+    marked: dict[Path, list[str]] = {}
     for item in items:
-        names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
-        for marker, helpers in (("process", STARTERS), ("slow", ENGINES)):
-            if helpers & names:
-                item.add_marker(marker)
-        if item.path.relative_to(TESTS).as_posix().startswith(SLOW_FOLDERS):
-            item.add_marker("slow")
+        if item.path not in marked:
+            marked[item.path] = _module_markers(item)
+        for marker in marked[item.path]:
+            item.add_marker(marker)
         without_server = SERVER is None and item.get_closest_marker("postgresql")
         one_of_many = not exhaustive and (item.get_closest_marker("exhaustive") or _is_other_variant(item))
         (left_out if without_server or one_of_many else kept).append(item)

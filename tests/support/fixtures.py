@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,18 +37,18 @@ from tests.support import variants
 from tests.support.databases import BACKENDS, create_database, open_stores
 
 _NUMBERS = itertools.count()
+SERIALIZE_TOOL = ToolListCache._serialize
 SHARED_SECONDS = 10
 """How old the demonstration data of a sandbox may be at its start, if its clock is that of this computer."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _interrupts_are_heard() -> None:
+def _hear_interrupts() -> None:
     """Handle SIGINT. A suite that a shell started in the background ignores it, and so would every process that a test starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _shared_sql() -> Iterator[None]:
     """Compile each statement once for all SQLite databases, and copy the tables of stores: nearly all of a short-lived one."""
     model = sqlite.create_memory_engine()
@@ -98,7 +98,7 @@ def _shared_sql() -> Iterator[None]:
     model.dispose()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _absent_module_is_known() -> Iterator[None]:
     """Search once for what httpx2 tries to import for each request to an application: half a millisecond where it is not there."""
     with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +107,7 @@ def _absent_module_is_known() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _shared_certificates() -> Iterator[None]:
     """Read the system's certificates once, not for each client: that takes 40 ms."""
     read, contexts = httpcore2.default_ssl_context, dict[tuple[str | None, ...], ssl.SSLContext]()
@@ -123,10 +123,10 @@ def _shared_certificates() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _shared_tools() -> Iterator[Callable[..., dict[str, Any]]]:
-    """Serialize the tool of an operation once, not for each server: all of them take 20 ms. Return what serializes it."""
-    serialize, shared = ToolListCache._serialize, dict[tuple[Operation, str, str], dict[str, Any]]()
+@contextmanager
+def _shared_tools() -> Iterator[None]:
+    """Serialize the tool of an operation once, not for each server: all of them take 20 ms."""
+    serialize, shared = SERIALIZE_TOOL, dict[tuple[Operation, str, str], dict[str, Any]]()
 
     def share(cache: ToolListCache, tool: BuiltinTool | Operation, version: str, *, apps: bool) -> dict[str, Any]:
         if apps or isinstance(tool, BuiltinTool):
@@ -138,16 +138,16 @@ def _shared_tools() -> Iterator[Callable[..., dict[str, Any]]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ToolListCache, "_serialize", share)
-        yield serialize
+        yield
 
 
 @pytest.fixture
-def unshared_tools(_shared_tools: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def unshared_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serialize tools as the product does, for tests of that."""
-    monkeypatch.setattr(ToolListCache, "_serialize", _shared_tools)
+    monkeypatch.setattr(ToolListCache, "_serialize", SERIALIZE_TOOL)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _shared_demonstration() -> Iterator[None]:
     """Make the routes and the data of the sandbox once, not for each sandbox: that takes 7 ms. A record never changes in place."""
     plant, find_behaviours = lru_cache(maxsize=4)(seed.plant_demonstration), cache(behaviours.behaviours_by_operation)
@@ -176,8 +176,8 @@ def exhaustive(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--exhaustive"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _whole_walks(exhaustive: bool) -> Iterator[None]:
+@contextmanager
+def _whole_walks(*, exhaustive: bool) -> Iterator[None]:
     """Walk over all operations, not over a sample of them, with `--exhaustive`."""
     with pytest.MonkeyPatch.context() as patch:
         if exhaustive:
@@ -224,7 +224,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         yield until.enter_context(closing(opened.open_saas(f"saas-{secrets.token_hex(6)}")))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Stop the engine of jobs without its wait of up to a second. Copy its SQLite tables, and compile its statements once."""
     configure, model = engine_storage.engine_configuration, create_engine("sqlite://")
@@ -254,11 +254,28 @@ def _job_tables(model: Path) -> bytes:
     return model.read_bytes()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _no_waiting() -> Iterator[None]:
     """Retry at once, as often as in production."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory, exhaustive: bool) -> Iterator[None]:
+    """Prepare once what the product would for each test. This is one fixture, since pytest looks at each one for each test."""
+    _hear_interrupts()
+    with (
+        _shared_sql(),
+        _absent_module_is_known(),
+        _shared_certificates(),
+        _shared_tools(),
+        _shared_demonstration(),
+        _whole_walks(exhaustive=exhaustive),
+        _quick_jobs(tmp_path_factory),
+        _no_waiting(),
+    ):
         yield
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import json
+import multiprocessing.util
 import os
 import pkgutil
 import runpy
@@ -19,15 +20,20 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 LARGEST_REQUEST = 1 << 17
 NOT_PRELOADED = ("__main__", "catalog.compile", "picture", "png_chart", "thread_transport")
 """Parts of names of modules that other systems need, or whose libraries start threads, which a fork would not copy."""
+WORKER = "spawn_main"
+"""The name of a process that its supervisor would spawn."""
 LIBRARIES = (
     "anyio._backends._asyncio",
     "anyio.from_thread",
@@ -135,8 +141,58 @@ def preload_product() -> None:
     load_catalogue().decode_all()
 
 
+def fork_workers() -> None:
+    """Fork a worker process that this process spawns. It gets the open files that a new interpreter would, and nothing else."""
+    spawn = multiprocessing.util.spawnv_passfds
+
+    def fork(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        if args[-1] != "--multiprocessing-fork":
+            return spawn(path, args, passfds)
+        pid = os.fork()
+        if not pid:
+            become_worker(str(args[-2]), {*passfds, 0, 1, 2})
+        return pid
+
+    multiprocessing.util.spawnv_passfds = fork
+
+
+def become_worker(program: str, passed: set[int]) -> NoReturn:
+    """Run the program of a spawned worker, in a fork. Never return to what the parent was doing, whose objects must not be freed."""
+    from prometheus_client import values  # noqa: PLC0415 - not in the server of libraries
+
+    gc.freeze()
+    atexit._clear()
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    for opened in {int(each.name) for each in Path("/proc/self/fd").iterdir()} - passed:
+        with suppress(OSError):
+            os.close(opened)
+    values.ValueClass = _count_where_told(cache(values.get_value_class))
+    Path("/proc/self/comm").write_text(WORKER, encoding="ascii")
+    sys.argv, status = ["-c", "--multiprocessing-fork"], 1
+    try:
+        exec(program)  # noqa: S102 - that of multiprocessing
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+    leave(status)
+
+
+def _count_where_told(choose: Callable[[], Callable[..., Any]]) -> Any:
+    """Return what makes the values of metrics. The library chose when it was imported, before the worker sets its variable."""
+
+    def make_value(*given: Any, **named: Any) -> Any:
+        return choose()(*given, **named)
+
+    return make_value
+
+
 def run(request: dict[str, Any]) -> int:
     """Run a module as `python -m` does. Return the exit status."""
+    fork_workers()
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
@@ -172,8 +228,12 @@ def main() -> None:
         request = ForkServer(control).serve()
     if request is None:
         return
-    status = run(request)
-    threading._shutdown()  # type: ignore[attr-defined] # what the interpreter does at its end, except to free all modules
+    leave(run(request))
+
+
+def leave(status: int) -> NoReturn:
+    """End as the interpreter does, except that no module is freed."""
+    threading._shutdown()  # type: ignore[attr-defined] # as above
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):

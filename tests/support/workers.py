@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 
+from tests.support.fork_server import WORKER
 from tests.support.processes import TIMEOUT
 
 
@@ -16,10 +17,12 @@ def worker_pids(supervisor: int) -> list[int]:
         if entry.name.isdigit():
             try:
                 status = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-                command = (entry / "cmdline").read_bytes()
+                names = (entry / "cmdline").read_bytes() + (
+                    entry / "comm"
+                ).read_bytes()  # a new interpreter's, a fork's
             except OSError:  # it has ended meanwhile
                 continue
-            if int(status[1]) == supervisor and status[0] != "Z" and b"spawn_main" in command:
+            if int(status[1]) == supervisor and status[0] != "Z" and WORKER.encode() in names:
                 found.append(int(entry.name))
     return sorted(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uvicorn import _subprocess
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from saasus_mcp.hosting.http import supervisor, worker_process
 from saasus_mcp.hosting.http.supervisor import Supervisor
 from saasus_mcp.hosting.http.worker_process import Work, Worker, WorkerProcess
-from tests.support.processes import TIMEOUT
+from tests.support.processes import FORKING, TIMEOUT
 
 pytestmark = [
     pytest.mark.process,
@@ -59,6 +61,17 @@ def own_signals() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fork_workers() -> Iterator[None]:
+    """Fork workers from a process that has imported this module, where tests fork: to spawn one takes half a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        if FORKING:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload([__name__])
+            patch.setattr(_subprocess, "spawn", context)
+        yield
 
 
 @pytest.fixture
