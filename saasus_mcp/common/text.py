@@ -25,13 +25,21 @@ SWITCH_WORDS: Mapping[str, bool] = {
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of invisible characters: control, format (bidirectional marks, tags, zero widths), surrogates, line
 and paragraph separators."""
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and marks without ink."""
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\uffa0\ufff0-\ufff8"
+    "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
+"""Letters, marks and unassigned characters without ink (Unicode: Default_Ignorable_Code_Point, and blank symbols)."""
 MARK = "\N{REPLACEMENT CHARACTER}"
 LINE_BREAK = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
-_SELECTORS = re.compile("(?<=[\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
-"""Variation selectors after the one that a character may have. They are invisible and can encode a hidden text."""
+_SELECTORS = re.compile(
+    "(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
+    "(?<![#*0-9\xa9\xae\u2000-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff](?=[\ufe0e\ufe0f]))"
+    "[\ufe00-\ufe0f\U000e0100-\U000e01ef]+"
+)
+"""Variation selectors, but for one after an ideograph, and one for text or colour after a symbol. Others are invisible, make a name that
+looks like another, and can encode a hidden text."""
 _STACKED = re.compile(
     "(?<=[{0}]{{4}})[{0}]+".format(
         "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u093c-\u094d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
@@ -43,6 +51,18 @@ _QUOTES: Mapping[Language, tuple[str, str]] = {"en": ("“", "”"), "ja": ("「
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u02ba\u02ee'
 _CORNER = "「」\uff62\uff63\ufe41\ufe42"
 _INNER_QUOTES = str.maketrans(_DOUBLE + _CORNER, "'" * len(_DOUBLE) + "『』" * (len(_CORNER) // 2))
+_SPACES = re.compile(r"\s{5,}")
+"""Spaces that would move what follows to the next line of a dialog."""
+_LOOKALIKES = str.maketrans(
+    "一二八力口夕工千卜才匕厶又へべぺり\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2500ー",
+    "-ニハカロタエチトオヒムヌヘベペリ" + "-" * 9,
+    "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))),
+)
+"""Kanji, kana and dashes that are drawn alike, each with the one that stands for it; variation selectors are left out."""
+MARKUP = {"<": "‹", ">": "›", "`": "'", "*": "＊", "\\": "＼", "~": "∼"}  # noqa: RUF001 - that no client interprets
+"""Marks of Markdown and HTML within a line, each with a look-alike."""
+_MARKUP = str.maketrans(MARKUP)
+_ENTITY = re.compile(r"&(?=#?\w{1,31};)")
 _UNSUPPORTED = re.compile("[\0\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@/+-]{1,200}")
 
@@ -51,14 +71,14 @@ def visible_text(text: str, mark: str = MARK) -> str:
     """Replace each invisible character, and each mark that would cover other lines, by `mark`. Keep line breaks and tabs."""
     if not text.isascii():
         text = _STACKED.sub(lambda run: mark * len(run[0]), _SELECTORS.sub(lambda run: mark * len(run[0]), text))
-    if text.isprintable() and _BLANK.isdisjoint(text):
+    if text.isprintable() and _BLANK.search(text) is None:
         return text
     return "".join(mark if _is_invisible(character) else character for character in text)
 
 
 def escape_invisible(document: str) -> str:
     """Return a JSON document with the same values in which every invisible character is an escape."""
-    if document.isprintable() and _BLANK.isdisjoint(document) and _SELECTORS.search(document) is None:
+    if document.isprintable() and _BLANK.search(document) is None and _SELECTORS.search(document) is None:
         return document
     document = _SELECTORS.sub(lambda run: "".join(map(_json_escape, run[0])), document)
     return "".join(_json_escape(each) if _is_invisible(each) else each for each in document)
@@ -69,7 +89,9 @@ def _json_escape(character: str) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    return character not in "\n\t" and (character in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES)
+    return character not in "\n\t" and (
+        _BLANK.match(character) is not None or unicodedata.category(character) in _HIDDEN_CATEGORIES
+    )
 
 
 def read_switch(text: str) -> bool | None:
@@ -80,6 +102,11 @@ def read_switch(text: str) -> bool | None:
 def fold_name(name: str) -> str:
     """Return one form for all spellings of a name that readers take for the same: case, width and forms of characters."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def fold_lookalikes(name: str) -> str:
+    """Return one form for all names that look the same, as 力 and カ do. Spaces do not count, nor do dashes of other kinds."""
+    return "".join(fold_name(name).translate(_LOOKALIKES).split())
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3, similarity: float = 0.6) -> tuple[str, ...]:
@@ -112,9 +139,15 @@ def plain_text(text: str) -> str:
 
 
 def one_line(text: str, longest: int = MAX_QUOTED) -> str:
-    """Return the text on one line and bounded, with line breaks shown as arrows and invisible characters replaced."""
+    """Return the text on one line and bounded: line breaks as arrows, many spaces as their number, invisible characters replaced."""
     cut = text if len(text) <= longest else text[:longest] + "…"
-    return visible_text(re.sub("\r\n|\r|\n", LINE_BREAK, cut)).replace("\t", " ")
+    line = visible_text(re.sub("\r\n|\r|\n", LINE_BREAK, cut)).replace("\t", " ")
+    return _SPACES.sub(lambda run: f"␣\N{MULTIPLICATION SIGN}{len(run[0])} ", line)
+
+
+def inert_markup(text: str) -> str:
+    """Return the text with look-alikes for what a client that shows Markdown or HTML would hide, strike out or make a link of."""
+    return _ENTITY.sub("＆", text.replace("](", "］(").translate(_MARKUP))  # noqa: RUF001 - as above
 
 
 def escape_quotes(text: str) -> str:

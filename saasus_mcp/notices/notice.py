@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from saasus_mcp.common.text import one_line
+from saasus_mcp.common.text import MARKUP, one_line
 from saasus_mcp.store.notice_records import NoticeKind
 
 MAX_TITLE, MAX_LINE = 300, 300
 _MENTION = re.compile(r"(?<![A-Za-z0-9._%+-])@")
 """The start of a mention such as @all, and not the middle of an e-mail address."""
-_LOOKALIKES = {"<": "‹", ">": "›", "[": "［", "]": "］", "`": "'", "*": "＊", "|": "｜", "\\": "＼"}  # noqa: RUF001 - that no client interprets
-_INERT = str.maketrans(_LOOKALIKES)
+_INERT = str.maketrans({**MARKUP, "[": "［", "]": "］", "|": "｜"})  # noqa: RUF001 - that no client interprets
 _SCHEME = re.compile(r"(?i)(?<![a-z0-9])(mailto|tel|sms|callto|skype|sips?|xmpp|facetime|file):(?=\S)|:(?=//)")
 """The colon of an address: with a scheme that clients link without slashes, or before two slashes."""
 _ADDRESS = r"(?<![\w.@/:%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?!\.?[\w/:?#@-])"

@@ -51,15 +51,31 @@ def test_a_plain_word_needs_no_quotation_marks(text: str, shown: str) -> None:
     assert quote_name(text) == shown
 
 
-@pytest.mark.parametrize("blank", ["\u3164", "\uffa0", "\u115f", "\u1160", "\u034f", "\u2800"], ids=ascii)
+IGNORABLE = (0x180B, 0x180F, 0x2065, 0xFFF0, 0xE0000, 0xE0080, 0xE01F0, 0xE0FFF)
+"""Default_Ignorable_Code_Point that have no category of invisible characters."""
+BLANK = ("\u3164", "\uffa0", "\u115f", "\u1160", "\u034f", "\u2800", "\U00013441", "\U00016fe4", "\U0001d159")
+
+
+@pytest.mark.parametrize("blank", [*BLANK, *map(chr, IGNORABLE)], ids=ascii)
 def test_letters_that_are_drawn_as_nothing_are_made_visible(blank: str) -> None:
     assert visible_text(f"a{blank}b") == f"a{MARK}b"
     assert clean_name(blank * 3) == ""
 
 
 def test_variation_selectors_show_a_letters_form_and_cannot_spell_out_a_message() -> None:
-    assert visible_text("葛\U000e0100城 ❤\ufe0f") == "葛\U000e0100城 ❤\ufe0f"
-    assert visible_text("a\U000e0100\U000e0148\U000e0169\ufe01b") == f"a\U000e0100{MARK * 3}b"
+    for ordinary in ("葛\U000e0100城 ❤\ufe0f", "1\ufe0f\u20e3", "©\ufe0e", "\U0001f3e2\ufe0f"):
+        assert visible_text(ordinary) == ordinary
+    assert visible_text("葛\U000e0100\U000e0148\U000e0169\ufe01城") == f"葛\U000e0100{MARK * 3}城"
+    for letter in "aZ7é カ한Ж":
+        assert visible_text(f"{letter}\ufe00{letter}\U000e0101") == f"{letter}{MARK}" * 2, (
+            "another name that looks the same"
+        )
+    assert visible_text("❤\ufe00❤\U000e0101") == f"❤{MARK}" * 2
+
+
+@pytest.mark.parametrize("space", [" ", "\t", "\u00a0", "\u2003", "\u3000", "\u1680", "\u205f"], ids=ascii)
+def test_spaces_in_a_name_move_nothing_to_the_next_line(space: str) -> None:
+    assert one_line(f"Acme{space * 70}Can be undone: yes", 200) == "Acme␣×70 Can be undone: yes"
 
 
 def test_a_line_is_bounded_and_shows_where_it_broke() -> None:

@@ -12,10 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.text import quote_name
+from saasus_mcp.common.text import inert_markup, quote_name
 from saasus_mcp.permissions.inspection.impact import Impact, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.target import ReadResult, TargetSnapshot, clean_name, encode_snapshot
+from saasus_mcp.permissions.inspection.target import (
+    ReadResult,
+    TargetSnapshot,
+    clean_name,
+    encode_snapshot,
+    names_match,
+)
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
@@ -73,3 +79,14 @@ def test_no_text_adds_a_line_or_a_word_to_a_question(language: Any, text: str) -
 @pytest.mark.parametrize("text", SPOKEN)
 def test_a_text_that_speaks_like_a_question_stays_in_its_quotation(language: Any, text: str) -> None:
     assert frame(asked(text, language)) == frame(asked("x y", language))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(
+    "text", ["a<!--", "-->b", "a [b](http://c '", "![a](b)", "~~a", "a ` b", "**a", "a&#8238;b&lt;", "a\\"]
+)
+def test_no_text_is_hidden_or_a_link_where_a_client_shows_markdown_or_html(language: Any, text: str) -> None:
+    shown = asked(text, language)
+    assert re.search(r"[<>`*~\\]|\]\(|&#?\w+;", shown) is None
+    assert names_match(text, clean_name(text))
+    assert names_match(inert_markup(text), clean_name(text)), "typed as it is shown"

@@ -25,16 +25,18 @@ def tenants(**names: str) -> dict[str, Any]:
     return {"tenants": [{"id": identifier, "name": name} for identifier, name in names.items()]}
 
 
-async def question(catalogue: Catalogue, store: Store, listed: Any, policy: Policy = PRESETS["guarded"]) -> str:
-    api = StubApi(catalogue, answers={"auth.GetTenant": {"id": "t1", "name": NAME}, "auth.GetTenants": listed})
+async def question(
+    catalogue: Catalogue, store: Store, listed: Any, policy: Policy = PRESETS["guarded"], name: str = NAME
+) -> str:
+    api = StubApi(catalogue, answers={"auth.GetTenant": {"id": "t1", "name": name}, "auth.GetTenants": listed})
     answer = await build_pipeline(api, store, policy).run(Call("auth_delete_tenant", {"tenant_id": "t1"}, PRINCIPAL))
     assert isinstance(answer, ToolAnswer)
     assert "saasus-mcp approve" in answer.text
     return answer.text
 
 
-def warning(count: int) -> str:
-    return message("question.namesakes.tenant", name=Quoted(NAME), count=count, id="t1").text("en")
+def warning(count: int, name: str = NAME) -> str:
+    return message("question.namesakes.tenant", name=Quoted(name), count=count, id="t1").text("en")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,14 @@ async def test_a_question_says_which_of_several_tenants_with_one_name_is_meant(
     catalogue: Catalogue, store: Store, listed: Any, count: int
 ) -> None:
     assert warning(count) in await question(catalogue, store, listed)
+
+
+@pytest.mark.parametrize("other", ["二コ力ード", "ニコカ─ド", "ニコ\u200bカ ード", "ﾆｺｶｰﾄﾞ"], ids=ascii)
+async def test_a_name_in_letters_that_look_alike_counts_as_the_same(
+    catalogue: Catalogue, store: Store, other: str
+) -> None:
+    name = "ニコカード"
+    assert warning(1, name) in await question(catalogue, store, tenants(t1=name, t2=other), name=name)
 
 
 @pytest.mark.parametrize(

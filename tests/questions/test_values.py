@@ -162,7 +162,7 @@ def test_the_prices_of_a_plan_are_reported_with_their_units() -> None:
         }
     ]
     value = VALUES.make(raw, field("prices"), "prices")
-    assert format_value(value, JA) == "基本料 9,800円/月、calls 2円/単位"
+    assert format_value(value, JA) == "「基本料」 9,800円/月、「calls」 2円/単位"
 
 
 @pytest.mark.parametrize(
@@ -185,4 +185,4 @@ def test_a_file_is_shown_by_its_text_or_by_its_size_and_digest(
 
 def test_a_count_of_zero_is_no_usage() -> None:
     raw = [{"display_name": "APIコール", "count": 33036}, {"display_name": "受注", "count": 0}]
-    assert format_value(VALUES.make(raw, field("usage"), "usage"), JA) == "APIコール 33,036"
+    assert format_value(VALUES.make(raw, field("usage"), "usage"), JA) == "「APIコール」 33,036"

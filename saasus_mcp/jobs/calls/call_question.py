@@ -12,7 +12,7 @@ from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message, one_of
-from saasus_mcp.common.text import fold_name
+from saasus_mcp.common.text import fold_lookalikes
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
 from saasus_mcp.jobs.question_values import fixed_text, name_text, people_count, value_list
@@ -281,8 +281,8 @@ def _shared_names(listed: Sequence[ListedCall]) -> frozenset[str]:
     """Return the names that several targets have, as readers see them."""
     ids: dict[str, set[str]] = defaultdict(set)
     for each in listed:
-        ids[fold_name(each.target)].add(_target_id(each))
-    return frozenset(each.target for each in listed if len(ids[fold_name(each.target)]) > 1)
+        ids[fold_lookalikes(each.target)].add(_target_id(each))
+    return frozenset(each.target for each in listed if len(ids[fold_lookalikes(each.target)]) > 1)
 
 
 def _target_id(call: ListedCall) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
-from saasus_mcp.common.text import escape_quotes, fold_name, visible_text
+from saasus_mcp.common.text import escape_quotes, fold_name, inert_markup, visible_text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.difference import FieldChange, differing_parts
 from saasus_mcp.permissions.operation_call import OperationCall
@@ -110,8 +110,8 @@ def target_name(call: OperationCall, saas_id: str, name: object) -> str:
 
 
 def names_match(typed: str, name: str) -> bool:
-    """Return whether the typed text is the shown name. Quotation marks may differ."""
-    return escape_quotes(clean_name(typed)) == escape_quotes(name)
+    """Return whether the typed text is the name, or the name as a question shows it."""
+    return inert_markup(escape_quotes(clean_name(typed))) == inert_markup(escape_quotes(name))
 
 
 def target_identity(call: OperationCall) -> str:

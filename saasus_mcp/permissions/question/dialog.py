@@ -1,10 +1,10 @@
-"""Questions as plain text, for a client's dialog and for the model."""
+"""Questions as plain text, for a client's dialog and for the model. Some clients show it as Markdown or HTML, so it has no marks of these."""
 
 from __future__ import annotations
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
-from saasus_mcp.common.text import Quoted, one_line
+from saasus_mcp.common.text import Quoted, inert_markup, one_line
 from saasus_mcp.permissions.question.content import MARKS, Change, Fact, Question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value, join_sentences
 from saasus_mcp.permissions.question.layout import DialogLine, dialog_lines
@@ -12,12 +12,13 @@ from saasus_mcp.permissions.question.layout import DialogLine, dialog_lines
 
 def render_dialog(question: Question, reader: Reader) -> str:
     """Return at most twelve lines, the last of which says how to agree."""
-    return "\n".join(render_line(line, question, reader) for line in dialog_lines(question))
+    return "\n".join(inert_markup(render_line(line, question, reader)) for line in dialog_lines(question))
 
 
 def render_for_model(question: Question, reader: Reader) -> str:
     """Return the question for the model, without how to agree."""
-    return "\n".join(render_line(line, question, reader) for line in dialog_lines(question) if line.role != "agree")
+    lines = (line for line in dialog_lines(question) if line.role != "agree")
+    return "\n".join(inert_markup(render_line(line, question, reader)) for line in lines)
 
 
 def render_line(line: DialogLine, question: Question, reader: Reader) -> str:

@@ -16,7 +16,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import Quoted, fold_name
+from saasus_mcp.common.text import Quoted, fold_lookalikes
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE
 from saasus_mcp.permissions.inspection.target import ApiReader, clean_name
 from saasus_mcp.permissions.question.builder import QuestionInput
@@ -134,7 +134,7 @@ class _NamedItems:
 
     def add(self, item: Mapping[str, Any], among: NameList) -> None:
         name = clean_name(next((item[field] for field in among.name if item.get(field)), ""))
-        self._spelt[fold_name(name)] += 1
+        self._spelt[fold_lookalikes(name)] += 1
         for id_ in {str(item.get(among.id)), str(item.get("id"))}:
             self._by_id.setdefault(id_, []).append(len(self._named))
         self._named.append((str(item.get(among.id)), name))
@@ -142,5 +142,5 @@ class _NamedItems:
     def namesakes_of(self, ids: AbstractSet[str]) -> list[tuple[str, str, int]]:
         """Return id and name of the items with one of these ids, in the order of the list, and how many others have the name."""
         numbers = sorted({number for id_ in ids for number in self._by_id.get(id_, ())})
-        named = [(*self._named[number], self._spelt[fold_name(self._named[number][1])] - 1) for number in numbers]
+        named = [(*self._named[number], self._spelt[fold_lookalikes(self._named[number][1])] - 1) for number in numbers]
         return [each for each in named if each[1] and each[2]]

@@ -188,12 +188,6 @@ def _is_finite(number: float) -> bool:
     return isinstance(number, int) or math.isfinite(number)  # an integer may be too large for a float
 
 
-def make_label(name: object) -> Text:
-    """Return a name of the API as a label."""
-    said = one_line(str(name), MAX_LABEL_LENGTH)
-    return Text(said, said)
-
-
 def make_quoted_label(name: object) -> Text:
     """Return a name of the API as a quoted label."""
     said = one_line(str(name), MAX_LABEL_LENGTH)
@@ -246,7 +240,7 @@ def _prices(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any])
     for menu in raw if isinstance(raw, list) else []:
         for unit in (menu.get("units") or []) if isinstance(menu, dict) else []:
             if isinstance(unit, dict):
-                name = make_label(unit.get("display_name") or unit.get("name") or "")
+                name = make_quoted_label(unit.get("display_name") or unit.get("name") or "")
                 items += [LabelledValue(name, make_price(unit))]
     return values.make_list(items)
 
@@ -266,7 +260,7 @@ def _usage(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) 
         if isinstance(row, dict) and row.get("count"):
             name = next((row[key] for key in ("display_name", "name", "metering_unit_name") if row.get(key)), "")
             unit = values.resolve("meter", row["metering_unit_name"]) if row.get("metering_unit_name") else None
-            said = make_label(getattr(unit, "name", "") or name)
+            said = make_quoted_label(getattr(unit, "name", "") or name)
             items.append(LabelledValue(said, make_quantity(row["count"])))
     return values.make_list(items)
 
