@@ -17,6 +17,12 @@ from saasus_mcp.common.text import MARK
 MAX_DEPTH = 100
 _TOO_DEEP = "nested too deeply"
 _SURROGATE_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+_TAG_BYTES = re.compile(rb"\xf3\xa0[\x80-\x83]")
+"""The beginning of a tag in UTF-8."""
+_TAGS = re.compile(
+    "(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)|[\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
+"""A flag of a region, such as Scotland's; or a tag elsewhere. Nobody sees tags, but a model reads them as letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class ParsedBody:
 def parse_body(raw: bytes) -> ParsedBody:
     """Return the content of a body.
 
-    Lone surrogates and NUL characters are replaced. Numbers that JSON cannot represent become text.
+    Lone surrogates, NUL characters and hidden tags are replaced. Numbers that JSON cannot represent become text.
 
     Raises:
         ValueError: the body is not JSON, or is nested too deeply.
@@ -71,11 +77,11 @@ def check_depth(value: Any) -> None:
 
 
 def _may_need_replacing(raw: bytes) -> bool:
-    """Look for lone surrogates and NULs: escaped, in UTF-8 or, by its NUL bytes, in another encoding.
+    """Look for lone surrogates, NULs and tags: escaped, in UTF-8 or, by its NUL bytes, in another encoding.
 
     Copying a value takes longer than parsing it, so a body without them is not copied.
     """
-    return b"\0" in raw or b"\xed" in raw or _SURROGATE_ESCAPE.search(raw) is not None
+    return b"\0" in raw or b"\xed" in raw or any(each.search(raw) for each in (_SURROGATE_ESCAPE, _TAG_BYTES))
 
 
 def _finite(text: str) -> float | str:
@@ -85,8 +91,11 @@ def _finite(text: str) -> float | str:
 
 
 def _replace_unsupported(value: Any) -> Any:
-    """Replace lone surrogates, which UTF-8 cannot represent, and NUL, at which CEL expressions end a text."""
-    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", MARK) if isinstance(value, str) else value
+    """Replace lone surrogates, which UTF-8 cannot represent, NUL, at which CEL expressions end a text, and hidden tags."""
+    if not isinstance(value, str):
+        return value
+    text = value.encode("utf-8", "replace").decode("utf-8").replace("\0", MARK)
+    return _TAGS.sub(lambda found: found[1] or MARK, text)
 
 
 def refuse_constant(name: str) -> Any:

@@ -21,7 +21,7 @@ MAX_CELL_LENGTH = 2_000
 """Characters of a cell or of a column's name."""
 MAX_EMAIL_LENGTH = 254
 """Characters of an address (RFC 5321 allows a path 256, with the angle brackets)."""
-EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
+EMAIL_PATTERN = re.compile(r"[^@\s<>,;:()]+@[^@\s.<>,;:()]+(?:\.[^@\s.<>,;:()]+)+")
 SIGN_IN_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,50}")
 Record = Mapping[str, Any]
 T = TypeVar("T")

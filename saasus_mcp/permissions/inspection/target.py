@@ -104,7 +104,9 @@ def _without_middle(text: str, longest: int) -> str:
 
 def target_name(call: OperationCall, saas_id: str, name: object) -> str:
     """Return the text to type for a target: its name; without one, its id; without a single target, the SaaS id."""
-    shown = [argument for argument in call.operation.path_parameters if argument not in call.operation.secret_inputs]
+    operation, target = call.operation, call.operation.effects.target
+    identifying = (target.identifying if target is not None else ()) or operation.path_parameters
+    shown = [argument for argument in identifying if argument not in operation.secret_inputs]
     ids = [clean_name(call.arguments[argument]) for argument in shown if argument in call.arguments]
     return clean_name(name) or next((text for text in reversed(ids) if text), "") or clean_name(saas_id)
 

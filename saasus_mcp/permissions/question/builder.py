@@ -287,10 +287,15 @@ class _Builder:
         return tuple(replace(change, lead=change in led) for change in changes)
 
     def _hidden(self) -> set[str]:
-        """Return the fields for the details only. A change that a metric shows is listed as sent if there is no comparison."""
-        recipe = self.asked.operation.effects.diff
-        told = recipe.now if recipe is not None and self.asked.inspection.before is None else {}
-        return set(self.row.hide) - set(told)
+        """Return the fields for the details only. A change that a metric shows is listed as sent if there is no comparison, and
+        so are the ids of a target that could not be read.
+        """
+        operation, inspection = self.asked.operation, self.asked.inspection
+        recipe, target = operation.effects.diff, operation.effects.target
+        told = set(recipe.now) if recipe is not None and inspection.before is None else set()
+        if target is not None and inspection.snapshot.read_error:
+            told.update(operation.path_parameters, target.identifying)
+        return set(self.row.hide) - told
 
     def _unseen(self) -> set[str]:
         """Return the metrics of an unreadable target, which one warning covers."""

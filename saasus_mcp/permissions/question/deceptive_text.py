@@ -16,7 +16,7 @@ from saasus_mcp.permissions.question.layout import fit_dialog
 
 MAX_NAME, MAX_WORD, MAX_LETTERS = 400, 60, 4
 """Characters of a name, characters of a word that the warning repeats, and letters that it names."""
-_FOREIGN = re.compile("[\u0250-\u2fff\ua4d0-\uabff\ufb00-\ufdff\ufe70-\ufefc\U00010000-\U0001ffff]")
+_FOREIGN = re.compile("[\u0250-\u1fff\u2070-\u2fff\ua4d0-\uabff\ufb00-\ufdff\ufe70-\ufefc\U00010000-\U0001ffff]")
 """Characters that are neither Latin nor East Asian: most texts have none, and are not looked at further."""
 _ESCAPED_CONTROL = re.compile(r"\\(?:u00[01]|[bf])")
 """A control character in JSON, other than a line break or a tab."""

@@ -32,6 +32,10 @@ NO_ADDRESSES = (
     "Taro <taro@example.jp>",
     "a@example.jp, b@example.jp",
     "taro@example",
+    "ta\u200bro@example.jp",
+    "taro@example.jp\u2028",
+    "taro@\uff45xample.jp",
+    "taro@example\u3002jp",
 )
 
 

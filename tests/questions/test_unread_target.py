@@ -1,0 +1,59 @@
+"""Where the target could not be read, a question shows every id that says what the call is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import Operation, load_catalogue
+from saasus_mcp.permissions.inspection.inspect import CallInspector
+from saasus_mcp.permissions.inspection.target import ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.dialog import render_dialog, render_line
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import all_lines
+from tests.support.arguments import complete_arguments
+from tests.support.pipeline import PLACE
+
+
+def ids(operation: Operation) -> list[str]:
+    """Return the arguments that say which target is meant."""
+    target = operation.effects.target
+    named = dict.fromkeys((*operation.path_parameters, *(target.identifying if target is not None else ())))
+    return [
+        name
+        for name in named
+        if operation.input_schema["properties"][name].get("type") == "string" and name not in operation.secret_inputs
+    ]
+
+
+CASES = [
+    pytest.param(operation, name, id=f"{operation.tool}-{name}")
+    for operation in load_catalogue()
+    if not operation.reads and operation.effects.target is not None and operation.effects.target.read is not None
+    for name in ids(operation)
+]
+
+
+async def unread(_key: str, _args: Mapping[str, Any]) -> ReadResult:
+    return ReadResult(read_error="not_allowed")
+
+
+async def ask(operation: Operation, arguments: Mapping[str, Any]) -> Question:
+    inspection = await CallInspector(OperationCall(operation, arguments), PLACE.saas_id, unread).inspect()
+    return await build_question(QuestionInput(operation, arguments, PLACE, "me", inspection, 0), unread)
+
+
+@pytest.mark.parametrize(("operation", "name"), CASES)
+def test_a_question_about_an_unread_target_shows_its_ids(operation: Operation, name: str) -> None:
+    arguments = {**complete_arguments(operation), name: "another-target"}
+    question = anyio.run(ask, operation, arguments)
+    for reader in (Reader.of("en"), Reader.of("ja")):
+        page = "\n".join(render_line(line, question, reader) for line in all_lines(question))
+        assert "another-target" in page
+        assert "another-target" in render_dialog(question, reader) or question.hidden, "an approval, which has the page"
