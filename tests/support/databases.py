@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
 
+from saasus_mcp.jobs import engine_storage
 from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
@@ -20,11 +21,19 @@ POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgresql)
 """Tests with this parameter are collected only where there is a server (tests/conftest.py)."""
 BACKENDS = ("sqlite", POSTGRESQL)
 KEY = b"k" * 32
+CREATE_ENGINE_OF_JOBS = engine_storage.create_sqlite_engine
 
 
 def database_name(where: Path | str) -> str:
     """Return the name that people know of the database at this place."""
     return "SQLite" if isinstance(where, Path) else "PostgreSQL"
+
+
+def create_engine_of_jobs(url: str) -> Engine:
+    """Open the SQLite file of the engine of jobs, which waits for the disk at each step: only a power failure shows a difference."""
+    engine = CREATE_ENGINE_OF_JOBS(url)
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    return engine
 
 
 @contextmanager

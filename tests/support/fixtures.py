@@ -34,7 +34,7 @@ from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support import variants
-from tests.support.databases import BACKENDS, create_database, open_stores
+from tests.support.databases import BACKENDS, create_database, create_engine_of_jobs, open_stores
 
 _NUMBERS = itertools.count()
 SERIALIZE_TOOL = ToolListCache._serialize
@@ -240,6 +240,7 @@ def _quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return {**config, "notification_listener_polling_interval_sec": 0.01}, pool
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_storage, "create_sqlite_engine", create_engine_of_jobs)
         patch.setattr(engine_storage, "engine_configuration", configure_quickly)
         yield
     model.dispose()
@@ -256,8 +257,9 @@ def _job_tables(model: Path) -> bytes:
 
 @contextmanager
 def _no_waiting() -> Iterator[None]:
-    """Retry at once, as often as in production."""
+    """Retry at once, as often as in production. Wait for no disk: only a power failure shows a difference."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
         patch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
         yield
 

@@ -132,6 +132,8 @@ def preload_product() -> None:
     """Import the product with what it imports late."""
     import saasus_mcp  # noqa: PLC0415 - not in the server of libraries
     from saasus_mcp.catalog import load_catalogue  # noqa: PLC0415 - as above
+    from saasus_mcp.jobs import engine_storage  # noqa: PLC0415 - as above
+    from tests.support.databases import create_engine_of_jobs  # noqa: PLC0415 - as above
 
     for module in pkgutil.walk_packages(saasus_mcp.__path__, "saasus_mcp."):
         if not any(part in module.name for part in NOT_PRELOADED):
@@ -139,6 +141,7 @@ def preload_product() -> None:
     for name in LIBRARIES:
         import_module(name)
     load_catalogue().decode_all()
+    engine_storage.create_sqlite_engine = create_engine_of_jobs
 
 
 def fork_workers() -> None:
