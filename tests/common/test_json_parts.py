@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
 from saasus_mcp.common import json_parts
-from saasus_mcp.common.json_parts import PART_BYTES, WHOLE_BYTES, encode_large_json, parse_json
+from saasus_mcp.common.json_parts import PART_BYTES, encode_large_json, parse_json
 
 TRICKY = st.sampled_from(["}, {", "[{", "]", "{", '"', '\\"', "}]", "\u2028", "日本"])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TRICKY
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TRICKY, inner, max_size=4))
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=3) | TRICKY, VALUES, min_size=1), min_size=1, max_size=4)
-LARGE = WHOLE_BYTES * 3 // 2
+SMALLER = 32
+"""A part of the size that it has takes a tenth of a second. Smaller ones have as many ends in a shorter text."""
 
 
 def long_list(items: list[Any]) -> list[Any]:
     """Repeat items until they take several parts."""
-    return items * (LARGE // len(json.dumps(items)) + 1)
+    return items * (json_parts.WHOLE_BYTES * 3 // 2 // len(json.dumps(items)) + 1)
 
 
-@settings(max_examples=30)
+@pytest.fixture
+def _small_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PART_BYTES", "WHOLE_BYTES", "PART_ITEMS"):
+            patch.setattr(json_parts, name, getattr(json_parts, name) // SMALLER)
+        yield
+
+
+@pytest.mark.usefixtures("_small_parts")
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(OBJECTS, VALUES, VALUES, st.sampled_from([(",", ":"), (", ", ": ")]), st.booleans())
-def test_large_json_is_read_and_written_as_in_one_piece(
+def test_json_of_many_parts_is_read_and_written_as_in_one_piece(
     items: list[Any], before: Any, after: Any, separators: tuple[str, str], ascii_only: bool
 ) -> None:
     for value in (long_list(items), {"before": before, "items": long_list(items), "after": after}):
         raw = json.dumps(value, separators=separators, ensure_ascii=ascii_only).encode()
         assert parse_json(raw) == from_json(raw) == value
         assert encode_large_json(value) == to_json(value)
+
+
+def test_large_json_is_read_and_written_as_in_one_piece() -> None:
+    value = {"before": "}, {", "items": long_list([{"}, {": ["日本", {"a": "]"}]}, {"\u2028": {}}]), "after": ['"']}
+    raw = json.dumps(value).encode()
+    assert parse_json(raw) == value
+    assert encode_large_json(value) == to_json(value)
 
 
 @pytest.mark.parametrize(
