@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bounds import MAX_VALUES, find_excess
 from saasus_mcp.common.json_members import RepeatedMember, unique_members
 from saasus_mcp.common.json_path import JSON_TYPES, InvalidArguments, JsonPath, Schema
@@ -81,23 +80,9 @@ class Coercion:
         return self.empty in ("not_given", "not_text") or (self.empty == "top" and top)
 
 
-def empty_meaning(operation: Operation) -> EmptyMeaning:
-    """Return where null and "" mean that an argument of the operation is not given.
-
-    Omitting a field resets nothing in a read or in a call that creates something. For an update, `diff.omitted` in the
-    operation's effects says what becomes of an omitted field, at the top level only.
-    """
-    effects = operation.effects
-    if operation.reads:
-        return "not_given"
-    if effects.diff is None:
-        return "value" if effects.effect == "update" else "not_text"
-    return "top" if effects.diff.omitted == "keeps" else "value"
-
-
 @dataclass(slots=True)
 class JsonCopier:
-    """Copies the arguments of one call.
+    """Copies the arguments of one call: with plain dicts and lists, and 3.0 as 3.
 
     Attributes:
         coercion: how to coerce values, or None to take them as they are.
@@ -108,22 +93,34 @@ class JsonCopier:
     coercion: Coercion | None = None
     prefixed: list[JsonPath] = field(default_factory=list)
     _path: list[str | int] = field(default_factory=list)
-    _values: int = 0
+    _values: int = 1
+    """Values so far: the arguments as a whole are one."""
     _characters: int = 0
 
-    def copy(self, arguments: Any) -> Any:
-        """Return the arguments with plain dicts and lists, and 3.0 as 3.
+    def open(self, arguments: object) -> Mapping[Any, Any]:
+        """Return the arguments as they were sent, or as the JSON text of an object says.
+
+        Raises:
+            InvalidArguments: they are no object.
+        """
+        given = arguments if self.coercion is None else self._coerce(arguments, None, self.coercion.schema)
+        if not isinstance(given, Mapping):
+            raise InvalidArguments.at((), "arguments.not_object")
+        return given
+
+    def copy(self, arguments: Mapping[Any, Any]) -> dict[str, Any]:
+        """Return the arguments with their values coerced.
 
         Raises:
             InvalidArguments: the arguments are too large, too deep, or contain what JSON or UTF-8 cannot represent.
         """
-        return self._copy(arguments, None, None if self.coercion is None else self.coercion.schema)
+        return self._copy_object(arguments, None if self.coercion is None else self.coercion.schema)
 
-    def _copy(self, value: Any, step: str | int | None, schema: Schema | None) -> Any:
+    def _copy(self, value: Any, step: str | int, schema: Schema | None) -> Any:
         """Copy one value.
 
         Args:
-            step: its name or index in its parent, or None for the arguments as a whole.
+            step: its name or index in its parent.
             schema: its schema, if it is to be coerced.
         """
         if schema is not None:
@@ -147,10 +144,9 @@ class JsonCopier:
         return value if became_text and self.coercion and self.coercion.is_secret(self._path_to(step)) else coerced
 
     def _copy_container(
-        self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int | None, schema: Schema | None
+        self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int, schema: Schema | None
     ) -> Any:
-        if step is not None:
-            self._path.append(step)
+        self._path.append(step)
         if len(self._path) >= MAX_DEPTH:
             raise InvalidArguments(tuple(self._path[:1]), message("arguments.too_deep"))
         if isinstance(value, (dict, Mapping)):
@@ -158,8 +154,7 @@ class JsonCopier:
         else:
             items = schema and schema.get("items")
             copied = [self._copy(item, index, items) for index, item in enumerate(value)]
-        if step is not None:
-            self._path.pop()
+        self._path.pop()
         return copied
 
     def _copy_object(self, value: Mapping[Any, Any], schema: Schema | None) -> dict[str, Any]:
@@ -177,7 +172,7 @@ class JsonCopier:
                 copied[name] = self._copy(item, name, schema_of_field(schema, name))
         return copied
 
-    def _check_text(self, text: str, step: str | int | None) -> None:
+    def _check_text(self, text: str, step: str | int) -> None:
         self._count_characters(text)
         if not _is_utf8(text):
             raise self._invalid(step, message("arguments.lone_surrogate"), "arguments.lone_surrogate_hint")
@@ -186,7 +181,7 @@ class JsonCopier:
         if text.startswith(self.prefix):
             self.prefixed.append(self._path_to(step))
 
-    def _copy_number(self, value: float, step: str | int | None, schema: Schema | None) -> int | float:
+    def _copy_number(self, value: float, step: str | int, schema: Schema | None) -> int | float:
         if isinstance(value, float):
             if not math.isfinite(value):
                 raise self._invalid(step, message("arguments.not_finite"), "arguments.not_finite_hint")

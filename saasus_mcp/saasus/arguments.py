@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NewType
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema, format_schema_path
+from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.argument_values import Coercion, JsonCopier, empty_meaning
-from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME
+from saasus_mcp.saasus.argument_values import Coercion, EmptyMeaning, JsonCopier
+from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, is_secret
 
 Arguments = NewType("Arguments", Mapping[str, Any])
 """The valid arguments of one call. Secret handles in them are not yet resolved."""
@@ -51,22 +51,16 @@ def parse_plain_arguments(tool: str, schema: Schema, arguments: object) -> dict[
     return _copy(tool, schema, arguments, Coercion(schema, forwards=True))[0]
 
 
-@lru_cache(maxsize=512)
-def _coercion(operation: Operation) -> Coercion:
-    schema = operation.input_schema
-    alternatives = (name for names in operation.exactly_one for name in names)
-    return Coercion(
-        schema,
-        empty_meaning(operation),
-        frozenset((*operation.query_parameters, *alternatives)),
-        is_secret=lambda path: _is_secret(format_schema_path(path, schema), operation),
-    )
-
-
 def _check(operation: Operation, arguments: object, coercion: Coercion | None) -> Arguments:
     values, handles = _copy(operation.tool, operation.input_schema, arguments, coercion)
     for path in handles:
-        _check_handle(operation, path)
+        if not is_secret(operation, path):
+            hint = (
+                message("arguments.handle_hint", names=operation.secret_inputs)
+                if operation.secret_inputs
+                else message("arguments.handle_nowhere_hint")
+            )
+            raise InvalidArguments(path, message("arguments.handle"), hint)
     validation.validate_arguments(operation, values)
     return Arguments(values)
 
@@ -75,20 +69,9 @@ def _copy(
     tool: str, schema: Schema, arguments: object, coercion: Coercion | None
 ) -> tuple[dict[str, Any], list[JsonPath]]:
     """Return the arguments as plain JSON, and the paths of the secret handles in them."""
-    if isinstance(arguments, Mapping):  # before the copy, which is more work and has the same names
-        _require_declared(tool, schema, arguments)
     copier = JsonCopier(HANDLE_SCHEME, coercion)
-    values = copier.copy(arguments)
-    if not isinstance(values, dict):
-        raise InvalidArguments.at((), "arguments.not_object")
-    if not isinstance(arguments, Mapping):  # but the text of an object
-        _require_declared(tool, schema, values)
-    return values, copier.prefixed
-
-
-def _require_declared(tool: str, schema: Schema, arguments: Mapping[Any, Any]) -> None:
-    declared = schema.get("properties", {})
-    for name in arguments:
+    given, declared = copier.open(arguments), schema.get("properties", {})
+    for name in given:  # before the copy, which is more work
         if name not in declared:
             hint = (
                 message("arguments.accepted_hint", names=tuple(declared))
@@ -96,21 +79,27 @@ def _require_declared(tool: str, schema: Schema, arguments: Mapping[Any, Any]) -
                 else message("arguments.none_accepted_hint")
             )
             raise InvalidArguments((str(name)[:80],), message("arguments.unknown_argument", tool=tool), hint)
+    return copier.copy(given), copier.prefixed
 
 
-def _check_handle(operation: Operation, path: JsonPath) -> None:
-    if not _is_secret(format_schema_path(path, operation.input_schema), operation):
-        hint = (
-            message("arguments.handle_hint", names=operation.secret_inputs)
-            if operation.secret_inputs
-            else message("arguments.handle_nowhere_hint")
-        )
-        raise InvalidArguments(path, message("arguments.handle"), hint)
-
-
-def _is_secret(path: str, operation: Operation) -> bool:
-    """Return whether the field, or an object or map that contains it, is marked as secret."""
-    return any(
-        path == secret or path.startswith((secret + ".", secret + "[", secret + "{"))
-        for secret in operation.secret_inputs
+@lru_cache(maxsize=512)
+def _coercion(operation: Operation) -> Coercion:
+    alternatives = (name for names in operation.exactly_one for name in names)
+    never_empty = frozenset((*operation.query_parameters, *alternatives))
+    return Coercion(
+        operation.input_schema, _empty_meaning(operation), never_empty, is_secret=partial(is_secret, operation)
     )
+
+
+def _empty_meaning(operation: Operation) -> EmptyMeaning:
+    """Return where null and "" mean that an argument of the operation is not given.
+
+    Omitting a field resets nothing in a read or in a call that creates something. For an update, `diff.omitted` in the
+    operation's effects says what becomes of an omitted field, at the top level only.
+    """
+    effects = operation.effects
+    if operation.reads:
+        return "not_given"
+    if effects.diff is None:
+        return "value" if effects.effect == "update" else "not_text"
+    return "top" if effects.diff.omitted == "keeps" else "value"

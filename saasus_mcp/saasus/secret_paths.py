@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_path import JsonPath, format_schema_path
 from saasus_mcp.common.json_tree import map_scalars
 
 Hide = Callable[[str], str]
@@ -27,6 +28,15 @@ def redact_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict
     An equal text in another argument stays, since a caller could otherwise hide the target by repeating it as a secret.
     """
     return _hide_secrets(operation, arguments, lambda text: text if text.startswith(HANDLE_SCHEME) else HIDDEN_SECRET)
+
+
+def is_secret(operation: Operation, path: JsonPath) -> bool:
+    """Return whether a field of the arguments, or an object or map that contains it, is marked as secret."""
+    place = format_schema_path(path, operation.input_schema)
+    return any(
+        place == secret or place.startswith((secret + ".", secret + "[", secret + "{"))
+        for secret in operation.secret_inputs
+    )
 
 
 def top_level_names(paths: Iterable[str]) -> set[str]:
