@@ -48,12 +48,15 @@ def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
         _check_path_value(name, str(arguments[name]))
     for name in operation.query_parameters:
         if name in operation.input_schema.get("required", ()):
-            _check_query_value(name, arguments[name])
+            items = _items(arguments[name])
+            if not items or not all(str(item).strip() for item in items):
+                raise InvalidArguments.at((name,), "arguments.empty_query")
     _check_route(operation, arguments)
     path = operation.path
     for name in operation.path_parameters:
         path = path.replace("{" + name + "}", _encode(arguments[name]))
-    pairs = [pair for name in operation.query_parameters if name in arguments for pair in _pairs(name, arguments[name])]
+    given = (name for name in operation.query_parameters if name in arguments)
+    pairs = [f"{_encode(name)}={_encode(item)}" for name in given for item in _items(arguments[name])]
     query = "?" + "&".join(pairs) if pairs else ""
     if len(path + query) > MAX_TARGET_LENGTH:
         longest = max(operation.addressing, key=lambda name: len(str(arguments.get(name))))
@@ -71,12 +74,6 @@ def _check_path_value(name: str, value: str) -> None:
         raise InvalidArguments((name,), message("arguments.control_character"), message("arguments.itself_hint"))
 
 
-def _check_query_value(name: str, value: object) -> None:
-    items = value if isinstance(value, list) else [value]
-    if not items or not all(str(item).strip() for item in items):
-        raise InvalidArguments.at((name,), "arguments.empty_query")
-
-
 def _check_route(operation: Operation, arguments: Arguments) -> None:
     for collision in operation.ambiguous:
         if all(str(arguments[name]) == literal for name, literal in collision.items()):
@@ -90,9 +87,8 @@ def _encode(value: object) -> str:
     return quote(text, safe="")
 
 
-def _pairs(name: str, value: object) -> list[str]:
-    items = value if isinstance(value, list) else [value]
-    return [f"{_encode(name)}={_encode(item)}" for item in items]
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _body(operation: Operation, arguments: Arguments) -> bytes | None:

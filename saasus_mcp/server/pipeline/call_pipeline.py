@@ -234,18 +234,16 @@ class Pipeline:
 
         try:
             authorized = await ask_in_rounds(call, attempt)
-        except NoChange as refusal:
-            await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason)
-            answer = no_change_answer(prepared.operation, refusal.message)
-            return replace(answer, redacted_arguments=prepared.redacted_arguments)
         except CallRefused as refusal:
             await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason, refusal.awaited)
-            answer = failed_answer(refusal.message, refusal.hint, why=refusal.reason)
-            return replace(answer, app_data=refusal.app_data)
+            if isinstance(refusal, NoChange):
+                answer = no_change_answer(prepared.operation, refusal.message)
+            else:
+                answer = failed_answer(refusal.message, refusal.hint, why=refusal.reason)
+            return replace(answer, app_data=refusal.app_data, redacted_arguments=prepared.redacted_arguments)
         except SaasusMcpError as error:
             await self.recorder.record_refusal(prepared, Authorized(decision), "failed")
-            reason = "store" if isinstance(error, StoreError) else ""
-            return failed_answer(error.message, error.hint, why=reason)
+            return failed_answer(error.message, error.hint, why="store" if isinstance(error, StoreError) else "")
         except anyio.get_cancelled_exc_class():
             await self.recorder.record_refusal(prepared, Authorized(decision), "cancelled")
             raise
