@@ -147,17 +147,24 @@ class ApprovalGate:
             CallRefused: the person refused, or the consent is not given yet.
         """
         draft = replace(draft, question=warn_of_deceptive_text(draft.question))
-        if not channel.in_client:
-            return await self._approve(request, draft, channel.unattended)
-        try:
-            return await self._confirm(request, draft)
-        except UnattendedAnswer as answer:
-            return await self._approve(request, draft, answer)
+        unattended = channel.unattended
+        if channel.in_client:
+            try:
+                confirmed = await self._confirm(request, draft)
+            except UnattendedAnswer as answer:
+                unattended = answer
+            else:
+                if confirmed is not None:
+                    return confirmed
+        return await self._approve(request, draft, unattended)
 
     async def _confirm(
         self, request: ConsentRequest, draft: QuestionDraft
-    ) -> Authorized | PendingElicitation | ConfirmationReply:
-        """Check the person's answer against the current target, and ask again if the target has changed."""
+    ) -> Authorized | PendingElicitation | ConfirmationReply | None:
+        """Check the person's answer against the current target, and ask again if the target has changed.
+
+        Returns None if a dialog cannot show all of the question.
+        """
         call, binding, typed = request.call, request.binding, request.decision.typed
         snapshot, changes = draft.inspection.snapshot, tuple[Text, ...]()
         if call.reply is not None:
@@ -168,7 +175,7 @@ class ApprovalGate:
         text_to_type = (draft.question.typed or Text(snapshot.name, snapshot.name)) if typed else None
         question = fit_dialog(replace(draft.question, lead=changes, typed=text_to_type))
         if question.hidden and text_to_type is None:
-            return await self._approve(request, draft)
+            return None
         if call.elicitor is None:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
             raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
@@ -179,7 +186,7 @@ class ApprovalGate:
         return PendingElicitation(prompt, state) if answer is None else ConfirmationReply(answer, state)
 
     async def _approve(
-        self, request: ConsentRequest, draft: QuestionDraft, unattended: UnattendedAnswer | None = None
+        self, request: ConsentRequest, draft: QuestionDraft, unattended: UnattendedAnswer | None
     ) -> Authorized | PendingElicitation:
         """Return the permission if a person has approved the call outside the client; else request an approval."""
         binding, snapshot, two_person = request.binding, draft.inspection.snapshot, request.two_person

@@ -62,9 +62,9 @@ class PolicyEvaluator:
         needs = self.policy.required_state(case.operation, case.principal, case.profile)
         if needs and not call.probe:
             inspector = CallInspector(case, self.destination.saas_id, read)
-            seen = await (inspector.inspect() if "impact" in needs else inspector.inspect_target())
-            impact = {**seen.impact.counts, **seen.impact.displayed} if "impact" in needs else None
-            case = replace(case, target=seen.snapshot.target, impact=impact)
+            inspection = await (inspector.inspect() if "impact" in needs else inspector.inspect_target())
+            impact = {**inspection.impact.counts, **inspection.impact.displayed} if "impact" in needs else None
+            case = replace(case, target=inspection.snapshot.target, impact=impact)
         return self.policy.decide(case)
 
 
@@ -174,9 +174,7 @@ class CallAuthorizer:
         if step is not None:
             await self._authorize_step(step, authorized.decision, inspector)
             return
-        snapshot = (await inspector.inspect()).snapshot
-        if snapshot.encoded != authorized.inspection.snapshot.encoded:
-            raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
+        job_grants.require_same_target(await inspector.inspect(), authorized.inspection.snapshot.encoded)
 
     async def _authorize_step(self, step: JobStepRef, decision: Decision, inspector: CallInspector) -> Authorized:
         answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.open_store().jobs))

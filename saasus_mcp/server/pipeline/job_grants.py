@@ -9,7 +9,7 @@ from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.proof import Proof, json_digest
-from saasus_mcp.permissions.inspection.inspect import CallInspector
+from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspector
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
 from saasus_mcp.permissions.policy.model import Decision, Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
@@ -93,9 +93,22 @@ async def authorize_step(
     else:
         inspection = await inspector.inspect_without_question(count_users=False)
     require_target_exists(call, inspection.snapshot)
-    if step.bound and step.bound != inspection.snapshot.encoded:
-        raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
+    if step.bound:
+        require_same_target(inspection, step.bound)
     return Authorized(decision, proof, inspection)
+
+
+def require_same_target(inspection: CallInspection, bound: str) -> None:
+    """Check that the target is as the person saw it.
+
+    Args:
+        bound: the encoded snapshot of the target when the consent was given.
+
+    Raises:
+        CallRefused: it has changed.
+    """
+    if inspection.snapshot.encoded != bound:
+        raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
 
 
 def fill_placeholders(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

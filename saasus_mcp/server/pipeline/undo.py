@@ -127,12 +127,12 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     operation = catalogue.get(entry.operation)
     if operation is None:
         return None
-    undo = operation.effects.undo
-    inverses = find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result)
+    call, undo = OperationCall(operation, entry.arguments), operation.effects.undo
+    inverses = find_inverse_calls(call, entry.before, entry.result)
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]
     needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
     note = undo.note if undo else None
-    return UndoPreview(_extent(undo, inverses, left), needs_approval, _subject(operation, entry), note)
+    return UndoPreview(_extent(undo, inverses, left), needs_approval, _subject(call, entry), note)
 
 
 def _extent(undo: UndoRecipe | None, inverses: Sequence[InverseCall], left: Sequence[InverseCall]) -> UndoExtent:
@@ -149,11 +149,11 @@ def describe_change(catalogue: Catalogue, entry: UndoEntry) -> ChangeDescription
     operation = catalogue.get(entry.operation)
     if operation is None:
         return None
-    diff = operation.effects.diff
+    call, diff = OperationCall(operation, entry.arguments), operation.effects.diff
     target = entry.before if diff is None or diff.read is None else None
     ids = (str(entry.arguments[name]) for name in operation.path_parameters if name in entry.arguments)
-    name = _target_name(operation, entry) or next(ids, "") or _subject(operation, entry)
-    impact = assess_unread(OperationCall(operation, entry.arguments), target)
+    name = _target_name(call, entry) or next(ids, "") or _subject(call, entry)
+    impact = assess_unread(call, target)
     inspection = CallInspection(TargetSnapshot(name, target=target), impact, entry.before)
     place = Destination(entry.profile, "")
     asked = QuestionInput(operation, entry.arguments, place, entry.principal, inspection, entry.at)
@@ -173,21 +173,20 @@ def _in_past_text(text: Text) -> Text:
     return Text(text.en, re.sub(r"ます(?=\(|$)", "ました", text.ja))
 
 
-def _target_name(operation: Operation, entry: UndoEntry) -> str:
+def _target_name(call: OperationCall, entry: UndoEntry) -> str:
     """Return the target's name as it was read before the call, or by the recipe in the effects; empty if neither knows it."""
-    target = operation.effects.target
+    target = call.operation.effects.target
     if target is None or not target.name:
         return ""
-    call = OperationCall(operation, entry.arguments)
     return entry.target or clean_name(call.evaluate(target.name, target=entry.before) or "")
 
 
-def _subject(operation: Operation, entry: UndoEntry) -> str:
+def _subject(call: OperationCall, entry: UndoEntry) -> str:
     """Return the target's name, or else the first naming field."""
     sources = [each for each in (entry.before, entry.result, entry.arguments) if isinstance(each, Mapping)]
     names = [source.get(field) for source in sources for field in NAMING_FIELDS]
     named = next((each for each in names if isinstance(each, str) and each), "")
-    return _target_name(operation, entry) or clean_name(named)
+    return _target_name(call, entry) or clean_name(named)
 
 
 def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destination: Destination) -> UndoPlan:
