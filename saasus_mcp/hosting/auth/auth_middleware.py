@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from http import HTTPStatus
 
 import anyio
@@ -23,6 +24,7 @@ from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.hosting.raw_headers import has_header, header_values
 from saasus_mcp.server.elicitation import Context
+from saasus_mcp.store.errors import StoreError
 
 CALLER_KEY = "saasus_mcp.caller"
 BEARER_PATTERN = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/=-]{1,8192}) *")
@@ -57,8 +59,9 @@ class AuthMiddleware:
             await capacity_response(error)(scope, receive, send)
             return
         if scope["method"] == "GET" and caller.expires_at is not None:
-            # A stream ends when its token expires. A running call may finish.
+            # A stream ends when its token expires, or soon after it was revoked. A running call may finish.
             scope[LIFETIME_KEY].deadline = anyio.current_time() + caller.expires_at - self.clock()
+            scope[LIFETIME_KEY].is_revoked = partial(self._is_revoked, caller)
         async with scope[LIFETIME_KEY].take_turn(caller.principal.id):
             await self.app(_with_caller(scope, caller), receive, send)
 
@@ -83,6 +86,13 @@ class AuthMiddleware:
             challenge = self.resource.challenge_header(scope["path"], "insufficient_scope", str(text))
             return error_response(HTTPStatus.FORBIDDEN, text, {"WWW-Authenticate": challenge})
         return caller
+
+    async def _is_revoked(self, caller: Caller) -> bool:
+        check = getattr(self.authenticator, "is_revoked", None)
+        try:
+            return check is not None and await check(caller.principal)
+        except StoreError:  # an outage ends no stream, which can only receive: every request has its token checked
+            return False
 
     def _unauthorized(self, scope: Scope, error: str, text: Message) -> Response:
         challenge = self.resource.challenge_header(scope["path"], error, str(text) if error else "")

@@ -38,6 +38,8 @@ MAX_CHECKS, MAX_CHECKS_EACH = 64, 4
 """Requests that are authenticated at once: in total, and per expected principal (or unknown ones together)."""
 CHECK_SECONDS = 0.1
 """After this time a check that still waits for a database or an identity provider lets the next one begin."""
+REVOCATION_SECONDS = 60.0
+"""How often it is asked whether the token of a stream was revoked."""
 CLOSE_HEADER = {"Connection": "close"}
 # Not 503: a proxy or client would send the request again, and it may have been carried out.
 CANCELLED = (HTTPStatus.INTERNAL_SERVER_ERROR, message("hosting.request_cancelled"))
@@ -56,6 +58,7 @@ class RequestLifetime:
         awaits_client: whether the request waits for the next part of its body.
         check_slot: the slot for authenticating the request.
         on_authenticated: called with the principal once it is known.
+        is_revoked: asked from time to time whether the token of a stream was revoked, which ends it.
         ending: the status and the text of the response if the request ends before it was answered; None if the client has disconnected.
     """
 
@@ -67,6 +70,7 @@ class RequestLifetime:
         self.is_over = self.awaits_client = False
         self.check_slot: Slot | None = None
         self.on_authenticated = on_authenticated
+        self.is_revoked: Callable[[], Awaitable[bool]] = _is_not_revoked
         self.ending: tuple[HTTPStatus, Message] | None = CANCELLED
         self._pool = pool
         self._turns = turns
@@ -126,9 +130,11 @@ class RequestLifetime:
         async with anyio.create_task_group() as tasks:
 
             async def wait_for_end() -> None:
-                with anyio.move_on_at(self.deadline):
-                    await self._ended.wait()
-                self.is_over = True
+                while not self.is_over:
+                    with anyio.move_on_at(min(self.deadline, anyio.current_time() + REVOCATION_SECONDS)):
+                        await self._ended.wait()
+                    if self._ended.is_set() or anyio.current_time() >= self.deadline or await self.is_revoked():
+                        self.is_over = True
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(wait_for_end)
@@ -155,6 +161,10 @@ class RequestLifetime:
         self.end()
         await anyio.sleep_forever()  # until the cancellation arrives
         raise AssertionError("a request that is over goes no further")
+
+
+async def _is_not_revoked() -> bool:
+    return False
 
 
 def assign_principal(scope: Scope, principal: str) -> None:

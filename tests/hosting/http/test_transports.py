@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from mcp import types
@@ -14,8 +15,10 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.http.mcp_transports import LARGE_BODY
+from saasus_mcp.hosting.limits import concurrency
 from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.store.errors import StoreError
 from tests.support.arguments import complete_arguments
 from tests.support.gate import APPROVAL_CODE, NOW, reply_text, target_answers
 from tests.support.hosting_server import (
@@ -32,6 +35,7 @@ from tests.support.hosting_server import (
 )
 from tests.support.pipeline import accept_question
 from tests.support.policies import build_policy, build_rule
+from tests.support.processes import TIMEOUT
 
 PING = {"jsonrpc": "2.0", "id": 9, "method": "ping"}
 TWO = {"production": ("operators",), "staging": ("support", "operators")}
@@ -305,6 +309,37 @@ async def test_a_stream_ends_with_the_token_that_opened_it(catalogue: Catalogue)
         alice.stream("GET", "/sse") as stream,
     ):
         assert [line async for line in stream.aiter_lines() if line.startswith("event: ")] == ["event: endpoint"]
+
+
+class Revoking:
+    """Believes everybody. Asked about a token, it cannot tell at first, then says that it is valid, then that it was revoked."""
+
+    def __init__(self) -> None:
+        self.answers = [True, False, None]
+
+    async def authenticate(self, token: str) -> Caller | None:
+        return build_caller("alice", "support", expires_at=time.time() + 3600)
+
+    async def is_revoked(self, principal: Principal) -> bool:
+        answer = self.answers.pop()
+        if answer is None:
+            raise StoreError.of("store.database_failed")
+        return answer
+
+
+async def test_a_stream_ends_soon_after_its_token_was_revoked(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "REVOCATION_SECONDS", 0.01)
+    known = Revoking()
+    with anyio.fail_after(TIMEOUT):
+        async with (
+            build_server(catalogue, known=known).serve() as url,
+            httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer alice-token"}) as alice,
+            alice.stream("GET", "/sse") as stream,
+        ):
+            assert [line async for line in stream.aiter_lines() if line.startswith("event: ")] == ["event: endpoint"]
+    assert known.answers == []
 
 
 @pytest.mark.parametrize("filler", ["", "x" * (LARGE_BODY + 1)], ids=["small", "large"])
