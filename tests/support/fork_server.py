@@ -1,6 +1,7 @@
 """A process that has imported the product, and forks to run it: `python -m tests.support.fork_server FD WHAT`.
 
-A new interpreter that imports the product takes 0.5 to 1.2 s of CPU, a fork 0.02 s. `processes.py` has the client.
+A new interpreter that imports the product takes 0.5 to 1.2 s of CPU, a fork 0.02 s. `processes.py` has the client. The processes
+that run the tests share one server, which takes three seconds to start. It listens at FD.
 WHAT is `product`, or `libraries`: then it has imported what the product needs, but neither the product nor the SDK.
 """
 
@@ -16,6 +17,7 @@ import runpy
 import selectors
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -65,19 +67,25 @@ BELOW_THE_SDK = (
 
 @dataclass
 class ForkServer:
-    """Forks a child for each request on a socket. Reports its exit on a socket that came with the request."""
+    """Forks a child for each request of its clients. Reports its exit on a socket that came with the request.
 
-    control: socket.socket
-    children: dict[int, socket.socket] = field(default_factory=dict)
+    Attributes:
+        clients: the connections of the processes that run the tests. The server ends with the last one.
+        children: of each process id, the client and where its end is reported.
+    """
+
+    listener: socket.socket
+    clients: list[socket.socket] = field(default_factory=list)
+    children: dict[int, tuple[socket.socket, socket.socket]] = field(default_factory=dict)
 
     def serve(self) -> dict[str, Any] | None:
-        """Serve until the client closes the socket. Return the request in a child, None in the server."""
+        """Serve until all clients have left. Return the request in a child, None in the server."""
         wake, wakeup = socket.socketpair()
         wakeup.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
         with wake, wakeup, selectors.DefaultSelector() as selector:
-            selector.register(self.control, selectors.EVENT_READ, self._answer_request)
+            selector.register(self.listener, selectors.EVENT_READ, lambda: self._accept(selector))
             selector.register(wake, selectors.EVENT_READ, lambda: self._report_exits(wake))
             while True:
                 for key, _ in selector.select():
@@ -85,23 +93,41 @@ class ForkServer:
                     if done:
                         return request  # type: ignore[no-any-return]
 
-    def _answer_request(self) -> tuple[bool, dict[str, Any] | None]:
-        message, fds, *_ = socket.recv_fds(self.control, LARGEST_REQUEST, 4)
+    def _accept(self, selector: selectors.BaseSelector) -> tuple[bool, None]:
+        client, _ = self.listener.accept()
+        _, user, _ = struct.unpack(
+            "3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        )
+        if user != os.getuid():
+            client.close()
+            return False, None
+        self.clients.append(client)
+        selector.register(client, selectors.EVENT_READ, lambda: self._answer_request(client, selector))
+        return False, None
+
+    def _answer_request(
+        self, client: socket.socket, selector: selectors.BaseSelector
+    ) -> tuple[bool, dict[str, Any] | None]:
+        message, fds, *_ = socket.recv_fds(client, LARGEST_REQUEST, 4)
         if not message:
-            for pid in self.children:
-                os.kill(pid, signal.SIGKILL)
-            return True, None
+            selector.unregister(client)
+            self.clients.remove(client)
+            client.close()
+            for pid, (owner, _) in self.children.items():
+                if owner is client:
+                    os.kill(pid, signal.SIGKILL)
+            return not self.clients, None
         *streams, report = fds
         pid = os.fork()
         if pid:
             for stream in streams:
                 os.close(stream)
-            self.children[pid] = socket.socket(fileno=report)
-            self.children[pid].send(str(pid).encode())
+            self.children[pid] = client, socket.socket(fileno=report)
+            self.children[pid][1].send(str(pid).encode())
             return False, None
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for inherited in (self.control, *self.children.values()):
+        for inherited in (self.listener, *self.clients, *(each for _, each in self.children.values())):
             inherited.close()
         os.close(report)
         for number, stream in enumerate(streams):
@@ -116,7 +142,7 @@ class ForkServer:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 break
-            with self.children.pop(pid) as report, suppress(BrokenPipeError):
+            with self.children.pop(pid)[1] as report, suppress(BrokenPipeError, ConnectionResetError):
                 report.send(str(os.waitstatus_to_exitcode(status)).encode())
         return False, None
 
@@ -227,8 +253,8 @@ def main() -> None:
     assert threading.active_count() == 1
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page
-    with socket.socket(fileno=int(sys.argv[1])) as control:
-        request = ForkServer(control).serve()
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        request = ForkServer(listener).serve()
     if request is None:
         return
     leave(run(request))

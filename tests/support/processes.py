@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
@@ -89,17 +89,31 @@ def _interpreter_variables(env: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def _fork_server(_process: int, preloaded: Preloaded) -> socket.socket:
-    """Start a fork server of this process. Return the socket for requests; the server ends when it is closed."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno()), preloaded],
-            pass_fds=[theirs.fileno()],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")},
-            stdin=subprocess.DEVNULL,
-        ).returncode = 0  # nothing waits for it, and Popen need not complain of that
-    return ours
+    """Connect this process to the fork server of this run of the tests, and start it if none does yet. It ends with its last client."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    address = f"\0saasus-mcp-tests-{run}-{preloaded}"
+    while True:
+        ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as listener, suppress(OSError):
+            listener.bind(address)  # fails if another process has it
+            listener.listen()
+            _start_fork_server(listener, preloaded)
+        try:
+            ours.connect(address)
+        except ConnectionRefusedError:  # the other process does not listen yet, or has just ended
+            ours.close()
+        else:
+            return ours
+
+
+def _start_fork_server(listener: socket.socket, preloaded: Preloaded) -> None:
+    subprocess.Popen(
+        [sys.executable, "-m", "tests.support.fork_server", str(listener.fileno()), preloaded],
+        pass_fds=[listener.fileno()],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")},
+        stdin=subprocess.DEVNULL,
+    ).returncode = 0  # nothing waits for it, and Popen need not complain of that
 
 
 class ForkedProcess(subprocess.Popen[Any]):
