@@ -34,6 +34,7 @@ from saasus_mcp.sandbox.server import create_server
 from saasus_mcp.sandbox.state import uid
 from scripts.story import BY_NAME, FIRST, values_for
 from scripts.with_postgres import free_port
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.sandbox import SandboxCaller
 
 DRIVER = Path(__file__).with_name("sdk_driver.py")
@@ -83,11 +84,11 @@ class Renewed(Sandbox):
     def __init__(self, catalogue: Catalogue) -> None:
         super().__init__(catalogue)
         self._catalogue = catalogue
-        self.present = Sandbox(catalogue)
+        self.present = FaultySandbox(catalogue)
 
     def renew(self) -> None:
         """Forget all that was changed."""
-        self.present = Sandbox(self._catalogue)
+        self.present = FaultySandbox(self._catalogue)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self.present(scope, receive, send)
@@ -124,7 +125,7 @@ def complete(operation: Operation) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-async def prepared(operation: Operation, sandbox: Sandbox, catalogue: Catalogue) -> None:
+async def prepared(operation: Operation, sandbox: FaultySandbox, catalogue: Catalogue) -> None:
     """Do what must come before an operation can succeed."""
     if operation.key in FIRST:
         before, special = FIRST[operation.key]

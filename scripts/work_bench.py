@@ -30,6 +30,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import State, uid
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.invoices import ContractReplay, invoice_totals
 from tests.support.job_data import add_invitation, add_tenants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
@@ -147,8 +148,8 @@ async def _by_hand(work: Work, folder: Path, recipe: Recipe, table: str) -> tupl
         return client.spent
 
 
-def _sandbox(work: Work) -> Sandbox:
-    sandbox = Sandbox(load_catalogue())
+def _sandbox(work: Work) -> FaultySandbox:
+    sandbox = FaultySandbox(load_catalogue())
     work.fill(sandbox)
     return sandbox
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import format_datetime
 from typing import Any
@@ -14,21 +13,13 @@ import httpx2
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_bytes import encode_json
-from saasus_mcp.common.language import Text
 from saasus_mcp.saasus.signature import Clock, Credentials, now
 from saasus_mcp.sandbox import behaviours, incoming_request, seed
 from saasus_mcp.sandbox.behaviours import logs
 from saasus_mcp.sandbox.call import SandboxCall
 from saasus_mcp.sandbox.engine import require_known
-from saasus_mcp.sandbox.faults import DRIFT, FaultInjector, InjectedFault
-from saasus_mcp.sandbox.http_answers import (
-    HttpAnswer,
-    declared_fields,
-    drifting_answer,
-    faulty_answer,
-    refusal_answer,
-    sample_of,
-)
+from saasus_mcp.sandbox.faults import FaultInjector
+from saasus_mcp.sandbox.http_answers import HttpAnswer, declared_fields, failing_answer, refusal_answer, sample_of
 from saasus_mcp.sandbox.incoming_request import IncomingRequest
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import Refusal, State, missing, uid
@@ -36,9 +27,6 @@ from saasus_mcp.sandbox.state import Refusal, State, missing, uid
 CREDENTIALS = Credentials(saas_id="sandbox", api_key="sandbox-api-key", secret_key="sandbox-secret-key")  # noqa: S106 - public
 Found = tuple[Operation, tuple[str, ...]]
 """An operation, and the raw values of its path."""
-SAAS_NAME = Text(en="Sandbox SaaS (demonstration data)", ja="サンドボックスSaaS・デモ用データ")
-KEPT = 1000
-"""How many requests the log holds; the oldest go first."""
 CONNECTION = "saasus_mcp.sandbox.connection"
 """Where in the ASGI state the served sandbox finds the connection that it may have to cut."""
 TRACE = "x-saasus-trace-id"
@@ -47,50 +35,21 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedRequest:
-    """One received request.
-
-    Attributes:
-        method, target, body: as received; `target` is the raw path with its query.
-        operation: key of the operation, or empty if no route matched.
-        trace_id: of the request, or a new one.
-        status: of the answer, or None if the connection was cut or left open.
-    """
-
-    method: str
-    target: str
-    body: bytes
-    operation: str
-    trace_id: str
-    status: int | None
-
-
 class Sandbox:
     """An emulated SaaSus API with demonstration data of its own.
 
     Args:
         catalogue: the operations that it answers.
         clock: the present; data and deadlines are relative to it.
-        faults: the faults at the start.
         state: the data; demonstration data if omitted.
 
     Attributes:
         faults: the faults in force; may be changed at any time.
         state: the current data.
-        requests: the last thousand requests, oldest first.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        *,
-        clock: Clock = now,
-        faults: FaultInjector | None = None,
-        state: State | None = None,
-    ) -> None:
-        self.faults = faults if faults is not None else FaultInjector()
-        self.requests: list[ReceivedRequest] = []
+    def __init__(self, catalogue: Catalogue, *, clock: Clock = now, state: State | None = None) -> None:
+        self.faults = FaultInjector()
         self._clock = clock
         self._routes = Routes(catalogue)
         self._behaviours = behaviours.behaviours_by_operation(catalogue)
@@ -107,35 +66,18 @@ class Sandbox:
         self._arrived += 1
         trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
         found = self._route(request)
-        key = found[0].key if found else ""
-        told = self.faults.take(key)
-        status: int | None = None
-        try:
-            answer = await self._answer_under_faults(told, request, found, trace_id)
-            if answer is not None:
-                status = answer.status
-                await self._send(send, answer, trace_id)
-            elif any(fault.kind == "hang" for fault in told):
-                await receive()  # until the caller gives up
-            else:
-                await _cut(scope, receive)
-        finally:
-            self.requests.append(ReceivedRequest(request.method, request.target, request.body, key, trace_id, status))
-            del self.requests[:-KEPT]
-
-    async def _answer_under_faults(
-        self, told: tuple[InjectedFault, ...], request: IncomingRequest, found: Found | None, trace_id: str
-    ) -> HttpAnswer | None:
-        """Return the answer under the faults in force, or None if nothing is sent."""
-        await anyio.sleep(sum(fault.seconds for fault in told if fault.kind == "latency"))
-        breaking = next((fault for fault in told if fault.kind not in DRIFT | {"latency"}), None)
-        if breaking is not None:
-            answer = self._run(request, found, trace_id) if breaking.done else HttpAnswer(200)
-            return faulty_answer(breaking, answer)
-        answer = self._run(request, found, trace_id)
-        for fault in told:
-            answer = drifting_answer(fault, answer) if fault.kind in DRIFT else answer
-        return answer
+        told = self.faults.take(found[0].key if found else "")
+        await anyio.sleep(sum(fault.seconds for fault in told))
+        fault = next((each for each in told if each.kind != "latency"), None)
+        if fault is None:
+            await self._send(send, self._run(request, found, trace_id), trace_id)
+        elif fault.kind == "status":
+            await self._send(send, failing_answer(fault), trace_id)
+        elif fault.kind == "drop":
+            await receive()  # until the caller gives up
+        else:
+            self._run(request, found, trace_id)
+            await _cut(scope, receive)
 
     def _route(self, request: IncomingRequest) -> Found | None:
         """Return the operation that a request reaches."""

@@ -15,8 +15,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli.serve import trace_export
-from saasus_mcp.sandbox import Sandbox
 from tests.support.commands import run_command
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.hosting_process import ROLE, SlowSandbox, create_role_request, create_token, start_server
 from tests.support.processes import TIMEOUT
 
@@ -47,7 +47,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
 async def test_a_call_is_traced_to_a_collector_without_what_was_said(catalogue: Catalogue, tmp_path: Path) -> None:
-    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    state, slow = tmp_path / "state", SlowSandbox(FaultySandbox(catalogue))
     slow.released.set()
     bearer = create_token(state)
     with collector() as (endpoint, got):

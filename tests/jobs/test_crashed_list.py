@@ -53,7 +53,7 @@ async def test_a_list_whose_server_dies_again_and_again_makes_each_call_once_and
             on.sandbox.faults.add("status", on=key, times=3, status=500)
             on.sandbox.faults.add("status", on=key, times=2, status=429, retry_after=1)
             on.sandbox.faults.add("reset_before", on=key, times=3)
-            on.sandbox.faults.add("reset_after", on=key, times=3)
+            on.sandbox.faults.add("reset", on=key, times=3)
         deaths = 0
         listed = json.dumps({"calls": calls})
         for death in range(DEATHS):

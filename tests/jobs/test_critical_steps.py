@@ -225,7 +225,7 @@ async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_cal
     async with start_job_server(tmp_path) as on:
         on.runner.specs = {**on.runner.specs, NAME: SPEC}
         tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
-        on.sandbox.faults.add("hang", on="auth.GetTenant")
+        on.sandbox.faults.add("drop", on="auth.GetTenant")
         with (
             anyio.fail_after(MAX_WAIT_SECONDS / 2),
             pytest.raises(SaasusMcpError, match=r"(?i)took too long|did not answer"),

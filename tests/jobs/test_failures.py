@@ -18,10 +18,10 @@ from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.sandbox import Sandbox
-from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.store.records import Freeze
+from tests.support.faulty_sandbox import AnyKind
 from tests.support.job_data import import_lines, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server, start_jobs_at_once
 from tests.support.paused_jobs import until
@@ -33,12 +33,12 @@ def joined(sandbox: Sandbox, login: str) -> bool:
     return sum(login in row and row[2:4] == (tenant_id(sandbox), "3") for row in list_grants(sandbox)) == 2
 
 
-FAULTS: list[tuple[Kind, dict[str, Any], set[str]]] = [
-    ("status", {"status": 500, "done": False}, {"not_applied"}),
-    ("status", {"status": 500, "done": True}, {"applied"}),
+FAULTS: list[tuple[AnyKind, dict[str, Any], set[str]]] = [
+    ("status", {"status": 500}, {"not_applied"}),
+    ("status_after", {"status": 500}, {"applied"}),
     ("status", {"status": 429, "retry_after": 0}, set()),
     ("reset_before", {}, {"not_applied"}),
-    ("reset_after", {}, {"applied"}),
+    ("reset", {}, {"applied"}),
     ("broken_json", {}, {"applied"}),
 ]
 WRITES = ["auth.CreateSaasUser", "auth.CreateTenantUser", "auth.CreateTenantUserRoles"]
@@ -55,7 +55,7 @@ one, where only a read shows that it was not made."""
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "given", "outcomes", "on_operation"), FAULTS_AT_WRITES)
 async def test_the_report_tells_the_truth_of_every_line(
-    tmp_path: Path, kind: Kind, given: dict[str, Any], outcomes: set[str], on_operation: str
+    tmp_path: Path, kind: AnyKind, given: dict[str, Any], outcomes: set[str], on_operation: str
 ) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add(kind, on=on_operation, times=3, **given)
@@ -224,7 +224,7 @@ async def test_rows_of_a_plan_do_not_count_as_a_loop_run_wild(tmp_path: Path) ->
 async def test_an_answer_about_a_job_says_what_became_of_its_calls(tmp_path: Path, failing: int) -> None:
     expected = {0: Outcome.APPLIED, 1: Outcome.PARTLY, 100: Outcome.NOT_APPLIED}
     async with start_job_server(tmp_path) as on:
-        on.sandbox.faults.add("status", on="auth.CreateSaasUser", times=failing, status=400, done=False)
+        on.sandbox.faults.add("status", on="auth.CreateSaasUser", times=failing, status=400)
         answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 3)}, elicitor=AcceptingPerson())
         assert answer.applied == expected[failing], answer.text
 

@@ -8,7 +8,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus.client import ApiClient
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox import CREDENTIALS
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.sandbox import Clock, SandboxCaller
 
 
@@ -18,11 +19,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sandbox(catalogue: Catalogue, clock: Clock) -> Sandbox:
-    return Sandbox(catalogue, clock=clock)
+def sandbox(catalogue: Catalogue, clock: Clock) -> FaultySandbox:
+    return FaultySandbox(catalogue, clock=clock)
 
 
 @pytest.fixture
-async def api(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> AsyncIterator[SandboxCaller]:
+async def api(catalogue: Catalogue, sandbox: FaultySandbox, clock: Clock) -> AsyncIterator[SandboxCaller]:
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock, timeout=5) as client:
         yield SandboxCaller(catalogue, sandbox, client)

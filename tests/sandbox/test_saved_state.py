@@ -13,7 +13,8 @@ from anyio.to_thread import run_sync
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.saasus.client import ApiClient
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox, state_file
+from saasus_mcp.sandbox import CREDENTIALS, state_file
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.sandbox import Clock, SandboxCaller
 
 GIVEN = "hunter2-hunter2"
@@ -25,11 +26,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "state.json"
 
 
-def save(file: Path, sandbox: Sandbox, catalogue: Catalogue) -> None:
+def save(file: Path, sandbox: FaultySandbox, catalogue: Catalogue) -> None:
     state_file.save_state(file, sandbox.state, catalogue)
 
 
-async def answers(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> dict[str, Any]:
+async def answers(catalogue: Catalogue, sandbox: FaultySandbox, clock: Clock) -> dict[str, Any]:
     """Return the answers of all reads without arguments."""
     reads = [one for one in catalogue if one.method == "GET" and not one.input_schema.get("required")]
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock, timeout=5) as client:
@@ -43,7 +44,7 @@ async def test_changes_are_restored(catalogue: Catalogue, api: SandboxCaller, cl
     tenant = (await api.read("auth.GetTenants"))["tenants"][0]["id"]
     before = await answers(catalogue, api.sandbox, clock)
     save(file, api.sandbox, catalogue)
-    again = Sandbox(catalogue, clock=clock, state=state_file.load_state(file))
+    again = FaultySandbox(catalogue, clock=clock, state=state_file.load_state(file))
     assert await answers(catalogue, again, clock) == before
     assert len(before) > 30
     async with ApiClient(CREDENTIALS, transport=again.transport(), clock=clock, timeout=5) as client:
@@ -57,7 +58,7 @@ async def test_ids_go_on_where_they_ended(catalogue: Catalogue, api: SandboxCall
     made = {"name": "A", "attributes": {}, "back_office_staff_email": "a@example.com"}
     first = (await api.read("auth.CreateTenant", **{**made, "name": "B"}))["id"]
     save(file, api.sandbox, catalogue)
-    again = Sandbox(catalogue, clock=clock, state=state_file.load_state(file))
+    again = FaultySandbox(catalogue, clock=clock, state=state_file.load_state(file))
     async with ApiClient(CREDENTIALS, transport=again.transport(), clock=clock, timeout=5) as client:
         second = (await SandboxCaller(catalogue, again, client).read("auth.CreateTenant", **made))["id"]
     assert first != second
@@ -105,7 +106,7 @@ def _value(schema: dict[str, Any], secrets: tuple[str, ...], path: str) -> Any:
             return GIVEN if path in secrets else "a@example.com"
 
 
-def test_any_text_is_written_and_read(catalogue: Catalogue, sandbox: Sandbox, file: Path) -> None:
+def test_any_text_is_written_and_read(catalogue: Catalogue, sandbox: FaultySandbox, file: Path) -> None:
     """A client on a port can send what the server of the tools would refuse."""
     odd = {"role_name": "odd", "display_name": "\ud83d \x00 \\ud83d \u2028"}
     sandbox.state.put("roles", ("odd",), odd)
@@ -116,7 +117,9 @@ def test_any_text_is_written_and_read(catalogue: Catalogue, sandbox: Sandbox, fi
 
 
 @pytest.mark.parametrize("target", ["/v1/auth/roles/%FF", "/%", "no address", "", 7])
-def test_any_address_in_the_log_can_be_written(catalogue: Catalogue, sandbox: Sandbox, file: Path, target: Any) -> None:
+def test_any_address_in_the_log_can_be_written(
+    catalogue: Catalogue, sandbox: FaultySandbox, file: Path, target: Any
+) -> None:
     sandbox.state.put("api_logs", ("x",), {"request_method": "GET", "request_uri": target})
     sandbox.state.put("api_logs", ("y",), {})
     save(file, sandbox, catalogue)
@@ -126,7 +129,7 @@ def test_any_address_in_the_log_can_be_written(catalogue: Catalogue, sandbox: Sa
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
-def test_the_file_is_its_owners_and_whole(catalogue: Catalogue, sandbox: Sandbox, file: Path) -> None:
+def test_the_file_is_its_owners_and_whole(catalogue: Catalogue, sandbox: FaultySandbox, file: Path) -> None:
     save(file, sandbox, catalogue)
     save(file, sandbox, catalogue)
     assert file.stat().st_mode & 0o777 == 0o600
@@ -180,7 +183,7 @@ def test_a_file_that_holds_something_else_is_refused(content: str, why: str, fil
 
 
 def test_a_state_that_could_not_be_loaded_again_is_not_written(
-    catalogue: Catalogue, sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, sandbox: FaultySandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_file, "LARGEST", 1000)
     with pytest.raises(state_file.UnusableState, match="larger"):
@@ -191,7 +194,7 @@ def test_a_state_that_could_not_be_loaded_again_is_not_written(
         state_file.load_state(file)
 
 
-def test_a_link_is_not_followed(catalogue: Catalogue, sandbox: Sandbox, file: Path) -> None:
+def test_a_link_is_not_followed(catalogue: Catalogue, sandbox: FaultySandbox, file: Path) -> None:
     elsewhere = file.with_name("elsewhere.json")
     save(elsewhere, sandbox, catalogue)
     file.symlink_to(elsewhere)

@@ -11,15 +11,15 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus.client import ApiClient, SendFailed
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.sandbox.faults import Kind
+from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.sandbox.server import create_server
+from tests.support.faulty_sandbox import AnyKind, FaultySandbox
 from tests.support.sandbox import SandboxCaller
 
 
 @pytest.fixture
 async def served(catalogue: Catalogue) -> AsyncIterator[SandboxCaller]:
-    sandbox = Sandbox(catalogue)
+    sandbox = FaultySandbox(catalogue)
     # Listening before the server runs: an early client waits in the backlog.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
@@ -44,8 +44,8 @@ async def test_one_date_and_one_trace_id_come_back(served: SandboxCaller) -> Non
     assert response.trace_id == "trace-of-the-test"
 
 
-@pytest.mark.parametrize(("kind", "done"), [("reset_before", False), ("reset_after", True)])
-async def test_a_connection_is_really_cut(served: SandboxCaller, kind: Kind, done: bool) -> None:
+@pytest.mark.parametrize(("kind", "done"), [("reset_before", False), ("reset", True)])
+async def test_a_connection_is_really_cut(served: SandboxCaller, kind: AnyKind, done: bool) -> None:
     served.sandbox.faults.add(kind, on="auth.CreateRole", times=1)
     with pytest.raises(SendFailed, match="broke after"):
         await served("auth.CreateRole", role_name="made", display_name="x")
@@ -54,7 +54,7 @@ async def test_a_connection_is_really_cut(served: SandboxCaller, kind: Kind, don
 
 
 async def test_a_caller_who_gives_up_leaves_nothing_hanging(served: SandboxCaller) -> None:
-    served.sandbox.faults.add("hang", on="auth.CreateRole", times=1)
+    served.sandbox.faults.add("drop", on="auth.CreateRole", times=1)
     with anyio.move_on_after(0.05):
         await served("auth.CreateRole", role_name="made", display_name="x")
     assert (await served("auth.GetRoles")).status == 200

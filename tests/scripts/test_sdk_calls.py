@@ -10,14 +10,15 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.saasus.client import ApiClient
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox import CREDENTIALS
 from scripts import mock_calls, sdk_calls, sdk_driver
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.sandbox import SandboxCaller
 
 
 @pytest.mark.parametrize("key", [operation.key for operation in load_catalogue()])
 async def test_the_sandbox_takes_complete_arguments(key: str, catalogue: Catalogue) -> None:
-    operation, sandbox = catalogue.find(key), Sandbox(catalogue)
+    operation, sandbox = catalogue.find(key), FaultySandbox(catalogue)
     await sdk_calls.prepared(operation, sandbox, catalogue)
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), timeout=5) as client:
         answered = await SandboxCaller(catalogue, sandbox, client)(key, **sdk_calls.complete(operation))

@@ -16,9 +16,10 @@ import anyio
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.hosting_server import MCP, run_server
 from tests.support.processes import TIMEOUT, start_module
 
@@ -35,7 +36,7 @@ MODERN = {
 class SlowSandbox:
     """A sandbox that answers writes only when the test releases them."""
 
-    sandbox: Sandbox
+    sandbox: FaultySandbox
     requests: list[str] = field(default_factory=list)
     arrived: anyio.Event = field(default_factory=anyio.Event)
     released: anyio.Event = field(default_factory=anyio.Event)

@@ -33,12 +33,13 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
 from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_authorization import RevocationCheck, never_revoked
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store.store import Store
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import import_lines
 from tests.support.pipeline import PRINCIPAL
 
@@ -66,7 +67,7 @@ class JobServer:
     pipeline: Pipeline
     runner: JobRunner
     surface: ToolSurface
-    sandbox: Sandbox
+    sandbox: FaultySandbox
 
     @property
     def tools(self) -> Any:
@@ -117,14 +118,14 @@ class JobServer:
         return sum(received.operation == key for received in self.sandbox.requests)
 
 
-def _client(api: Sandbox, url: str) -> ApiClient:
+def _client(api: FaultySandbox, url: str) -> ApiClient:
     return ApiClient(CREDENTIALS, url) if url else ApiClient(CREDENTIALS, transport=api.transport())
 
 
 @asynccontextmanager
 async def start_job_server(
     folder: Path,
-    sandbox: Sandbox | None = None,
+    sandbox: FaultySandbox | None = None,
     policy: Policy = PRESETS["guarded"],
     pace: HeartbeatConfig = FAST_PACE,
     url: str = "",
@@ -137,7 +138,7 @@ async def start_job_server(
         is_revoked: returns whether the token of a caller was revoked.
     """
     catalogue = load_catalogue()
-    api = sandbox or Sandbox(catalogue)
+    api = sandbox or FaultySandbox(catalogue)
     sealer = Encryptor(KEY)
     store = Store.open_saas(folder, PLACE.saas_id, sealer.derive_keys("audit"))
     try:

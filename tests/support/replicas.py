@@ -25,11 +25,12 @@ from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.hosting.http import uvicorn_server
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.sandbox.server import create_server as sandbox_server
 from saasus_mcp.store.tokens import Token
 from scripts.with_postgres import free_port
 from tests.support.databases import open_stores
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.gate import reply_text
 from tests.support.hosting_server import run_server
 from tests.support.processes import TIMEOUT, start_module
@@ -41,7 +42,7 @@ WITH_SIGN_IN = "[http]\nleave_seconds = 1\n[profiles.default]\ngroups = ['suppor
 TOKENS_ONLY = "tokens = true\n"
 
 
-class CountingSandbox(Sandbox):
+class CountingSandbox(FaultySandbox):
     """A sandbox that counts the writes that reach it, by method, path and body."""
 
     def __init__(self, catalogue: Catalogue) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus import arguments, request
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
-from saasus_mcp.sandbox import Sandbox
+from tests.support.faulty_sandbox import FaultySandbox
 
 
 @dataclass
@@ -47,7 +47,7 @@ class SandboxCaller:
     """Calls operations of one sandbox by key, through a real client."""
 
     catalogue: Catalogue
-    sandbox: Sandbox
+    sandbox: FaultySandbox
     client: ApiClient
 
     async def send(self, key: str, **values: Any) -> ApiResponse:

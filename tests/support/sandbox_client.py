@@ -17,10 +17,11 @@ from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store.store import Store
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.pipeline import PRINCIPAL
 
 NOW = 1_790_000_000
@@ -44,7 +45,7 @@ class SandboxClient:
 
     behind: Pipeline
     person: Person
-    sandbox: Sandbox
+    sandbox: FaultySandbox
     unasked: Pipeline
 
     async def outright(self, call: Call) -> ToolAnswer:
@@ -96,7 +97,7 @@ async def sandbox_client(
     def clock() -> datetime:
         return datetime.fromtimestamp(now, UTC)
 
-    sandbox, store = Sandbox(catalogue, clock=clock), Store.in_memory()
+    sandbox, store = FaultySandbox(catalogue, clock=clock), Store.in_memory()
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock) as client:
         given: dict[str, Any] = {
             "catalogue": catalogue,

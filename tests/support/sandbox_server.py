@@ -16,8 +16,8 @@ import anyio
 from anyio import to_thread
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.sandbox import Sandbox, app
 from saasus_mcp.sandbox.server import create_server
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.processes import ROOT, run_module
 
 EXIT_KILLED = 9
@@ -27,7 +27,7 @@ EXIT_KILLED = 9
 class SandboxServer:
     """The sandbox and its address."""
 
-    sandbox: Sandbox
+    sandbox: FaultySandbox
     url: str
 
     async def run_job(self, folder: Path, moment: str, number: int = 0, listed: str = "") -> tuple[int, dict[str, Any]]:
@@ -51,16 +51,12 @@ class SandboxServer:
 
 @asynccontextmanager
 async def serve_sandbox() -> AsyncIterator[SandboxServer]:
-    """Serve a sandbox until the block ends. It stores every request, not only the last thousand."""
-    sandbox, kept = Sandbox(load_catalogue()), app.KEPT
-    app.KEPT = 1_000_000
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            host, port = listener.getsockname()
-            running = create_server(host, port, sandbox)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(running.serve, [listener])
-                yield SandboxServer(sandbox, f"http://{host}:{port}")
-                running.should_exit = True
-    finally:
-        app.KEPT = kept
+    """Serve a sandbox until the block ends."""
+    sandbox = FaultySandbox(load_catalogue())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        running = create_server(host, port, sandbox)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(running.serve, [listener])
+            yield SandboxServer(sandbox, f"http://{host}:{port}")
+            running.should_exit = True

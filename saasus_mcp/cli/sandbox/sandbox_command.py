@@ -58,8 +58,7 @@ def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Pa
     file = None if state is None else state.absolute()
     opened = nullcontext(Sandbox(catalogue)) if file is None else sandbox_state.open_sandbox_file(settings, file)
     with _exit_on_signals(), opened as emulator:
-        for fault in injected:
-            emulator.faults.add(**fault)
+        emulator.faults.told += injected
         _print_settings(f"http://{HOST}:{port}")
         if file is None:
             say(message("cli_sandbox.stop_without_saving"))

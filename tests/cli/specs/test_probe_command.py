@@ -14,14 +14,14 @@ import pytest
 from saasus_mcp import sandbox
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.common.messages import one_of
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, run_command, spawn_command
+from tests.support.faulty_sandbox import FaultySandbox
 
 CANARY, NUMBER = "kanarie", 987_654_321
 
 
-class Watched(Sandbox):
+class Watched(FaultySandbox):
     """A sandbox that a test has changed before the command uses it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Watched(Sandbox):
         last: the one that the command made.
     """
 
-    ask: Callable[[Sandbox], None] = staticmethod(lambda _: None)
+    ask: Callable[[FaultySandbox], None] = staticmethod(lambda _: None)
     rewrite: Callable[[bytes], bytes] | None = None
     last: Watched
 

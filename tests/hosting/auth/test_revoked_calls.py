@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.store.tokens import TokenStore
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.hosting_process import SlowSandbox, audit_records, call_request, create_token, start_server
 from tests.support.processes import TIMEOUT
 
@@ -23,7 +23,7 @@ READ = "auth.GetRoles"
 async def test_a_read_that_waits_for_the_api_ends_when_its_token_is_revoked(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
-    state, api = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    state, api = tmp_path / "state", SlowSandbox(FaultySandbox(catalogue))
     api.sandbox.faults.add("status", on=READ, times=1, status=429, retry_after=2)
     bearer, answers = create_token(state), list[httpx2.Response]()
     async with api.listening() as url:

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.sandbox import Sandbox
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.gate import reply_text
 from tests.support.hosting_process import (
     ROLE,
@@ -32,7 +32,7 @@ from tests.support.processes import TIMEOUT
 async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
     catalogue: Catalogue, tmp_path: Path, workers: str
 ) -> None:
-    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    state, slow = tmp_path / "state", SlowSandbox(FaultySandbox(catalogue))
     bearer = create_token(state)
     answers: list[httpx2.Response] = []
     async with slow.listening() as api:
@@ -58,8 +58,7 @@ async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
     [answer] = answers
     assert answer.status_code == 200
     assert not answer.json()["result"]["isError"]
-    made = [each.status for each in slow.sandbox.requests if each.operation == "auth.CreateRole"]
-    assert made == [201]
+    assert [each.operation for each in slow.sandbox.requests].count("auth.CreateRole") == 1
     assert [record["event"] for record in audit_records(state)] == ["begun", "ended"]
     assert audit_records(state)[-1]["applied"] == "applied"
 
@@ -68,7 +67,7 @@ async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
 async def test_after_a_signal_a_balancer_is_served_and_told_to_keep_no_connection(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
-    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    state, slow = tmp_path / "state", SlowSandbox(FaultySandbox(catalogue))
     slow.released.set()
     request = create_role_request(create_token(state))
     async with slow.listening() as api:
@@ -87,7 +86,7 @@ async def test_after_a_signal_a_balancer_is_served_and_told_to_keep_no_connectio
 async def test_a_request_to_the_api_is_signed_with_the_profiles_key_and_carries_no_bearer(
     catalogue: Catalogue, tmp_path: Path, way: Transport
 ) -> None:
-    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    state, slow = tmp_path / "state", SlowSandbox(FaultySandbox(catalogue))
     slow.released.set()
     bearer = create_token(state)
     async with slow.listening() as api:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import State
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import AOZORA, USER, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
@@ -55,7 +55,7 @@ async def test_every_grant_has_a_row_with_names_beside_ids_and_privileged_roles_
 
 
 async def test_second_factor_and_last_login_are_what_the_api_says(tmp_path: Path) -> None:
-    api = Sandbox(load_catalogue())
+    api = FaultySandbox(load_catalogue())
     state = sandbox_state(api)
     quiet, admin = user_of(state, "dock-a"), user_of(state, USER)
     state.change("users", (quiet["id"],), last_login_at=None)
@@ -116,7 +116,7 @@ async def test_filters_leave_only_what_they_name(tmp_path: Path, args: dict[str,
 
 
 async def test_people_without_a_login_since_a_day_are_found(tmp_path: Path) -> None:
-    api = Sandbox(load_catalogue())
+    api = FaultySandbox(load_catalogue())
     state = sandbox_state(api)
     for user in state.rows("users"):
         state.change("users", (user["id"],), last_login_at=int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()))
@@ -136,7 +136,7 @@ async def test_people_without_a_login_since_a_day_are_found(tmp_path: Path) -> N
 
 @pytest.mark.slow
 async def test_500_people_are_one_call(tmp_path: Path) -> None:
-    api = Sandbox(load_catalogue())
+    api = FaultySandbox(load_catalogue())
     state = sandbox_state(api)
     example = user_of(state, USER)
     for number in range(500 - len(state.rows("users"))):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import State, uid
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.invoices import ContractReplay, invoice_totals
 from tests.support.job_data import AOZORA, MIDORI, sandbox_state
 from tests.support.job_server import JobServer, start_job_server
@@ -58,11 +58,11 @@ def entry(plan: str, start: str, tax: str = "jp_consumption_10") -> dict[str, An
 
 
 @pytest.fixture
-def api() -> Sandbox:
-    return Sandbox(load_catalogue())
+def api() -> FaultySandbox:
+    return FaultySandbox(load_catalogue())
 
 
-async def test_an_invoice_of_all_four_types_is_what_a_hand_calculates(tmp_path: Path, api: Sandbox) -> None:
+async def test_an_invoice_of_all_four_types_is_what_a_hand_calculates(tmp_path: Path, api: FaultySandbox) -> None:
     state = sandbox_state(api)
     clear_usage(state, AOZORA)
     put_tenant(state, AOZORA, entry("business", "2026-01-15"))
@@ -101,7 +101,7 @@ async def test_an_invoice_of_all_four_types_is_what_a_hand_calculates(tmp_path: 
         ]
 
 
-async def test_without_stripe_peaks_are_added_up_as_the_api_does(tmp_path: Path, api: Sandbox) -> None:
+async def test_without_stripe_peaks_are_added_up_as_the_api_does(tmp_path: Path, api: FaultySandbox) -> None:
     state = sandbox_state(api)
     clear_usage(state, AOZORA)
     put_tenant(state, AOZORA, entry("business", "2026-01-15"))
@@ -116,7 +116,7 @@ async def test_without_stripe_peaks_are_added_up_as_the_api_does(tmp_path: Path,
         assert [line["count"] for line in lines if line["meter"] == "storage_gb"] == ["1200"]
 
 
-async def test_tax_in_the_prices_is_shown_and_not_added(tmp_path: Path, api: Sandbox) -> None:
+async def test_tax_in_the_prices_is_shown_and_not_added(tmp_path: Path, api: FaultySandbox) -> None:
     state = sandbox_state(api)
     clear_usage(state, MIDORI)
     put_tenant(state, MIDORI, entry("starter", "2026-01-15", "jp_consumption_10_included"))
@@ -127,7 +127,7 @@ async def test_tax_in_the_prices_is_shown_and_not_added(tmp_path: Path, api: San
         assert report["counts"]["no_entries"] == 1
 
 
-async def test_usage_that_cannot_be_read_leaves_no_total(tmp_path: Path, api: Sandbox) -> None:
+async def test_usage_that_cannot_be_read_leaves_no_total(tmp_path: Path, api: FaultySandbox) -> None:
     async with start_job_server(tmp_path, api) as on:
         api.faults.add("status", on=USAGE, status=404)
         rows, report = await estimated(on, {**OCTOBER, "tenant_ids": [MIDORI]})
@@ -136,7 +136,7 @@ async def test_usage_that_cannot_be_read_leaves_no_total(tmp_path: Path, api: Sa
         assert (report["counts"]["incomplete"], report["rows"][0]["outcome"]) == (1, "unread")
 
 
-async def test_tenants_without_a_plan_or_an_invoice_have_a_row(tmp_path: Path, api: Sandbox) -> None:
+async def test_tenants_without_a_plan_or_an_invoice_have_a_row(tmp_path: Path, api: FaultySandbox) -> None:
     state = sandbox_state(api)
     put_tenant(state, AOZORA)
     put_tenant(state, MIDORI, entry("business_year", "2026-03-15"))
@@ -151,7 +151,7 @@ async def test_tenants_without_a_plan_or_an_invoice_have_a_row(tmp_path: Path, a
         assert (report["counts"]["no_plan"], report["counts"]["nothing_due"]) == (1, 1)
 
 
-async def test_a_plan_that_the_price_list_no_longer_has_is_named(tmp_path: Path, api: Sandbox) -> None:
+async def test_a_plan_that_the_price_list_no_longer_has_is_named(tmp_path: Path, api: FaultySandbox) -> None:
     state = sandbox_state(api)
     gone = {**entry("starter", "2026-01-15"), "plan_id": "gone"}
     put_tenant(state, MIDORI, gone, entry("starter", "2026-10-20"))
@@ -195,7 +195,7 @@ async def test_bad_input_is_refused_by_field_before_anything_is_read(
         assert on.count_requests(USAGE) == 0
 
 
-async def test_a_list_is_compared_by_id_name_and_customer(tmp_path: Path, api: Sandbox) -> None:
+async def test_a_list_is_compared_by_id_name_and_customer(tmp_path: Path, api: FaultySandbox) -> None:
     async with start_job_server(tmp_path, api) as on:
         rows, _ = await estimated(on, OCTOBER)
         totals = {row["tenant_id"]: int(row["total"]) for row in rows if row["currency"] == "JPY"}
@@ -255,7 +255,7 @@ def _random_history(seed: random.Random, plans: list[str]) -> list[dict[str, Any
 
 
 async def test_generated_tenants_agree_with_a_second_calculation_to_the_yen(
-    tmp_path: Path, api: Sandbox, exhaustive: bool
+    tmp_path: Path, api: FaultySandbox, exhaustive: bool
 ) -> None:
     state, seed = sandbox_state(api), random.Random(17)  # noqa: S311 - no secret
     odd: dict[str, Any] = {

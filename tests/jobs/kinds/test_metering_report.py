@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_server import JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
 
@@ -23,7 +23,7 @@ READ = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
 Rows = list[tuple[str, str, str, int]]
 
 
-def held(sandbox: Sandbox, form: str, first: str, last: str, zone: tzinfo = UTC, *, peaks: bool = True) -> Rows:
+def held(sandbox: FaultySandbox, form: str, first: str, last: str, zone: tzinfo = UTC, *, peaks: bool = True) -> Rows:
     """Tenant, meter, period and usage of all that the sandbox holds, between two periods."""
     state = sandbox.state
     peak = {row["unit_name"] for row in state.rows("metering_units") if row["aggregate_usage"] == "max" and peaks}
@@ -43,7 +43,7 @@ async def reported(on: JobServer, args: dict[str, Any]) -> Rows:
     return sorted((row["tenant_id"], row["meter"], row["period"], int(row["usage"])) for row in rows)
 
 
-def months(sandbox: Sandbox) -> tuple[str, str]:
+def months(sandbox: FaultySandbox) -> tuple[str, str]:
     """Return the first whole month of the sandbox's usage, and the one after."""
     first = min(row["timestamp"] for row in sandbox.state.rows("usage"))
     start = (datetime.fromtimestamp(first, UTC).replace(day=1) + timedelta(days=32)).replace(day=1)
@@ -142,7 +142,7 @@ async def test_an_unreadable_value_is_reported_and_in_no_figure(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_report_goes_on_where_another_server_left_it(tmp_path: Path) -> None:
-    sandbox = Sandbox(load_catalogue())
+    sandbox = FaultySandbox(load_catalogue())
     month, _ = months(sandbox)
 
     async def left() -> str:

@@ -13,10 +13,10 @@ import pytest
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store.records import Approval
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import AOZORA, MIDORI, USER, add_invitation, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
@@ -101,7 +101,7 @@ async def test_a_person_is_out_of_every_tenant_before_the_account_waits_for_its_
 
 @pytest.mark.slow
 def test_a_job_that_waits_for_an_approval_outlives_its_server(tmp_path: Path) -> None:
-    sandbox = Sandbox(load_catalogue())
+    sandbox = FaultySandbox(load_catalogue())
 
     async def begin() -> str:
         async with start_job_server(tmp_path, sandbox) as on:

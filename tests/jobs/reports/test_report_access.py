@@ -11,8 +11,8 @@ from mcp.types import TextContent
 
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.rules import Rule
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import import_lines, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL, connect_client
@@ -118,7 +118,7 @@ async def test_part_of_a_report_is_withheld_like_the_whole(tmp_path: Path) -> No
 
 
 async def test_the_writes_of_a_job_are_withheld_with_its_reads(tmp_path: Path) -> None:
-    sandbox: Sandbox
+    sandbox: FaultySandbox
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         sandbox = on.sandbox
         told = await on.call_json("job_import_users", {"csv": import_lines(sandbox, 3)}, elicitor=AcceptingPerson())

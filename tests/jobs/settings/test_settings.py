@@ -12,8 +12,8 @@ import pytest
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call
+from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, accept_question, connect_client
@@ -32,17 +32,17 @@ async def applied(on: JobServer, document: Any, **more: Any) -> dict[str, Any]:
     return await on.call_json("job_apply_settings", {"document": document, **more}, elicitor=AcceptingPerson())
 
 
-def empty(sandbox: Sandbox) -> None:
+def empty(sandbox: FaultySandbox) -> None:
     """As a SaaS without a price list, and without sign-in identifiers."""
     for table in (*PRICES, "roles", "user_attributes", "tenant_attributes"):
         sandbox_state(sandbox).drop(table)
 
 
-def named(sandbox: Sandbox, table: str, name: str) -> Any:
+def named(sandbox: FaultySandbox, table: str, name: str) -> Any:
     return next(row for row in sandbox_state(sandbox).rows(table) if row["name"] == name)
 
 
-def shape(sandbox: Sandbox) -> dict[str, Any]:
+def shape(sandbox: FaultySandbox) -> dict[str, Any]:
     """Return the price list of the sandbox by names alone, as its ids are made again."""
     state = sandbox_state(sandbox)
     units = {row["id"]: row["name"] for row in state.rows("pricing_units")}
@@ -229,7 +229,7 @@ async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_mak
         document, before = await exported(on), shape(on.sandbox)
         empty(on.sandbox)
         for operation in ("pricing.CreatePricingUnit", "pricing.CreatePricingMenu"):
-            on.sandbox.faults.add("reset_after", on=operation, times=2)
+            on.sandbox.faults.add("reset", on=operation, times=2)
         told = await applied(on, document)
         assert told["counts"]["unknown"] == 4, "another could have made one of that name"
         assert told["counts"]["not_begun"] > 0
@@ -319,7 +319,7 @@ async def rows(on: JobServer, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twice(tmp_path: Path) -> None:
-    sandbox = Sandbox(load_catalogue())
+    sandbox = FaultySandbox(load_catalogue())
     before = shape(sandbox)
 
     async def begin() -> str:
