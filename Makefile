@@ -75,7 +75,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp
-	$(BIN)/python -m saasus_mcp.catalog.compile --check
+	$(BIN)/python -m scripts.catalogue --check
 	$(BIN)/python scripts/ready.py --check
 	$(BIN)/python -m scripts.messages
 	$(BIN)/python -m scripts.provider_limits
@@ -102,7 +102,7 @@ growth: $(READY)  ## what a call costs as rules and records grow, with the chart
 	@$(BIN)/python -m scripts.speed.growth --write
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships
-	$(BIN)/python -m saasus_mcp.catalog.compile
+	$(BIN)/python -m scripts.catalogue
 	$(BIN)/python scripts/ready.py
 	$(BIN)/python scripts/surface_bench.py --write
 

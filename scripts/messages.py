@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from saasus_mcp.catalog.compile.messages import MessageTexts, read_messages
+from scripts.catalogue.messages import MessageTexts, read_messages
 
 ROOT = Path(__file__).resolve().parents[1]
 ERROR = ".of"

@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError
 
-from saasus_mcp.catalog.compile.spec_file import read_yaml
+from scripts.catalogue.spec_file import read_yaml
 
 FILE = Path(__file__).with_name("provider_limits.yaml")
 SCHEMA_OF = {"input": "inputSchema", "output": "outputSchema"}

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.catalog.compile.spec_file import read_yaml
 from saasus_mcp.catalog.search import SearchIndex
+from scripts.catalogue.spec_file import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 JOBS = ROOT / "tests" / "evaluation" / "jobs.yaml"

@@ -16,9 +16,9 @@ from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.catalog import catalogue as loading
-from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.catalog.compile import documents, effects, route_conflicts
 from saasus_mcp.server.surface.annotations import ToolHints
+from scripts.catalogue import __main__ as compiler
+from scripts.catalogue import documents, effects, route_conflicts
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 FIELD = re.compile(r"[a-zA-Z0-9_.-]{1,64}")

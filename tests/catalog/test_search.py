@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog import Catalogue, UnknownTool
-from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.catalog.compile import synonyms
-from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.catalog.tokenizer import fold_text
 from scripts import search_bench
+from scripts.catalogue import __main__ as compiler
+from scripts.catalogue import synonyms
+from scripts.catalogue.spec_file import SpecError
 
 GOAL = 0.95
 

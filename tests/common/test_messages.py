@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-from saasus_mcp.catalog.compile.messages import compile_messages, read_messages
-from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.common import messages as runtime
 from saasus_mcp.common.language import Language, Text, locale_language
 from saasus_mcp.common.messages import Message, message, one_of, templates_of
+from scripts.catalogue.messages import compile_messages, read_messages
+from scripts.catalogue.spec_file import SpecError
 from scripts.messages import Use, find_faults, find_untranslated_pages, find_uses
 
 SOURCE = """

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Operation, load_catalogue
-from saasus_mcp.catalog.compile.tool_names import ToolNameRewriter
 from saasus_mcp.catalog.jobs import load_jobs as jobs
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.inspection.impact import Impact
@@ -23,6 +22,7 @@ from saasus_mcp.server.offers import prompts
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.tool_description import describe_operation, summarize_operation
 from saasus_mcp.server.surface.tool_list import operation_tool
+from scripts.catalogue.tool_names import ToolNameRewriter
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import PLACE, PRINCIPAL
 

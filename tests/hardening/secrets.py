@@ -20,8 +20,6 @@ import httpx2
 import pytest
 import yaml
 
-from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.cli import state
 from saasus_mcp.cli.server_log import RedactingFormatter
 from saasus_mcp.common.json_path import InvalidArguments
@@ -34,6 +32,8 @@ from saasus_mcp.saasus.secret_names import scrub_text
 from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.settings import read_settings
 from saasus_mcp.store.store import Store
+from scripts.catalogue import __main__ as compiler
+from scripts.catalogue.spec_file import SpecError
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.gate import Person
 from tests.support.pipeline import (

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 LARGEST_REQUEST = 1 << 17
-NOT_PRELOADED = ("__main__", "catalog.compile", "picture", "png_chart", "thread_transport")
+NOT_PRELOADED = ("__main__", "picture", "png_chart", "thread_transport")
 """Parts of names of modules that other systems need, or whose libraries start threads, which a fork would not copy."""
 WORKER = "spawn_main"
 """The name of a process that its supervisor would spawn."""

@@ -36,7 +36,7 @@ PRESETS_FILE = Path(__file__).with_name("presets.json")
 class PresetPolicy:
     """A policy by level alone. A level that its table does not list is denied.
 
-    The presets are compiled from the policy files in `presets/` (catalog.compile.presets), without reading YAML at start-up.
+    `scripts/catalogue/presets.py` compiles the presets from the policy files in `presets/`, so that none is read at start-up.
     """
 
     name: str

@@ -29,7 +29,7 @@ LATE = {
     *("cel_expr_python", "dbos", "httpcore2", "jinja2", "jmespath", "jsonschema", "jwt", "psycopg"),
     *("prometheus_client", "referencing", "rpds", "tomlkit", "tomllib", "truststore", "yaml"),
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.ext", "sqlalchemy.orm"),
-    *("saasus_mcp.catalog.compile", "saasus_mcp.clients", "saasus_mcp.hosting", "saasus_mcp.notices"),
+    *("saasus_mcp.clients", "saasus_mcp.hosting", "saasus_mcp.notices"),
     *("saasus_mcp.jobs.kinds", "saasus_mcp.jobs.reports", "saasus_mcp.jobs.tables", "saasus_mcp.sandbox"),
     *("saasus_mcp.permissions.policy.file", "saasus_mcp.permissions.secrets.passphrase"),
 }

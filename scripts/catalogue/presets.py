@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
-from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, read_yaml
 from saasus_mcp.catalog.model import Level
+from scripts.catalogue.spec_file import TEXT, TEXTS, SpecError, mapping, read_yaml
 
 LEVELS: frozenset[str] = frozenset(get_args(Level))
 OUTCOMES = ("allow", "confirm", "approve", "deny")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from saasus_mcp.catalog.compile import recipes, route_conflicts, schemas
-from saasus_mcp.catalog.compile.documents import SourceOperation
 from saasus_mcp.catalog.openapi_summary import JSON, Node
+from scripts.catalogue import recipes, route_conflicts, schemas
+from scripts.catalogue.documents import SourceOperation
 
 _ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
 """The output schema of a tool whose operation answers with an empty body."""

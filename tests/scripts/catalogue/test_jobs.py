@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.catalog.compile import jobs
-from saasus_mcp.catalog.compile.spec_file import SpecError
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.job_kind import load_kind
 from saasus_mcp.saasus import validation
+from scripts.catalogue import jobs
+from scripts.catalogue.spec_file import SpecError
 
 SOUND: dict[str, Any] = {
     "title": {"en": "T", "ja": "T"},

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile.spec_file import SpecError, mapping_of, read_yaml
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import LANGUAGES
+from scripts.catalogue.spec_file import SpecError, mapping_of, read_yaml
 
 _FORMS = {"one", "other"}
 _FORM = {**mapping_of({"type": "object"}), "type": ["object", "null"]}

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from saasus_mcp.catalog.compile.spec_file import BOTH, TEXT, TEXTS, Form, mapping, mapping_of
 from saasus_mcp.catalog.expressions import ExpressionError, compile_expression
 from saasus_mcp.catalog.levels import READ_LEVELS, TYPED_LEVELS
+from scripts.catalogue.spec_file import BOTH, TEXT, TEXTS, Form, mapping, mapping_of
 
 Row = dict[str, Any]
 

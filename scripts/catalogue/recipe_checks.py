@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from saasus_mcp.catalog.compile.recipe_defaults import Operations, Row, shown_arguments
-from saasus_mcp.catalog.compile.recipes import APPLIED, is_valid_expression
 from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.common.json_path import Schema, main_branch
+from scripts.catalogue.recipe_defaults import Operations, Row, shown_arguments
+from scripts.catalogue.recipes import APPLIED, is_valid_expression
 
 _NOT_FOUND = 404
 _STATUS = re.compile(r"(?<![\w.])status\b")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
-from saasus_mcp.catalog.compile import recipes
-from saasus_mcp.catalog.compile.spec_file import (
+from saasus_mcp.catalog.expressions import TARGET
+from saasus_mcp.catalog.levels import TYPED_LEVELS
+from saasus_mcp.catalog.model import Level
+from scripts.catalogue import recipes
+from scripts.catalogue.spec_file import (
     BOTH,
     TEXT,
     TEXTS,
@@ -17,9 +20,6 @@ from saasus_mcp.catalog.compile.spec_file import (
     mapping_of,
     read_yaml,
 )
-from saasus_mcp.catalog.expressions import TARGET
-from saasus_mcp.catalog.levels import TYPED_LEVELS
-from saasus_mcp.catalog.model import Level
 
 Row = dict[str, Any]
 

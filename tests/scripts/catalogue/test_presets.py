@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog.compile.presets import compile_presets
-from saasus_mcp.catalog.compile.spec_file import SpecError
+from scripts.catalogue.presets import compile_presets
+from scripts.catalogue.spec_file import SpecError
 
 PRESET = "version: 1\nname: strict\nrules:\n- {name: strict/read, levels: [read], then: allow}\n"
 

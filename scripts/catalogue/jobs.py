@@ -8,11 +8,11 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError
 
-from saasus_mcp.catalog.compile.spec_file import BOTH, TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.jobs import ANY_WRITE, JOB_PREFIX
 from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
 from saasus_mcp.common.json_bytes import compact_json
+from scripts.catalogue.spec_file import BOTH, TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 
 _FORM = mapping_of(
     mapping(

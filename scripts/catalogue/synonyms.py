@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile.spec_file import SpecError, find_form_problems, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.tokenizer import Lexicon, normalize_phrase, split_units, stem_word
+from scripts.catalogue.spec_file import SpecError, find_form_problems, mapping, mapping_of, read_yaml
 
 _WORDS = mapping({"en": {"type": "array"}, "ja": {"type": "array"}}, required=("en", "ja"))
 _GROUPS = mapping_of(_WORDS)

@@ -1,4 +1,4 @@
 """Build time only: tool_specs/*.yaml become the one JSON file that start-up reads.
 
-python -m saasus_mcp.catalog.compile [--check]
+python -m scripts.catalogue [--check]
 """

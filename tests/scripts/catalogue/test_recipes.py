@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog import Catalogue, load_catalogue, question_texts
-from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.catalog.compile import documents, effects, recipe_checks, recipe_defaults, recipes
-from saasus_mcp.catalog.compile.operations import compile_operation
-from saasus_mcp.catalog.compile.spec_file import SpecError
+from scripts.catalogue import __main__ as compiler
+from scripts.catalogue import documents, effects, recipe_checks, recipe_defaults, recipes
+from scripts.catalogue.operations import compile_operation
+from scripts.catalogue.spec_file import SpecError
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 BROKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff、。] [\u3040-\u30ff\u4e00-\u9fff]")

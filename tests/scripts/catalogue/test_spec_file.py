@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.catalog.compile import effects
-from saasus_mcp.catalog.compile.effects import read_effects
-from saasus_mcp.catalog.compile.messages import read_messages
-from saasus_mcp.catalog.compile.spec_file import TEXT, SpecError, mapping, mapping_of, read_yaml
+from scripts.catalogue import __main__ as compiler
+from scripts.catalogue import effects
+from scripts.catalogue.effects import read_effects
+from scripts.catalogue.messages import read_messages
+from scripts.catalogue.spec_file import TEXT, SpecError, mapping, mapping_of, read_yaml
 
 
 @pytest.mark.parametrize(

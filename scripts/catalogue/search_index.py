@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from saasus_mcp.catalog.compile.synonyms import Synonyms, Words
 from saasus_mcp.catalog.tokenizer import split_units
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import LANGUAGES
+from scripts.catalogue.synonyms import Synonyms, Words
 
 Row = dict[str, Any]
 Weights = dict[str, float]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile.spec_file import read_yaml
 from saasus_mcp.catalog.openapi_summary import Node, follow_reference, iterate_operations
+from scripts.catalogue.spec_file import read_yaml
 
 TABLES = frozenset({"confirmations.yaml", "effects.yaml", "jobs.yaml", "search_phrases.yaml", "synonyms.yaml"})
 """Files beside the documents that are not OpenAPI."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile.recipes import invalid_expressions
-from saasus_mcp.catalog.compile.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 from saasus_mcp.catalog.levels import READ_LEVELS
 from saasus_mcp.common.json_bytes import compact_json
+from scripts.catalogue.recipes import invalid_expressions
+from scripts.catalogue.spec_file import TEXT, TEXTS, SpecError, mapping, mapping_of, read_yaml
 
 Row = dict[str, Any]
 

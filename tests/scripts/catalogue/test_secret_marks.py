@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.catalog.compile import documents, operations, secret_marks
+from scripts.catalogue import documents, operations, secret_marks
 
 TEXT = {"type": "string"}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import openapi_summary
-from saasus_mcp.catalog.compile import (
+from saasus_mcp.common.json_bytes import compact_json
+from scripts.catalogue import (
     documents,
     effects,
     jobs,
@@ -22,11 +23,10 @@ from saasus_mcp.catalog.compile import (
     synonyms,
     tool_names,
 )
-from saasus_mcp.catalog.compile.operations import compile_operation
-from saasus_mcp.catalog.compile.spec_file import SpecError
-from saasus_mcp.common.json_bytes import compact_json
+from scripts.catalogue.operations import compile_operation
+from scripts.catalogue.spec_file import SpecError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 SPECS = ROOT / "tool_specs"
 CATALOGUE = ROOT / "saasus_mcp" / "catalog" / "catalogue.json"
 SEARCH = CATALOGUE.with_name("search.json")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from saasus_mcp.catalog.compile.documents import SourceOperation
 from saasus_mcp.catalog.openapi_summary import Node
+from scripts.catalogue.documents import SourceOperation
 
 _COMPARED = (
     ("secrets_in", "secret_inputs", "x-secret-in: true"),
