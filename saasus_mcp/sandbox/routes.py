@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from saasus_mcp.catalog import Operation
-
-
-@dataclass(slots=True)
-class _Node:
-    literals: dict[str, _Node] = field(default_factory=dict)
-    parameter: _Node | None = None
-    operation: Operation | None = None
 
 
 class Routes:
     """All routes. A literal segment, however encoded, wins over a parameter: a user named `count` cannot be read."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        self._roots: dict[str, _Node] = {}
+        self._routes: defaultdict[tuple[str, int], list[tuple[Operation, tuple[str, ...]]]] = defaultdict(list)
         for operation in operations:
-            self._add(operation)
+            template = _segments(operation.path)
+            self._routes[operation.method, len(template)].append((operation, template))
+        for routes in self._routes.values():
+            routes.sort(key=lambda route: [segment.startswith("{") for segment in route[1]])
 
     def match(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
         """Return the operation of a raw path and its decoded path values, or None without a route."""
-        root = self._roots.get(method)
-        found = _walk(root, _segments(path)) if root is not None else None
-        if found is None:
-            return None
-        operation, raw = found
-        return operation, tuple(unquote(value, errors="strict") for value in raw)
-
-    def _add(self, operation: Operation) -> None:
-        node = self._roots.setdefault(operation.method, _Node())
-        for segment in _segments(operation.path):
-            if segment.startswith("{"):
-                node.parameter = node.parameter or _Node()
-                node = node.parameter
-            else:
-                node = node.literals.setdefault(segment, _Node())
-        node.operation = operation
+        raw = _segments(path)
+        for operation, template in self._routes.get((method, len(raw)), ()):
+            pairs = list(zip(template, raw, strict=True))
+            if all(segment if part.startswith("{") else unquote(segment) == part for part, segment in pairs):
+                values = (segment for part, segment in pairs if part.startswith("{"))
+                return operation, tuple(unquote(value, errors="strict") for value in values)
+        return None
 
 
 def _segments(path: str) -> tuple[str, ...]:
@@ -54,16 +41,3 @@ def _segments(path: str) -> tuple[str, ...]:
         elif dots != ".":
             kept.append(segment)
     return tuple(kept)
-
-
-def _walk(node: _Node, segments: tuple[str, ...]) -> tuple[Operation, tuple[str, ...]] | None:
-    if not segments:
-        return (node.operation, ()) if node.operation is not None else None
-    first, rest = segments[0], segments[1:]
-    literal = node.literals.get(unquote(first))
-    if literal is not None and (found := _walk(literal, rest)) is not None:
-        return found
-    if node.parameter is None or not first or (found := _walk(node.parameter, rest)) is None:
-        return None
-    operation, values = found
-    return operation, (first, *values)
