@@ -62,11 +62,6 @@ def stem_word(word: str) -> str:
     return word
 
 
-def normalize_phrase(text: str) -> str:
-    """Return the key of a phrase in the table of phrases: `sign-in`, `sign in` and `Signin` have one key."""
-    return "".join(stem_word(unit) for unit in split_units(text))
-
-
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """The table of phrases, each with its groups of synonyms. A phrase without groups is ignored.

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.tokenizer import Lexicon, normalize_phrase, split_units, stem_word
+from saasus_mcp.catalog.tokenizer import Lexicon, split_units, stem_word
 from scripts.catalogue.spec_file import SpecError, find_form_problems, mapping, mapping_of, read_yaml
 
 _WORDS = mapping({"en": {"type": "array"}, "ja": {"type": "array"}}, required=("en", "ja"))
@@ -50,9 +50,9 @@ def read_synonyms(file: Path, keys: Iterable[str]) -> Synonyms:
     for problem in find_synonym_problems(table, keys):
         raise SpecError(f"{file.name}: {problem}.")
     groups = {**table["intents"], **table["things"]}
-    phrases: dict[str, list[str]] = {normalize_phrase(word): [] for word in _all(table["ignore"])}
+    phrases: dict[str, list[str]] = {_normalize_phrase(word): [] for word in _all(table["ignore"])}
     for name, words in groups.items():
-        for text in dict.fromkeys(normalize_phrase(word) for word in _all(words)):
+        for text in dict.fromkeys(_normalize_phrase(word) for word in _all(words)):
             phrases.setdefault(text, []).append(name)
     lexicon = Lexicon(phrases, longest=max(map(len, phrases)))
     said = " ".join(chain.from_iterable(words["en"] for words in (table["ignore"], *groups.values())))
@@ -101,8 +101,13 @@ def _word_problems(named: Mapping[str, Words]) -> list[str]:
 
 
 def _is_searchable(word: Any) -> bool:
-    return isinstance(word, str) and bool(normalize_phrase(word))
+    return isinstance(word, str) and bool(_normalize_phrase(word))
 
 
 def _all(words: Words) -> Iterable[str]:
     return chain.from_iterable(words.values())
+
+
+def _normalize_phrase(text: str) -> str:
+    """Return the key of a phrase in the table of phrases: `sign-in`, `sign in` and `Signin` have one key."""
+    return "".join(stem_word(unit) for unit in split_units(text))
