@@ -61,26 +61,20 @@ def explain_failure(answer: ToolAnswer) -> str:
     return visible_text(_address_person(answer).explain(reader_language()))
 
 
-def print_refusal(refusal: CallRefused) -> None:
+def print_refusal(error: CallRefused | InvalidArguments) -> None:
     """Print why a job was not started: as JSON with --json, and as text to standard error without it."""
+    text: Localized = error
+    if error.hint is not None and is_terminal(sys.stdin, sys.stderr):
+        match error.hint.id:
+            case "server.approval_hint":
+                text = Sentences((error.message, _approval_hint(error.message, error.hint)))
+            case "permissions.declined_hint":
+                text = message("cli.not_confirmed")
     if prints_json():
-        fields = {"outcome": Outcome.NOT_APPLIED, "reason": refusal.reason}
-        print_json({"ok": False, **fields, "text": render(_refusal_text(refusal))})
+        reason = error.reason if isinstance(error, CallRefused) else None
+        print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": reason, "text": render(text)})
     else:
-        warn(_refusal_text(refusal))
-
-
-def _refusal_text(refusal: CallRefused) -> Localized:
-    """Return why a job was not started, as a person at a terminal needs it."""
-    hint = refusal.hint
-    if hint is None or not is_terminal(sys.stdin, sys.stderr):
-        return refusal
-    match hint.id:
-        case "server.approval_hint":
-            return Sentences((refusal.message, _approval_hint(refusal.message, hint)))
-        case "permissions.declined_hint":
-            return message("cli.not_confirmed")
-    return refusal
+        warn(text)
 
 
 def _address_person(answer: ToolAnswer) -> ToolAnswer:
@@ -107,15 +101,6 @@ def _approval_hint(needed: Localized, hint: Message) -> Message:
     if getattr(needed, "id", "") == "server.approval_needed_two_person":
         return hint
     return message("cli.approval_hint", code=decide.params["code"])
-
-
-def print_invalid_arguments(error: InvalidArguments, tool: str) -> None:
-    """Print why the arguments of a job cannot be used: as JSON with --json, and as text to standard error without it."""
-    if prints_json():
-        print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": None, "text": render(error)})
-        return
-    warn(error)
-    point_to_arguments(error.fault, tool)
 
 
 def point_to_arguments(fault: Message | None, tool: str) -> None:

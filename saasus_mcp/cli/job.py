@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,8 @@ from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import (
     ExitStatus,
+    point_to_arguments,
     print_failure,
-    print_invalid_arguments,
     print_refusal,
     status_of_report,
 )
@@ -99,9 +98,10 @@ def job(
         defaults, fixed = ({}, {}) if chart is None else ({"language": settings.lang}, {"chart": "png"})
         values = {**defaults, **values, **contents, **fixed}
     try:
-        answer, interrupted = _run(settings, _Request(spec, values, encoding), output, fresh=fresh)
+        answer, interrupted = _run(settings, spec, values, encoding, output, fresh=fresh)
     except InvalidArguments as error:
-        print_invalid_arguments(error, spec.name)
+        print_refusal(error)
+        point_to_arguments(error.fault, spec.name)
         sys.exit(ExitStatus.FAILED)
     except CallRefused as refusal:
         print_refusal(refusal)
@@ -118,38 +118,30 @@ def job(
     sys.exit(ExitStatus.INTERRUPTED if interrupted and status is not ExitStatus.DONE else status)
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What the person wants.
+def _run(
+    settings: Settings, spec: JobSpec, given: object, encoding: str, output: Path | None, *, fresh: bool
+) -> tuple[ToolAnswer, bool]:
+    """Run a job to its end. Return its answer, and whether Ctrl+C ended it.
 
-    Attributes:
+    Args:
+        given: the arguments as the person gave them.
         encoding: of the file with the table; empty without one.
+
+    Raises:
+        InvalidArguments: an argument is not valid.
+        CallRefused: the job was not started.
     """
-
-    spec: JobSpec
-    arguments: Any
-    encoding: str
-
-
-def _run(settings: Settings, request: _Request, output: Path | None, *, fresh: bool) -> tuple[ToolAnswer, bool]:
-    """Return the answer of the job when it has ended, and whether Ctrl+C ended it."""
     with open_session(settings, fresh=fresh) as session:
         profile = session.pipeline.destination.profile
         open_runners = composition.open_job_runners(settings, {profile: session.pipeline})
         with session.portal.wrap_async_context_manager(open_runners) as runners:
             session.announce()
-            answer, interrupted = _follow(session, runners[profile], request)
+            values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)
+            validation.validate_schema(spec.input_schema, values)
+            answer, interrupted = run_to_end(session, runners[profile], spec, values, encoding)
             if output is not None and answer.ok and not (interrupted and "result" not in (answer.structured or {})):
                 _write_output(runners[profile], answer, output)
             return answer, interrupted
-
-
-def _follow(session: TerminalSession, runner: JobRunner, request: _Request) -> tuple[ToolAnswer, bool]:
-    """Check the arguments, and run the job to its end."""
-    spec = request.spec
-    values = arguments.parse_plain_arguments(spec.name, spec.input_schema, request.arguments)
-    validation.validate_schema(spec.input_schema, values)
-    return run_to_end(session, runner, spec, values, request.encoding)
 
 
 def run_to_end(
