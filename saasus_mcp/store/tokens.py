@@ -26,7 +26,6 @@ TOKENS_FILE = "accounts.db"
 TOKEN_PREFIX = "smcp_"  # noqa: S105 - a name, not a secret
 """Secret scanners and people recognise a leaked token by its prefix."""
 TOKEN_BYTES = 32
-TOKEN_LENGTH = len(TOKEN_PREFIX) + 43
 TOKEN_PATTERN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 """Text of another form is refused without a query."""
 TOKEN_ID_LENGTH = 16
