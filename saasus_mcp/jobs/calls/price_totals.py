@@ -17,12 +17,11 @@ from saasus_mcp.permissions.question.content import (
     LabelledValue,
     Money,
     NoValue,
-    Quantity,
     Transition,
     UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.values import format_decimal
+from saasus_mcp.permissions.question.values import format_decimal, make_quantity
 
 PLAN_CHANGE = "auth.UpdateTenantPlan"
 
@@ -90,7 +89,7 @@ def _priced(plan: PricingPlan | None) -> Value:
 def _money(amount: int, currency: str, interval: str) -> Value:
     """Return an amount in its currency. Plans without one currency or interval of their own show the number."""
     if not currency or "/" in currency:
-        return Quantity(format_decimal(amount))
+        return make_quantity(amount)
     return Money(
         format_decimal(amount),
         currency.upper(),

@@ -14,7 +14,7 @@ from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.settings import settings_document, settings_question
-from saasus_mcp.jobs.settings.settings_operations import NOT_APPLIED, RESOURCES, TEXT_OPERATIONS
+from saasus_mcp.jobs.settings.settings_operations import RESOURCES, TEXT_OPERATIONS
 from saasus_mcp.jobs.settings.settings_plan import ItemReport, SettingsPlanner
 
 MAX_UNKNOWN_FIELDS = 10
@@ -39,7 +39,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         "items": planner.reports,
         "phases": planner.phase_sizes,
         "needs": planner.dependencies,
-        "not_applied": [name for name in NOT_APPLIED if name in saved],
+        "not_applied": [name for name in saved if name not in RESOURCES and name not in TEXT_OPERATIONS],
         "unknown_fields": sorted(planner.unknown_fields)[:MAX_UNKNOWN_FIELDS],
         "texts_not_named": texts_not_named,
         "only_plan": only_plan,

@@ -30,14 +30,13 @@ from saasus_mcp.permissions.question.content import (
     LabelledValue,
     NamedItem,
     NoValue,
-    Quantity,
     QuestionWarning,
     Timestamp,
     UnreadableValue,
     Value,
 )
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.permissions.question.values import format_decimal
+from saasus_mcp.permissions.question.values import make_quantity
 from saasus_mcp.store.records import HOUR
 
 MIN_NOTICE_SECONDS = HOUR + HOUR // 4
@@ -203,9 +202,7 @@ async def _read_meter_names(reader: JobReader) -> Mapping[str, str]:
 
 def _usage(names: Mapping[str, str], answer: Record) -> Value:
     used = [(str(each["metering_unit_name"]), each["count"]) for each in answer.get("counts", []) if each.get("count")]
-    return optional_list(
-        LabelledValue(name_text(names.get(unit, unit)), Quantity(format_decimal(count))) for unit, count in used
-    )
+    return optional_list(LabelledValue(name_text(names.get(unit, unit)), make_quantity(count)) for unit, count in used)
 
 
 async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str) -> tuple[int, Fact]:

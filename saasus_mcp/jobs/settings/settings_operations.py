@@ -130,13 +130,3 @@ TEXT_OPERATIONS: Mapping[str, str] = {
     "customize_pages": "auth.UpdateCustomizePages",
 }
 """Texts that an update replaces as a whole. They are applied only if the arguments name them."""
-NOT_APPLIED = (
-    "basic_info",
-    "auth_info",
-    "sign_in_settings",
-    "identity_providers",
-    "customize_page_settings",
-    "infrastructure",
-    "links",
-)
-"""Kinds that are never applied. The messages `jobs_settings.why_not_applied` give the reasons."""

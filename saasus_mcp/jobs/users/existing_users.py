@@ -76,24 +76,8 @@ async def find_existing_users(reader: JobReader, lines: Sequence[UserLine]) -> E
     return existing
 
 
-async def find_accounts(reader: JobReader, login_type: str, login: str) -> list[Record]:
-    """Return the account with exactly this login, or else the accounts that differ only in case."""
-    found: dict[str, Record] = {}
-
-    def take(answer: Record) -> None:
-        for user in answer.get("users", []):
-            if str(user.get(login_type, "")).casefold() == login.casefold():
-                found[user["id"]] = user
-
-    for query in search_queries(login_type, login, any_case=True):
-        async for _ in reader.read_pages("auth.SearchSaasUsers", query, take):
-            pass
-    exact = [user for user in found.values() if user.get(login_type) == login]
-    return exact or list(found.values())
-
-
 async def find_account(reader: JobReader, login_type: str, login: str, argument: str) -> Record:
-    """Return the only account with a login.
+    """Return the account with exactly this login, or else the only one that differs in case alone.
 
     Args:
         argument: the argument with the login, for errors.
@@ -101,7 +85,17 @@ async def find_account(reader: JobReader, login_type: str, login: str, argument:
     Raises:
         InvalidArguments: no account, or several, have it.
     """
-    found = await find_accounts(reader, login_type, login)
+    similar: dict[str, Record] = {}
+
+    def take(answer: Record) -> None:
+        for user in answer.get("users", []):
+            if str(user.get(login_type, "")).casefold() == login.casefold():
+                similar[user["id"]] = user
+
+    for query in search_queries(login_type, login, any_case=True):
+        async for _ in reader.read_pages("auth.SearchSaasUsers", query, take):
+            pass
+    found = [user for user in similar.values() if user.get(login_type) == login] or list(similar.values())
     if len(found) == 1:
         return found[0]
     shown = Quoted(login)
