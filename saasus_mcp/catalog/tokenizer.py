@@ -7,11 +7,12 @@ characters, which needs no dictionary.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
+
+from saasus_mcp.common.normal_forms import normalize
 
 _TOKEN = re.compile(r"[a-z0-9]+|[^\W\x00-\x7f]")
 """A Latin word, or one letter of another script. Ranges of kana and kanji would take a millisecond to compile."""
@@ -41,7 +42,7 @@ _UNSTEMMED = frozenset({"listing"})
 
 def fold_text(text: str) -> str:
     """Fold case, width and kana, and split `camelCase` into words."""
-    return _CAMEL_CASE.sub(" ", unicodedata.normalize("NFKC", text)).casefold().translate(_KANA_FOLDING)
+    return _CAMEL_CASE.sub(" ", normalize("NFKC", text)).casefold().translate(_KANA_FOLDING)
 
 
 def split_units(text: str) -> list[str]:

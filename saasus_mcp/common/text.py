@@ -11,6 +11,7 @@ from typing import Any
 
 from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.normal_forms import normalize
 
 MAX_SHOWN_NAME = 80
 """Characters of a name that a message repeats."""
@@ -101,7 +102,7 @@ def read_switch(text: str) -> bool | None:
 
 def fold_name(name: str) -> str:
     """Return one form for all spellings of a name that readers take for the same: case, width and forms of characters."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+    return normalize("NFKC", normalize("NFKC", name).casefold()).strip()
 
 
 def fold_lookalikes(name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
+
+from saasus_mcp.common.normal_forms import normalize
 
 MAX_WORDS = 12
 
@@ -31,4 +32,4 @@ class WordSearch:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return normalize("NFKC", text).casefold()

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import lcm
-from unicodedata import normalize
 
+from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.saasus.secret_paths import REMOVED
 
 STRONG, STRONG_BYTES = 8, 12

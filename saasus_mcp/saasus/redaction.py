@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
 from saasus_mcp.common.json_tree import survey
+from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.saasus.encoded_secrets import SEPARATOR, EncodedSecrets, is_strong
 from saasus_mcp.saasus.secret_names import is_revealing
 from saasus_mcp.saasus.secret_paths import REMOVED, hide_all_values, redact

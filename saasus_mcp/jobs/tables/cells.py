@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 from math import isfinite
 from typing import Any
 
+from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.server.results.jmespath_query import looks_like_formula
 
 DATE_PATTERN = re.compile(r"(\d{4})(?:[-/.]|年)(\d{1,2})(?:[-/.]|月)(\d{1,2})日?")
@@ -30,7 +30,7 @@ def cell_text(value: Any) -> str:
 
 def narrow(text: str) -> str:
     """Return a text in half-width characters: for ids, numbers and dates, never for names."""
-    return unicodedata.normalize("NFKC", text).strip()
+    return normalize("NFKC", text).strip()
 
 
 def is_filled(value: Any) -> bool:

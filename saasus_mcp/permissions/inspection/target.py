@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.text import escape_quotes, fold_name, inert_markup, visible_text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.difference import FieldChange, differing_parts
@@ -88,7 +88,7 @@ def clean_name(name: object) -> str:
     Of a long name, the middle is left out (see `is_whole_name`).
     """
     given = _without_middle(str(name if name is not None else ""), MAX_NAME_LENGTH)
-    text = unicodedata.normalize("NFC", visible_text(given, mark=" "))
+    text = normalize("NFC", visible_text(given, mark=" "))
     return _without_middle(" ".join(text.split()), MAX_WHOLE_NAME)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.text import MARK, Quoted, visible_text
 from saasus_mcp.permissions.question.content import Question, QuestionWarning
 from saasus_mcp.permissions.question.layout import fit_dialog
@@ -105,4 +106,4 @@ def _is_foreign(character: str) -> bool:
 
 def _is_styled(letter: str) -> bool:
     """Return whether a letter is a Latin one in a mathematical style."""
-    return unicodedata.name(letter, "").startswith("MATHEMATICAL") and unicodedata.normalize("NFKC", letter).isascii()
+    return unicodedata.name(letter, "").startswith("MATHEMATICAL") and normalize("NFKC", letter).isascii()

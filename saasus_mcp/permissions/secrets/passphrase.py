@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import secrets
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.private_files import UnsafeFile
 
 PASSPHRASE_FILE = "approver.json"  # noqa: S105 - a name, not a secret
@@ -44,7 +44,7 @@ def is_passphrase_set(folder: Path) -> bool:
 
 def is_too_short(passphrase: str) -> bool:
     """Return whether the passphrase has too few characters."""
-    return len(unicodedata.normalize("NFC", passphrase)) < MIN_LENGTH
+    return len(normalize("NFC", passphrase)) < MIN_LENGTH
 
 
 def save_passphrase(folder: Path, passphrase: str) -> None:
@@ -112,7 +112,7 @@ def _cost(kept: dict[str, Any]) -> dict[str, int]:
 
 def _bytes(passphrase: str) -> bytes:
     """Return the passphrase in NFC, so that another keyboard gives the same bytes. Any terminal input can be hashed."""
-    return unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
+    return normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
 
 
 def _text(value: bytes) -> str:
