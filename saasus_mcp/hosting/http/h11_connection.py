@@ -14,7 +14,7 @@ MAX_HEAD_BYTES, MAX_HEAD_LINES = 32 * 1024, 128
 FREE_CHUNKS, BYTES_FOR_A_CHUNK = 256, 64
 """A body may have so many chunks, and one more for each so many bytes: h11 takes as long for a chunk of a byte as for a large one."""
 _END_OF_LINES = re.compile(rb"(?:\A|\n)\r?\n")
-_ABSOLUTE_TARGET = re.compile(rb"(?i:https?)://(?P<authority>[^/?#]*)(?P<rest>.*)")
+_ABSOLUTE_TARGET = re.compile(rb"(?i:https?)://(?P<authority>[^/?#]*)(?P<rest>(?:[/?#].*)?)")
 
 
 class LimitedConnection(h11.Connection):
