@@ -103,7 +103,7 @@ class JsonCopier:
         Raises:
             InvalidArguments: they are no object.
         """
-        given = arguments if self.coercion is None else self._coerce(arguments, None, self.coercion.schema)
+        given = arguments if self.coercion is None else self._coerce(arguments, self.coercion.schema)
         if not isinstance(given, Mapping):
             raise InvalidArguments.at((), "arguments.not_object")
         return given
@@ -124,10 +124,10 @@ class JsonCopier:
             schema: its schema, if it is to be coerced.
         """
         if schema is not None:
-            value = self._coerce(value, step, schema)
+            value = self._coerce(value, schema, step)
         self._values += 1
         if self._values > MAX_VALUES:
-            raise self._invalid(None, message("arguments.too_many_values", limit=MAX_VALUES), "arguments.in_parts_hint")
+            raise self._invalid(message("arguments.too_many_values", limit=MAX_VALUES), "arguments.in_parts_hint")
         if isinstance(value, str):
             self._check_text(value, step)
             return value
@@ -135,13 +135,13 @@ class JsonCopier:
             return self._copy_container(value, step, schema and schema_within(schema, value))
         return self._copy_number(value, step, schema) if type(value) in (int, float) else value
 
-    def _coerce(self, value: Any, step: str | int | None, schema: Schema) -> Any:
+    def _coerce(self, value: Any, schema: Schema, *step: str | int) -> Any:
         try:
             coerced = coerce_value(schema, value)
         except AmbiguousJson as error:
-            raise InvalidArguments(self._path_to(step), error.fault, error.hint) from None
+            raise InvalidArguments((*self._path, *step), error.fault, error.hint) from None
         became_text = isinstance(coerced, str) and not isinstance(value, str)
-        return value if became_text and self.coercion and self.coercion.is_secret(self._path_to(step)) else coerced
+        return value if became_text and self.coercion and self.coercion.is_secret((*self._path, *step)) else coerced
 
     def _copy_container(
         self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int, schema: Schema | None
@@ -159,13 +159,13 @@ class JsonCopier:
 
     def _copy_object(self, value: Mapping[Any, Any], schema: Schema | None) -> dict[str, Any]:
         if len(value) > MAX_FIELDS:
-            raise self._invalid(None, message("arguments.too_many_fields", limit=MAX_FIELDS), "arguments.in_parts_hint")
+            raise self._invalid(message("arguments.too_many_fields", limit=MAX_FIELDS), "arguments.in_parts_hint")
         copied = {}
         for key, item in value.items():
             name = str(key)
             self._count_characters(name)
             if not _is_utf8(name):
-                raise self._invalid(None, message("arguments.lone_surrogate_in_name"), "arguments.lone_surrogate_hint")
+                raise self._invalid(message("arguments.lone_surrogate_in_name"), "arguments.lone_surrogate_hint")
             if schema is None:
                 copied[name] = self._copy(item, name, None)
             elif self.coercion is None or not self.coercion.omits(item, name, schema, top=not self._path):
@@ -175,38 +175,36 @@ class JsonCopier:
     def _check_text(self, text: str, step: str | int) -> None:
         self._count_characters(text)
         if not _is_utf8(text):
-            raise self._invalid(step, message("arguments.lone_surrogate"), "arguments.lone_surrogate_hint")
+            raise InvalidArguments.at((*self._path, step), "arguments.lone_surrogate")
         if "\0" in text:
-            raise self._invalid(step, message("arguments.nul"), "arguments.nul_hint")
+            raise InvalidArguments.at((*self._path, step), "arguments.nul")
         if text.startswith(self.prefix):
-            self.prefixed.append(self._path_to(step))
+            self.prefixed.append((*self._path, step))
 
     def _copy_number(self, value: float, step: str | int, schema: Schema | None) -> int | float:
         if isinstance(value, float):
             if not math.isfinite(value):
-                raise self._invalid(step, message("arguments.not_finite"), "arguments.not_finite_hint")
+                raise InvalidArguments.at((*self._path, step), "arguments.not_finite")
             if not value.is_integer():
                 return value
             if EXACT <= abs(value) <= INT64:
-                raise self._invalid(step, message("arguments.large_float"), "arguments.large_float_hint")
+                raise InvalidArguments.at((*self._path, step), "arguments.large_float")
             if abs(value) < EXACT and schema is None and self.coercion is not None and self.coercion.forwards:
                 return value
             value = int(value)
         if abs(value) > INT64:
-            raise self._invalid(step, message("arguments.over_64_bits"), "arguments.over_64_bits_hint")
+            raise InvalidArguments.at((*self._path, step), "arguments.over_64_bits")
         return value
 
     def _count_characters(self, text: str) -> None:
         self._characters += len(text)
         if self._characters > MAX_CHARACTERS:
             limit = MAX_CHARACTERS // 1024 // 1024
-            raise self._invalid(None, message("arguments.too_many_characters", limit=limit), "arguments.less_hint")
+            raise self._invalid(message("arguments.too_many_characters", limit=limit), "arguments.less_hint")
 
-    def _path_to(self, step: str | int | None) -> JsonPath:
-        return (*self._path,) if step is None else (*self._path, step)
-
-    def _invalid(self, step: str | int | None, fault: Message, hint: str = "") -> InvalidArguments:
-        return InvalidArguments(self._path_to(step), fault, message(hint) if hint else None)
+    def _invalid(self, fault: Message, hint: str) -> InvalidArguments:
+        """Return the error of the object or list that is copied."""
+        return InvalidArguments(tuple(self._path), fault, message(hint))
 
 
 def coerce_value(schema: Schema, value: Any) -> Any:

@@ -60,8 +60,7 @@ def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
     query = "?" + "&".join(pairs) if pairs else ""
     if len(path + query) > MAX_TARGET_LENGTH:
         longest = max(operation.addressing, key=lambda name: len(str(arguments.get(name))))
-        fault = message("arguments.url_too_long", limit=MAX_TARGET_LENGTH)
-        raise InvalidArguments((longest,), fault, message("arguments.url_too_long_hint"))
+        raise InvalidArguments.at((longest,), "arguments.url_too_long", limit=MAX_TARGET_LENGTH)
     return ApiRequest(operation.key, operation.method, path + query, _body(operation, arguments))
 
 
@@ -78,8 +77,7 @@ def _check_route(operation: Operation, arguments: Arguments) -> None:
     for collision in operation.ambiguous:
         if all(str(arguments[name]) == literal for name, literal in collision.items()):
             name, literal = next(iter(collision.items()))
-            fault = message("arguments.other_route", value=repr(literal))
-            raise InvalidArguments((name,), fault, message("arguments.other_route_hint"))
+            raise InvalidArguments.at((name,), "arguments.other_route", value=repr(literal))
 
 
 def _encode(value: object) -> str:

@@ -44,8 +44,7 @@ def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
         _raise_first_error(_validator(operation, values[tag]), body, (tag, values[tag]))
     for names in operation.exactly_one:
         if sum(name in values for name in names) != 1:
-            fault = message("arguments.exactly_one", names=names)
-            raise InvalidArguments((names[0],), fault, message("arguments.exactly_one_hint"))
+            raise InvalidArguments.at((names[0],), "arguments.exactly_one", names=names)
     if operation.body:
         fields = [name for name in operation.input_schema.get("properties", {}) if name not in operation.addressing]
         if fields and not any(name in values for name in fields):

@@ -78,8 +78,7 @@ class PushedElicitor:
 
         result = await self._wait(elicit)
         if is_invalid:
-            hint = message("server.invalid_response_hint")
-            raise CallRefused(Reason.DECLINED, message("server.invalid_response"), hint)
+            raise CallRefused.because(Reason.DECLINED, "server.invalid_response")
         return ClientAnswer("failed") if result is None else ClientAnswer(result.action, result.content or {})
 
     async def open_url(self, prompt: UrlPrompt) -> bool | None:

@@ -7,7 +7,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
@@ -139,8 +138,7 @@ class CallAuthorizer:
             needs_other = self.policy.two_person and decision.outcome == "approve"
             by_requester = proof is None or proof.by == prepared.principal.id
             if is_stricter(decision, authorized.decision) or (needs_other and by_requester):
-                stricter = message("server.policy_stricter_now", reason=decision.reason)
-                raise CallRefused(Reason.STRICTER, stricter, message("server.policy_stricter_now_hint"))
+                raise CallRefused.because(Reason.STRICTER, "server.policy_stricter_now", reason=decision.reason)
         return replace(authorized, decision=decision, generation=generation)
 
     async def require_not_revoked(self, principal: Principal) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.impact import Impact
@@ -191,9 +190,7 @@ async def _require_started(pipeline: Pipeline, job: JobProposal, error: StoreErr
             return
     except StoreError:
         log.warning("the store cannot tell whether job %s was started", job.id)
-    unknown = StoreError(
-        message("server.job_start_unknown", job=job.id, why=error), message("server.job_start_unknown_hint")
-    )
+    unknown = StoreError.of("server.job_start_unknown", job=job.id, why=error)
     unknown.may_have_written = True
     raise unknown from error
 

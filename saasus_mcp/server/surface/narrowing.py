@@ -84,8 +84,7 @@ def parse_switch(text: str, source: str) -> bool:
     """
     switch = read_switch(text)
     if switch is None:
-        fault = message("server_narrowing.not_a_switch", source=source, name=_shown(text))
-        raise NarrowingError(fault, message("server_narrowing.not_a_switch_hint"))
+        raise NarrowingError.of("server_narrowing.not_a_switch", source=source, name=_shown(text))
     return switch
 
 
