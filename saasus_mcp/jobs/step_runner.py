@@ -70,6 +70,7 @@ class StepRunner:
         self._job = job
         self._fetch = fetch
         self._gate = gate
+        self._names: dict[str, str] = {}
         self._resume_at = 0.0
         self._resume_text = ""
 
@@ -113,7 +114,7 @@ class StepRunner:
         args = job_grants.fill_placeholders(step.args, values)
         undo_ref = await retry(lambda: undo_ref_of(self._pipeline, step.undoes))
         call = Call(tool, args, self._principal, job_step=ref, on_rate_limit=self.wait_after_rate_limit)
-        return replace(call, undo_ref=undo_ref)
+        return replace(call, undo_ref=undo_ref, known_names=self._names)
 
     async def _send(self, call: Call, *, begins_row: bool) -> ToolAnswer:
         """Send a call, when the API accepts calls, and after an approval if it needs one."""

@@ -124,6 +124,7 @@ class UndoEntry:
         result: the API's answer to the call.
         undone: the calls that undid it, by the number of the inverse call. Each inverse call is sent at most once.
         target: what people call the target; empty if no read named it.
+        names: what people call the items that the arguments and the state before refer to, by kind and id (`NameResolver`).
         job: the job that made the call; empty for a single call.
         job_name: the kind of that job.
     """
@@ -138,6 +139,7 @@ class UndoEntry:
     result: Any = None
     undone: Mapping[int, str] = field(default_factory=dict)
     target: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
     job: str = ""
     job_name: str = ""
 

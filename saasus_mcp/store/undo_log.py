@@ -12,22 +12,22 @@ from sqlalchemy.exc import IntegrityError
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import change_names, job_steps, jobs, journal, undone
+from saasus_mcp.store.database.schema import change_words, job_steps, jobs, journal, undone
 from saasus_mcp.store.errors import AlreadyUsed
 from saasus_mcp.store.records import UndoEntry
 
 _INSERT = PreparedStatement.insert_into(
     journal, "call", "at", "operation", "principal", "profile", "arguments", "before"
 )
-_INSERT_NAME = PreparedStatement.insert_into(change_names, "call", "name")
+_INSERT_WORDS = PreparedStatement.insert_into(change_words, "call", "target", "names")
 _SAVE_RESULT = PreparedStatement(
     update(journal).where(journal.c.call == bindparam("of")).values(result=bindparam("answer"))
 )
 
 _ENTRIES = select(
-    journal, change_names.c.name.label("target"), job_steps.c.job, jobs.c.name.label("job_name")
+    journal, change_words.c.target, change_words.c.names, job_steps.c.job, jobs.c.name.label("job_name")
 ).select_from(
-    journal.outerjoin(change_names, change_names.c.call == journal.c.call)
+    journal.outerjoin(change_words, change_words.c.call == journal.c.call)
     .outerjoin(job_steps, job_steps.c.call == journal.c.call)
     .outerjoin(jobs, jobs.c.id == job_steps.c.job)
 )
@@ -46,8 +46,9 @@ class UndoLog:
         values = {name: getattr(entry, name) for name in ("call", "at", "operation", "principal", "profile")}
         texts = {"arguments": json.dumps(entry.arguments), "before": json.dumps(entry.before)}
         _INSERT.run(connection, values | texts)
-        if entry.target:
-            _INSERT_NAME.run(connection, {"call": entry.call, "name": entry.target})
+        if entry.target or entry.names:
+            words = {"call": entry.call, "target": entry.target, "names": json.dumps(entry.names)}
+            _INSERT_WORDS.run(connection, words)
 
     @staticmethod
     def claim_undo(connection: Connection, undoes: tuple[str, int], by: str) -> None:
@@ -71,7 +72,7 @@ class UndoLog:
     def discard(connection: Connection, call: str) -> None:
         """Delete the entry and the claim of a call that changed nothing."""
         connection.execute(delete(journal).where(journal.c.call == call))
-        connection.execute(delete(change_names).where(change_names.c.call == call))
+        connection.execute(delete(change_words).where(change_words.c.call == call))
         connection.execute(delete(undone).where(undone.c.by == call))
 
     def list_entries(self, since: float = 0.0) -> list[UndoEntry]:
@@ -95,7 +96,7 @@ class UndoLog:
         with self._database.transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
             old = select(journal.c.call).where(journal.c.at < before)
-            for table in (undone, change_names):
+            for table in (undone, change_words):
                 connection.execute(delete(table).where(table.c.call.in_(old)))
             return connection.execute(delete(journal).where(journal.c.at < before)).rowcount
 
@@ -103,4 +104,4 @@ class UndoLog:
 def _entry(row: Any, parts: dict[int, str]) -> UndoEntry:
     loaded = {name: json.loads(text) for name in ("arguments", "before", "result") if (text := getattr(row, name))}
     joined = {name: getattr(row, name) or "" for name in ("target", "job", "job_name")}
-    return UndoEntry(**{**row._asdict(), **loaded, **joined, "undone": parts})
+    return UndoEntry(**{**row._asdict(), **loaded, **joined, "names": json.loads(row.names or "{}"), "undone": parts})

@@ -23,7 +23,7 @@ from saasus_mcp.cli.options import make_json_option, parse_since, settings_optio
 from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
-from saasus_mcp.cli.terminal import TerminalError, format_json, prompt_hidden, render, require_approver, say
+from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, render, require_approver, say
 from saasus_mcp.cli.undo import undo_list
 from saasus_mcp.cli.undo.undo_list import UndoFilter
 from saasus_mcp.common.errors import SaasusMcpError
@@ -35,7 +35,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, describe_change, plan_undo
+from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, describe_change, describe_step, plan_undo
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.records import UndoEntry
 
@@ -310,9 +310,11 @@ def _show_plan(catalogue: Catalogue, plan: UndoPlan, reader: Reader) -> None:
     say(f"\n{render(message('cli_undo.inverse_calls'))}:")
     for step in plan.steps:
         note = f"  ({render(message('cli_undo.already_done'))})" if step.is_done else ""
-        say(f"  {render(step.operation.title)}{note}")
-        for name, value in step.args.items():
-            say(f"    {name}: {visible_text(format_json(value, indent=None))}")
+        described = describe_step(plan, step)
+        say(f"  {visible_text(described.sentence(reader))}{note}")
+        for line in described.all_lines(reader):
+            say(f"    {visible_text(line)}")
+        say(f"    {' '.join((step.operation.tool, *(f'{name}={visible_text(id_)}' for name, id_ in step.ids)))}")
     if recipe and recipe.note:
         say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(recipe.note)}\n")
     else:

@@ -20,7 +20,7 @@ from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
-from saasus_mcp.server.pipeline.undo import UndoStep, describe_change, preview_undo
+from saasus_mcp.server.pipeline.undo import UndoPlan, UndoStep, describe_change, describe_step, preview_undo
 from saasus_mcp.store.records import Approval, UndoEntry
 
 PAGE_SIZE = 50
@@ -68,7 +68,7 @@ def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> 
         "error": error,
         "may_undo": may_undo,
         "hosted": listed.context.pipeline is not None,
-        "steps": [_step_row(step, page.reader) for step in steps],
+        "steps": [_step_row(plan, step, page.reader) for step in steps] if plan is not None else [],
         "asked": _pending_undo(service, page, listed, steps),
         "row": row,
         "arguments": _indented(entry.arguments),
@@ -112,11 +112,12 @@ def refusal_text(refused: UndoRefused, reader: Reader) -> str:
     return refused.answer.explain(reader.language)
 
 
-def _step_row(step: UndoStep, reader: Reader) -> dict[str, Any]:
-    title = step.operation.title.text(reader.language)
+def _step_row(plan: UndoPlan, step: UndoStep, reader: Reader) -> dict[str, Any]:
+    described = describe_step(plan, step)
     undo = step.operation.effects.undo
     return {
-        "title": title,
+        "sentence": described.sentence(reader),
+        "lines": described.all_lines(reader),
         "tool": step.operation.tool,
         "arguments": _indented(step.args),
         "done": step.is_done,
@@ -179,7 +180,6 @@ def _change_row(
         "call": entry.call,
         "title": service.operation_title(entry.operation, reader.language),
         "tool": service.tool_name(entry.operation),
-        "subject": preview.subject if preview is not None else "",
         "sentence": said.sentence(reader) if said is not None else entry.operation,
         "changes": said.lines(reader) if said is not None else [],
         "extent": preview.extent if preview is not None else "",
@@ -198,7 +198,7 @@ def _change_row(
 def _searched_texts(service: ConsoleService, listed: Listed[UndoEntry], people: PagePeople) -> list[str]:
     entry, subject = listed.record, subject_of(service, listed.record)
     who = str(people.view(listed.context, entry.principal))
-    return [subject, entry.call, who, entry.job, *service.operation_names(entry.operation)]
+    return [subject, *entry.names.values(), entry.call, who, entry.job, *service.operation_names(entry.operation)]
 
 
 def subject_of(service: ConsoleService, entry: UndoEntry) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -33,11 +33,13 @@ class CallInspection:
 
     Attributes:
         before: the present values as a read answered; None if no read shows them, or the read failed.
+        names: what people call the items that the arguments refer to, for the undo log (`read_names`).
     """
 
     snapshot: TargetSnapshot
     impact: Impact
     before: Any = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 NOT_INSPECTED = CallInspection(TargetSnapshot(""), Impact())

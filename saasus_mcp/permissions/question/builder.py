@@ -81,7 +81,7 @@ class QuestionInput(OperationCall):
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     """Build the question, with all names read from the API."""
     table = load_question_texts()
-    builder = _Builder(asked, table)
+    builder = _Builder(asked, table, NameResolver(table.kinds, asked))
     built = builder.build()
     if builder.names.unresolved:
         await builder.names.resolve(read)
@@ -89,9 +89,9 @@ async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     return built
 
 
-def build_unresolved(asked: QuestionInput) -> Question:
-    """Build the question without a read: other ids than the target's stay ids."""
-    return _Builder(asked, load_question_texts()).build()
+def build_unresolved(asked: QuestionInput, names: NameResolver) -> Question:
+    """Build the question without a read: ids whose names are not known stay ids."""
+    return _Builder(asked, load_question_texts(), names).build()
 
 
 def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
@@ -114,11 +114,11 @@ class _Builder:
         headlines, warnings: the lines whose condition holds.
     """
 
-    def __init__(self, asked: QuestionInput, table: QuestionTexts) -> None:
+    def __init__(self, asked: QuestionInput, table: QuestionTexts, names: NameResolver) -> None:
         operation, inspection = asked.operation, asked.inspection
         self.asked = asked
         self.table = table
-        self.names = NameResolver(table.kinds, asked)
+        self.names = names
         self.row = table.rows.get(operation.key, EMPTY_ROW)
         self.shown = asked.redacted_arguments()
         self.can_undo = can_undo(asked, inspection.before)

@@ -19,27 +19,43 @@ MAX_NAMES = 24
 
 
 class NameResolver:
-    """Known names by id, and the ids whose names are wanted."""
+    """Known names by id, and the ids whose names are wanted.
 
-    def __init__(self, kinds: Mapping[str, NameSource], call: OperationCall) -> None:
+    Args:
+        names: those that are known already, by kind and id (`known_names`).
+    """
+
+    def __init__(
+        self, kinds: Mapping[str, NameSource], call: OperationCall, names: Mapping[str, str] | None = None
+    ) -> None:
         self._kinds = kinds
         self._call = call
-        self._known: dict[str, Value] = {}
+        self._known: dict[str, Value] = {
+            key: NamedItem(name, key.partition(" ")[2]) for key, name in (names or {}).items()
+        }
+        self._wanted: set[str] = set()
         self.unresolved: dict[str, tuple[str, Any]] = {}
+
+    @property
+    def known_names(self) -> dict[str, str]:
+        """The names that are wanted and known, by kind and id."""
+        items = ((key, self._known.get(key)) for key in self._wanted)
+        return {key: item.name for key, item in items if isinstance(item, NamedItem)}
 
     def name_of(self, kind: str, id_: Any) -> Value:
         """Return the name of an item, or its id while the name is unknown."""
-        key = f"{kind} {id_!r}"
+        key = f"{kind} {id_}"
+        self._wanted.add(key)
         if key not in self._known:
             self.unresolved[key] = kind, id_
             return UnresolvedId(str(id_))
         return self._known[key]
 
     def remember(self, kind: str, id_: Any, name: str) -> None:
-        """Store a name that was read anyway, such as the target's."""
+        """Store a name that was read anyway, such as the target's. Without a name, a target is called by its id."""
         said = clean_name(name)
-        if said:
-            self._known[f"{kind} {id_!r}"] = NamedItem(said, str(id_))
+        if said and said != str(id_):
+            self._known[f"{kind} {id_}"] = NamedItem(said, str(id_))
 
     async def resolve(self, read: ApiReader) -> None:
         """Read the wanted names, in parallel and within the deadline."""

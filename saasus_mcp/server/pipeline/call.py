@@ -162,6 +162,7 @@ class Call:
         reason: why the caller makes the call, in the caller's words (see `stated_reason`). No decision depends on it.
         is_cancelled: returns whether the client cancelled the call. A lost connection does not cancel it.
         on_rate_limit: for calls of a job, which waits and goes on. Without it, the call ends. A client cannot set it.
+        known_names: names that earlier calls of the job have read, by kind and id. The call adds those that it reads.
         encoding: of the file that a table among the arguments was read from, which a question tells. Empty without a file.
     """
 
@@ -179,6 +180,7 @@ class Call:
     reason: str = ""
     is_cancelled: Callable[[], bool] = lambda: False
     on_rate_limit: RateLimitHandler | None = None
+    known_names: dict[str, str] = field(default_factory=dict)
     encoding: str = ""
 
     def with_timer(self) -> tuple[Call, Callable[[], float]]:

@@ -10,11 +10,13 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
-from saasus_mcp.permissions.inspection.inspect import CallInspector
+from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspector
+from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, is_stricter, stricter_decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.change_description import read_names
 from saasus_mcp.permissions.question.namesakes import warn_of_namesakes
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline import job_grants, verification
@@ -96,6 +98,14 @@ class CallAuthorizer:
         Raises:
             CallRefused: the policy denies the call, a requirement is not met, or the consent is refused or not given yet.
         """
+        result = await self._authorize(prepared, decision, read, call)
+        if not isinstance(result, Authorized) or not verification.leaves_entry(prepared.operation):
+            return result
+        return await self._name_items(prepared, result, read, call.known_names)
+
+    async def _authorize(
+        self, prepared: PreparedCall, decision: Decision, read: ApiReader, call: Call
+    ) -> Authorized | PendingElicitation | ConfirmationReply:
         operation = prepared.operation
         require_not_denied(operation.tool, decision)
         preconditions.check_argument_requirements(prepared, self.clock())
@@ -122,6 +132,28 @@ class CallAuthorizer:
         channel = await self.gate().choose_channel(request)
         draft = await self._draft_question(prepared, decision, inspector)
         return await self.gate().obtain_consent(request, channel, draft)
+
+    async def _name_items(
+        self, prepared: PreparedCall, authorized: Authorized, read: ApiReader, known: dict[str, str]
+    ) -> Authorized:
+        """Return the permission with the names that the undo log needs to tell the change, and how to undo it.
+
+        Args:
+            known: names that were read before, to which those that are read here are added.
+        """
+        inspection = authorized.inspection
+        asked = QuestionInput(
+            prepared.operation, prepared.arguments, self.destination, prepared.principal.id, inspection, self.clock()
+        )
+        inverses = [
+            replace(asked, operation=self.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED)
+            for each in find_inverse_calls(prepared, inspection.before, None)
+        ]
+        names: dict[str, str] = {}
+        for each in (asked, *inverses):
+            names |= await read_names(each, read, known)
+            known.update(names)
+        return replace(authorized, inspection=replace(inspection, names=names))
 
     async def decide_again(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> Authorized:
         """Return the permission under the policy in force now, if what was consented to suffices for it.

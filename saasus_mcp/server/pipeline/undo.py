@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import UndoRecipe
+from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
@@ -19,10 +19,8 @@ from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_in
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.permissions.question.builder import QuestionInput, build_unresolved
-from saasus_mcp.permissions.question.content import Change, Sentence
-from saasus_mcp.permissions.question.dialog import render_body
-from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.permissions.question.builder import QuestionInput
+from saasus_mcp.permissions.question.change_description import ChangeDescription, describe_call
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, UndoRef
 from saasus_mcp.store.records import UndoEntry
@@ -63,6 +61,12 @@ class UndoStep:
     args: Mapping[str, Any]
     missing_paths: tuple[str, ...]
     is_done: bool
+
+    @property
+    def ids(self) -> list[tuple[str, str]]:
+        """The ids among the arguments, which stand beside the names."""
+        path = self.operation.path_parameters
+        return [(name, str(id_)) for name, id_ in self.args.items() if name in path or name.endswith("_id")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +110,6 @@ class UndoPreview:
     note: Text | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeDescription:
-    """What a change did: a sentence with the name of its target, and the values before and after."""
-
-    headline: Text | Sentence
-    changes: tuple[Change, ...]
-
-    def sentence(self, reader: Reader) -> str:
-        """Return the sentence."""
-        return format_sentence(self.headline, reader)
-
-    def lines(self, reader: Reader) -> list[str]:
-        """Return the values before and after, a line each."""
-        return [render_body(change, reader) for change in self.changes]
-
-
 def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     """Return the result that an undo would have, as far as the undo log tells; None if another version made the call."""
     operation = catalogue.get(entry.operation)
@@ -153,24 +141,35 @@ def describe_change(catalogue: Catalogue, entry: UndoEntry) -> ChangeDescription
     target = entry.before if diff is None or diff.read is None else None
     ids = (str(entry.arguments[name]) for name in operation.path_parameters if name in entry.arguments)
     name = _target_name(call, entry) or next(ids, "") or _subject(call, entry)
-    impact = assess_unread(call, target)
-    inspection = CallInspection(TargetSnapshot(name, target=target), impact, entry.before)
+    return _describe(call, entry, TargetSnapshot(name, target=target), entry.before).in_past()
+
+
+def describe_step(plan: UndoPlan, step: UndoStep) -> ChangeDescription:
+    """Return what an inverse call does, in the words of its question."""
+    return _describe(OperationCall(step.operation, step.args), plan.entry, TargetSnapshot(_step_target(plan, step)))
+
+
+def _step_target(plan: UndoPlan, step: UndoStep) -> str:
+    """Return the name of what an inverse call is made to: an item with a name, the target of the change, or what it created."""
+    done, undone = step.operation.effects.target, plan.operation.effects.target
+    call = OperationCall(plan.operation, plan.entry.arguments)
+    if done is not None:
+        id_ = str(step.args.get(next(iter(done.identifying[-1:]), "")))
+        kinds = (kind for kind, source in load_question_texts().kinds.items() if source.read == done.read)
+        known = next((plan.entry.names[key] for kind in kinds if (key := f"{kind} {id_}") in plan.entry.names), "")
+        if known:
+            return known
+        if undone is not None and (undone.read, undone.args) == (done.read, done.args):
+            return _target_name(call, plan.entry)
+    return _subject(call, plan.entry)
+
+
+def _describe(call: OperationCall, entry: UndoEntry, target: TargetSnapshot, before: Any = None) -> ChangeDescription:
+    """Return what a call changes, with the names in the undo log."""
+    inspection = CallInspection(target, assess_unread(call, target.target), before)
     place = Destination(entry.profile, "")
-    asked = QuestionInput(operation, entry.arguments, place, entry.principal, inspection, entry.at)
-    question = build_unresolved(asked)
-    changes = tuple(change for change in question.changes if change.effect == "change")
-    return ChangeDescription(_in_past(question.headline), changes)
-
-
-def _in_past(headline: Text | Sentence) -> Text | Sentence:
-    """Return what a person was asked as what was done. English has the imperative for both."""
-    if isinstance(headline, Sentence):
-        return replace(headline, template=_in_past_text(headline.template))
-    return _in_past_text(headline)
-
-
-def _in_past_text(text: Text) -> Text:
-    return Text(text.en, re.sub(r"ます(?=\(|$)", "ました", text.ja))
+    asked = QuestionInput(call.operation, call.arguments, place, entry.principal, inspection, entry.at)
+    return describe_call(asked, entry.names)
 
 
 def _target_name(call: OperationCall, entry: UndoEntry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
@@ -109,8 +109,7 @@ def undo_entry(
     call: PreparedCall, inspection: CallInspection, destination: Destination, now: float
 ) -> UndoEntry | None:
     """Return the entry of the undo log for a call, or None if the call leaves nothing behind."""
-    undo = call.operation.effects.undo
-    if call.operation.reads or undo is None or (undo.call is None and call.operation.effects.reversibility == "n/a"):
+    if not leaves_entry(call.operation):
         return None
     return UndoEntry(
         call=call.id,
@@ -121,4 +120,13 @@ def undo_entry(
         arguments=call.redacted_arguments(),
         before=inspection.before,
         target="" if inspection.snapshot.read_error else inspection.snapshot.name,
+        names=inspection.names,
+    )
+
+
+def leaves_entry(operation: Operation) -> bool:
+    """Return whether the undo log has an entry for a call."""
+    undo = operation.effects.undo
+    return (
+        not operation.reads and undo is not None and (undo.call is not None or operation.effects.reversibility != "n/a")
     )

@@ -170,11 +170,12 @@ journal = Table(
 )
 Index("journal_by_time", journal.c.at)
 
-change_names = Table(
-    "change_names",
+change_words = Table(
+    "change_words",
     metadata,
     Column("call", String(40), primary_key=True),
-    required("name", Text, comment="what people call the target of a change of the undo log"),
+    required("target", Text, comment="what people call the target of a change of the undo log"),
+    required("names", Text, comment="JSON: what people call the items that its arguments refer to"),
     info=ADDED,
 )
 

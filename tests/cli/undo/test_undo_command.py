@@ -81,7 +81,7 @@ def test_a_store_that_cannot_be_read_is_named_and_the_status_tells_it(words: tup
 async def test_a_change_is_listed_and_put_back_once() -> None:
     identifier = await run_sync(changed)
     assert re.search(
-        rf"^{identifier[:8]}  .*UTC \(just now\)  Rename the role Helper\n +Display name: Helper → Changed\n +Can be undone\.$",
+        rf"^{identifier[:8]}  .*UTC \(just now\)  Rename the role Helper\n +Role name: helper\n +Display name: Helper → Changed\n +Can be undone\.$",
         run_command("undo").out,
         re.MULTILINE | re.IGNORECASE,
     )
@@ -89,13 +89,16 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     assert status == 0, shown
     assert "元に戻しました。" in shown
     assert re.search(
-        r"行われた変更:\n  .*ロール.* Helper の表示名を変更しました\n    表示名: Helper → Changed",
+        r"行われた変更:\n  .*ロール.* Helper の表示名を変更しました\n    ロール名: helper\n    表示名: Helper → Changed",
         shown.replace("\r", ""),
     )
-    assert re.search(r"元に戻すために行う操作:\n.*\n.*\n.*Helper", shown)
+    assert re.search(
+        r"元に戻すために行う操作:\n  .*ロール.* Helper の表示名を変更します\n    ロール名: helper\n    表示名: Helper\n    auth_update_role role_name=helper\n",
+        shown.replace("\r", ""),
+    )
     assert (await run_sync(names))["helper"] == "Helper"
     assert re.search(
-        rf"^{identifier[:8]}  .*\n.*→.*\n +Undone\.$", run_command("undo").out, re.MULTILINE | re.IGNORECASE
+        rf"^{identifier[:8]}  .*\n.*\n.*→.*\n +Undone\.$", run_command("undo").out, re.MULTILINE | re.IGNORECASE
     )
     decided = [json.loads(line) for line in run_command("audit", "export").out.splitlines() if '"decided"' in line]
     assert [(each["action"], each["from_call"]) for each in decided if each["action"] == "undo"] == [
@@ -146,7 +149,9 @@ def test_an_irreversible_change_is_listed_and_says_so() -> None:
     assert spawn_command("call", "--sandbox", "auth_create_saas_user_attribute", attribute).status == 0
     assert made.status == 0, made.err
     shown = run_command("undo").out
-    assert re.search(r"Define the account attribute Shop\n +Cannot be undone\. ", shown), shown
+    assert re.search(
+        r"Define the account attribute Shop\n +Attribute name: shop\n +Type: text\n +Cannot be undone\. ", shown
+    ), shown
     assert re.search(r"Create an account for shop-9\n +Can be undone with an approval\. ", shown), shown
     assert re.search(
         r" 日?.*JST \(たった今\)  shop-9 のアカウントを作成しました\n +承認を受ければ元に戻せます。",

@@ -15,6 +15,8 @@ from saasus_mcp.common.language import LANGUAGES
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.permissions.question.change_description import ChangeDescription
+from saasus_mcp.permissions.question.dialog import render_body
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
@@ -24,7 +26,7 @@ from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.undo import ChangeDescription, Undoer, UndoPlan, describe_change, plan_undo
+from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, describe_change, describe_step, plan_undo
 from saasus_mcp.store.records import UndoEntry
 from saasus_mcp.store.store import Store
 from scripts.stage import NOW
@@ -242,14 +244,16 @@ async def world(catalogue: Catalogue) -> AsyncIterator[World]:
     store.close()
 
 
-def require_whole_sentences(description: ChangeDescription) -> None:
-    """Require a sentence in each language, without an empty place, and in the past where the language says so."""
-    english, japanese = (description.sentence(Reader.of(language)) for language in LANGUAGES)
-    for said in (english, japanese):
+def require_whole_sentences(description: ChangeDescription, *, past: bool) -> None:
+    """Require a sentence in each language, without an empty place or an id, and in the past where the language says so."""
+    for language in LANGUAGES:
+        reader = Reader.of(language)
+        said = description.sentence(reader)
         assert said == said.strip()
-        assert not re.search(r"\{|  |\(\)|“”|「」", said), said
-    assert not re.search(r"ます(\(|$)", japanese), japanese
-    assert all("→" in line for line in description.lines(Reader.of("en")))
+        for text in (said, *description.all_lines(reader)):
+            assert not re.search(r"\{\}|“”|「」|[0-9a-f]{8}-[0-9a-f]{4}-", text), text
+    assert re.search(r"(まし|し|っ)?た(\(|$)" if past else r"ます(\(|$)", said), said
+    assert all("→" in render_body(change, reader) for change in description.changes)
 
 
 @pytest.mark.parametrize(
@@ -264,8 +268,8 @@ def require_whole_sentences(description: ChangeDescription) -> None:
         (
             "auth.CreateTenantUserRoles",
             {"tenant_id": AOZORA, "user_id": USER, "env_id": 3, "role_names": ["auditor"]},
-            "Grant auditor to minami.aozora@example.jp",
-            "minami.aozora@example.jp にロール auditor を付与しました",
+            "Grant “監査人(未使用) (auditor)” to minami.aozora@example.jp",
+            "minami.aozora@example.jp にロール「監査人(未使用) (auditor)」を付与しました",
         ),
         (
             TENANT_PLAN,
@@ -315,7 +319,9 @@ async def test_undo_works_straight_after_the_call_and_brings_back_what_was_there
     entry, planned = world.entry(), world.plan()
     described = describe_change(world.catalogue, entry)
     assert described is not None
-    require_whole_sentences(described)
+    require_whole_sentences(described, past=True)
+    for step in planned.steps:
+        require_whole_sentences(describe_step(planned, step), past=False)
     await world.undo(planned)
 
     assert world.state(case, ids=ids) == untouched
