@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from saasus_mcp.permissions.question.content import Detail, Fact, QuotedText
 from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.japanese_lookalikes import find_lookalikes
 from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines
 from saasus_mcp.server.pipeline.call import Call, DeferredElicitor, PendingElicitation
 from saasus_mcp.store.store import Store
@@ -73,6 +75,47 @@ def test_a_name_that_can_be_taken_for_another_is_pointed_out(name: str, warning:
 def test_an_ordinary_name_is_not_pointed_out(name: str) -> None:
     asked = deletion(name)
     assert warn_of_deceptive_text(asked) is asked or warn_of_deceptive_text(asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("カタ口グ商会", "口 U+53E3 ≠ ロ U+30ED"),
+        ("株式会社口ジテック", "口 U+53E3 ≠ ロ U+30ED"),
+        ("工ネルギー", "工 U+5DE5 ≠ エ U+30A8"),
+        ("力メラ", "力 U+529B ≠ カ U+30AB"),
+        ("ミ二ストップ", "二 U+4E8C ≠ ニ U+30CB"),
+        ("サ一ビス", "一 U+4E00 ≠ ー U+30FC"),
+        ("統ー商事", "ー U+30FC ≠ 一 U+4E00"),
+        ("川ロ商店", "ロ U+30ED ≠ 口 U+53E3"),
+        ("東京電カ", "カ U+30AB ≠ 力 U+529B"),
+        ("ハ王子運輸", "ハ U+30CF ≠ 八 U+516B"),
+        ("へルスケア", "へ U+3078 ≠ ヘ U+30D8"),
+        ("ひかリ", "リ U+30EA ≠ り U+308A"),
+        ("ＡBC商事", "Ａ U+FF21 ≠ A U+0041"),
+        ("カﾀログ", "ﾀ U+FF80 ≠ タ U+30BF"),
+        ("\u2f1d", "\u2f1d U+2F1D ≠ 口 U+53E3"),
+    ],
+)
+def test_a_japanese_character_in_the_place_of_another_is_pointed_out(name: str, letters: str) -> None:
+    [warning, *_] = warn_of_deceptive_text(deletion(name)).warnings
+    assert warning.text == message("question.misplaced_lookalike", word=Quoted(name), letters=(letters,)).both()
+
+
+ORDINARY_NAMES = Path(__file__).with_name("ordinary_names.txt").read_text(encoding="utf-8").splitlines()
+"""Names of companies, shops and places, many of them with kanji beside katakana or with letters of two widths."""
+
+
+def test_no_ordinary_japanese_name_is_pointed_out() -> None:
+    assert len(ORDINARY_NAMES) >= 200
+    assert [name for name in ORDINARY_NAMES if find_lookalikes(name)] == []
+
+
+def test_no_text_of_the_product_is_pointed_out() -> None:
+    texts = [
+        text for file in Path("tool_specs").rglob("*.yaml") for text in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert [text for text in texts if find_lookalikes(text)] == []
 
 
 @pytest.mark.parametrize("name", ["Evil\u202eoC", "株式\u200b会社", "Acme\ufffd", "so\u00adft"])

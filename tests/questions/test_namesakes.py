@@ -44,8 +44,9 @@ def warning(count: int, name: str = NAME) -> str:
     [
         (tenants(t1=NAME, t2=NAME), 1),
         (tenants(t1=NAME, t2="ＡＣＭＥ", t3=" acme\u200b", t4="Acme Ltd"), 2),
+        (tenants(t1=NAME, t2="\u0410cme", t3="\u0430\u0441me", t4="Acne"), 2),
     ],
-    ids=["the same", "in other forms"],
+    ids=["the same", "in other forms", "in Cyrillic letters"],
 )
 async def test_a_question_says_which_of_several_tenants_with_one_name_is_meant(
     catalogue: Catalogue, store: Store, listed: Any, count: int

@@ -13,6 +13,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.text import MARK, Quoted, visible_text
 from saasus_mcp.permissions.question.content import Question, QuestionWarning
+from saasus_mcp.permissions.question.japanese_lookalikes import find_lookalikes
 from saasus_mcp.permissions.question.layout import fit_dialog
 
 MAX_NAME, MAX_WORD, MAX_LETTERS = 400, 60, 4
@@ -37,12 +38,13 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 def warn_of_deceptive_text(question: Question) -> Question:
     """Return the question with a warning in front if one of its texts can be taken for another."""
     document = question.to_json()
-    if _FOREIGN.search(document) is None and not _has_hidden(document) and _ESCAPED_CONTROL.search(document) is None:
+    suspicious = _FOREIGN.search(document) or _ESCAPED_CONTROL.search(document) or _has_hidden(document)
+    if not suspicious and not find_lookalikes(document):
         return question
     shown = json.loads(document)
     del shown["details"]
     texts = [each for each in iterate_scalars(shown) if isinstance(each, str)]
-    checks = (_hidden, _mixed_alphabets, _reversed)
+    checks = (_hidden, _mixed_alphabets, _reversed, _misplaced)
     found = next((each for check in checks for each in map(check, texts) if each is not None), None)
     if found is None:
         return question
@@ -83,6 +85,15 @@ def _reversed(text: str) -> Text | None:
     if first is None:
         return None
     return message("question.right_to_left", word=Quoted(_word_with(first, text)[:MAX_WORD])).both()
+
+
+def _misplaced(text: str) -> Text | None:
+    """Return the warning of a name with Japanese characters in the place of others that look the same."""
+    found = find_lookalikes(text) if len(text) <= MAX_NAME else ()
+    if not found:
+        return None
+    word = _word_with(found[0][0], text)[:MAX_WORD]
+    return message("question.misplaced_lookalike", word=Quoted(word), letters=found[:MAX_LETTERS]).both()
 
 
 def _word_with(character: str, text: str) -> str:

@@ -125,16 +125,16 @@ async def _read_items(among: NameList, arguments: Mapping[str, Any], read: ApiRe
 
 
 class _NamedItems:
-    """The items of one list by their ids, with the number of each name in any spelling that readers take for it."""
+    """The items of one list by their ids, with the number of the names that readers take for one."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, list[int]] = {}
         self._named: list[tuple[str, str]] = []
-        self._spelt = Counter[str]()
+        self._seen = Counter[str]()
 
     def add(self, item: Mapping[str, Any], among: NameList) -> None:
         name = clean_name(next((item[field] for field in among.name if item.get(field)), ""))
-        self._spelt[fold_lookalikes(name)] += 1
+        self._seen[fold_lookalikes(name)] += 1
         for id_ in {str(item.get(among.id)), str(item.get("id"))}:
             self._by_id.setdefault(id_, []).append(len(self._named))
         self._named.append((str(item.get(among.id)), name))
@@ -142,5 +142,5 @@ class _NamedItems:
     def namesakes_of(self, ids: AbstractSet[str]) -> list[tuple[str, str, int]]:
         """Return id and name of the items with one of these ids, in the order of the list, and how many others have the name."""
         numbers = sorted({number for id_ in ids for number in self._by_id.get(id_, ())})
-        named = [(*self._named[number], self._spelt[fold_lookalikes(self._named[number][1])] - 1) for number in numbers]
+        named = [(*self._named[number], self._seen[fold_lookalikes(self._named[number][1])] - 1) for number in numbers]
         return [each for each in named if each[1] and each[2]]
