@@ -6,7 +6,8 @@ Every one of them is an ordinary character, so it is the neighbours that tell: a
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from saasus_mcp.common.normal_forms import normalize
 
 _KANA_OF = dict(zip("口力工夕卜二八才又匕一―─へべぺり", "ロカエタトニハオヌヒーーーヘベペリ", strict=True))
 _KANJI_OF = {
@@ -53,14 +54,14 @@ def find_lookalikes(text: str) -> tuple[str, ...]:
         return ()
     found = {each[0]: _expected(each[0]) for pattern in (_RADICAL, _MISPLACED) for each in pattern.finditer(text)}
     for each in _MIXED_WIDTH.finditer(text):
-        odd = next(letter for letter in each[0] if unicodedata.normalize("NFKC", letter) != letter)
-        found[odd] = unicodedata.normalize("NFKC", odd)
+        odd = next(letter for letter in each[0] if normalize("NFKC", letter) != letter)
+        found[odd] = normalize("NFKC", odd)
     return tuple(_code(odd) + (f" ≠ {_code(other)}" if other != odd else "") for odd, other in found.items())
 
 
 def _expected(character: str) -> str:
     """Return the character that a reader takes another one for."""
-    return _KANA_OF.get(character) or _KANJI_OF.get(character) or unicodedata.normalize("NFKC", character)
+    return _KANA_OF.get(character) or _KANJI_OF.get(character) or normalize("NFKC", character)
 
 
 def _code(character: str) -> str:
