@@ -166,13 +166,15 @@ def test_once_a_freeze_is_made_no_write_follows(several: list[Store]) -> None:
     writing = [threading.Thread(target=write_on, args=(store, server)) for server, store in enumerate(several[1:])]
     for thread in writing:
         thread.start()
-    while len(several[0].audit_records()) < 20:
-        pass
-    several[0].freeze(Freeze(NOW, "local:operator", "an incident"))
-    then = len(several[0].audit_records())
-    for thread in writing:
-        thread.join(60)
-    stop.set()
+    try:
+        while len(several[0].audit_records()) < 20:
+            pass
+        several[0].freeze(Freeze(NOW, "local:operator", "an incident"))
+        then = len(several[0].audit_records())
+        for thread in writing:
+            thread.join(60)
+    finally:
+        stop.set()
     assert then >= 20
     assert len(several[0].audit_records()) == then
 

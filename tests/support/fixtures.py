@@ -38,6 +38,7 @@ from tests.support.databases import BACKENDS, create_database, create_engine_of_
 
 _NUMBERS = itertools.count()
 SERIALIZE_TOOL = ToolListCache._serialize
+OPEN_DATABASE = Database.__init__
 SHARED_SECONDS = 10
 """How old the demonstration data of a sandbox may be at its start, if its clock is that of this computer."""
 
@@ -145,6 +146,12 @@ def _shared_tools() -> Iterator[None]:
 def unshared_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serialize tools as the product does, for tests of that."""
     monkeypatch.setattr(ToolListCache, "_serialize", SERIALIZE_TOOL)
+
+
+@pytest.fixture
+def disk_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the disk as the product does, for tests of that."""
+    monkeypatch.setattr(Database, "__init__", OPEN_DATABASE)
 
 
 @contextmanager
@@ -258,8 +265,14 @@ def _job_tables(model: Path) -> bytes:
 @contextmanager
 def _no_waiting() -> Iterator[None]:
     """Retry at once, as often as in production. Wait for no disk: only a power failure shows a difference."""
+
+    def open_without_waits(database: Database, *given: Any, **named: Any) -> None:
+        OPEN_DATABASE(database, *given, **named)
+        database._durable = database._engine
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(Database, "__init__", open_without_waits)
         patch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
         yield
 

@@ -13,6 +13,8 @@ from sqlalchemy import Engine, event
 from saasus_mcp.store.records import Commitment
 from saasus_mcp.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("disk_waits")
+
 RECORD = {"operation": "auth.CreateTenant", "principal": "local:a", "decision": "allow"}
 
 
