@@ -26,7 +26,7 @@ from saasus_mcp.permissions.inspection.difference import compare_fields, differi
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
-from saasus_mcp.permissions.inspection.target import ApiReader, is_whole_name
+from saasus_mcp.permissions.inspection.target import ApiReader, clean_name, is_whole_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
@@ -288,13 +288,14 @@ class _Builder:
 
     def _hidden(self) -> set[str]:
         """Return the fields for the details only. A change that a metric shows is listed as sent if there is no comparison, and
-        so are the ids of a target that could not be read.
+        so are the ids of a target that could not be read, without the one that stands for its name.
         """
         operation, inspection = self.asked.operation, self.asked.inspection
         recipe, target = operation.effects.diff, operation.effects.target
         told = set(recipe.now) if recipe is not None and inspection.before is None else set()
         if target is not None and inspection.snapshot.read_error:
-            told.update(operation.path_parameters, target.identifying)
+            ids, name = (*operation.path_parameters, *target.identifying), inspection.snapshot.name
+            told.update(each for each in ids if clean_name(self.asked.arguments.get(each)) != name)
         return set(self.row.hide) - told
 
     def _unseen(self) -> set[str]:
