@@ -13,7 +13,7 @@ from saasus_mcp.common.language import Text
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Level = Literal["read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"]
-ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
+_ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
 """An argument that an expression refers to."""
 
 
@@ -26,26 +26,35 @@ class ListSelector:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The record that a destructive or critical call affects, and the name that a person types to confirm.
+class StateRecipe:
+    """How to read the state before a call.
 
     Attributes:
-        read: operation key of the read that shows the target, or None if no read shows it.
+        read: operation key of the read, or None if no read of this recipe shows the state.
         args: the read's arguments, as expressions over the call's `args`.
-        name: expression for the name to type. Empty if the target is the whole SaaS.
-        pick: selects the target if the read answers a list.
+        pick: selects the item if the read answers a list.
     """
 
     read: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
-    name: str = ""
     pick: ListSelector | None = None
 
     @property
     def identifying(self) -> tuple[str, ...]:
-        """The arguments that identify the target. The last one identifies it among those of the others."""
+        """The arguments that identify the item. The last one identifies it among those of the others."""
         texts = [*self.args.values(), *(self.pick.where.values() if self.pick is not None else ())]
-        return tuple(name for text in texts for name in ARGUMENT_REFERENCE.findall(text))
+        return tuple(name for text in texts for name in _ARGUMENT_REFERENCE.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Target(StateRecipe):
+    """The record that a destructive or critical call affects, and the name that a person types to confirm.
+
+    Attributes:
+        name: expression for the name to type. Empty if the target is the whole SaaS.
+    """
+
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +88,14 @@ class ImpactMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class DifferenceRecipe:
-    """How to compare a call's arguments with the current values.
+class DifferenceRecipe(StateRecipe):
+    """How to compare a call's arguments with the current values, which the target's read shows if this recipe has none.
 
     Attributes:
-        read: operation key of the read, or None if the target's read shows the current values.
         now: by argument, the expression for its current value in `result`.
         omitted: what becomes of a field that the call omits.
     """
 
-    read: str | None = None
-    args: Mapping[str, str] = field(default_factory=dict)
-    pick: ListSelector | None = None
     now: Mapping[str, str] = field(default_factory=dict)
     omitted: Literal["keeps", "resets", "unknown"] = "unknown"
 

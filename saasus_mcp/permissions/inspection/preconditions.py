@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
-from saasus_mcp.catalog.model import ARGUMENT_REFERENCE, Operation, Requirement
+from saasus_mcp.catalog.model import Operation, Requirement
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.inspection.difference import compare_fields
@@ -130,10 +130,8 @@ def _must_exist(operation: Operation) -> bool:
 
 def _identifying(operation: Operation) -> frozenset[str]:
     """Return the arguments that identify the target, or the state before the call."""
-    recipes = [each for each in (operation.effects.target, operation.effects.diff) if each is not None]
-    texts = [text for each in recipes for text in each.args.values()]
-    texts += [text for each in recipes if each.pick is not None for text in each.pick.where.values()]
-    return frozenset(name for text in texts for name in ARGUMENT_REFERENCE.findall(text))
+    recipes = (operation.effects.target, operation.effects.diff)
+    return frozenset(name for recipe in recipes if recipe is not None for name in recipe.identifying)
 
 
 def _variables(now: float, snapshot: TargetSnapshot | None = None) -> dict[str, Any]:
