@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from saasus_mcp.jobs.invoices.contract import DueCharge, Span
 from saasus_mcp.jobs.invoices.money import Rounding, round_amount, total
-from saasus_mcp.jobs.invoices.unit_price import PricingUnit, TierCharge, price_usage
-from saasus_mcp.jobs.reports.price_list import PricingPlan
+from saasus_mcp.jobs.invoices.unit_price import TierCharge, price_usage
+from saasus_mcp.jobs.reports.price_list import PricingPlan, PricingUnit
 
 LineKind = Literal["fixed", "credit", "usage", "tiered", "tiered_usage", "tax", "included_tax"]
 LineNote = Literal[
@@ -193,15 +193,15 @@ class InvoiceBuilder:
 
     def _priced_lines(self, charge: DueCharge, unit: PricingUnit, usage: MeteredUsage) -> Iterator[InvoiceLine]:
         count = self.book.count(unit, usage)
-        price = price_usage(unit, count)
+        parts, above_tiers = price_usage(unit, count)
         note: LineNote = "" if usage.entries else "no_entries"
-        if price.above_tiers:
+        if above_tiers:
             note = "above_tiers"
         elif unit.get("upper_count") and count > unit["upper_count"]:
             note = "over_upper_count"
-        if not price.parts:
+        if not parts:
             yield self._usage_line(charge, unit, count, note=note)
-        for part in price.parts:
+        for part in parts:
             yield self._usage_line(charge, unit, count, part, note)
 
     def _usage_line(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-PricingUnit = Mapping[str, Any]
+from saasus_mcp.jobs.reports.price_list import PricingUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +36,14 @@ class TierCharge:
         return self.flat_amount + self.quantity * self.unit_amount
 
 
-@dataclass(frozen=True, slots=True)
-class UsagePrice:
-    """The price of a usage.
-
-    Attributes:
-        above_tiers: units above the end of the last tier.
-    """
-
-    parts: tuple[TierCharge, ...]
-    above_tiers: int = 0
-
-    @property
-    def amount(self) -> int:
-        return sum(part.amount for part in self.parts)
-
-
-def price_usage(unit: PricingUnit, usage: int) -> UsagePrice:
-    """Return the price of a usage under a unit that depends on use."""
+def price_usage(unit: PricingUnit, usage: int) -> tuple[tuple[TierCharge, ...], int]:
+    """Return the price of a usage under a unit that depends on use, and the units above the end of the last tier."""
     if unit["type"] == "usage":
-        return UsagePrice((TierCharge(usage, unit["unit_amount"]),))
+        return (TierCharge(usage, unit["unit_amount"]),), 0
     tiers = sorted(unit.get("tiers") or (), key=lambda tier: (bool(tier.get("inf")), tier.get("up_to", 0)))
     above = 0 if not tiers or tiers[-1].get("inf") else max(0, usage - tiers[-1]["up_to"])
     price = _tiered_usage if unit["type"] == "tiered_usage" else _tiered
-    return UsagePrice(tuple(price(tiers, usage)), above)
+    return tuple(price(tiers, usage)), above
 
 
 def _tiered(tiers: Sequence[Mapping[str, Any]], usage: int) -> Iterator[TierCharge]:
