@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.settings.addresses import HIGHEST_PORT, parse_endpoint, parse_provider_url
 from saasus_mcp.settings.environment import (
     DEFAULT_API_ORIGIN,
-    MODES,
     LogFormat,
     LogLevel,
     Mode,
@@ -16,10 +15,8 @@ from saasus_mcp.settings.environment import (
     TracesExporter,
     portable_variables,
     read_settings,
-    variable_name,
 )
 from saasus_mcp.settings.profiles import (
-    Profile,
     credential_variables,
     load_profile,
     load_profiles,
@@ -34,14 +31,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_API_ORIGIN",
     "HIGHEST_PORT",
-    "MODES",
     "HttpSettings",
     "JwtTable",
     "LogFormat",
     "LogLevel",
     "Mode",
     "OidcTable",
-    "Profile",
     "Settings",
     "SettingsError",
     "TracesExporter",
@@ -54,7 +49,6 @@ __all__ = [
     "portable_variables",
     "read_settings",
     "require_valid_credentials",
-    "variable_name",
 ]
 _ON_DEMAND = {"HttpSettings": "hosting", "JwtTable": "hosting", "OidcTable": "hosting", "load_http_settings": "config"}
 
