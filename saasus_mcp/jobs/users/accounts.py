@@ -60,18 +60,16 @@ class AccountFilter:
         before = None
         if "last_login_before" in args:
             text = args["last_login_before"]
+            fault, hint = message("jobs_reports.no_such_day"), message("jobs_users.day_hint")
+            no_such_day = InvalidArguments(("last_login_before",), fault, hint)
             if len(text) != len("YYYY-MM-DD"):
-                raise InvalidArguments(
-                    ("last_login_before",), message("jobs_reports.no_such_day"), message("jobs_users.day_hint")
-                )
+                raise no_such_day
             try:
                 before = Period.from_arguments({"from": text, "zone": args.get("zone", "UTC")}).start
             except InvalidArguments as error:
                 if error.field == "zone":
                     raise
-                raise InvalidArguments(
-                    ("last_login_before",), message("jobs_reports.no_such_day"), message("jobs_users.day_hint")
-                ) from None
+                raise no_such_day from None
         return cls(fold_name(args.get("login_contains", "")), before)
 
     def accepts_login(self, user: Mapping[str, Any]) -> bool:
