@@ -52,18 +52,10 @@ class ListedAmount:
     currency: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedAmounts:
-    """The lines of the list that are not blank, and how the list was read."""
-
-    lines: tuple[ListedAmount, ...]
-    reading: TableReading
-
-
 def parse_listed_amounts(
     content: object, columns: Mapping[str, str], argument: str, encoding: str = ""
-) -> ListedAmounts:
-    """Parse the list, which is a CSV text or a list of records. Skip blank lines.
+) -> tuple[list[ListedAmount], TableReading]:
+    """Return the lines of a CSV text or of a list of records that are not blank, and how the list was read.
 
     Args:
         columns: the headings of `tenant`, `amount` and `currency`, where they are not recognised.
@@ -96,7 +88,7 @@ def parse_listed_amounts(
         shown = Lines(tuple(problems[:MAX_REPORTED]))
         raise InvalidArguments.at((argument,), "jobs_invoices.list_invalid", count=len(problems), problems=shown)
     told = {field: name for field, name in found.items() if name}
-    return ListedAmounts(tuple(listed), replace(table.reading, columns=told))
+    return listed, replace(table.reading, columns=told)
 
 
 def _column(field: str, headings: Sequence[str], columns: Mapping[str, str], argument: str) -> str:

@@ -21,7 +21,7 @@ from saasus_mcp.jobs.invoices.invoice_table import (
     Status,
     TenantMonth,
 )
-from saasus_mcp.jobs.invoices.listed_amounts import ListedAmount, ListedAmounts, parse_listed_amounts
+from saasus_mcp.jobs.invoices.listed_amounts import ListedAmount, parse_listed_amounts
 from saasus_mcp.jobs.invoices.money import format_fixed_point, total
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
@@ -32,7 +32,7 @@ from saasus_mcp.jobs.reports.period import Period
 from saasus_mcp.jobs.reports.price_list import read_plans, read_tax_rates, read_tenants, uses_stripe
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.reports.usage import USAGE_OPERATION, require_bounded_reads
-from saasus_mcp.jobs.tables.table_reading import reading_data, reading_notes
+from saasus_mcp.jobs.tables.table_reading import TableReading, reading_data, reading_notes
 
 MONTH = re.compile(r"\d{4}-\d{2}")
 TENANT_FIELDS = (
@@ -51,7 +51,7 @@ TENANT_FIELDS = (
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Resolve names, parse the list to compare with, and refuse a month that has not begun or too many reads."""
     period = _months(args, reader.now())
-    listed = await _load_list(reader, args, period)
+    listed, reading = await _load_list(reader, args, period)
     tenants = await read_tenants(reader, TENANT_FIELDS)
     names = {tenant["id"]: tenant.get("name", "") for tenant in tenants}
     if "tenant_ids" in args:
@@ -61,10 +61,6 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     reads = sum(len(usage_keys(list(charged_months(tenant, plans, period)), plans)) for tenant in tenants)
     require_bounded_reads(reads)
     data = {name: value for name, value in args.items() if name not in ("csv", "result")}
-    listed_json = (
-        None if listed is None else [[each.line, each.tenant, str(each.amount), each.currency] for each in listed.lines]
-    )
-    read = reading_data(None if listed is None else listed.reading)
     return Plan(
         data={
             **data,
@@ -72,8 +68,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             "names": names,
             "reads": reads,
             "now": reader.now(),
-            "listed": listed_json,
-            **read,
+            "listed": listed and [[each.line, each.tenant, str(each.amount), each.currency] for each in listed],
+            **reading_data(reading),
         }
     )
 
@@ -118,9 +114,12 @@ def _months(args: Mapping[str, Any], now: int) -> Period:
     return period
 
 
-async def _load_list(reader: JobReader, args: Mapping[str, Any], period: Period) -> ListedAmounts | None:
+async def _load_list(
+    reader: JobReader, args: Mapping[str, Any], period: Period
+) -> tuple[list[ListedAmount] | None, TableReading | None]:
+    """Return the list to compare with and how it was read, or None without a list."""
     if "csv" not in args and "result" not in args:
-        return None
+        return None, None
     if len(list(period.months())) > 1:
         raise InvalidArguments(("to",), message("jobs_invoices.one_month_to_compare"), message("jobs.leave_out_hint"))
     argument, content = await reader.load_input(args, "csv", "result")
