@@ -49,15 +49,17 @@ def configure_logging(
     level: LogLevel | None = None,
     at_least: int = logging.WARNING,
     worker: int = 0,
+    handler: logging.Handler | None = None,
 ) -> None:
     """Write the lines that pass the filters to standard error.
 
     Args:
+        handler: writes the lines, by default at once.
         level: of this program; other libraries write warnings and errors at most.
         at_least: the level of hosting if none is set.
         worker: the number of this process among several that serve one port.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = handler or logging.StreamHandler(sys.stderr)
     for each in filters:
         handler.addFilter(each)
     handler.setFormatter(_formatter(log_format, worker))

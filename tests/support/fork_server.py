@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import json
+import logging
 import multiprocessing.util
 import os
 import pkgutil
@@ -191,6 +192,8 @@ def become_worker(program: str, passed: set[int]) -> NoReturn:
 
     gc.freeze()
     atexit._clear()
+    atexit.register(logging.shutdown)
+    logging.getLogger().handlers.clear()  # their threads are not in the fork
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None):

@@ -20,6 +20,7 @@ from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import trace_export
+from saasus_mcp.cli.serve.background_log import BackgroundHandler
 from saasus_mcp.cli.serve.flood_filter import FloodFilter
 from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.common.errors import SaasusMcpError
@@ -66,7 +67,12 @@ def serve_http(settings: Settings, options: SurfaceOptions) -> None:
 
 def _configure_logging(settings: Settings, worker: int = 0) -> None:
     server_log.configure_logging(
-        FloodFilter(), log_format=settings.log_format, level=settings.log_level, at_least=logging.INFO, worker=worker
+        FloodFilter(),
+        log_format=settings.log_format,
+        level=settings.log_level,
+        at_least=logging.INFO,
+        worker=worker,
+        handler=BackgroundHandler(),
     )
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, any bad request would fill the log
 
