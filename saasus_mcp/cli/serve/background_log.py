@@ -57,6 +57,6 @@ class BackgroundHandler(logging.Handler):
                 line.set()
                 continue
             rest = f"{line}\n".encode(errors="backslashreplace")
-            with suppress(OSError):  # the reader has gone, and nobody can be told
+            with suppress(OSError):  # the reader has gone
                 while rest:
                     rest = rest[os.write(self._descriptor, rest) :]
