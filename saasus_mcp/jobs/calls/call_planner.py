@@ -269,7 +269,14 @@ class CallPlanner:
             row: dict[str, Any] = {"row": entry.row, "tool": entry.tool}
             call = calls.get(id(entry))
             if call is not None and call.listed is not None:
-                rows.append({**row, "tool": call.operation.tool, "target": call.listed.target, "step": call.step.step})
+                rows.append(
+                    {
+                        **row,
+                        "tool": call.operation.tool,
+                        "target": self._target(call.listed, sound),
+                        "step": call.step.step,
+                    }
+                )
             elif entry.row in faults:
                 rows.append({**row, "outcome": "left_out", "why": faults[entry.row]})
             elif id(entry) in unchanged:
@@ -283,6 +290,12 @@ class CallPlanner:
             if row not in told
         ]
         return sorted((*rows, *self._unchanged_rows), key=lambda row: int(row["row"]))
+
+    def _target(self, call: ListedCall, sound: Sequence[_Candidate]) -> str:
+        """Return the name of a target, or of the item that an earlier call creates."""
+        source = call.step.from_steps.get(call.target_argument, ("",))[0]
+        created = next((each.listed for each in sound if each.step.step == source), None)
+        return call.target or (created.created if created is not None else "")
 
 
 def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:

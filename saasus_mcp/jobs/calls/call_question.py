@@ -16,7 +16,7 @@ from saasus_mcp.common.text import fold_lookalikes
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
 from saasus_mcp.jobs.question_values import fixed_text, name_text, people_count, value_list
-from saasus_mcp.permissions.inspection.target import is_whole_name
+from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
     Detail,
@@ -62,6 +62,7 @@ class CallsQuestion:
         self._totals = totals
         self._left_out, self._unchanged = left_out, unchanged
         self._by_step = {each.step.step: each for each in listed}
+        self._new_items = {each.new_item: each for each in listed if each.new_item is not None}
         self._shared_names = _shared_names(listed)
         groups: dict[str, list[ListedCall]] = defaultdict(list)
         for each in listed:
@@ -127,6 +128,8 @@ class CallsQuestion:
         for each in self._listed:
             for warning in each.review.question.warnings:
                 text = warning.text
+                if warning.kind == "unseen" and each.is_of_new_item:
+                    continue  # an earlier call creates it, as the item says
                 if warning.kind in OWN_WARNINGS or isinstance(text, Sentence) or (warning.kind, text.en) in seen:
                     continue
                 seen.add((warning.kind, text.en))
@@ -164,6 +167,13 @@ class CallsQuestion:
         question, key = self._with_sources(call), call.review.operation.key
         texts = load_question_texts()
         parts: list[Value] = []
+        told = (
+            call.target_argument if call.target_argument in call.step.from_steps else ""
+        )  # it stands before the parts
+
+        def is_told(fact: Fact) -> bool:
+            return fact.name == told or (fact.name == "tenant" and "tenant_id" in listed)
+
         listed = {"target", *(fact.name for fact in question.facts if fact.name in call.review.arguments)}
         if headlines:
             parts.append(FixedText(_rendered(question.headline)))
@@ -184,10 +194,8 @@ class CallsQuestion:
         parts += [
             LabelledValue(fact.label, fact.value)
             for fact in question.facts
-            if fact.name in call.review.arguments or fact.name in TELLING_FACTS
+            if (fact.name in call.review.arguments or fact.name in TELLING_FACTS) and not is_told(fact)
         ]
-        if call.target_argument in call.step.from_steps and "tenant_id" in call.review.arguments:
-            parts.append(LabelledValue(texts.field(key, "tenant_id").label, self._tenant(call)))
         if call.step.step in self._totals.by_step:
             parts.append(self._totals.by_step[call.step.step])
         parts += [
@@ -199,14 +207,18 @@ class CallsQuestion:
     def _with_sources(self, call: ListedCall) -> Question:
         """Return the question of a call, with the earlier calls in place of the values that they will give."""
         question = call.review.question
-        if not call.step.from_steps:
-            return question
-
         places = {text: place for place, text in call.step.placeholders().items()}
 
         def told(name: str, value: Value) -> Value:
             if isinstance(value, ValueList):
                 return replace(value, items=tuple(told(name, each) for each in value.items))
+            if isinstance(value, LabelledValue):
+                return replace(value, value=told(name, value.value))
+            if isinstance(value, UnresolvedId) and value.why == ReadFailure.NOT_FOUND:
+                kind = load_question_texts().field(call.review.operation.key, name).kind
+                kinds = ("role", "env") if kind == "pairs" else (kind,)
+                new = next((new for each in kinds if (new := self._new_items.get((each, value.id)))), None)
+                return value if new is None else fixed_text(_new_item(new))
             place = places.get(_raw(value), "")
             is_own = name in ("target", place.partition(".")[0])  # a text of another argument may be the same
             return fixed_text(self._source(call, place)) if place and is_own else value
@@ -221,20 +233,9 @@ class CallsQuestion:
             changes=tuple(replace(change, after=told(change.name, change.after)) for change in question.changes),
         )
 
-    def _tenant(self, call: ListedCall) -> Value:
-        """Return the tenant of a call whose target does not exist yet, so that no read of the target names it."""
-        if "tenant_id" in call.step.from_steps:
-            return fixed_text(self._source(call, "tenant_id"))
-        tenant = str(call.review.arguments["tenant_id"])
-        about_it = (each for each in self._listed if each.target_argument == "tenant_id" and _target_id(each) == tenant)
-        return NamedItem(next((each.target for each in about_it if each.target), tenant), tenant)
-
     def _source(self, call: ListedCall, place: str) -> Localized:
         """Return the earlier call that gives a value: its row, and the name of what it creates."""
-        source = self._by_step[call.step.from_steps[place][0]]
-        if not source.created:
-            return message("jobs_calls.from_unnamed", row=source.row)
-        return message("jobs_calls.from_row", row=source.row, name=name_text(source.created))
+        return _new_item(self._by_step[call.step.from_steps[place][0]])
 
     def _namesakes(self, call: ListedCall) -> list[Namesakes]:
         """Return the items of a call whose names others have, without a target that stands with its id."""
@@ -288,6 +289,13 @@ def _shared_names(listed: Sequence[ListedCall]) -> frozenset[str]:
 def _target_id(call: ListedCall) -> str:
     """Return the id of the target. Empty for an item that the call creates, and for the whole SaaS."""
     return str(call.review.arguments.get(call.target_argument, ""))
+
+
+def _new_item(source: ListedCall) -> Localized:
+    """Return what a call creates: its name, and the row of the call."""
+    if not source.created:
+        return message("jobs_calls.from_unnamed", row=source.row)
+    return message("jobs_calls.from_row", row=source.row, name=name_text(source.created))
 
 
 def _raw(value: Value) -> str:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saasus_mcp.jobs.plan import PlanStep
-from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS
+from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, ReadFailure
 from saasus_mcp.server.pipeline.call_review import CallReview
+
+GIVEN_IDS = {
+    "auth.CreateRole": ("role", "role_name"),
+    "auth.CreateEnv": ("env", "id"),
+    "pricing.CreateMeteringUnit": ("meter", "unit_name"),
+}
+"""By operation, the kind of item that it creates, and the argument with the id that the caller chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,19 @@ class ListedCall:
         addressing = self.review.operation.addressing
         names = [name for name in NAME_ARGUMENTS if name not in addressing and self.review.arguments.get(name)]
         return "" if not names or names[0] in self.step.from_steps else str(self.review.arguments[names[0]])
+
+    @property
+    def new_item(self) -> tuple[str, str] | None:
+        """Kind and id of the item that it creates, if its arguments have the id, as that of a role."""
+        kind, argument = GIVEN_IDS.get(self.review.operation.key, ("", ""))
+        id_ = self.review.arguments.get(argument)
+        return None if id_ is None else (kind, str(id_))
+
+    @property
+    def is_of_new_item(self) -> bool:
+        """Whether its target could not be read because an earlier call creates it."""
+        snapshot = self.review.inspection.snapshot
+        return snapshot.missing or snapshot.read_error == ReadFailure.TARGET_UNREAD
 
     @property
     def target_argument(self) -> str:

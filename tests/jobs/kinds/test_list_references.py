@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import pytest
 
+from saasus_mcp.permissions.inspection.target import ReadFailure
 from saasus_mcp.permissions.question.content import Question
-from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.question.formatting import Reader, format_read_error, format_value
 from saasus_mcp.sandbox.state import uid
 from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer
@@ -112,6 +114,51 @@ async def test_calls_go_to_the_tenant_that_an_earlier_call_creates(on: JobServer
     assert report["counts"] == {"applied": 4}, report
     [tenant] = [row["id"] for row in sandbox_state(on.sandbox).rows("tenants") if row["name"] == "New Company"]
     assert ("fresh@example.com", "", tenant, "3", "viewer") in list_grants(on.sandbox)
+
+
+async def test_new_items_are_named_by_what_the_list_gives_them(on: JobServer) -> None:
+    created = {"$from": "company.id"}
+    calls = [
+        call("auth_create_tenant", "company", name="港運輸", attributes={}, back_office_staff_email="b@example.com"),
+        call("auth_create_role", role_name="driver", display_name="運転手"),
+        call("auth_create_env", id=9, name="qa", display_name="品質確認"),
+        call("auth_create_saas_user", "account", email="fresh@example.com"),
+        call("auth_create_tenant_user", tenant_id=created, email="fresh@example.com", attributes={}),
+        call(
+            "auth_create_tenant_user_roles",
+            tenant_id=created,
+            user_id={"$from": "account.id"},
+            env_id=9,
+            role_names=["driver"],
+        ),
+    ]
+    report = await on.call_json(NAME, {"calls": calls, "only_plan": True})
+    assert [row["target"] for row in report["rows"]] == [
+        "港運輸",
+        "運転手",
+        "品質確認",
+        "fresh@example.com",
+        "港運輸",
+        "fresh@example.com",
+    ]
+    told = "\n".join(report["notes"])
+    assert format_read_error(ReadFailure.NOT_FOUND, "en") not in told
+    for name, row in (("fresh@example.com", 4), ("運転手", 2), ("品質確認", 3), ("港運輸", 1)):
+        assert re.search(rf"“?{name}”? \(created in row {row}\)", told), told
+
+
+async def test_nobody_is_warned_that_the_state_of_a_new_item_is_unread(on: JobServer) -> None:
+    user = {"$from": "account.id"}
+    calls = [
+        call("auth_create_saas_user", "account", email="fresh@example.com"),
+        call("auth_create_tenant_user", tenant_id=AOZORA, email="fresh@example.com", attributes={}),
+        call("auth_create_tenant_user_roles", tenant_id=AOZORA, user_id=user, env_id="prod", role_names=["viewer"]),
+    ]
+    person = AcceptingPerson()
+    await on.call_json(NAME, {"calls": calls}, elicitor=person)
+    question = person.questions[0].question
+    assert isinstance(question, Question)
+    assert [warning for warning in question.warnings if warning.kind == "unseen"] == []
 
 
 async def test_the_question_names_whom_each_role_goes_to_although_the_list_creates_them(on: JobServer) -> None:
@@ -224,15 +271,15 @@ async def test_only_the_id_of_a_new_item_comes_from_an_earlier_call(
 async def test_each_item_of_a_list_is_named_by_the_call_that_creates_it(on: JobServer) -> None:
     calls = calls_to_confirm(create_unit("A"), create_unit("B"), create_menu({"$from": "A.id"}, {"$from": "B.id"}))
     told = await asked(on, calls, "pricing_create_pricing_menu")
-    assert told.count("“Unit A”, created in row 1") == 1
-    assert told.count("“Unit B”, created in row 2") == 1
+    assert told.count("“Unit A” (created in row 1)") == 1
+    assert told.count("“Unit B” (created in row 2)") == 1
     assert "known later" not in told
 
 
 async def test_the_only_item_of_a_list_is_named_by_the_call_that_creates_it(on: JobServer) -> None:
     calls = calls_to_confirm(create_unit("A"), create_menu({"$from": "A.id"}))
     told = await asked(on, calls, "pricing_create_pricing_menu", "ja")
-    assert "「Unit A」、1行目で作成" in told
+    assert "「Unit A」(1行目で作成)" in told
 
 
 async def test_a_reference_beside_a_name_that_stands_first_is_named(on: JobServer) -> None:
@@ -241,7 +288,7 @@ async def test_a_reference_beside_a_name_that_stands_first_is_named(on: JobServe
     state.change("pricing_units", (spare,), display_name="admin-x")
     calls = calls_to_confirm(create_unit("A"), create_menu({"$from": "A.id"}, spare))
     told = await asked(on, calls, "pricing_create_pricing_menu")
-    assert told.index("admin-x") < told.index("“Unit A”, created in row 1")
+    assert told.index("admin-x") < told.index("“Unit A” (created in row 1)")
 
 
 async def test_a_new_user_of_a_tenant_is_named_and_not_the_tenant(on: JobServer) -> None:
