@@ -211,6 +211,7 @@ class Operation:
     Attributes:
         key: `module.OperationId`, e.g. `auth.DeleteTenant`.
         tool: the name of the MCP tool, a public interface.
+        empty: what an answer without items can mean, for the model; empty if it means one thing only.
         path: the template after the host, e.g. `/v1/auth/tenants/{tenant_id}`.
         body: the call has a JSON body.
         input_schema: the schema of arguments. Undeclared ones are refused (saasus.validation).
@@ -234,6 +235,7 @@ class Operation:
     title: Text
     description: Text
     terse: str
+    empty: str
     path_parameters: tuple[str, ...]
     query_parameters: tuple[str, ...]
     body: bool

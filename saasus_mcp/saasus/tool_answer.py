@@ -204,6 +204,8 @@ def _success(
     operation: Operation, response: ApiResponse, structured: Any, *, drift: tuple[str, ...], full: Any
 ) -> ToolAnswer:
     note = f"\n[The API's answer differs from its documents: {'; '.join(drift)}]" if drift else ""
+    if operation.empty and not any(isinstance(each, list) and each for each in full.values()):
+        note += f"\n[{operation.empty}]"
     applied = Outcome.NOT_APPLIED if operation.reads else Outcome.APPLIED
     is_large = len(response.body) > PART_BYTES
     encoded = encode_large_json(full) if is_large else encode_json(full)

@@ -41,6 +41,7 @@ def compile_operation(
         "title": {"en": node["summary"], "ja": node["x-ja"]["title"]},
         "description": {"en": node["description"].strip(), "ja": node["x-ja"]["description"].strip()},
         "terse": tool["terse"],
+        "empty": tool.get("empty", ""),
         "path_parameters": re.findall(r"{(\w+)}", source.path),
         "query_parameters": [item["name"] for item in parameters if item["in"] == "query"],
         "body": body is not None,

@@ -10,7 +10,7 @@ from saasus_mcp.common.json_tree import map_scalars
 
 Row = dict[str, Any]
 
-_TEXTS = ("title", "description", "terse", "input_texts", "output_texts")
+_TEXTS = ("title", "description", "terse", "empty", "input_texts", "output_texts")
 _SCHEMAS = ("input_schema", "output_schema", "variants")
 
 

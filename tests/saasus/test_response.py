@@ -74,6 +74,28 @@ def test_an_empty_2xx_where_an_answer_is_declared_is_reported_by_its_effect(cata
                 assert "empty body" in given.text
 
 
+def test_a_filtered_list_without_items_says_what_that_can_mean(catalogue: Catalogue) -> None:
+    """Nothing found can also mean an unknown tenant, the end of a name, or the wrong time."""
+    named_by_itself = {"auth_get_user_info", "auth_get_user_info_by_email", "auth_get_user_info_by_sign_in_id"}
+    filtered = [
+        (operation, names)
+        for operation in catalogue
+        if operation.reads and set(operation.query_parameters) and operation.tool not in named_by_itself
+        if (names := [name for name, field in _fields(operation) if field.get("type") == "array"])
+    ]
+    assert len(filtered) >= 10
+    for operation, names in filtered:
+        assert operation.empty, operation.key
+        nothing: dict[str, Any] = {name: [] for name in names}
+        assert f"[{operation.empty}]" in answer_to(operation, body=compact_json(nothing).encode()).text
+        one = nothing | {names[0]: [sample_value(dict(_fields(operation))[names[0]]["items"])]}
+        assert operation.empty not in answer_to(operation, body=compact_json(one).encode()).text
+
+
+def _fields(operation: Operation) -> list[tuple[str, Any]]:
+    return list(operation.output_schema["properties"].items())
+
+
 def test_an_answer_where_none_is_declared_is_still_carried_and_called_a_difference(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.DeleteTenant")
     given = answer_to(operation, 200, b'{"deleted_users": 3}')
