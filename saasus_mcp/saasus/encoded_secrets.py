@@ -235,6 +235,8 @@ def decoded_forms(text: str) -> Iterator[str]:
         if depth == _MAX_DEPTH:
             return
         layer = [decoded for each in layer for decoded in _decoded(each)]
+        if not layer:
+            return
 
 
 def _decoded(text: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
 from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
-from saasus_mcp.saasus.exchange import HttpRequest, HttpResponse
+from saasus_mcp.saasus.exchange import MAX_CONNECT_SECONDS, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from saasus_mcp.saasus.network_errors import ConnectionTrace
@@ -24,6 +24,8 @@ KEEP_SECONDS = 5.0
 MAX_HEADER = 64 * 1024
 MAX_PART = 64 * 1024
 """The most bytes that are decompressed at a time."""
+USUAL_TIMEOUT = aiohttp.ClientTimeout(connect=MAX_CONNECT_SECONDS)
+"""Of a request with enough time left, made once."""
 AUTOMATIC_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -77,6 +79,7 @@ class HttpTransport:
             # The API may have closed a kept connection already. The event loop learns of it within two turns.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
+        seconds = request.connect_seconds
         try:
             response = await self._session.request(
                 request.method,
@@ -84,7 +87,7 @@ class HttpTransport:
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(connect=request.connect_seconds),
+                timeout=USUAL_TIMEOUT if seconds == MAX_CONNECT_SECONDS else aiohttp.ClientTimeout(connect=seconds),
             )
         except aiohttp.ConnectionTimeoutError as error:
             raise httpx2.ConnectTimeout("No connection in time.") from error

@@ -128,6 +128,11 @@ class ToolAnswer:
         trace = message("api.trace_id", trace_id=plain_text(self.trace_id)).text(language) if self.trace_id else ""
         return " ".join(filter(None, (self.failure.message.text(language), trace)))
 
+    def with_arguments(self, redacted: Callable[[], Mapping[str, Any]]) -> ToolAnswer:
+        """Return the answer with the arguments of its call, unless it has them or is a failure, which is never stored."""
+        has_them = self.redacted_arguments is not _unknown_arguments
+        return self if has_them or not self.ok else replace(self, redacted_arguments=redacted)
+
     def with_outcome(self, applied: Outcome, sentence: Message) -> ToolAnswer:
         """Return the failure with another outcome and the sentence about it."""
         if self.failure is None:
@@ -138,13 +143,18 @@ class ToolAnswer:
 
 
 def build_answer(
-    operation: Operation, response: ApiResponse, hide: Hide, known: KnownSecrets = NO_SECRETS
+    operation: Operation,
+    response: ApiResponse,
+    hide: Hide,
+    known: KnownSecrets = NO_SECRETS,
+    redacted_arguments: Callable[[], Mapping[str, Any]] = _unknown_arguments,
 ) -> ToolAnswer:
     """Return the answer that a response of the API stands for.
 
     Args:
         hide: called with each secret in the response. Its result is shown instead.
         known: the secrets of the call and of the server, removed wherever the API repeats them.
+        redacted_arguments: see `ToolAnswer`. A failure is never stored, and has none.
     """
     if response.status // 100 != _SUCCESS:
         return _error_answer(operation, response, known)
@@ -160,7 +170,14 @@ def build_answer(
     if not operation.answers:
         return _success(operation, response, DONE, drift=("answer: expected none",), full=hide_named_values(value))
     shaped = shape_response(operation, {"result": value} if operation.wrapped else value, hide, body.columns)
-    return _success(operation, response, shaped.conforming, drift=shaped.drift, full=shaped.whole)
+    return _success(
+        operation,
+        response,
+        shaped.conforming,
+        drift=shaped.drift,
+        full=shaped.whole,
+        redacted_arguments=redacted_arguments,
+    )
 
 
 def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
@@ -201,7 +218,13 @@ def _explain(failure: Failure, applied: Outcome, trace_id: str, language: Langua
 
 
 def _success(
-    operation: Operation, response: ApiResponse, structured: Any, *, drift: tuple[str, ...], full: Any
+    operation: Operation,
+    response: ApiResponse,
+    structured: Any,
+    *,
+    drift: tuple[str, ...],
+    full: Any,
+    redacted_arguments: Callable[[], Mapping[str, Any]] = _unknown_arguments,
 ) -> ToolAnswer:
     note = f"\n[The API's answer differs from its documents: {'; '.join(drift)}]" if drift else ""
     if operation.empty and not any(isinstance(each, list) and each for each in full.values()):
@@ -211,7 +234,15 @@ def _success(
     encoded = encode_large_json(full) if is_large else encode_json(full)
     text = encoded.decode() + note
     return ToolAnswer(
-        True, text, structured, applied, response.status, response.trace_id, note, encoded=(full, encoded)
+        True,
+        text,
+        structured,
+        applied,
+        response.status,
+        response.trace_id,
+        note,
+        encoded=(full, encoded),
+        redacted_arguments=redacted_arguments,
     )
 
 

@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 
 SERVER_NAME = "saasus"
 LIST_TTL_MS = 3_600_000
+COMPLETED_METHODS = frozenset({LIST_TOOLS_METHOD, "initialize", "server/discover"})
+"""Methods whose results this server completes."""
 
 
 def build_server(
@@ -104,25 +106,14 @@ def build_server(
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
         **McpHandlers(pipeline, resolve_principal, language).handlers(),
     )
-    server.middleware[:] = [_traced_on_demand(each) for each in server.middleware]
+    if not tracing.has_receiver():  # the SDK's middleware makes spans for nobody; its module is private
+        server.middleware[:] = [each for each in server.middleware if type(each).__name__ != "OpenTelemetryMiddleware"]
     server.middleware.append(_hide_exceptions)
     server.middleware.append(_limit_requests(pipeline, resolve_principal))
-    server.middleware.append(_name_extension)
     server.middleware.append(
-        _insert_tools(lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language))
+        _complete_results(lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language))
     )
     return server
-
-
-def _traced_on_demand(middleware: ServerMiddleware[Any]) -> ServerMiddleware[Any]:
-    """Return the SDK's middleware for spans so that it only makes them if they are received. Any other is returned unchanged."""
-    if type(middleware).__name__ != "OpenTelemetryMiddleware":  # its module is private
-        return middleware
-
-    async def trace(ctx: Context, call_next: CallNext) -> HandlerResult:
-        return await (middleware(ctx, call_next) if tracing.has_receiver() else call_next(ctx))
-
-    return trace
 
 
 async def _hide_exceptions(ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -156,26 +147,24 @@ def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> 
     return limit
 
 
-def _insert_tools(
+def _complete_results(
     listed: Callable[[Context], Iterable[BuiltinTool | Operation]], tools: ToolListCache
 ) -> ServerMiddleware[Any]:
-    """Put the tools into the result of `tools/list` after the SDK has validated the request and serialized the rest."""
+    """Add to a result what the SDK leaves out, after it has validated the request and serialized the rest.
 
-    async def insert(ctx: Context, call_next: CallNext) -> HandlerResult:
+    `tools/list` gets the tools. A client that declares the extension finds it among the capabilities of the server; others get
+    what they always got.
+    """
+
+    async def complete(ctx: Context, call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
-        if ctx.method == LIST_TOOLS_METHOD and isinstance(result, dict):
+        if ctx.method not in COMPLETED_METHODS or not isinstance(result, dict):
+            return result
+        if ctx.method == LIST_TOOLS_METHOD:
             return {**result, "tools": tools.serialize(listed(ctx), ctx.protocol_version, apps=shows_apps(ctx))}
-        return result
+        return {**result, "capabilities": with_extension(result["capabilities"])} if shows_apps(ctx) else result
 
-    return insert
-
-
-async def _name_extension(ctx: Context, call_next: CallNext) -> HandlerResult:
-    """Name the extension among the capabilities of the server, to a client that declares it. Others get what they always got."""
-    result = await call_next(ctx)
-    if ctx.method not in ("initialize", "server/discover") or not isinstance(result, dict):
-        return result
-    return {**result, "capabilities": with_extension(result["capabilities"])} if shows_apps(ctx) else result
+    return complete
 
 
 def _is_cancelled(context: Context) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
@@ -26,7 +27,7 @@ from saasus_mcp.permissions.policy.model import (
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, PolicyWrapper
 
 if TYPE_CHECKING:
-    from saasus_mcp.catalog.model import Operation
+    from saasus_mcp.catalog.model import Level, Operation
 
 Mode = Literal["read-only", "guarded", "strict"]
 PRESETS_FILE = Path(__file__).with_name("presets.json")
@@ -54,10 +55,7 @@ class PresetPolicy:
     def decide(self, case: PolicyInput) -> Decision:
         """Return the decision of the operation's level."""
         level = case.operation.level
-        outcome = self.by_level.get(level, "deny")
-        return Decision(
-            outcome, f"{self.name}/{level}", one_of("policy.by_level", outcome, level=level), level in TYPED_LEVELS
-        )
+        return _decision(self.name, level, self.by_level.get(level, "deny"))
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return whether the operation's level is not denied."""
@@ -66,6 +64,14 @@ class PresetPolicy:
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
         """Return the one line of the table."""
         return _only(self.decide(case))
+
+
+@lru_cache(maxsize=64)
+def _decision(policy: str, level: Level, outcome: DecisionOutcome) -> Decision:
+    """Return the decision on every call of a level."""
+    return Decision(
+        outcome, f"{policy}/{level}", one_of("policy.by_level", outcome, level=level), level in TYPED_LEVELS
+    )
 
 
 def _load_presets() -> Mapping[Mode, PresetPolicy]:

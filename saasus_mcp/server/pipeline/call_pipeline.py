@@ -230,7 +230,7 @@ class Pipeline:
             generation = self.policy.generation
             decision = await self.policy_evaluator.decide(prepared, read)
             result = await self.authorizer.authorize(prepared, decision, read, call)
-            return replace(result, generation=generation) if isinstance(result, Authorized) else result
+            return result.decided_in(generation) if isinstance(result, Authorized) else result
 
         try:
             authorized = await ask_in_rounds(call, attempt)
@@ -250,8 +250,7 @@ class Pipeline:
         if isinstance(authorized, PendingElicitation):
             await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
             return authorized
-        answer = await self.sender.send(prepared, authorized)
-        return replace(answer, redacted_arguments=prepared.redacted_arguments)
+        return (await self.sender.send(prepared, authorized)).with_arguments(prepared.redacted_arguments)
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""

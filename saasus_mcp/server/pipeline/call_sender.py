@@ -184,7 +184,7 @@ class CallSender:
             response = replace(response, trace_id=call.id)
         collector = SecretCollector()
         hide = collector.add if call.is_visible else redact
-        shape = partial(build_answer, operation, response, hide, known)
+        shape = partial(build_answer, operation, response, hide, known, call.redacted_arguments)
         is_large = len(response.body) > worker_threads.LARGE_BYTES
         is_large = is_large or (bool(operation.secret_inputs) and worker_threads.is_large(arguments))
         answer = await worker_threads.run_in_worker(principal, shape) if is_large else shape()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.errors import SaasusMcpError
@@ -25,7 +25,7 @@ UNDECIDED = Decision("deny", "none", "not decided on")
 
 
 def _new_id() -> str:
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,10 @@ class Authorized:
     inspection: CallInspection = NOT_INSPECTED
     changes: tuple[str, ...] = ()
     generation: int = 0
+
+    def decided_in(self, generation: int) -> Authorized:
+        """Return the permission with the generation of the policy that made the decision."""
+        return self if self.generation == generation else replace(self, generation=generation)
 
 
 def prepare_call(

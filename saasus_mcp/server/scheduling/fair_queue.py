@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -48,6 +46,20 @@ class Slot:
 
 
 @dataclass(eq=False, slots=True)
+class CountedRequest:
+    """A client's request, counted while its `with` block runs."""
+
+    requests: dict[str, int]
+    principal: str
+
+    def __enter__(self) -> None:
+        self.requests[self.principal] = self.requests.get(self.principal, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        _decrement(self.requests, self.principal)
+
+
+@dataclass(eq=False, slots=True)
 class _WaitingSlot:
     """A slot for which a call waits."""
 
@@ -70,8 +82,7 @@ class FairQueue:
         self._waiting: dict[str, deque[_WaitingSlot]] = {}
         self._requests: dict[str, int] = {}
 
-    @contextmanager
-    def count_request(self, principal: str) -> Iterator[None]:
+    def count_request(self, principal: str) -> CountedRequest:
         """Count a client's request while it is in progress, even if it only waits for a person.
 
         Raises:
@@ -80,11 +91,7 @@ class FairQueue:
         most = REQUESTS_PER_SLOT * self._per_principal
         if self._requests.get(principal, 0) >= most:
             raise _too_many(message("server.too_many_requests", count=most))
-        self._requests[principal] = self._requests.get(principal, 0) + 1
-        try:
-            yield
-        finally:
-            _decrement(self._requests, principal)
+        return CountedRequest(self._requests, principal)
 
     def take_free(self, principal: str) -> Slot | None:
         """Return a slot if one is free now: then every principal that waits already holds its share."""

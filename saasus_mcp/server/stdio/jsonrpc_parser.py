@@ -93,9 +93,7 @@ def parse_json(line: Line) -> Any:
     except UnicodeDecodeError:
         text, is_utf8 = line.decode("utf-8", "surrogateescape"), False
     try:
-        value = json.loads(
-            text.removeprefix(BYTE_ORDER_MARK), object_pairs_hook=unique_members, parse_constant=_no_number
-        )
+        value = _DECODER.decode(text.removeprefix(BYTE_ORDER_MARK))
     except RepeatedMember as error:  # another reader may take the other value
         reason = "An object has this member twice. Send it once."
         raise UnparsableLine(INVALID_REQUEST, reason, _shown(error.name)) from None
@@ -126,6 +124,9 @@ def _no_number(_: str) -> Any:
     raise UnparsableLine(
         PARSE_ERROR, "The message contains NaN or Infinity, which are not valid JSON. Send a number or omit it."
     )
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=_no_number)
 
 
 def _check_text(value: Any, place: tuple[str, ...], *, is_utf8: bool) -> None:

@@ -55,6 +55,7 @@ class Database:
         self._is_postgres = engine.dialect.name == "postgresql"
         self._is_file = not self._is_postgres and engine.url.database is not None
         self._raw: PoolProxiedConnection | None = None
+        self._driver: Any = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
         snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._snapshots = self._engine.execution_options(
@@ -133,7 +134,7 @@ class Database:
                 statement.run(connection, values)
             return
         try:  # a context manager would take a tenth of the time
-            self._driver().execute(*statement.compiled_sql(self._engine.dialect, values))
+            (self._driver or self._open_driver()).execute(*statement.compiled_sql(self._engine.dialect, values))
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise self._explained(error) from None
 
@@ -147,18 +148,16 @@ class Database:
             with self.read_transaction() as connection:
                 return statement.execute(connection, values).first()
         with self._explain():
-            found = self._driver().execute(*statement.compiled_sql(self._engine.dialect, values))
+            found = (self._driver or self._open_driver()).execute(*statement.compiled_sql(self._engine.dialect, values))
             row: Sequence[Any] | None = found.fetchone()
             found.close()  # an open cursor would hold the snapshot
             return row
 
-    def _driver(self) -> Any:
-        """Return the driver's connection for single statements."""
-        if self._raw is None:
-            self._raw = self._engine.raw_connection()
-        driver = self._raw.driver_connection
-        assert driver is not None  # noqa: S101 - for the type: the connection is only returned in close()
-        return driver
+    def _open_driver(self) -> Any:
+        """Return the driver's connection for single statements, opened by the first one. It is returned in close()."""
+        self._raw = self._engine.raw_connection()
+        self._driver = self._raw.driver_connection
+        return self._driver
 
     @contextmanager
     def read_transaction(self, *, long_running: bool = True) -> Iterator[Connection]:
