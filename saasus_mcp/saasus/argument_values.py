@@ -24,6 +24,8 @@ INT64 = 2**63 - 1
 MAX_DEPTH = 32
 MAX_FIELDS = 1_000
 """Fields of one object."""
+MAX_ITEMS = 10_000
+"""Items of one list, the longest that an operation takes."""
 MAX_CHARACTERS = 8 * 1024 * 1024
 """Characters in all the arguments of a call, names of fields included."""
 EmptyMeaning = Literal["not_given", "not_text", "top", "value"]
@@ -152,6 +154,12 @@ class JsonCopier:
         if isinstance(value, (dict, Mapping)):
             copied: Any = self._copy_object(value, schema)
         else:
+            if len(value) > MAX_ITEMS:
+                raise InvalidArguments(
+                    tuple(self._path),
+                    message("arguments.too_many_items", limit=MAX_ITEMS),
+                    message("arguments.in_parts_hint"),
+                )
             items = schema and schema.get("items")
             copied = [self._copy(item, index, items) for index, item in enumerate(value)]
         self._path.pop()

@@ -11,7 +11,8 @@ import pytest
 
 from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.permissions.question.content import NamedItem, QuotedText, Timestamp, UnresolvedId, Value
+from saasus_mcp.permissions.inspection.difference import differing_parts
+from saasus_mcp.permissions.question.content import NamedItem, QuotedText, Timestamp, UnresolvedId, Value, ValueList
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value, is_shown_whole
 from saasus_mcp.permissions.question.values import MAX_TEXT_LENGTH, ValueFactory
 
@@ -186,3 +187,13 @@ def test_a_file_is_shown_by_its_text_or_by_its_size_and_digest(
 def test_a_count_of_zero_is_no_usage() -> None:
     raw = [{"display_name": "APIコール", "count": 33036}, {"display_name": "受注", "count": 0}]
     assert format_value(VALUES.make(raw, field("usage"), "usage"), JA) == "「APIコール」 33,036"
+
+
+def test_a_long_list_takes_time_in_proportion() -> None:
+    """Compared item by item with all others, these would take minutes."""
+    raw = [f"role-{number}" for number in range(100_000)]
+    value = VALUES.make(raw, field("role_names"), "role_names")
+    assert isinstance(value, ValueList)
+    assert value.total == len(raw)
+    gone, come = differing_parts([{"id": each} for each in raw], [{"id": each} for each in reversed(raw[1:])], 8)
+    assert (gone, come) == ([{"id": "role-0"}], [])

@@ -278,7 +278,7 @@ def test_a_list_that_is_too_long_is_refused_before_its_items(catalogue: Catalogu
     [name] = [name for name, schema in operation.input_schema["properties"].items() if "maxItems" in schema]
     most = operation.input_schema["properties"][name]["maxItems"]
     caught = refusal(operation, {**minimal_arguments(operation), name: [None] * (most + 1)})
-    assert (caught.field, str(caught.fault)) == (name, f"expected at most {most} items, got a list.")
+    assert (caught.field, str(caught.fault)) == (name, f"the list has more than {most:,} items.")
 
 
 def bounded_list(catalogue: Catalogue) -> Operation:
@@ -308,10 +308,11 @@ def test_the_first_error_of_several_unions_and_fields_is_reported(catalogue: Cat
     [
         ({f"k{n}": "x" for n in range(1_001)}, "more than 1,000 fields"),
         ([["x"] * 300] * 300, "more than 60,000 values"),
+        (["x"] * 10_001, "more than 10,000 items"),
         ("x" * (8 * 1024 * 1024 + 1), "million characters"),
         ({"x" * (8 * 1024 * 1024 + 1): "x"}, "million characters"),
     ],
-    ids=["fields", "values", "characters", "characters of a name"],
+    ids=["fields", "values", "items", "characters", "characters of a name"],
 )
 def test_arguments_beyond_every_tool_are_refused_with_the_limit(catalogue: Catalogue, value: Any, said: str) -> None:
     caught = refusal(catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.text import strip_nul
+from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.operation_call import OperationCall
 
 CONTEXT_LENGTH = 20
@@ -77,11 +78,17 @@ def differing_parts(before: Any, after: Any, whole_list: int = 0) -> tuple[Any, 
         whole_list: up to this number of items, a list is returned whole.
     """
     if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > whole_list:
-        gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
+        gone, come = _without(before, after), _without(after, before)
         return (gone, come) if gone or come else (before, after)
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG_TEXT:
         return _differing_text(before, after)
     return before, after
+
+
+def _without(items: list[Any], others: list[Any]) -> list[Any]:
+    """Return the items that are not among the others, in linear time."""
+    found = {json_digest(each) for each in others}
+    return [each for each in items if json_digest(each) not in found]
 
 
 def _differing_text(before: str, after: str) -> tuple[str, str]:

@@ -137,9 +137,8 @@ class ValueFactory:
             counts[item] = counts.get(item, 0) + 1
         if len(counts) == 1 and len(every) == 1:
             return every[0]
-        ordered = sorted(
-            counts, key=lambda item: (not is_privileged(item), counts[item] if len(set(counts.values())) > 1 else 0)
-        )
+        ranks = counts if len(set(counts.values())) > 1 else dict.fromkeys(counts, 0)
+        ordered = sorted(counts, key=lambda item: (not is_privileged(item), ranks[item]))
         kept = tuple(ordered[:MAX_ITEMS])
         return ValueList(kept, tuple(counts[item] for item in kept), len(every), unit)
 
