@@ -167,12 +167,10 @@ class CallsQuestion:
         question, key = self._with_sources(call), call.review.operation.key
         texts = load_question_texts()
         parts: list[Value] = []
-        told = (
-            call.target_argument if call.target_argument in call.step.from_steps else ""
-        )  # it stands before the parts
+        heading = call.target_argument if call.target_argument in call.step.from_steps else ""
 
-        def is_told(fact: Fact) -> bool:
-            return fact.name == told or (fact.name == "tenant" and "tenant_id" in listed)
+        def is_repeated(fact: Fact) -> bool:
+            return fact.name == heading or (fact.name == "tenant" and "tenant_id" in listed)
 
         listed = {"target", *(fact.name for fact in question.facts if fact.name in call.review.arguments)}
         if headlines:
@@ -194,7 +192,7 @@ class CallsQuestion:
         parts += [
             LabelledValue(fact.label, fact.value)
             for fact in question.facts
-            if (fact.name in call.review.arguments or fact.name in TELLING_FACTS) and not is_told(fact)
+            if (fact.name in call.review.arguments or fact.name in TELLING_FACTS) and not is_repeated(fact)
         ]
         if call.step.step in self._totals.by_step:
             parts.append(self._totals.by_step[call.step.step])
