@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -34,6 +37,14 @@ async def wait_until_gone(pids: list[int]) -> None:
             await anyio.sleep(0.05)
 
 
+def _ignores_hangup(pid: int) -> bool:
+    """Return whether a worker has begun its work. Before that, SIGHUP would end it."""
+    with suppress(OSError):
+        ignored = re.search(r"^SigIgn:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"), re.MULTILINE)
+        return ignored is not None and bool(int(ignored[1], 16) & 1 << signal.SIGHUP - 1)
+    return False
+
+
 def _runs(pid: int) -> bool:
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # nothing of one that nobody has waited for
@@ -44,10 +55,10 @@ def _runs(pid: int) -> bool:
 async def wait_for_workers(
     supervisor: int, count: int, without: frozenset[int] = frozenset(), timeout: float = TIMEOUT
 ) -> list[int]:
-    """Wait until a supervisor has so many workers, none of them one of `without`."""
+    """Wait until a supervisor has so many workers that have begun their work, none of them one of `without`."""
     with anyio.fail_after(timeout):
         while True:
             pids = worker_pids(supervisor)
-            if len(pids) == count and not without.intersection(pids):
+            if len(pids) == count and not without.intersection(pids) and all(map(_ignores_hangup, pids)):
                 return pids
             await anyio.sleep(0.05)
