@@ -33,10 +33,10 @@ class BackgroundHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = self.format(record)
-            if self._left_out:
-                line += f" ({self._left_out} lines before it were left out, since standard error was not read)"
-            self._lines.put_nowait(line)
+            if self._left_out:  # within the message, since a line may be JSON
+                note = f"({self._left_out} lines before it were left out, since standard error was not read)"
+                record.msg, record.args = f"{record.getMessage()} {note}", ()
+            self._lines.put_nowait(self.format(record))
             self._left_out = 0
         except queue.Full:
             self._left_out += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from saasus_mcp.cli.serve import background_log
 from saasus_mcp.cli.serve.background_log import BackgroundHandler
+from saasus_mcp.cli.serve.json_log import JsonFormatter
 from tests.support.processes import TIMEOUT, start_module
 
 FILLER = b"."
@@ -75,6 +77,23 @@ def test_lines_that_find_no_place_are_counted(pipe: tuple[int, int], monkeypatch
     assert before.startswith("line 0\n")
     count = 10 - before.count("\n") - said.count("\n") + 1
     assert said.endswith(f"last ({count} lines before it were left out, since standard error was not read)\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="opens the end of a pipe by /proc")
+def test_a_line_that_tells_of_others_is_still_json(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_log, "MAX_LINES", 1)
+    monkeypatch.setattr(background_log, "FLUSH_SECONDS", 0.01)
+    _fill(pipe[1])
+    handler = BackgroundHandler(pipe[1])
+    handler.setFormatter(JsonFormatter(str))
+    for _ in range(5):
+        handler.handle(_record("100% lost"))
+    handler.flush()
+    _read(pipe[0], "\n")
+    handler.handle(_record("100% here"))
+    handler.flush()
+    *_, last = os.read(pipe[0], 65536).decode().splitlines()
+    assert json.loads(last)["message"].startswith("100% here (")
 
 
 @pytest.mark.slow
