@@ -123,7 +123,7 @@ def _require_single_values(record: Record) -> bool:
 def _parse_login(email: str, sign_in_id: str) -> tuple[str, str]:
     if bool(email) == bool(sign_in_id):
         raise CellError("email", message("jobs_users.one_login"))
-    if email and (len(email) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(email)):
+    if email and not (len(email) <= MAX_EMAIL_LENGTH and email.isprintable() and EMAIL_PATTERN.fullmatch(email)):
         raise CellError("email", message("jobs_users.invalid_email", value=Quoted(email)))
     if sign_in_id and not SIGN_IN_ID_PATTERN.fullmatch(sign_in_id):
         raise CellError("sign_in_id", message("jobs_users.invalid_sign_in_id"))

@@ -259,6 +259,8 @@ def wrong(given: object, there: ImportTargets) -> list[str]:
         ("a@example..com", "is not a valid e-mail address"),
         ("a@example.com.", "is not a valid e-mail address"),
         ("a b@example.com", "is not a valid e-mail address"),
+        ("a\u200b@example.com", "is not a valid e-mail address"),
+        ("a@exa\u00admple.com", "is not a valid e-mail address"),
         ("a@b@example.com", "is not a valid e-mail address"),
         ("a@" + "b." * 2_000 + "com", "more than 2,000 characters"),
     ],
