@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.text import strip_nul
-from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.operation_call import OperationCall
 
 CONTEXT_LENGTH = 20
@@ -87,8 +86,15 @@ def differing_parts(before: Any, after: Any, whole_list: int = 0) -> tuple[Any, 
 
 def _without(items: list[Any], others: list[Any]) -> list[Any]:
     """Return the items that are not among the others, in linear time."""
-    found = {json_digest(each) for each in others}
-    return [each for each in items if json_digest(each) not in found]
+    found = {_hashable(each) for each in others}
+    return [each for each in items if _hashable(each) not in found]
+
+
+def _hashable(value: Any) -> Any:
+    """Return what is equal for equal values: 1 and 1.0 are."""
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(item)) for name, item in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _differing_text(before: str, after: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.inspection.difference import FieldChange, compare_fields
+from saasus_mcp.permissions.inspection.difference import FieldChange, compare_fields, differing_parts
 from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
@@ -54,6 +54,11 @@ def test_a_list_in_another_order_is_shown_whole(catalogue: Catalogue) -> None:
         or []
     )
     assert (change.before, change.after) == (["a", "b"], ["b", "a"])
+
+
+def test_items_of_a_long_list_are_equal_as_numbers_are() -> None:
+    before, after = [{"amount": float(each)} for each in range(20)], [{"amount": each} for each in range(21)]
+    assert differing_parts(before, after, 8) == ([], [{"amount": 20}])
 
 
 def test_no_secret_is_ever_in_a_difference(catalogue: Catalogue) -> None:
