@@ -12,6 +12,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted, visible_text
+from saasus_mcp.permissions.question import deceptive_text
 from saasus_mcp.permissions.question.content import Detail, Fact, QuotedText
 from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
 from saasus_mcp.permissions.question.dialog import render_dialog
@@ -175,3 +176,18 @@ def test_marks_that_are_drawn_over_other_lines_are_cut() -> None:
     covering = "Acme" + "\u0336\u030d" * 50
     text = render_dialog(deletion(covering), Reader.of("en"))
     assert text.count("\u0336") + text.count("\u030d") <= 2 * 4, "in the headline and in what to type"
+
+
+def test_the_arguments_in_the_details_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be eight million characters, each of which costs half a microsecond."""
+    searched: list[str] = []
+
+    def search(text: str) -> tuple[str, ...]:
+        searched.append(text)
+        return find_lookalikes(text)
+
+    monkeypatch.setattr(deceptive_text, "find_lookalikes", search)
+    asked = replace(deletion("青空商事"), details=(Detail("body", "ア口ア"),))
+    assert warn_of_deceptive_text(asked) == asked
+    assert searched
+    assert not any("ア口ア" in each for each in searched)

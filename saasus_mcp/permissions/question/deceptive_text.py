@@ -37,13 +37,11 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 def warn_of_deceptive_text(question: Question) -> Question:
     """Return the question with a warning in front if one of its texts can be taken for another."""
-    document = question.to_json()
+    document = replace(question, details=()).to_json()  # they may be megabytes
     suspicious = _FOREIGN.search(document) or _ESCAPED_CONTROL.search(document) or _has_hidden(document)
     if not suspicious and not find_lookalikes(document):
         return question
-    shown = json.loads(document)
-    del shown["details"]
-    texts = [each for each in iterate_scalars(shown) if isinstance(each, str)]
+    texts = [each for each in iterate_scalars(json.loads(document)) if isinstance(each, str)]
     checks = (_hidden, _mixed_alphabets, _reversed, _misplaced)
     found = next((each for check in checks for each in map(check, texts) if each is not None), None)
     if found is None:
