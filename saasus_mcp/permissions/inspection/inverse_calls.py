@@ -66,10 +66,15 @@ def find_inverse_calls(call: OperationCall, before: Any, result: Any) -> list[In
         before: the state before the call.
         result: the answer of the call.
     """
+    return list(iterate_inverse_calls(call, before, result))
+
+
+def iterate_inverse_calls(call: OperationCall, before: Any, result: Any) -> Iterator[InverseCall]:
+    """Yield the calls that undo a call (see `find_inverse_calls`), for those who want the first of perhaps a thousand."""
     undo = call.operation.effects.undo
-    if undo is None or undo.call is None:
-        return []
-    return [inverse for recipe in (undo, *undo.also) for inverse in _made(call, recipe, before, result)]
+    if undo is not None and undo.call is not None:
+        for recipe in (undo, *undo.also):
+            yield from _made(call, recipe, before, result)
 
 
 def _made(call: OperationCall, recipe: UndoRecipe, before: Any, result: Any) -> Iterator[InverseCall]:

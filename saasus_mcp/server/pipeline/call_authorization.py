@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue
@@ -11,12 +12,13 @@ from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspector
-from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
+from saasus_mcp.permissions.inspection.inverse_calls import iterate_inverse_calls
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, is_stricter, stricter_decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.change_description import read_names
+from saasus_mcp.permissions.question.name_resolver import MAX_NAMES
 from saasus_mcp.permissions.question.namesakes import warn_of_namesakes
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline import job_grants, verification
@@ -147,7 +149,7 @@ class CallAuthorizer:
         )
         inverses = [
             replace(asked, operation=self.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED)
-            for each in find_inverse_calls(prepared, inspection.before, None)
+            for each in islice(iterate_inverse_calls(prepared, inspection.before, None), MAX_NAMES)
         ]
         names: dict[str, str] = {}
         for each in (asked, *inverses):

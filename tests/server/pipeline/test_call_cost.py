@@ -17,7 +17,9 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.permissions.operation_call import OperationCall
+from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.question.name_resolver import MAX_NAMES
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -94,6 +96,29 @@ async def test_the_processor_time_of_a_call_does_not_grow(
             if number >= LEAST_ROUNDS and ratio <= measured * TIME_TOLERANCE:
                 break
     assert ratio <= measured * TIME_TOLERANCE, "if this is meant, write the new number down"
+
+
+async def test_a_write_with_many_inverse_calls_evaluates_a_few_of_them(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated, evaluate = list[str](), OperationCall.evaluate
+
+    def counted(self: OperationCall, text: str, **variables: Any) -> Any:
+        evaluated.append(text)
+        return evaluate(self, text, **variables)
+
+    monkeypatch.setattr(OperationCall, "evaluate", counted)
+    pipeline, numbers = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy()), list[int]()
+    for count in (MAX_NAMES, 10 * MAX_NAMES):
+        evaluated.clear()
+        roles = [f"role-{number}" for number in range(count)]
+        of = {"tenant_id": "t-1", "user_id": "u-1", "env_id": 3, "role_names": roles}
+        answer = await pipeline.run(Call("auth_create_tenant_user_roles", of, PRINCIPAL))
+        assert isinstance(answer, ToolAnswer)
+        assert answer.ok
+        numbers.append(len(evaluated))
+    assert numbers[0] > MAX_NAMES
+    assert numbers[1] <= numbers[0] + 1
 
 
 def _pipeline(catalogue: Catalogue, store: Store, name: str, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
