@@ -39,6 +39,8 @@ SLOW_FOLDERS = (
     "scripts/",
 )
 """Folders that run all operations or many examples: `make test-fast` leaves them out."""
+QUICK_FOLDERS = ("scripts/catalogue/",)
+"""Those within that are quick."""
 
 
 VARIANT = "era"
@@ -96,7 +98,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Do not read the slow folders where `-m` leaves all of their tests out: they are half of the collection."""
     if "not slow" not in config.option.markexpr or not collection_path.is_relative_to(TESTS):
         return None
-    return True if f"{collection_path.relative_to(TESTS).as_posix()}/".startswith(SLOW_FOLDERS) else None
+    path = f"{collection_path.relative_to(TESTS).as_posix()}/"
+    return True if _is_slow(path) and not any(each.startswith(path) for each in QUICK_FOLDERS) else None
+
+
+def _is_slow(path: str) -> bool:
+    """Return whether a path below `tests/` is in a slow folder."""
+    return path.startswith(SLOW_FOLDERS) and not path.startswith(QUICK_FOLDERS)
 
 
 def _is_other_variant(item: pytest.Item) -> bool:
@@ -113,7 +121,7 @@ def _is_other_variant(item: pytest.Item) -> bool:
 def _module_markers(item: pytest.Item) -> list[str]:
     """Return the marks that every test of a module gets."""
     names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
-    is_slow = ENGINES & names or item.path.relative_to(TESTS).as_posix().startswith(SLOW_FOLDERS)
+    is_slow = ENGINES & names or _is_slow(item.path.relative_to(TESTS).as_posix())
     return [marker for marker, applies in (("process", STARTERS & names), ("slow", is_slow)) if applies]
 
 
