@@ -250,6 +250,7 @@ def require_whole_sentences(description: ChangeDescription, *, past: bool) -> No
         reader = Reader.of(language)
         said = description.sentence(reader)
         assert said == said.strip()
+        assert not re.search(r"\{|  |\(\)", said), said
         for text in (said, *description.all_lines(reader)):
             assert not re.search(r"\{\}|“”|「」|[0-9a-f]{8}-[0-9a-f]{4}-", text), text
     assert re.search(r"(まし|し|っ)?た(\(|$)" if past else r"ます(\(|$)", said), said
