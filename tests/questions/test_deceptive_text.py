@@ -191,3 +191,11 @@ def test_the_arguments_in_the_details_are_not_searched(monkeypatch: pytest.Monke
     assert warn_of_deceptive_text(asked) == asked
     assert searched
     assert not any("ア口ア" in each for each in searched)
+
+
+@pytest.mark.parametrize("before", ["", "\t", "x\n", " "], ids=["nothing", "a tab", "a line", "a space"])
+def test_no_blank_before_a_name_hides_its_lookalikes(before: str) -> None:
+    asked = deletion("青空商事")
+    fact = Fact("name", Text("Name", "名前"), QuotedText(f"{before}ロ本商事"))
+    warned = warn_of_deceptive_text(replace(asked, facts=(fact, *asked.facts)))
+    assert [each.kind for each in warned.warnings].count("deceptive") == 1

@@ -20,6 +20,8 @@ MAX_NAME, MAX_WORD, MAX_LETTERS = 400, 60, 4
 """Characters of a name, characters of a word that the warning repeats, and letters that it names."""
 _FOREIGN = re.compile("[\u0250-\u1fff\u2070-\u2fff\ua4d0-\uabff\ufb00-\ufdff\ufe70-\ufefc\U00010000-\U0001ffff]")
 """Characters that are neither Latin nor East Asian: most texts have none, and are not looked at further."""
+_ESCAPED_BLANK = re.compile(r"\\[nt]")
+"""A line break or a tab in JSON, after which a word begins."""
 _ESCAPED_CONTROL = re.compile(r"\\(?:u00[01]|[bf])")
 """A control character in JSON, other than a line break or a tab."""
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
@@ -39,7 +41,7 @@ def warn_of_deceptive_text(question: Question) -> Question:
     """Return the question with a warning in front if one of its texts can be taken for another."""
     document = replace(question, details=()).to_json()  # they may be megabytes
     suspicious = _FOREIGN.search(document) or _ESCAPED_CONTROL.search(document) or _has_hidden(document)
-    if not suspicious and not find_lookalikes(document):
+    if not suspicious and not find_lookalikes(_ESCAPED_BLANK.sub(" ", document)):
         return question
     texts = [each for each in iterate_scalars(json.loads(document)) if isinstance(each, str)]
     checks = (_hidden, _mixed_alphabets, _reversed, _misplaced)
