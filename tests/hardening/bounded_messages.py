@@ -88,10 +88,10 @@ async def nested(ground: AttackContext) -> str:
     return "refused; the error names the field"
 
 
-@attack(AREA, "A list of 50,000 values, each of the wrong type")
+@attack(AREA, "A list of 10,000 values, each of the wrong type")
 async def wrong_items(ground: AttackContext) -> str:
     await assert_refused_over_http(
-        ground, roles_argument(json.dumps([True] * 50_000)), "role_names[0]: expected string"
+        ground, roles_argument(json.dumps([True] * 10_000)), "role_names[0]: expected string"
     )
     operation = ground.catalogue.find("auth.CreateTenantUserRoles")
 
@@ -228,7 +228,7 @@ async def log_bodies(ground: AttackContext) -> str:
     return "other calls are answered while they are searched"
 
 
-@attack(AREA, "A list of 50,000 values that fit, so that each must be looked at")
+@attack(AREA, "A list of 10,000 values that fit, so that each must be looked at")
 async def many_right_items(ground: AttackContext) -> str:
     answered = threading.Event()
     real = arguments.check_arguments
@@ -242,7 +242,7 @@ async def many_right_items(ground: AttackContext) -> str:
     behind = build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(
-            behind.run, Call("auth_create_tenant_user_roles", {**ROLES, "role_names": ["a"] * 50_000}, PRINCIPAL)
+            behind.run, Call("auth_create_tenant_user_roles", {**ROLES, "role_names": ["a"] * 10_000}, PRINCIPAL)
         )
         await anyio.wait_all_tasks_blocked()
         await behind.run(Call("auth_get_roles", {}, PRINCIPAL))

@@ -190,7 +190,7 @@ async def test_a_failure_deep_inside_tells_the_client_nothing_of_itself(
     place = {
         "send": "saasus_mcp.saasus.client.ApiClient.send",
         "resolve": "saasus_mcp.permissions.secrets.secret_vault.SecretVault.resolve",
-        "look": "saasus_mcp.permissions.inspection.inspect.read_target",
+        "look": "saasus_mcp.permissions.inspection.inspect.CallInspector.read_target",
         "decide": "saasus_mcp.permissions.policy.presets.PresetPolicy.decide",
     }[where]
     monkeypatch.setattr(place, broken)
