@@ -17,8 +17,8 @@ from saasus_mcp.common.text import MARK
 MAX_DEPTH = 100
 _TOO_DEEP = "nested too deeply"
 _SURROGATE_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
-_TAG_BYTES = re.compile(rb"\xf3\xa0[\x80-\x83]")
-"""The beginning of a tag in UTF-8."""
+_TAG_BYTES = re.compile(rb"\xf3\xa0(?:[\x80-\x83\x88-\xbf]|\x87[\xb0-\xbf])")
+"""The beginning of a tag in UTF-8, which variation selectors are not."""
 _TAGS = re.compile(
     "(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)|[\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
 )

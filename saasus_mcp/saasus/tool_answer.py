@@ -227,7 +227,11 @@ def _success(
     redacted_arguments: Callable[[], Mapping[str, Any]] = _unknown_arguments,
 ) -> ToolAnswer:
     note = f"\n[The API's answer differs from its documents: {'; '.join(drift)}]" if drift else ""
-    if operation.empty and not any(isinstance(each, list) and each for each in full.values()):
+    if (
+        operation.empty
+        and isinstance(full, dict)
+        and not any(isinstance(each, list) and each for each in full.values())
+    ):
         note += f"\n[{operation.empty}]"
     applied = Outcome.NOT_APPLIED if operation.reads else Outcome.APPLIED
     is_large = len(response.body) > PART_BYTES

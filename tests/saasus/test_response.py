@@ -92,6 +92,16 @@ def test_a_filtered_list_without_items_says_what_that_can_mean(catalogue: Catalo
         assert operation.empty not in answer_to(operation, body=compact_json(one).encode()).text
 
 
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"3"])
+def test_an_answer_of_another_type_is_carried_and_called_a_difference(catalogue: Catalogue, body: bytes) -> None:
+    for operation in catalogue:
+        if operation.answers and not operation.wrapped:
+            given = answer_to(operation, 200, body)
+            assert given.ok, operation.key
+            assert given.text.startswith(body.decode())
+            assert "differs from its documents" in given.text
+
+
 def _fields(operation: Operation) -> list[tuple[str, Any]]:
     return list(operation.output_schema["properties"].items())
 
@@ -181,6 +191,13 @@ def test_a_text_that_only_a_model_can_read_is_made_visible(catalogue: Catalogue,
     shown = "Acme" + MARK * 12
     assert given.structured == {"id": "t-1", "name": shown, "attributes": {shown: kept}}
     assert json.loads(given.text) == given.structured
+
+
+def test_no_hidden_character_needs_another_one_to_be_made_visible(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetTenant")
+    for first in {*range(0xE0000, 0xE1000, 0x10)} - {*range(0xE0100, 0xE01F0)}:  # names have variation selectors
+        body = json.dumps({"id": "t-1", "name": "".join(map(chr, range(first, first + 0x10)))}, ensure_ascii=False)
+        assert answer_to(operation, 200, body.encode()).structured == {"id": "t-1", "name": MARK * 0x10}, hex(first)
 
 
 def test_an_errors_secrets_are_removed(catalogue: Catalogue) -> None:
