@@ -12,7 +12,8 @@ MAX_MARKS = 30
 BEGIN_WITH_MARK = "\u0f73\u0f75\u0f81\uff9e\uff9f"
 """Letters that begin with a mark when they are decomposed."""
 BEYOND_BMP = "\U000101fd-\U0001e94a"
-"""All marks beyond the Basic Multilingual Plane, and the letters between them: one range is searched far faster than many."""
+"""All marks beyond the Basic Multilingual Plane, and the letters between them: one range is searched far faster than many, and a run
+that is found is looked at again."""
 SEPARATOR = "\N{COMBINING GRAPHEME JOINER}"
 
 
@@ -23,8 +24,14 @@ def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     """
     if text.isascii():
         return text
-    bounded = _long_runs().sub(rf"\g<0>{SEPARATOR}", text) if len(text) > MAX_MARKS else text
+    bounded = _long_runs().sub(_separated, text) if len(text) > MAX_MARKS else text
     return unicodedata.normalize(form, bounded)  # noqa: TID251 - of bounded runs
+
+
+def _separated(run: re.Match[str]) -> str:
+    """Return a run with a joiner behind it, unless a letter within it ends the marks before."""
+    has_letter = any(not unicodedata.combining(each) and each not in BEGIN_WITH_MARK for each in run[0])
+    return run[0] if has_letter else run[0] + SEPARATOR
 
 
 @cache

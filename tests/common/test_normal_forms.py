@@ -11,7 +11,17 @@ from saasus_mcp.common.normal_forms import MAX_MARKS, SEPARATOR, normalize
 
 
 @pytest.mark.parametrize(
-    "text", ["Zoë Łódź", "株式会社ｱｵｿﾞﾗ", "e\u0301\u0323", "한국", "ZALGO" + "\u0334" * MAX_MARKS, "ascii"]
+    "text",
+    [
+        "Zoë Łódź",
+        "株式会社ｱｵｿﾞﾗ",
+        "e\u0301\u0323",
+        "한국",
+        "ZALGO" + "\u0334" * MAX_MARKS,
+        "ascii",
+        "\U0001d41a" * (MAX_MARKS + 1),  # letters between the marks beyond the first 65,536 characters
+        "\U00011099\U000110ba" * MAX_MARKS,
+    ],
 )
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 def test_an_ordinary_text_gets_the_form_of_unicode(form: str, text: str) -> None:
