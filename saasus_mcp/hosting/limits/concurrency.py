@@ -130,14 +130,19 @@ class RequestLifetime:
         async with anyio.create_task_group() as tasks:
 
             async def wait_for_end() -> None:
-                while not self.is_over:
-                    with anyio.move_on_at(min(self.deadline, anyio.current_time() + REVOCATION_SECONDS)):
-                        await self._ended.wait()
-                    if self._ended.is_set() or anyio.current_time() >= self.deadline or await self.is_revoked():
-                        self.is_over = True
+                with anyio.move_on_at(self.deadline):
+                    await self._ended.wait()
+                self.is_over = True
                 tasks.cancel_scope.cancel()
 
+            async def watch_token() -> None:  # beside it: while the store hangs, the stream must still end in time
+                while not self.is_over:
+                    await anyio.sleep(REVOCATION_SECONDS)
+                    if await self.is_revoked():
+                        self.end()
+
             tasks.start_soon(wait_for_end)
+            tasks.start_soon(watch_token)
             received = await receive()
             tasks.cancel_scope.cancel()
         return received

@@ -342,6 +342,27 @@ async def test_a_stream_ends_soon_after_its_token_was_revoked(
     assert known.answers == []
 
 
+class Hanging(Expiring):
+    """Believes everybody for a moment, and never says whether a token was revoked."""
+
+    async def is_revoked(self, principal: Principal) -> bool:
+        await anyio.sleep_forever()
+        return False
+
+
+async def test_a_stream_ends_in_time_while_nobody_can_tell_whether_its_token_was_revoked(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "REVOCATION_SECONDS", 0.01)
+    with anyio.fail_after(TIMEOUT):
+        async with (
+            build_server(catalogue, known=Hanging()).serve() as url,
+            httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer alice-token"}) as alice,
+            alice.stream("GET", "/sse") as stream,
+        ):
+            assert [line async for line in stream.aiter_lines() if line.startswith("event: ")] == ["event: endpoint"]
+
+
 @pytest.mark.parametrize("filler", ["", "x" * (LARGE_BODY + 1)], ids=["small", "large"])
 async def test_a_request_with_a_field_twice_is_refused_before_anything_is_called(
     catalogue: Catalogue, filler: str
