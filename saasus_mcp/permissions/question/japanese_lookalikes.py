@@ -30,12 +30,12 @@ _START = r"(?:(?<!\w)|(?<=会社)|(?<=法人))"
 _MISPLACED = re.compile(
     "|".join(
         (
-            # In katakana. 口コミ is a word, 力 an ending of words, and ヤマ一 and the like are marks of merchants.
-            rf"(?<={_KATAKANA})(?<!ノ)(?<!ヤマ)(?<!カネ)(?<!マル)(?<!カク)(?<!ヒシ)(?!口コミ|力アップ)[口力工夕卜二八才又匕一―─べぺり](?={_KATAKANA})",  # noqa: RUF001 - Japanese letters
+            # In katakana. 口コミ is a word, 力 an ending of words, ヤマ一 and the like are marks of merchants, and 一カ月 counts.
+            rf"(?<={_KATAKANA})(?![一二八](?:カ[月所国年村]|[ノツ]{_KANJI}))(?<!ノ)(?<!ヤマ)(?<!カネ)(?<!マル)(?<!カク)(?<!ヒシ)(?!口コミ|力アップ)[口力工夕卜二八才又匕一―─べぺり](?={_KATAKANA})",  # noqa: RUF001 - Japanese letters
             rf"{_START}(?!口コミ)[口力工夕卜二才匕](?=(?![ノツッケカ]){_KATAKANA})",
             rf'(?:^|(?<=")|(?<=会社)|(?<=法人))[へべぺ](?={_KATAKANA}{{2}})',  # also in a JSON document
-            # In kanji. 三カ国 counts.
-            rf"(?<={_KANJI})(?<!会社)(?<!法人)(?<![一二三四五六七八九十数何])[ロカエタニハ](?={_KANJI}|(?!\w))",
+            # In kanji. 三カ国 and 数百カ所 count.
+            rf"(?<={_KANJI})(?<!会社)(?<!法人)(?<![一二三四五六七八九十数何])(?!(?<=[百千万億半両全各幾])カ[月所国年村])[ロカエタニハ](?={_KANJI}|(?!\w))",
             rf"{_START}[ロエタニハー](?={_KANJI})",
             rf"(?<={_KANJI})ー(?={_KANJI})",
             # In hiragana.
