@@ -64,6 +64,7 @@ def test_a_huge_answer_is_shown_in_bounded_time(open_client: OpenClient) -> None
     assert app.get_by_text("These are the first 5,000 of 6,000 rows.").is_visible()
     assert app.locator("tbody tr").count() == 10
     app.get_by_role("button", name=re.compile("more columns")).click()
+    app.locator("thead th").nth(59).wait_for()
     assert app.locator("thead th").count() == 60
 
 
