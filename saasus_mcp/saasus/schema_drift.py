@@ -21,7 +21,7 @@ DeviationKind = Literal["missing", "undocumented_field", "type", "undocumented_v
 Frequency = Literal["always", "sometimes"]
 FieldSummary = Mapping[str, Any]
 
-MAX_ITEMS = 1000
+COMPARED_ITEMS = 1000
 """The limit of compared items of a list, or entries of a map."""
 MAX_DEVIATIONS = 100
 """The limit of one comparison, so that no answer makes the report grow without end."""
@@ -175,7 +175,7 @@ def _compare(value: Any, node: _Node, place: str, found: _Result) -> None:
     if isinstance(value, dict):
         _compare_object(value, node, place, found)
     elif isinstance(value, list) and node.items is not None:
-        for item in islice(value, MAX_ITEMS):
+        for item in islice(value, COMPARED_ITEMS):
             _compare(item, node.items, f"{place}[]", found)
 
 
@@ -194,7 +194,7 @@ def _compare_object(value: dict[str, Any], node: _Node, place: str, found: _Resu
         elif below.summary.get("required"):
             found.add(at, "missing", str(below.summary.get("type") or ""))
     if node.entries is not None:
-        for item in islice((item for name, item in value.items() if name not in node.names), MAX_ITEMS):
+        for item in islice((item for name, item in value.items() if name not in node.names), COMPARED_ITEMS):
             _compare(item, node.entries, place + "{}", found)
     elif node.names:
         for name, seen in islice(_undocumented(value, node), MAX_NAMES):
