@@ -54,10 +54,12 @@ _CORNER = "「」\uff62\uff63\ufe41\ufe42"
 _INNER_QUOTES = str.maketrans(_DOUBLE + _CORNER, "'" * len(_DOUBLE) + "『』" * (len(_CORNER) // 2))
 _SPACES = re.compile(r"\s{5,}")
 """Spaces that would move what follows to the next line of a dialog."""
-_LOOKALIKES = str.maketrans(
-    "一二八力口夕工千卜才匕厶又へべぺり\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2500ー01"
+LIKE_KATAKANA = dict(zip("二八力口夕工千卜才匕厶又へべぺり", "ニハカロタエチトオヒムヌヘベペリ", strict=True))
+"""Kanji and hiragana that are drawn like a katakana, which each has as its value."""
+_LOOKALIKES = str.maketrans(LIKE_KATAKANA) | str.maketrans(
+    "一\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2500ー01"
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d",
-    "-ニハカロタエチトオヒムヌヘベペリ" + "-" * 9 + "olaeopcyxsijhdqw",
+    "-" * 10 + "olaeopcyxsijhdqw",
     "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))),
 )
 """Kanji, kana, dashes, digits and Cyrillic letters that are drawn like others, each with the one that stands for it; variation selectors are left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
@@ -16,8 +17,6 @@ from saasus_mcp.permissions.question.content import Change, Fact, Question, Sent
 from saasus_mcp.permissions.question.dialog import render_body
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.name_resolver import NameResolver
-
-_REFERRING: dict[str, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +93,12 @@ async def read_names(asked: QuestionInput, read: ApiReader, known: Mapping[str, 
     return names.known_names
 
 
+@lru_cache(maxsize=512)
 def _refers_to_items(operation: Operation) -> bool:
     """Return whether an argument of an operation can be the id of an item with a name. Asked for every write, so remembered."""
-    if operation.key not in _REFERRING:
-        texts = load_question_texts()
-        fields = (texts.field(operation.key, path) for path in _paths(operation.input_schema))
-        _REFERRING[operation.key] = any(field.kind in texts.kinds or field.keys in texts.kinds for field in fields)
-    return _REFERRING[operation.key]
+    texts = load_question_texts()
+    fields = (texts.field(operation.key, path) for path in _paths(operation.input_schema))
+    return any(field.kind in texts.kinds or field.keys in texts.kinds for field in fields)
 
 
 def _paths(schema: Mapping[str, Any], above: str = "") -> Iterator[str]:

@@ -8,21 +8,10 @@ from __future__ import annotations
 import re
 
 from saasus_mcp.common.normal_forms import normalize
+from saasus_mcp.common.text import LIKE_KATAKANA
 
-_KANA_OF = dict(zip("口力工夕卜二八才又匕一―─へべぺり", "ロカエタトニハオヌヒーーーヘベペリ", strict=True))
-_KANJI_OF = {
-    "ロ": "口",
-    "カ": "力",
-    "エ": "工",
-    "タ": "夕",
-    "ニ": "二",
-    "ハ": "八",
-    "ー": "一",
-    "ヘ": "へ",
-    "ベ": "べ",
-    "ペ": "ぺ",
-    "リ": "り",
-}
+_KANA_OF = {**LIKE_KATAKANA, **dict.fromkeys("―─一", "ー")}
+_KANJI_OF = {kana: other for other, kana in _KANA_OF.items()}
 
 _KATAKANA, _KANJI = "[ァ-ヴー]", "[一-龥々]"
 _START = r"(?:(?<!\w)|(?<=会社)|(?<=法人))"

@@ -54,6 +54,14 @@ def _record(text: str) -> logging.LogRecord:
     return logging.LogRecord("name", logging.INFO, __file__, 1, text, (), None)
 
 
+def _blocked_handler(descriptor: int, places: int, monkeypatch: pytest.MonkeyPatch) -> BackgroundHandler:
+    """Return a handler with places for a few lines, whose pipe is full."""
+    monkeypatch.setattr(background_log, "MAX_LINES", places)
+    monkeypatch.setattr(background_log, "FLUSH_SECONDS", 0.01)
+    _fill(descriptor)
+    return BackgroundHandler(descriptor)
+
+
 def test_lines_are_written_in_order_before_a_flush_ends(pipe: tuple[int, int]) -> None:
     handler = BackgroundHandler(pipe[1])
     for text in ("one", "two", "日本語"):
@@ -64,10 +72,7 @@ def test_lines_are_written_in_order_before_a_flush_ends(pipe: tuple[int, int]) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="opens the end of a pipe by /proc")
 def test_lines_that_find_no_place_are_counted(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_log, "MAX_LINES", 2)
-    monkeypatch.setattr(background_log, "FLUSH_SECONDS", 0.01)
-    _fill(pipe[1])
-    handler = BackgroundHandler(pipe[1])
+    handler = _blocked_handler(pipe[1], 2, monkeypatch)
     for number in range(10):
         handler.handle(_record(f"line {number}"))
     handler.flush()
@@ -81,10 +86,7 @@ def test_lines_that_find_no_place_are_counted(pipe: tuple[int, int], monkeypatch
 
 @pytest.mark.skipif(sys.platform != "linux", reason="opens the end of a pipe by /proc")
 def test_a_line_that_tells_of_others_is_still_json(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_log, "MAX_LINES", 1)
-    monkeypatch.setattr(background_log, "FLUSH_SECONDS", 0.01)
-    _fill(pipe[1])
-    handler = BackgroundHandler(pipe[1])
+    handler = _blocked_handler(pipe[1], 1, monkeypatch)
     handler.setFormatter(JsonFormatter(str))
     for _ in range(5):
         handler.handle(_record("100% lost"))
