@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from anyio.to_thread import run_sync
+from starlette.requests import Request
 
-from saasus_mcp.hosting.console.signin_sessions import Approver
+from saasus_mcp.hosting.console.live import LiveStreams
+from saasus_mcp.hosting.console.signin_routes import SigninRoutes
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.records import Freeze
 from tests.support.browser_notifications import shown_notifications, turn_on_notifications, wait_for_notifications
 from tests.support.browser_server import BrowserServer
@@ -77,6 +82,36 @@ def test_of_two_people_the_second_sees_at_once_what_the_first_decided(
     assert second.get_by_role("button", name="Approve once").count() == 0
 
 
+def test_a_page_that_was_left_at_once_does_not_end_the_stream_of_the_next(
+    stage: BrowserServer, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_stream, find = LiveStreams.open, SigninRoutes.find_session
+    asked, opened = threading.Event(), threading.Event()
+
+    async def find_session(routes: SigninRoutes, request: Request) -> ConsoleSession | None:
+        session, first = await find(routes, request), not asked.is_set()
+        if first and request.url.path.endswith("/events"):
+            asked.set()
+            assert await run_sync(opened.wait, 20), "the stream of the next page is opened before this one"
+        return session
+
+    def open_and_report(*given: Any, **more: Any) -> Any:
+        stream = open_stream(*given, **more)
+        opened.set()
+        return stream
+
+    monkeypatch.setattr(SigninRoutes, "find_session", find_session)
+    monkeypatch.setattr(LiveStreams, "open", open_and_report)
+    page = signed_in(stage, scripts=True)
+    assert asked.wait(20)
+    page.goto(f"{stage.url}/console/policy")
+    page.locator("#live-sign:not(.lost)").wait_for()
+    page.evaluate("window.kept = true")
+    stage.asks_to_delete(stage.names()[0])
+    expect(page).to_have_title(re.compile(r"^\(1\) "), timeout=5_000)
+    assert page.locator("#live-sign.lost").count() == 0
+
+
 def test_typed_text_stays_when_something_else_arrives(
     stage: BrowserServer, live: Callable[..., Page], name: str
 ) -> None:
@@ -137,7 +172,7 @@ def test_a_session_that_ended_before_the_stream_is_opened_is_reported_in_every_t
     page = signed_in(stage, scripts=True)
     tabs = [page, page.context.new_page()]
     page.context.route(
-        "**/console/events", lambda route: (stage.accounts.revoke("boss", time.time()), route.continue_())
+        "**/console/events?*", lambda route: (stage.accounts.revoke("boss", time.time()), route.continue_())
     )
     for each in tabs:
         each.goto(f"{stage.url}/console/approvals/{approval.code}")

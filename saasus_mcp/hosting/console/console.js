@@ -90,7 +90,7 @@
   // Resolves when another tab may listen: to false if this page has nothing to listen to any more.
   function listen() {
     return new Promise((release) => {
-      const source = new EventSource(`${texts.base}/events`);
+      const source = new EventSource(`${texts.base}/events?at=${Date.now()}`);
       const lost = () => { latest = null; showSign(false); others?.postMessage("lost"); };
       const signedOut = () => { showSignedOut(); release(false); };
       source.addEventListener("state", ({ data }) => {

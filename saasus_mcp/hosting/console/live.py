@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,6 +57,11 @@ class LiveState:
         return {"waiting": self.waiting, "pending": pending, **digests}
 
 
+def parse_time(text: str) -> int:
+    """Return the milliseconds of a browser's clock, or 0 if the text is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else 0
+
+
 def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveState:
     """Read the present state."""
     now = service.clock()
@@ -78,15 +84,19 @@ def _digest(value: Any) -> str:
 
 @dataclass(eq=False, slots=True)
 class _Stream:
-    """An open stream, its owner, and the event that ends it."""
+    """An open stream, its owner, the time at which its page asked for it, and the event that ends it."""
 
     approver: str
     session: str
+    asked_at: int
     replaced: anyio.Event = field(default_factory=anyio.Event)
 
 
 class LiveStreams:
-    """The open streams. A new stream ends the older one of its session, and the oldest one of an approver with too many."""
+    """The open streams. A new stream ends the older one of its session, and the oldest one of an approver with too many.
+
+    Requests may arrive in another order than a browser sent them: a page that was left at once must not end the stream of the next.
+    """
 
     def __init__(self) -> None:
         self._open: list[_Stream] = []
@@ -95,14 +105,21 @@ class LiveStreams:
         """Return True if a stream of this session could be opened now."""
         return len(self._open) - len(self._replaced_by(session)) < MAX_STREAMS
 
-    def open(self, session: ConsoleSession) -> _Stream | None:
-        """Return a new stream, or None if too many are open."""
+    def open(self, session: ConsoleSession, asked_at: int = 0) -> _Stream | None:
+        """Return a new stream, or None if too many are open. It ends at once if its session has one that was asked for later.
+
+        Args:
+            asked_at: the browser's time, in milliseconds. Only the streams of one session, and so of one browser, are compared.
+        """
+        stream = _Stream(session.approver.id, session.csrf, asked_at)
+        if any(each.session == stream.session and each.asked_at > asked_at for each in self._open):
+            stream.replaced.set()
+            return stream
         for each in self._replaced_by(session):
             each.replaced.set()
             self._open.remove(each)
         if len(self._open) >= MAX_STREAMS:
             return None
-        stream = _Stream(session.approver.id, session.csrf)
         self._open.append(stream)
         return stream
 
@@ -126,13 +143,15 @@ async def stream_events(
     session: ConsoleSession,
     find_session: Callable[[], ConsoleSession | None],
     reader: Reader,
+    *,
+    asked_at: int = 0,
 ) -> AsyncGenerator[str]:
     """Yield an event for each change, and a comment after a while without one.
 
     The session is checked at each reading. The event `end` tells the page not to come back: the session has ended, or another page
     of it has a stream.
     """
-    stream = streams.open(session)  # here, and so closed below even if the client goes before the first event
+    stream = streams.open(session, asked_at)  # here, and so closed below even if the client goes before the first event
     if stream is None:
         return
     last: LiveState | None = None

@@ -186,7 +186,8 @@ class Console:
         if not self.streams.has_place(session):
             return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers=CONSOLE_HEADERS)
         reader, find = self._page_request(request, session).reader, self.signin.session_finder(request)
-        events = live.stream_events(self.service, self.streams, session, find, reader)
+        asked_at = live.parse_time(request.query_params.get("at", ""))
+        events = live.stream_events(self.service, self.streams, session, find, reader, asked_at=asked_at)
         headers = {**CONSOLE_HEADERS, "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -45,11 +46,11 @@ def events_of(part: str) -> list[tuple[str, Any]]:
 
 @asynccontextmanager
 async def opened(
-    service: ConsoleService, streams: LiveStreams, find: Callable[[], SignedIn | None]
+    service: ConsoleService, streams: LiveStreams, find: Callable[[], SignedIn | None], asked_at: int = 0
 ) -> AsyncIterator[AsyncGenerator[str]]:
     session = find()
     assert session is not None
-    async with aclosing(stream_events(service, streams, session, find, ENGLISH)) as parts:
+    async with aclosing(stream_events(service, streams, session, find, ENGLISH, asked_at=asked_at)) as parts:
         assert (await anext(parts)).startswith("retry: ")
         with anyio.fail_after(10):
             yield parts
@@ -134,6 +135,21 @@ async def test_a_session_has_one_stream_and_an_approver_few(service: ConsoleServ
             assert None not in others
             assert len(streams) == live.MAX_STREAMS_EACH
             assert events_of(await anext(second)) == [("end", "replaced")]
+
+
+@pytest.mark.parametrize(("left", "next_page"), [("1000", "2000"), ("", "1"), ("x" * 20, "5"), ("9" * 16, "5")])
+async def test_a_page_that_was_left_does_not_end_the_stream_of_the_next_if_its_request_comes_later(
+    stage: ConsoleSession, service: ConsoleService, left: str, next_page: str
+) -> None:
+    streams = LiveStreams()
+    find = partial(session_of, ALICE)
+    async with opened(service, streams, find, live.parse_time(next_page)) as later:
+        await next_state(later)
+        async with opened(service, streams, find, live.parse_time(left)) as earlier:
+            assert [events_of(part)[0][0] async for part in earlier] == ["state", "end"]
+        stage.create_approval()
+        assert (await next_state(later))["waiting"] == 1
+    assert len(streams) == 0
 
 
 async def test_a_client_that_goes_at_once_leaves_no_stream(service: ConsoleService) -> None:
