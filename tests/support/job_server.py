@@ -35,8 +35,8 @@ from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.server.pipeline.call_authorization import RevocationCheck, never_revoked
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.context import RevocationCheck, never_revoked
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store.store import Store
 from tests.support.faulty_sandbox import FaultySandbox
@@ -163,7 +163,7 @@ async def start_job_server(
 @contextmanager
 def hold_calls(on: JobServer, key: str) -> Iterator[threading.Event]:
     """Hold calls of an operation back until the event is set or the block ends."""
-    client, released = on.pipeline._client, threading.Event()
+    client, released = on.pipeline.client, threading.Event()
     send = client.send
 
     async def held(operation: Operation, request: ApiRequest, call: str, **more: Any) -> ApiResponse:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
-from dataclasses import KW_ONLY, dataclass, field, replace
-from datetime import tzinfo
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from saasus_mcp.common.language import LANGUAGES, Language, Text
+from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.awaited import AwaitedApproval
@@ -31,8 +30,8 @@ from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import added_lines, explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
+from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store.records import Approval
 
@@ -85,19 +84,22 @@ class ConsentChannel:
 class ApprovalGate:
     """Obtains consent: in the client if the decision is to confirm and the client can ask, else outside the client."""
 
-    confirmations: ConfirmationService
-    approvals: ApprovalService
-    _: KW_ONLY
-    language: Language
-    zone: tzinfo | None = None
-    clock: Callable[[], float]
-    store_executor: StoreExecutor = run_inline
-    console_url: Callable[[], str] = str
+    context: PipelineContext
     _opened: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_SHOWN_PAGES), init=False)
 
     @property
+    def confirmations(self) -> ConfirmationService:
+        """The questions in the client."""
+        return ConfirmationService(self.context.encryptor)
+
+    @property
+    def approvals(self) -> ApprovalService:
+        """The approvals outside the client. They open the store."""
+        return ApprovalService(self.context.store, self._reader)
+
+    @property
     def _reader(self) -> Reader:
-        return Reader.of(self.language, self.zone)
+        return Reader.of(self.context.language, self.context.zone)
 
     def require_not_declined(self, reply: ConfirmationReply) -> None:
         """Check that the person has not answered no.
@@ -106,7 +108,7 @@ class ApprovalGate:
             UnattendedAnswer: a no that cannot be attributed to a person.
             CallRefused: a person's no.
         """
-        self.confirmations.require_not_declined(reply, self.clock())
+        self.confirmations.require_not_declined(reply, self.context.clock())
 
     async def choose_channel(self, request: ConsentRequest) -> ConsentChannel:
         """Return where to ask. A person who has approved the call is not asked again in the client.
@@ -115,7 +117,7 @@ class ApprovalGate:
             CallRefused: the policy denies the call, the person declined, or the client would ask what was rejected.
         """
         require_not_denied(request.name, request.decision)
-        call, binding, now = request.call, request.binding, self.clock()
+        call, binding, now = request.call, request.binding, self.context.clock()
         try:
             if call.reply is not None:
                 self.require_not_declined(call.reply)
@@ -123,9 +125,9 @@ class ApprovalGate:
             return ConsentChannel(in_client=False, unattended=answer)
         if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
             return ConsentChannel(in_client=False)
-        if call.reply is None and await self.store_executor(lambda: self.approvals.is_approved(binding, now)):
+        if call.reply is None and await self.context.store_executor(lambda: self.approvals.is_approved(binding, now)):
             return ConsentChannel(in_client=False)
-        await self.store_executor(lambda: self.approvals.require_not_rejected(binding, now))
+        await self.context.store_executor(lambda: self.approvals.require_not_rejected(binding, now))
         return ConsentChannel(in_client=True)
 
     async def require_none_rejected(self, binding: Binding, covered: Collection[Binding]) -> None:
@@ -134,7 +136,9 @@ class ApprovalGate:
         Raises:
             CallRefused: one was.
         """
-        await self.store_executor(lambda: self.approvals.require_none_rejected(binding, covered, self.clock()))
+        await self.context.store_executor(
+            lambda: self.approvals.require_none_rejected(binding, covered, self.context.clock())
+        )
 
     async def obtain_consent(
         self, request: ConsentRequest, channel: ConsentChannel, draft: QuestionDraft
@@ -168,7 +172,7 @@ class ApprovalGate:
         call, binding, typed = request.call, request.binding, request.decision.typed
         snapshot, changes = draft.inspection.snapshot, tuple[Text, ...]()
         if call.reply is not None:
-            proof = self.confirmations.verify_reply(call.reply, binding, snapshot, self.clock(), typed=typed)
+            proof = self.confirmations.verify_reply(call.reply, binding, snapshot, self.context.clock(), typed=typed)
             if not isinstance(proof, StaleAnswer):
                 return Authorized(request.decision, proof, draft.inspection)
             changes = explain_stale_question(proof.snapshot, snapshot)
@@ -179,9 +183,9 @@ class ApprovalGate:
         if call.elicitor is None:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
             raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
-        name = question.typed.text(self.language) if question.typed is not None else None
+        name = question.typed.text(self.context.language) if question.typed is not None else None
         prompt = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
-        state = self.confirmations.seal_question(binding, prompt, snapshot, self.clock())
+        state = self.confirmations.seal_question(binding, prompt, snapshot, self.context.clock())
         answer = await call.elicitor.ask(prompt)
         return PendingElicitation(prompt, state) if answer is None else ConfirmationReply(answer, state)
 
@@ -190,9 +194,9 @@ class ApprovalGate:
     ) -> Authorized | PendingElicitation:
         """Return the permission if a person has approved the call outside the client; else request an approval."""
         binding, snapshot, two_person = request.binding, draft.inspection.snapshot, request.two_person
-        proof, approval = await self.store_executor(
+        proof, approval = await self.context.store_executor(
             lambda: self.approvals.obtain_proof(
-                binding, snapshot, draft.question, self.clock(), two_person=two_person, covered=request.covered
+                binding, snapshot, draft.question, self.context.clock(), two_person=two_person, covered=request.covered
             )
         )
         approved = Question.from_json(approval.preview)
@@ -223,7 +227,7 @@ class ApprovalGate:
         # If another person must approve, the page is of no use to this one.
         is_new = opened is None and code not in self._opened and not approval.two_person
         if awaited.url and elicitor is not None and is_new:
-            text = message("server.approval_page", code=code).text(self.language)
+            text = message("server.approval_page", code=code).text(self.context.language)
             prompt = UrlPrompt(code, awaited.url, text)
             opened = await elicitor.open_url(prompt)
             self._opened.append(code)
@@ -234,14 +238,14 @@ class ApprovalGate:
 
     def _awaited(self, approval: Approval, shown: Question) -> AwaitedApproval:
         """Return the approval with the question as this caller may read it, for an app."""
-        base = self.console_url()
-        en, ja = (render_for_model(shown, Reader.of(language, self.zone)) for language in LANGUAGES)
+        base = self.context.console_url()
+        en, ja = (render_for_model(shown, Reader.of(language, self.context.zone)) for language in LANGUAGES)
         url = f"{base}/approvals/{approval.code}" if base else ""
         in_terminal = not base or is_loopback(urlsplit(base).hostname or "")
         return AwaitedApproval(approval, Text(en, ja), url, in_terminal)
 
     def _unattended_refusal(self, answer: UnattendedAnswer, awaited: AwaitedApproval) -> CallRefused:
-        where, preview = _where_to_decide(awaited), awaited.question.text(self.language)
+        where, preview = _where_to_decide(awaited), awaited.question.text(self.context.language)
         return CallRefused(
             answer.reason,
             message("server.client_declined", cause=answer.message, code=awaited.approval.code),
@@ -250,7 +254,11 @@ class ApprovalGate:
         )
 
     def _pending_refusal(self, awaited: AwaitedApproval, *, opened: bool, too_long: bool) -> CallRefused:
-        approval, where, preview = awaited.approval, _where_to_decide(awaited), awaited.question.text(self.language)
+        approval, where, preview = (
+            awaited.approval,
+            _where_to_decide(awaited),
+            awaited.question.text(self.context.language),
+        )
         needed = message(
             "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -26,10 +27,9 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.server.pipeline.call_observer import CallObserver
+from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling.processor_turns import release_turn
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store.errors import (
     AlreadyUsed,
@@ -42,9 +42,6 @@ from saasus_mcp.store.errors import (
 )
 from saasus_mcp.store.records import CallOutcome, Commitment
 
-if TYPE_CHECKING:
-    from saasus_mcp.store.store import Store
-
 log = logging.getLogger(__name__)
 
 END_SECONDS = 5.0
@@ -56,33 +53,11 @@ MAX_CHANGES = 20
 """Lines of the changes since an approval, in the audit record and in the answer."""
 
 
+@dataclass(frozen=True, slots=True)
 class AuditRecorder:
-    """Commits calls and jobs to the store, and records how they end or why they are refused.
+    """Commits calls and jobs to the store, and records how they end or why they are refused."""
 
-    Args:
-        open_store: called for every access; the first call opens the store.
-        policy: sets the ceilings of the budgets.
-        console_url: returns the address of the console, or an empty text if no console runs.
-    """
-
-    def __init__(
-        self,
-        open_store: Callable[[], Store],
-        policy: Policy,
-        destination: Destination,
-        *,
-        observer: CallObserver,
-        clock: Callable[[], float],
-        store_executor: StoreExecutor,
-        console_url: Callable[[], str] = str,
-    ) -> None:
-        self._console_url = console_url
-        self._open_store = open_store
-        self._policy = policy
-        self._destination = destination
-        self._observer = observer
-        self._clock = clock
-        self._run = store_executor
+    context: PipelineContext
 
     async def commit(
         self, id: str, record: Mapping[str, Any], proof: Proof | None, commitment: Commitment | None
@@ -92,16 +67,18 @@ class AuditRecorder:
         Raises:
             StoreError: nothing was committed, unless `StoreError.may_have_written` is true.
         """
-        use, now = proof.use if proof else None, self._clock()
+        use, now = proof.use if proof else None, self.context.clock()
         try:
-            await self._run(lambda: self._open_store().commit(id, record, now, use, commitment=commitment))
+            await self.context.store_executor(
+                lambda: self.context.store.commit(id, record, now, use, commitment=commitment)
+            )
         except WritesFrozen as error:
-            error.hint = _freeze_hint(error, self._console_url())
+            error.hint = _freeze_hint(error, self.context.console_url())
             raise
 
     async def commit_call(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
         """Commit a call. Return an answer if it must not be sent."""
-        record = call_record(call, authorized, self._destination, self._policy)
+        record = call_record(call, authorized, self.context.destination, self.context.policy)
         try:
             await self.commit(call.id, record, authorized.proof, self._commitment(call, authorized))
         except (AlreadyUsed, GrantExpired, WritesFrozen, BudgetExceeded) as error:
@@ -116,7 +93,7 @@ class AuditRecorder:
                     await self._write_end(call, answer, 0.0)  # so that an undo or a budget does not stay taken
                 return answer
             log.warning("a read was not audited: %s", error.message)
-        self._observer.call_started(call.operation)
+        self.context.observer.call_started(call.operation)
         return None
 
     def _commitment(self, call: PreparedCall, authorized: Authorized) -> Commitment | None:
@@ -131,23 +108,23 @@ class AuditRecorder:
         inspection = authorized.inspection
         return Commitment(
             writes=not operation.reads,
-            profile=self._destination.profile,
+            profile=self.context.destination.profile,
             charges=budget_charges(
-                self._policy.ceilings,
+                self.context.policy.ceilings,
                 operation,
                 call.principal,
                 inspection.impact.affected_users,
                 asked=authorized.proof is not None,
                 granted=call.job_step is not None,
             ),
-            undo_entry=verification.undo_entry(call, inspection, self._destination, self._clock()),
+            undo_entry=verification.undo_entry(call, inspection, self.context.destination, self.context.clock()),
             undoes=(call.undo_ref.entry.call, call.undo_ref.number) if call.undo_ref else None,
             claim=claim,
         )
 
     async def record_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
         """Record the answer of a committed call."""
-        self._observer.call_ended(call.operation, answer, seconds)
+        self.context.observer.call_ended(call.operation, answer, seconds)
         await self._write_end(call, answer, seconds)
 
     async def _write_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
@@ -155,9 +132,9 @@ class AuditRecorder:
         if not call.operation.reads:
             step = job_grants.step_outcome(call.job_step, answer)
             outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
-        at = self._clock()
+        at = self.context.clock()
         try:
-            await self._run(lambda: self._open_store().finish_call(call.id, record, at, outcome))
+            await self.context.store_executor(lambda: self.context.store.finish_call(call.id, record, at, outcome))
         except StoreError as error:
             restarts = outcome is not None and isinstance(error, StoreUnavailable)
             if not (restarts and await self._record_end_later(call.id, record, at, outcome)):
@@ -173,7 +150,9 @@ class AuditRecorder:
                 async with release_turn():
                     await anyio.sleep(END_RETRY_SECONDS)
                 with suppress(StoreError):
-                    await self._run(lambda: self._open_store().finish_call(id, record, at, outcome, again=True))
+                    await self.context.store_executor(
+                        lambda: self.context.store.finish_call(id, record, at, outcome, again=True)
+                    )
                     return True
         return False
 
@@ -181,14 +160,14 @@ class AuditRecorder:
         self, call: PreparedCall, authorized: Authorized, reason: str, awaited: AwaitedApproval | None = None
     ) -> None:
         """Record that a prepared call was not sent, with who consented to it or the code of the approval that it waits for."""
-        self._observer.call_refused(call.operation.key, reason)
-        record = call_record(call, authorized, self._destination, self._policy)
+        self.context.observer.call_refused(call.operation.key, reason)
+        record = call_record(call, authorized, self.context.destination, self.context.policy)
         await self.write_refusal(call.id, record, reason, awaited)
 
     async def record_rejected_call(self, call: Call, error: SaasusMcpError) -> None:
         """Record a call that was not prepared, because it has no such tool or its arguments do not fit."""
-        record = rejected_call_record(call, self._destination, error)
-        self._observer.call_refused("", record["refused"])
+        record = rejected_call_record(call, self.context.destination, error)
+        self.context.observer.call_refused("", record["refused"])
         await self.write_refusal(secrets.token_hex(16), record, record["refused"])
 
     async def write_refusal(
@@ -201,7 +180,9 @@ class AuditRecorder:
         code = {} if awaited is None else {"code": awaited.approval.code}
         refused = {**record, **code, "refused": reason}
         try:
-            await self._run(lambda: self._open_store().record_refusal(id, refused, self._clock()))
+            await self.context.store_executor(
+                lambda: self.context.store.record_refusal(id, refused, self.context.clock())
+            )
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
 

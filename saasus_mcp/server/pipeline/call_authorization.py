@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
-from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspector
 from saasus_mcp.permissions.inspection.inverse_calls import iterate_inverse_calls
 from saasus_mcp.permissions.inspection.target import ApiReader
-from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, is_stricter, stricter_decision
+from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, is_stricter, stricter_decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.change_description import read_names
@@ -24,73 +21,49 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline import job_grants, verification
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate, ConsentRequest, QuestionDraft
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store.records import UndoEntry
-    from saasus_mcp.store.store import Store
-
-RevocationCheck = Callable[[Principal], Awaitable[bool]]
-"""Returns whether the caller's token was revoked since the request. Raises StoreError if that is not known now."""
-
-
-async def never_revoked(_: Principal) -> bool:
-    """Return False, for callers without a token of this server."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyEvaluator:
-    """Evaluates one policy for calls to one destination."""
+    """Evaluates the policy in force for calls."""
 
-    catalogue: Catalogue
-    policy: Policy
-    destination: Destination
+    context: PipelineContext
 
     async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
         """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
-        principal, profile = call.principal, self.destination.profile
+        principal, profile = call.principal, self.context.destination.profile
         case = PolicyInput(call.operation, call.arguments, principal, profile)
         decision = await self._decide(case, call, read)
         if call.undo_ref is None:
             return decision
         undone = call.undo_ref.entry
-        original = PolicyInput(self.catalogue.find(undone.operation), undone.arguments, principal, profile)
+        original = PolicyInput(self.context.catalogue.find(undone.operation), undone.arguments, principal, profile)
         return stricter_decision(decision, await self._decide(original, call, read))
 
     async def _decide(self, case: PolicyInput, call: PreparedCall, read: ApiReader) -> Decision:
         """Decide on a case. An internal read makes no further reads, so a rule that needs live state denies it."""
-        needs = self.policy.required_state(case.operation, case.principal, case.profile)
+        needs = self.context.policy.required_state(case.operation, case.principal, case.profile)
         if needs and not call.probe:
-            inspector = CallInspector(case, self.destination.saas_id, read)
+            inspector = CallInspector(case, self.context.destination.saas_id, read)
             inspection = await (inspector.inspect() if "impact" in needs else inspector.inspect_target())
             impact = {**inspection.impact.counts, **inspection.impact.displayed} if "impact" in needs else None
             case = replace(case, target=inspection.snapshot.target, impact=impact)
-        return self.policy.decide(case)
+        return self.context.policy.decide(case)
 
 
 @dataclass(frozen=True, slots=True)
 class CallAuthorizer:
-    """Authorizes calls that the policy has decided on.
+    """Authorizes calls that the policy has decided on."""
 
-    Attributes:
-        gate: opens the store and returns the gate that asks people.
-        open_store: called for every access; the first call opens the store.
-        is_revoked: asked after each wait, and for each call of a job, because only requests are authenticated.
-    """
-
-    catalogue: Catalogue
-    policy: Policy
+    context: PipelineContext
     evaluator: PolicyEvaluator
-    destination: Destination
-    _: KW_ONLY
-    gate: Callable[[], ApprovalGate]
-    open_store: Callable[[], Store]
-    clock: Callable[[], float]
-    store_executor: StoreExecutor
-    is_revoked: RevocationCheck = never_revoked
+    gate: ApprovalGate
 
     async def authorize(
         self, prepared: PreparedCall, decision: Decision, read: ApiReader, call: Call
@@ -110,30 +83,32 @@ class CallAuthorizer:
     ) -> Authorized | PendingElicitation | ConfirmationReply:
         operation = prepared.operation
         require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(prepared, self.clock())
-        step = job_grants.covered_step(prepared, decision, self.policy)
+        preconditions.check_argument_requirements(prepared, self.context.clock())
+        step = job_grants.covered_step(prepared, decision, self.context.policy)
         if prepared.undo_ref is not None:
-            await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
-        inspector = CallInspector(prepared, self.destination.saas_id, read)
+            await verification.require_unchanged(
+                self.context.catalogue, await self._latest(prepared.undo_ref.entry), read
+            )
+        inspector = CallInspector(prepared, self.context.destination.saas_id, read)
         if step is not None:
             return await self._authorize_step(step, decision, inspector)
         if decision.outcome == "allow":
             if call.reply is not None:
-                self.gate().require_not_declined(call.reply)
+                self.gate.require_not_declined(call.reply)
             if operation.reads:  # there is nothing to verify or undo
                 return Authorized(decision)
-            inspection = await inspector.inspect_without_question(count_users=self.policy.ceilings is not None)
+            inspection = await inspector.inspect_without_question(count_users=self.context.policy.ceilings is not None)
             return Authorized(decision, inspection=inspection)
         request = ConsentRequest(
             name=operation.tool,
             decision=decision,
-            binding=prepared.binding(self.destination),
+            binding=prepared.binding(self.context.destination),
             call=call,
-            two_person=self.policy.two_person,
+            two_person=self.context.policy.two_person,
         )
-        channel = await self.gate().choose_channel(request)
+        channel = await self.gate.choose_channel(request)
         draft = await self._draft_question(prepared, decision, inspector)
-        return await self.gate().obtain_consent(request, channel, draft)
+        return await self.gate.obtain_consent(request, channel, draft)
 
     async def _name_items(
         self, prepared: PreparedCall, authorized: Authorized, read: ApiReader, known: dict[str, str]
@@ -145,10 +120,17 @@ class CallAuthorizer:
         """
         inspection = authorized.inspection
         asked = QuestionInput(
-            prepared.operation, prepared.arguments, self.destination, prepared.principal.id, inspection, self.clock()
+            prepared.operation,
+            prepared.arguments,
+            self.context.destination,
+            prepared.principal.id,
+            inspection,
+            self.context.clock(),
         )
         inverses = [
-            replace(asked, operation=self.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED)
+            replace(
+                asked, operation=self.context.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED
+            )
             for each in islice(iterate_inverse_calls(prepared, inspection.before, None), MAX_NAMES)
         ]
         names: dict[str, str] = {}
@@ -164,12 +146,12 @@ class CallAuthorizer:
             CallRefused: the policy has become stricter, or the caller's token was revoked.
         """
         await self.require_not_revoked(prepared.principal)
-        generation = self.policy.generation
+        generation = self.context.policy.generation
         decision = await self.evaluator.decide(prepared, read)
         require_not_denied(prepared.operation.tool, decision)
         proof = authorized.proof
-        if job_grants.covered_step(prepared, decision, self.policy) is None:
-            needs_other = self.policy.two_person and decision.outcome == "approve"
+        if job_grants.covered_step(prepared, decision, self.context.policy) is None:
+            needs_other = self.context.policy.two_person and decision.outcome == "approve"
             by_requester = proof is None or proof.by == prepared.principal.id
             if is_stricter(decision, authorized.decision) or (needs_other and by_requester):
                 raise CallRefused.because(Reason.STRICTER, "server.policy_stricter_now", reason=decision.reason)
@@ -182,7 +164,7 @@ class CallAuthorizer:
             CallRefused: it was revoked, or nobody can tell now.
         """
         try:
-            revoked = await self.is_revoked(principal)
+            revoked = await self.context.is_revoked(principal)
         except StoreError as error:
             raise CallRefused(Reason.STORE, error.message, error.hint) from None
         if revoked:
@@ -190,7 +172,9 @@ class CallAuthorizer:
 
     async def is_frozen(self) -> bool:
         """Return whether the writes of the profile are frozen."""
-        freeze = await self.store_executor(lambda: self.open_store().active_freeze(self.destination.profile))
+        freeze = await self.context.store_executor(
+            lambda: self.context.store.active_freeze(self.context.destination.profile)
+        )
         return freeze is not None
 
     async def require_still_covered(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> None:
@@ -201,15 +185,15 @@ class CallAuthorizer:
         """
         if prepared.job_step is None:
             return
-        inspector = CallInspector(prepared, self.destination.saas_id, read)
-        step = job_grants.covered_step(prepared, authorized.decision, self.policy)
+        inspector = CallInspector(prepared, self.context.destination.saas_id, read)
+        step = job_grants.covered_step(prepared, authorized.decision, self.context.policy)
         if step is not None:
             await self._authorize_step(step, authorized.decision, inspector)
             return
         job_grants.require_same_target(await inspector.inspect(), authorized.inspection.snapshot.encoded)
 
     async def _authorize_step(self, step: JobStepRef, decision: Decision, inspector: CallInspector) -> Authorized:
-        answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.open_store().jobs))
+        answers = await self.context.store_executor(lambda: job_grants.earlier_answers(step, self.context.store.jobs))
         return await job_grants.authorize_step(step, decision, answers, inspector)
 
     async def _draft_question(
@@ -217,14 +201,14 @@ class CallAuthorizer:
     ) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
         inspection, read = await inspector.inspect(), inspector.read
-        await preconditions.check_target_requirements(prepared, inspection, read, self.clock())
+        await preconditions.check_target_requirements(prepared, inspection, read, self.context.clock())
         asked = QuestionInput(
             prepared.operation,
             prepared.arguments,
-            self.destination,
+            self.context.destination,
             prepared.principal.id,
             inspection,
-            self.clock(),
+            self.context.clock(),
             reason=prepared.reason,
             typed=decision.typed,
             requester_name=prepared.principal.person.label,
@@ -234,4 +218,4 @@ class CallAuthorizer:
 
     async def _latest(self, entry: UndoEntry) -> UndoEntry:
         """Return the entry of the undo log as it is now: another call may have undone a part of it."""
-        return await self.store_executor(lambda: self.open_store().undo_log.get(entry.call)) or entry
+        return await self.context.store_executor(lambda: self.context.store.undo_log.get(entry.call)) or entry

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import Operation
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
 from saasus_mcp.common.outcome import Outcome
-from saasus_mcp.permissions.approval.approvals import ApprovalService
-from saasus_mcp.permissions.approval.confirmation import ConfirmationReply, ConfirmationService
-from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.inspection.inspect import cache_reads
 from saasus_mcp.permissions.inspection.preconditions import NoChange
-from saasus_mcp.permissions.policy.model import Policy, Principal
-from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
-from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
-from saasus_mcp.saasus.client import ApiClient
-from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
+from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, ask_in_rounds
-from saasus_mcp.server.pipeline.call_authorization import (
-    CallAuthorizer,
-    PolicyEvaluator,
-    RevocationCheck,
-    never_revoked,
-)
-from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER, CallObserver
+from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer, PolicyEvaluator
 from saasus_mcp.server.pipeline.call_sender import CallSender
+from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.internal_reads import InternalReads
 from saasus_mcp.server.pipeline.prepared_call import (
     UNDECIDED,
@@ -48,149 +32,48 @@ from saasus_mcp.server.pipeline.prepared_call import (
     prepare_call,
     prepare_internal_call,
 )
-from saasus_mcp.server.results.result_store import ANSWER_BUDGET, ResultOrigin, ResultStore, SourceCall
-from saasus_mcp.server.scheduling.fair_queue import FairQueue
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
+from saasus_mcp.server.results.result_store import ResultOrigin, ResultStore, SourceCall
 from saasus_mcp.server.scheduling.worker_threads import is_large, run_in_worker
 from saasus_mcp.store.errors import StoreError
 
-if TYPE_CHECKING:
-    from saasus_mcp.store.store import Store
 
-
-class Pipeline:
+class Pipeline(PipelineContext):
     """Runs calls.
 
     Steps: 1 find the operation, 2 check the arguments, 3 build the request, 4 decide, 5 authorize, 6 commit, 7 send,
     8 read the response and verify an unknown outcome, 9 record the end.
-
-    Args:
-        open_store: opens the store. The first call does, so that a client that only lists tools does not wait for it.
-        budget: bytes of JSON in one answer.
-        console_url: returns the address of the console, or an empty text if no console runs.
-        call_seconds: the time limit of a call.
-        is_revoked: returns whether a caller's token was revoked while a call waited.
     """
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        policy: Policy,
-        client: ApiClient,
-        open_store: Callable[[], Store],
-        encryptor: Encryptor,
-        destination: Destination,
-        language: Language = "en",
-        zone: tzinfo | None = None,
-        clock: Callable[[], float] = time.time,
-        references: SecretReferences = no_references,
-        budget: int = ANSWER_BUDGET,
-        observer: CallObserver = NULL_OBSERVER,
-        store_executor: StoreExecutor = run_inline,
-        console_url: Callable[[], str] = str,
-        call_queue: FairQueue | None = None,
-        call_seconds: float = CALL_SECONDS,
-        is_revoked: RevocationCheck = never_revoked,
-    ) -> None:
-        self._is_revoked = is_revoked
-        self.catalogue = catalogue
-        self.policy: Final[Policy] = NarrowedPolicy(policy)
-        self.destination = destination
-        self.language: Language = language
-        self.zone = zone
-        self.clock = clock
-        self.store_executor = store_executor
-        self.recorder = AuditRecorder(
-            lambda: self.store,
-            policy,
-            destination,
-            observer=observer,
-            clock=clock,
-            store_executor=store_executor,
-            console_url=console_url,
-        )
-        self.call_queue = call_queue or FairQueue()
-        self._client = client
-        self._open_store = open_store
-        self.encryptor = encryptor
-        self._references = references
-        self._budget = budget
-        self._console_url = console_url
-        self._call_seconds = call_seconds
-
     @cached_property
-    def store(self) -> Store:
-        """The store, opened by the first access."""
-        return self._open_store()
-
-    @cached_property
-    def _vault(self) -> SecretVault:
-        return SecretVault(self.store, self.encryptor, self.clock, self._references)
-
-    @cached_property
-    def sender(self) -> CallSender:
-        """The sender of authorized calls."""
-        return CallSender(
-            self._client,
-            self.recorder,
-            self.policy,
-            self.destination,
-            authorizer=lambda: self.authorizer,
-            vault=lambda: self._vault,
-            reader_for=lambda call: self.internal_reads.reader_for(call),  # noqa: PLW0108 - which need the sender first
-            call_queue=self.call_queue,
-            language=self.language,
-            clock=self.clock,
-            store_executor=self.store_executor,
-        )
-
-    @cached_property
-    def internal_reads(self) -> InternalReads:
-        """The reads that questions, decisions and verifications need."""
-        return InternalReads(
-            self.catalogue,
-            self.policy,
-            self.policy_evaluator,
-            self.recorder,
-            self.sender,
-            vault=lambda: self._vault,
-            profile=self.destination.profile,
-            store_executor=self.store_executor,
-        )
-
-    @cached_property
-    def authorizer(self) -> CallAuthorizer:
-        """The authorizer of calls that the policy has decided on."""
-        return CallAuthorizer(
-            self.catalogue,
-            self.policy,
-            self.policy_evaluator,
-            self.destination,
-            gate=lambda: self.approval_gate,
-            open_store=lambda: self.store,
-            clock=self.clock,
-            store_executor=self.store_executor,
-            is_revoked=self._is_revoked,
-        )
-
-    @cached_property
-    def approval_gate(self) -> ApprovalGate:
-        """The gate that obtains the consent of a person."""
-        return ApprovalGate(
-            ConfirmationService(self.encryptor),
-            ApprovalService(self.store, Reader.of(self.language, self.zone)),
-            language=self.language,
-            zone=self.zone,
-            clock=self.clock,
-            store_executor=self.store_executor,
-            console_url=self._console_url,
-        )
+    def recorder(self) -> AuditRecorder:
+        """The recorder of calls."""
+        return AuditRecorder(self)
 
     @cached_property
     def policy_evaluator(self) -> PolicyEvaluator:
         """The evaluator of the policy, with live state."""
-        return PolicyEvaluator(self.catalogue, self.policy, self.destination)
+        return PolicyEvaluator(self)
+
+    @cached_property
+    def approval_gate(self) -> ApprovalGate:
+        """The gate that obtains the consent of a person."""
+        return ApprovalGate(self)
+
+    @cached_property
+    def authorizer(self) -> CallAuthorizer:
+        """The authorizer of calls that the policy has decided on."""
+        return CallAuthorizer(self, self.policy_evaluator, self.approval_gate)
+
+    @cached_property
+    def sender(self) -> CallSender:
+        """The sender of authorized calls."""
+        # The internal reads need the sender first.
+        return CallSender(self, self.recorder, self.authorizer, lambda call: self.internal_reads.reader_for(call))  # noqa: PLW0108 - see above
+
+    @cached_property
+    def internal_reads(self) -> InternalReads:
+        """The reads that questions, decisions and verifications need."""
+        return InternalReads(self, self.policy_evaluator, self.recorder, self.sender)
 
     @cached_property
     def results(self) -> ResultStore:
@@ -201,7 +84,7 @@ class Pipeline:
             profile=self.destination.profile,
             clock=self.clock,
             find_forbidden=self.find_forbidden,
-            budget=self._budget,
+            budget=self.budget,
         )
 
     def list_operations(self, principal: Principal) -> list[Operation]:
@@ -260,7 +143,7 @@ class Pipeline:
 
     def new_deadline(self) -> Deadline:
         """Return the deadline of a client's call that begins now."""
-        return Deadline.after(self._call_seconds)
+        return Deadline.after(self.call_seconds)
 
     async def find_forbidden(
         self, calls: Iterable[SourceCall], principal: Principal, deadline: Deadline | None = None
@@ -320,4 +203,4 @@ class Pipeline:
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        return prepare_call(self.catalogue.find(call.name), call, self._client.secrets, deadline)
+        return prepare_call(self.catalogue.find(call.name), call, self.client.secrets, deadline)

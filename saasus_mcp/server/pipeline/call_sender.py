@@ -5,33 +5,30 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
-from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.target import ApiReader
-from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME, SecretCollector, SecretVault
-from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, ApiClient, RetryObserver, SendFailed
+from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME, SecretCollector
+from saasus_mcp.saasus.client import NO_TIME, NO_TIME_HINT, RetryObserver, SendFailed
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.secret_paths import redact, secret_values
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer, not_sent_answer
 from saasus_mcp.server.pipeline import verification
 from saasus_mcp.server.pipeline.audit_recorder import MAX_CHANGES, AuditRecorder
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
+from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.results.result_store import RESULT_LIFETIME
 from saasus_mcp.server.scheduling import worker_threads
-from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, FairQueue, Slot
+from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, Slot
 from saasus_mcp.server.scheduling.processor_turns import release_turn
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -40,43 +37,19 @@ JOB_QUEUE_PREFIX = "jobs of "
 """Before the id of a principal, in the name under which the steps of its jobs wait for a slot."""
 
 
+@dataclass(frozen=True, slots=True)
 class CallSender:
     """Sends authorized calls.
 
-    Args:
-        policy: in force; the authorizer decides again if it has changed since the decision.
-        authorizer: returns the authorizer of calls.
-        vault: opens the store and returns the vault with the secrets behind handles.
+    Attributes:
+        authorizer: decides again if another policy came into force since the decision.
         reader_for: returns the function for the internal reads of a call.
-        call_queue: the slots for calls at the API.
     """
 
-    def __init__(
-        self,
-        client: ApiClient,
-        recorder: AuditRecorder,
-        policy: Policy,
-        destination: Destination,
-        *,
-        authorizer: Callable[[], CallAuthorizer],
-        vault: Callable[[], SecretVault],
-        reader_for: Callable[[PreparedCall], ApiReader],
-        call_queue: FairQueue,
-        language: Language,
-        clock: Callable[[], float],
-        store_executor: StoreExecutor,
-    ) -> None:
-        self._client = client
-        self._recorder = recorder
-        self._policy = policy
-        self._profile = destination.profile
-        self._authorizer = authorizer
-        self._vault = vault
-        self._reader_for = reader_for
-        self._queue = call_queue
-        self._language = language
-        self._clock = clock
-        self._run = store_executor
+    context: PipelineContext
+    recorder: AuditRecorder
+    authorizer: CallAuthorizer
+    reader_for: Callable[[PreparedCall], ApiReader]
 
     async def send(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer:
         """Send a call when its principal gets a slot. Nothing is used up before.
@@ -88,19 +61,19 @@ class CallSender:
                 with await self._acquire_slot(call) as slot:
                     if not call.deadline.seconds_left():
                         raise CallRefused(Reason.LATE, NO_TIME, NO_TIME_HINT)  # noqa: TRY301 - refused as below
-                    if self._policy.generation == authorized.generation:
+                    if self.context.policy.generation == authorized.generation:
                         return await self._send(call, authorized, slot)
-                authorized = await self._authorizer().decide_again(call, authorized, self._reader_for(call))
+                authorized = await self.authorizer.decide_again(call, authorized, self.reader_for(call))
         except CallRefused as refusal:
-            await self._recorder.record_refusal(call, authorized, refusal.reason)
+            await self.recorder.record_refusal(call, authorized, refusal.reason)
             return failed_answer(refusal.message, refusal.hint, why=refusal.reason)
 
     async def _send(self, call: PreparedCall, authorized: Authorized, slot: Slot) -> ToolAnswer:
         """Take steps 6 to 9. A committed call is always ended, even if the client goes away."""
-        refusal = await self._recorder.commit_call(call, authorized)
+        refusal = await self.recorder.commit_call(call, authorized)
         if refusal is not None:
             return refusal
-        started = self._clock()
+        started = self.context.clock()
         answer: ToolAnswer | None = None
         refusals = 0
         try:
@@ -108,7 +81,7 @@ class CallSender:
             slot.release()  # the reads that verify the outcome take their own slots
             # After a 429 the API has done nothing, so the same request may be sent again. The process can stop meanwhile.
             while answer.is_rate_limited and call.on_rate_limit is not None:
-                generation = self._policy.generation
+                generation = self.context.policy.generation
                 given_up = await call.on_rate_limit(call, authorized, answer, refusals)
                 if given_up is not None:
                     answer = given_up
@@ -122,7 +95,7 @@ class CallSender:
                     answer = await self._exchange(call)
             if answer.applied == Outcome.UNKNOWN:
                 with anyio.CancelScope(shield=True):
-                    read, before = self._reader_for(call), authorized.inspection.before
+                    read, before = self.reader_for(call), authorized.inspection.before
                     answer = await verification.verify_outcome(call, answer, read, before)
             answer = self._append_changes(authorized.changes, answer)
         except CallRefused as error:  # the API did not serve the request, and it may not be sent again
@@ -134,14 +107,14 @@ class CallSender:
         finally:
             # No cancellation comes between: the store either answers at once or shields its thread.
             ended = answer if answer is not None else _unseen_answer(call, "server.cancelled")
-            await self._recorder.record_end(call, ended, self._clock() - started)
+            await self.recorder.record_end(call, ended, self.context.clock() - started)
         return answer
 
     async def _may_send_again(self, call: PreparedCall, generation: int) -> bool:
         """Return whether policy and freeze are as they were before a committed call waited for its slot."""
-        if self._policy.generation != generation:
+        if self.context.policy.generation != generation:
             return False
-        return call.operation.reads or not await self._authorizer().is_frozen()
+        return call.operation.reads or not await self.authorizer.is_frozen()
 
     async def _exchange(self, call: PreparedCall) -> ToolAnswer:
         """Take steps 7 and 8. A write is not cut off."""
@@ -161,7 +134,9 @@ class CallSender:
         arguments, request = call.arguments, call.request
         if operation.secret_inputs:  # no other argument can be a handle
             try:
-                arguments = await self._run(lambda: self._vault().resolve(call.arguments, principal, self._profile))
+                arguments = await self.context.store_executor(
+                    lambda: self.context.vault.resolve(call.arguments, principal, self.context.destination.profile)
+                )
                 if arguments is not call.arguments:
                     request = build_request(operation, arguments)
             except SaasusMcpError as error:
@@ -169,17 +144,17 @@ class CallSender:
         try:
             async with release_turn():
                 deadline = call.deadline if operation.reads else call.deadline.for_send()
-                response = await self._client.send(
+                response = await self.context.client.send(
                     operation,
                     request,
                     call.id,
                     deadline=deadline,
                     on_retry=_retry_observer(call),
-                    may_retry=lambda: self._authorizer().require_not_revoked(call.principal),
+                    may_retry=lambda: self.authorizer.require_not_revoked(call.principal),
                 )
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
-        known = self._client.secrets.with_texts(secret_values(operation, arguments))
+        known = self.context.client.secrets.with_texts(secret_values(operation, arguments))
         if response.trace_id != call.id and known.within(response.trace_id):
             response = replace(response, trace_id=call.id)
         collector = SecretCollector()
@@ -196,8 +171,10 @@ class CallSender:
         origin = {"operation": call.operation.key, "call": call.id}
         lifetime = SECRET_LIFETIME if call.job_step is None else RESULT_LIFETIME  # they must outlive the job
         try:
-            await self._run(
-                lambda: self._vault().store_secrets(collector, call.principal.id, self._profile, lifetime, **origin)
+            await self.context.store_executor(
+                lambda: self.context.vault.store_secrets(
+                    collector, call.principal.id, self.context.destination.profile, lifetime, **origin
+                )
             )
         except StoreError:
             log.warning("the secrets of call %s could not be stored: their handles cannot be revealed", call.id)
@@ -206,7 +183,7 @@ class CallSender:
         """Add the lines of the question that have changed since the approval."""
         if not changes:
             return answer
-        heading = message("server.changed_since_approval").text(self._language)
+        heading = message("server.changed_since_approval").text(self.context.language)
         note = "\n".join(["", heading, *(f"  {line}" for line in changes[:MAX_CHANGES])])
         return replace(answer, text=answer.text + note, note=answer.note + note)
 
@@ -218,13 +195,13 @@ class CallSender:
             CallRefused: the caller's token was revoked meanwhile.
         """
         name = _queue_name(call)
-        slot = self._queue.take_free(name)
+        slot = self.context.call_queue.take_free(name)
         if slot is not None:
             return slot
         try:
             async with release_turn():
-                slot = await self._queue.acquire(name, _max_wait(call))
-            await self._authorizer().require_not_revoked(call.principal)
+                slot = await self.context.call_queue.acquire(name, _max_wait(call))
+            await self.authorizer.require_not_revoked(call.principal)
         except BaseException:  # also: the client went away while the request waited for its turn
             if slot is not None:
                 slot.release()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
-from saasus_mcp.permissions.policy.model import Policy
-from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.saasus.arguments import secret_handles
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.encoded_secrets import STRONG
@@ -20,30 +17,20 @@ from saasus_mcp.saasus.secret_paths import secret_values
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
 from saasus_mcp.server.pipeline.call_authorization import PolicyEvaluator
 from saasus_mcp.server.pipeline.call_sender import CallSender
+from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall, prepare_internal_call
-from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class InternalReads:
-    """Makes the internal reads of calls.
+    """Makes the internal reads of calls."""
 
-    Attributes:
-        vault: opens the store and returns the vault with the secrets behind handles.
-        profile: the profile to which handles belong.
-    """
-
-    catalogue: Catalogue
-    policy: Policy
+    context: PipelineContext
     policy_evaluator: PolicyEvaluator
     recorder: AuditRecorder
     sender: CallSender
-    _: KW_ONLY
-    vault: Callable[[], SecretVault]
-    profile: str
-    store_executor: StoreExecutor
 
     def reader_for(self, parent: PreparedCall, deadline: Deadline | None = None) -> ApiReader:
         """Return a function for the internal reads of a call, until a deadline or that of the call.
@@ -54,11 +41,11 @@ class InternalReads:
 
         async def read(key: str, arguments: Mapping[str, Any]) -> ReadResult:
             try:
-                operation = self.catalogue.find(key)
+                operation = self.context.catalogue.find(key)
                 call = prepare_internal_call(operation, arguments, principal, deadline or parent.deadline, parent)
             except SaasusMcpError as error:
                 return ReadResult(read_error=str(error.message))
-            generation = self.policy.generation
+            generation = self.context.policy.generation
             decision = await self.policy_evaluator.decide(call, read)
             if not call.operation.reads or decision.outcome != "allow":
                 await self.recorder.record_refusal(call, Authorized(decision), "denied")
@@ -83,8 +70,10 @@ class InternalReads:
         arguments = parent.arguments
         try:
             if secret_handles(arguments):
-                arguments = await self.store_executor(
-                    lambda: self.vault().resolve(parent.arguments, parent.principal.id, self.profile)
+                arguments = await self.context.store_executor(
+                    lambda: self.context.vault.resolve(
+                        parent.arguments, parent.principal.id, self.context.destination.profile
+                    )
                 )
         except SaasusMcpError:
             log.info("a secret handle of call %s is no longer valid", parent.id)

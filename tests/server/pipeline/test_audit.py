@@ -300,7 +300,7 @@ async def cancel_while_waiting(catalogue: Catalogue, store: Store, key: str) -> 
     """Run a call, cancel it while the API has the request, then let the API answer."""
     transport = GatedApi()
     behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy())
-    behind._client = ApiClient(CREDENTIALS, transport=transport)
+    behind.client = ApiClient(CREDENTIALS, transport=transport)
     async with anyio.create_task_group() as group:
         group.start_soon(behind.run, call(key, complete_arguments(catalogue.find(key))))
         await transport.arrived.wait()
@@ -350,7 +350,7 @@ async def test_the_audit_is_true_when_the_client_goes_away_during_the_read_back(
 ) -> None:
     transport = LossyApi()
     behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy())
-    behind._client = ApiClient(CREDENTIALS, transport=transport)
+    behind.client = ApiClient(CREDENTIALS, transport=transport)
     async with anyio.create_task_group() as group:
         group.start_soon(behind.run, call("auth_update_role", {"role_name": "admin", "display_name": "New"}))
         await transport.looked.wait()

@@ -286,7 +286,7 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
     async def never(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
-    monkeypatch.setattr(gate.behind._client, "send", never)
+    monkeypatch.setattr(gate.behind.client, "send", never)
     asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     assert "could not be read: no answer in time" in asking.prompt.message

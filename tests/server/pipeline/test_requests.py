@@ -86,7 +86,7 @@ async def test_every_operation_sends_the_request_of_its_documents(
 ) -> None:
     api, failures = StubApi(catalogue), {}
     behind = build_pipeline(api, store, UnsafeAllowAllPolicy())
-    behind._client = ApiClient(CREDENTIALS, transport=api.transport(), clock=lambda: AT)
+    behind.client = ApiClient(CREDENTIALS, transport=api.transport(), clock=lambda: AT)
     validators = {operation.key: Draft202012Validator(operation.output_schema) for operation in catalogue}
     for operation, given in calls(catalogue, arguments):
         api.sent.clear()
