@@ -12,8 +12,10 @@ from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.saasus import validation
 from saasus_mcp.saasus.argument_values import Coercion, EmptyMeaning, JsonCopier
-from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, is_secret
+from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, is_secret, secret_values, top_level_names
 
+MAX_SECRETS, MAX_SECRET_CHARACTERS = 100, 32 * 1024
+"""Secrets among the arguments of a call, and their characters in all. Every answer to the call is searched for each of them."""
 Arguments = NewType("Arguments", Mapping[str, Any])
 """The valid arguments of one call. Secret handles in them are not yet resolved."""
 
@@ -62,7 +64,18 @@ def _check(operation: Operation, arguments: object, coercion: Coercion | None) -
             )
             raise InvalidArguments(path, message("arguments.handle"), hint)
     validation.validate_arguments(operation, values)
+    _check_secrets(operation, values)
     return Arguments(values)
+
+
+def _check_secrets(operation: Operation, values: Mapping[str, Any]) -> None:
+    count, characters = 0, 0
+    for name in top_level_names(operation.secret_inputs) & values.keys():
+        for secret in secret_values(operation, {name: values[name]}):
+            count, characters = count + 1, characters + len(secret)
+        if count > MAX_SECRETS or characters > MAX_SECRET_CHARACTERS:
+            limits = message("arguments.too_many_secrets", count=MAX_SECRETS, characters=MAX_SECRET_CHARACTERS)
+            raise InvalidArguments((name,), limits, message("arguments.less_hint"))
 
 
 def _copy(

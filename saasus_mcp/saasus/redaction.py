@@ -20,6 +20,8 @@ from saasus_mcp.saasus.secret_paths import REMOVED, hide_all_values, redact
 
 _MIN_LENGTH = 4
 """Characters. A shorter secret occurs in too much ordinary text to be searched for."""
+_MAX_PATTERN = 64
+"""Characters of the longest text that becomes a pattern. Compiling one takes 70 µs for each character of the text."""
 _MAX_DEPTH = 1000
 _SEARCHED_TOGETHER = 1024
 """Texts that are joined to be searched."""
@@ -34,19 +36,22 @@ class KnownSecrets:
     encoding, quoted-printable, base64 (both alphabets, any alignment), base32, hexadecimal, lists of bytes as numbers, UTF-16 in
     any of these if some characters are Latin, changed case, other normal forms, split by white space or invisible characters,
     and in up to three of these nested. Shorter ones are found as separate words. Secrets below four characters are not
-    searched for. The cost is linear in the text.
+    searched for, and long ones that consist of white space and invisible characters but for a few only as they are. The cost is
+    linear in the text.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(sorted({text for text in texts if len(text) >= _MIN_LENGTH}, key=len, reverse=True))
         self._strong = EncodedSecrets(text for text in self.texts if is_strong(text))
-        weak = [variant for text in self.texts if not is_strong(text) for variant in _variants(text)]
+        short = [text for text in self.texts if not is_strong(text)]
+        self._blank = tuple(text for text in short if len(text) > _MAX_PATTERN)
+        weak = [variant for text in short if len(text) <= _MAX_PATTERN for variant in _variants(text)]
         self._weak = (
             re.compile("|".join(sorted(map(_word_pattern, weak), key=len, reverse=True)), re.IGNORECASE)
             if weak
             else None
         )
-        self._shortest = 0 if weak else self._strong.shortest
+        self._shortest = 0 if short else self._strong.shortest
 
     def with_texts(self, texts: Iterable[str]) -> KnownSecrets:
         """Return these secrets and more, or the same object if `texts` is empty."""
@@ -55,7 +60,9 @@ class KnownSecrets:
 
     def within(self, text: str) -> bool:
         """Return whether a text contains one of the secrets, in any encoding."""
-        return self._strong.within(text) or (self._weak is not None and self._weak.search(text) is not None)
+        if self._strong.within(text) or any(each in text for each in self._blank):
+            return True
+        return self._weak is not None and self._weak.search(text) is not None
 
     def redact(self, value: Any, names: Collection[str] = (), texts: Collection[str] | None = None) -> Any:
         """Remove the secrets from the texts and keys of a JSON value. Returns the same object if it contains none.
@@ -86,6 +93,8 @@ class KnownSecrets:
         Args:
             locate: whether to spend time on locating encoded secrets.
         """
+        for each in self._blank:
+            text = text.replace(each, REMOVED)
         shown = self._strong.remove_from(text, locate=locate)
         return self._weak.sub(REMOVED, shown) if self._weak is not None else shown
 

@@ -320,6 +320,23 @@ def test_arguments_beyond_every_tool_are_refused_with_the_limit(catalogue: Catal
     assert len(str(caught)) < 400
 
 
+@pytest.mark.parametrize(
+    "value", [{"a": "x" * 32_769}, {"a": "x" * 20_000, "b": "x" * 20_000}, {f"k{n}": "xxxx" for n in range(101)}]
+)
+def test_secrets_are_few_and_short_since_every_answer_is_searched_for_them(catalogue: Catalogue, value: Any) -> None:
+    operation = catalogue.find("auth.RespondToSignInChallenge")
+    caught = refusal(operation, {**complete_arguments(operation), "challenge_responses": value})
+    assert caught.fault.id == "arguments.too_many_secrets"
+    assert caught.field == "challenge_responses"
+
+
+@pytest.mark.parametrize("value", [{"a": "x" * 20_000}, {f"k{n}": "xxxx" for n in range(90)}])
+def test_secrets_within_the_limits_are_accepted(catalogue: Catalogue, value: Any) -> None:
+    operation = catalogue.find("auth.RespondToSignInChallenge")
+    arguments = {**complete_arguments(operation), "challenge_responses": value}
+    assert check_arguments(operation, arguments)["challenge_responses"] == value
+
+
 def test_a_refusal_is_explained_in_the_readers_language(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.GetTenant")
     assert refusal(operation, {}).text("ja") == "tenant_id: 必須ですが、指定されていません。"

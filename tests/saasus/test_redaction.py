@@ -12,6 +12,7 @@ import pytest
 from saasus_mcp.saasus.encoded_secrets import LOCATED
 from saasus_mcp.saasus.redaction import MAX_LOCATED_TOTAL, NO_SECRETS, KnownSecrets
 from saasus_mcp.saasus.secret_paths import REMOVED
+from tests.support.function_calls import FunctionCalls
 from tests.support.timing import cpu_seconds
 
 SECRET = 'S3cr"et-&/Wört パス+x'
@@ -119,6 +120,16 @@ def test_a_secret_whose_encoding_is_long_is_cut_out(times: int) -> None:
 
 def test_a_secret_within_the_word_that_replaces_it_leaves_nothing() -> None:
     assert "redacted-1" not in KnownSecrets(("redacted-1", "redacted")).text("a redacted-1 b REDACTED c")
+
+
+@pytest.mark.parametrize("part", [" ", "\n", "\\", "\u200b", "\u202e\u2066", "\U000e0041", "\u3164"])
+def test_a_long_secret_without_ink_is_removed_and_takes_no_time_for_each_character(part: str) -> None:
+    secret = part * 20_000
+    with FunctionCalls() as calls:
+        known = KnownSecrets((secret,))
+    assert calls.number < 1_000
+    assert known.within(f"a{secret}b")
+    assert known.redact({"text": f"a{secret}b", "other": f"a{part}b"}) == {"text": f"a{REMOVED}b", "other": f"a{part}b"}
 
 
 @pytest.mark.parametrize("part", ["%41", "%", "&amp", "&", "\\", "\\u0041", "Vvvv", "41", "a:", "パ", "e\u0301", "0x4"])
