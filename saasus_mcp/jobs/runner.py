@@ -117,8 +117,8 @@ class JobRunner:
             planned[job] = found, reader
             return proposal
 
-        async def submit(proposal: JobProposal, ref: JobStepRef) -> None:
-            found, reader = planned[proposal.id]
+        async def submit(ref: JobStepRef) -> None:
+            found, reader = planned[ref.job]
             submitted = {
                 "name": spec.name,
                 "profile": self.pipeline.destination.profile,
@@ -127,7 +127,7 @@ class JobRunner:
                 "plan": await worker_threads.run_in_worker(principal.id, found.to_json),
                 "calls": reader.read_log.reads(),
             }
-            await self._engine.submit(proposal.id, submitted)
+            await self._engine.submit(ref.job, submitted)
 
         try:
             await self._require_not_running(key, principal)
@@ -224,20 +224,23 @@ class JobRunner:
             spec, plan, self.pipeline.destination, call.principal, catalogue=self.pipeline.catalogue, reason=reason
         )
         typed = question.typed.en if question.typed is not None else question.name
+        ref = JobStepRef(
+            job,
+            plan=digest,
+            critical=next(iter(critical), ""),
+            critical_count=len(critical),
+            listed=len(plan.steps) if plan.is_list else 0,
+        )
         proposal = JobProposal(
-            id=job,
+            ref=ref,
             name=spec.name,
             principal=call.principal,
             arguments=call.arguments,
             decision=decision,
-            plan=digest,
             steps=digests,
             snapshot=TargetSnapshot(typed, {PLAN_FIELD: digest}),
             question=question,
             typed_count=requires_typed_count(plan, question),
-            critical=next(iter(critical), ""),
-            critical_count=len(critical),
-            listed=len(plan.steps) if plan.is_list else 0,
             covered=[each.binding for each in decisions if critical or not self._is_critical(each)],
         )
         return plan, proposal

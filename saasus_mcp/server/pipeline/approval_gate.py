@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -68,19 +68,6 @@ class ConsentRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentChannel:
-    """Where the person is asked.
-
-    Attributes:
-        in_client: whether the client asks. Otherwise, an approval is requested.
-        unattended: the client's own answer to the question. It refuses the call even if an approval exists.
-    """
-
-    in_client: bool
-    unattended: UnattendedAnswer | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ApprovalGate:
     """Obtains consent: in the client if the decision is to confirm and the client can ask, else outside the client."""
 
@@ -110,26 +97,6 @@ class ApprovalGate:
         """
         self.confirmations.require_not_declined(reply, self.context.clock())
 
-    async def choose_channel(self, request: ConsentRequest) -> ConsentChannel:
-        """Return where to ask. A person who has approved the call is not asked again in the client.
-
-        Raises:
-            CallRefused: the policy denies the call, the person declined, or the client would ask what was rejected.
-        """
-        require_not_denied(request.name, request.decision)
-        call, binding, now = request.call, request.binding, self.context.clock()
-        try:
-            if call.reply is not None:
-                self.require_not_declined(call.reply)
-        except UnattendedAnswer as answer:
-            return ConsentChannel(in_client=False, unattended=answer)
-        if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
-            return ConsentChannel(in_client=False)
-        if call.reply is None and await self.context.store_executor(lambda: self.approvals.is_approved(binding, now)):
-            return ConsentChannel(in_client=False)
-        await self.context.store_executor(lambda: self.approvals.require_not_rejected(binding, now))
-        return ConsentChannel(in_client=True)
-
     async def require_none_rejected(self, binding: Binding, covered: Collection[Binding]) -> None:
         """Check that no call that a list covers was rejected a short while ago. See `ApprovalService`.
 
@@ -141,18 +108,27 @@ class ApprovalGate:
         )
 
     async def obtain_consent(
-        self, request: ConsentRequest, channel: ConsentChannel, draft: QuestionDraft
+        self, request: ConsentRequest, draft_question: Callable[[], Awaitable[QuestionDraft]]
     ) -> Authorized | PendingElicitation | ConfirmationReply:
         """Return the permission, a question for the person, or the person's answer.
 
         An answer must be brought back with a new draft, because the target was read before the person was asked.
 
+        Args:
+            draft_question: inspects the target for the question. A question that was just rejected costs no reads.
+
         Raises:
-            CallRefused: the person refused, or the consent is not given yet.
+            CallRefused: the policy denies the call, the person refused, or the consent is not given yet.
         """
+        require_not_denied(request.name, request.decision)
+        unattended: UnattendedAnswer | None = None
+        try:
+            in_client = await self._asks_in_client(request)
+        except UnattendedAnswer as answer:  # it refuses the call even if an approval exists
+            in_client, unattended = False, answer
+        draft = await draft_question()
         draft = replace(draft, question=warn_of_deceptive_text(draft.question))
-        unattended = channel.unattended
-        if channel.in_client:
+        if in_client:
             try:
                 confirmed = await self._confirm(request, draft)
             except UnattendedAnswer as answer:
@@ -161,6 +137,24 @@ class ApprovalGate:
                 if confirmed is not None:
                     return confirmed
         return await self._approve(request, draft, unattended)
+
+    async def _asks_in_client(self, request: ConsentRequest) -> bool:
+        """Return whether the client asks the person, who is not asked again if they approved the call.
+
+        Raises:
+            UnattendedAnswer: the client's own answer.
+            CallRefused: the person declined, or the client would ask what was rejected.
+        """
+        call, binding, now = request.call, request.binding, self.context.clock()
+        if call.reply is not None:
+            self.require_not_declined(call.reply)
+        if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
+            return False
+        run = self.context.store_executor
+        if call.reply is None and await run(lambda: self.approvals.is_approved(binding, now)):
+            return False
+        await run(lambda: self.approvals.require_not_rejected(binding, now))
+        return True
 
     async def _confirm(
         self, request: ConsentRequest, draft: QuestionDraft

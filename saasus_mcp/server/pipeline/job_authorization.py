@@ -44,29 +44,23 @@ class JobProposal:
     """A planned job that waits for consent.
 
     Attributes:
-        id: of the job and of its audit record.
+        ref: of the job, before anyone has consented. Its id is also that of the audit record.
         decision: the strictest decision on any of its calls.
-        plan: the digest of the plan.
         steps: by step, the digest of its call.
         snapshot: the text that a person types, and the state that the consent is bound to.
-        critical, critical_count, listed: see `JobStepRef`.
         covered: the calls that the consent covers. A critical call that asks for its own approval is not among them.
         typed_count: whether the person types the text even if each single call needs a plain confirmation only.
     """
 
-    id: str
+    ref: JobStepRef
     name: str
     principal: Principal
     arguments: Mapping[str, Any]
     decision: Decision
-    plan: str
     steps: Mapping[str, str]
     snapshot: TargetSnapshot
     question: Question
     typed_count: bool = False
-    critical: str = ""
-    critical_count: int = 0
-    listed: int = 0
     covered: Sequence[Binding] = ()
 
 
@@ -74,7 +68,7 @@ async def authorize_job(
     pipeline: Pipeline,
     call: Call,
     plan: Callable[[float], Awaitable[JobProposal]],
-    submit: Callable[[JobProposal, JobStepRef], Awaitable[None]],
+    submit: Callable[[JobStepRef], Awaitable[None]],
 ) -> str | PendingElicitation:
     """Obtain consent to a job and commit it. Return its id, or the question to answer first.
 
@@ -95,16 +89,18 @@ async def authorize_job(
         try:
             return await _authorize(pipeline, call, job)
         except CallRefused as refusal:
-            await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), refusal.reason, refusal.awaited)
+            await pipeline.recorder.write_refusal(job.ref.job, _record(pipeline, job), refusal.reason, refusal.awaited)
             raise
 
     authorized = await ask_in_rounds(call, attempt)
     if isinstance(authorized, PendingElicitation):
         return authorized
-    ref = _job_ref(job, authorized.proof)
-    await submit(job, ref)
-    await _commit(pipeline, job, ref, authorized.proof)
-    return job.id
+    proof, ref = authorized.proof, job.ref
+    if proof is not None:
+        ref = replace(ref, given=proof.use.kind, by=proof.by, typed=job.decision.typed)
+    await submit(ref)
+    await _commit(pipeline, replace(job, ref=ref), proof)
+    return ref.job
 
 
 async def _authorize(
@@ -136,32 +132,20 @@ async def _authorize(
         two_person=pipeline.policy.two_person,
         covered=job.covered,
     )
-    draft = QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
-    return await gate.obtain_consent(request, await gate.choose_channel(request), draft)
+
+    async def draft() -> QuestionDraft:
+        return QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
+
+    return await gate.obtain_consent(request, draft)
 
 
-def _job_ref(job: JobProposal, proof: Proof | None) -> JobStepRef:
-    if proof is None:
-        return JobStepRef(job.id, plan=job.plan, listed=job.listed)
-    return JobStepRef(
-        job.id,
-        given=proof.use.kind,
-        by=proof.by,
-        typed=job.decision.typed,
-        plan=job.plan,
-        critical=job.critical,
-        critical_count=job.critical_count,
-        listed=job.listed,
-    )
-
-
-async def _commit(pipeline: Pipeline, job: JobProposal, ref: JobStepRef, proof: Proof | None) -> None:
-    profile = pipeline.destination.profile
+async def _commit(pipeline: Pipeline, job: JobProposal, proof: Proof | None) -> None:
+    profile, ref = pipeline.destination.profile, job.ref
     grant = JobGrant(
         name=job.name,
         principal=job.principal.id,
         profile=profile,
-        plan=job.plan,
+        plan=ref.plan,
         given=ref.given,
         by=ref.by,
         typed=ref.typed,
@@ -170,12 +154,12 @@ async def _commit(pipeline: Pipeline, job: JobProposal, ref: JobStepRef, proof: 
     )
     commitment = Commitment(writes=bool(job.steps), profile=profile, grant=grant)
     try:
-        await pipeline.recorder.commit(job.id, _record(pipeline, job, proof), proof, commitment)
+        await pipeline.recorder.commit(job.ref.job, _record(pipeline, job, proof), proof, commitment)
     except StoreError as error:
         if error.may_have_written:
             await _require_started(pipeline, job, error)
             return
-        await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), error.reason)
+        await pipeline.recorder.write_refusal(job.ref.job, _record(pipeline, job), error.reason)
         raise
 
 
@@ -186,11 +170,11 @@ async def _require_started(pipeline: Pipeline, job: JobProposal, error: StoreErr
         StoreError: nobody knows: the database may still be about to commit. The engine has the job, and runs it if so.
     """
     try:
-        if await pipeline.store_executor(lambda: pipeline.store.jobs.get(job.id)) is not None:
+        if await pipeline.store_executor(lambda: pipeline.store.jobs.get(job.ref.job)) is not None:
             return
     except StoreError:
-        log.warning("the store cannot tell whether job %s was started", job.id)
-    unknown = StoreError.of("server.job_start_unknown", job=job.id, why=error)
+        log.warning("the store cannot tell whether job %s was started", job.ref.job)
+    unknown = StoreError.of("server.job_start_unknown", job=job.ref.job, why=error)
     unknown.may_have_written = True
     raise unknown from error
 
@@ -198,7 +182,7 @@ async def _require_started(pipeline: Pipeline, job: JobProposal, error: StoreErr
 def _record(pipeline: Pipeline, job: JobProposal, proof: Proof | None = None) -> dict[str, Any]:
     details: dict[str, Any] = {
         "arguments": {name: _shorten(name, value) for name, value in job.arguments.items()},
-        "plan": job.plan,
+        "plan": job.ref.plan,
         "steps": len(job.steps),
     }
     if job.question.reason:
