@@ -30,7 +30,7 @@ from tests.support.questions import deletion
 
 async def test_a_pending_approval_is_sent_with_its_target_and_where_to_decide(store: Store) -> None:
     sender = RecordingSender()
-    ask(store)
+    ask(store, preview="{}")
     await deliver(worker(store, [channel()], sender, clock=Clock()))
     [(name, notice)] = sender.sent
     assert (name, notice.kind, notice.reference) == ("ops", "approval_requested", "ABCD-2345")

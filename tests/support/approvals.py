@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.store.records import Approval
+from tests.support.questions import deletion
 
 NOW = 1_790_000_000.0
 _PENDING = Approval(
@@ -16,7 +17,7 @@ _PENDING = Approval(
     profile="default",
     saas_id="saas",
     name="Harbor Lights Inc.",
-    preview='{"en": "Deletes Harbor Lights Inc.", "ja": "Harbor Lights Inc.を削除します。"}',
+    preview=deletion("Harbor Lights Inc.", typed=None).to_json(),
     bound="{}",
     status="pending",
     requested_at=NOW,

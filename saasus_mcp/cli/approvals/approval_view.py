@@ -78,8 +78,7 @@ def question_lines(approval: Approval, reader: Reader, *, details: bool = False,
     if question is not None:
         yield from render_question(question, reader, columns, details=details)
         return
-    text = visible_text(stored_question.legacy_text(approval, reader.language))
-    yield from wrap_text(text or message("cli_approvals.unreadable").text(reader.language), columns)
+    yield from wrap_text(message("cli_approvals.unreadable").text(reader.language), columns)
 
 
 def headline(approval: Approval, reader: Reader) -> str:

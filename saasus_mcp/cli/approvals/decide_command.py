@@ -61,7 +61,7 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
             return
         approvals, approval = approval_view.find_pending(stores, code, time.time())
         _show(approval, reader, details=details)
-        if not stored_question.is_readable(approval, reader.language):  # another version asked it
+        if stored_question.load_question(approval) is None:  # another version asked it
             raise TerminalError.of("cli_approvals.unreadable")
         _require_permitted(approval, reader.language)
         require_passphrase(settings.state_folder)

@@ -86,7 +86,6 @@ def view_approval(
         "row": row,
         "change": change,
         "question": question_content(question, page.reader) if question is not None else None,
-        "older": stored_question.legacy_text(approval, page.language) if question is None else "",
         "to_type": stored_question.text_to_type(approval, page.language),
         "asked_by_reader": approval.principal == page.session.approver.id,
         "may_approve": may_approve(approval, page.session.approver.id),

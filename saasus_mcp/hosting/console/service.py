@@ -141,7 +141,7 @@ class ConsoleService:
                 cannot be shown.
         """
         listed = self._find_pending(approver, code)
-        if not stored_question.is_readable(listed.record, "en"):
+        if stored_question.load_question(listed.record) is None:
             raise CallRefused.because(Reason.UNREADABLE, "hosting.unreadable_question")
         service = ApprovalService(listed.context.store())
         service.approve(

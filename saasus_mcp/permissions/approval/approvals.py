@@ -140,10 +140,8 @@ class ApprovalService:
 
     def _pending(self, approval: Approval, now: float) -> Message:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))
-        try:
-            asked = format_sentence(Question.from_json(approval.preview).headline, self.reader)
-        except ValueError:  # kept by an earlier version
-            asked = approval.operation
+        question = stored_question.load_question(approval)
+        asked = format_sentence(question.headline, self.reader) if question is not None else approval.operation
         name = "" if approval.name in asked else f" {quote_text(approval.name, self.reader.language)}"
         return message("permissions.pending_approval", code=approval.code, question=f"{asked}{name}", count=minutes)
 
