@@ -22,9 +22,9 @@ from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.budgets import budget_charges
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
 from saasus_mcp.store.records import CallOutcome, Commitment, UndoEntry
-from saasus_mcp.store.store import Store
 from tests.support.attack_cases import generate_attacks
 from tests.support.attack_tricks import count_sends, play_attack
+from tests.support.saas_store import open_saas_store
 
 ROUNDS = 3_000
 WARM = 200
@@ -81,7 +81,7 @@ def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent
     catalogue = load_catalogue()
     policy, operation = _policy(folder, catalogue), catalogue.find(key)
     case = PolicyInput(operation, args, ME, "default")
-    store = Store.open_saas(folder, "bench")
+    store = open_saas_store(folder, "bench")
     spent: dict[str, list[Spent]] = {"decide": [], "audit begun": [], "audit ended": []}
     for number in range(ROUNDS + WARM):
         call, now = secrets.token_hex(16), time.time() + number  # a second apart: no ceiling is reached

@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from saasus_mcp.jobs.engine import HeartbeatConfig
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store.job_records import Job
-from saasus_mcp.store.store import Store
 from scripts.speed import job_api
 from tests.support.job_data import HEADER, sandbox_state, tenant_id
 from tests.support.job_server import PLACE, AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
+from tests.support.saas_store import open_saas_store
 from tests.support.sandbox_server import EXIT_KILLED, SandboxServer, serve_sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -206,7 +206,7 @@ async def _report_crash(moment: str) -> None:
                 f"crash:  {KILLED_ROWS:,} rows, killed {moment} at account {FATAL} ({died == EXIT_KILLED}); {before} accounts then, "
                 f"{_made(on)} after going on for {time.perf_counter() - started:.0f} s; sent twice: {twice}; told: {told['counts']}"
             )
-        store = Store.open_saas(folder, PLACE.saas_id)
+        store = open_saas_store(folder, PLACE.saas_id)
         outcomes = store.jobs.count_outcomes(store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 1)[0].id)
         print(f"        steps by outcome in the store: {outcomes}")
         store.close()

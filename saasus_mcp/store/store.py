@@ -39,7 +39,6 @@ from saasus_mcp.store.records import (
     Freeze,
     ProofUse,
 )
-from saasus_mcp.store.state_files import prepare_store_file
 from saasus_mcp.store.stored_results import StoredResults
 from saasus_mcp.store.undo_log import UndoLog
 from saasus_mcp.store.write_freeze import STORE_FREEZES, FreezeLookup, refuse_if_frozen
@@ -79,17 +78,8 @@ class Store(ApprovalStore, SecretStore):
         return cls(Database.in_memory())
 
     @classmethod
-    def open_saas(cls, folder: Path, saas_id: str, keys: MacKeys = ()) -> Store:
-        """Open the store of one SaaS in a folder, or create it. Without its keys, the audit log cannot be verified.
-
-        Raises:
-            StoreError: the folder or the file cannot be created or written.
-        """
-        return cls.open_file(prepare_store_file(folder, saas_id), keys)
-
-    @classmethod
     def open_file(cls, file: Path, keys: MacKeys = ()) -> Store:
-        """Open the store in a file."""
+        """Open the store in a file that `prepare_store_file` has created. Without its keys, the audit log cannot be verified."""
 
         def folder_freeze(_: Connection) -> list[Freeze]:
             freeze = read_folder_freeze(file.parent)
@@ -237,10 +227,6 @@ class Store(ApprovalStore, SecretStore):
             with suppress(StoreError):  # the report matters more, also of a store that cannot be written
                 self.notices.add(NoticeEvent(f"audit:{digest}", "audit_broken", "", at, data))
         return report
-
-    def audit_records(self) -> list[dict[str, Any]]:
-        """Return every audit record, oldest first."""
-        return self.audit_log.list_records()
 
     def purge(self, audit: float, undo_log: float, now: float, *, by: str, person: Person = NOBODY) -> tuple[int, int]:
         """Delete audit records and undo entries older than these times, and all expired rows.

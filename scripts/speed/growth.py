@@ -28,6 +28,7 @@ from saasus_mcp.store.database.schema import approvals, audit
 from saasus_mcp.store.store import Store
 from scripts.speed.chart import chart
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.saas_store import open_saas_store
 
 CHART = Path(__file__).resolve().parents[2] / "docs" / "growth.svg"
 CALLS, WARM, PORTION = 400, 50, 50_000
@@ -124,7 +125,7 @@ def measured() -> dict[str, Curve]:
         found: dict[str, Curve] = {}
         kept = {"audit records": (audit, _record, RECORDS), "pending approvals": (approvals, _approval, PENDING)}
         for what, (table, row, sizes) in kept.items():
-            with closing(Store.open_saas(folder, what)) as store:
+            with closing(open_saas_store(folder, what)) as store:
                 found[what] = by_rows(catalogue, store, table, row, sizes)
         found["rules on other tools"] = by_rules(catalogue, folder, "auth_get_tenant_users")
         found["rules on this tool"] = by_rules(catalogue, folder, "auth_get_tenant")

@@ -189,7 +189,7 @@ def test_actions_of_a_person_are_in_the_audit(stage: BrowserServer, monkeypatch:
         client.post("/console/unfreeze", data={"csrf": token, "profile": "sandbox", "sure": "yes", "seen": seen})
         client.post("/console/approve", data={"csrf": token, "code": approval.code, "name": approval.name})
         page = client.get("/console/audit?event=decided")
-    decided = [record for record in stage.pipeline.store.audit_records() if record["event"] == "decided"]
+    decided = [record for record in stage.pipeline.store.audit_log.list_records() if record["event"] == "decided"]
     assert [(each["action"], each["principal"]) for each in decided] == [
         ("freeze", "token:boss"),
         ("unfreeze", "token:boss"),

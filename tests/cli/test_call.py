@@ -16,8 +16,8 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store.store import Store
 from tests.support.commands import approval_status, run_command, spawn_command
+from tests.support.saas_store import open_saas_store
 
 
 def test_the_answer_is_json_on_standard_output_and_the_rest_on_standard_error() -> None:
@@ -150,7 +150,7 @@ def _some_user() -> str:
 def _approve(state: Path, said: str) -> None:
     code = re.search(r"saasus-mcp approve (\S+)`", said)
     assert code
-    store = Store.open_saas(state, "sandbox", Encryptor.from_file(state / KEY_FILE).derive_keys(AUDIT_KEY_PURPOSE))
+    store = open_saas_store(state, "sandbox", Encryptor.from_file(state / KEY_FILE).derive_keys(AUDIT_KEY_PURPOSE))
     approvals = ApprovalService(store)
     approval = approvals.find_pending(code[1], time.time())
     approvals.approve(approval, approval.name, "local:tester", time.time())

@@ -20,6 +20,7 @@ from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobGrant, JobPause,
 from saasus_mcp.store.records import Commitment, Freeze
 from saasus_mcp.store.store import Store
 from tests.support.commands import CommandResult, Terminal, run_command, spawn_command
+from tests.support.saas_store import open_saas_store
 
 JOB = "feedfacecafe00112233445566778899"
 PROFILE = "default"
@@ -28,7 +29,7 @@ needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-te
 
 def open_store(state: Path, saas_id: str) -> Store:
     sealer = Encryptor.from_file(state / KEY_FILE)
-    return Store.open_saas(state, saas_id, sealer.derive_keys(AUDIT_KEY_PURPOSE))
+    return open_saas_store(state, saas_id, sealer.derive_keys(AUDIT_KEY_PURPOSE))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def resume_in_terminal(*options: str, job: str = JOB) -> CommandResult:
 
 
 def decisions(store: Store) -> list[str]:
-    return [record["action"] for record in store.audit_records() if record["event"] == "decided"]
+    return [record["action"] for record in store.audit_log.list_records() if record["event"] == "decided"]
 
 
 def test_a_script_pauses_the_job_of_any_principal_and_reads_how_to_resume(store: Store) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.notice_records import Mute
-from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, run_command
 from tests.support.notices import HttpReceiver, http_receiver
+from tests.support.saas_store import open_saas_store
 
 CONFIG = """
 version = 1
@@ -116,7 +116,7 @@ def test_a_time_that_is_past_or_no_time_is_refused(until: str) -> None:
 
 def test_a_broken_audit_log_is_an_event_once(tmp_path: Path) -> None:
     """`audit verify`, which a timer can run, finds the fault; the next server with channels tells people."""
-    with closing(Store.open_saas(tmp_path / "state", "saas")) as store:
+    with closing(open_saas_store(tmp_path / "state", "saas")) as store:
         for number in range(3):
             store.record_refusal(f"call-{number}", {"refused": "denied"}, time.time())
         with store._database.transaction() as connection:

@@ -11,8 +11,8 @@ from saasus_mcp.cli.state import KEY_FILE
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal
+from tests.support.saas_store import open_saas_store
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
@@ -27,7 +27,7 @@ def secret(state: Path) -> str:
 
 def hidden(state: Path, secret: str) -> str:
     """Hide a secret as an answer's would be; its handle."""
-    store = Store.open_saas(state, "saas-1")
+    store = open_saas_store(state, "saas-1")
     hiding = SecretCollector()
     handle = hiding.add(secret)
     SecretVault(store, Encryptor.from_file(state / KEY_FILE), time.time).store_secrets(

@@ -22,10 +22,10 @@ from saasus_mcp.cli.standard_output import checked_output
 from saasus_mcp.cli.state import KEY_FILE
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.commands import run_command
 from tests.support.processes import run_module
+from tests.support.saas_store import open_saas_store
 
 
 class FailingStream(RawIOBase):
@@ -102,7 +102,7 @@ def test_a_secret_whose_output_is_lost_can_be_revealed_again(
 ) -> None:
     monkeypatch.setattr("saasus_mcp.cli.reveal.require_approver", lambda *_: None)
     sealer, hiding = Encryptor.from_file(state / KEY_FILE), SecretCollector()
-    store, handle = Store.open_saas(state, "saas-1", sealer.derive_keys("audit")), hiding.add("hidden-pass-word")
+    store, handle = open_saas_store(state, "saas-1", sealer.derive_keys("audit")), hiding.add("hidden-pass-word")
     vault = SecretVault(store, sealer, time.time)
     vault.store_secrets(hiding, "local:somebody", "production")
     with monkeypatch.context() as patch:
@@ -110,7 +110,7 @@ def test_a_secret_whose_output_is_lost_can_be_revealed_again(
         assert run_main(patch, "reveal", handle, *options) == 1
     assert "it was put back" in capsys.readouterr().err
     assert vault.reveal(handle, by="local:me", via="terminal") == "hidden-pass-word"
-    assert [each["action"] for each in store.audit_records()] == ["reveal", "reveal_failed", "reveal"]
+    assert [each["action"] for each in store.audit_log.list_records()] == ["reveal", "reveal_failed", "reveal"]
     store.close()
 
 

@@ -36,13 +36,14 @@ from tests.support.attack_corpus import AttackContext, attack
 from tests.support.commands import run_command
 from tests.support.databases import KEY, execute
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.saas_store import open_saas_store
 
 AREA = "Audit and keys"
 OWNER = Approver("local:me", is_owner=True)
 
 
 def open_store(ground: AttackContext, saas_id: str = "saas", *keys: bytes) -> Store:
-    return Store.open_saas(ground.folder, saas_id, keys or (KEY,))
+    return open_saas_store(ground.folder, saas_id, keys or (KEY,))
 
 
 def write_records(ground: AttackContext, saas_id: str = "saas", records: int = 6) -> Store:
@@ -172,7 +173,7 @@ async def unreadable(ground: AttackContext) -> str:
             "number = 'many', mac = 7 WHERE number = 5",
         ):
             execute(store, f"UPDATE audit SET {change}")  # noqa: S608 - the attack is on the table
-        shown = [record["call"] for record in store.audit_records()]
+        shown = [record["call"] for record in store.audit_log.list_records()]
         assert sorted(shown) == [f"call-{number}" for number in range(6)]
         assert len(store.audit_log.newest_records(10)) == 6
         assert len(verify_chain(store)) >= 4
@@ -205,7 +206,7 @@ async def another_key(ground: AttackContext) -> str:
         assert "The sealing key does not belong to the store" in answer.text
         assert not api.sent
     with closing(open_store(ground)) as store:
-        assert (len(store.audit_records()), verify_chain(store)) == (6, [])
+        assert (len(store.audit_log.list_records()), verify_chain(store)) == (6, [])
     return "refused; nothing is sent, and the audit still verifies"
 
 
@@ -232,7 +233,7 @@ async def refused_megabytes(ground: AttackContext) -> str:
             answer = await gate.run(Call("auth_create_role", wanted, PRINCIPAL))
             assert isinstance(answer, ToolAnswer)
             assert not answer.ok
-        sizes = [len(json.dumps(record)) for record in store.audit_records()]
+        sizes = [len(json.dumps(record)) for record in store.audit_log.list_records()]
         assert len(sizes) == 4
         assert max(sizes) < 4_000
     return "each refusal keeps a digest, the length and the beginning: less than 4 KB"
@@ -291,7 +292,7 @@ async def unrecorded_reveal(ground: AttackContext) -> str:
             with pytest.raises(StoreError):
                 handles.reveal(handle, by="token:boss", via="console")
         assert handles.reveal(handle, by="token:boss", via="console") == "hush-hush"
-        [record] = store.audit_records()
+        [record] = store.audit_log.list_records()
         told = {"principal": "token:boss", "operation": "auth.CreateSaasUser", "from_call": "c" * 32}
         assert told.items() <= record.items()
         assert "hush" not in json.dumps(record)
@@ -312,7 +313,7 @@ async def unrecorded_approval(ground: AttackContext) -> str:
                 ApprovalService(store).approve(asked, asked.name, "local:boss", NOW + 1)
         assert store.list_approvals(NOW + 1)[0].status == "pending"
         ApprovalService(store).approve(asked, asked.name, "local:boss", NOW + 2)
-        assert [record["action"] for record in store.audit_records()] == ["approve"]
+        assert [record["action"] for record in store.audit_log.list_records()] == ["approve"]
     return "it stays pending; given later, it is recorded once"
 
 

@@ -25,11 +25,11 @@ from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES
 from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.event_loop import measure_delays, time_unit
 from tests.support.hosting_server import build_server
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.saas_store import open_saas_store
 from tests.support.timing import cpu_seconds
 
 AREA = "Bounded work"
@@ -157,7 +157,7 @@ async def undeclared_fields(ground: AttackContext) -> str:
 @attack(AREA, "The name of a tool that is 3 million characters long")
 async def long_name(ground: AttackContext) -> str:
     surface = ToolSurface(
-        build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test")), "en"
+        build_pipeline(StubApi(ground.catalogue), open_saas_store(ground.folder, "saas-under-test")), "en"
     )
     await surface.run(Call("auth_get_nothing", {}, PRINCIPAL))  # the first call imports and opens what later ones use
     limit = LONG * time_unit()
@@ -171,7 +171,7 @@ async def long_name(ground: AttackContext) -> str:
 @attack(AREA, "A search for 2 million characters of text in odd width and case")
 async def long_query(ground: AttackContext) -> str:
     surface = ToolSurface(
-        build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test")), "en"
+        build_pipeline(StubApi(ground.catalogue), open_saas_store(ground.folder, "saas-under-test")), "en"
     )
     await surface.run(Call("search_operations", {"query": "role"}, PRINCIPAL))
     limit = LONG * time_unit()
@@ -219,7 +219,7 @@ async def log_bodies(ground: AttackContext) -> str:
 
     ground.monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.build_answer", waiting)
     api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
-    behind = build_pipeline(api, Store.open_saas(ground.folder, "saas-under-test"))
+    behind = build_pipeline(api, open_saas_store(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(behind.run, Call("apilog_get_logs", {}, PRINCIPAL))
         await anyio.wait_all_tasks_blocked()
@@ -239,7 +239,7 @@ async def many_right_items(ground: AttackContext) -> str:
         return real(operation, raw)
 
     ground.monkeypatch.setattr(arguments, "check_arguments", waiting)
-    behind = build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test"))
+    behind = build_pipeline(StubApi(ground.catalogue), open_saas_store(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(
             behind.run, Call("auth_create_tenant_user_roles", {**ROLES, "role_names": ["a"] * 10_000}, PRINCIPAL)

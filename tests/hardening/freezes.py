@@ -25,6 +25,7 @@ from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi
+from tests.support.saas_store import open_saas_store
 
 AREA = "Authorization"
 NOW = 1_790_000_000.0
@@ -117,7 +118,7 @@ async def freeze_of_everything(ground: AttackContext) -> str:
 async def narrowed_file(ground: AttackContext) -> str:
     said = {"at": NOW, "by": "local:root", "reason": "", "profile": "nobody"}
     (ground.folder / FREEZE_FILE).write_text(json.dumps(said), encoding="utf-8")
-    with closing(Store.open_saas(ground.folder, "saas")) as store:
+    with closing(open_saas_store(ground.folder, "saas")) as store:
         assert "All writes are frozen" in (await _wrote(ground, store, "alpha")).text
     return "it holds every profile all the same"
 

@@ -214,7 +214,10 @@ async def secret_argument(ground: AttackContext) -> str:
         call = {"tool": "auth_update_saas_user_password", "arguments": {"user_id": user, "password": "Zq9!secret-x7"}}
         await _approve(on, [call])
         report = await on.wait_for_job((await on.call_json(NAME, {"calls": [call]}))["job"])
-        stored = [*on.pipeline.store.audit_records(), *map(str, on.pipeline.store.list_approvals(on.pipeline.clock()))]
+        stored = [
+            *on.pipeline.store.audit_log.list_records(),
+            *map(str, on.pipeline.store.list_approvals(on.pipeline.clock())),
+        ]
         assert "Zq9!secret-x7" not in json.dumps([report, stored], default=str)
     return "it is in no question, record or report"
 

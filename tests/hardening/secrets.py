@@ -31,7 +31,6 @@ from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_names import scrub_text
 from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.settings import read_settings
-from saasus_mcp.store.store import Store
 from scripts.catalogue import __main__ as compiler
 from scripts.catalogue.spec_file import SpecError
 from tests.support.attack_corpus import AttackContext, attack
@@ -45,6 +44,7 @@ from tests.support.pipeline import (
     build_pipeline,
     connect_client,
 )
+from tests.support.saas_store import open_saas_store
 from tests.support.timing import cpu_seconds
 
 AREA = "Secrets"
@@ -87,7 +87,7 @@ async def repeat_secret(
     """Return all that the client receives and all that is stored after a call with this answer of the API."""
     api, folder = StubApi(ground.catalogue), ground.folder / "state"
     api.answers = {key: answer}
-    store = Store.open_saas(folder, CREDENTIALS.saas_id)
+    store = open_saas_store(folder, CREDENTIALS.saas_id)
     try:
         async with connect_client(build_pipeline(api, store, UnsafeAllowAllPolicy()), "2026-07-28") as client:
             result = await client.call_tool(ground.catalogue.find(key).tool, arguments)
@@ -139,7 +139,7 @@ async def secret_key(ground: AttackContext) -> str:
 @attack(AREA, "The API repeats a password that was given as a handle, percent-encoded")
 async def handle(ground: AttackContext) -> str:
     sealer, api = Encryptor.ephemeral(), StubApi(ground.catalogue)
-    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    store = open_saas_store(ground.folder / "state", CREDENTIALS.saas_id)
     hiding = SecretCollector()
     given = hiding.add(PASSWORD)
     SecretVault(store, sealer, time.time).store_secrets(hiding, PRINCIPAL.id, PLACE.profile)
@@ -158,7 +158,7 @@ async def preview(ground: AttackContext) -> str:
     api, person = StubApi(ground.catalogue), Person(accept_question)
     secret = "new-re-captcha-key-1"
     api.answers = {"auth.GetSignInSettings": {"self_regist": {"enable": True, "note": f"pending: {secret}"}}}
-    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    store = open_saas_store(ground.folder / "state", CREDENTIALS.saas_id)
     arguments = {"recaptcha_props": {"site_key": "site", "secret_key": secret}}
     async with connect_client(build_pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
         await client.call_tool("auth_update_sign_in_settings", arguments)
@@ -175,7 +175,7 @@ async def hidden_target(ground: AttackContext) -> str:
         StubApi(ground.catalogue, answers={"auth.GetSaasUser": {"id": "u", "email": name}}),
         Person(accept_question),
     )
-    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    store = open_saas_store(ground.folder / "state", CREDENTIALS.saas_id)
     async with connect_client(build_pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
         await client.call_tool("auth_update_saas_user_password", {"user_id": name, "password": name})
     store.close()
@@ -189,7 +189,7 @@ async def hidden_target(ground: AttackContext) -> str:
 async def field_name(ground: AttackContext) -> str:
     api = StubApi(ground.catalogue)
     api.answers = {"auth.CreateSaasUser": {"id": "u", "email": "a@example.com", "password": "generated-one-1"}}
-    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    store = open_saas_store(ground.folder / "state", CREDENTIALS.saas_id)
     async with connect_client(build_pipeline(api, store, UnsafeAllowAllPolicy()), "2026-07-28") as client:
         result = await client.call_tool("auth_create_saas_user", {"email": "a@example.com", "password": "password"})
     store.close()

@@ -20,10 +20,10 @@ from saasus_mcp.permissions.secrets.passphrase import PassphraseError
 from saasus_mcp.settings import SettingsError, load_profiles, read_settings
 from saasus_mcp.store import folder_freeze
 from saasus_mcp.store.errors import StoreError
-from saasus_mcp.store.store import Store
 from tests.support import hostile_folder
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.commands import run_command
+from tests.support.saas_store import open_saas_store
 
 AREA = "Settings and files"
 NAMES = ("SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY")
@@ -210,12 +210,12 @@ async def linked_database(ground: AttackContext) -> str:
     log.unlink(missing_ok=True)
     log.symlink_to(other)
     with pytest.raises(StoreError, match="symbolic link"):
-        Store.open_saas(folder, "sandbox")
+        open_saas_store(folder, "sandbox")
     log.unlink()
     database.unlink()
     database.symlink_to(other)
     with pytest.raises(StoreError, match="symbolic link"):
-        Store.open_saas(folder, "sandbox")
+        open_saas_store(folder, "sandbox")
     assert other.read_bytes() == b""
     return "neither is opened, and what they lead to stays empty"
 

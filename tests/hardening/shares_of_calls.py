@@ -88,7 +88,12 @@ async def late_reads(ground: AttackContext) -> str:
         await wait_until(lambda: len(given) == 2)
         assert {(each.ok, each.why, each.applied) for each in given} == {(False, "busy", "not_applied")}
         assert all("Try again in 2 seconds" in each.text for each in given)
-        assert sum(each.get("refused") == "busy" for each in made.served["default"].pipeline.store.audit_records()) == 2
+        assert (
+            sum(
+                each.get("refused") == "busy" for each in made.served["default"].pipeline.store.audit_log.list_records()
+            )
+            == 2
+        )
     return "busy, not_applied, with the seconds to wait; audited"
 
 

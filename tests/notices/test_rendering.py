@@ -75,7 +75,7 @@ async def test_people_are_shown_by_name_beside_their_id(store: Store) -> None:
     assert "佐藤 花子 (sato@example.jp)" in requested
     assert "42" in requested
     assert "鈴木 一郎" in rejected
-    assert store.audit_records()[-1]["principal_name"] == "鈴木 一郎"
+    assert store.audit_log.list_records()[-1]["principal_name"] == "鈴木 一郎"
 
 
 @pytest.mark.parametrize("person", [Person("佐藤 花子", "sato@example.jp"), Person(email="sato@example.jp"), Person()])

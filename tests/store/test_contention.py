@@ -103,7 +103,9 @@ def look_after(store: Store, _: str) -> None:
 @pytest.mark.slow
 def test_a_call_that_waits_for_another_proceeds(several: list[Store]) -> None:
     assert together(several, [write, ask, keep, look_after]) == []
-    assert len([record for record in several[0].audit_records() if record["event"] == "ended"]) == SERVERS * TURNS
+    assert (
+        len([record for record in several[0].audit_log.list_records() if record["event"] == "ended"]) == SERVERS * TURNS
+    )
     assert several[0].audit_log.find_breaks() == []
     [used] = several[0].budget_usage({"writes": 60}, NOW)
     assert used.amount == sum(turn % 10 in (1, 3) for turn in range(TURNS)) * SERVERS
@@ -135,7 +137,7 @@ def test_jobs_started_on_several_servers_at_once_respect_the_limit(several: list
             refused.append(held)
 
     assert together(several, [start]) == []
-    assert len([record for record in several[0].audit_records() if record["event"] == "begun"]) == 3
+    assert len([record for record in several[0].audit_log.list_records() if record["event"] == "begun"]) == 3
     assert len(refused) == SERVERS * TURNS - 3
 
 
@@ -167,16 +169,16 @@ def test_once_a_freeze_is_made_no_write_follows(several: list[Store]) -> None:
     for thread in writing:
         thread.start()
     try:
-        while len(several[0].audit_records()) < 20:
+        while len(several[0].audit_log.list_records()) < 20:
             pass
         several[0].freeze(Freeze(NOW, "local:operator", "an incident"))
-        then = len(several[0].audit_records())
+        then = len(several[0].audit_log.list_records())
         for thread in writing:
             thread.join(60)
     finally:
         stop.set()
     assert then >= 20
-    assert len(several[0].audit_records()) == then
+    assert len(several[0].audit_log.list_records()) == then
 
 
 class Held:

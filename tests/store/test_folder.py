@@ -14,8 +14,8 @@ import pytest
 from saasus_mcp.common import private_files
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.state_files import MAX_CREATION_SECONDS, create_database_file
-from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
+from tests.support.saas_store import open_saas_store
 
 WRITE_AHEAD = b"\x02\x02"
 """The versions for writing and reading in the head of a database with a write-ahead log (sqlite.org/fileformat2.html, 1.3.3)."""
@@ -27,7 +27,7 @@ def test_only_the_owner_can_read_what_is_kept(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         folder = tmp_path / "deep" / "state"
-        store = Store.open_saas(folder, "saas")
+        store = open_saas_store(folder, "saas")
         store.commit("c-1", RECORD, NOW)
         files = list(folder.iterdir())
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -40,7 +40,7 @@ def test_only_the_owner_can_read_what_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("saas_id", ["../escape", "a/b", "..", "CON", "con", "x" * 500, "株式会社", "a:b*c?", "", "."])
 def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saas_id: str) -> None:
     for one in (saas_id, saas_id + "2"):
-        Store.open_saas(tmp_path / "state", one).close()
+        open_saas_store(tmp_path / "state", one).close()
     files = [file.name for file in (tmp_path / "state").iterdir() if file.suffix == ".sqlite3"]
     assert len(files) == 2
     assert all(len(name) < 100 and name.isascii() for name in files)
@@ -73,14 +73,14 @@ def test_a_database_that_another_program_made_meanwhile_stays(tmp_path: Path, mo
         link(source, file)
 
     monkeypatch.setattr(os, "link", linked)
-    Store.open_saas(tmp_path / "state", "saas").close()
+    open_saas_store(tmp_path / "state", "saas").close()
     [file] = (tmp_path / "state").iterdir()
     assert [each.st_ino for each in made] == [file.stat().st_ino]
 
 
 def test_a_file_system_without_links_has_databases_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", no_links)
-    Store.open_saas(tmp_path / "state", "saas").close()
+    open_saas_store(tmp_path / "state", "saas").close()
     assert len(list((tmp_path / "state").iterdir())) == 1
 
 
@@ -181,12 +181,12 @@ def unusable(tmp_path: Path, how: str) -> Path:
         folder = folder / "below"
         folder.parent.write_text("not a folder")
     elif how == "a folder in the file's place":
-        Store.open_saas(folder, "saas").close()
+        open_saas_store(folder, "saas").close()
         [file] = folder.glob("*.sqlite3")
         file.unlink()
         file.mkdir()
     else:
-        Store.open_saas(folder, "saas").close()
+        open_saas_store(folder, "saas").close()
         [file] = folder.glob("*.sqlite3")
         file.write_bytes(b"this is no database, whatever it is called " * 100)
     return folder
@@ -197,5 +197,5 @@ def unusable(tmp_path: Path, how: str) -> Path:
 )
 def test_an_unusable_folder_is_an_error_with_a_hint(tmp_path: Path, how: str) -> None:
     with pytest.raises(StoreError) as caught:
-        Store.open_saas(unusable(tmp_path, how), "saas")
+        open_saas_store(unusable(tmp_path, how), "saas")
     assert caught.value.hint

@@ -91,7 +91,7 @@ def test_the_consent_to_a_job_covers_its_steps_for_a_time_only(store: Store, giv
         return
     with pytest.raises(GrantExpired):
         store.commit("second", {}, last + 1, commitment=late)
-    assert [record["call"] for record in store.audit_records()] == ["job-1", "first"]
+    assert [record["call"] for record in store.audit_log.list_records()] == ["job-1", "first"]
     step = store.jobs.get_steps("job-1", ["late"])["late"]
     assert (step.call, step.outcome) == (None, None), "an expired consent uses nothing up"
 
@@ -118,9 +118,9 @@ def test_a_paused_job_is_resumed_once(store: Store) -> None:
     store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
     assert store.pause_job("job-1", JobPause(NOW, "local:me", "person"), {}) == "paused"
     assert store.resume_job("job-1", "person", {}, NOW)
-    recorded = len(store.audit_records())
+    recorded = len(store.audit_log.list_records())
     assert not store.resume_job("job-1", "person", {}, NOW)
-    assert len(store.audit_records()) == recorded
+    assert len(store.audit_log.list_records()) == recorded
 
 
 @pytest.mark.parametrize("pausing", ["person", "freeze"])
@@ -133,7 +133,7 @@ def test_the_model_resumes_no_job_that_a_person_or_a_freeze_paused_at_the_same_m
     seen = store.jobs.get("job-1")
     assert seen is not None
     store.pause_job("job-1", JobPause(NOW, "local:boss", pausing), {})
-    recorded = store.audit_records()
+    recorded = store.audit_log.list_records()
     assert not store.resume_job("job-1", "model", {"action": "resume"}, NOW)
     with pytest.raises(CallRefused) as refused:
         resume_job(store, seen, Controller("local:me", "model", "client"), NOW)
@@ -141,7 +141,7 @@ def test_the_model_resumes_no_job_that_a_person_or_a_freeze_paused_at_the_same_m
     paused = store.jobs.get("job-1")
     assert paused is not None
     assert paused.pause == JobPause(NOW, "local:boss", pausing)
-    assert store.audit_records() == recorded
+    assert store.audit_log.list_records() == recorded
     assert store.resume_job("job-1", "person", {"action": "resume"}, NOW)
 
 

@@ -11,6 +11,7 @@ from saasus_mcp.store.errors import AlreadyUsed, BudgetExceeded, StoreError, Wri
 from saasus_mcp.store.records import BudgetCharge, Commitment, Freeze, ProofUse
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import TOKENS_FILE, TokenStore
+from tests.support.saas_store import open_saas_store
 
 NOW = 1_790_000_000.0
 
@@ -60,7 +61,7 @@ def test_a_used_proof_is_explained_in_both_languages(kind: str, id: str) -> None
 def test_a_state_folder_that_cannot_be_used_is_explained_in_both_languages(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with pytest.raises(StoreError) as caught:
-        Store.open_saas(tmp_path / "state", "saas")
+        open_saas_store(tmp_path / "state", "saas")
     assert caught.value.message.id == "files.unsafe.no_folder"
     assert "フォルダーではありません" in caught.value.text("ja")
 

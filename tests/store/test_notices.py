@@ -13,6 +13,7 @@ from saasus_mcp.store.records import DAY, HOUR
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import execute
+from tests.support.saas_store import open_saas_store
 
 
 def event(id: str, at: float = NOW) -> NoticeEvent:
@@ -86,11 +87,11 @@ def test_the_outbox_is_bounded_in_age(store: Store) -> None:
 
 
 def test_a_store_of_an_earlier_release_gets_the_outbox(tmp_path: Path) -> None:
-    store = Store.open_saas(tmp_path, "saas")
+    store = open_saas_store(tmp_path, "saas")
     for table in ("notices", "notice_deliveries", "mutes"):
         execute(store, f"DROP TABLE {table}")
     store.close()
-    opened = Store.open_saas(tmp_path, "saas")
+    opened = open_saas_store(tmp_path, "saas")
     opened.request_approval(pending_approval(), 5)
     route(opened)
     assert opened.notices.due_channels(["ops"], NOW) == {"ops"}

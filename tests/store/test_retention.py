@@ -60,7 +60,7 @@ def test_each_thing_is_kept_for_its_time_and_no_longer(full: Store, table: str) 
     assert table in kept(full), "to the second"
     full.finish_call("later", {}, NOW + TIMES[table] + HOUR + 1)
     assert table not in kept(full)
-    assert len(full.audit_records()) == 4
+    assert len(full.audit_log.list_records()) == 4
 
 
 def test_it_is_looked_at_once_an_hour(full: Store) -> None:
@@ -78,7 +78,7 @@ def test_a_purge_removes_the_selected_records_and_the_expired_ones(full: Store) 
     )
     assert full.purge(NOW + DAY, NOW + DAY, NOW + 41 * DAY, by="local:me") == (2, 1)
     assert [entry.call for entry in full.undo_log.list_entries()] == ["new"]
-    begun, purged = full.audit_records()
+    begun, purged = full.audit_log.list_records()
     assert begun["call"] == "new"
     assert {"action": "purge", "principal": "local:me", "records": 2}.items() <= purged.items()
     assert full.audit_log.find_breaks() == []

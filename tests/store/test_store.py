@@ -79,7 +79,7 @@ def test_a_yes_is_used_once(store: Store, kind: Any) -> None:
     for _ in range(2):
         with pytest.raises(AlreadyUsed):
             store.commit("c-2", RECORD, NOW, spend)
-    assert [(record["call"], record["event"]) for record in store.audit_records()] == [("c-1", "begun")]
+    assert [(record["call"], record["event"]) for record in store.audit_log.list_records()] == [("c-1", "begun")]
 
 
 @pytest.mark.parametrize("kind", ["confirmation", "approval"])
@@ -95,7 +95,7 @@ def test_of_two_processes_that_use_one_yes_at_once_one_wins(shared: tuple[Store,
         results = raced(*attempts)
         assert results.count(None) == 1
         assert sum(isinstance(result, AlreadyUsed) for result in results) == 3
-        assert sum(record["call"].startswith(code) for record in shared[0].audit_records()) == 1
+        assert sum(record["call"].startswith(code) for record in shared[0].audit_log.list_records()) == 1
 
 
 @pytest.mark.parametrize("status", ["pending", "rejected", "used", "stale"])
@@ -104,13 +104,13 @@ def test_an_approval_that_is_not_in_force_is_no_yes(store: Store, status: Approv
     store.decide_approval(PENDING.code, status, by="local:person", at=NOW, expires_at=NOW + 900)
     with pytest.raises(AlreadyUsed):
         store.commit("c-1", RECORD, NOW, ProofUse("approval", PENDING.code))
-    assert store.audit_records() == []
+    assert store.audit_log.list_records() == []
 
 
 def test_a_yes_to_a_plan_is_no_yes_to_a_call_that_is_no_step_of_it(store: Store) -> None:
     with pytest.raises(AlreadyUsed):
         store.commit("call-1", {}, NOW, ProofUse("grant", "job-1"))
-    assert store.audit_records() == []
+    assert store.audit_log.list_records() == []
 
 
 def test_the_end_of_a_job_is_reported_once_and_stays(store: Store) -> None:
@@ -121,7 +121,7 @@ def test_the_end_of_a_job_is_reported_once_and_stays(store: Store) -> None:
     job = store.jobs.get("job-1")
     assert job is not None
     assert (job.status, job.report) == ("done", {"rows": 3})
-    assert [record["status"] for record in store.audit_records() if record["event"] == "ended"] == ["done"]
+    assert [record["status"] for record in store.audit_log.list_records() if record["event"] == "ended"] == ["done"]
 
 
 def test_a_rejection_that_says_no_end_of_its_wait_lasts_as_long_as_the_request(store: Store) -> None:
@@ -154,14 +154,14 @@ def test_a_yes_is_not_used_up_when_the_audit_cannot_be_begun(store: Store) -> No
     with pytest.raises(ValueError, match="cannot be written"):
         store.commit("c-1", {"bad": Unwritable()}, NOW, ProofUse("approval", PENDING.code))
     store.commit("c-2", RECORD, NOW, ProofUse("approval", PENDING.code))
-    assert [record["call"] for record in store.audit_records()] == ["c-2"]
+    assert [record["call"] for record in store.audit_log.list_records()] == ["c-2"]
 
 
 def test_the_audit_keeps_the_order_and_the_words_of_what_happened(store: Store) -> None:
     store.commit("c-1", {"name": "株式会社"}, NOW)
     store.record_refusal("c-2", {"refused": "denied"}, NOW + 1)
     store.finish_call("c-1", {"ok": True}, NOW + 2)
-    assert store.audit_records() == [
+    assert store.audit_log.list_records() == [
         {"call": "c-1", "event": "begun", "at": NOW, "name": "株式会社"},
         {"call": "c-2", "event": "refused", "at": NOW + 1, "refused": "denied"},
         {"call": "c-1", "event": "ended", "at": NOW + 2, "ok": True},
@@ -323,7 +323,9 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
     assert store.get_secret("id-1", NOW + 899) == secret
     assert store.get_secret("id-1", NOW + 900) is None
     assert store.take_secrets({"id-1": {"action": "reveal"}, "id-9": {"action": "reveal"}}, NOW) == ["id-1"]
-    assert [record["action"] for record in store.audit_records()] == ["reveal"], "what was not there is not recorded"
+    assert [record["action"] for record in store.audit_log.list_records()] == ["reveal"], (
+        "what was not there is not recorded"
+    )
     assert store.get_secret("id-1", NOW) is None
     assert store.get_secret("id-3", NOW) is None
     store.add_secrets([replace(secret, id="id-4", expires_at=NOW + 9000)], NOW + 900)

@@ -13,6 +13,7 @@ from saasus_mcp.store.store import Store
 from saasus_mcp.store.stored_results import DELETE_EXPIRED, MAX_RESULT_BYTES, MAX_RESULTS, SIZES
 from tests.support.approvals import NOW
 from tests.support.databases import execute
+from tests.support.saas_store import open_saas_store
 
 
 def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:
@@ -46,9 +47,9 @@ def test_expired_results_are_found_without_reading_the_others_in_a_store_of_an_e
     tmp_path: Path,
 ) -> None:
     """A hundred results of 300 KB took 20 ms to read, for every large answer."""
-    with closing(Store.open_saas(tmp_path, "saas")) as store:
+    with closing(open_saas_store(tmp_path, "saas")) as store:
         execute(store, "DROP INDEX results_by_end")
-    with closing(Store.open_saas(tmp_path, "saas")) as store:
+    with closing(open_saas_store(tmp_path, "saas")) as store:
         assert "SEARCH results USING INDEX results_by_end (expires_at<?)" in plan(store, DELETE_EXPIRED, at=NOW)
         assert plan(store, SIZES, principal="me") == ["SEARCH results USING INDEX results_by_principal (principal=?)"]
 

@@ -27,7 +27,7 @@ def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
     with pytest.raises(WritesFrozen, match="an incident"):
         store.commit("a", {}, NOW, commitment=WRITE)
     store.commit("b", {}, NOW)
-    assert [record["call"] for record in store.audit_records()] == ["b"]
+    assert [record["call"] for record in store.audit_log.list_records()] == ["b"]
     store.unfreeze()
     store.commit("c", {}, NOW, commitment=WRITE)
     assert store.active_freeze() is None
@@ -226,4 +226,4 @@ def test_a_read_takes_no_transaction_of_its_own(store: Store, monkeypatch: pytes
     store.commit("call-1", read, at)  # begins the chain of this process
     monkeypatch.setattr(store.audit_log, "write_transaction", never)
     store.commit("call-2", read, at + 1)
-    assert [record["call"] for record in store.audit_records()] == ["call-1", "call-2"]
+    assert [record["call"] for record in store.audit_log.list_records()] == ["call-1", "call-2"]

@@ -22,7 +22,7 @@ def purged(store: Store, before: float) -> int:
 
 def calls(store: Store) -> list[str]:
     """Return the calls in the audit, without the decisions."""
-    return [record["call"] for record in store.audit_records() if record["event"] != "decided"]
+    return [record["call"] for record in store.audit_log.list_records() if record["event"] != "decided"]
 
 
 def faults(store: Store, *heads: ChainHead) -> list[str]:

@@ -24,9 +24,9 @@ from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.target import encode_snapshot
 from saasus_mcp.store.records import Approval
-from saasus_mcp.store.store import Store
 from tests.support.processes import TIMEOUT, run_module, start_module
 from tests.support.questions import deletion
+from tests.support.saas_store import open_saas_store
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def create_approval(
         expires_at=now + 900,
         **{"principal": "local:somebody", "name": name, "preview": deletion(name).to_json(), **given},
     )
-    store = Store.open_saas(state, saas_id)
+    store = open_saas_store(state, saas_id)
     try:
         assert store.request_approval(wanted, 5) == wanted
     finally:
@@ -212,7 +212,7 @@ def create_approval(
 
 def approval_status(state: Path, code: str = "ABCD-2345", saas_id: str = "saas-1") -> tuple[str, str | None]:
     """Return the status of an approval, and the reason of the decision."""
-    store = Store.open_saas(state, saas_id)
+    store = open_saas_store(state, saas_id)
     try:
         found = next(approval for approval in store.list_approvals(time.time()) if approval.code == code)
     finally:

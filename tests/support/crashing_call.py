@@ -19,6 +19,7 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, build_pipeline
+from tests.support.saas_store import open_saas_store
 
 KEY = b"k" * 32
 STEPS = ("before audit", "after audit", "after send", "before answer", "never")
@@ -30,7 +31,7 @@ def crash_process() -> None:
 
 
 def crashing_store(folder: Path, step: str) -> Store:
-    store = Store.open_saas(folder, CREDENTIALS.saas_id, [KEY])
+    store = open_saas_store(folder, CREDENTIALS.saas_id, [KEY])
     commit, end = store.commit, store.finish_call
 
     def dying_commit(call: str, record: Any, *given: Any, **named: Any) -> None:

@@ -17,11 +17,11 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from saasus_mcp.sandbox import CREDENTIALS
-from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.hosting_server import MCP, run_server
 from tests.support.processes import TIMEOUT, start_module
+from tests.support.saas_store import open_saas_store
 
 PUBLIC = "https://mcp.example.com"
 ROLE = {"role_name": "role-of-the-test", "display_name": "x"}
@@ -112,9 +112,9 @@ def create_token(state: Path, name: str = "alice", role: Literal["caller", "appr
 
 
 def audit_records(state: Path) -> list[dict[str, Any]]:
-    store = Store.open_saas(state, CREDENTIALS.saas_id)
+    store = open_saas_store(state, CREDENTIALS.saas_id)
     try:
-        return store.audit_records()
+        return store.audit_log.list_records()
     finally:
         store.close()
 

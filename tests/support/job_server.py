@@ -38,10 +38,10 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.context import RevocationCheck, never_revoked
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.store.store import Store
 from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import import_lines
 from tests.support.pipeline import PRINCIPAL
+from tests.support.saas_store import open_saas_store
 
 KEY = b"k" * 32
 FAST_PACE = HeartbeatConfig(startup_delay=0.0, interval=0.2, timeout=1.0)
@@ -111,7 +111,7 @@ class JobServer:
         return found.value
 
     def audit_records(self, event: str = "begun") -> list[dict[str, Any]]:
-        return [record for record in self.pipeline.store.audit_records() if record["event"] == event]
+        return [record for record in self.pipeline.store.audit_log.list_records() if record["event"] == event]
 
     def count_requests(self, key: str) -> int:
         """Return how many requests for an operation reached the sandbox."""
@@ -140,7 +140,7 @@ async def start_job_server(
     catalogue = load_catalogue()
     api = sandbox or FaultySandbox(catalogue)
     sealer = Encryptor(KEY)
-    store = Store.open_saas(folder, PLACE.saas_id, sealer.derive_keys("audit"))
+    store = open_saas_store(folder, PLACE.saas_id, sealer.derive_keys("audit"))
     try:
         async with _client(api, url) as client:
             pipeline = Pipeline(

@@ -87,7 +87,7 @@ class SandboxClient:
 
     def last(self) -> dict[str, Any]:
         """Return the last record of the caller's own calls."""
-        return [each for each in self.behind.store.audit_records() if "parent" not in each][-1]
+        return [each for each in self.behind.store.audit_log.list_records() if "parent" not in each][-1]
 
 
 @asynccontextmanager

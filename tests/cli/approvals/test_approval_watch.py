@@ -20,9 +20,9 @@ from saasus_mcp.cli.approvals import approval_watch
 from saasus_mcp.cli.approvals.approval_watch import ApprovalEvent
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.folder_stores import FolderStores
-from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, create_approval, run_command
 from tests.support.processes import TIMEOUT, start_module
+from tests.support.saas_store import open_saas_store
 
 NOW = 1_790_000_000.0
 
@@ -65,7 +65,7 @@ def changed(state: Path, saas_id: str = "saas-1", **ruling: Any) -> Callable[[],
     """Decide on the approval ABCD-2345."""
 
     def change() -> None:
-        store = Store.open_saas(state, saas_id)
+        store = open_saas_store(state, saas_id)
         given = {"by": "local:boss", "at": NOW, "expires_at": NOW + 900, **ruling}
         assert store.decide_approval("ABCD-2345", **given)
         store.close()

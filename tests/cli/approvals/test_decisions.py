@@ -20,8 +20,8 @@ from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.settings import read_settings
-from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
+from tests.support.saas_store import open_saas_store
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
@@ -76,7 +76,7 @@ def test_every_decision_that_needs_a_person_names_the_user(state: Path, monkeypa
     monkeypatch.setattr(terminal, "require_person", lambda _: None)
     sealer, hiding = Encryptor.from_file(state / KEY_FILE), SecretCollector()
     handle = hiding.add("hush-hush")
-    with closing(Store.open_saas(state, "saas-1", sealer.derive_keys(AUDIT_KEY_PURPOSE))) as store:
+    with closing(open_saas_store(state, "saas-1", sealer.derive_keys(AUDIT_KEY_PURPOSE))) as store:
         SecretVault(store, sealer, time.time).store_secrets(hiding, "local:somebody", "production")
         store.record_refusal("c" * 32, {}, 1.0)
     commands = {
@@ -127,7 +127,7 @@ def test_a_passphrase_that_is_set_and_cleared_is_recorded() -> None:
 def test_a_revealed_secret_is_recorded_with_where_it_came_from(state: Path) -> None:
     sealer, hiding = Encryptor.from_file(state / KEY_FILE), SecretCollector()
     handle = hiding.add("hush-hush")
-    with closing(Store.open_saas(state, "saas-1", sealer.derive_keys(AUDIT_KEY_PURPOSE))) as store:
+    with closing(open_saas_store(state, "saas-1", sealer.derive_keys(AUDIT_KEY_PURPOSE))) as store:
         handles = SecretVault(store, sealer, time.time)
         handles.store_secrets(hiding, "local:somebody", "production", operation="auth.CreateSaasUser", call="c" * 32)
     with Terminal("reveal", handle) as terminal:

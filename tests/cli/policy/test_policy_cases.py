@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.store.store import Store
 from tests.support.commands import run_command
 from tests.support.policies import CONSOLE_OPERATOR
+from tests.support.saas_store import open_saas_store
 
 # -- test --------------------------------------------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ def test_a_policy_that_lets_no_critical_call_into_a_list_is_tested(desk: Path) -
 @pytest.fixture
 def audit(state: Path) -> None:
     """Return four calls that `guarded` decided, one of a tool that no longer exists, and one that the connection refused."""
-    store = Store.open_saas(state, "saas-under-test")
+    store = open_saas_store(state, "saas-under-test")
     now = time.time()
 
     def note(number: int, key: str, decision: str, ago: float, **more: Any) -> None:
@@ -219,7 +219,7 @@ def test_only_calls_since_then_are_decided(since: str, calls: int) -> None:
 
 
 def test_a_certain_denial_is_reported_though_another_condition_is_unknown(desk: Path, state: Path) -> None:
-    store = Store.open_saas(state, "saas-under-test")
+    store = open_saas_store(state, "saas-under-test")
     store.commit("c", {"operation": "auth.DeleteTenant", "principal": "a", "decision": "approve", "arguments": {}}, 1.0)
     store.close()
     desk.write_text(
@@ -233,7 +233,7 @@ def test_a_certain_denial_is_reported_though_another_condition_is_unknown(desk: 
     [(51, "approve -> deny: "), (3, "Calls re-evaluated: 1. Decisions that would change: 0. Undetermined: 0")],
 )
 def test_the_target_of_a_call_is_in_the_audit_and_decides_again(desk: Path, state: Path, users: int, said: str) -> None:
-    store = Store.open_saas(state, "saas-under-test")
+    store = open_saas_store(state, "saas-under-test")
     record = {"operation": "auth.DeleteTenant", "principal": "local:a", "decision": "approve", "arguments": {}}
     store.commit("c", {**record, "impact": {"users": users}}, 1.0)
     store.close()

@@ -19,9 +19,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal
 from tests.support.processes import TIMEOUT, start_module
+from tests.support.saas_store import open_saas_store
 from tests.support.stdio_server import (
     OPENING,
     build_request,
@@ -197,9 +197,11 @@ def test_a_write_on_its_way_is_finished_and_audited(slow: type[_Slow], state: Pa
         process.kill()
         process.wait()
     assert (process.returncode, err) == (128 + number, b"")
-    store = Store.open_saas(state, "saas-1")
+    store = open_saas_store(state, "saas-1")
     try:
-        told = [(each["event"], each.get("applied")) for each in store.audit_records() if each["event"] != "opened"]
+        told = [
+            (each["event"], each.get("applied")) for each in store.audit_log.list_records() if each["event"] != "opened"
+        ]
     finally:
         store.close()
     assert told[-1] == ("ended", "applied"), told

@@ -14,9 +14,9 @@ import pytest
 from saasus_mcp import sandbox
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.common.messages import one_of
-from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, run_command, spawn_command
 from tests.support.faulty_sandbox import FaultySandbox
+from tests.support.saas_store import open_saas_store
 
 CANARY, NUMBER = "kanarie", 987_654_321
 
@@ -95,9 +95,9 @@ def test_only_reads_are_sent_and_all_of_them_are_audited(watched: type[Watched],
     reads = {operation.key for operation in load_catalogue() if operation.reads}
     sent = [request.operation for request in watched.last.requests]
     assert set(sent) <= reads
-    store = Store.open_saas(state, "sandbox")
+    store = open_saas_store(state, "sandbox")
     try:
-        records = [record for record in store.audit_records() if record["event"] == "begun"]
+        records = [record for record in store.audit_log.list_records() if record["event"] == "begun"]
         assert len(records) == len(sent) == sum(one["calls"] for one in report["made"])
         assert store.list_approvals(0) == []
     finally:
@@ -192,7 +192,7 @@ def test_a_read_that_the_policy_does_not_allow_unasked_is_not_made(
     report = probed("--policy", str(policy))
     assert "not_allowed" in {one["why"] for one in report["not_made"] if one["operation"] == "auth.GetTenants"}
     assert "auth.GetTenants" not in {request.operation for request in watched.last.requests}
-    store = Store.open_saas(state, "sandbox")
+    store = open_saas_store(state, "sandbox")
     try:
         assert store.list_approvals(0) == []
     finally:

@@ -156,7 +156,7 @@ async def test_a_freeze_is_lifted_only_by_who_confirms_it(stage: ConsoleSession,
     assert str(message("console.unfreeze_not_sure")) in answer.text
     assert "調査中" in answer.text, "the page shows the freeze, which still holds"
     assert stage.store.active_freeze() is not None
-    assert not stage.store.audit_records()
+    assert not stage.store.audit_log.list_records()
 
 
 async def test_a_page_from_before_does_not_lift_the_freeze_that_came_after(stage: ConsoleSession) -> None:
@@ -169,7 +169,7 @@ async def test_a_page_from_before_does_not_lift_the_freeze_that_came_after(stage
         assert (await lift(client)).status_code == 303
         again = await decide(client, "unfreeze", profile="production", sure="yes", seen=repr(stage.now + 1))
     assert (again.status_code, seen in again.text) == (409, True)
-    assert [each["action"] for each in stage.store.audit_records()] == ["unfreeze"], "one record of one act"
+    assert [each["action"] for each in stage.store.audit_log.list_records()] == ["unfreeze"], "one record of one act"
 
 
 @pytest.mark.parametrize("action", ["freeze", "unfreeze"])

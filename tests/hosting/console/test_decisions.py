@@ -97,11 +97,13 @@ def test_a_freeze_of_everything_is_recorded_once_and_seen_by_the_owner_alone(
     service.freeze(OWNER, "", "an incident")
     service.unfreeze(OWNER, "")
     service.freeze(OPERATOR, "production", "here only")
-    assert [(record["action"], record["via"]) for record in common.audit_records()] == [
+    assert [(record["action"], record["via"]) for record in common.audit_log.list_records()] == [
         ("freeze", "console"),
         ("unfreeze", "console"),
     ]
-    assert [(record["action"], record["profile"]) for record in store.audit_records()] == [("freeze", "production")]
+    assert [(record["action"], record["profile"]) for record in store.audit_log.list_records()] == [
+        ("freeze", "production")
+    ]
     assert [context.name for context in service.audit_contexts(OWNER)] == ["production", "staging", "decisions"]
     assert [context.name for context in service.audit_contexts(OPERATOR)] == ["production"]
     common.close()

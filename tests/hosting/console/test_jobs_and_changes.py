@@ -46,7 +46,7 @@ async def test_a_running_job_shows_its_progress_and_can_be_stopped(stage: Consol
     job = stage.store.jobs.get(JOB)
     assert job is not None
     assert job.cancelling
-    recorded = stage.store.audit_records()[-1]
+    recorded = stage.store.audit_log.list_records()[-1]
     assert (recorded["action"], recorded["principal"], recorded["from_call"]) == ("job_cancel", "alice", JOB)
 
 
@@ -72,7 +72,7 @@ async def test_a_running_job_is_paused_and_resumed(stage: ConsoleSession) -> Non
     assert job.pause is None
     for text in ("paused a job", "resumed a job", f'href="/console/jobs/{JOB}"'):
         assert text in audit
-    last = stage.store.audit_records()[-1]
+    last = stage.store.audit_log.list_records()[-1]
     assert (last["action"], last["principal"], last["via"], last["profile"]) == (
         "resume",
         "alice",
@@ -157,12 +157,12 @@ async def test_a_form_of_another_session_stops_no_job(stage: ConsoleSession, act
 async def test_a_job_that_has_ended_is_not_stopped(stage: ConsoleSession, action: str) -> None:
     stage.start_job()
     stage.store.finish_job(JOB, "done", {}, record={"ok": True}, at=stage.now)
-    before = len(stage.store.audit_records())
+    before = len(stage.store.audit_log.list_records())
     async with stage.signed_in() as client:
         token = csrf_token(await client.get("/console"))
         answer = await client.post(f"/console/{action}-job", data={"csrf": token, "job": JOB})
     assert answer.status_code == 409
-    assert len(stage.store.audit_records()) == before
+    assert len(stage.store.audit_log.list_records()) == before
 
 
 async def test_a_change_shows_how_far_it_can_be_undone_and_how(stage: ConsoleSession) -> None:

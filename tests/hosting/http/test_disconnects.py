@@ -47,7 +47,7 @@ async def until(said: Callable[[], bool]) -> None:
 
 def ended(made: HostingServer) -> list[str]:
     store = made.served["default"].pipeline.store
-    return [record["applied"] for record in store.audit_records() if record["event"] == "ended"]
+    return [record["applied"] for record in store.audit_log.list_records() if record["event"] == "ended"]
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)

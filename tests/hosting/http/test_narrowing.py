@@ -70,7 +70,7 @@ def tools_of(catalogue: Catalogue, left: Left) -> list[str]:
 
 def refusals(made: HostingServer) -> list[str]:
     store = made.served["default"].pipeline.store
-    return [record["refused"] for record in store.audit_records() if record["event"] == "refused"]
+    return [record["refused"] for record in store.audit_log.list_records() if record["event"] == "refused"]
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ async def test_calls_within_the_narrowing_are_allowed_and_the_audit_names_it(
     async with made.serve() as url, connect_client(url, way, narrowing=headers) as client:
         assert not (await client.call_tool("auth_get_tenants", {})).is_error
         assert (await client.call_tool("no_such_tool", {})).is_error
-    records = made.served["default"].pipeline.store.audit_records()
+    records = made.served["default"].pipeline.store.audit_log.list_records()
     told = [record["narrowing"] for record in records if record["event"] in ("begun", "refused")]
     assert told == [{"tools": ["auth_get_tenants"], "read_only": True}] * 2
 

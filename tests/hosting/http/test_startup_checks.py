@@ -95,7 +95,7 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
     [result] = results
     assert not result.is_error, reply_text(result)
     assert len(made.apis["default"].writes) == 1
-    assert made.served["default"].pipeline.store.audit_records()[-1]["applied"] == "applied"
+    assert made.served["default"].pipeline.store.audit_log.list_records()[-1]["applied"] == "applied"
 
 
 async def test_a_stop_waits_only_so_long_and_the_write_still_ends_with_its_audit(
@@ -131,7 +131,7 @@ async def test_a_stop_waits_only_so_long_and_the_write_still_ends_with_its_audit
         assert (await client.get("/healthz")).status_code == 200
         network.leave.set()
     assert answers[0].status_code == 500, "not 503, after which a proxy or client would send the write again"
-    assert made.served["default"].pipeline.store.audit_records()[-1]["applied"] == "applied"
+    assert made.served["default"].pipeline.store.audit_log.list_records()[-1]["applied"] == "applied"
 
 
 @pytest.mark.parametrize("path", ["/sse", "/mcp"])

@@ -50,7 +50,7 @@ def by_group() -> Policy:
 
 
 def audit(made: HostingServer, profile: str = "default") -> list[dict[str, Any]]:
-    return made.served[profile].pipeline.store.audit_records()
+    return made.served[profile].pipeline.store.audit_log.list_records()
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)

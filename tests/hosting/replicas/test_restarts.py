@@ -47,7 +47,7 @@ BETWEEN = 50
 def recorded_ends(address: str) -> Counter[str]:
     """Return the roles whose creation has an end in the audit log, and how often each."""
     with closing(open_stores(address)) as kept, closing(kept.open_saas(CREDENTIALS.saas_id)) as store:
-        records = store.audit_records()
+        records = store.audit_log.list_records()
     ended = Counter(each["call"] for each in records if each["event"] == "ended" and each["applied"] == "applied")
     begun = {each["call"]: each for each in records if each["event"] == "begun"}
     writes = {call: record for call, record in begun.items() if record["operation"] == "auth.CreateRole"}

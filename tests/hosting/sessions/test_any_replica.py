@@ -49,7 +49,7 @@ class Pair:
     def ends(self) -> list[dict[str, Any]]:
         """What the audit log says of calls that ended or were refused."""
         store = self.first.served["default"].pipeline.store
-        return [each for each in store.audit_records() if each["event"] in {"ended", "refused"}]
+        return [each for each in store.audit_log.list_records() if each["event"] in {"ended", "refused"}]
 
     def asking(self) -> Any:
         """Call a tool that asks a person."""

@@ -145,7 +145,7 @@ async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) 
         assert told["secrets"] == 2
         kept = await on.call("select_from_result", {"id": told["kept_secrets"], "expression": "@"})
         assert set(json.loads(kept.text)["result"]) == {"new-1", "new-3"}
-        whole = answer.text + kept.text + json.dumps(on.pipeline.store.audit_records())
+        whole = answer.text + kept.text + json.dumps(on.pipeline.store.audit_log.list_records())
         assert "sandbox-password" not in whole
     assert not any(b"sandbox-password" in file for file in contents(tmp_path))
 

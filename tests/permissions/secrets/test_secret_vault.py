@@ -90,7 +90,7 @@ def test_a_secret_is_not_shown_where_that_cannot_be_recorded(
     assert handles.reveal_all([*shown, shown[0]], by="local:me", via="terminal") == dict(
         zip(shown, ["hush-1", "hush-2"], strict=True)
     )
-    assert [record["handle"] for record in store.audit_records()] == [
+    assert [record["handle"] for record in store.audit_log.list_records()] == [
         handle.removeprefix(HANDLE_PREFIX) for handle in shown
     ]
     assert handles.reveal_all(shown, by="local:me", via="terminal") == {}

@@ -209,7 +209,7 @@ async def test_arguments_are_completed_from_live_data_as_the_caller(
             {"name": "operation", "value": "deletete"},
         )
         assert names.completion.values[0] == "auth_delete_tenant"
-    assert [record["operation"] for record in store.audit_records() if record["event"] == "begun"] == [
+    assert [record["operation"] for record in store.audit_log.list_records() if record["event"] == "begun"] == [
         "auth.GetTenants"
     ]
 

@@ -68,7 +68,7 @@ async def test_an_approved_call_is_sent_exactly_once(catalogue: Catalogue, era: 
             assert len(stage.api.writes) == 1
 
         assert await run_over_operations(stage, critical(catalogue), attack) == {}
-        proofs = [record for record in stage.store.audit_records() if "proof" in record]
+        proofs = [record for record in stage.store.audit_log.list_records() if "proof" in record]
     assert [record["proof_id"] for record in proofs] == codes
     assert {(record["event"], record["proof"], record["by"]) for record in proofs} == {("begun", "approval", PERSON)}
 

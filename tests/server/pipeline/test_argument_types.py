@@ -63,7 +63,9 @@ async def test_every_operation_takes_its_arguments_as_text(catalogue: Catalogue,
 
         assert await run_over_operations(stage, catalogue, attempt, every=kind == "full") == {}
         begun = [
-            record for record in stage.store.audit_records() if record["event"] == "begun" and "parent" not in record
+            record
+            for record in stage.store.audit_log.list_records()
+            if record["event"] == "begun" and "parent" not in record
         ]
     assert len(begun) == len(attempted)
     for record in begun:

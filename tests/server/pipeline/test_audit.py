@@ -42,8 +42,8 @@ def call(name: str, arguments: dict[str, Any], **given: Any) -> Call:
 
 def events(store: Store, key: str) -> list[str]:
     """Return the audit events of one operation's calls, in order."""
-    ids = {record["call"] for record in store.audit_records() if record.get("operation") == key}
-    return [record["event"] for record in store.audit_records() if record["call"] in ids]
+    ids = {record["call"] for record in store.audit_log.list_records() if record.get("operation") == key}
+    return [record["event"] for record in store.audit_log.list_records() if record["call"] in ids]
 
 
 @pytest.mark.slow
@@ -68,9 +68,9 @@ async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, 
     assert found == {}
     for operation in catalogue:
         assert api.to(operation), operation.key
-    own = [record for record in store.audit_records() if record["event"] == "begun" and "parent" not in record]
+    own = [record for record in store.audit_log.list_records() if record["event"] == "begun" and "parent" not in record]
     assert [record["operation"] for record in own] == [operation.key for operation in catalogue]
-    assert len([record for record in store.audit_records() if record["event"] == "ended"]) == len(api.sent)
+    assert len([record for record in store.audit_log.list_records() if record["event"] == "ended"]) == len(api.sent)
 
 
 async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
@@ -181,8 +181,8 @@ async def test_the_end_of_a_write_is_audited_once_when_the_database_restarts_mea
     )
     assert isinstance(given, ToolAnswer)
     assert given.ok
-    assert [record["event"] for record in store.audit_records()] == ["begun", "ended"]
-    assert store.audit_records()[-1]["applied"] == "applied"
+    assert [record["event"] for record in store.audit_log.list_records()] == ["begun", "ended"]
+    assert store.audit_log.list_records()[-1]["applied"] == "applied"
     assert "could not be audited" not in caplog.text
 
 
@@ -197,7 +197,9 @@ async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> N
 
         assert await run_over_operations(stage, graver, attempt, every=True) == {}
         refused = {
-            record["operation"]: record for record in stage.store.audit_records() if record["event"] == "refused"
+            record["operation"]: record
+            for record in stage.store.audit_log.list_records()
+            if record["event"] == "refused"
         }
     assert set(refused) == {operation.key for operation in graver}
     for operation in graver:
@@ -214,7 +216,7 @@ async def test_a_second_use_of_one_yes_is_audited_as_refused(catalogue: Catalogu
         for _ in range(2):
             await stage.call_round(operation, answer=type_name(name), state=state)
         assert len(stage.api.writes) == 1
-        records = stage.store.audit_records()
+        records = stage.store.audit_log.list_records()
         asked, used = [record for record in records if record["event"] == "refused"]
         assert (asked["refused"], used["refused"]) == ("confirmation", "alreadyused"), "the second answer was refused"
         (sent,) = [each for each in records if each["event"] == "begun" and each["operation"] == REMOVAL]
@@ -230,7 +232,7 @@ async def test_a_refusal_by_a_freeze_states_who_had_consented(catalogue: Catalog
     reply = ConfirmationReply(ClientAnswer("accept", {"name": asking.prompt.name}), asking.state)
     store.freeze(Freeze(at=1.0, by="admin", reason="incident", profile=""))
     await behind.run(call(REMOVAL, WHO, elicitor=DeferredAnswer(), reply=reply))
-    refused = [record for record in store.audit_records() if record["event"] == "refused"][-1]
+    refused = [record for record in store.audit_log.list_records() if record["event"] == "refused"][-1]
     assert refused["refused"] == "frozen"
     assert refused["by"]
     assert refused["proof"]
@@ -241,7 +243,7 @@ async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalog
     behind = build_pipeline(StubApi(catalogue), store)
     asking = await behind.run(call(REMOVAL, WHO, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
-    reads = [record for record in store.audit_records() if record["event"] == "begun"]
+    reads = [record for record in store.audit_log.list_records() if record["event"] == "begun"]
     assert reads[0]["operation"] == "auth.GetTenantUser"
     assert all(record["parent"] == reads[0]["parent"] != "" for record in reads)
 
@@ -312,7 +314,7 @@ async def cancel_while_waiting(catalogue: Catalogue, store: Store, key: str) -> 
 async def test_a_write_whose_client_goes_away_is_finished_and_audited(catalogue: Catalogue, store: Store) -> None:
     transport = await cancel_while_waiting(catalogue, store, "auth.CreateRole")
     assert transport.answered == 1
-    begun, ended = store.audit_records()
+    begun, ended = store.audit_log.list_records()
     assert (begun["event"], ended["event"]) == ("begun", "ended")
     assert (ended["ok"], ended["applied"]) == (True, "applied")
 
@@ -322,7 +324,7 @@ async def test_a_read_whose_client_goes_away_is_dropped_and_still_ended_in_the_a
 ) -> None:
     transport = await cancel_while_waiting(catalogue, store, "auth.GetRoles")
     assert transport.answered == 0
-    begun, ended = store.audit_records()
+    begun, ended = store.audit_log.list_records()
     assert (begun["event"], ended["event"]) == ("begun", "ended")
     assert (ended["ok"], ended["applied"]) == (False, "not_applied")
 
@@ -356,8 +358,8 @@ async def test_the_audit_is_true_when_the_client_goes_away_during_the_read_back(
         await transport.looked.wait()
         group.cancel_scope.cancel()
         transport.let.set()
-    begun = next(record for record in store.audit_records() if record.get("operation") == "auth.UpdateRole")
-    ended = next(r for r in store.audit_records() if (r["call"], r["event"]) == (begun["call"], "ended"))
+    begun = next(record for record in store.audit_log.list_records() if record.get("operation") == "auth.UpdateRole")
+    ended = next(r for r in store.audit_log.list_records() if (r["call"], r["event"]) == (begun["call"], "ended"))
     assert ended["applied"] == "applied"
 
 

@@ -29,6 +29,7 @@ from scripts.speed.stub import body
 from tests.support.function_calls import FunctionCalls
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.ready_api import ready_client
+from tests.support.saas_store import open_saas_store
 
 TOLERANCE, TIME_TOLERANCE = 1.15, 2.0
 LEAST_ROUNDS, MOST_ROUNDS, CALLS = 12, 100, 5
@@ -51,7 +52,7 @@ MEASURED: dict[str, tuple[str, dict[str, Any], int, float]] = {
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store in a file, as a user's server does: a store in memory is slower."""
-    with closing(Store.open_saas(tmp_path / "state", "saas-under-test", (b"k" * 32,))) as opened:
+    with closing(open_saas_store(tmp_path / "state", "saas-under-test", (b"k" * 32,))) as opened:
         yield opened
 
 

@@ -184,7 +184,7 @@ async def test_an_unbound_change_since_the_approval_is_reported_and_audited(
     given = await answered(behind)
     assert given.ok
     assert [line.strip() for line in given.text.splitlines()[-3:]] == said
-    (begun,) = [record for record in store.audit_records() if record.get("proof") == "approval"]
+    (begun,) = [record for record in store.audit_log.list_records() if record.get("proof") == "approval"]
     assert begun["since"] == said[1:]
     assert begun["shown"] == json_digest(asked.preview), "what the person was shown when they said yes"
     assert (begun["impact"]["users"], begun["impact"]["users_left_without_tenant"]) == (2, 2)
@@ -199,7 +199,7 @@ async def test_where_nothing_has_changed_since_the_approval_nothing_is_said(cata
     given = await answered(behind)
     assert given.ok
     assert "Changed since the approval" not in given.text
-    assert all("since" not in record for record in store.audit_records())
+    assert all("since" not in record for record in store.audit_log.list_records())
 
 
 async def test_of_a_target_that_could_not_be_seen_no_field_is_guessed(catalogue: Catalogue, store: Store) -> None:
@@ -215,5 +215,5 @@ async def test_the_audit_has_a_digest_of_the_question_that_was_answered(catalogu
     api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
     person = PersonWithChange(api, TENANT)
     assert (await answered(gate(api, store, "en", CONFIRMED), person)).ok
-    (begun,) = [record for record in store.audit_records() if record.get("proof") == "confirmation"]
+    (begun,) = [record for record in store.audit_log.list_records() if record.get("proof") == "confirmation"]
     assert (begun["shown"], begun["by"]) == (json_digest(person.asked[0]), PRINCIPAL.id)

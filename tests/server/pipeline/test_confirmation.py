@@ -111,7 +111,7 @@ async def check_nothing_sent(catalogue: Catalogue, era: Era, answering: Responde
             assert "Outcome: not_applied" in reply_text(result)
 
         assert await run_over_operations(stage, operations, attack) == {}
-        noted = [record for record in stage.store.audit_records() if record["event"] == "refused"]
+        noted = [record for record in stage.store.audit_log.list_records() if record["event"] == "refused"]
         refused = [record for record in noted if record["refused"] != "confirmation"]  # that it was asked
         assert [record["operation"] for record in refused] == attacked
         cancelled = answering is NOT_A_YES["cancels"]

@@ -14,6 +14,7 @@ from saasus_mcp.store.store import Store
 from tests.support.crashing_call import KEY, STEPS
 from tests.support.pipeline import CREDENTIALS
 from tests.support.processes import ROOT, run_module
+from tests.support.saas_store import open_saas_store
 
 DIED = 9
 
@@ -23,14 +24,16 @@ def run(folder: Path, step: str) -> subprocess.CompletedProcess[str]:
 
 
 def opened(folder: Path) -> Store:
-    return Store.open_saas(folder, CREDENTIALS.saas_id, [KEY])
+    return open_saas_store(folder, CREDENTIALS.saas_id, [KEY])
 
 
 def events(store: Store) -> list[str]:
-    calls = [record["call"] for record in store.audit_records() if record.get("operation") == "auth.DeleteTenant"]
+    calls = [
+        record["call"] for record in store.audit_log.list_records() if record.get("operation") == "auth.DeleteTenant"
+    ]
     return [
         record["event"]
-        for record in store.audit_records()
+        for record in store.audit_log.list_records()
         if record["call"] in calls and record["event"] in ("begun", "ended")
     ]
 

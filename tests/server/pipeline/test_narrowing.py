@@ -57,7 +57,7 @@ async def test_a_kept_answer_is_read_only_where_its_call_is_left(catalogue: Cata
         )
     ]
     assert [isinstance(each, ToolAnswer) and each.ok for each in answers] == [True, False, False]
-    told = [record["refused"] for record in store.audit_records() if record["event"] == "refused"]
+    told = [record["refused"] for record in store.audit_log.list_records() if record["event"] == "refused"]
     assert told == ["narrowed"] * 2
 
 
@@ -82,7 +82,7 @@ async def test_an_excluded_tool_is_refused_as_excluded_before_other_faults(
     refused = await surface.run(call)
     assert isinstance(refused, ToolAnswer)
     assert "auth_delete_tenant is not allowed: this connection excludes it." in refused.text
-    assert [record["refused"] for record in store.audit_records()] == ["narrowed"]
+    assert [record["refused"] for record in store.audit_log.list_records()] == ["narrowed"]
 
 
 async def test_a_call_is_not_undone_where_it_is_left_out_itself(catalogue: Catalogue, store: Store) -> None:

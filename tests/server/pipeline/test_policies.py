@@ -108,7 +108,9 @@ async def test_unsafe_allow_everything_asks_nobody_and_says_so_in_every_record(c
         graver = [operation for operation in catalogue if operation.level not in {*READS, "write"}]
         tried = await require_sent(stage, graver)
         begun = [
-            record for record in stage.store.audit_records() if record["event"] == "begun" and "parent" not in record
+            record
+            for record in stage.store.audit_log.list_records()
+            if record["event"] == "begun" and "parent" not in record
         ]
         assert len(begun) == tried
         assert {record["announcement"] for record in begun} == {policy.announcement}

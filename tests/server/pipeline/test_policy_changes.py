@@ -82,7 +82,7 @@ async def test_a_policy_that_becomes_stricter_while_a_call_waits_for_a_slot_hold
     given = await gate.called(elicitor=Person(lambda: None))
     assert (given.ok, given.applied, given.why) == (False, Outcome.NOT_APPLIED, reason), given.text
     assert gate.api.writes == []
-    refused = [each for each in store.audit_records() if each["event"] == "refused"]
+    refused = [each for each in store.audit_log.list_records() if each["event"] == "refused"]
     assert refused[-1]["refused"] == reason
     gate.rewritten(before)
     assert (await gate.called(elicitor=Person(lambda: None))).ok, "a consent was not used up"
@@ -113,7 +113,7 @@ async def test_a_write_whose_time_ends_while_it_waits_for_a_slot_is_not_sent_and
         given = await gate.called(elicitor=Person(lambda: None))
     assert (given.ok, given.applied, given.why) == (False, Outcome.NOT_APPLIED, "late"), given.text
     assert gate.api.writes == []
-    records = [each for each in store.audit_records() if each.get("operation") == "auth.DeleteTenant"]
+    records = [each for each in store.audit_log.list_records() if each.get("operation") == "auth.DeleteTenant"]
     assert [each["event"] for each in records][-1] == "refused"
     assert "begun" not in [each["event"] for each in records], "nothing was committed"
     assert store.undo_log.list_entries() == []
@@ -221,7 +221,9 @@ async def test_a_target_of_both_rules_and_preview_is_read_once(
     gate = ReloadablePipeline(catalogue, store, tmp_path, FEW)
     await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
     keys = [
-        record["operation"] for record in store.audit_records() if record.get("parent") and record["event"] == "begun"
+        record["operation"]
+        for record in store.audit_log.list_records()
+        if record.get("parent") and record["event"] == "begun"
     ]
     assert "auth.GetAllTenantUsers" in keys
     assert len(keys) == len(set(keys)), "one call sees one state of things"
@@ -253,7 +255,7 @@ async def test_a_question_left_to_a_later_call_is_in_the_audit(
 ) -> None:
     gate = ReloadablePipeline(catalogue, store, tmp_path)
     await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
-    (noted,) = [record for record in store.audit_records() if record["event"] == "refused"]
+    (noted,) = [record for record in store.audit_log.list_records() if record["event"] == "refused"]
     assert (noted["operation"], noted["decision"], noted["refused"]) == ("auth.DeleteTenant", "confirm", "confirmation")
 
 
@@ -273,7 +275,7 @@ async def test_a_call_whose_client_goes_away_while_a_person_is_asked_is_not_sent
         await asked.wait()
         group.cancel_scope.cancel()
     assert gate.api.writes == []
-    (noted,) = [record for record in store.audit_records() if record["event"] == "refused"]
+    (noted,) = [record for record in store.audit_log.list_records() if record["event"] == "refused"]
     assert (noted["operation"], noted["refused"]) == ("auth.DeleteTenant", "cancelled")
 
 

@@ -115,7 +115,7 @@ async def test_a_refusal_names_the_approval_that_a_person_decides_on(
     desk = Desk(catalogue, store, outcome)
     answer = await refuse(desk)
     assert (answer.ok, answer.why, desk.api.writes) == (False, reason, []), answer.text
-    record = [each for each in store.audit_records() if each["event"] == "refused"][-1]
+    record = [each for each in store.audit_log.list_records() if each["event"] == "refused"][-1]
     assert record["refused"] == reason
     codes = [approval.code for approval in desk.approvals()]
     assert [code for code in codes if code not in answer.text] == []

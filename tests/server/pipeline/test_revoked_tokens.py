@@ -87,7 +87,7 @@ async def test_a_call_that_waits_for_a_slot_is_not_sent(
     answer = await answer_of(api, store, token, call, call_queue=BusyQueue(getattr(token, event)))
     assert (answer.ok, answer.applied, answer.why) == (False, Outcome.NOT_APPLIED, reason), answer.text
     assert api.sent == []
-    assert [each.get("refused") for each in store.audit_records()] == [reason]
+    assert [each.get("refused") for each in store.audit_log.list_records()] == [reason]
 
 
 async def test_a_slot_that_is_not_used_is_given_back(api: StubApi, store: Store, token: Token) -> None:

@@ -38,6 +38,7 @@ from tests.support.pipeline import (
     connect_client,
 )
 from tests.support.planted_secrets import PlantedSecrets, plant_secrets
+from tests.support.saas_store import open_saas_store
 
 HANDLE = "secret://r/"
 
@@ -50,7 +51,7 @@ def planted_calls(catalogue: Catalogue) -> list[PlantedSecrets]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open_saas(tmp_path / "state", CREDENTIALS.saas_id)
+    store = open_saas_store(tmp_path / "state", CREDENTIALS.saas_id)
     yield store
     store.close()
 
@@ -385,6 +386,6 @@ async def test_a_trace_id_of_the_api_that_repeats_a_secret_is_replaced(catalogue
     answer = await build_pipeline(api, store).run(call)
     assert isinstance(answer, ToolAnswer)
     assert secret not in answer.text
-    records = store.audit_records()
+    records = store.audit_log.list_records()
     assert secret not in str(records)
     assert answer.trace_id == records[-1]["call"], "the call's own id"

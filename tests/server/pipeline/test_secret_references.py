@@ -28,8 +28,8 @@ async def test_a_listed_name_becomes_its_secret_on_the_wire_and_nowhere_else(
         result = await client.call_tool(CREATE, arguments)
     [sent] = api.to(catalogue.find(CREATE))
     assert json.loads(sent.content)["password"] == HUSH
-    assert HUSH not in result.model_dump_json() + caplog.text + json.dumps(store.audit_records())
-    assert "secret://WELCOME_PASSWORD" in json.dumps(store.audit_records())
+    assert HUSH not in result.model_dump_json() + caplog.text + json.dumps(store.audit_log.list_records())
+    assert "secret://WELCOME_PASSWORD" in json.dumps(store.audit_log.list_records())
 
 
 @pytest.mark.parametrize("name", ["SAASUS_SECRET_KEY", "welcome_password", "", "WELCOME_PASSWORD/", "../PATH"])

@@ -34,7 +34,9 @@ async def test_a_reason_in_meta_is_shown_as_the_requesters_and_audited(catalogue
         assert not result.is_error, reply_text(result)
         [asked] = person.seen
         assert f"Reason given by the requester: “{WHY}”" in asked.message
-        begun = [each for each in stage.store.audit_records() if each["event"] == "begun" and "parent" not in each]
+        begun = [
+            each for each in stage.store.audit_log.list_records() if each["event"] == "begun" and "parent" not in each
+        ]
         assert [each["stated_reason"] for each in begun] == [WHY]
 
 
@@ -97,5 +99,5 @@ async def test_a_reason_is_one_visible_line_without_secrets(
     await build_pipeline(StubApi(catalogue), store).run(
         Call("auth_update_saas_user_password", args, PRINCIPAL, reason=reason)
     )
-    own = [each for each in store.audit_records() if "arguments" in each and "parent" not in each]
+    own = [each for each in store.audit_log.list_records() if "arguments" in each and "parent" not in each]
     assert [each["stated_reason"] for each in own] == [shown]

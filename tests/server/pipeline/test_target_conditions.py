@@ -58,7 +58,7 @@ async def test_the_target_of_a_call_decides_on_it(
     assert given.ok == (said is None), given.text
     assert len(api.writes) == given.ok
     assert said is None or said in given.text
-    children = [record for record in store.audit_records() if record.get("parent")]
+    children = [record for record in store.audit_log.list_records() if record.get("parent")]
     assert {"auth.GetTenant", "auth.GetAllTenantUsers"} <= {record["operation"] for record in children}
 
 

@@ -88,7 +88,7 @@ async def test_another_person_approves_and_the_call_goes_once(
     desk.approvals.approve(wanted, wanted.name, OTHER, NOW)
     assert (await desk.called()).ok
     assert len(desk.api.writes) == 1
-    (begun,) = [record for record in store.audit_records() if record.get("proof") == "approval"]
+    (begun,) = [record for record in store.audit_log.list_records() if record.get("proof") == "approval"]
     assert (begun["principal"], begun["by"]) == (PRINCIPAL.id, OTHER)
     await desk.called()
     assert len(desk.api.writes) == 1

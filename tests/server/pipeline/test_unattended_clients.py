@@ -45,7 +45,7 @@ def grave(catalogue: Catalogue) -> list[Operation]:
 
 
 def refusals(stage: GateSession) -> list[str]:
-    noted = [record["refused"] for record in stage.store.audit_records() if record["event"] == "refused"]
+    noted = [record["refused"] for record in stage.store.audit_log.list_records() if record["event"] == "refused"]
     return [why for why in noted if why != "confirmation"]
 
 

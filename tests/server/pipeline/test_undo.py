@@ -290,7 +290,7 @@ async def test_the_audit_names_what_was_undone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed")
     entry = world.entry()
     await world.undo()
-    begun = [record for record in world.store.audit_records() if record.get("undoes")]
+    begun = [record for record in world.store.audit_log.list_records() if record.get("undoes")]
     assert [(record["operation"], record["undoes"]) for record in begun] == [("auth.UpdateRole", entry.call)]
 
 
@@ -301,7 +301,7 @@ async def test_a_secret_that_was_never_kept_is_given_again(world: World) -> None
     assert [part.missing_paths for part in planned.steps] == [("secret_key",)]
     [answer] = await world.undo(planned, secret_key="sk_made_up_again")
     assert answer.ok, answer.text
-    assert "sk_made_up" not in str(world.store.undo_log.list_entries()) + str(world.store.audit_records())
+    assert "sk_made_up" not in str(world.store.undo_log.list_entries()) + str(world.store.audit_log.list_records())
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ async def test_a_call_that_never_became_one_is_audited_without_its_arguments(
     answer = await world.pipeline().run(Call(name, arguments, ME))
     assert isinstance(answer, ToolAnswer)
     assert not answer.ok
-    last = world.store.audit_records()[-1]
+    last = world.store.audit_log.list_records()[-1]
     assert (last["event"], last["principal"], last.get("field")) == ("refused", "local:me", field)
     assert "\u202e" not in last["tool"]
     assert "hush-hush" not in str(last)

@@ -62,7 +62,9 @@ async def test_an_update_whose_answer_was_lost_is_read_back(
     assert f"Outcome: {outcome}. A read of the current state shows" in given.text
     assert len(api.writes) == 1, "read back, never sent again"
     [ended] = [
-        record for record in store.audit_records() if record["event"] == "ended" and record["applied"] == outcome
+        record
+        for record in store.audit_log.list_records()
+        if record["event"] == "ended" and record["applied"] == outcome
     ][-1:]
     assert ended["ok"] is False
 
@@ -126,7 +128,7 @@ async def test_where_the_server_fails_over_an_answer_it_does_not_say_that_nothin
     assert (given.ok, given.applied) == (False, outcome)
     assert "defect" not in given.text
     assert len(api.sent) >= 1
-    assert [record["applied"] for record in store.audit_records() if record["event"] == "ended"][-1] == outcome
+    assert [record["applied"] for record in store.audit_log.list_records() if record["event"] == "ended"][-1] == outcome
 
 
 @pytest.mark.parametrize("known", [Outcome.APPLIED, Outcome.NOT_APPLIED])
@@ -157,7 +159,7 @@ async def test_of_a_write_after_which_the_server_fails_nobody_knows_whether_it_t
     answer = await build_pipeline(api, store).run(Call(name, arguments, PRINCIPAL))
     assert isinstance(answer, ToolAnswer)
     assert (answer.ok, answer.applied) == (False, applied), answer.text
-    [ended] = [record for record in store.audit_records() if record["event"] == "ended"]
+    [ended] = [record for record in store.audit_log.list_records() if record["event"] == "ended"]
     assert ended["applied"] == applied
 
 
@@ -195,7 +197,9 @@ async def test_a_client_that_cancels_a_write_of_unknown_outcome_does_not_end_its
             await api.reading.wait()
             group.cancel_scope.cancel()
             api.go_on.set()
-    [begun] = [each for each in store.audit_records() if each.get("operation") == "auth.UpdateRole"]
-    [ended] = [each for each in store.audit_records() if each["call"] == begun["call"] and each["event"] == "ended"]
+    [begun] = [each for each in store.audit_log.list_records() if each.get("operation") == "auth.UpdateRole"]
+    [ended] = [
+        each for each in store.audit_log.list_records() if each["call"] == begun["call"] and each["event"] == "ended"
+    ]
     assert (ended["ok"], ended["applied"]) == (False, "applied")
     assert [entry.call for entry in store.undo_log.list_entries()] == [begun["call"]]

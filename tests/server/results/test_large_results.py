@@ -21,8 +21,8 @@ from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET
-from saasus_mcp.store.store import Store
 from tests.support.pipeline import ERAS, PLACE, Era, connect_client
+from tests.support.saas_store import open_saas_store
 
 MANY = 10_000
 BY_ERA = pytest.mark.parametrize("era", ERAS)
@@ -51,7 +51,7 @@ def crowded(catalogue: Catalogue) -> Sandbox:
 async def client_of(
     sandbox: Sandbox, catalogue: Catalogue, folder: Path, era: Era, **shown: Any
 ) -> AsyncIterator[McpClient]:
-    store = Store.open_saas(folder, CREDENTIALS.saas_id)
+    store = open_saas_store(folder, CREDENTIALS.saas_id)
     async with ApiClient(CREDENTIALS, transport=sandbox.transport()) as sender:
         behind = Pipeline(
             catalogue=catalogue,

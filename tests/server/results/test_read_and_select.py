@@ -107,7 +107,7 @@ async def test_a_wrong_expression_is_reported_before_the_api_is_called(
     assert result.is_error
     assert reply_text(result).startswith("select: "), reply_text(result)
     assert api.sent == []
-    (refused,) = [record for record in store.audit_records() if record["event"] == "refused"]
+    (refused,) = [record for record in store.audit_log.list_records() if record["event"] == "refused"]
     assert refused["field"] == "select"
 
 

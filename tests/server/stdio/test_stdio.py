@@ -24,6 +24,7 @@ from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.saas_store import open_saas_store
 from tests.support.stdio_client import MakeWire, initialize, line, request, served
 
 
@@ -289,7 +290,7 @@ def test_after_any_bytes_each_id_was_answered_once_and_the_server_lives(
 
 
 async def _fuzzed(catalogue: Catalogue, folder: Path, lines: list[bytes], revision: str) -> None:
-    store = Store.open_saas(folder, "saas-1")
+    store = open_saas_store(folder, "saas-1")
     try:
         async with served(catalogue, store) as (client, _, _):
             await client.send(initialize(revision) + b"".join(each + b"\n" for each in lines))

@@ -55,7 +55,9 @@ async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(
 
         assert await run_over_operations(stage, catalogue, attempt) == {}
         begun = [
-            record for record in stage.store.audit_records() if record["event"] == "begun" and "parent" not in record
+            record
+            for record in stage.store.audit_log.list_records()
+            if record["event"] == "begun" and "parent" not in record
         ]
     assert sorted(record["operation"] for record in begun) == sorted(operation.key for operation in attempted)
     proofs = {record["operation"] for record in begun if "proof" in record}
@@ -88,7 +90,7 @@ async def test_each_calling_tool_refuses_the_other_classes_and_names_the_right_o
             assert stage.api.sent == []
 
         assert await run_over_operations(stage, catalogue, attack, every=True) == {}
-        refused = [record for record in stage.store.audit_records() if record["event"] == "refused"]
+        refused = [record for record in stage.store.audit_log.list_records() if record["event"] == "refused"]
     assert [record["tool"] for record in refused] == [one.tool for one in catalogue for _ in range(2)]
     assert {record["field"] for record in refused} == {"name"}
     assert person.seen == []

@@ -149,7 +149,7 @@ def test_a_doubtful_record_after_a_database_failure_is_not_chained(
             store.commit("unheard", {}, NOW + 10, commitment=Commitment(writes=True))
         monkeypatch.undo()
         store.commit("after", {}, NOW + 11)
-        assert [record["call"] for record in store.audit_records()][-2:] == ["unheard", "after"]
+        assert [record["call"] for record in store.audit_log.list_records()][-2:] == ["unheard", "after"]
         assert faults(store) == []
 
 
@@ -169,7 +169,7 @@ def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
         monkeypatch.undo()
         store.commit("after", {}, NOW + 11)
         store.commit("and after", {}, NOW + 12)
-        assert [record["call"] for record in store.audit_records()][-3:] == ["unheard", "after", "and after"]
+        assert [record["call"] for record in store.audit_log.list_records()][-3:] == ["unheard", "after", "and after"]
         assert faults(store) == []
 
 
@@ -182,7 +182,7 @@ def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
         with store._database.transaction(), pytest.raises(StoreError, match="locked"):
             store.record_refusal("held up", {}, NOW + 11)
         store.record_refusal("last", {}, NOW + 12)
-        assert [record["call"] for record in store.audit_records()][-2:] == ["first", "last"]
+        assert [record["call"] for record in store.audit_log.list_records()][-2:] == ["first", "last"]
         assert faults(store) == []
 
 
@@ -226,5 +226,5 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
         assert caught.value.message.id == "store.busy"
         store.audit_log.append(connection, "first", "decided", {}, at=1.0)
     store.record_refusal("next", {}, 1.0)
-    assert [record["call"] for record in store.audit_records()] == ["first", "next"]
+    assert [record["call"] for record in store.audit_log.list_records()] == ["first", "next"]
     assert store.audit_log.find_breaks() == []

@@ -53,7 +53,7 @@ def test_a_process_with_another_key_writes_nothing(where: Path | str, write: Cal
     ):
         write(store)
     with closing(open_stores(where)) as opened, closing(opened.open_saas("saas")) as store:
-        assert [record["call"] for record in store.audit_records()] == ["before"]
+        assert [record["call"] for record in store.audit_log.list_records()] == ["before"]
         assert store.list_approvals(NOW)[0].status == "pending"
         assert store.audit_log.find_breaks() == []
 
@@ -93,7 +93,7 @@ def test_a_key_is_changed_with_the_old_one_behind_it_and_that_is_recorded_once(w
     used(where, "saas", OTHER, KEY)
     used(where, "saas", OTHER, KEY)
     with closing(open_stores(where, (OTHER, KEY))) as opened, closing(opened.open_saas("saas")) as store:
-        changes = [record for record in store.audit_records() if record["event"] == "decided"]
+        changes = [record for record in store.audit_log.list_records() if record["event"] == "decided"]
         assert [record["action"] for record in changes] == ["key_change"]
         assert store.audit_log.find_breaks() == []
     used(where, "saas", OTHER)

@@ -60,7 +60,7 @@ def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) ->
     assert purged(store, NOW + 100) == 8
     assert store.audit_log.purge(NOW + 5000, by="local:boss", at=NOW + 6000) == 1
     assert faults(store, *heads) == []
-    assert [record["action"] for record in store.audit_records()] == ["purge"]
+    assert [record["action"] for record in store.audit_log.list_records()] == ["purge"]
     for head in heads:
         execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
     assert "cut off: a record that another record names is missing" in faults(store)
@@ -91,11 +91,11 @@ def named_purge(store: Store, head: ChainHead) -> tuple[str, int]:
 def test_an_audit_log_that_was_tampered_with_is_not_purged(kept: Stores) -> None:
     store = filled(kept)
     execute(store, "UPDATE audit SET record = '{}' WHERE number = 3")
-    before = store.audit_records()
+    before = store.audit_log.list_records()
     with pytest.raises(StoreError) as caught:
         purged(store, NOW + 4)
     assert caught.value.message.id == "store.audit_purge_refused"
-    assert store.audit_records() == before, "what shows the tampering stays"
+    assert store.audit_log.list_records() == before, "what shows the tampering stays"
     store.close()
 
 

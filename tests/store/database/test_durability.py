@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from saasus_mcp.store.records import Commitment
-from saasus_mcp.store.store import Store
+from tests.support.saas_store import open_saas_store
 
 pytestmark = pytest.mark.usefixtures("disk_waits")
 
@@ -43,7 +43,7 @@ def modes_at_commit(statements: list[str]) -> list[str]:
 
 
 def test_the_commit_of_a_write_waits_for_the_disk(tmp_path: Path, statements: list[str]) -> None:
-    with closing(Store.open_saas(tmp_path, "s")) as store:
+    with closing(open_saas_store(tmp_path, "s")) as store:
         store.commit("read", RECORD, 1.0)
         statements.clear()
         store.commit("write", RECORD, 1.0, commitment=Commitment(writes=True, profile="default"))
@@ -51,7 +51,7 @@ def test_the_commit_of_a_write_waits_for_the_disk(tmp_path: Path, statements: li
 
 
 def test_a_read_does_not_wait_for_the_disk(tmp_path: Path, statements: list[str]) -> None:
-    with closing(Store.open_saas(tmp_path, "s")) as store:
+    with closing(open_saas_store(tmp_path, "s")) as store:
         store.commit("first", RECORD, 1.0)
         statements.clear()
         store.commit("read", RECORD, 1.0)

@@ -13,14 +13,14 @@ from contextlib import closing
 from pathlib import Path
 
 from saasus_mcp.store.records import Freeze
-from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.databases import KEY
+from tests.support.saas_store import open_saas_store
 
 TOKENS = "from saasus_mcp.store.tokens import TokenStore as Kept; kept = Kept.open(folder)"
 STORE = (
-    "from saasus_mcp.store.records import Freeze; from saasus_mcp.store.store import Store as Kept; "
-    "kept = Kept.open_saas(folder, 'saas', (b'k' * 32,))"
+    "from saasus_mcp.store.records import Freeze; from saasus_mcp.store.folder_stores import FolderStores; "
+    "kept = FolderStores(folder, lambda: (b'k' * 32,)).open_saas('saas')"
 )
 
 
@@ -44,8 +44,8 @@ def test_a_token_that_is_revoked_elsewhere_is_refused_where_the_accounts_are_ope
 def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Path) -> None:
     wanted = Freeze(at=time.time(), by="hanako", reason="an incident")
     with (
-        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as kept,
-        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
+        closing(open_saas_store(tmp_path, "saas", (KEY,))) as kept,
+        closing(open_saas_store(tmp_path, "saas", (KEY,))) as beside,
     ):
         assert kept.active_freeze() is None
         elsewhere(tmp_path, STORE, "kept.active_freeze()")
@@ -56,11 +56,11 @@ def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Pat
 
 def test_the_writes_of_two_openings_beside_another_process_are_all_there(tmp_path: Path) -> None:
     with (
-        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as kept,
-        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
+        closing(open_saas_store(tmp_path, "saas", (KEY,))) as kept,
+        closing(open_saas_store(tmp_path, "saas", (KEY,))) as beside,
     ):
         kept.record_decision({"action": "first"}, 1.0)
         elsewhere(tmp_path, STORE, "kept.record_decision({'action': 'elsewhere'}, 2.0)")
         beside.record_decision({"action": "last"}, 3.0)
-    with closing(Store.open_saas(tmp_path, "saas", (KEY,))) as again:
-        assert [each["action"] for each in again.audit_records()] == ["first", "elsewhere", "last"]
+    with closing(open_saas_store(tmp_path, "saas", (KEY,))) as again:
+        assert [each["action"] for each in again.audit_log.list_records()] == ["first", "elsewhere", "last"]
