@@ -235,7 +235,6 @@ class Operation:
     title: Text
     description: Text
     terse: str
-    empty: str
     path_parameters: tuple[str, ...]
     query_parameters: tuple[str, ...]
     body: bool
@@ -253,6 +252,7 @@ class Operation:
     scrubbed_outputs: tuple[str, ...]
     statuses: tuple[int, ...]
     effects: Effects
+    empty: str = ""
 
     @property
     def level(self) -> Level:

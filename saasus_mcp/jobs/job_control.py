@@ -97,7 +97,7 @@ def _require_active(job: Job) -> None:
     if job.status != "running":
         raise CallRefused(Reason.UNKNOWN, one_of("jobs.has_ended", job.status), message("jobs.has_ended_hint"))
     if job.cancelling:
-        raise CallRefused(Reason.UNKNOWN, message("jobs.is_cancelling"), message("jobs.is_cancelling_hint"))
+        raise CallRefused.because(Reason.UNKNOWN, "jobs.is_cancelling")
 
 
 def _record(kind: ActionKind, job: Job, who: Controller) -> dict[str, object]:

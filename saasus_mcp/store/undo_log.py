@@ -12,22 +12,22 @@ from sqlalchemy.exc import IntegrityError
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import change_words, job_steps, jobs, journal, undone
+from saasus_mcp.store.database.schema import change_names, job_steps, jobs, journal, undone
 from saasus_mcp.store.errors import AlreadyUsed
 from saasus_mcp.store.records import UndoEntry
 
 _INSERT = PreparedStatement.insert_into(
     journal, "call", "at", "operation", "principal", "profile", "arguments", "before"
 )
-_INSERT_WORDS = PreparedStatement.insert_into(change_words, "call", "target", "names")
+_INSERT_NAMES = PreparedStatement.insert_into(change_names, "call", "target", "names")
 _SAVE_RESULT = PreparedStatement(
     update(journal).where(journal.c.call == bindparam("of")).values(result=bindparam("answer"))
 )
 
 _ENTRIES = select(
-    journal, change_words.c.target, change_words.c.names, job_steps.c.job, jobs.c.name.label("job_name")
+    journal, change_names.c.target, change_names.c.names, job_steps.c.job, jobs.c.name.label("job_name")
 ).select_from(
-    journal.outerjoin(change_words, change_words.c.call == journal.c.call)
+    journal.outerjoin(change_names, change_names.c.call == journal.c.call)
     .outerjoin(job_steps, job_steps.c.call == journal.c.call)
     .outerjoin(jobs, jobs.c.id == job_steps.c.job)
 )
@@ -47,8 +47,8 @@ class UndoLog:
         texts = {"arguments": json.dumps(entry.arguments), "before": json.dumps(entry.before)}
         _INSERT.run(connection, values | texts)
         if entry.target or entry.names:
-            words = {"call": entry.call, "target": entry.target, "names": json.dumps(entry.names)}
-            _INSERT_WORDS.run(connection, words)
+            names = {"call": entry.call, "target": entry.target, "names": json.dumps(entry.names)}
+            _INSERT_NAMES.run(connection, names)
 
     @staticmethod
     def claim_undo(connection: Connection, undoes: tuple[str, int], by: str) -> None:
@@ -72,7 +72,7 @@ class UndoLog:
     def discard(connection: Connection, call: str) -> None:
         """Delete the entry and the claim of a call that changed nothing."""
         connection.execute(delete(journal).where(journal.c.call == call))
-        connection.execute(delete(change_words).where(change_words.c.call == call))
+        connection.execute(delete(change_names).where(change_names.c.call == call))
         connection.execute(delete(undone).where(undone.c.by == call))
 
     def list_entries(self, since: float = 0.0) -> list[UndoEntry]:
@@ -96,7 +96,7 @@ class UndoLog:
         with self._database.transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
             old = select(journal.c.call).where(journal.c.at < before)
-            for table in (undone, change_words):
+            for table in (undone, change_names):
                 connection.execute(delete(table).where(table.c.call.in_(old)))
             return connection.execute(delete(journal).where(journal.c.at < before)).rowcount
 

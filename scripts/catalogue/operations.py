@@ -41,7 +41,6 @@ def compile_operation(
         "title": {"en": node["summary"], "ja": node["x-ja"]["title"]},
         "description": {"en": node["description"].strip(), "ja": node["x-ja"]["description"].strip()},
         "terse": tool["terse"],
-        "empty": tool.get("empty", ""),
         "path_parameters": re.findall(r"{(\w+)}", source.path),
         "query_parameters": [item["name"] for item in parameters if item["in"] == "query"],
         "body": body is not None,
@@ -59,6 +58,7 @@ def compile_operation(
         "scrubbed_outputs": list(schemas.find_marked_paths(shape, "x-secret", value="scrub")) if shape else [],
         "statuses": [int(status) for status in node["responses"]],
         "effects": _effects(effects),
+        **({"empty": tool["empty"]} if "empty" in tool else {}),
     }
 
 

@@ -10,7 +10,7 @@ from saasus_mcp.common.json_tree import map_scalars
 
 Row = dict[str, Any]
 
-_TEXTS = ("title", "description", "terse", "empty", "input_texts", "output_texts")
+_TEXTS = frozenset({"title", "description", "terse", "empty", "input_texts", "output_texts"})
 _SCHEMAS = ("input_schema", "output_schema", "variants")
 
 
@@ -35,7 +35,7 @@ class ToolNameRewriter:
         Raises:
             ValueError: a text names an operation of several modules without naming the module.
         """
-        for key in _TEXTS:
+        for key in _TEXTS & row.keys():
             row[key] = self._in_all(row[key], row["module"])
         for key in _SCHEMAS:
             row[key] = self._in_descriptions(row[key], row["module"])

@@ -58,7 +58,7 @@ class LiveState:
 
 
 def parse_time(text: str) -> int:
-    """Return the milliseconds of a browser's clock, or 0 if the text is none."""
+    """Return the milliseconds of a browser's clock, or 0 for any other text."""
     return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else 0
 
 

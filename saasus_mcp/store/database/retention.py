@@ -11,7 +11,7 @@ from saasus_mcp.store.database.locks import delete_unlocked
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import (
     approvals,
-    change_words,
+    change_names,
     charges,
     confirmations,
     covered_calls,
@@ -56,7 +56,7 @@ _PARENTS: tuple[tuple[Table, str, Column[Any]], ...] = (
     (job_pauses, "job", jobs.c.id),
     (covered_calls, "code", approvals.c.code),
     (undone, "call", journal.c.call),
-    (change_words, "call", journal.c.call),
+    (change_names, "call", journal.c.call),
     (notice_deliveries, "notice", notices.c.id),
 )
 """Table, column that names the row it belongs to, and the column where that row must be."""

@@ -170,8 +170,8 @@ journal = Table(
 )
 Index("journal_by_time", journal.c.at)
 
-change_words = Table(
-    "change_words",
+change_names = Table(
+    "change_names",
     metadata,
     Column("call", String(40), primary_key=True),
     required("target", Text, comment="what people call the target of a change of the undo log"),
