@@ -34,9 +34,10 @@ from saasus_mcp.hosting.http.uvicorn_server import open_listener
 from saasus_mcp.saasus.exchange import HttpRequest, HttpResponse
 from saasus_mcp.saasus.network_errors import ConnectionTrace
 from saasus_mcp.saasus.route import Route
-from saasus_mcp.server.stdio.message_stream import MessageStream
+from saasus_mcp.server.stdio.dispatcher import StdioDispatcher
 from saasus_mcp.server.stdio.parent_process import ParentProcess
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
+from saasus_mcp.server.stdio.protocol_eras import serve
 from scripts.speed.servers import OVER_HTTP
 from scripts.speed.stub import ROLES, body
 
@@ -61,8 +62,7 @@ async def serve_stdio(server: Server[Any]) -> None:
     """Serve one client on the transport of this server."""
     transport = PipeTransport.claim(ParentProcess())
     assert transport is not None  # noqa: S101 - for the type
-    async with MessageStream(transport).streams() as (reading, writing):
-        await server.run(reading, writing, server.create_initialization_options())
+    await serve(server, StdioDispatcher(transport))
 
 
 async def serve_http(server: Server[Any]) -> None:

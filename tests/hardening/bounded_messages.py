@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from mcp.types import JSONRPCMessage
 
 from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.json_path import InvalidArguments
@@ -21,8 +20,8 @@ from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.tool_answer import build_answer as shape
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.scheduling import worker_threads
+from saasus_mcp.server.stdio.dispatcher import StdioDispatcher
 from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES
-from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from tests.support.attack_corpus import AttackContext, attack
@@ -250,14 +249,21 @@ async def many_right_items(ground: AttackContext) -> str:
     return "other calls are answered while they are checked"
 
 
-async def read_stdin(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str, Any]]]:
-    """Return the messages that the SDK gets of a client's input on stdio, and the answers that the client gets."""
+async def _ignore(_: object, __: str, ___: object) -> None:
+    """Handle a notification."""
+
+
+async def read_stdin(*sent: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the methods of the messages that the SDK gets of a client's input on stdio, and the errors that the client gets."""
     (reading, theirs), (mine, writing) = os.pipe(), os.pipe()
-    given = list[JSONRPCMessage]()
+    given = list[str]()
+
+    async def note(_: object, method: str, __: object) -> dict[str, Any]:
+        given.append(method)
+        return {}
 
     async def listen() -> None:
-        async with MessageStream(PipeTransport(reading, writing)).streams() as (incoming, outgoing), incoming, outgoing:
-            given.extend([each.message async for each in incoming if not isinstance(each, Exception)])
+        await StdioDispatcher(PipeTransport(reading, writing)).run(note, _ignore)
         os.close(writing)
 
     def send() -> None:
@@ -270,7 +276,7 @@ async def read_stdin(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str,
             tasks.start_soon(partial(anyio.to_thread.run_sync, send))
             read = await anyio.to_thread.run_sync(answers.read)
     os.close(reading)
-    return given, [json.loads(line) for line in read.splitlines()]
+    return given, [each for each in map(json.loads, read.splitlines()) if "error" in each]
 
 
 @attack(AREA, "4 MB of empty lists on standard input")
@@ -279,7 +285,7 @@ async def empty_lists_on_stdio(_: AttackContext) -> str:
     large = f'{{"method":"tools/call","params":{params},"jsonrpc":"2.0","id":"r-7"}}'.encode()
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
     given, answered = await read_stdin(large, small)
-    assert [each.model_dump(exclude_unset=True) for each in given] == [json.loads(small)]
+    assert given == ["ping"]
     assert [(each["id"], each["error"]["code"]) for each in answered] == [("r-7", -32600)]
     return "answered with an error under its id; the next message is served"
 
@@ -289,7 +295,7 @@ async def endless_line(_: AttackContext) -> str:
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
     longest = MAX_LINE_BYTES
     given, answered = await read_stdin(b'{"jsonrpc":"2.0","id":7,"method":"' + b"x" * (longest + 200_000), small)
-    assert [each.model_dump(exclude_unset=True) for each in given] == [json.loads(small)]
+    assert given == ["ping"]
     assert [each["id"] for each in answered] == [7]
     assert "16 MiB" in answered[0]["error"]["message"]
     return "its beginning and its end are kept, and an error tells the limit"

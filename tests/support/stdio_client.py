@@ -13,8 +13,9 @@ import anyio
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.server.mcp_server import build_server
-from saasus_mcp.server.stdio.message_stream import MessageStream
+from saasus_mcp.server.stdio.dispatcher import StdioDispatcher
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
+from saasus_mcp.server.stdio.protocol_eras import serve
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
@@ -80,21 +81,16 @@ class Pipes:
 @asynccontextmanager
 async def served(
     catalogue: Catalogue, store: Store, make: MakeWire = PipeTransport, client: ApiClient | None = None
-) -> AsyncIterator[tuple[Pipes, StubApi, MessageStream]]:
+) -> AsyncIterator[tuple[Pipes, StubApi, StdioDispatcher]]:
     (theirs, mine), (read, write) = os.pipe(), os.pipe()
     api = StubApi(catalogue)
     server = build_server(build_pipeline(api, store, client=client), lambda _: PRINCIPAL, "en")
-    conversation = MessageStream(make(theirs, write))
-
-    async def serve() -> None:
-        async with conversation.streams() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
-
+    dispatcher = StdioDispatcher(make(theirs, write))
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(serve)
-                yield Pipes(mine, read), api, conversation
+                tasks.start_soon(serve, server, dispatcher)
+                yield Pipes(mine, read), api, dispatcher
                 os.close(mine)
     finally:
         for each in (theirs, read, write):

@@ -125,11 +125,12 @@ async def _serve(
     """Serve one client. Return the exit status."""
     from saasus_mcp.cli import notice_delivery  # noqa: PLC0415 - after the early responses to the client
     from saasus_mcp.server.scheduling.interpreter import tuned_for_serving  # noqa: PLC0415 - as above
-    from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - the SDK is the slowest import
-    from saasus_mcp.server.stdio.message_stream import MessageStream  # noqa: PLC0415 - as above
+    from saasus_mcp.server.stdio.dispatcher import StdioDispatcher  # noqa: PLC0415 - the SDK is the slowest import
+    from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - as above
+    from saasus_mcp.server.stdio.protocol_eras import serve  # noqa: PLC0415 - as above
 
     server_log.configure_logging(RepeatFilter(), log_format=settings.log_format, level=settings.log_level)
-    stream = MessageStream(transport or _thread_transport())
+    dispatcher = StdioDispatcher(transport or _thread_transport())
     console = partial(notice_delivery.local_console, settings)
     async with (
         composition.open_pipeline(settings, console) as pipeline,
@@ -141,11 +142,8 @@ async def _serve(
         gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
         gc.enable()
         with tuned_for_serving():
-            async with (
-                stop_signals.stop_on_signal(stream.end, parent) as stopped,
-                stream.streams() as (reading, writing),
-            ):
-                await server.run(reading, writing, server.create_initialization_options())
+            async with stop_signals.stop_on_signal(dispatcher.end, parent) as stopped:
+                await serve(server, dispatcher)
     return stopped.exit_status
 
 

@@ -61,7 +61,7 @@ def envelope_of(value: Any) -> Envelope:
         return EMPTY_ENVELOPE
     is_call = "method" in value
     return Envelope(
-        id=_usable(value.get("id")),
+        id=usable_id(value.get("id")),
         has_id="id" in value,
         is_call=is_call,
         is_response=not is_call and ("result" in value or "error" in value),
@@ -77,7 +77,7 @@ def scan_envelopes(line: Line) -> list[Envelope]:
         return found
     last = TRAILING_ID.search(tail[-MAX_TRAILING_LENGTH:])
     if len(found) == 1 and not found[0].has_id:
-        return [replace(found[0], id=_usable(_scalar(last[1])) if last else None, has_id=True)]
+        return [replace(found[0], id=usable_id(_scalar(last[1])) if last else None, has_id=True)]
     return found if len(found) == 1 else [*found, UNSCANNED_ENVELOPE]
 
 
@@ -140,7 +140,7 @@ def _read(members: Members) -> Envelope:
     token = members.get(b"id")
     is_call = b"method" in members
     return Envelope(
-        id=_usable(_scalar(token)) if token is not None else None,
+        id=usable_id(_scalar(token)) if token is not None else None,
         has_id=b"id" in members,
         is_call=is_call,
         is_response=not is_call and (b"result" in members or b"error" in members),
@@ -157,7 +157,7 @@ def _scalar(token: bytes) -> Any:
         return None
 
 
-def _usable(value: Any) -> MessageId | None:
+def usable_id(value: Any) -> MessageId | None:
     """Return the value as an id that an answer can repeat. A whole number such as 1.0 becomes an integer."""
     if isinstance(value, str) or type(value) is int:
         return value

@@ -14,7 +14,7 @@ from typing import Any
 
 from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.json_members import MAX_SHOWN_NAME, RepeatedMember, unique_members
-from saasus_mcp.server.stdio.jsonrpc_envelope import EMPTY_ENVELOPE, Envelope, envelope_of, scan_envelopes
+from saasus_mcp.server.stdio.jsonrpc_envelope import EMPTY_ENVELOPE, Envelope, envelope_of, scan_envelopes, usable_id
 from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES, Line, OversizedLine
 
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
@@ -188,24 +188,22 @@ def _answerable(faults: Iterable[InvalidMessage]) -> list[Message | InvalidMessa
 
 def check_message(value: Any) -> Message | InvalidMessage:
     """Return the message, with an id of the type that the SDK accepts, or its fault."""
-    envelope = envelope_of(value)
-    if not isinstance(value, dict):
-        return InvalidMessage(
-            envelope, INVALID_REQUEST, "The message is not a JSON object. Send one JSON-RPC message per line."
-        )
-    fault = _find_fault(value, envelope)
+    fault = _find_fault(value)
     if fault is not None:
-        return InvalidMessage(envelope, *fault)
-    return {**value, "id": envelope.id} if isinstance(value.get("id"), float) else value
+        return InvalidMessage(envelope_of(value), *fault)
+    message: Message = value
+    return {**message, "id": int(message["id"])} if isinstance(message.get("id"), float) else message
 
 
-def _find_fault(value: Message, envelope: Envelope) -> tuple[int, str] | None:
+def _find_fault(value: Any) -> tuple[int, str] | None:
     """Return the code and the reason of a fault in a message's own members."""
+    if not isinstance(value, dict):
+        return INVALID_REQUEST, "The message is not a JSON object. Send one JSON-RPC message per line."
     if value.get("jsonrpc") != "2.0":
         return INVALID_REQUEST, 'The member `jsonrpc` must be "2.0".'
-    if envelope.has_id and not isinstance(envelope.id, str | int):
+    if "id" in value and not isinstance(usable_id(value["id"]), str | int):
         return INVALID_REQUEST, WRONG_ID
-    return _response(value, envelope) if envelope.is_response else _call(value)
+    return _response(value) if "method" not in value and ("result" in value or "error" in value) else _call(value)
 
 
 def _call(value: Message) -> tuple[int, str] | None:
@@ -218,9 +216,9 @@ def _call(value: Message) -> tuple[int, str] | None:
     return None
 
 
-def _response(value: Message, envelope: Envelope) -> tuple[int, str] | None:
+def _response(value: Message) -> tuple[int, str] | None:
     error = value.get("error")
-    if not envelope.has_id:
+    if "id" not in value:
         return INVALID_REQUEST, "A response must have the `id` of the request that it answers."
     if "result" in value and "error" in value:
         return INVALID_REQUEST, "A response has either `result` or `error`. Leave one of them out."

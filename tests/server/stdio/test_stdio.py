@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server.mcp_server import build_server
-from saasus_mcp.server.stdio import message_stream
+from saasus_mcp.server.stdio import dispatcher
+from saasus_mcp.server.stdio.dispatcher import StdioDispatcher
 from saasus_mcp.server.stdio.log_throttle import FIRST_LINES, RepeatFilter
-from saasus_mcp.server.stdio.message_stream import MessageStream
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
+from saasus_mcp.server.stdio.protocol_eras import serve
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
@@ -103,7 +104,7 @@ BILLING = {
 async def test_standard_error_is_bounded_and_repeats_nothing(
     catalogue: Catalogue, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, message_stream.__name__):
+    with caplog.at_level(logging.WARNING, dispatcher.__name__):
         async with served(catalogue, store) as (client, _, _):
             await client.send(
                 b"sesame\n" * 2_000 + b'[]\n{"jsonrpc":"2.0","id":9,"result":{}}\n' + line(request(1, "ping"))
@@ -145,8 +146,7 @@ class CrowdedTransport:
 async def test_lines_that_are_refused_keep_nobody_from_an_answer(catalogue: Catalogue, store: Store) -> None:
     wire = CrowdedTransport(*initialize().splitlines(), line(request(1, "ping")), *[b"noise"] * 2_000)
     server = build_server(build_pipeline(StubApi(catalogue), store), lambda _: PRINCIPAL, "en")
-    async with MessageStream(wire).streams() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+    await serve(server, StdioDispatcher(wire))
     assert wire.answered[1] < 100
 
 
@@ -182,8 +182,7 @@ async def test_answers_that_are_ready_together_are_written_together(catalogue: C
     pings = [line(request(number, "ping")) for number in range(1, 33)]
     wire = BusyTransport(*initialize().splitlines(), *pings)
     server = build_server(build_pipeline(StubApi(catalogue), store), lambda _: PRINCIPAL, "en")
-    async with MessageStream(wire).streams() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+    await serve(server, StdioDispatcher(wire))
     answers = [json.loads(each)["id"] for each in b"".join(wire.written).splitlines()]
     assert answers[1:] == list(range(1, 33))
     assert len(wire.written) <= 8

@@ -1,0 +1,290 @@
+"""MCP on stdio: lines of a transport as messages for the SDK's server, and its messages as lines.
+
+No message is dropped silently. An invalid request gets an error under its id. An unreadable response of the client ends the wait
+for it. Everything else is reported on standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest, run_notify_intercept
+from mcp.shared.exceptions import MCPError
+from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params, handler_exception_to_error_data
+from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR, ErrorData, RequestId
+from pydantic_core import to_json
+
+from saasus_mcp.server.elicitation import INVALID_RESPONSE_CODE
+from saasus_mcp.server.stdio import jsonrpc_parser
+from saasus_mcp.server.stdio.client_message import ClientMessage
+from saasus_mcp.server.stdio.jsonrpc_parser import InvalidMessage, Message
+from saasus_mcp.server.stdio.line_splitter import Line
+from saasus_mcp.server.stdio.line_writer import LineWriter
+from saasus_mcp.server.stdio.log_throttle import RepeatFilter
+
+log = logging.getLogger(__name__)
+
+CANCELLED_METHOD = "notifications/cancelled"
+MESSAGES_A_TURN = 8
+"""Messages that are read before the event loop does something else: many lines must not delay the answers to others."""
+
+FINAL_ANSWER_SECONDS = 1.0
+"""Seconds to wait for answers at the end of input. Then the other requests are cancelled, and answered with an error."""
+
+CANCEL_SECONDS = 5.0
+"""Seconds in which the client must take the notification that a question to it was cancelled."""
+
+INTERNAL = ErrorData(code=INTERNAL_ERROR, message="Internal server error; see the server log.")
+CLOSED = ErrorData(code=CONNECTION_CLOSED, message="Connection closed")
+GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError)
+
+
+class LineTransport(Protocol):
+    """The transport that a dispatcher needs."""
+
+    discarded_id: str | None
+
+    async def read_lines(self) -> Sequence[Line]: ...
+
+    def end_input(self) -> None: ...
+
+    def write_now(self, data: bytes) -> bytes | memoryview: ...
+
+    async def write(self, data: bytes) -> None: ...
+
+
+class StdioDispatcher:
+    """The messages of one client (the SDK's `Dispatcher`). Options of requests to the client are ignored: this server uses none.
+
+    Attributes:
+        can_send_request: whether the protocol of the client has requests of the server.
+    """
+
+    def __init__(self, transport: LineTransport) -> None:
+        self.can_send_request = True
+        self._transport = transport
+        self._writer = LineWriter(transport.write_now, transport.write)
+        self._revision: str | None = None
+        self._messages: dict[ClientMessage, asyncio.Task[None]] = {}
+        self._requests: dict[str, ClientMessage] = {}
+        self._questions: dict[str, asyncio.Future[Message]] = {}
+        self._last_question = 0
+        self._repeat_filter = RepeatFilter()
+        self._is_ended = self._is_closed = False
+
+    async def run(
+        self,
+        on_request: OnRequest,
+        on_notify: OnNotify,
+        on_notify_intercept: OnNotifyIntercept | None = None,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve the client until it ends its input. Each message is handled in a task, `initialize` before the next one is read."""
+        async with anyio.create_task_group() as writing:
+            await writing.start(self._writer.write_waiting)
+            task_status.started()
+            try:
+                await self._read(on_request, on_notify, on_notify_intercept)
+                if self._messages:
+                    await asyncio.wait(self._messages.values(), timeout=FINAL_ANSWER_SECONDS)
+            finally:
+                self._transport.end_input()
+                with anyio.CancelScope(shield=True):
+                    await self._cancel_all()
+                self._writer.close()
+
+    def end(self) -> None:
+        """End the input, as the client does: calls are cancelled, and pending writes finish first."""
+        self._is_ended = True
+        self._transport.end_input()
+        self._writer.limit_time()
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Ask the client, and return its result.
+
+        Raises:
+            MCPError: the client answered with an error, or has gone.
+        """
+        if self._is_closed:
+            raise MCPError.from_error_data(CLOSED)
+        self._last_question += 1
+        number = self._last_question
+        answer = self._questions[str(number)] = asyncio.get_running_loop().create_future()
+        try:
+            members = {"id": number, "method": method, **({"params": params} if params else {})}
+            await self._writer.write(_line(members))
+            told = await answer
+        except asyncio.CancelledError:
+            with anyio.move_on_after(CANCEL_SECONDS, shield=True):
+                await self.notify(CANCELLED_METHOD, {"requestId": number, "reason": "caller cancelled"})
+            raise
+        except GONE:
+            raise MCPError.from_error_data(CLOSED) from None
+        finally:
+            del self._questions[str(number)]
+        if "error" in told:
+            raise MCPError(told["error"]["code"], told["error"]["message"], told["error"].get("data"))
+        result: dict[str, Any] = told["result"]
+        return result
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+        """Send a notification, unless the client has gone."""
+        if not self._is_closed:
+            with suppress(*GONE):
+                await self._writer.write(_line({"method": method, **({} if params is None else {"params": params})}))
+
+    # -- from the client -----------------------------------------------------------------------------------------------
+
+    async def _read(
+        self, on_request: OnRequest, on_notify: OnNotify, on_notify_intercept: OnNotifyIntercept | None
+    ) -> None:
+        count = 0
+        while lines := await self._transport.read_lines():
+            for frame in chain.from_iterable(jsonrpc_parser.parse_line(line, self._revision) for line in lines):
+                count += 1
+                if count % MESSAGES_A_TURN == 0:
+                    await asyncio.sleep(0)
+                if self._is_ended:
+                    return
+                if isinstance(frame, InvalidMessage):
+                    await self._reject(frame)
+                elif "method" not in frame:
+                    self._take_response(frame)
+                elif "id" not in frame:
+                    self._take_notification(frame, on_notify, on_notify_intercept)
+                else:
+                    request = ClientMessage(self, frame["method"], frame.get("params"), frame["id"])
+                    self._requests[str(request.request_id)] = request
+                    handled = self._start(request, self._answer(request, on_request))
+                    if request.method == "initialize":
+                        self._revision = _revision(request.params)
+                        await asyncio.wait([handled])
+
+    def _take_notification(
+        self, frame: Message, on_notify: OnNotify, on_notify_intercept: OnNotifyIntercept | None
+    ) -> None:
+        message = ClientMessage(self, frame["method"], frame.get("params"))
+        if message.method == CANCELLED_METHOD:
+            cancelled = cancelled_request_id_from_params(message.params)
+            if cancelled is not None and str(cancelled) in self._requests:
+                self._requests[str(cancelled)].cancel()
+        if not run_notify_intercept(on_notify_intercept, message.method, message.params):
+            self._start(message, self._handle(message, on_notify))
+
+    def _take_response(self, frame: Message) -> None:
+        waiting = self._questions.get(str(frame["id"]))
+        if waiting is None or waiting.done():
+            self._report("A response does not match a pending request.")
+        else:
+            waiting.set_result(frame)
+
+    async def _reject(self, invalid: InvalidMessage) -> None:
+        """Answer or report an invalid message. An unreadable response becomes the error that ends the wait for it."""
+        envelope = invalid.envelope
+        waiting = None if envelope.is_call or envelope.id is None else self._questions.get(str(envelope.id))
+        if waiting is not None and not waiting.done():
+            waiting.set_result({"error": {"code": INVALID_RESPONSE_CODE, "message": invalid.message}})
+            return
+        if envelope.id is None or envelope.is_response:
+            self._report(invalid.reason)
+        if envelope.has_id and not envelope.is_response:
+            error = {"code": invalid.code, "message": invalid.message}
+            # with escapes, an id with a lone surrogate can be repeated
+            answer = json.dumps({"jsonrpc": "2.0", "id": envelope.id, "error": error}, separators=(",", ":"))
+            await self._writer.write(answer.encode("ascii") + b"\n")
+
+    def _report(self, why: str) -> None:
+        """Write one line to standard error that repeats nothing of the message."""
+        count = self._repeat_filter.count(why.partition(":")[0])
+        if count is not None:
+            log.warning("A message on standard input was rejected (%d for this reason so far). %s", count, why)
+
+    # -- messages in progress ------------------------------------------------------------------------------------------
+
+    def _start(self, message: ClientMessage, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Work on a message in a task. The loop's own tasks take fewer function calls than those of a task group."""
+        task = self._messages[message] = asyncio.get_running_loop().create_task(work)
+        return task
+
+    async def _answer(self, request: ClientMessage, on_request: OnRequest) -> None:
+        line, number = b"", request.request_id
+        is_discarded = number == self._transport.discarded_id
+        try:
+            with request.scope:
+                try:
+                    line = _result_line(number, await on_request(request, request.method, request.params))
+                except Exception as error:  # noqa: BLE001 - each request is answered
+                    line = _error_line(number, _to_error_data(error, request.method))
+                finally:
+                    request.is_handled = True
+                    if self._requests.get(str(number)) is request:  # not another with the same id
+                        del self._requests[str(number)]
+                if not request.is_cancelled and not is_discarded:
+                    await self._writer.write(line)
+            if not line and not request.is_cancelled and not is_discarded:  # the server ends
+                with anyio.move_on_after(FINAL_ANSWER_SECONDS):
+                    await self._writer.write(_error_line(number, CLOSED))
+        except GONE:
+            pass
+        finally:
+            del self._messages[request]
+
+    async def _handle(self, notification: ClientMessage, on_notify: OnNotify) -> None:
+        try:
+            with notification.scope:
+                await on_notify(notification, notification.method, notification.params)
+        finally:
+            del self._messages[notification]
+
+    async def _cancel_all(self) -> None:
+        """Cancel the messages in progress, and wait for the end of what cannot be cancelled."""
+        self._is_closed = True
+        for waiting in self._questions.values():
+            if not waiting.done():
+                waiting.set_result({"error": CLOSED.model_dump()})
+        for message in self._messages:
+            message.scope.cancel()
+        if self._messages:
+            await asyncio.wait(self._messages.values())
+
+
+def _result_line(number: RequestId | None, result: Mapping[str, Any]) -> bytes:
+    """Return the answer to a request, or an error in its place if it cannot be encoded."""
+    try:
+        return _line({"id": number, "result": result})
+    except ValueError as error:
+        log.error("A result cannot be encoded as JSON (%s)", type(error).__name__)  # noqa: TRY400 - the text may repeat it
+        return _error_line(number, INTERNAL)
+
+
+def _error_line(number: RequestId | None, error: ErrorData) -> bytes:
+    return _line({"id": number, "error": error.model_dump(mode="json", exclude_unset=True)})
+
+
+def _line(members: Mapping[str, Any]) -> bytes:
+    return to_json({"jsonrpc": "2.0", **members}, inf_nan_mode="null") + b"\n"
+
+
+def _to_error_data(error: Exception, method: str) -> ErrorData:
+    """Return what the client learns of an exception: nothing of the text of an unexpected one."""
+    known = handler_exception_to_error_data(error)
+    if known is None:
+        log.error("%s failed with an internal error", method, exc_info=error)
+    return known or INTERNAL
+
+
+def _revision(params: Mapping[str, Any] | None) -> str | None:
+    """Return the revision of MCP that the params of `initialize` ask for."""
+    asked = (params or {}).get("protocolVersion")
+    return asked if isinstance(asked, str) else None
