@@ -207,13 +207,13 @@ async def open_pipeline(
     Raises:
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
-    from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER  # noqa: PLC0415 - as above
+    from saasus_mcp.server.pipeline.call_observer import CallObserver  # noqa: PLC0415 - as above
 
     catalogue = catalog.load_catalogue()
     policy = resolve_policy(settings, catalogue)
     with accept_policy_reloads(settings, policy), state.open_state(settings) as stores:
         pipeline = _pipeline(
-            settings, catalogue, policy, stores, observer=NULL_OBSERVER, console=console, sandbox=sandbox
+            settings, catalogue, policy, stores, observer=CallObserver(), console=console, sandbox=sandbox
         )
         async with pipeline as opened:
             yield opened

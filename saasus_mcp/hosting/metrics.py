@@ -17,6 +17,7 @@ from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import Level
 from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call_observer import CallObserver
 
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 NO_OPERATION = "none"
@@ -159,8 +160,8 @@ def _by_profile(name: str, help: str, values: Iterable[tuple[str, int]]) -> Metr
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsObserver:
-    """Counts the calls of one profile (a CallObserver)."""
+class MetricsObserver(CallObserver):
+    """Counts the calls of one profile."""
 
     metrics: Metrics
     profile: str
@@ -179,7 +180,7 @@ class MetricsObserver:
     def call_started(self, operation: Operation) -> None:
         self.metrics.in_flight.increment()
 
-    def call_ended(self, operation: Operation, given: ToolAnswer, seconds: float) -> None:
+    def call_ended(self, operation: Operation, answer: ToolAnswer, seconds: float) -> None:
         self.metrics.in_flight.decrement()
-        outcome = "ok" if given.ok else "unknown" if given.applied == "unknown" else "failed"
+        outcome = "ok" if answer.ok else "unknown" if answer.applied == "unknown" else "failed"
         self.metrics.count_call(self.profile, operation.level, outcome, seconds)

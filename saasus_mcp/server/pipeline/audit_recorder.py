@@ -78,7 +78,7 @@ class AuditRecorder:
 
     async def commit_call(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
         """Commit a call. Return an answer if it must not be sent."""
-        record = call_record(call, authorized, self.context.destination, self.context.policy)
+        record = _call_record(call, authorized, self.context)
         try:
             await self.commit(call.id, record, authorized.proof, self._commitment(call, authorized))
         except (AlreadyUsed, GrantExpired, WritesFrozen, BudgetExceeded) as error:
@@ -128,7 +128,7 @@ class AuditRecorder:
         await self._write_end(call, answer, seconds)
 
     async def _write_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
-        record, outcome = outcome_record(answer, seconds), None
+        record, outcome = _outcome_record(answer, seconds), None
         if not call.operation.reads:
             step = job_grants.step_outcome(call.job_step, answer)
             outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
@@ -161,12 +161,12 @@ class AuditRecorder:
     ) -> None:
         """Record that a prepared call was not sent, with who consented to it or the code of the approval that it waits for."""
         self.context.observer.call_refused(call.operation.key, reason)
-        record = call_record(call, authorized, self.context.destination, self.context.policy)
+        record = _call_record(call, authorized, self.context)
         await self.write_refusal(call.id, record, reason, awaited)
 
     async def record_rejected_call(self, call: Call, error: SaasusMcpError) -> None:
         """Record a call that was not prepared, because it has no such tool or its arguments do not fit."""
-        record = rejected_call_record(call, self.context.destination, error)
+        record = _rejected_call_record(call, self.context.destination, error)
         self.context.observer.call_refused("", record["refused"])
         await self.write_refusal(secrets.token_hex(16), record, record["refused"])
 
@@ -206,14 +206,14 @@ def _uncommitted_answer(error: StoreError, proof: Proof | None) -> ToolAnswer:
     return failed_answer(perhaps_used, message("server.consent_perhaps_used_hint"), why="store")
 
 
-def call_record(call: PreparedCall, authorized: Authorized, destination: Destination, policy: Policy) -> dict[str, Any]:
+def _call_record(call: PreparedCall, authorized: Authorized, context: PipelineContext) -> dict[str, Any]:
     """Return the record of a call before it is sent: who, what, where, by which rule and with whose consent."""
     record: dict[str, Any] = {
         "operation": call.operation.key,
-        **_caller(call.principal, destination),
+        **_caller(call.principal, context.destination),
         "groups": sorted(call.principal.groups),
         "arguments": call.redacted_arguments(),
-        **authorization_record(authorized.decision, authorized.proof, policy),
+        **_authorization(authorized.decision, authorized.proof, context.policy),
     }
     if call.reason:
         record["stated_reason"] = call.reason
@@ -231,19 +231,15 @@ def call_record(call: PreparedCall, authorized: Authorized, destination: Destina
 
 
 def job_record(
-    name: str, principal: Principal, destination: Destination, authorization: dict[str, Any], **details: Any
+    name: str, principal: Principal, context: PipelineContext, decision: Decision, proof: Proof | None, **details: Any
 ) -> dict[str, Any]:
-    """Return the record of a job before it starts.
-
-    Args:
-        authorization: see `authorization_record`.
-        details: the arguments, the plan and the steps.
-    """
+    """Return the record of a job before it starts. `details` are the arguments, the plan and the steps."""
     groups = {"groups": sorted(principal.groups)} if principal.groups else {}
-    return {"operation": name, **_caller(principal, destination), **groups, **details, **authorization}
+    authorization = _authorization(decision, proof, context.policy)
+    return {"operation": name, **_caller(principal, context.destination), **groups, **details, **authorization}
 
 
-def authorization_record(decision: Decision, proof: Proof | None, policy: Policy) -> dict[str, Any]:
+def _authorization(decision: Decision, proof: Proof | None, policy: Policy) -> dict[str, Any]:
     """Return the members that say why a call or job may happen, and with whose consent."""
     record = {"decision": decision.outcome, "rule": decision.rule, "reason": str(decision.reason)}
     if proof is not None:
@@ -254,7 +250,7 @@ def authorization_record(decision: Decision, proof: Proof | None, policy: Policy
     return record
 
 
-def rejected_call_record(call: Call, destination: Destination, error: SaasusMcpError) -> dict[str, Any]:
+def _rejected_call_record(call: Call, destination: Destination, error: SaasusMcpError) -> dict[str, Any]:
     """Return the record of a call that was not prepared. It contains no argument, because none was checked for secrets."""
     record: dict[str, Any] = {
         "tool": visible_text(call.name[:MAX_AUDITED_NAME]),
@@ -266,7 +262,7 @@ def rejected_call_record(call: Call, destination: Destination, error: SaasusMcpE
     return record
 
 
-def outcome_record(answer: ToolAnswer, seconds: float) -> dict[str, Any]:
+def _outcome_record(answer: ToolAnswer, seconds: float) -> dict[str, Any]:
     """Return the record of a finished call."""
     return {
         "ok": answer.ok,

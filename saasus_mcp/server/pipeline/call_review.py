@@ -12,7 +12,7 @@ from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, Rea
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.namesakes import NamesakeFinder, Namesakes
 from saasus_mcp.server.pipeline import verification
@@ -67,10 +67,9 @@ async def review_call(
         if prepared.undo_ref is not None:
             await verification.require_unchanged(pipeline.catalogue, prepared.undo_ref.entry, read)
         await preconditions.check_target_requirements(prepared, inspection, read, pipeline.clock())
-    operation, arguments = prepared.operation, prepared.arguments
-    asked = QuestionInput(operation, arguments, pipeline.destination, call.principal.id, inspection, pipeline.clock())
+    asked = prepared.question_input(pipeline.destination, inspection, pipeline.clock())
     question, found = await build_question(asked, read), await namesakes.find(asked, read)
-    return CallReview(operation, arguments, decision, inspection, question, tuple(found))
+    return CallReview(prepared.operation, prepared.arguments, decision, inspection, question, tuple(found))
 
 
 def _without_unknown(read: ApiReader, unknown: Collection[Any]) -> ApiReader:

@@ -18,7 +18,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS
-from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER, CallObserver
+from saasus_mcp.server.pipeline.call_observer import CallObserver
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
@@ -60,7 +60,7 @@ class PipelineContext:
     clock: Callable[[], float] = time.time
     references: SecretReferences = no_references
     budget: int = ANSWER_BUDGET
-    observer: CallObserver = NULL_OBSERVER
+    observer: CallObserver = field(default_factory=CallObserver)
     store_executor: StoreExecutor = run_inline
     console_url: Callable[[], str] = str
     call_queue: FairQueue = field(default_factory=FairQueue)

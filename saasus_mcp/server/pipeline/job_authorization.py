@@ -20,7 +20,7 @@ from saasus_mcp.server.pipeline.approval_gate import (
     ConsentRequest,
     QuestionDraft,
 )
-from saasus_mcp.server.pipeline.audit_recorder import authorization_record, job_record
+from saasus_mcp.server.pipeline.audit_recorder import job_record
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, ask_in_rounds
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import Authorized
@@ -187,8 +187,7 @@ def _record(pipeline: Pipeline, job: JobProposal, proof: Proof | None = None) ->
     }
     if job.question.reason:
         details["requester_reason"] = job.question.reason
-    authorization = authorization_record(job.decision, proof, pipeline.policy)
-    return job_record(job.name, job.principal, pipeline.destination, authorization, **details)
+    return job_record(job.name, job.principal, pipeline, job.decision, proof, **details)
 
 
 def _shorten(name: str, value: Any) -> Any:

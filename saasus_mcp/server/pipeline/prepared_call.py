@@ -13,6 +13,7 @@ from saasus_mcp.permissions.inspection.target import target_identity
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.policy.wrappers import require_not_narrowed
+from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_arguments
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import KnownSecrets
@@ -60,6 +61,22 @@ class PreparedCall(OperationCall):
     def is_visible(self) -> bool:
         """Whether the caller gets the full answer. Internal reads and the reads of a job have no such reader."""
         return not self.probe and (self.job_step is None or bool(self.job_step.step))
+
+    def question_input(
+        self, destination: Destination, inspection: CallInspection, now: float, *, typed: bool = False
+    ) -> QuestionInput:
+        """Return what the question about this call is made from."""
+        return QuestionInput(
+            self.operation,
+            self.arguments,
+            destination,
+            self.principal.id,
+            inspection,
+            now,
+            reason=self.reason,
+            typed=typed,
+            requester_name=self.principal.person.label,
+        )
 
     def binding(self, destination: Destination) -> Binding:
         """Return what a person's consent to this call is bound to."""
