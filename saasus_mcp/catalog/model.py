@@ -264,6 +264,12 @@ class Operation:
         return self.effects.level in READ_LEVELS
 
     @property
+    def leaves_undo_entry(self) -> bool:
+        """Return whether the undo log has an entry for a call."""
+        undo = self.effects.undo
+        return not self.reads and undo is not None and (undo.call is not None or self.effects.reversibility != "n/a")
+
+    @property
     def addressing(self) -> tuple[str, ...]:
         """Return the arguments outside of the body."""
         return (*self.path_parameters, *self.query_parameters)

@@ -7,9 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.normal_forms import normalize
 
@@ -67,7 +65,6 @@ MARKUP = {"<": "‹", ">": "›", "`": "'", "*": "＊", "\\": "＼", "~": "∼"}
 """Marks of Markdown and HTML within a line, each with a look-alike."""
 _MARKUP = str.maketrans(MARKUP)
 _ENTITY = re.compile(r"&(?=#?\w{1,31};)")
-_UNSUPPORTED = re.compile("[\0\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@/+-]{1,200}")
 
 
@@ -127,14 +124,6 @@ def display_width(text: str) -> int:
     from wcwidth import wcwidth  # noqa: PLC0415 - its tables are slow to load, and few processes need them
 
     return sum(max(0, wcwidth(each)) for each in text)
-
-
-def strip_nul(value: Any) -> Any:
-    """Replace NUL characters and lone surrogates in a JSON value, keys included.
-
-    A CEL expression ends a text at NUL and cannot represent a lone surrogate.
-    """
-    return map_scalars(value, lambda item: _UNSUPPORTED.sub(MARK, item) if isinstance(item, str) else item, keys=True)
 
 
 def plain_text(text: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from saasus_mcp.catalog.question_texts import FieldText
-from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.operation_call import OperationCall
 
 CONTEXT_LENGTH = 20
@@ -43,7 +42,7 @@ def compare_fields(call: OperationCall, before: Any) -> list[FieldChange] | None
     if recipe is None or not recipe.now or before is None:
         return None
     changes: list[FieldChange] = []
-    for name, present in call.evaluate_each(recipe.now, result=strip_nul(before)).items():
+    for name, present in call.evaluate_each(recipe.now, result=before).items():
         if name in call.arguments:
             changes += _between(name, present, call.arguments[name])
         elif recipe.omitted != "keeps" and present not in (None, "", [], {}):

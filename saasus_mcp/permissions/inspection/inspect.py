@@ -12,7 +12,6 @@ import anyio
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.catalog.model import ListSelector, Operation
 from saasus_mcp.common.json_path import value_at
-from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT, Impact, assess_impact
 from saasus_mcp.permissions.inspection.target import (
@@ -130,8 +129,7 @@ class CallInspector:
             return TargetSnapshot(target_name(call, self.saas_id, None))
         seen = ReadResult()
         if recipe.read is not None:
-            seen = await self.read(recipe.read, call.evaluate_each(recipe.args))
-            seen = pick_result(replace(seen, answer=strip_nul(seen.answer)), recipe.pick, call)
+            seen = pick_result(await self.read(recipe.read, call.evaluate_each(recipe.args)), recipe.pick, call)
         name = call.evaluate(recipe.name, target=seen.answer) if recipe.name else self.saas_id
         shown = target_name(call, self.saas_id, name)
         return TargetSnapshot(

@@ -59,18 +59,13 @@ def was_applied(call: OperationCall, status: int, result: Any, before: Any = Non
     return found if isinstance(found, bool) else None
 
 
-def find_inverse_calls(call: OperationCall, before: Any, result: Any) -> list[InverseCall]:
-    """Return the calls that undo a call, in order; empty if none exist, or their arguments are unknown.
+def find_inverse_calls(call: OperationCall, before: Any, result: Any) -> Iterator[InverseCall]:
+    """Yield the calls that undo a call, in order, each when it is asked for; none if none exist, or their arguments are unknown.
 
     Args:
         before: the state before the call.
         result: the answer of the call.
     """
-    return list(iterate_inverse_calls(call, before, result))
-
-
-def iterate_inverse_calls(call: OperationCall, before: Any, result: Any) -> Iterator[InverseCall]:
-    """Yield the calls that undo a call (see `find_inverse_calls`), for those who want the first of perhaps a thousand."""
     undo = call.operation.effects.undo
     if undo is not None and undo.call is not None:
         for recipe in (undo, *undo.also):
@@ -110,12 +105,6 @@ def can_undo(call: OperationCall, before: Any) -> bool:
         return undo is not None
     ways = (undo, *undo.also)
     return any(each.when and call.evaluate(each.when, before=before, result=None) is True for each in ways)
-
-
-def is_state_unchanged(call: OperationCall, left: str, before: Any, *, result: Any, now: Any) -> bool | None:
-    """Return whether the present state is the one that a call left, by the expression for it; None if it does not tell."""
-    found = call.evaluate(left, before=before, now=now, result=result)
-    return found if isinstance(found, bool) else None
 
 
 def removes_created_item(undo: UndoRecipe) -> bool:

@@ -20,7 +20,6 @@ from saasus_mcp.catalog.question_texts import (
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.difference import compare_fields, differing_values
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
@@ -123,9 +122,9 @@ class _Builder:
         self.shown = asked.redacted_arguments()
         self.can_undo = can_undo(asked, inspection.before)
         self.known = {
-            "args": strip_nul(dict(asked.arguments)),
+            "args": dict(asked.arguments),
             "target": inspection.snapshot.target,
-            "before": strip_nul(inspection.before),
+            "before": inspection.before,
             "impact": inspection.impact.counts,
         }
         self.headlines = [line for line in self.row.ask if self._holds(line)]

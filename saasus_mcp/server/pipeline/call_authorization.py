@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.inspection import preconditions
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspector
-from saasus_mcp.permissions.inspection.inverse_calls import iterate_inverse_calls
+from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, is_stricter, stricter_decision
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.change_description import read_names
 from saasus_mcp.permissions.question.name_resolver import MAX_NAMES
 from saasus_mcp.permissions.question.namesakes import warn_of_namesakes
@@ -74,7 +74,7 @@ class CallAuthorizer:
             CallRefused: the policy denies the call, a requirement is not met, or the consent is refused or not given yet.
         """
         result = await self._authorize(prepared, decision, read, call)
-        if not isinstance(result, Authorized) or not verification.leaves_entry(prepared.operation):
+        if not isinstance(result, Authorized) or not prepared.operation.leaves_undo_entry:
             return result
         return await self._name_items(prepared, result, read, call.known_names)
 
@@ -117,19 +117,12 @@ class CallAuthorizer:
             known: names that were read before, to which those that are read here are added.
         """
         inspection = authorized.inspection
-        asked = QuestionInput(
-            prepared.operation,
-            prepared.arguments,
-            self.context.destination,
-            prepared.principal.id,
-            inspection,
-            self.context.clock(),
-        )
+        asked = prepared.question_input(self.context.destination, inspection, self.context.clock())
         inverses = [
             replace(
                 asked, operation=self.context.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED
             )
-            for each in islice(iterate_inverse_calls(prepared, inspection.before, None), MAX_NAMES)
+            for each in islice(find_inverse_calls(prepared, inspection.before, None), MAX_NAMES)
         ]
         names: dict[str, str] = {}
         for each in (asked, *inverses):
@@ -200,16 +193,8 @@ class CallAuthorizer:
         """Inspect the target now, check the requirements that concern it, and build the question."""
         inspection, read = await inspector.inspect(), inspector.read
         await preconditions.check_target_requirements(prepared, inspection, read, self.context.clock())
-        asked = QuestionInput(
-            prepared.operation,
-            prepared.arguments,
-            self.context.destination,
-            prepared.principal.id,
-            inspection,
-            self.context.clock(),
-            reason=prepared.reason,
-            typed=decision.typed,
-            requester_name=prepared.principal.person.label,
+        asked = prepared.question_input(
+            self.context.destination, inspection, self.context.clock(), typed=decision.typed
         )
         question = await warn_of_namesakes(await build_question(asked, read), asked, read)
         return QuestionDraft(inspection, question)

@@ -116,7 +116,7 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     if operation is None:
         return None
     call, undo = OperationCall(operation, entry.arguments), operation.effects.undo
-    inverses = find_inverse_calls(call, entry.before, entry.result)
+    inverses = list(find_inverse_calls(call, entry.before, entry.result))
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]
     needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
     note = undo.note if undo else None
@@ -203,7 +203,7 @@ def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destinatio
     if entry.principal != undoer.principal.id and not undoer.is_approver:
         raise CallRefused.because(Reason.UNDO_OTHERS, "server.undo_other_principal", principal=entry.principal)
     operation = catalogue.find(entry.operation)
-    inverses = find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result)
+    inverses = list(find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result))
     if not inverses:
         raise CallRefused(Reason.UNDO_NONE, message("server.undo_impossible"))
     steps = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
@@ -13,7 +13,6 @@ from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspec
 from saasus_mcp.permissions.inspection.inverse_calls import (
     changed_fields,
     find_inverse_calls,
-    is_state_unchanged,
     removes_created_item,
     verification_read,
     was_applied,
@@ -77,7 +76,7 @@ async def _require_item_unchanged(
     catalogue: Catalogue, done: OperationCall, undo: UndoRecipe, entry: UndoEntry, read: ApiReader
 ) -> None:
     """Check the item that the first inverse call would change."""
-    first = next(iter(find_inverse_calls(done, entry.before, entry.result)), None)
+    first = next(find_inverse_calls(done, entry.before, entry.result), None)
     if first is None:
         raise _unreadable(message("server.undo_result_unknown"))
     inspector = CallInspector(OperationCall(catalogue.find(first.call), first.args), "", read)
@@ -88,7 +87,7 @@ async def _require_item_unchanged(
     if seen.read_error:
         raise _unreadable(ReadError(seen.read_error))
     if undo.left:
-        if is_state_unchanged(done, undo.left, entry.before, result=entry.result, now=seen.answer) is not True:
+        if done.evaluate(undo.left, before=entry.before, now=seen.answer, result=entry.result) is not True:
             raise _changed(message("server.undo_changed"))
         return
     fields = changed_fields(entry.result, seen.answer)
@@ -109,7 +108,7 @@ def undo_entry(
     call: PreparedCall, inspection: CallInspection, destination: Destination, now: float
 ) -> UndoEntry | None:
     """Return the entry of the undo log for a call, or None if the call leaves nothing behind."""
-    if not leaves_entry(call.operation):
+    if not call.operation.leaves_undo_entry:
         return None
     return UndoEntry(
         call=call.id,
@@ -121,12 +120,4 @@ def undo_entry(
         before=inspection.before,
         target="" if inspection.snapshot.read_error else inspection.snapshot.name,
         names=inspection.names,
-    )
-
-
-def leaves_entry(operation: Operation) -> bool:
-    """Return whether the undo log has an entry for a call."""
-    undo = operation.effects.undo
-    return (
-        not operation.reads and undo is not None and (undo.call is not None or operation.effects.reversibility != "n/a")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from saasus_mcp.permissions.inspection.target import (
 )
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.saasus.arguments import check_arguments
+from saasus_mcp.saasus.response_body import parse_body
 from tests.support.arguments import complete_arguments
 from tests.support.gate import expected_name, target_answers
 from tests.support.pipeline import invisible_characters
@@ -156,14 +158,11 @@ async def test_a_name_that_hides_something_is_shown_and_typed_without_it(catalog
 
 async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.DeleteTenant")
-    one, other = [
-        (
-            await read_target(
-                operation, {"tenant_id": "t"}, "saas", reading({"id": "t", "name": "Acme", "plan_id": plan})
-            )
-        ).encoded
-        for plan in ("p\x00one", "p\x00two")
+    answers = [
+        parse_body(json.dumps({"id": "t", "name": "Acme", "plan_id": plan}).encode()).value
+        for plan in ("p\0one", "p\0two")
     ]
+    one, other = [(await read_target(operation, {"tenant_id": "t"}, "saas", reading(each))).encoded for each in answers]
     assert one != other
     creating = catalogue.find("auth.CreateSaasUser")
     with contextlib.suppress(InvalidArguments):
