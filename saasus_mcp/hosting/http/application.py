@@ -24,6 +24,7 @@ from saasus_mcp.hosting.http.security_middleware import LOOPBACK_ORIGIN_PATTERN,
 from saasus_mcp.hosting.limits.answer_pacing import AnswerPacer, AnswerPacingMiddleware
 from saasus_mcp.hosting.limits.concurrency import LIVENESS_PATH, READINESS_PATH, ConcurrencyLimiter
 from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections_needed
+from saasus_mcp.hosting.limits.head_queue import HeadQueue
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.raw_headers import has_header
@@ -41,12 +42,13 @@ EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
 
 @dataclass(frozen=True, slots=True)
 class HostedApp:
-    """The app, the limiter that drains it before it stops, the tracker of its connections, and the pacer of its answers."""
+    """The app, the limiter that drains it before it stops, the tracker of its connections, the pacer of its answers, and the queue of its requests."""
 
     app: ASGIApp
     limiter: ConcurrencyLimiter
     connections: ConnectionTracker
     pacer: AnswerPacer
+    heads: HeadQueue | None
 
 
 def build_app(
@@ -134,9 +136,9 @@ def _with_middleware(
     pacer = AnswerPacer()
     limiter.on_drain = [pacer.stop]
     secured = SecurityMiddleware(limiter, allowed, metrics.count_response, secure=public_url.startswith("https:"))
-    return HostedApp(
-        AnswerPacingMiddleware(secured, pacer), limiter, ConnectionTracker(connections_needed(limits)), pacer
-    )
+    tracker = ConnectionTracker(connections_needed(limits))
+    heads = HeadQueue(limiter.recent, limits.total) if limits.multiple_principals else None
+    return HostedApp(AnswerPacingMiddleware(secured, pacer), limiter, tracker, pacer, heads)
 
 
 def _mcp_routes(endpoint: Callable[[TransportKind], ASGIApp]) -> list[Route]:

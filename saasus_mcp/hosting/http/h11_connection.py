@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -18,10 +19,15 @@ _ABSOLUTE_TARGET = re.compile(rb"(?i:https?)://(?P<authority>[^/?#]*)(?P<rest>(?
 
 
 class LimitedConnection(h11.Connection):
-    """A server's h11 connection that refuses a request before it costs much time to parse, and gives every target as a path."""
+    """A server's h11 connection that refuses a request before it costs much time to parse, and gives every target as a path.
 
-    def __init__(self) -> None:
+    Args:
+        may_parse: asked, with what was received, before each request; until it returns True, more data is needed.
+    """
+
+    def __init__(self, may_parse: Callable[[bytes], bool]) -> None:
         super().__init__(h11.SERVER, MAX_HEAD_BYTES)
+        self._may_parse = may_parse
 
     @property
     def is_paused(self) -> bool:
@@ -34,8 +40,11 @@ class LimitedConnection(h11.Connection):
         Raises:
             h11.RemoteProtocolError: the request is malformed, or above a limit.
         """
-        if self.their_state is h11.IDLE and _is_too_large(self.trailing_data[0]):
-            raise h11.RemoteProtocolError("the head of the request is too large")
+        if self.their_state is h11.IDLE and (received := self.trailing_data[0]):
+            if not self._may_parse(received):
+                return h11.NEED_DATA
+            if _is_too_large(received):
+                raise h11.RemoteProtocolError("the head of the request is too large")
         event = super().next_event()
         return _in_origin_form(event) if isinstance(event, h11.Request) else event
 

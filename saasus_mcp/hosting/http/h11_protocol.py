@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from saasus_mcp.hosting.http.h11_connection import MAX_HEAD_BYTES, LimitedConnection
 from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, ConnectionTracker
+from saasus_mcp.hosting.limits.head_queue import HeadQueue
 
 HEAD_SECONDS = 10.0
 """Time for the head of a request to arrive, on a new connection too."""
@@ -32,6 +33,7 @@ class TimeoutH11Protocol(H11Protocol):
 
     Args:
         tracker: counts this connection.
+        heads: decides when a request is parsed; None: as soon as it arrives.
     """
 
     conn: LimitedConnection
@@ -44,10 +46,14 @@ class TimeoutH11Protocol(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         tracker: ConnectionTracker,
+        heads: HeadQueue | None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = LimitedConnection()
+        self.conn = LimitedConnection(self._may_parse)
         self._tracker = tracker
+        self._heads = heads
+        self._waits = self._has_turn = False
+        self._unread = bytearray()
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
         self._on_lost: Callable[[], None] | None = None
@@ -63,17 +69,32 @@ class TimeoutH11Protocol(H11Protocol):
             piece = data[start : start + MAX_HEAD_BYTES]
             if self.transport.is_closing():
                 break
+            if self._waits:
+                self._unread += data[start:]
+                if len(self._unread) > PIPELINED_BYTES:
+                    self.flow.pause_reading()
+                break
             if self.conn.is_paused and len(self.conn.trailing_data[0]) + len(piece) > PIPELINED_BYTES:
                 self.cycle.keep_alive = False  # what is dropped here gets no answer
                 self.flow.pause_reading()
                 break
             super().data_received(piece)
-        if self._on_lost is not None:
-            self.cycle.body.clear()
-        if self.cycle is before and getattr(before, "response_complete", True):  # the first request has no predecessor
-            self._start_head_timer()
-        else:
-            self._note_new_request(before)
+        self._note_parsed(before)
+
+    def take_turn(self) -> None:
+        """Parse the request that has waited for its turn (a WaitingConnection)."""
+        if self._waits and not self.transport.is_closing():
+            before, rest = self.cycle, bytes(self._unread)
+            self._waits, self._has_turn = False, True
+            self._unread.clear()
+            self.flow.resume_reading()
+            self.handle_events()
+            self._note_parsed(before)
+            self.data_received(rest)
+
+    def shutdown(self) -> None:
+        self.take_turn()  # otherwise it would be closed as an idle one
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -129,6 +150,27 @@ class TimeoutH11Protocol(H11Protocol):
             yield
         finally:
             self._on_lost = None
+
+    def _may_parse(self, received: bytes) -> bool:
+        """Return whether the next request, of which this was received, is parsed now. Otherwise the connection waits for its turn."""
+        if self._has_turn or self._heads is None:
+            self._has_turn = False
+            return True
+        if not self._waits:
+            if self._heads.is_known(received):
+                return True
+            self._waits = True
+            self._heads.enter(self, self.client[0] if self.client else "")
+        return False
+
+    def _note_parsed(self, before: Any) -> None:
+        """Start the time limit of the next head, or mark the connection busy if a request was parsed since `before` was the last one."""
+        if self._on_lost is not None:
+            self.cycle.body.clear()
+        if self.cycle is before and getattr(before, "response_complete", True):  # the first request has no predecessor
+            self._start_head_timer()
+        else:
+            self._note_new_request(before)
 
     def _start_read_timer(self) -> None:
         """Abort the connection unless its client reads the answer in time."""

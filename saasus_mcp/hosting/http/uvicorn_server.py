@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -31,6 +31,8 @@ DRAIN_SECONDS = 30.0
 """How long a stop waits for running calls by default: as long as one attempt at the API may take."""
 TICK_SECONDS = 0.1
 KEEP_ALIVE_SECONDS = 30
+ACCEPTS_PER_TURN = 16
+"""Connections that are accepted in one turn of the event loop, several times as many as heads are parsed (`head_queue`)."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 RETIRE_SIGNAL, FORCE_SIGNAL = (getattr(signal, name, 0) for name in (RETIRE, FORCE))
 HANGUP_SIGNAL = getattr(signal, HANGUP, 0)
@@ -70,8 +72,8 @@ class DrainingServer(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         await checkpoint()  # a Ctrl+C while the program was loaded ends it here, and not in uvicorn, which would log it
-        with tuned_for_serving():
-            await super().serve(sockets)
+        with ExitStack() as stack, tuned_for_serving():
+            await super().serve([each for listener in sockets or () for each in _for_a_turn(listener, stack)])
 
     async def main_loop(self) -> None:
         if self._on_started is not None:  # not in `startup`: uvicorn does not shut down after a signal during it
@@ -159,6 +161,15 @@ class DrainingServer(uvicorn.Server):
         return (*STOP_SIGNALS, HANGUP_SIGNAL) if HANGUP_SIGNAL and in_terminal() else STOP_SIGNALS
 
 
+def _for_a_turn(listener: socket.socket, until: ExitStack) -> list[socket.socket]:
+    """Return a listener as often as it must be served to accept enough connections in a turn.
+
+    uvloop accepts one for each: a known caller would wait for a thousand turns behind a thousand connections. asyncio accepts all.
+    """
+    copies = 0 if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else ACCEPTS_PER_TURN - 1
+    return [listener, *(until.enter_context(listener.dup()) for _ in range(copies))]
+
+
 def create_server(
     hosted: HostedApp,
     drain_seconds: float = DRAIN_SECONDS,
@@ -177,7 +188,7 @@ def create_server(
     """
     config = uvicorn.Config(
         hosted.app,
-        http=partial(TimeoutH11Protocol, tracker=hosted.connections),  # type: ignore[arg-type]  # a factory works as well as a class
+        http=partial(TimeoutH11Protocol, tracker=hosted.connections, heads=hosted.heads),  # type: ignore[arg-type]  # a factory works as well as a class
         ws="none",
         lifespan="on",
         log_config=None,

@@ -207,7 +207,7 @@ class ConcurrencyLimiter:
         self._callers, self._console = RequestPool(limits), RequestPool(CONSOLE_LIMITS)
         self._turns = FairQueue(MAX_ACTIVE, MAX_ACTIVE_EACH if several else MAX_ACTIVE)
         self._checks = FairQueue(MAX_CHECKS, MAX_CHECKS_EACH if several else MAX_CHECKS)
-        self._recent = RecentTokens()
+        self.recent = RecentTokens()
         self._probes = 0
         self._open: set[RequestLifetime] = set()
         self._posts = InFlightCounter()
@@ -249,7 +249,7 @@ class ConcurrencyLimiter:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         pool = self._console if _is_for_people(scope["path"]) else self._callers
-        token = self._recent.read(scope)
+        token = self.recent.read(scope)
         lifetime = RequestLifetime(pool, self._turns, token.confirm, stream=scope["method"] == "GET")
         response, expected = _TrackedResponse(send), token.principal
         scope.get("state", {})[SHARE_KEY] = expected

@@ -17,8 +17,8 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-PROCESS_FILES = 64
-"""Files of the process itself: standard streams, listeners, event loop, signals, logs, certificates, and modules being imported."""
+PROCESS_FILES = 80
+"""Files of the process itself: standard streams, listeners and their copies, event loop, signals, logs, certificates, and modules being imported."""
 PROVIDER_CONNECTIONS = 16
 """Connections to the identity provider, to a collector of traces, and to the API for readiness."""
 API_CONNECTIONS = CONNECTIONS

@@ -29,6 +29,10 @@ class RecentTokens:
         headers = [value for name, value in scope.get("headers", ()) if name == b"authorization"]
         return PresentedToken(self, sha256(headers[0]).digest() if len(headers) == 1 else b"")
 
+    def principal_of(self, authorization: bytes) -> str:
+        """Return the principal of an Authorization header at its last check, or an empty string."""
+        return self._principals.get(sha256(authorization).digest(), "")
+
     def find_principal(self, digest: bytes) -> str:
         """Return the principal of a token at its last check, or an empty string."""
         return self._principals.get(digest, "")
