@@ -172,6 +172,7 @@ BY_KEY: dict[str, dict[str, Any]] = {
         ]
     },
     "integration.SaveEventBridgeSettings": {"aws_account_id": "123456789012", "aws_region": "ap-northeast-3"},
+    "communication.CreateVoteUser": {"user_id": uid("user", "warehouse-01")},
     "communication.DeleteVoteForFeedback": {"user_id": USER},
     "auth.SaveTenantUsersCounts": {"tenant_user_counts": [{"tenant_id": AOZORA, "count": 5}]},
     "pricing.CreateMeteringUnit": {

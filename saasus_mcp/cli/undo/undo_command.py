@@ -45,7 +45,6 @@ _EXPLAINED_REASONS = (
     "unseen",
     "undone",
     "alreadyused",
-    "declined",
     "undo_none",
     "undo_others",
     "undo_elsewhere",

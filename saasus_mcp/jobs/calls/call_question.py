@@ -15,7 +15,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_lookalikes
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
-from saasus_mcp.jobs.question_values import fixed_text, name_text, people_count, value_list
+from saasus_mcp.jobs.question_values import fixed_text, leading_name, name_text, people_count, value_list
 from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
@@ -71,12 +71,21 @@ class CallsQuestion:
 
     @property
     def headline(self) -> Text:
-        """The title of the only operation with the number of targets, or the number of calls and operations."""
+        """The title of the only operation with the number of targets, or the number of calls and operations, and their only target."""
+        title, numbers = self._groups[0][0].review.operation.title, {"count": len(self._listed)}
+        if self._only_target and is_whole_name(self._only_target):
+            if len(self._groups) == 1:
+                name = name_text(self._only_target)
+                return bilingual(
+                    message("jobs_calls.headline_one_target", title=title, target=name, count=self._count())
+                )
+            name = leading_name(self._only_target)
+            return bilingual(
+                message("jobs_calls.headline_target", target=name, operations=len(self._groups), **numbers)
+            )
         if len(self._groups) == 1:
-            title = self._groups[0][0].review.operation.title
             return bilingual(message("jobs_calls.headline_one", title=title, count=self._count()))
-        text = message("jobs_calls.headline_many", count=len(self._listed), operations=len(self._groups))
-        return bilingual(text)
+        return bilingual(message("jobs_calls.headline_many", operations=len(self._groups), **numbers))
 
     @property
     def typed(self) -> Text:
@@ -108,7 +117,8 @@ class CallsQuestion:
         known = [(each, each.review.inspection.impact.affected_users) for each in grave if first[_person(each)] is each]
         if any(count for _, count in known):
             items: list[Value] = [people_count(sum(count or 0 for _, count in known))]
-            items += [LabelledValue(self._target_text(each), people_count(count)) for each, count in known if count]
+            if not self._only_target:
+                items += [LabelledValue(self._target_text(each), people_count(count)) for each, count in known if count]
             yield Fact("people", _label("people"), value_list(items, MAX_ITEMS + 1), lead=True)
         unknown = sum(
             count is None and isinstance(each.review.operation.effects.affects_users, str) for each, count in known
@@ -142,6 +152,12 @@ class CallsQuestion:
             sources = {place: f"$from {step}.{name}" for place, (step, name) in each.step.from_steps.items()}
             shown = fill_placeholders(args, sources)
             yield Detail(f"{each.row} {each.step.step} {each.review.operation.tool}", compact_json(shown))
+
+    @property
+    def _only_target(self) -> str:
+        """The name of the target of all calls; empty if they have several, or one without a name."""
+        targets = {(each.target, _target_id(each)) for each in self._listed}
+        return next(iter(targets))[0] if len(targets) == 1 else ""
 
     def _count(self) -> Localized:
         """Return the number of tenants or users if each call is about another one, else of calls."""

@@ -91,7 +91,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     attributes = [ATTRIBUTE_PREFIX + name for name in users.attributes]
     headings = [*(one_of("jobs_users.column", name).text(work.language) for name in columns), *attributes]
     table = Table([*columns, *attributes], data.get("format", "csv"), headings)
-    ids: set[str] = set()
+    ids, people = set[str](), set[tuple[str, str]]()
 
     async def add(key: str, query: Mapping[str, Any], rows: Callable[[Mapping[str, Any]], list[list[Any]]]) -> None:
         def take(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +101,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
 
         async for page in work.read_pages(key, query, take):
             ids.update(page["ids"])  # a remembered page was not taken
+            people.update((email, sign_in_id) for email, sign_in_id, *_ in page["rows"])
             table.add_rows(page["rows"])
             await work.report_progress(table.row_count)
 
@@ -109,7 +110,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         await add("auth.SearchTenantUsers", query, users.member_rows)
     if data.get("without_tenant"):
         await add("auth.SearchSaasUsers", {}, lambda answer: users.account_rows(answer, ids.__contains__))
-    return JobResult({"rows": table.row_count, "users": len(ids)}, product=table.content())
+    return JobResult({"rows": table.row_count, "users": len(people)}, product=table.content())
 
 
 async def _read_filter(work: JobContext, data: Mapping[str, Any]) -> UserFilter:

@@ -141,6 +141,7 @@ def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Questio
     if counts["delete_tenant"]:
         yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.tenant_irreversible")))
     if counts["end_contract"]:
+        yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.contract_irreversible")))
         key = "jobs_offboarding.billing_ends_plan_dropped" if contract.next_plan_id else "jobs_offboarding.billing_ends"
         yield QuestionWarning("money", bilingual(message(key)))
     if counts["invitations"]:

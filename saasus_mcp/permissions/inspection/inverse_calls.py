@@ -99,11 +99,13 @@ def _supplied(call: OperationCall, recipe: UndoRecipe, known: Mapping[str, Any])
 
 
 def can_undo(call: OperationCall, before: Any) -> bool:
-    """Return whether a call could be undone after it: by its class, or because a conditional way applies."""
+    """Return whether a call could be undone after it: by its class, if a way has no condition, or because a condition holds."""
     undo = call.operation.effects.undo
-    if undo is None or undo.kind == "undoable":
-        return undo is not None
+    if undo is None:
+        return False
     ways = (undo, *undo.also)
+    if undo.kind == "undoable" and not all(each.when for each in ways):
+        return True
     return any(each.when and call.evaluate(each.when, before=before, result=None) is True for each in ways)
 
 

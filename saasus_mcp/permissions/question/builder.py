@@ -353,8 +353,8 @@ class _Builder:
         if effects.say is not None:
             yield QuestionWarning("consequence", effects.say)
         if effects.undo is not None and not self.can_undo:
-            lost = effects.undo.kind == "lost"
-            yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
+            recreatable = effects.undo.kind == "recreatable"
+            yield QuestionWarning("recreate" if recreatable else "irreversible", self._undo())
         yield from effect_warnings([effects])
 
     def _warned_metrics(self) -> set[str]:
@@ -365,7 +365,7 @@ class _Builder:
     def _undo(self) -> Text:
         """Return whether the call can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
-        if undo is None:
+        if undo is None or (undo.kind == "undoable" and not self.can_undo):
             return one_of("question.undo", "lost").both()
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note

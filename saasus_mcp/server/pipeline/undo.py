@@ -119,8 +119,9 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     inverses = list(find_inverse_calls(call, entry.before, entry.result))
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]
     needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
-    note = undo.note if undo else None
-    return UndoPreview(_extent(undo, inverses, left), needs_approval, _subject(call, entry), note)
+    extent = _extent(undo, inverses, left)
+    note = undo.note if undo and not (undo.kind == "undoable" and extent == "never") else None
+    return UndoPreview(extent, needs_approval, _subject(call, entry), note)
 
 
 def _extent(undo: UndoRecipe | None, inverses: Sequence[InverseCall], left: Sequence[InverseCall]) -> UndoExtent:

@@ -138,6 +138,18 @@ def test_an_undo_that_waits_for_an_approval_says_how_to_approve_it_and_has_the_s
     assert "You cannot approve it" not in terminal.output
 
 
+def test_a_wrong_name_is_reported_as_by_a_call() -> None:
+    user = '{"user_id": "da8d500a-6679-584e-9fa1-b202effcb4ae", "email": "akane@example.jp"}'
+    with Terminal("call", "--sandbox", "auth_update_saas_user_email", user) as terminal:
+        terminal.answer(("type", "akane.hoshino@example.jp"))
+        assert terminal.wait() == 0, terminal.output
+    identifier = json.loads(run_command("undo", "--json").out)[0]["call"]
+    with Terminal("undo", "--sandbox", identifier) as terminal:
+        terminal.answer(("type", "somebody"))
+        assert terminal.wait() == 4, terminal.output
+    assert "the name typed does not match" in terminal.output
+
+
 def lines(*args: str) -> list[str]:
     """Return the first line of each call or job in the list."""
     return [line for line in run_command("undo", *args).out.splitlines() if "UTC" in line]

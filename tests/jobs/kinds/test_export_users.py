@@ -205,6 +205,7 @@ async def test_display_names_stand_beside_ids_and_do_not_hinder_an_import(tmp_pa
         args = {"display_names": True, "login_contains": "KAZAMA"}
         told = await on.call_json("job_export_users", args)
         [row] = read(told["csv"])
+        assert told["counts"] == {"rows": 1, "users": 1}, "not those who were only read"
         assert (row["env_name"], row["role_display_name"]) == ("本番環境", "閲覧者")
         done = await on.call_json("job_import_users", {"csv": told["csv"]})
         assert done["status"] == "done"

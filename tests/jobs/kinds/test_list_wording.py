@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.common.language import LANGUAGES
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
@@ -57,3 +58,28 @@ async def test_a_role_is_granted_in_a_tenant(on: JobServer) -> None:
     said = await listed(on, "auth_create_tenant_user_roles", grant)
     assert "Tenant “株式会社青空商事”" in said["en"]
     assert "テナント 「株式会社青空商事」" in said["ja"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "en", "ja"),
+    [
+        (
+            "support",
+            "Make 3 calls of 2 kinds for akane.hoshino@example.jp",
+            "akane.hoshino@example.jp に対して2種類の操作",
+        ),
+        ("", "Revoke a role from a tenant user: akane.hoshino@example.jp (2 calls)", "akane.hoshino@example.jp(2件)"),
+    ],
+)
+async def test_the_heading_of_a_list_about_one_person_names_the_person(
+    on: JobServer, roles: str, en: str, ja: str
+) -> None:
+    rows = [{"user": "akane.hoshino@example.jp", "tenant": AOZORA, "env": "prod", "roles": roles}]
+    answer = await on.call("job_set_roles", {"rows": rows})
+    assert "saasus-mcp approve" in answer.text, answer.text
+    [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
+    question = Question.from_json(approval.preview)
+    for language, words in zip(LANGUAGES, (en, ja), strict=True):
+        text = render_dialog(question, Reader.of(language))
+        assert words in text.splitlines()[0]
+    assert "影響を受けるユーザー: 1人\n" in text

@@ -13,6 +13,7 @@ import pytest
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store.records import Approval
@@ -212,6 +213,14 @@ async def test_the_contract_ends_first_and_the_tenant_goes_when_it_is_over(tmp_p
         assert tenant["using_next_plan_from"] > datetime.now(UTC).timestamp() + 3600
         sandbox_state(on.sandbox).change("tenants", (AOZORA,), using_next_plan_from=int(datetime.now(UTC).timestamp()))
         await later(on, args)
+
+
+async def test_the_question_about_a_plan_says_that_the_end_of_the_contract_is_final(on: JobServer) -> None:
+    answer = await on.call("job_offboard_tenant", {"tenant_id": AOZORA})
+    assert "saasus-mcp approve" in answer.text, answer.text
+    [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
+    warnings = Question.from_json(approval.preview).warnings
+    assert [each.kind for each in warnings][:2] == ["irreversible", "money"]
 
 
 async def later(on: JobServer, args: dict[str, Any]) -> None:

@@ -205,3 +205,23 @@ def test_a_row_picked_from_a_list_is_read_back_by_picking_it_again(catalogue: Ca
         is True
     )
     assert was_applied(OperationCall(update, args), 200, {"roles": []}, before) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "counted", "said", "made"),
+    [
+        ("add", 5, True, [("sub", 2)]),
+        ("sub", 3, False, [("add", 2)]),
+        ("sub", 0, False, []),
+        ("direct", 2, False, []),
+    ],
+)
+def test_a_count_of_the_present_moment_can_be_undone_only_where_the_count_before_is_known(
+    catalogue: Catalogue, method: str, counted: int, *, said: bool, made: list[tuple[str, int]]
+) -> None:
+    """What was below zero, and what was overwritten, no read shows."""
+    operation = catalogue.find("pricing.UpdateMeteringUnitTimestampCountNow")
+    call = OperationCall(operation, {"tenant_id": "t", "metering_unit_name": "m", "method": method, "count": 2})
+    assert can_undo(call, None) is said
+    undone = find_inverse_calls(call, None, {"timestamp": 1, "count": counted})
+    assert [(each.args["method"], each.args["count"]) for each in undone] == made

@@ -126,6 +126,11 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
             ("auth_create_tenant_user_roles", {**grant, "role_names": ["boss"]}, "role_names: There is no such role"),
             ("auth_create_tenant_user_roles", {**grant, "role_names": ["admin", "boss"]}, "Not accepted: “boss”."),
             ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
+            (
+                "auth_update_user_mfa_preference",
+                {"user_id": user, "enabled": False},
+                "enabled: Two-factor sign-in is off",
+            ),
             ("auth_create_tenant_user", member, "attributes: An attribute is not defined"),
             ("auth_create_tenant_user", member, "Not accepted: “nope”."),
             (

@@ -51,6 +51,8 @@ POLICY = {
     "is_require_uppercase": True,
     "temporary_password_validity_days": 1,
 }
+COUNT_AT_ONCE = "pricing.UpdateMeteringUnitTimestampCountNow"
+COUNT_NOW = {"tenant_id": AOZORA, "metering_unit_name": "api_calls", "count": 2}
 USAGE = {"tenant_id": AOZORA, "metering_unit_name": "api_calls", "timestamp": MOMENT}
 FIGURE = {"type": "daily", "date": "2026-03-01", "tenant_id": AOZORA, "env_id": 3}
 SAML = {"tenant_id": AOZORA, "provider_type": "SAML"}
@@ -152,7 +154,10 @@ SPECIAL = [
         )
         for method in ("add", "sub", "direct")
     ),
-    of("pricing.UpdateMeteringUnitTimestampCountNow", fields=["count"]),
+    *(
+        Case(COUNT_AT_ONCE, {**COUNT_NOW, "method": method}, first, id=method)
+        for method, first in (("add", ()), ("sub", ((COUNT_AT_ONCE, {**COUNT_NOW, "method": "add", "count": 5}),)))
+    ),
     *(
         of(f"pricing.Delete{kind}", fields=["recurring_interval"])
         for kind in ("PricingMenu", "PricingPlan", "MeteringUnitByID")
