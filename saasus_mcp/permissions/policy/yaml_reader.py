@@ -33,8 +33,10 @@ from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 MAX_BYTES = 256 * 1024
 FILE_FAULTS = {"large": "too_big", "writable": "open"}
 MAX_DEPTH = 16
-MAX_NUMBER_LENGTH = 64
-"""Characters of a number: YAML 1.1 reads `1:1:1…` to the base of 60, in time that grows with the square of its length."""
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,63})")
+"""How a whole number must be written: YAML 1.1 reads 010 to the base of 8 and 1:30 to that of 60, and YAML 1.2 does not."""
+FULL_WIDTH = re.compile("[ -]*(?:[A-Za-z_-]+)?([\u3000\u00a0\uff1a])")
+"""A line that begins with a blank that is no space, or with a key before a full-width colon, as Japanese input writes them."""
 TAG_PREFIX = "tag:yaml.org,2002:"
 
 DocumentPath = tuple[str | int, ...]
@@ -74,14 +76,30 @@ def read_document(file: Path, content: bytes | None = None) -> PolicyDocument:
     except _Unaccepted as error:
         raise PolicyError(file, [error.fault]) from None
     except yaml.MarkedYAMLError as error:
-        last = len(text.splitlines())  # the parser reports an unclosed value after the last line
-        line = min(error.problem_mark.line + 1, last) if error.problem_mark else 0
-        what = "anchor" if re.search("alias|anchor", error.context or "") else "not_yaml"  # a bare `*` is half an alias
-        raise PolicyError(
-            file, [PolicyFault(line, what, {"why": error.problem or message("policy.unexpected_end")})]
-        ) from None
+        raise PolicyError(file, [_syntax_fault(text.splitlines(), error)]) from None
     except yaml.YAMLError:
         raise PolicyError(file, [PolicyFault(0, "not_yaml", {"why": message("policy.unexpected_end")})]) from None
+
+
+def _syntax_fault(lines: list[str], error: yaml.MarkedYAMLError) -> PolicyFault:
+    """Return the fault of a text that is not YAML: the common mistakes by name, the others in the words of the parser."""
+    why = error.problem or message("policy.unexpected_end")
+    if error.problem_mark is None:
+        return PolicyFault(0, "not_yaml", {"why": why})
+    at = min(error.problem_mark.line, len(lines) - 1)  # the parser reports an unclosed value after the last line
+    if re.search("alias|anchor", error.context or ""):  # a bare `*` is half an alias
+        return PolicyFault(at + 1, "anchor")
+    for number in (at, at - 1):
+        line = lines[number] if number >= 0 else ""
+        if "\t" in line[: len(line) - len(line.lstrip(" \t-"))]:
+            return PolicyFault(number + 1, "tab")
+        if found := FULL_WIDTH.match(line):
+            return PolicyFault(number + 1, "full_width", _code(found[1]))
+    return PolicyFault(at + 1, "colon" if "mapping values" in str(why) else "not_yaml", {"why": why})
+
+
+def _code(character: str) -> dict[str, Parameter]:
+    return {"code": f"U+{ord(character):04X}"}
 
 
 def read_content(file: Path) -> bytes:
@@ -112,7 +130,7 @@ def _text(file: Path, raw: bytes) -> str:
     if shown != text:
         place = next(at for at, (mine, seen) in enumerate(zip(text, shown, strict=True)) if mine != seen)
         line = text.count("\n", 0, place) + 1
-        raise PolicyError(file, [PolicyFault(line, "invisible", {"code": f"U+{ord(text[place]):04X}"})])
+        raise PolicyError(file, [PolicyFault(line, "invisible", _code(text[place]))])
     return text
 
 
@@ -165,6 +183,8 @@ class _Builder:
             if event.anchor or event.tag is not None:
                 raise _Unaccepted(event, "anchor" if event.anchor else "key")
             key, place = event.value, (*steps, event.value)
+            if blank := FULL_WIDTH.match(key):
+                raise _Unaccepted(event, "full_width", **_code(blank[1]))
             if key in found:
                 raise _Unaccepted(event, "duplicate_key", key=key[:80], first=str(self.lines[place]))
             self.lines[place] = _line(event)
@@ -181,8 +201,8 @@ class _Builder:
 def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
     """Return the value of a scalar, as YAML 1.1 resolves it."""
     kind = _kind(event)
-    if kind in ("int", "float") and len(event.value) > MAX_NUMBER_LENGTH:
-        raise _Unaccepted(event, "not_yaml", why=message("policy.unreadable_number"))
+    if (kind == "int" and not DECIMAL.fullmatch(event.value)) or (kind == "float" and ":" in event.value):
+        raise _Unaccepted(event, "decimal", given=event.value)
     node, constructor = yaml.ScalarNode(TAG_PREFIX + kind, event.value), SafeConstructor()
     try:
         match kind:
@@ -191,13 +211,13 @@ def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
             case "bool":
                 return bool(constructor.construct_yaml_bool(node))
             case "int":
-                return int(constructor.construct_yaml_int(node))
+                return int(event.value)
             case "float":
                 return float(constructor.construct_yaml_float(node))
             case _:
                 return str(event.value)
     except ValueError:
-        raise _Unaccepted(event, "not_yaml", why=message("policy.unreadable_number")) from None
+        raise _Unaccepted(event, "decimal", given=event.value) from None
 
 
 def _kind(event: ScalarEvent) -> str:
