@@ -138,6 +138,7 @@ class JobEngine:
 
         Raises:
             EngineError: DBOS cannot be started.
+            StoreError: a database fails.
         """
         async with self._lock:
             if self._workflow is not None or self._group is None:
@@ -146,6 +147,8 @@ class JobEngine:
                 await run_sync(import_module, "dbos")
                 await run_sync(self._write_heartbeat)
                 self._workflow = await self._launch()
+            except StoreError:
+                raise
             except Exception as error:
                 log.exception("the job engine cannot be started")
                 raise EngineError.of("jobs.engine_not_started") from error
@@ -183,7 +186,8 @@ class JobEngine:
                 raise JobInterrupted from None
 
         try:
-            await run_sync(DBOS.launch)  # in a thread: it creates tables, and the database may not answer
+            with engine_storage.explain_failures(self._pool):
+                await run_sync(DBOS.launch)  # in a thread: it creates tables, and the database may not answer
         except Exception:
             await run_sync(self._destroy)  # so that the launch can be repeated
             raise
@@ -198,11 +202,18 @@ class JobEngine:
             self._running.discard(task)
 
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
-        """Run a job in the background. A job that is submitted twice runs once."""
+        """Run a job in the background. A job that is submitted twice runs once.
+
+        Raises:
+            EngineError: DBOS cannot be started.
+            StoreError: its database fails.
+        """
         await self.start()
         from dbos import DBOS, SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
 
-        with SetWorkflowID(job):
+        from saasus_mcp.jobs.engine_storage import explain_failures  # noqa: PLC0415 - as above
+
+        with explain_failures(cast("Database", self._pool)), SetWorkflowID(job):
             await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
 
     async def find_submitted(self, job: str) -> dict[str, Any]:

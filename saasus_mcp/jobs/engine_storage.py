@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.engine import EngineError
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store.database.engine import explained_failure
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig, Serializer
@@ -69,6 +73,15 @@ def _unix_epoch(*modifiers: str) -> float | int | None:
     if modifiers in ((), ("now",)):
         return int(now)
     return round(now, 3) if modifiers in (("subsec",), ("now", "subsec")) else None
+
+
+@contextmanager
+def explain_failures(pool: Engine) -> Iterator[None]:
+    """Raise a failure of DBOS's database as one of the store: a full disk is not a fault of the server."""
+    try:
+        yield
+    except OperationalError as error:
+        raise explained_failure(pool, error) from None
 
 
 def create_serializer(encryptor: Encryptor) -> Serializer:

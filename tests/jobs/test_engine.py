@@ -12,7 +12,9 @@ from saasus_mcp.jobs.engine import EngineError, HeartbeatConfig, JobEngine
 from saasus_mcp.jobs.engine_storage import create_serializer
 from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store.errors import StoreError
 from tests.support.job_server import KEY, start_job_server
+from tests.support.outages import full_disk
 
 PACE = HeartbeatConfig(interval=2.0, timeout=10.0)
 
@@ -40,6 +42,32 @@ def test_a_workflow_without_a_job_record_is_never_run(kept: str) -> None:
     with pytest.raises(EngineError) as error:
         create_serializer(Encryptor(KEY)).deserialize(kept)
     assert error.value.message.id == "jobs.foreign_record"
+
+
+async def test_a_job_that_finds_a_full_disk_is_not_started(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        await on.wait_for_job(await on.start_import(1))
+        with full_disk(engine_database(on.runner)), pytest.raises(StoreError) as caught:
+            await on.start_import(40)
+        assert caught.value.message.id == "store.unusable"
+        assert (await on.wait_for_job(await on.start_import(2)))["status"] == "done"
+
+
+async def test_an_engine_that_finds_no_store_starts_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with start_job_server(tmp_path) as on:
+        with monkeypatch.context() as outage:
+            outage.setattr(JobEngine, "_write_heartbeat", lose_store)
+            with pytest.raises(StoreError):
+                await on.start_import(1)
+        assert (await on.wait_for_job(await on.start_import(1)))["status"] == "done"
+
+
+def lose_store(_: object) -> None:
+    raise StoreError.of("store.unusable", reason="disk I/O error")
+
+
+def engine_database(runner: JobRunner) -> Any:
+    return runner._engine._pool
 
 
 async def test_a_job_that_could_not_say_how_it_ended_is_reported_as_failed(

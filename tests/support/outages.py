@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.errors import StoreError
@@ -30,6 +31,23 @@ def fill_database(owner: Store | TokenStore) -> None:
     with database_behind(owner).transaction() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+@contextmanager
+def full_disk(engine: Engine) -> Iterator[None]:
+    """Stop the growth of the SQLite file behind a pool of connections."""
+
+    def limit(connection: Any, *_: object) -> None:
+        [(pages,)] = connection.execute("PRAGMA page_count")
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    def unlimit(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA max_page_count=1073741823")
+
+    event.listen(engine, "checkout", limit)
+    yield
+    event.remove(engine, "checkout", limit)
+    event.listen(engine, "checkout", unlimit)
 
 
 def empty_database(owner: Store | TokenStore) -> None:

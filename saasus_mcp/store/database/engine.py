@@ -136,7 +136,7 @@ class Database:
         try:  # a context manager would take a tenth of the time
             (self._driver or self._open_driver()).execute(*statement.compiled_sql(self._engine.dialect, values))
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise self._explained(error) from None
+            raise explained_failure(self._engine, error) from None
 
     def read_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`.
@@ -210,18 +210,20 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise self._explained(error) from None
+            raise explained_failure(self._engine, error) from None
 
-    def _explained(self, error: SQLAlchemyError | sqlite3.Error) -> StoreError:
-        cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
-        reason = str(cause or type(error).__name__).partition("\n")[0]
-        if not self._is_postgres:
-            if getattr(cause, "sqlite_errorcode", 0) & sqlite.PRIMARY_CODE in sqlite.DAMAGED:
-                file = Path(self._engine.url.database or "").name  # its folder is not for the client
-                return StoreError.of("store.damaged", file=file, reason=reason)
-            return StoreError.of("store.unusable", reason=reason)
+
+def explained_failure(engine: Engine, error: SQLAlchemyError | sqlite3.Error) -> StoreError:
+    """Return the error of the store for an error of its database library."""
+    cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
+    reason = str(cause or type(error).__name__).partition("\n")[0]
+    if engine.dialect.name == "postgresql":
         log.warning("database error: %s", reason)  # its address and user are not for the client
         return StoreUnavailable.of("store.database_failed")
+    if getattr(cause, "sqlite_errorcode", 0) & sqlite.PRIMARY_CODE in sqlite.DAMAGED:
+        file = Path(engine.url.database or "").name  # its folder is not for the client
+        return StoreError.of("store.damaged", file=file, reason=reason)
+    return StoreError.of("store.unusable", reason=reason)
 
 
 def _create_what_was_added(connection: Connection, tables: MetaData, existing: Collection[str]) -> None:
