@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, PROFILE_NAME, Settings
+from saasus_mcp.common.system_reasons import os_reason
+from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, PROFILE_NAME, Settings, variable_name
 from saasus_mcp.settings.hosting import (
     AuthTable,
     ConsoleTable,
@@ -117,9 +118,8 @@ def read_config(file: Path) -> bytes | None:
         raise _unreadable(file, error) from None
 
 
-def _unreadable(file: Path, error: Exception) -> SettingsError:
-    text = message("settings.file_unreadable", file=str(file), reason=type(error).__name__)
-    return SettingsError(text, message("settings.correct_value_hint"))
+def _unreadable(file: Path, error: OSError | UnicodeDecodeError) -> SettingsError:
+    return SettingsError.of("settings.file_unreadable", file=str(file), reason=os_reason(error))
 
 
 @cache
@@ -155,6 +155,16 @@ def referenced_variables(config: BaseModel) -> set[str]:
         elif isinstance(value, dict):
             pending += value.values()
     return variables
+
+
+def require_named_file(settings: Settings) -> None:
+    """Refuse to serve over HTTP without the file that is named, since it says who may call.
+
+    Raises:
+        SettingsError: `config` is set, and there is no such file.
+    """
+    if settings.config is not None and not settings.has_config_file:
+        raise SettingsError.of("settings.no_config_file", setting=variable_name("config"), file=str(settings.config))
 
 
 def load_http_settings(settings: Settings) -> HttpSettings:

@@ -127,7 +127,7 @@ class Settings:
 
     @property
     def config_file(self) -> Path:
-        """The configuration file, which may be missing: `config`, or config.toml in the user's configuration folder."""
+        """`config`, or config.toml in the user's configuration folder, where it may be missing."""
         return self.config if self.config is not None else user_folder("config") / "config.toml"
 
     @property
@@ -144,6 +144,8 @@ class Settings:
         return True
 
 
+MAX_STATE_DIR_BYTES = 400
+"""SQLite opens no file whose path has more than 512 bytes; the rest is for the names of the stores."""
 _FIELDS = {each.name: each for each in fields(Settings) if each.metadata}
 VARIABLES: Mapping[str, Sequence[str]] = {name: each.metadata["variables"] for name, each in _FIELDS.items()}
 """The environment variables of each setting, by descending precedence."""
@@ -243,6 +245,8 @@ def _require_consistency(settings: Settings) -> None:
         raise InvalidValue(message("settings.mode_and_policy"))
     if settings.database_url is not None and not settings.sealing_keys:
         raise InvalidValue(message("settings.sealing_keys_required"))
+    if settings.state_dir is not None and len(os.fsencode(settings.state_dir)) > MAX_STATE_DIR_BYTES:
+        raise InvalidValue(message("settings.long_path", setting=variable_name("state_dir"), most=MAX_STATE_DIR_BYTES))
 
 
 def known_variables() -> frozenset[str]:

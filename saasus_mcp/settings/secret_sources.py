@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.settings.models import AbsolutePath, StrictModel
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
@@ -48,9 +49,7 @@ class SecretSource(StrictModel):
         except UnsafeFile as error:
             raise SettingsError(error.message, error.hint) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError.of(
-                "settings.secret_unreadable", source=self.label, reason=type(error).__name__
-            ) from None
+            raise SettingsError.of("settings.secret_unreadable", source=self.label, reason=os_reason(error)) from None
         if not secret:
             raise SettingsError.of("settings.secret_missing", source=self.label)
         return secret

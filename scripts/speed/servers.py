@@ -61,6 +61,7 @@ def stub() -> Iterator[str]:
 def environment(api: str) -> Iterator[dict[str, str]]:
     """Return the environment of a server: the address of the API and the keys, under the names of this server and of the official one."""
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-speed-", ignore_cleanup_errors=True) as folder:
+        Path(folder, "config.toml").write_text("version = 1\n", encoding="utf-8")
         ours = {"SAAS_ID": KEYS.saas_id, "API_KEY": KEYS.api_key, "SECRET_KEY": KEYS.secret_key, "API_URL_BASE": api}
         theirs = {"SAASID": KEYS.saas_id, "APIKEY": KEYS.api_key, "SECRETKEY": KEYS.secret_key, "API_URL_BASE": api}
         yield {

@@ -135,6 +135,7 @@ def _serving(module: str) -> Iterator[str]:
     """Serve the sandbox on a free port. Return the URL."""
     command = [sys.executable, "-m", module, "serve", "--transport", "http", "--sandbox", "--port", "0"]
     with tempfile.TemporaryDirectory() as state:
+        (Path(state) / "config.toml").write_text("version = 1\n", encoding="utf-8")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
         own = {**clean, "SAASUS_MCP_STATE_DIR": state, "SAASUS_MCP_CONFIG": f"{state}/config.toml"}
         with subprocess.Popen(command, cwd=ROOT, env=own, stderr=subprocess.PIPE, text=True) as process:

@@ -181,6 +181,14 @@ def test_a_path_that_depends_on_where_it_is_read_is_refused(
         read_settings()
 
 
+def test_a_state_folder_in_which_sqlite_opens_no_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", "/" + "あ" * 133)
+    assert read_settings().state_dir is not None
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", "/" + "あ" * 134)
+    with pytest.raises(SettingsError, match="SAASUS_MCP_STATE_DIR: the path has more than 400 bytes"):
+        read_settings()
+
+
 @pytest.mark.parametrize(("variable", "of"), [("XDG_STATE_HOME", "state_folder"), ("XDG_CONFIG_HOME", "config_file")])
 def test_the_working_directory_is_no_default_either(variable: str, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAASUS_MCP_STATE_DIR")

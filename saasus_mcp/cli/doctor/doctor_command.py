@@ -18,10 +18,11 @@ from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, se
 from saasus_mcp.cli.output import has_screen, print_json
 from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import display_width
 from saasus_mcp.settings import HttpSettings, Settings, SettingsError, load_http_settings
-from saasus_mcp.settings.config import config_of
+from saasus_mcp.settings.config import config_of, require_named_file
 
 OF_CONFIG = ("credentials", "signature", "notices")
 """The checks that need what the configuration file says."""
@@ -102,6 +103,7 @@ def _hosting(settings: Settings) -> tuple[HttpSettings | None, SettingsError | N
     try:
         config_of(settings)
         if settings.transport == "http":
+            require_named_file(settings)
             load_http_settings(settings)
         return hosting_checks.load_hosting(settings), None
     except SettingsError as error:
@@ -135,6 +137,8 @@ def _run(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Findin
     """Return the findings of a check. A check that fails itself is a problem, and the others still run."""
     try:
         found = check()
+    except SaasusMcpError as error:
+        return [problem(name, error)]
     except Exception as error:  # noqa: BLE001 - doctor reports whatever is wrong with this computer
         text = message("cli_doctor.check_failed", reason=type(error).__name__)
         return [Finding(name, "problem", text, message("cli_doctor.check_failed_hint"))]

@@ -53,8 +53,9 @@ def serve_http(settings: Settings, options: SurfaceOptions) -> None:
     Raises:
         SaasusMcpError: the settings cannot be used, or other computers could reach the server without authentication.
     """
-    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.settings.config import load_http_settings, require_named_file  # noqa: PLC0415 - only for HTTP
 
+    require_named_file(settings)
     http = load_http_settings(settings)
     if http.workers == 1:
         run(settings, options)

@@ -307,8 +307,11 @@ def test_a_fault_of_the_configuration_file_is_one_problem_of_the_settings(
     assert {each["check"] for each in found if each["status"] == "skipped"} == {"credentials", "signature", "notices"}
 
 
-def test_a_server_over_http_that_would_not_start_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_over_http_that_would_not_start_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAASUS_MCP_TRANSPORT", "http")
+    settings = findings()["settings"]
+    assert (settings["status"], "there is no file" in settings["said"]) == ("problem", True)
+    (tmp_path / "config.toml").write_text("version = 1\n", encoding="utf-8")
     monkeypatch.setenv("SAASUS_MCP_HOST", "0.0.0.0")  # noqa: S104 - which the server refuses
     settings = findings()["settings"]
     assert (settings["status"], "SAASUS_MCP_PUBLIC_URL" in settings["said"]) == ("problem", True)

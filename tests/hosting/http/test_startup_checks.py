@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -29,6 +30,14 @@ from tests.support.pipeline import accept_question
 from tests.support.processes import TIMEOUT, start_module
 
 OPEN = ("serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0")  # noqa: S104 - it must refuse
+
+
+@pytest.fixture(autouse=True)
+def configuration(tmp_path: Path) -> Path:
+    """The file that the settings name, without which no server over HTTP starts."""
+    file = tmp_path / "config.toml"
+    file.write_text("version = 1\n", encoding="utf-8")
+    return file
 
 
 @dataclass
@@ -55,6 +64,13 @@ def held(catalogue: Catalogue) -> tuple[HostingServer, Held]:
         return made[0]
 
     return build_server(catalogue, through=through), made[0]
+
+
+def test_it_does_not_start_without_the_file_that_says_who_may_call(configuration: Path) -> None:
+    configuration.unlink()
+    ran = run_command(*OPEN[:4])
+    assert ran.status == 1
+    assert f"there is no file {configuration}" in ran.err
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
