@@ -20,7 +20,7 @@ from saasus_mcp.cli.text_layout import terminal_columns
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_members import RepeatedMember, unique_members
 from saasus_mcp.common.messages import Localized, message
-from saasus_mcp.common.system_reasons import json_reason
+from saasus_mcp.common.system_reasons import json_reason, os_reason
 from saasus_mcp.common.text import Quoted, quote_text, visible_text
 from saasus_mcp.permissions.approval.confirmation import (
     FIELD_NAME,
@@ -133,7 +133,7 @@ def parse_json(text: str | bytes) -> Any:
     except json.JSONDecodeError as error:
         line, column, reason = error.lineno, error.colno, json_reason(error)
     except UnicodeDecodeError as error:
-        line, column, reason = 1, error.start + 1, message("cli.not_utf8")
+        line, column, reason = 1, error.start + 1, os_reason(error)
     except RecursionError:
         line, column, reason = 1, 1, message("cli.nested_too_deeply")
     raise InvalidJson.of("cli.invalid_json", line=line, column=column, reason=reason)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.private_files import UnsafeFile
+from saasus_mcp.common.system_reasons import file_reason
 from saasus_mcp.store.errors import StoreError
 
 STORE_SUFFIX = ".sqlite3"
@@ -148,7 +149,7 @@ def unusable_folder(error: UnsafeFile | OSError) -> StoreError:
     """Return the error for a state folder or a file in it that cannot be used."""
     if isinstance(error, UnsafeFile):
         return StoreError(error.message, error.hint)
-    return StoreError.of("store.state_folder_unusable", reason=str(error))
+    return StoreError.of("store.state_folder_unusable", reason=file_reason(error))
 
 
 def list_store_files(folder: Path) -> list[Path]:

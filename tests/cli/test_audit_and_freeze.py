@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from saasus_mcp.cli import commands
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.cli.terminal import TerminalError
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Freeze
@@ -164,6 +165,18 @@ def test_every_record_is_exported() -> None:
     called("auth_get_envs")
     exported = [json.loads(line) for line in run("audit", "export").output.splitlines()]
     assert [record["event"] for record in exported] == ["begun", "ended"] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"\xe9", "not UTF-8"), (b"{", "Expecting property name"), (b"[1]", "another format")],
+)
+def test_a_file_that_holds_no_heads_is_refused_with_the_reason(content: bytes, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "heads.json"
+    file.write_bytes(content)
+    refused = run("audit", "verify", "--heads", str(file)).exception
+    assert isinstance(refused, TerminalError)
+    assert reason in refused.text("en")
 
 
 def test_the_audit_is_verified_against_heads_kept_elsewhere(state: Path, tmp_path: Path) -> None:

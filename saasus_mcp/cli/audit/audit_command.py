@@ -19,7 +19,8 @@ from saasus_mcp.cli.options import json_option, json_outcome_option, settings_op
 from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
 from saasus_mcp.cli.times import iso_time
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.system_reasons import json_reason, os_reason
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
@@ -196,7 +197,13 @@ def _records(settings: Settings, since: float) -> Iterator[dict[str, Any]]:
 
 
 def _read_heads(file: Path) -> list[ChainHead]:
+    reason: Message | str
     try:
         return [ChainHead(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError, OSError) as error:
-        raise TerminalError.of("cli_audit.invalid_heads", file=str(file), reason=type(error).__name__) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = os_reason(error)
+    except json.JSONDecodeError as error:
+        reason = json_reason(error)
+    except (ValueError, TypeError):
+        reason = message("cli_audit.other_format")
+    raise TerminalError.of("cli_audit.invalid_heads", file=str(file), reason=reason)

@@ -9,6 +9,7 @@ from typing import Any
 from saasus_mcp.catalog.openapi_summary import InvalidOpenApi, OperationSummary, summarize_document
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.settings import parse_endpoint
 
 FILE_SUFFIXES = (".yml", ".yaml", ".json")
@@ -51,7 +52,7 @@ def _read_folder(folder: Path, modules: Collection[str]) -> Iterator[tuple[str, 
             yield file.stem if file.stem in modules else published, file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOpenApi(
-            message("cli_specs.folder_unreadable", folder=str(folder), reason=type(error).__name__),
+            message("cli_specs.folder_unreadable", folder=str(folder), reason=os_reason(error)),
             message("cli_specs.folder_hint"),
         ) from None
 
@@ -91,7 +92,9 @@ def _fetch_text(stream: Callable[..., Any], http_error: type[Exception], url: st
                     raise InvalidOpenApi(message("cli_specs.too_large", source=url))
                 chunks.append(chunk)
         return b"".join(chunks).decode("utf-8")
-    except (http_error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidOpenApi.of("cli_specs.unreachable", url=url, reason=os_reason(error)) from None
+    except http_error as error:
         raise InvalidOpenApi.of("cli_specs.unreachable", url=url, reason=type(error).__name__) from None
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.system_reasons import file_reason
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.file import ReloadResult
 from saasus_mcp.store.state_files import read_state_file, write_state_file
@@ -165,7 +166,7 @@ def request_reload(folder: Path, file: Path, pause: Callable[[], object]) -> Rel
         for path in {str(file), *(note.policy for note in running_servers(folder, file))}:
             write_state_file(_request(folder, Path(path)), str(now))
     except OSError as error:
-        raise SaasusMcpError.of("policy.state_folder", why=str(error)) from None
+        raise SaasusMcpError.of("policy.state_folder", why=file_reason(error)) from None
     for _ in range(MAX_POLLS):
         if not _silent(running_servers(folder, file), now):
             break

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.system_reasons import file_reason
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -57,7 +58,7 @@ class Encryptor:
             key = _read_key(file)
         except OSError as error:
             raise SaasusMcpError(
-                message("permissions.key_not_saved", why=str(error)), message("permissions.state_folder_hint")
+                message("permissions.key_not_saved", why=file_reason(error)), message("permissions.state_folder_hint")
             ) from None
         if len(key) != KEY_BYTES:
             raise SaasusMcpError.of("permissions.not_a_key", file=str(file))

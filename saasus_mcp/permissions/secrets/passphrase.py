@@ -21,6 +21,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.private_files import UnsafeFile
+from saasus_mcp.common.system_reasons import file_reason
 
 PASSPHRASE_FILE = "approver.json"  # noqa: S105 - a name, not a secret
 MIN_LENGTH = 8
@@ -65,7 +66,8 @@ def save_passphrase(folder: Path, passphrase: str) -> None:
         raise PassphraseError(error.message, error.hint) from error
     except OSError as error:
         raise PassphraseError(
-            message("permissions.passphrase_not_saved", why=str(error)), message("permissions.state_folder_hint")
+            message("permissions.passphrase_not_saved", why=file_reason(error)),
+            message("permissions.state_folder_hint"),
         ) from None
 
 
@@ -100,7 +102,7 @@ def clear_passphrase(folder: Path) -> None:
     try:
         (folder / PASSPHRASE_FILE).unlink(missing_ok=True)
     except OSError as error:
-        raise PassphraseError.of("permissions.passphrase_not_removed", why=str(error)) from None
+        raise PassphraseError.of("permissions.passphrase_not_removed", why=file_reason(error)) from None
 
 
 def _cost(kept: dict[str, Any]) -> dict[str, int]:

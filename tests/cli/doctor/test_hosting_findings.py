@@ -157,6 +157,17 @@ def test_a_server_without_an_approver_is_noted(hosted: Path) -> None:
     assert "--role approver" in found["hint"]
 
 
+def test_every_check_that_needs_the_state_folder_says_that_it_cannot_be_used(hosted: Path) -> None:
+    text = hosted.read_text(encoding="utf-8")
+    start, end = text.index("[console.oidc]"), text.index("[profiles.production]")
+    text = text[:start] + text[end:].replace("[profiles.staging]", 'groups = ["a"]\n[profiles.staging]')
+    hosted.write_text(f'{text}groups = ["a"]\n', encoding="utf-8")
+    (hosted.parent / "state").write_text("not a folder", encoding="utf-8")
+    found = findings()
+    for check in ("state", "approvals", "keys", "access"):
+        assert (found[check]["status"], "is not a folder" in found[check]["said"]) == ("problem", True), check
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="only POSIX has these modes")
 @pytest.mark.parametrize(("user", "mode", "state"), [(1000, 0o640, "note"), (1000, 0o440, "ok"), (0, 0o440, "note")])
 def test_configuration_that_the_server_could_change_is_noted(
