@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -25,8 +26,8 @@ from saasus_mcp.permissions.inspection.target import (
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import explain_stale_question
+from saasus_mcp.saasus.response_body import parse_body
 from tests.support.pipeline import PLACE
 from tests.support.strategies import CATALOGUE, any_text
 
@@ -46,7 +47,8 @@ async def read_nothing(_key: str, _args: object) -> ReadResult:
 
 
 def asked(text: str, language: Language) -> str:
-    """Return a question in which a text stands wherever foreign text can."""
+    """Return a question in which a text stands wherever foreign text can, as the answer of the API is admitted with it."""
+    text = parse_body(json.dumps(text).encode()).value
     args = {"tenant_id": text, "name": text, "attributes": {"a": [text]}, "back_office_staff_email": text}
     sight = TargetSnapshot(clean_name(text) or "?", {"target.id": text, "target.name": text}, target={})
     impact = Impact((ImpactFinding("plan", Text("Plan", "プラン"), (text, text), raw_value=[text, text]),))
@@ -54,7 +56,7 @@ def asked(text: str, language: Language) -> str:
     asking = QuestionInput(UPDATE, args, PLACE, text, CallInspection(sight, impact, before), 0, reason=text, typed=True)
     was = encode_snapshot({"target.id": text + "?", "target.name": text}, seen=True)
     question = anyio.run(build_question, asking, read_nothing)
-    asked_again = fit_dialog(replace(question, lead=explain_stale_question(was, sight)))
+    asked_again = replace(question, lead=explain_stale_question(was, sight))
     return render_dialog(asked_again, Reader.of(language))
 
 
