@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import JobSpec
@@ -24,7 +23,7 @@ def build_job_question(
 ) -> Question:
     """Return the question of a job. Its warnings include the effects of the operations in the plan."""
     name, calls = plan.target or place.saas_id, Counter(step.operation for step in plan.steps)
-    question = Question(
+    return Question(
         tool=spec.name,
         headline=plan.headline or spec.title,
         name=name,
@@ -40,13 +39,13 @@ def build_job_question(
         typed=plan.typed or Text(name, name),
         details=(*(Detail(catalogue.find(key).tool, str(count)) for key, count in calls.items()), *plan.details),
     )
-    return replace(question, hidden=hidden_labels(question))
 
 
 def requires_typed_count(plan: Plan, question: Question) -> bool:
     """Return whether typing the count is enough although ordinary facts are cut short in the question."""
     ordinary = {fact.label for fact in plan.facts if fact.name in plan.ordinary_facts}
-    return plan.typed is not None and bool(question.hidden) and ordinary.issuperset(question.hidden)
+    hidden = hidden_labels(question)
+    return plan.typed is not None and bool(hidden) and ordinary.issuperset(hidden)
 
 
 def format_notes(facts: tuple[Fact, ...]) -> tuple[Text, ...]:

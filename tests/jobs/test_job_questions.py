@@ -12,6 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import hidden_labels
 from tests.support.job_data import AOZORA, USER, add_invitation
 from tests.support.job_server import JobServer, start_job_server
 
@@ -72,7 +73,7 @@ async def test_deleting_a_tenant_says_who_loses_access_and_what_stays(tmp_path: 
     assert en[0] == f"[SANDBOX] End the contract of “{COMPANY}” and delete the tenant"
     assert "⚠ Deleting the tenant cannot be undone" in "\n".join(en[:4])
     assert "People who lose access: 20 people" in en
-    assert "Left in no tenant; accounts stay" in [label.en for label in question.hidden], (
+    assert "Left in no tenant; accounts stay" in [label.en for label in hidden_labels(question)], (
         "15 people are too many for a line"
     )
 
@@ -91,4 +92,4 @@ async def test_a_script_that_a_document_brings_into_a_page_is_shown(tmp_path: Pa
     assert said(question, "en")[0] == "[SANDBOX] Change 1 setting by a document"
     whole = " ".join(detail.value for detail in question.details)
     assert script in whole, "the details hold it whole"
-    assert any("HTML" in label.en for label in question.hidden), "what is cut is announced"
+    assert any("HTML" in label.en for label in hidden_labels(question)), "what is cut is announced"

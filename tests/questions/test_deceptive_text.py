@@ -18,7 +18,7 @@ from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_tex
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.japanese_lookalikes import find_lookalikes
-from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines
+from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines, hidden_labels
 from saasus_mcp.server.pipeline.call import Call, DeferredElicitor, PendingElicitation
 from saasus_mcp.store.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
@@ -152,7 +152,7 @@ def test_parts_that_do_not_fit_beside_the_warning_are_announced() -> None:
     asked = plan_change()
     warned = warn_of_deceptive_text(replace(asked, requester_name=f"{CYRILLIC_A}lice"))
     assert len(dialog_lines(warned)) <= MAX_LINES
-    assert len(warned.hidden) >= len(asked.hidden)
+    assert len(hidden_labels(warned)) >= len(hidden_labels(asked))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def fact(name: str, *, lead: bool = False, head: str = "v") -> Fact:
 
 
 def asked(facts: int = 0, warnings: int = 0) -> Question:
-    built = Question(
+    return Question(
         "auth_delete_tenant",
         Text("Delete the tenant “Harbor Lights Inc.”", "「Harbor Lights Inc.」を削除します"),
         "Harbor Lights Inc.",
@@ -32,7 +32,6 @@ def asked(facts: int = 0, warnings: int = 0) -> Question:
         warnings=tuple(QuestionWarning("consequence", Text(f"w{n}", f"w{n}")) for n in range(warnings)),
         typed=Text("Harbor Lights Inc.", "Harbor Lights Inc."),
     )
-    return replace(built, hidden=hidden_labels(built))
 
 
 @pytest.mark.parametrize("facts", [0, 1, 5, 8, 9, 10, 100])
@@ -45,7 +44,7 @@ def test_a_dialog_has_at_most_twelve_lines_and_announces_the_rest(facts: int, wa
     assert lines[-1] == "To go ahead, type “Harbor Lights Inc.”"
     shown = {line.partition(":")[0] for line in lines}
     missing = [f"f{n}" for n in range(facts) if f"f{n}" not in shown]
-    assert [text.en for text in question.hidden] == missing
+    assert [text.en for text in hidden_labels(question)] == missing
     assert bool(missing) == any(line.startswith("Not shown in full") for line in lines)
 
 
@@ -82,7 +81,6 @@ def test_the_model_is_not_told_how_to_agree() -> None:
 
 def test_why_it_is_asked_again_comes_first() -> None:
     question = replace(asked(facts=12), lead=(Text("It changed.", "変わりました。"),))
-    question = replace(question, hidden=hidden_labels(question))
     lines = render_dialog(question, EN).splitlines()
     assert lines[0] == "It changed."
     assert len(lines) == MAX_LINES

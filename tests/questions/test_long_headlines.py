@@ -12,6 +12,7 @@ from saasus_mcp.permissions.inspection.target import MAX_WHOLE_NAME, clean_name,
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import NamedItem, Question, ValueList
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS
+from saasus_mcp.permissions.question.layout import hidden_labels
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_client import NOW, SandboxClient, sandbox_client
@@ -47,7 +48,7 @@ async def test_a_list_in_the_headline_is_not_confirmed_where_a_part_is_hidden(ca
             await client.call("auth_create_tenant_user_roles", {**await _member(client, number), "role_names": given})
             assert len(client.person.asked) == asked
         question = _pending(client)
-        assert [label.en for label in question.hidden] == ["Roles"]
+        assert [label.en for label in hidden_labels(question)] == ["Roles"]
         shown = next(fact for fact in question.facts if fact.name == "role_names")
         assert isinstance(shown.value, ValueList)
         assert [item.name for item in shown.value.items if isinstance(item, NamedItem)] == roles
@@ -74,7 +75,7 @@ async def test_a_name_that_is_not_shown_whole_is_not_confirmed(
         assert not answer.ok
         assert client.person.asked == []
         question = _pending(client)
-        assert label in [each.text(language) for each in question.hidden]
+        assert label in [each.text(language) for each in hidden_labels(question)]
         assert "@evil.example" in answer.text
         assert any(detail.value == f"{LONG}@evil.example" for detail in question.details)
 

@@ -8,6 +8,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.permissions.question.layout import hidden_labels
 from saasus_mcp.sandbox.state import uid
 from scripts.stage import ask
 
@@ -25,7 +26,7 @@ async def test_people_who_lose_their_only_tenant_are_a_warning_and_no_fact_besid
     asked = await ask(catalogue, "auth.DeleteTenant", {"tenant_id": uid("tenant", "aozora")})
     assert said in warnings_of(asked, lang)
     assert "users_left_without_tenant" not in {fact.name for fact in (*asked.facts, *asked.reach)}
-    assert not asked.hidden, "the question can be confirmed where it is asked"
+    assert not hidden_labels(asked), "the question can be confirmed where it is asked"
 
 
 async def test_only_a_tenant_with_a_contract_is_said_to_have_one(catalogue: Catalogue) -> None:

@@ -134,7 +134,6 @@ def invitation_question(**given: Any) -> Question:
         facts=(Fact("body", Text("Body", "本文"), quoted_text(whole), lead=True),),
         undo=Text("This can be undone.", "元に戻せます。"),
         typed=Text("98tjo3wifaoua", "98tjo3wifaoua"),
-        hidden=(Text("Body", "本文"),),
         details=(Detail("tool", "auth_update_notification_messages"), Detail("body", whole)),
     )
     return replace(made, **given)
@@ -189,7 +188,6 @@ def long_list(count: int = 40, **given: Any) -> Question:
             "Each account, membership and role can be undone; e-mails that were sent cannot.",
             "アカウント・所属・ロールはそれぞれ元に戻せます。送信したメールは取り消せません。",
         ),
-        hidden=(holders,),
         details=(Detail("tool", "job_import_users"),),
     )
     return replace(made, **given)

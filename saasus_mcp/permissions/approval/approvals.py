@@ -21,7 +21,6 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
-from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import explain_stale_approval
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
@@ -82,7 +81,7 @@ class ApprovalService:
             live = None
         elif live is not None and (live.bound != snapshot.encoded or _lacks_another(live, two_person=two_person)):
             self.store.void_approval(live.code)
-            question = fit_dialog(replace(question, lead=explain_stale_approval(live, snapshot)))
+            question = replace(question, lead=explain_stale_approval(live, snapshot))
             live = None
         if live is None:
             return None, self._ask(binding, snapshot, question, now, two_person=two_person, covered=covered)

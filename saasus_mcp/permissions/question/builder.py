@@ -42,7 +42,6 @@ from saasus_mcp.permissions.question.content import (
     Value,
 )
 from saasus_mcp.permissions.question.formatting import ReadError, is_shown_whole
-from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, distance_from, format_decimal, make_quoted_label
 
@@ -160,7 +159,7 @@ class _Builder:
             lead = list(weighed)[:MAX_LEAD]
         ordered = dict.fromkeys([*lead, *weighed])
         reach = {name for name in ordered if name not in lead and self._measured(name).reach}
-        built = Question(
+        return Question(
             tool=operation.tool,
             headline=self._headline(asked_as, facts),
             name=inspection.snapshot.name,
@@ -176,7 +175,6 @@ class _Builder:
             typed=Text(inspection.snapshot.name, inspection.snapshot.name) if self.asked.typed else None,
             details=tuple(self._details()),
         )
-        return fit_dialog(built)
 
     def _know_target(self) -> None:
         """Remember the target's name, so that it is not read twice."""

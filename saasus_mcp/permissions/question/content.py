@@ -308,7 +308,6 @@ class Question:
         requester_name: name and address of the requester, as their identity provider states them; may be empty.
         reason: of the requester, in their own words; may be empty.
         typed: the text to type, in both languages; None if a plain yes is enough.
-        hidden: labels of parts that are not shown whole.
         details: the exact request and all ids.
         lead: why the person is asked again.
     """
@@ -325,7 +324,6 @@ class Question:
     undo: Text | None = None
     reason: str = ""
     typed: Text | None = None
-    hidden: tuple[Text, ...] = ()
     details: tuple[Detail, ...] = ()
     lead: tuple[Text, ...] = field(default=())
     requester_name: str = ""

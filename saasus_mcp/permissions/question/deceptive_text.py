@@ -14,7 +14,6 @@ from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.text import MARK, Quoted, visible_text
 from saasus_mcp.permissions.question.content import Question, QuestionWarning
 from saasus_mcp.permissions.question.japanese_lookalikes import find_lookalikes
-from saasus_mcp.permissions.question.layout import fit_dialog
 
 MAX_NAME, MAX_WORD, MAX_LETTERS = 400, 60, 4
 """Characters of a name, characters of a word that the warning repeats, and letters that it names."""
@@ -48,7 +47,7 @@ def warn_of_deceptive_text(question: Question) -> Question:
     found = next((each for check in checks for each in map(check, texts) if each is not None), None)
     if found is None:
         return question
-    return fit_dialog(replace(question, warnings=(QuestionWarning("deceptive", found), *question.warnings)))
+    return replace(question, warnings=(QuestionWarning("deceptive", found), *question.warnings))
 
 
 def _has_hidden(text: str) -> bool:

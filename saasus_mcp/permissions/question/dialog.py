@@ -58,8 +58,6 @@ def _closing(line: DialogLine, question: Question, language: Language) -> str:
         text = message("question.requester", who=requester, profile=profile, saas=saas)
     elif line.role == "reason":
         text = message("question.reason", reason=Quoted(question.reason))
-    elif line.role == "hidden":
-        text = message("question.hidden", labels=question.hidden)
     elif question.typed is not None:
         text = message("question.type_name", typed=Quoted(question.typed.text(language)))
     return text.text(language)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.question.content import (
     Change,
     DescribedItem,
@@ -62,9 +63,11 @@ class DialogLine:
 
 def dialog_lines(question: Question) -> tuple[DialogLine, ...]:
     """Return the lines of the dialog."""
-    kept = _extras(question)[: _room(question)]
-    shown = [*_essential(question), *kept]
-    return tuple(sorted(shown, key=lambda line: LINE_ORDER.index(line.role)))
+    lines, labels = list(_essential(question)), hidden_labels(question)
+    if labels:
+        lines.append(DialogLine("hidden", text=message("question.hidden", labels=labels).both()))
+    lines += _extras(question)[: max(0, MAX_LINES - len(lines))]
+    return tuple(sorted(lines, key=lambda line: LINE_ORDER.index(line.role)))
 
 
 def all_lines(question: Question) -> tuple[DialogLine, ...]:
@@ -74,7 +77,7 @@ def all_lines(question: Question) -> tuple[DialogLine, ...]:
     rest = (line for line in _extras(question) if line.role not in ("body", "unsent"))
     shown = [*_essential(question), *rest, *changes, *facts]
     ordered = sorted(shown, key=lambda line: LINE_ORDER.index(line.role))
-    return tuple(line for line in ordered if line.role not in ("hidden", "agree"))
+    return tuple(line for line in ordered if line.role != "agree")
 
 
 def truncated_labels(question: Question) -> tuple[Text, ...]:
@@ -83,20 +86,18 @@ def truncated_labels(question: Question) -> tuple[Text, ...]:
     return tuple(dict.fromkeys(each.label for each in bodies if not all(map(_listed, _values(each)))))
 
 
-def fit_dialog(question: Question) -> Question:
-    """Return the question with its hidden parts determined again, after a change of its content."""
-    return replace(question, hidden=hidden_labels(replace(question, hidden=())))
-
-
 def hidden_labels(question: Question) -> tuple[Text, ...]:
     """Return the labels of values that the dialog does not show whole."""
     extras, room = _extras(question), _room(question)
+    labels = _labels_beyond(extras, room)
+    # The line that announces them takes the place of another.
+    return _labels_beyond(extras, max(0, room - 1)) if labels else ()
+
+
+def _labels_beyond(extras: list[DialogLine], room: int) -> tuple[Text, ...]:
     shown = [each for line in extras[:room] for each in _told(line) if not all(map(is_shown_whole, _values(each)))]
     left = [each for line in extras[room:] for each in (*_told(line), *line.unsent)]
-    labels = tuple(dict.fromkeys(each.label for each in (*shown, *left)))
-    if labels and not question.hidden:  # the line that announces it takes the place of another
-        return hidden_labels(replace(question, hidden=labels))
-    return labels
+    return tuple(dict.fromkeys(each.label for each in (*shown, *left)))
 
 
 def _essential(question: Question) -> Iterator[DialogLine]:
@@ -111,8 +112,6 @@ def _essential(question: Question) -> Iterator[DialogLine]:
     yield DialogLine("requester")
     if question.reason:
         yield DialogLine("reason")
-    if question.hidden:
-        yield DialogLine("hidden")
     yield DialogLine("agree")
 
 

@@ -21,7 +21,6 @@ from saasus_mcp.permissions.inspection.impact import READ_DEADLINE
 from saasus_mcp.permissions.inspection.target import ApiReader, clean_name
 from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.permissions.question.content import Question, QuestionWarning
-from saasus_mcp.permissions.question.layout import fit_dialog
 
 BATCH_SIZE = 500
 """Items whose names are compared at once."""
@@ -58,7 +57,7 @@ async def warn_of_namesakes(question: Question, asked: QuestionInput, read: ApiR
     if not found:
         return question
     warnings = [QuestionWarning("deceptive", text) for text in namesake_texts(found)]
-    return fit_dialog(replace(question, warnings=(*warnings, *question.warnings)))
+    return replace(question, warnings=(*warnings, *question.warnings))
 
 
 class NamesakeFinder:

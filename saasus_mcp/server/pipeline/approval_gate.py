@@ -26,7 +26,7 @@ from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
 from saasus_mcp.permissions.question.dialog import render_dialog, render_for_model
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.layout import fit_dialog
+from saasus_mcp.permissions.question.layout import hidden_labels
 from saasus_mcp.permissions.question.staleness import added_lines, explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
@@ -171,8 +171,8 @@ class ApprovalGate:
                 return Authorized(request.decision, proof, draft.inspection)
             changes = explain_stale_question(proof.snapshot, snapshot)
         text_to_type = (draft.question.typed or Text(snapshot.name, snapshot.name)) if typed else None
-        question = fit_dialog(replace(draft.question, lead=changes, typed=text_to_type))
-        if question.hidden and text_to_type is None:
+        question = replace(draft.question, lead=changes, typed=text_to_type)
+        if text_to_type is None and hidden_labels(question):
             return None
         if call.elicitor is None:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
@@ -201,7 +201,7 @@ class ApprovalGate:
             text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
             return Authorized(request.decision, proof, draft.inspection, added_lines(text_before, text_after))
         # The question of an earlier request may show fields that this caller may no longer read.
-        shown = fit_dialog(replace(approved, reason="")) if before == after else after
+        shown = replace(approved, reason="") if before == after else after
         return await self._await_approval(request, self._awaited(approval, shown), draft)
 
     async def _await_approval(
@@ -227,7 +227,8 @@ class ApprovalGate:
             self._opened.append(code)
             if opened is None:
                 return PendingElicitation(ConfirmationPrompt(text, None), url_prompt=prompt)
-        too_long = bool(draft.question.hidden) and request.decision.outcome == "confirm" and not request.decision.typed
+        confirmable = request.decision.outcome == "confirm" and not request.decision.typed
+        too_long = confirmable and bool(hidden_labels(draft.question))
         raise self._pending_refusal(awaited, opened=bool(opened), too_long=too_long)
 
     def _awaited(self, approval: Approval, shown: Question) -> AwaitedApproval:
@@ -278,4 +279,4 @@ def _where_to_decide(awaited: AwaitedApproval) -> Message:
 
 def _comparable(question: Question) -> Question:
     """Return the question without the parts that differ between two questions about the same call."""
-    return fit_dialog(replace(question, reason="", lead=(), typed=None, requester_name=""))
+    return replace(question, reason="", lead=(), typed=None, requester_name="")

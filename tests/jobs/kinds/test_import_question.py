@@ -12,6 +12,7 @@ from saasus_mcp.common.language import Language, Text
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import hidden_labels
 from tests.support.job_data import HEADER, USER, list_grants, sandbox_state, tenant_id
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 
@@ -110,7 +111,7 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         question = await asked(on, HEADER + "".join(staff(on, 40)))
-    assert [label.en for label in question.hidden] == ["People", "Attribute full_name"]
+    assert [label.en for label in hidden_labels(question)] == ["People", "Attribute full_name"]
     told = " ".join(detail.value for detail in question.details)
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
 
