@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -36,7 +36,7 @@ class InFlightCounter:
     def __init__(self, gauge: Gauge | None = None) -> None:
         self.count = 0
         self._gauge = gauge
-        self._zero = anyio.Event()
+        self._zero = asyncio.Event()
 
     def increment(self) -> None:
         self.count += 1
@@ -52,7 +52,7 @@ class InFlightCounter:
 
     async def wait_until_zero(self) -> None:
         while self.count:
-            self._zero = anyio.Event()
+            self._zero = asyncio.Event()
             await self._zero.wait()
 
 

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 
 import anyio
@@ -28,6 +28,8 @@ from saasus_mcp.store.errors import StoreError
 
 CALLER_KEY = "saasus_mcp.caller"
 BEARER_PATTERN = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/=-]{1,8192}) *")
+MAX_USERS = 1_000
+"""Callers that are remembered in the form that the SDK reads."""
 FORWARDED_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 
 
@@ -112,10 +114,14 @@ def _with_caller(scope: Scope, caller: Caller) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
     authenticated: Scope = {**scope, "headers": headers, CALLER_KEY: caller}
     if not caller.is_owner:
-        claims = {"iss": caller.issuer} if caller.issuer else {}
-        token = AccessToken(token="", client_id=caller.client_id, scopes=[], subject=caller.principal.id, claims=claims)
-        authenticated["user"] = AuthenticatedUser(token)
+        authenticated["user"] = _user(caller.client_id, caller.principal.id, caller.issuer)
     return authenticated
+
+
+@lru_cache(MAX_USERS)
+def _user(client_id: str, subject: str, issuer: str) -> AuthenticatedUser:
+    claims = {"iss": issuer} if issuer else {}
+    return AuthenticatedUser(AccessToken(token="", client_id=client_id, scopes=[], subject=subject, claims=claims))
 
 
 def caller_of_context(context: Context) -> Caller:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import h11
 from h11._readers import ChunkedReader
@@ -45,13 +44,10 @@ class LimitedConnection(h11.Connection):
                 return h11.NEED_DATA
             if _is_too_large(received):
                 raise h11.RemoteProtocolError("the head of the request is too large")
+        if type(self._reader) is ChunkedReader:
+            self._reader = _LimitedChunkedReader()  # the only way to limit the chunks, and the lines after a body
         event = super().next_event()
         return _in_origin_form(event) if isinstance(event, h11.Request) else event
-
-    def _get_io_object(self, role: type[Any], event: h11.Event | None, io_dict: Any) -> Any:
-        """Return the reader or writer of the present state. This is the only way to limit the lines after a body."""
-        found = super()._get_io_object(role, event, io_dict)
-        return _LimitedChunkedReader() if isinstance(found, ChunkedReader) else found
 
 
 class _LimitedChunkedReader(ChunkedReader):

@@ -57,6 +57,7 @@ class TimeoutH11Protocol(H11Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
         self._on_lost: Callable[[], None] | None = None
+        self._on_unanswered: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn declares it so too
         super().connection_made(transport)
@@ -106,7 +107,7 @@ class TimeoutH11Protocol(H11Protocol):
             self.abort()
 
     def on_response_complete(self) -> None:
-        before = self.cycle
+        before, self._on_unanswered = self.cycle, None
         before.body.clear()  # the app reads it no longer
         self._tracker.mark_idle(self, authenticated=AUTHENTICATED_KEY in before.scope.get("state", {}))
         super().on_response_complete()  # this starts the next request if it has arrived already
@@ -119,8 +120,9 @@ class TimeoutH11Protocol(H11Protocol):
         self._cancel_head_timer()
         self._cancel_read_timer()
         super().connection_lost(exc)
-        if self._on_lost is not None:
-            self._on_lost()
+        for notify in (self._on_lost, self._on_unanswered):
+            if notify is not None:
+                notify()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -171,6 +173,12 @@ class TimeoutH11Protocol(H11Protocol):
             self._start_head_timer()
         else:
             self._note_new_request(before)
+
+    def watch(self, on_lost: Callable[[], None]) -> None:
+        """Call `on_lost` if the client leaves before the request is answered (a HeldConnection)."""
+        self._on_unanswered = on_lost
+        if self.cycle.disconnected:
+            on_lost()
 
     def _start_read_timer(self) -> None:
         """Abort the connection unless its client reads the answer in time."""

@@ -26,10 +26,13 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, ServedProfile, resolve_profile
 from saasus_mcp.hosting.http_errors import error_response
+from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY, HeldConnection
+from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY
 from saasus_mcp.hosting.raw_headers import header_values
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, NarrowingReader, SseNarrowings
 from saasus_mcp.hosting.sessions.session_server import SessionServer
 from saasus_mcp.hosting.sessions.sse_relay import SseRelay
+from saasus_mcp.saasus.deadline import CALL_SECONDS
 from saasus_mcp.server.surface.narrowing import NarrowingError
 
 # This logger writes what a client sent if it cannot be parsed: arguments, and the secrets in them.
@@ -42,6 +45,8 @@ ALLOWED_METHODS: Mapping[TransportKind, tuple[str, ...]] = {
     "messages": ("POST",),
 }
 VERSION_HEADER = b"mcp-protocol-version"
+NAME_HEADER = b"mcp-name"
+PROGRESS = b"progressToken"
 LARGE_BODY = 64 * 1024
 """Bytes of a body above which a thread looks for fields that are sent twice, so that other requests go on meanwhile."""
 SESSION_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
@@ -54,6 +59,9 @@ class ProfileTransports:
     def __init__(self, server: Server[Any], profile: ServedProfile, body_limit: int, *, workers: int = 1) -> None:
         self._server = server
         self._manager = StreamableHTTPSessionManager(server, max_request_body_size=body_limit)
+        self._reads = StreamableHTTPSessionManager(server, json_response=True, max_request_body_size=body_limit)
+        self._catalogue = profile.pipeline.catalogue
+        self._is_short = profile.pipeline.call_seconds <= CALL_SECONDS
         self._sessions = SessionServer(server, profile)
         self._session_app = RequestBodyLimitMiddleware(self._sessions.handle_request, body_limit)
         self._sse = SseServerTransport(f"/messages/{profile.name}/", max_request_body_size=body_limit)
@@ -63,7 +71,8 @@ class ProfileTransports:
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Serve requests until the block ends. It can be entered once."""
-        async with self._manager.run(), self._sessions.run(), self._relay.run() if self._relay else nullcontext():
+        relay = self._relay.run() if self._relay else nullcontext()
+        async with self._manager.run(), self._reads.run(), self._sessions.run(), relay:
             yield
 
     async def end_questions(self) -> None:
@@ -75,12 +84,35 @@ class ProfileTransports:
         if kind == "streamable":
             versions = header_values(scope, VERSION_HEADER)
             has_session = not versions or versions[0] in HANDSHAKE_PROTOCOL_VERSIONS
-            await (self._session_app if has_session else self._manager.handle_request)(scope, receive, send)
+            await (self._session_app if has_session else self._handle_modern)(scope, receive, send)
         elif kind == "messages":
             await self._handle_message(scope, receive, send)
         else:
             async with self._relay.hold(scope, send) if self._relay else nullcontext(send) as relayed_send:
                 await self._serve_stream(scope, receive, relayed_send)
+
+    async def _handle_modern(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request of a protocol without sessions.
+
+        A short read that asks for no progress is answered by plain JSON: the stream that the SDK prepares otherwise, for
+        notifications and signs of life to proxies, takes a fifth of the function calls of a small read.
+        """
+        manager = self._manager
+        if self._is_short and self._is_read(scope):
+            part = await receive()
+            receive = _receive_first(part, receive)
+            if not part.get("more_body") and PROGRESS not in part.get("body", b""):
+                manager = self._reads
+                connection: HeldConnection | None = scope.get("state", {}).get(CONNECTION_KEY)
+                if connection is not None:
+                    connection.watch(scope[LIFETIME_KEY].end_with_client)
+        await manager.handle_request(scope, receive, send)
+
+    def _is_read(self, scope: Scope) -> bool:
+        """Return whether the headers of a request name a tool that only reads. The SDK compares them with the body."""
+        names = header_values(scope, NAME_HEADER)
+        operation = self._catalogue.get(names[0]) if len(names) == 1 and scope["method"] == "POST" else None
+        return operation is not None and operation.reads
 
     async def _handle_message(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a message for a stream of this worker, or pass it to the one that holds the stream."""
@@ -131,6 +163,16 @@ class ProfileRouter:
             await self.transports[profile.name].handle_request(self.kind, scope, receive, send)
         except BodyRefused as error:
             await error_response(error.status, error)(scope, receive, send)
+
+
+def _receive_first(part: Message, receive: Receive) -> Receive:
+    """Return a `receive` that returns a part once more, and then what follows."""
+    parts = [part]
+
+    async def receive_again() -> Message:
+        return parts.pop() if parts else await receive()
+
+    return receive_again
 
 
 class BodyRefused(Exception):

@@ -33,6 +33,10 @@ class HeldConnection(Protocol):
         """Let another connection take the place of this one meanwhile. `on_lost` is called if that happens, or the client leaves."""
         ...
 
+    def watch(self, on_lost: Callable[[], None]) -> None:
+        """Call `on_lost` if the client leaves before the request is answered."""
+        ...
+
 
 class AnswerPacer:
     """Decides when an answer is sent: at once if there are few, else in turns of the principals and addresses, and soon in any case.

@@ -75,7 +75,7 @@ class RequestLifetime:
         self._pool = pool
         self._turns = turns
         self._stream = stream
-        self._ended = anyio.Event()
+        self._ended = asyncio.Event()
         self._body_complete = False
         self._body_timer: asyncio.TimerHandle | None = None
 
@@ -103,6 +103,11 @@ class RequestLifetime:
         self.ending = EVICTED
         self.end()
 
+    def end_with_client(self) -> None:
+        """End the request because its client has left."""
+        self.ending = None
+        self.end()
+
     def _end_late(self) -> None:
         """End a request whose body did not arrive in time."""
         if not self._body_complete and not self.is_over:
@@ -121,9 +126,9 @@ class RequestLifetime:
         if not self._stream:
             self.scope.cancel()
 
-    async def receive(self, receive: Receive) -> AsgiMessage:
-        """Return the next message of the client, or a disconnect once the request is over."""
-        return await (self._receive_until_end(receive) if self._stream else self._receive_in_time(receive))
+    def bounded(self, receive: Receive) -> Receive:
+        """Return what receives the next message of the client, or a disconnect once the request is over."""
+        return partial(self._receive_until_end if self._stream else self._receive_in_time, receive)
 
     async def _receive_until_end(self, receive: Receive) -> AsgiMessage:
         received: AsgiMessage = {"type": "http.disconnect"}
@@ -162,8 +167,7 @@ class RequestLifetime:
                 self._body_timer.cancel()
             return received
         self._body_timer.cancel()
-        self.ending = None
-        self.end()
+        self.end_with_client()
         await anyio.sleep_forever()  # until the cancellation arrives
         raise AssertionError("a request that is over goes no further")
 
@@ -264,7 +268,7 @@ class ConcurrencyLimiter:
             counter.increment()
         try:
             with lifetime.scope, nullcontext() if pool is self._console else await self._check_slot(lifetime, expected):
-                await self._app({**scope, LIFETIME_KEY: lifetime}, partial(lifetime.receive, receive), response)
+                await self._app({**scope, LIFETIME_KEY: lifetime}, lifetime.bounded(receive), response)
         finally:
             pool.leave(lifetime)
             lifetime.leave()

@@ -375,3 +375,21 @@ async def test_a_request_with_a_field_twice_is_refused_before_anything_is_called
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == message("arguments.message_repeats_field", name="arguments").text("en")
     assert audit(made) == []
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_a_read_reports_its_attempts_to_a_client_that_asks_for_progress(
+    catalogue: Catalogue, way: Transport, asks: bool
+) -> None:
+    made, heard = build_server(catalogue), list[str]()
+    answers = iter([httpx2.Response(503, headers={"Retry-After": "0"})])
+    made.apis["default"].answers["auth.GetRoles"] = lambda _: next(answers, httpx2.Response(200, json={"roles": []}))
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
+        heard.append(message or "")
+
+    async with made.serve() as url, connect_client(url, way) as client:
+        given = await client.call_tool("auth_get_roles", {}, progress_callback=hear if asks else None)
+    assert not given.is_error
+    assert ["attempt 1" in each for each in heard] == [True] * asks
