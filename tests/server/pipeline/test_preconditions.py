@@ -145,6 +145,17 @@ async def test_preconditions_are_checked_before_a_person_is_asked(catalogue: Cat
                 {**invite, "envs": [{"id": 3, "role_names": []}, {"id": 9, "role_names": []}]},
                 "Not accepted: “envs[1]”.",
             ),
+            (
+                "auth_update_saas_user_email",
+                {"user_id": user, "email": "akane.hoshino@example.jp"},
+                "email: Another user has this address",
+            ),
+            (
+                "auth_create_tenant_invitation",
+                {**invite, "email": "akane.hoshino@example.jp"},
+                "email: This person is a member",
+            ),
+            ("integration_create_event_bridge_event", {"event_messages": []}, "event_messages: It is empty"),
             ("auth_delete_env", {"env_id": 3}, "Environment 3 (prod) cannot be deleted"),
             (
                 "auth_update_basic_info",
