@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
@@ -147,7 +147,7 @@ def _build_plan(
         facts=tuple(question.facts()),
         impact=tuple(question.impact()),
         warnings=tuple(question.warnings()),
-        undo=bilingual(message("jobs_users.undo")),
+        undo=question.undo,
         details=tuple(question.details()),
         typed=question.typed,
         ordinary_facts=question.ordinary_facts,

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import is_filled
 from saasus_mcp.jobs.tables.table_reading import SEPARATORS, XLSX, TableReading
@@ -23,6 +23,8 @@ SAMPLE_ROWS = 20
 """Rows that are compared to find the separator."""
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[\r\n]', re.IGNORECASE)
 """The first line that names the separator to Excel."""
+CSV_FAULTS = {"unexpected end": "open_quote", "expected after": "after_quote", "field limit": "long_cell"}
+"""What errors of the csv module contain, and the messages for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class TableRow:
     """One row that is not blank.
 
     Attributes:
-        number: of the line, as a text editor counts them, or of the record.
+        number: of the line on which it begins, as a text editor counts them, or of the record.
         cells: by column: texts of a CSV, any JSON values of a record.
         is_too_long: whether there are more filled cells than headings.
     """
@@ -135,16 +137,20 @@ def _numbered_rows(
     """Yield the rows with their numbers.
 
     Args:
-        counts_rows: a number is that of the row, as a spreadsheet shows it, and not that of its last line.
+        counts_rows: a number is that of the row, as a spreadsheet shows it, and not that of its first line.
     """
     reader = _reader(text, separator)
+    first = 1
     try:
         if SEPARATOR_LINE.match(text):
             next(reader)
-        for number, cells in enumerate(reader, reader.line_num + 1):
-            yield number if counts_rows else reader.line_num, cells
+        first = reader.line_num + 1
+        for number, cells in enumerate(reader, first):
+            yield number if counts_rows else first, cells
+            first = reader.line_num + 1
     except csv.Error as error:
-        problem = message("jobs_tables.line_not_csv", line=reader.line_num, error=str(error))
+        fault = next((fault for words, fault in CSV_FAULTS.items() if words in str(error)), "other")
+        problem = message("jobs_tables.line_not_csv", line=first, error=one_of("jobs_tables.csv_fault", fault))
         raise InvalidArguments((argument,), problem, message("jobs_tables.no_table_hint")) from None
 
 

@@ -77,6 +77,7 @@ class ImportQuestion:
         self._grants = [each.line for each in planned if each.grants_role]
         self._users = _unique_users(each.line for each in planned)
         self._accounts = _unique_users(each.line for each in planned if each.creates_account)
+        self._mails = sum(line.login_type == "email" for line in self._accounts)
         self._tenants = list(dict.fromkeys(each.line.tenant_id for each in planned))
         self._attributes = AttributeFacts(each.line for each in planned if each.joins_tenant)
 
@@ -88,6 +89,10 @@ class ImportQuestion:
         registers = bool(self._accounts) or any(each.joins_tenant for each in self._planned)
         key = "jobs_users.headline_register" if registers else "jobs_users.headline_grant"
         return bilingual(message(key, count=len(self._users), place=place))
+
+    @property
+    def undo(self) -> Text:
+        return bilingual(message("jobs_users.undo_mailed" if self._mails else "jobs_users.undo"))
 
     @property
     def typed(self) -> Text:
@@ -127,15 +132,14 @@ class ImportQuestion:
             yield Fact("tenants", _label("jobs_users.tenants_label"), value_list(items, MAX_ITEMS))
 
     def warnings(self) -> Iterator[QuestionWarning]:
-        mails = sum(line.login_type == "email" for line in self._accounts)
         if self._left_out:
             text = message("jobs_users.left_out", count=self._left_out)
             yield QuestionWarning("consequence", bilingual(text))
         if self._kept:
             yield QuestionWarning("consequence", bilingual(message("jobs_users.attributes_stay", count=self._kept)))
         yield from self._many_privileged()
-        if mails:
-            yield QuestionWarning("email", bilingual(message("jobs_users.sends_passwords", count=mails)))
+        if self._mails:
+            yield QuestionWarning("email", bilingual(message("jobs_users.sends_passwords", count=self._mails)))
 
     def _many_privileged(self) -> Iterator[QuestionWarning]:
         """Warn of each privileged role that more users get than a line can name."""

@@ -35,7 +35,7 @@ class CellError(Exception):
     """
 
     def __init__(self, column: str, problem: Message, hint: Message | None = None) -> None:
-        self.text = message("jobs_users.cell", column=column, problem=problem)
+        self.text = message("jobs_users.cell", column=column, problem=problem) if column else problem
         super().__init__(self.text)
         self.hint = hint
 

@@ -23,7 +23,8 @@ from saasus_mcp.jobs.users.user_line import (
 )
 
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
-REQUIRED_COLUMNS = ("email|sign_in_id", "tenant_id|tenant_name")
+REQUIRED_COLUMNS = (("email", "sign_in_id"), ("tenant_id", "tenant_name"))
+"""Columns of each of which a list has at least one."""
 TOGETHER = ("env_id", "role_name")
 """Columns of which a list has both or none."""
 DISPLAY_COLUMNS = ("env_name", "role_display_name")
@@ -84,7 +85,7 @@ def parse_users(
 
 def _parse_row(row: TableRow, targets: ImportTargets, errors: list[CellError]) -> UserLine | None:
     if row.is_too_long:
-        errors.append(CellError("line", message("jobs_users.too_many_cells")))
+        errors.append(CellError("", message("jobs_users.too_many_cells")))
         return None
     return parse_user_line(row.number, row.cells, targets, errors)
 
@@ -118,7 +119,11 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
             message("jobs_users.unknown_columns", problems=Sentences(problems)),
             message("jobs_users.columns_hint", columns=known),
         )
-    missing = [each for each in REQUIRED_COLUMNS if not set(each.split("|")) & set(columns)]
+    missing: list[Localized | str] = [
+        message("jobs_users.either_column", first=first, second=second)
+        for first, second in REQUIRED_COLUMNS
+        if not {first, second} & set(columns)
+    ]
     given = [name for name in TOGETHER if name in columns]
     if len(given) == 1:
         missing += [name for name in TOGETHER if name not in given]
@@ -133,7 +138,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
 def _require_new(line: UserLine, seen: dict[tuple[Any, ...], int]) -> None:
     key = (line.login_key, line.tenant_id, line.env_id, line.role_name)
     if key in seen:
-        raise CellError("line", message("jobs_users.duplicate_line", line=seen[key]))
+        raise CellError("", message("jobs_users.duplicate_line", line=seen[key]))
     seen[key] = line.number
 
 

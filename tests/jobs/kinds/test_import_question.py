@@ -123,6 +123,14 @@ async def test_many_people_who_get_more_are_a_warning(tmp_path: Path, role: str,
     said = [each.text.ja for each in question.warnings if isinstance(each.text, Text)]
     assert ("40人にロール「管理者 (admin)」を付与します。" in said) is warned
     assert question.undo is not None
+    assert "送信したメールは取り消せません" in question.undo.ja
+
+
+async def test_an_import_that_mails_nobody_speaks_of_no_mail(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        question = await asked(on, "email,tenant_name,env_id,role_name\nakane.hoshino@example.jp,みどり薬局,3,viewer\n")
+    assert question.undo is not None
+    assert "メール" not in question.undo.ja
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path
         assert not answer.ok
         assert answer.text.startswith("csv: 9 lines are wrong:\n")
         for said in (
-            "line 3, line: it repeats line 2",
+            "line 3, it repeats line 2",
             "line 4, email: give exactly one",
             "line 5, tenant_id: there is no tenant “none-such”",
             "line 6, env_id: there is no environment “9”",
@@ -125,10 +125,10 @@ async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path
         ("email,tenant_id,password\n", "it must not contain passwords"),
         ("email,tenant_id,shoe_size\n", "there is no column “shoe_size”"),
         ("email,tenant_id,attribute.shoe_size\n", "there is no column"),
-        ("email,role_name\n", "missing columns: tenant_id|tenant_name, env_id."),
+        ("email,role_name\n", "missing columns: tenant_id or tenant_name, env_id."),
         ("sign_in_id,tenant_name,env_id\n", "missing columns: role_name."),
         ("email,tenant_id\n", "it has no lines of data"),
-        ('email,tenant_id\n"a@example.com', "is not valid CSV"),
+        ('email,tenant_id\n"a@example.com', "line 2 is not valid CSV: a quotation mark is not closed."),
         ("", "give exactly one of csv, result"),
     ],
 )

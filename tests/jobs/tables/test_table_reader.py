@@ -52,7 +52,9 @@ def test_the_separator_is_the_mark_that_splits_every_row_alike(text: str, cells:
     ("content", "said"),
     [
         ("a,b;c\n1,2;3\n", "separator is not clear"),
-        ('a,b\n1,"2', "line 2 is not valid CSV"),
+        ('a,b\n1,"2\n3,4\n', "line 2 is not valid CSV: a quotation mark is not closed"),
+        ('a,b\n"x\ny",1\n"1"2,3\n', "line 4 is not valid CSV: text follows a closing quotation mark"),
+        ("a,b\n1," + "2" * 140_000, "line 2 is not valid CSV: a cell has more than 131,072"),
         ("Email,email\n1,2", "both mean the column email"),
         (["a"], "is not a table"),
         (7, "is not a table"),
@@ -72,6 +74,8 @@ def test_an_ambiguous_table_is_refused(content: object, said: str) -> None:
 def test_a_row_with_more_cells_than_headings_is_marked_and_its_number_is_that_of_an_editor() -> None:
     table = read_table("a,b\n\n1,2\n1,2,3\n", "csv")
     assert [(row.number, row.is_too_long) for row in table.rows] == [(3, False), (4, True)]
+    table = read_table('a,b\n"1\n1",2\n3,4\n', "csv")
+    assert [row.number for row in table.rows] == [2, 4], "the line on which a row begins"
 
 
 def test_blank_rows_do_not_count_toward_the_limit() -> None:
