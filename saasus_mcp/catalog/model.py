@@ -223,6 +223,7 @@ class Operation:
         exactly_one: groups of arguments, of which a call has exactly one.
         ambiguous: combinations of path values that match another operation's route, or that the API takes for every id.
         secret_inputs, secret_outputs, scrubbed_outputs: paths of secrets in arguments and answers.
+        reads: whether the call changes nothing, by its effects and never by its HTTP method.
     """
 
     key: str
@@ -253,15 +254,12 @@ class Operation:
     statuses: tuple[int, ...]
     effects: Effects
     empty: str = ""
+    level: Level = field(init=False)
+    reads: bool = field(init=False)
 
-    @property
-    def level(self) -> Level:
-        return self.effects.level
-
-    @property
-    def reads(self) -> bool:
-        """Return whether the call changes nothing, by its effects and never by its HTTP method."""
-        return self.effects.level in READ_LEVELS
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "level", self.effects.level)
+        object.__setattr__(self, "reads", self.effects.level in READ_LEVELS)
 
     @property
     def leaves_undo_entry(self) -> bool:

@@ -114,10 +114,11 @@ def elicitors_for(
 
 def url_answers(params: CallToolRequestParams) -> dict[str, bool]:
     """Return whether the person opened each page, by id of the prompt, as far as the call carries answers."""
-    responses = params.input_responses or {}
+    if not params.input_responses:
+        return {}
     return {
         key.removeprefix(URL_KEY_PREFIX): answer.action == "accept"
-        for key, answer in responses.items()
+        for key, answer in params.input_responses.items()
         if key.startswith(URL_KEY_PREFIX) and isinstance(answer, ElicitResult)
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -12,6 +13,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INTERNAL_ERROR,
+    SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CallToolResult,
     InputRequiredResult,
@@ -93,7 +95,10 @@ def build_server(
         if isinstance(answer, PendingElicitation):
             return elicitation.input_required_result(answer, language)
         data = app_data(answer, pipeline.catalogue, params.name) if shows_apps(context) else None
-        return call_tool_result(answer, pipeline.destination, data)
+        meta = {} if data is None else {META_PREFIX + "app": data}
+        if context.protocol_version >= elicitation.DEFERRED_PROTOCOL:
+            meta[SERVER_INFO_META_KEY] = server_info  # which the SDK would copy for each call
+        return call_tool_result(answer, pipeline.destination, meta)
 
     server = Server[Any](
         SERVER_NAME,
@@ -106,6 +111,7 @@ def build_server(
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
         **McpHandlers(pipeline, resolve_principal, language).handlers(),
     )
+    server_info = server.server_info_stamp
     if not tracing.has_receiver():  # the SDK's middleware makes spans for nobody; its module is private
         server.middleware[:] = [each for each in server.middleware if type(each).__name__ != "OpenTelemetryMiddleware"]
     server.middleware.append(_hide_exceptions)
@@ -174,14 +180,14 @@ def _is_cancelled(context: Context) -> bool:
 
 
 def call_tool_result(
-    answer: ToolAnswer, destination: Destination, for_app: Mapping[str, Any] | None = None
+    answer: ToolAnswer, destination: Destination, meta: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Return an answer as MCP writes it: the text, the destination, and the picture if there is one.
 
     The SDK validates and serializes it as it does a model, which it would have to serialize twice.
 
     Args:
-        for_app: the data for an app, if the client shows apps.
+        meta: more members of `_meta`.
     """
     origin = describe_destination(destination, "en") + (f", trace id: {answer.trace_id}" if answer.trace_id else "")
     content = [_text(answer.text), _text(f"[{origin}]")]
@@ -198,7 +204,7 @@ def call_tool_result(
             META_PREFIX + "profile": destination.profile,
             META_PREFIX + "trace_id": answer.trace_id,
             META_PREFIX + "applied": answer.applied,
-            **({} if for_app is None else {META_PREFIX + "app": for_app}),
+            **meta,
         },
     }
 
