@@ -147,7 +147,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-load-") as folder, temporary_server() as database:
         file = Path(folder) / "rows"
         env = {**os.environ, VARIABLE: database.address, SIZE: f"{CLIENTS}x{CALLS}", REPORT: str(file)}
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *TESTS]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--exhaustive", *TESTS]
         status = subprocess.run(command, check=False, cwd=ROOT, env=env).returncode  # noqa: S603 - ours
         rows = read_rows(file)
     print(tables(rows, "en", machines["en"]))

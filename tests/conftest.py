@@ -14,7 +14,7 @@ from hypothesis import settings
 
 _SAME_EVERYWHERE = settings(derandomize=True, database=None, deadline=None)
 """A failure on one machine is a failure on each."""
-settings.register_profile("dev", _SAME_EVERYWHERE, max_examples=30)
+settings.register_profile("dev", _SAME_EVERYWHERE, max_examples=10)
 settings.register_profile("ci", _SAME_EVERYWHERE, max_examples=150)
 settings.load_profile("dev")
 
@@ -45,6 +45,12 @@ QUICK_FOLDERS = ("scripts/catalogue/",)
 
 VARIANT = "era"
 """The parameter of a test whose values `make test` divides among the tests. `make coverage` runs each test with all of them."""
+MANY = 24
+"""Cases from which a parametrised test is a matrix: it plays one in `SHARE` in `make test`."""
+SHARE, COSTLY_SHARE = 4, 3
+"""What is played of a matrix, and of every parametrised test in a module that starts processes or engines: one in so many."""
+WRITTEN = {"ATTACKS", "CORPUS", "SNAPSHOTS"}
+"""Variables with which tests write what they find, for which every case is needed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -118,6 +124,20 @@ def _is_other_variant(item: pytest.Item) -> bool:
     return bool(call.params[VARIANT] != choose_era(item.nodeid.replace(call.params[VARIANT], "")))
 
 
+def _leave_out_cases(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return the cases that only `--exhaustive` plays. The first of each test stays, and what is dear has fewer beside it."""
+    cases: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            cases.setdefault((item.path, item.originalname), []).append(item)
+    left_out = set[pytest.Item]()
+    for same in cases.values():
+        is_dear = (STARTERS | ENGINES) & vars(same[0].module).keys()  # type: ignore[attr-defined] # a function's
+        share = COSTLY_SHARE if is_dear else SHARE if len(same) >= MANY else 1
+        left_out.update(item for at, item in enumerate(same) if at % share)
+    return left_out
+
+
 def _module_markers(item: pytest.Item) -> list[str]:
     """Return the marks that every test of a module gets."""
     names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
@@ -130,7 +150,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     from tests.support.databases import SERVER  # noqa: PLC0415 - see pytest_configure
 
     by_name = any("::" in each for each in config.args)
-    exhaustive = config.getoption("--exhaustive") or by_name
+    exhaustive = config.getoption("--exhaustive") or by_name or WRITTEN & os.environ.keys()
+    is_sampled = not exhaustive and SERVER is None  # `make test-postgres` plays every case
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
     marked: dict[Path, list[str]] = {}
     for item in items:
@@ -139,7 +160,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker in marked[item.path]:
             item.add_marker(marker)
         without_server = SERVER is None and item.get_closest_marker("postgresql")
-        one_of_many = not exhaustive and (item.get_closest_marker("exhaustive") or _is_other_variant(item))
+        one_of_many = not exhaustive and (
+            (is_sampled and item.get_closest_marker("exhaustive")) or _is_other_variant(item)
+        )
         (left_out if without_server or one_of_many else kept).append(item)
+    if is_sampled:
+        others = _leave_out_cases(kept)
+        left_out += [item for item in kept if item in others]
+        kept = [item for item in kept if item not in others]
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)

@@ -31,7 +31,13 @@ def there(on: SandboxServer) -> int:
     return sum(row[0].startswith("new-") and row[4] == "viewer" for row in list_grants(on.sandbox))
 
 
-@pytest.mark.parametrize(("moment", "least_missing"), [("before send", 1), ("before end", 0), ("before checkpoint", 0)])
+@pytest.mark.parametrize(
+    ("moment", "least_missing"),
+    [
+        ("before send", 1),
+        *(pytest.param(moment, 0, marks=pytest.mark.exhaustive) for moment in ("before end", "before checkpoint")),
+    ],
+)
 async def test_every_line_is_done_once_and_told_truly(tmp_path: Path, moment: str, least_missing: int) -> None:
     async with serve_sandbox() as on:
         assert (await on.run_job(tmp_path, moment, FATAL, people(on)))[0] == EXIT_KILLED
@@ -58,6 +64,7 @@ async def test_every_line_is_done_once_and_told_truly(tmp_path: Path, moment: st
         assert there(on) == PEOPLE
 
 
+@pytest.mark.exhaustive  # servers over HTTP do so in tests/hosting/replicas/test_replica_jobs.py
 async def test_a_server_that_had_no_job_takes_over_that_of_one_beside_it(tmp_path: Path) -> None:
     async with serve_sandbox() as on, start_job_server(tmp_path, url=on.url) as idle:
         assert (await on.run_job(tmp_path, "before checkpoint", FATAL, people(on)))[0] == EXIT_KILLED
@@ -79,6 +86,7 @@ async def test_a_password_that_was_lost_with_the_server_is_said_to_be(tmp_path: 
         assert "reset them: terminal-1" in told["notes"][0]
 
 
+@pytest.mark.exhaustive  # in one process it is in tests/jobs/settings/test_settings.py
 async def test_a_server_that_stops_orderly_leaves_its_job_to_the_next(tmp_path: Path) -> None:
     async with serve_sandbox() as on:
         listed = people(on)
@@ -97,6 +105,7 @@ async def test_a_server_that_stops_orderly_leaves_its_job_to_the_next(tmp_path: 
         assert max(on.writes().values()) == 1
 
 
+@pytest.mark.exhaustive  # a restart in one process is in test_pause.py
 async def test_a_server_that_is_killed_while_a_job_is_paused_keeps_it_paused_until_a_person_resumes_it(
     tmp_path: Path,
 ) -> None:

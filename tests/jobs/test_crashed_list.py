@@ -11,15 +11,16 @@ import pytest
 from tests.support.job_data import sandbox_state
 from tests.support.sandbox_server import EXIT_KILLED, SandboxServer, serve_sandbox
 
-ROWS = 150
-DEATHS = 9
+ROWS, DEATHS = 150, 9
+FEW_ROWS, FEW_DEATHS = 60, 3
+"""In `make test`: each moment once."""
 MOMENTS = ("before send", "before end", "before checkpoint")
 
 
-def mixed_calls() -> list[dict[str, Any]]:
-    """Return as many roles, environments and user attributes, in runs of ten."""
+def mixed_calls(count: int) -> list[dict[str, Any]]:
+    """Return so many calls: as many roles, environments and user attributes, in runs of ten."""
     calls: list[dict[str, Any]] = []
-    for start in range(0, ROWS // 3, 10):
+    for start in range(0, count // 3, 10):
         numbers = range(start, start + 10)
         calls += [
             {"tool": "auth_create_role", "arguments": {"role_name": f"r{each}", "display_name": "R"}}
@@ -45,9 +46,10 @@ def is_there(on: SandboxServer, call: dict[str, Any]) -> bool:
 
 @pytest.mark.slow
 async def test_a_list_whose_server_dies_again_and_again_makes_each_call_once_and_reports_each_row_truly(
-    tmp_path: Path,
+    tmp_path: Path, exhaustive: bool
 ) -> None:
-    calls = mixed_calls()
+    rows, last = (ROWS, DEATHS) if exhaustive else (FEW_ROWS, FEW_DEATHS)
+    calls = mixed_calls(rows)
     async with serve_sandbox() as on:
         for key in ("auth.CreateRole", "auth.CreateEnv"):
             on.sandbox.faults.add("status", on=key, times=3, status=500)
@@ -56,7 +58,7 @@ async def test_a_list_whose_server_dies_again_and_again_makes_each_call_once_and
             on.sandbox.faults.add("reset", on=key, times=3)
         deaths = 0
         listed = json.dumps({"calls": calls})
-        for death in range(DEATHS):
+        for death in range(last):
             moment = MOMENTS[death % len(MOMENTS)]
             status, report = await on.run_job(tmp_path, moment if death == 0 else f"again {moment}", 10, listed)
             if status != EXIT_KILLED:
@@ -64,10 +66,10 @@ async def test_a_list_whose_server_dies_again_and_again_makes_each_call_once_and
             deaths += 1
         else:
             _, report = await on.run_job(tmp_path, "never")
-        assert deaths == DEATHS, "it died in the middle"
+        assert deaths == last, "it died in the middle"
         assert report["status"] == "done", report
         assert max(on.writes().values()) == 1, "nothing was sent twice"
-        assert [row["row"] for row in sorted(report["rows"], key=lambda row: int(row["row"]))] == [*range(1, ROWS + 1)]
+        assert [row["row"] for row in sorted(report["rows"], key=lambda row: int(row["row"]))] == [*range(1, rows + 1)]
         wrong = [
             row
             for row in report["rows"]

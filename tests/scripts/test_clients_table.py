@@ -102,6 +102,7 @@ def test_a_client_below_the_requirements_is_a_fault(row: Row, fault: str) -> Non
     assert row.faults() == [fault]
 
 
+@pytest.mark.exhaustive  # ten seconds: a client and a server as processes, as `make clients` has for each client
 @pytest.mark.slow
 async def test_a_trial_sees_the_codes_and_the_confirmations(tmp_path: Path, catalogue: Catalogue) -> None:
     server = Path(sys.executable).with_name("saasus-mcp")

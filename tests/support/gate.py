@@ -159,16 +159,10 @@ async def run_over_operations(
     stage: GateSession,
     operations: Iterable[Operation],
     attack: Callable[[Operation], Awaitable[None]],
-    *,
-    every: bool = False,
 ) -> dict[str, str]:
-    """Attack each operation with a principal of its own and an API in its first state. Return the failures by key.
-
-    Args:
-        every: attack all of them in `make test` too, because the rule depends on more than the level of the operation.
-    """
+    """Attack each operation with a principal of its own and an API in its first state. Return the failures by key."""
     failures: dict[str, str] = {}
-    for operation in operations if every else sample_operations(operations, f"{attack.__qualname__} {stage.era}"):
+    for operation in sample_operations(operations, f"{attack.__qualname__} {stage.era}"):
         stage.switch_principal(operation.key)
         stage.clock.now = NOW
         stage.api.sent.clear()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from typing import Any
+
+import pytest
 
 from saasus_mcp.catalog import Operation
 from tests.support.pipeline import ERAS, Era
 
-FEWEST, SHARE = 4, 4
+FEWEST, SHARE = 2, 10
 """A sample has one in `SHARE` of the operations of each level, but not fewer than `FEWEST`. For `--exhaustive`, `SHARE` is 1."""
 
 
@@ -27,6 +30,11 @@ def sample_operations(operations: Iterable[Operation], name: str) -> list[Operat
         for same in by_level.values()
         for operation in sorted(same, key=lambda each: _hash(f"{name} {each.key}"))[: max(FEWEST, len(same) // SHARE)]
     ]
+
+
+def sample_cases(cases: Iterable[Any], share: int = SHARE) -> list[Any]:
+    """Return parameters of which one in `share` is in `make test`, from the first on. The others are marked `exhaustive`."""
+    return [pytest.param(case, marks=[pytest.mark.exhaustive] if at % share else []) for at, case in enumerate(cases)]
 
 
 def _hash(name: str) -> int:

@@ -96,6 +96,7 @@ def test_the_next_server_sends_what_a_killed_one_left(tmp_path: Path, monkeypatc
         assert "承認が必要です" in text
 
 
+@pytest.mark.exhaustive  # the next server sends it above
 def test_the_console_sends_what_no_server_sends_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server that asked has ended. The console reports the request with its own address, and the decision made on it."""
     with http_receiver() as http, mail_receiver() as mail:

@@ -30,6 +30,7 @@ from tests.support.stdio_server import (
     send_messages,
     start_stdio_server,
 )
+from tests.support.variants import sample_cases
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, terminals and parents as POSIX has them")
 
@@ -73,7 +74,14 @@ def until_closed(reading: int) -> bytes:
         data += more
 
 
-STAGES = pytest.mark.parametrize("requests", [1, 2, 3], ids=["first answers", "while the SDK loads", "all is loaded"])
+STAGES = pytest.mark.parametrize(
+    "requests",
+    [
+        pytest.param(1, id="first answers", marks=pytest.mark.exhaustive),
+        pytest.param(2, id="while the SDK loads", marks=pytest.mark.exhaustive),
+        pytest.param(3, id="all is loaded"),
+    ],
+)
 
 
 @STAGES
@@ -100,8 +108,18 @@ def test_it_ends_with_the_parent_of_its_launcher(tmp_path: Path) -> None:
         assert until_closed(reading) == b""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("requests", [1, 3], ids=["first answers", "all is loaded"])
+@pytest.mark.parametrize(
+    ("number", "requests"),
+    [
+        (signal.SIGINT, 1),
+        (signal.SIGTERM, 3),
+        (signal.SIGHUP, 3),
+        *(
+            pytest.param(*case, marks=pytest.mark.exhaustive)
+            for case in ((signal.SIGINT, 3), (signal.SIGTERM, 1), (signal.SIGHUP, 1))
+        ),
+    ],
+)
 def test_the_first_signal_ends_it_and_the_exit_status_says_which(number: signal.Signals, requests: int) -> None:
     with start_stdio_server() as process:
         send_messages(
@@ -180,7 +198,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Slow]]:
     thread.join()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", sample_cases([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
 def test_a_write_on_its_way_is_finished_and_audited(slow: type[_Slow], state: Path, number: signal.Signals) -> None:
     call = build_request(
         3, "tools/call", name="auth_create_role", arguments={"role_name": "support", "display_name": "Support"}
@@ -245,7 +263,8 @@ def test_a_file_is_served_as_a_pipe_is(tmp_path: Path) -> None:
     sent, got = tmp_path / "sent", tmp_path / "got"
     sent.write_bytes(encode_lines(*OPENING, b"nonsense\n", build_request(2, "ping"), build_request(3, "tools/list")))
     with sent.open("rb") as source, got.open("wb") as target:
-        subprocess.run(SERVER, stdin=source, stdout=target, timeout=TIMEOUT, check=True)
+        process = start_module("saasus_mcp", "--sandbox", stdin=source, stdout=target, preloaded="libraries")
+        assert process.wait(TIMEOUT) == 0
     assert {json.loads(each)["id"] for each in got.read_bytes().splitlines()} == {1, 2, 3}
 
 

@@ -41,9 +41,14 @@ def test_the_decoys_run_where_python_looks_for_them(hostile: Path) -> None:
 @pytest.mark.parametrize(
     ("way", "command"),
     [
-        (EARLIER, ["doctor", "--sandbox"]),
-        (EARLIER, ["install", "cursor", "--print", "--sandbox"]),
-        (EARLIER, ["policy", "explain", "auth.DeleteTenant"]),
+        *(
+            pytest.param(EARLIER, command, marks=pytest.mark.exhaustive)  # the same start; each takes a second
+            for command in (
+                ["doctor", "--sandbox"],
+                ["install", "cursor", "--print", "--sandbox"],
+                ["policy", "explain", "auth.DeleteTenant"],
+            )
+        ),
         (EARLIER, ["call", "auth_get_tenants", "--sandbox"]),
         ("the command that install writes", ["call", "auth_get_tenants", "--sandbox"]),
         ("the module with -P", ["tools"]),
@@ -69,6 +74,7 @@ def test_no_server_runs_or_reads_it_nor_does_a_chart(hostile: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive  # the server above draws one too, from the same folder
 def test_a_job_with_a_chart_reads_none_of_it_and_writes_to_the_given_place(hostile: Path) -> None:
     command = [*installed_command(), "job", "contract_report", "--sandbox", "--chart", "chart.png"]
     done = hostile_folder.run_in_folder(command, hostile)

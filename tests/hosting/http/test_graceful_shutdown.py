@@ -25,10 +25,11 @@ from tests.support.hosting_process import (
 )
 from tests.support.hosting_server import TRANSPORTS, Transport, connect_client
 from tests.support.processes import TIMEOUT
+from tests.support.variants import sample_cases
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.exhaustive)])
 async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
     catalogue: Catalogue, tmp_path: Path, workers: str
 ) -> None:
@@ -82,7 +83,7 @@ async def test_after_a_signal_a_balancer_is_served_and_told_to_keep_no_connectio
     assert (served.status_code, served.headers["connection"]) == (200, "close")
 
 
-@pytest.mark.parametrize("way", TRANSPORTS)
+@pytest.mark.parametrize("way", sample_cases(TRANSPORTS))
 async def test_a_request_to_the_api_is_signed_with_the_profiles_key_and_carries_no_bearer(
     catalogue: Catalogue, tmp_path: Path, way: Transport
 ) -> None:

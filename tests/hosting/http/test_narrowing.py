@@ -30,7 +30,7 @@ from tests.support.hosting_server import (
     provider_table,
 )
 from tests.support.pipeline import ERAS, operation_tools
-from tests.support.variants import sample_operations
+from tests.support.variants import sample_cases, sample_operations
 
 Left = Callable[[Operation], bool]
 USERS: Left = lambda each: each.toolset == "users"  # noqa: E731 - a name for each condition
@@ -95,7 +95,7 @@ async def test_of_all_operations_none_outside_is_listed_or_allowed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", BY_PATH)
+@pytest.mark.parametrize("path", sample_cases(BY_PATH, 3))
 async def test_an_address_narrows_as_the_headers_do(catalogue: Catalogue, path: str) -> None:
     made = build_server(catalogue)
     async with made.serve() as url:
@@ -152,7 +152,7 @@ async def test_nothing_else_that_the_server_offers_reaches_what_is_left_out(
     assert made.apis["default"].sent == []
 
 
-@pytest.mark.parametrize("name", sorted(HELPER_TOOLS - {"job_run", "job_status", "job_control"}))
+@pytest.mark.parametrize("name", sample_cases(sorted(HELPER_TOOLS - {"job_run", "job_status", "job_control"}), 3))
 async def test_a_tool_of_our_own_is_excluded_by_its_name(catalogue: Catalogue, name: str) -> None:
     made = build_server(catalogue)
     async with (

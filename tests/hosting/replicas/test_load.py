@@ -35,6 +35,7 @@ def judge(load: Load, servers: Replicas) -> None:
     assert load.calls == CLIENTS * CALLS or load.took > RUN_SECONDS
 
 
+@pytest.mark.exhaustive  # two servers do more, below
 async def test_every_client_of_one_server_gets_its_own_answers(
     catalogue: Catalogue, where: Path | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,7 +46,8 @@ async def test_every_client_of_one_server_gets_its_own_answers(
         assert spawn_command("audit", "verify", **one.env).status == 0
 
 
-@pytest.mark.parametrize("way", ["2026-07-28", "legacy"])
+@pytest.mark.exhaustive  # two servers under load, of which one dies besides, are below
+@pytest.mark.parametrize("way", ["2026-07-28", pytest.param("legacy", marks=pytest.mark.exhaustive)])
 async def test_every_client_of_two_servers_behind_a_proxy_gets_its_own_answers(
     catalogue: Catalogue, where: Path | str, tmp_path: Path, way: Transport, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,7 @@ async def the_job(one: McpClient) -> str:
     return str(listed["job"])
 
 
+@pytest.mark.exhaustive  # as below, where the first server is killed as well
 async def test_a_job_of_one_server_is_followed_at_another(
     catalogue: Catalogue, where: Path | str, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ async def wait_for_successes(load: Load) -> None:
             await anyio.sleep(0.02)
 
 
+@pytest.mark.exhaustive  # six seconds; workers that are replaced under load are in test_supervisor.py
 @pytest.mark.parametrize("way", ["2026-07-28", "legacy"] if MEASURED else ["2026-07-28"])
 async def test_no_call_fails_while_one_server_after_the_other_restarts(
     catalogue: Catalogue,

@@ -134,6 +134,7 @@ async def test_people_without_a_login_since_a_day_are_found(tmp_path: Path) -> N
         assert not wrong.ok
 
 
+@pytest.mark.exhaustive  # a second; the call of a few is the same
 @pytest.mark.slow
 async def test_500_people_are_one_call(tmp_path: Path) -> None:
     api = FaultySandbox(load_catalogue())

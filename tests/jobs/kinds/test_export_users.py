@@ -149,6 +149,7 @@ async def test_only_the_person_who_started_a_job_can_follow_it(tmp_path: Path) -
         assert "You have no such job here" in stranger.text
 
 
+@pytest.mark.exhaustive  # so does the list of tests/server/stdio/test_loaded_modules.py
 def test_listing_tools_imports_no_engine() -> None:
     program = (
         "import sys, anyio\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from saasus_mcp.common.messages import templates_of
 from tests.support.job_data import AOZORA, USER
 from tests.support.job_server import start_job_server
@@ -22,6 +24,7 @@ REPORTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.exhaustive
 async def test_every_count_of_a_report_is_named_in_the_app(tmp_path: Path) -> None:
     named = templates_of("apps.", "ja")
     async with start_job_server(tmp_path) as on:

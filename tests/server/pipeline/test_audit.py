@@ -24,6 +24,7 @@ from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, reply_text, run_over_operations, start_session, type_name
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, accept_question, build_pipeline
+from tests.support.variants import sample_operations
 
 REMOVAL = "auth.DeleteTenantUser"
 WHO = {"tenant_id": "t-1", "user_id": "u-1"}
@@ -60,16 +61,17 @@ async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, 
 
         return answer
 
+    operations = sample_operations(catalogue, "the audit is begun")
     api.answers = {operation.key: looking(operation) for operation in catalogue}
     behind = build_pipeline(api, store, UnsafeAllowAllPolicy(), clock=clock)
-    for operation in catalogue:
+    for operation in operations:
         clock.now += 1
         await behind.run(call(operation.tool, complete_arguments(operation)))
     assert found == {}
-    for operation in catalogue:
+    for operation in operations:
         assert api.to(operation), operation.key
     own = [record for record in store.audit_log.list_records() if record["event"] == "begun" and "parent" not in record]
-    assert [record["operation"] for record in own] == [operation.key for operation in catalogue]
+    assert [record["operation"] for record in own] == [operation.key for operation in operations]
     assert len([record for record in store.audit_log.list_records() if record["event"] == "ended"]) == len(api.sent)
 
 
@@ -82,7 +84,7 @@ async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
     monkeypatch.setattr(store, "commit", full)
     api = StubApi(catalogue)
     behind = build_pipeline(api, store, UnsafeAllowAllPolicy())
-    for operation in catalogue:
+    for operation in sample_operations(catalogue, "the audit cannot be begun"):
         given = await behind.run(call(operation.tool, complete_arguments(operation)))
         assert isinstance(given, ToolAnswer)
         assert given.applied == "not_applied", operation.key
@@ -190,19 +192,20 @@ async def test_the_end_of_a_write_is_audited_once_when_the_database_restarts_mea
 async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> None:
     decline = types.ElicitResult(action="decline")
     async with start_session(catalogue, "legacy", lambda _: decline) as stage:
-        graver = [operation for operation in catalogue if operation.level in ("destructive", "critical")]
+        graver, attempted = [each for each in catalogue if each.level in ("destructive", "critical")], list[Operation]()
 
         async def attempt(operation: Operation) -> None:
+            attempted.append(operation)
             await stage.call(operation)
 
-        assert await run_over_operations(stage, graver, attempt, every=True) == {}
+        assert await run_over_operations(stage, graver, attempt) == {}
         refused = {
             record["operation"]: record
             for record in stage.store.audit_log.list_records()
             if record["event"] == "refused"
         }
-    assert set(refused) == {operation.key for operation in graver}
-    for operation in graver:
+    assert set(refused) == {operation.key for operation in attempted}
+    for operation in attempted:
         record = refused[operation.key]
         assert record["refused"] == ("declined" if operation.level == "destructive" else "approval"), record
         assert record["principal"] == f"local:{operation.key}"

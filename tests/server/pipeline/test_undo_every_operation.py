@@ -31,6 +31,7 @@ from saasus_mcp.store.records import UndoEntry
 from saasus_mcp.store.store import Store
 from scripts.stage import NOW
 from scripts.story import AOZORA, FIRST, MIDORI, USER, values_for
+from tests.support.variants import sample_cases
 
 ME = Principal("local:me")
 PLACE = Destination("sandbox", CREDENTIALS.saas_id, sandbox=True)
@@ -167,7 +168,7 @@ SPECIAL = [
 ADDED = {case.key for case in SPECIAL}
 CASES = [
     *SPECIAL,
-    *(
+    *sample_cases(
         of(operation.key)
         for operation in load_catalogue()
         if operation.effects.undo is not None and operation.effects.undo.call is not None and operation.key not in ADDED
@@ -217,21 +218,21 @@ class World:
         """Return the state of the SaaS without what cannot return. Recreated items have other ids."""
         left_out = frozenset(TIMES | case.fields | (set() if ids else {"id"}))
         return {
-            table: sorted((json.dumps(key) if ids else "") + _line(record, left_out) for key, record in rows)
+            table: sorted(_line(record, left_out, key if ids else None) for key, record in rows)
             for table, rows in self.sandbox.state.exported()["tables"].items()
             if rows and table not in NOISE | case.lost
         }
 
 
-_LINES: dict[tuple[int, frozenset[str]], tuple[Any, str]] = {}
+_LINES: dict[tuple[Any, ...], tuple[Any, str]] = {}
 """The records that were seen, by identity, and their texts. No record changes, and most are those of the demonstration."""
 
 
-def _line(record: Any, left_out: frozenset[str]) -> str:
-    """Return the record as text, without these fields."""
-    key = id(record), left_out
+def _line(record: Any, left_out: frozenset[str], place: Any) -> str:
+    """Return the record as text, without these fields, and with its key if that counts."""
+    key = id(record), left_out, str(place)
     if key not in _LINES:
-        _LINES[key] = record, json.dumps(_without(record, left_out), sort_keys=True)
+        _LINES[key] = record, json.dumps([place, _without(record, left_out)], sort_keys=True)
     return _LINES[key][1]
 
 

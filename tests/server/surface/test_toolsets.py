@@ -216,4 +216,4 @@ async def test_every_example_in_a_description_is_a_call_that_goes(catalogue: Cat
             else:
                 assert APPROVAL_CODE.search(reply_text(result)), reply_text(result)
 
-        assert await run_over_operations(stage, catalogue, attempt, every=True) == {}
+        assert await run_over_operations(stage, catalogue, attempt) == {}
