@@ -55,6 +55,7 @@ def schemas(operation: Operation) -> Iterator[dict[str, Any]]:
         yield from operation.variants[1].values()
 
 
+@pytest.mark.exhaustive  # `make check` compiles it too
 @pytest.mark.slow
 def test_the_shipped_catalogue_is_the_compiled_documents() -> None:
     assert compiler.CATALOGUE.read_text(encoding="utf-8") == compiler.compile_catalogue(), "stale: run `make catalogue`"

@@ -65,6 +65,7 @@ def test_every_operation_is_asked_for_at_least_twice_in_each_language(catalogue:
         assert min(len(set(by_language[language])) for by_language in asked.values()) >= 2
 
 
+@pytest.mark.exhaustive  # `make check` compiles it too
 def test_the_index_that_ships_is_what_the_table_of_synonyms_compiles_to() -> None:
     catalogue = compiler.CATALOGUE.read_text(encoding="utf-8")
     assert compiler.SEARCH.read_text(encoding="utf-8") == compiler.compile_index(

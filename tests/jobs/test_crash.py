@@ -69,7 +69,7 @@ async def test_a_server_that_had_no_job_takes_over_that_of_one_beside_it(tmp_pat
     async with serve_sandbox() as on, start_job_server(tmp_path, url=on.url) as idle:
         assert (await on.run_job(tmp_path, "before checkpoint", FATAL, people(on)))[0] == EXIT_KILLED
         [job] = (await idle.call_json("job_status"))["jobs"]
-        told = await idle.call_json("job_status", {"job": job["job"], "wait": 45})
+        told = await idle.wait_for_job(job["job"])
         missing = PEOPLE - there(on)
         assert missing <= MAX_CONCURRENT, "only what was under way at the death can be missing"
         wanted = {"applied": PEOPLE - missing} | ({"not_applied": missing} if missing else {})

@@ -14,6 +14,7 @@ from saasus_mcp.saasus.client import ApiResponse
 from saasus_mcp.saasus.response_schema import MAX_DRIFTS, shape_response
 from saasus_mcp.saasus.tool_answer import build_answer
 from tests.support.pipeline import sample_value
+from tests.support.variants import sample_operations
 
 WRONG = (None, True, 7, 7.5, "text", ["x"], {"x": 1})
 
@@ -36,9 +37,9 @@ def places(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 
 @pytest.mark.slow
-def test_any_wrong_type_anywhere_leaves_an_answer_that_conforms(catalogue: Catalogue) -> None:
+def test_any_wrong_type_anywhere_leaves_an_answer_that_conforms(catalogue: Catalogue, exhaustive: bool) -> None:
     tried, failures = 0, []
-    for operation in catalogue:
+    for operation in sample_operations(catalogue, "any wrong type"):
         validator = Draft202012Validator(operation.output_schema)
         value = sample_value(operation.output_schema)
         for path, holder, key in list(places(value)):
@@ -53,7 +54,7 @@ def test_any_wrong_type_anywhere_leaves_an_answer_that_conforms(catalogue: Catal
                     failures.append((operation.key, path, wrong, problems, shaped.drift))
             holder[key] = right
     assert failures == []
-    assert tried > 5000
+    assert tried > (5000 if exhaustive else 200)
 
 
 def test_a_conforming_answer_is_carried_unchanged(catalogue: Catalogue) -> None:

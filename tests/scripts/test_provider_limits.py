@@ -167,6 +167,7 @@ def test_a_rule_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         read(file)
 
 
+@pytest.mark.exhaustive  # `make check` does more
 @pytest.mark.slow
 def test_every_operation_is_taken_by_every_provider(catalogue: Catalogue) -> None:
     """The whole check, of every surface and protocol version, is a part of `make check`."""
