@@ -177,7 +177,10 @@ def test_a_server_under_which_one_person_is_two_does_not_start(tmp_path: Path, t
         pytest.param("-n 512", True, id="hard"),
     ],
 )
-def test_a_server_starts_with_the_open_files_that_it_may_have(taken: str, limit: str, *, warned: bool) -> None:
+def test_a_server_starts_with_the_open_files_that_it_may_have(
+    tmp_path: Path, taken: str, limit: str, *, warned: bool
+) -> None:
+    (tmp_path / "config.toml").write_text("version = 1\n", encoding="utf-8")
     command = shlex.join([sys.executable, "-m", "saasus_mcp", *serve(taken)])
     done = subprocess.run(
         ["/bin/sh", "-c", f"ulimit {limit}; exec {command}"],

@@ -67,7 +67,8 @@ async def test_a_call_is_traced_to_a_collector_without_what_was_said(catalogue: 
     assert ROLE["role_name"].encode() not in sent
 
 
-def test_an_exporter_that_nobody_knows_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exporter_that_nobody_knows_stops_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.toml").write_text("version = 1\n", encoding="utf-8")
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
     ran = run_command("serve", "--transport", "http", "--sandbox")
     assert ran.status == 1
@@ -75,7 +76,8 @@ def test_an_exporter_that_nobody_knows_stops_the_server(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("to", ["otlp", "console"])
-def test_without_the_extra_it_is_said_what_to_install(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.toml").write_text("version = 1\n", encoding="utf-8")
     monkeypatch.setattr(trace_export, "find_spec", lambda _: None)
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", to)
     ran = run_command("serve", "--transport", "http", "--sandbox", "--port", "0")

@@ -226,6 +226,7 @@ async def test_workers_are_added_and_removed_and_end_with_their_supervisor(serve
 def test_a_fault_that_every_worker_would_find_is_reported_once(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nrules: 5\n", encoding="utf-8")
+    (tmp_path / "config.toml").write_text("version = 1\n", encoding="utf-8")
     env = {
         "SAASUS_MCP_WORKERS": "2",
         "SAASUS_MCP_POLICY": str(policy),
@@ -243,7 +244,8 @@ def test_a_fault_that_every_worker_would_find_is_reported_once(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("flags", "said"), [(("--transport", "http", "--sandbox"), "sandbox"), ((), "stdio")], ids=["sandbox", "stdio"]
 )
-def test_options_for_a_single_process_are_refused(flags: tuple[str, ...], said: str) -> None:
+def test_options_for_a_single_process_are_refused(tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+    (tmp_path / "config.toml").write_text("version = 1\n", encoding="utf-8")
     refused = spawn_command("serve", "--workers", "2", *flags)
     assert refused.status == 1
     assert said in refused.err
