@@ -98,6 +98,11 @@ class DrainingServer(uvicorn.Server):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hosted.limiter.drain, self._drain_seconds)
             await super().shutdown(sockets)
+            if self.force_exit:
+                tasks.cancel_scope.cancel()
+        if self.force_exit:
+            await self._hosted.limiter.drain(0)
+            await self.lifespan.shutdown()  # uvicorn would leave it to the end of the loop, and log it as an error
 
     def _log_stop(self) -> None:
         log.info(

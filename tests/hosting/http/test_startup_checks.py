@@ -236,6 +236,25 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
             process.kill()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
+def test_a_second_signal_ends_it_at_once_and_in_order(configuration: Path) -> None:
+    """It would take requests for five minutes after the first one."""
+    configuration.write_text("version = 1\n[auth]\ntokens = true\n[http]\nleave_seconds = 300\n", encoding="utf-8")
+    with start_module("saasus_mcp", *OPEN[:4], "--port", "0", stderr=subprocess.PIPE, encoding="utf-8") as process:
+        try:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            assert any("Console at" in line for line in lines)
+            process.send_signal(signal.SIGTERM)
+            assert "stopping: SIGTERM" in next(lines)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(TIMEOUT) == 0
+            [stopped] = lines
+            assert "INFO: stopped after " in stopped
+        finally:
+            process.kill()
+
+
 async def test_an_answer_that_is_still_on_its_way_is_waited_for_when_the_server_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
