@@ -174,11 +174,13 @@ def _describe(channel: Channel, states: Sequence[ChannelState], mutes: Sequence[
     own = [each for each in states if each.channel == channel.name]
     if sent := [each.sent_at for each in own if each.sent_at is not None]:
         lines.append(message("cli_notify.last_sent", at=shown(max(sent))))
+    error = next((each.error for each in own if each.is_failing), "")
     if waiting := sum(each.counts.get("pending", 0) for each in own):
         lines.append(message("cli_notify.waiting", count=waiting))
     if failed := sum(each.counts.get("failed", 0) for each in own):
-        error = next((each.error for each in own if each.error), "")
         lines.append(message("cli_notify.failed", count=failed, reason=SendFailure.from_code(error).message))
+    elif error:
+        lines.append(message("cli_notify.last_attempt", reason=SendFailure.from_code(error).message))
     for each in mutes:
         if each.channel == channel.name:
             until, by = shown(each.until), visible_text(each.by)

@@ -65,6 +65,11 @@ class ChannelState:
     sent_at: float | None = None
     error: str = ""
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether a notice was given up, or waits because an attempt failed."""
+        return bool(self.counts.get("failed") or (self.error and self.counts.get("pending")))
+
 
 @dataclass(frozen=True, slots=True)
 class Mute:

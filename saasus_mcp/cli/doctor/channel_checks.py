@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
-from saasus_mcp.cli import notice_delivery
-from saasus_mcp.cli.doctor.checks import Finding, problem
+from saasus_mcp.cli import notice_delivery, state
+from saasus_mcp.cli.doctor.checks import Finding
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings import Settings
 
 
 def check_channels(settings: Settings) -> Finding:
-    """Read the channels of the configuration file with their secrets, and connect to none of them."""
-    try:
-        channels = notice_delivery.load_channels(settings)
-    except SettingsError as error:
-        return problem("notices", error)
+    """Read the channels with their secrets, and the outcome of their notices. Connect to none of them."""
+    channels = notice_delivery.load_channels(settings)
     if not channels:
         return Finding("notices", "ok", message("cli_doctor.notices_none"))
+    failing = _failing_channels(settings)
+    if undelivered := [channel.name for channel in channels if channel.name in failing]:
+        text = message("cli_doctor.notices_undelivered", names=tuple(undelivered))
+        return Finding("notices", "note", text, message("cli_doctor.notices_undelivered_hint"))
     names = ", ".join(f"{channel.name} ({channel.kind})" for channel in channels)
     hint = message("cli_doctor.notices_shared") if settings.database_url is not None else ""
     return Finding("notices", "ok", message("cli_doctor.notices_ok", names=names), hint)
+
+
+def _failing_channels(settings: Settings) -> set[str]:
+    """Return the names of channels with notices that were not delivered. Other checks report a store that cannot be used."""
+    with suppress(SaasusMcpError), state.open_audit_stores(settings) as stores:
+        return {each.channel for store in stores for each in store.notices.channel_states() if each.is_failing}
+    return set()
 
 
 async def connect_channels(settings: Settings) -> list[Finding]:

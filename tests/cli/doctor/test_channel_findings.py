@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from saasus_mcp.cli.doctor.channel_checks import check_channels
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.settings import read_settings
+from saasus_mcp.store.notice_records import NoticeEvent
+from tests.support.approvals import NOW
+from tests.support.commands import run_command
 from tests.support.doctor import findings, list_findings
 from tests.support.notices import http_receiver, mail_receiver
+from tests.support.saas_store import open_saas_store
 
 CONFIG = """
 version = 1
@@ -48,6 +53,27 @@ def test_channels_are_named_without_their_addresses(tmp_path: Path, monkeypatch:
     assert found["status"] == "ok"
     assert "approvals (slack)" in found["said"]
     assert "/T/B/key" not in str(found)
+
+
+@pytest.mark.parametrize("given_up", [True, False])
+def test_a_channel_with_an_undelivered_notice_is_noted_and_the_list_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_up: bool
+) -> None:
+    configure(tmp_path)
+    monkeypatch.setenv("NOTICES_HOOK", "https://hooks.example.com/T/B/key")
+    with closing(open_saas_store(tmp_path / "state", "sandbox")) as store:
+        store.notices.add(NoticeEvent("one", "frozen", "sandbox", NOW, {}))
+        store.notices.route(["sandbox"], lambda _: ["approvals"], NOW)
+        delivery = store.notices.claim("approvals", NOW, 30)
+        assert delivery is not None
+        assert findings("--sandbox")["notices"]["status"] == "ok", "it is on its way"
+        if given_up:
+            store.notices.finish(delivery, "failed", NOW, "redirect")
+        else:
+            store.notices.postpone(delivery, NOW, "redirect")
+    found = findings("--sandbox")["notices"]
+    assert (found["status"], found["said"].endswith(": approvals")) == ("note", True)
+    assert "redirect" in run_command("notify", "list").out
 
 
 @pytest.mark.parametrize("shared", [True, False])
