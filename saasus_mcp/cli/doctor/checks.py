@@ -66,7 +66,10 @@ def check_program() -> Finding:
 
 
 def check_settings(settings: Settings, profiles: Sequence[str]) -> Finding:
-    """Report that the settings are valid, and the profiles that they lead to."""
+    """Report the profiles that the valid settings lead to, or a configuration file that is named and does not exist."""
+    if settings.config is not None and not settings.has_config_file:
+        text = message("cli_doctor.no_config_file", file=str(settings.config))
+        return Finding("settings", "note", text, message("settings.no_config_file_hint"))
     text = message("cli_doctor.settings_ok", profiles=tuple(profiles), lang=settings.lang)
     return Finding("settings", "ok", text)
 

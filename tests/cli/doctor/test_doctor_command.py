@@ -308,6 +308,8 @@ def test_a_fault_of_the_configuration_file_is_one_problem_of_the_settings(
 
 
 def test_a_server_over_http_that_would_not_start_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = findings()["settings"]
+    assert (settings["status"], "SAASUS_MCP_CONFIG" in settings["said"]) == ("note", True)
     monkeypatch.setenv("SAASUS_MCP_TRANSPORT", "http")
     settings = findings()["settings"]
     assert (settings["status"], "there is no file" in settings["said"]) == ("problem", True)
