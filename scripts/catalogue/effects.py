@@ -89,12 +89,13 @@ def find_effect_problems(row: Row) -> list[str]:
 
 def _target_problems(target: Row, bind: list[str]) -> list[str]:
     problems = []
-    expressions = [*target.get("args", {}).values(), *target.get("pick", {"where": {}})["where"].values(), *bind]
+    expressions = [*target.get("args", {}).values(), *target.get("pick", {"where": {}})["where"].values()]
     if "name" in target:
         expressions.append(target["name"])
     elif target and not target.get("saas"):
         problems.append("target has neither a name nor saas: true")
-    return [*problems, *recipes.invalid_expressions(expressions, TARGET)]
+    invalid = recipes.invalid_expressions
+    return [*problems, *invalid(expressions, TARGET), *invalid(bind, (*TARGET, "before"))]
 
 
 def _label(name: str, labels: dict[str, Any]) -> Any:

@@ -47,7 +47,8 @@ def find_misfits(row: Row, operations: Operations) -> Iterator[str]:
     before = _answer_schema(effects.get("diff"), operations) or known["target"]
     if effects.get("target", {}).get("read"):
         yield from _check_read("target", effects["target"], known, operations)
-        yield from _check_selections([*effects.get("bind", ()), effects["target"].get("name", "")], known)
+        yield from _check_selections(effects.get("bind", ()), {**known, "before": before})
+        yield from _check_selections([effects["target"].get("name", "")], known)
     for requirement in effects.get("requires", ()):
         yield from _check_requirement(row, requirement, known, operations)
     for name, measure in effects.get("impact", {}).items():

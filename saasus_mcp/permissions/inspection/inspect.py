@@ -104,12 +104,13 @@ class CallInspector:
         async with anyio.create_task_group() as group:
             group.start_soon(assess)
             before = await self.read_before(snapshot)
-        return CallInspection(snapshot, impacts[0], before.answer)
+        return CallInspection(self._bind_before(snapshot, before.answer), impacts[0], before.answer)
 
     async def inspect_target(self) -> CallInspection:
         """Read the target and the present values, without the impact."""
         snapshot = await self.read_target()
-        return CallInspection(snapshot, Impact(), (await self.read_before(snapshot)).answer)
+        before = await self.read_before(snapshot)
+        return CallInspection(self._bind_before(snapshot, before.answer), Impact(), before.answer)
 
     async def inspect_without_question(self, *, count_users: bool) -> CallInspection:
         """Read what a call needs without a question: the present values, for the undo log and the verification.
@@ -134,13 +135,23 @@ class CallInspector:
         shown = target_name(call, self.saas_id, name)
         return TargetSnapshot(
             shown,
-            {text: call.evaluate(text, target=seen.answer) for text in call.operation.effects.bind},
+            {
+                text: call.evaluate(text, target=seen.answer)
+                for text in call.operation.effects.bind
+                if not _is_before(text)
+            },
             seen.read_error,
             seen.answer,
             seen.status,
             missing=seen.status == STATUS_NOT_FOUND or seen.read_error == ReadFailure.NOT_FOUND,
             long_name="" if is_whole_name(shown) else str(name),
         )
+
+    def _bind_before(self, snapshot: TargetSnapshot, before: Any) -> TargetSnapshot:
+        """Return the snapshot with the bound values of the state before the call, which is not the target."""
+        texts = [text for text in self.call.operation.effects.bind if _is_before(text)]
+        bound = {text: self.call.evaluate(text, target=snapshot.target, before=before) for text in texts}
+        return replace(snapshot, fields={**snapshot.fields, **bound}) if bound else snapshot
 
     async def read_before(self, snapshot: TargetSnapshot) -> ReadResult:
         """Read the state before the call, for a difference and the undo log: by the row's diff, or the target."""
@@ -150,6 +161,10 @@ class CallInspector:
         wanted = self.call.evaluate_each(recipe.args)
         seen = await self.read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
         return pick_result(seen, recipe.pick, self.call)
+
+
+def _is_before(expression: str) -> bool:
+    return expression.startswith("before.")
 
 
 def _worth_a_glance(operation: Operation) -> bool:

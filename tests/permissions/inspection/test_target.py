@@ -60,7 +60,10 @@ async def test_every_grave_operation_is_seen_with_its_name_and_all_it_binds(cata
         sight = await read_target(operation, complete_arguments(operation), "saas-under-test", read)
         assert sight.name == expected_name(catalogue, operation), operation.key
         assert sight.read_error == ""
-        assert tuple(sight.fields) == operation.effects.bind
+        of_target = [
+            text for text in operation.effects.bind if not text.startswith("before.")
+        ]  # another read shows the rest
+        assert list(sight.fields) == of_target
         assert any(value is not None for value in sight.fields.values()), operation.key
         [(read_key, args)] = asked
         reader = catalogue.find(read_key)

@@ -23,8 +23,10 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store.records import Approval
 from saasus_mcp.store.store import Store
 from tests.support.gate import NOW
+from tests.support.job_data import AOZORA
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 from tests.support.policies import build_policy, build_rule
+from tests.support.sandbox_client import Person, sandbox_client
 
 TENANT = {"id": "t-1", "name": "Acme", "plan_id": "free"}
 GONE = httpx2.Response(500, json={"type": "internal", "message": "x"})
@@ -217,3 +219,24 @@ async def test_the_audit_has_a_digest_of_the_question_that_was_answered(catalogu
     assert (await answered(gate(api, store, "en", CONFIRMED), person)).ok
     (begun,) = [record for record in store.audit_log.list_records() if record.get("proof") == "confirmation"]
     assert (begun["shown"], begun["by"]) == (json_digest(person.asked[0]), PRINCIPAL.id)
+
+
+@pytest.mark.parametrize("tool", ["pricing_update_meter_count", "pricing_delete_meter_count"])
+async def test_a_count_that_changed_since_the_question_is_asked_about_again(tool: str, catalogue: Catalogue) -> None:
+    moment = {"tenant_id": AOZORA, "metering_unit_name": "orders", "timestamp": NOW}
+    add = {**moment, "method": "add", "count": 5}
+
+    class Slow(Person):
+        async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+            if not self.asked:
+                await on.outright(Call("pricing_update_meter_count", add, PRINCIPAL))
+            return await super().ask(question)
+
+    async with sandbox_client(catalogue) as on:
+        await on.outright(Call("pricing_update_meter_count", add, PRINCIPAL))
+        on.person = Slow()
+        answer = await on.call(tool, add if tool == "pricing_update_meter_count" else moment)
+        assert answer.ok, answer.text
+        first, second = on.person.asked
+        assert "5 → 10" not in first.message
+        assert "5 → 10" in second.message
