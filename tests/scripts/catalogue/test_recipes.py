@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,10 +19,18 @@ from scripts.catalogue.spec_file import SpecError
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 BROKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff、。] [\u3040-\u30ff\u4e00-\u9fff]")
 TYPED = [operation.key for operation in load_catalogue() if operation.level in ("destructive", "critical")]
-SOURCES = {
-    f"{source.module}.{source.node['operationId']}": source for source in documents.read_operations(compiler.SPECS)
-}
-ROWS = effects.read_effects(compiler.SPECS / "effects.yaml")
+
+
+@cache
+def read_sources() -> dict[str, documents.SourceOperation]:
+    """Return the documents by key, read where a test needs them: every process that collects the tests would take half a second."""
+    read = documents.read_operations(compiler.SPECS)
+    return {f"{source.module}.{source.node['operationId']}": source for source in read}
+
+
+@cache
+def read_rows() -> dict[str, effects.Row]:
+    return effects.read_effects(compiler.SPECS / "effects.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,7 @@ def effects_table() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def compiled() -> dict[str, dict[str, Any]]:
     """Return the operations as they are. Their defaults are not filled in."""
-    return {key: compile_operation(source, ROWS[key], []) for key, source in SOURCES.items()}
+    return {key: compile_operation(source, read_rows()[key], []) for key, source in read_sources().items()}
 
 
 @pytest.mark.slow
@@ -226,8 +235,8 @@ def test_a_read_has_nothing_to_undo() -> None:
 def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(
     key: str, recipe: dict[str, Any], said: str, compiled: dict[str, dict[str, Any]]
 ) -> None:
-    row = {name: item for name, item in ROWS[key].items() if name not in recipes.FORMS} | recipe
-    operations = {**compiled, key: compile_operation(SOURCES[key], row, [])}
+    row = {name: item for name, item in read_rows()[key].items() if name not in recipes.FORMS} | recipe
+    operations = {**compiled, key: compile_operation(read_sources()[key], row, [])}
     recipe_defaults.fill_recipe_defaults(operations[key], operations)
     found = list(recipe_checks.find_misfits(operations[key], operations))
     assert any(said in misfit for misfit in found), found
@@ -251,8 +260,8 @@ def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(
 def test_a_recipe_that_names_what_does_not_exist_is_an_error_and_no_traceback(
     recipe: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = {name: item for name, item in ROWS["auth.UpdateRole"].items() if name not in recipes.FORMS} | recipe
-    table = {**copy.deepcopy(ROWS), "auth.UpdateRole": row}
+    row = {name: item for name, item in read_rows()["auth.UpdateRole"].items() if name not in recipes.FORMS} | recipe
+    table = {**copy.deepcopy(read_rows()), "auth.UpdateRole": row}
     monkeypatch.setattr(effects, "read_effects", lambda _: table)
     with pytest.raises(SpecError, match=rf"auth\.UpdateRole: {re.escape(said)}"):
         compiler.compile_catalogue()
