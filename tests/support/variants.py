@@ -11,7 +11,7 @@ import pytest
 from saasus_mcp.catalog import Operation
 from tests.support.pipeline import ERAS, Era
 
-FEWEST, SHARE = 2, 10
+FEWEST, SHARE = 4, 10
 """A sample has one in `SHARE` of the operations of each level, but not fewer than `FEWEST`. For `--exhaustive`, `SHARE` is 1."""
 
 
