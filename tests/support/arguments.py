@@ -56,6 +56,8 @@ def minimal_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
         values[name] = sample_value(fields[name])
     if values.get("enabled") and "method" in fields:
         values["method"] = sample_value(fields["method"])
+    if "event_messages" in values:  # a list that must not be empty
+        values["event_messages"] = sample_value(fields["event_messages"])
     values |= {name: REQUIRED_VALUES[name] for name in values if name in REQUIRED_VALUES}
     return _changed(operation, {**values, **UNUSED_NAMES.get(operation.key, {})})
 
