@@ -206,6 +206,8 @@ def _describe(value: Any, rule: str) -> Message | str:
     """
     if isinstance(value, str):
         return message("arguments.actual.text", count=len(value))
+    if isinstance(value, list) and rule in ("minItems", "maxItems"):
+        return str(len(value))
     if isinstance(value, dict | list):
         return message("arguments.actual.object") if isinstance(value, dict) else message("arguments.actual.list")
     if isinstance(value, bool) or value is None or rule in ("minimum", "maximum"):

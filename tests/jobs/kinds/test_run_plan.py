@@ -342,3 +342,8 @@ async def test_targets_with_one_name_stand_with_their_ids(on: JobServer) -> None
     names = format_value(listed, Reader.of("en"))
     assert names == f"Acme ({one}), “ＡＣＭＥ” ({other}), “Acme ({one})”"
     assert names in asked.text
+
+
+async def test_an_empty_list_is_refused_with_the_number_of_its_calls(on: JobServer) -> None:
+    answer = await on.call("job_run_plan", {"calls": []})
+    assert answer.text.startswith("calls: expected at least 1 items, got 0.")
