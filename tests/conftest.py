@@ -125,15 +125,15 @@ def _is_other_variant(item: pytest.Item) -> bool:
 
 
 def _leave_out_cases(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return the cases that only `--exhaustive` plays. The first of each test stays, and what is dear has fewer beside it."""
+    """Return the cases that only `--exhaustive` plays. The first case of each test stays. Costly tests have fewer others."""
     cases: dict[object, list[pytest.Item]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
             cases.setdefault((item.path, item.originalname), []).append(item)
     left_out = set[pytest.Item]()
     for same in cases.values():
-        is_dear = (STARTERS | ENGINES) & vars(same[0].module).keys()  # type: ignore[attr-defined] # a function's
-        share = COSTLY_SHARE if is_dear else SHARE if len(same) >= MANY else 1
+        is_costly = (STARTERS | ENGINES) & vars(same[0].module).keys()  # type: ignore[attr-defined] # a function's
+        share = COSTLY_SHARE if is_costly else SHARE if len(same) >= MANY else 1
         left_out.update(item for at, item in enumerate(same) if at % share)
     return left_out
 
