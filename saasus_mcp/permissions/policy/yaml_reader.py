@@ -35,7 +35,7 @@ FILE_FAULTS = {"large": "too_big", "writable": "open"}
 MAX_DEPTH = 16
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,63})")
 """How a whole number must be written: YAML 1.1 reads 010 to the base of 8 and 1:30 to that of 60, and YAML 1.2 does not."""
-FULL_WIDTH = re.compile("[ -]*(?:[A-Za-z_-]+)?([\u3000\u00a0\uff1a])")
+FULL_WIDTH = re.compile("[ -]*(?:[A-Za-z_][A-Za-z_-]*)?([\u3000\u00a0\uff1a])")
 """A line that begins with a blank that is no space, or with a key before a full-width colon, as Japanese input writes them."""
 TAG_PREFIX = "tag:yaml.org,2002:"
 
