@@ -12,10 +12,10 @@ from tests.support.sandbox_client import NOW, sandbox_client
 
 async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue: Catalogue) -> None:
     async with sandbox_client(catalogue) as on:
-        user = (await on.read("auth_get_saas_users"))["users"][0]
-        present = await on.read("auth_get_user_mfa_preference", user_id=user["id"])
-        args = {"user_id": user["id"], **{name: present[name] for name in ("enabled", "method") if name in present}}
-        given = await on.call("auth_update_user_mfa_preference", args)
+        present = (await on.read("auth_get_tenants"))["tenants"][0]
+        fields = ("name", "attributes", "back_office_staff_email")
+        args = {"tenant_id": present["id"], **{name: present[name] for name in fields}}
+        given = await on.call("auth_update_tenant", args)
         assert (given.ok, given.applied, given.structured) == (True, "not_applied", {"applied": False})
         assert "Nothing would change" in given.text
         assert (on.person.asked, on.writes()) == ([], [])
