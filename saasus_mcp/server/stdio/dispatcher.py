@@ -16,7 +16,14 @@ from typing import Any, Protocol
 
 import anyio
 import anyio.abc
-from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest, run_notify_intercept
+from mcp.shared.dispatcher import (
+    CallOptions,
+    OnNotify,
+    OnNotifyIntercept,
+    OnRequest,
+    coerce_request_id,
+    run_notify_intercept,
+)
 from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params, handler_exception_to_error_data
 from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR, ErrorData, RequestId
@@ -74,7 +81,7 @@ class StdioDispatcher:
         self._writer = LineWriter(transport.write_now, transport.write)
         self._revision: str | None = None
         self._messages: dict[ClientMessage, asyncio.Task[None]] = {}
-        self._requests: dict[str, ClientMessage] = {}
+        self._requests: dict[RequestId, ClientMessage] = {}
         self._questions: dict[str, asyncio.Future[Message]] = {}
         self._last_question = 0
         self._repeat_filter = RepeatFilter()
@@ -165,7 +172,7 @@ class StdioDispatcher:
                     self._take_notification(frame, on_notify, on_notify_intercept)
                 else:
                     request = ClientMessage(self, frame["method"], frame.get("params"), frame["id"])
-                    self._requests[str(request.request_id)] = request
+                    self._requests[frame["id"]] = request
                     handled = self._start(request, self._answer(request, on_request))
                     if request.method == "initialize":
                         self._revision = _revision(request.params)
@@ -177,10 +184,17 @@ class StdioDispatcher:
         message = ClientMessage(self, frame["method"], frame.get("params"))
         if message.method == CANCELLED_METHOD:
             cancelled = cancelled_request_id_from_params(message.params)
-            if cancelled is not None and str(cancelled) in self._requests:
-                self._requests[str(cancelled)].cancel()
+            if cancelled is not None:
+                self._cancel(cancelled)
         if not run_notify_intercept(on_notify_intercept, message.method, message.params):
             self._start(message, self._handle(message, on_notify))
+
+    def _cancel(self, number: RequestId) -> None:
+        """Cancel a request. Some clients confuse a number with its text, which can also be the id of another request."""
+        for each in (number, coerce_request_id(number), str(number)):
+            if each in self._requests:
+                self._requests[each].cancel()
+                return
 
     def _take_response(self, frame: Message) -> None:
         waiting = self._questions.get(str(frame["id"]))
@@ -223,13 +237,15 @@ class StdioDispatcher:
         try:
             with request.scope:
                 try:
-                    line = _result_line(number, await on_request(request, request.method, request.params))
-                except Exception as error:  # noqa: BLE001 - each request is answered
+                    line = _answer_line(number, result=await on_request(request, request.method, request.params))
+                except BaseException as error:
+                    if _ends_the_work(error, request):
+                        raise
                     line = _error_line(number, _to_error_data(error, request.method))
                 finally:
                     request.is_handled = True
-                    if self._requests.get(str(number)) is request:  # not another with the same id
-                        del self._requests[str(number)]
+                    if number is not None and self._requests.get(number) is request:  # not another with the same id
+                        del self._requests[number]
                 if not request.is_cancelled and not is_discarded:
                     await self._writer.write(line)
             if not line and not request.is_cancelled and not is_discarded:  # the server ends
@@ -259,24 +275,31 @@ class StdioDispatcher:
             await asyncio.wait(self._messages.values())
 
 
-def _result_line(number: RequestId | None, result: Mapping[str, Any]) -> bytes:
-    """Return the answer to a request, or an error in its place if it cannot be encoded."""
-    try:
-        return _line({"id": number, "result": result})
-    except ValueError as error:
-        log.error("A result cannot be encoded as JSON (%s)", type(error).__name__)  # noqa: TRY400 - the text may repeat it
-        return _error_line(number, INTERNAL)
+def _ends_the_work(error: BaseException, request: ClientMessage) -> bool:
+    """Return whether an exception cancels the request or ends the process. Another one, a failed extension's too, is answered."""
+    if isinstance(error, Exception):
+        return False
+    return request.scope.cancel_called or isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
 
 
 def _error_line(number: RequestId | None, error: ErrorData) -> bytes:
-    return _line({"id": number, "error": error.model_dump(mode="json", exclude_unset=True)})
+    return _answer_line(number, error=error.model_dump(exclude_unset=True))
+
+
+def _answer_line(number: RequestId | None, **outcome: Mapping[str, Any]) -> bytes:
+    """Return the answer to a request, or an error in its place if it cannot be encoded."""
+    try:
+        return _line({"id": number, **outcome})
+    except ValueError as error:
+        log.error("An answer cannot be encoded as JSON (%s)", type(error).__name__)  # noqa: TRY400 - the text may repeat it
+        return _error_line(number, INTERNAL)
 
 
 def _line(members: Mapping[str, Any]) -> bytes:
     return to_json({"jsonrpc": "2.0", **members}, inf_nan_mode="null") + b"\n"
 
 
-def _to_error_data(error: Exception, method: str) -> ErrorData:
+def _to_error_data(error: BaseException, method: str) -> ErrorData:
     """Return what the client learns of an exception: nothing of the text of an unexpected one."""
     known = handler_exception_to_error_data(error)
     if known is None:
