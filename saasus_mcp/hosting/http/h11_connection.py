@@ -21,7 +21,7 @@ class LimitedConnection(h11.Connection):
     """A server's h11 connection that refuses a request before it costs much time to parse, and gives every target as a path.
 
     Args:
-        may_parse: asked, with what was received, before each request; until it returns True, more data is needed.
+        may_parse: asked, with what was received, once the head of a request is complete; until it returns True, more data is needed.
     """
 
     def __init__(self, may_parse: Callable[[bytes], bool]) -> None:
@@ -40,7 +40,7 @@ class LimitedConnection(h11.Connection):
             h11.RemoteProtocolError: the request is malformed, or above a limit.
         """
         if self.their_state is h11.IDLE and (received := self.trailing_data[0]):
-            if not self._may_parse(received):
+            if _END_OF_LINES.search(received) and not self._may_parse(received):
                 return h11.NEED_DATA
             if _is_too_large(received):
                 raise h11.RemoteProtocolError("the head of the request is too large")

@@ -15,7 +15,7 @@ _AUTHORIZATION = re.compile(rb"\r\n(?i:authorization):([^\r\n]*)\r\n")
 
 
 class WaitingConnection(Protocol):
-    """A connection that has received the head of a request, or a part of it."""
+    """A connection that has received the head of a request."""
 
     def take_turn(self) -> None:
         """Parse the request."""

@@ -75,6 +75,23 @@ async def test_a_known_caller_does_not_wait_for_those_who_are_not_known(
                 assert sum(before) < connections * heads / 2
 
 
+async def test_a_known_caller_whose_head_arrives_in_parts_does_not_wait(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with anyio.fail_after(TIMEOUT):
+        async with build_server(catalogue).serve() as url:
+            async with await open_socket(url) as first:
+                await first.send(KNOWN + BODY)
+                assert (await first.receive()).startswith(b"HTTP/1.1 200 ")
+            monkeypatch.setattr(head_queue, "HEADS_PER_TURN", 0)
+            async with await open_socket(url) as stream:
+                for part in (KNOWN[:60], KNOWN[60:], BODY):
+                    await stream.send(part)
+                    for _ in range(20):  # the server reads it
+                        await checkpoint()
+                assert (await stream.receive()).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("most", [1000, 1], ids=["room for all", "room for one"])
 async def test_every_request_that_waits_is_answered(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, most: int
