@@ -35,6 +35,8 @@ FILE_FAULTS = {"large": "too_big", "writable": "open"}
 MAX_DEPTH = 16
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,63})")
 """How a whole number must be written: YAML 1.1 reads 010 to the base of 8 and 1:30 to that of 60, and YAML 1.2 does not."""
+FRACTION = re.compile(r"[-+]?([0-9]{1,64}\.[0-9]{0,64}|\.[0-9]{1,64})([eE][-+][0-9]{1,2})?")
+"""How another number must be written: not to the base of 60, without `_`, and finite."""
 FULL_WIDTH = re.compile("[ -]*(?:[A-Za-z_][A-Za-z_-]*)?([\u3000\u00a0\uff1a])")
 """A line that begins with a blank that is no space, or with a key before a full-width colon, as Japanese input writes them."""
 TAG_PREFIX = "tag:yaml.org,2002:"
@@ -183,7 +185,7 @@ class _Builder:
             if event.anchor or event.tag is not None:
                 raise _Unaccepted(event, "anchor" if event.anchor else "key")
             key, place = event.value, (*steps, event.value)
-            if blank := FULL_WIDTH.match(key):
+            if not event.style and (blank := FULL_WIDTH.match(key)):
                 raise _Unaccepted(event, "full_width", **_code(blank[1]))
             if key in found:
                 raise _Unaccepted(event, "duplicate_key", key=key[:80], first=str(self.lines[place]))
@@ -201,23 +203,20 @@ class _Builder:
 def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
     """Return the value of a scalar, as YAML 1.1 resolves it."""
     kind = _kind(event)
-    if (kind == "int" and not DECIMAL.fullmatch(event.value)) or (kind == "float" and ":" in event.value):
+    wanted = {"int": DECIMAL, "float": FRACTION}.get(kind)
+    if wanted is not None and not wanted.fullmatch(event.value):
         raise _Unaccepted(event, "decimal", given=event.value)
-    node, constructor = yaml.ScalarNode(TAG_PREFIX + kind, event.value), SafeConstructor()
-    try:
-        match kind:
-            case "null":
-                return None
-            case "bool":
-                return bool(constructor.construct_yaml_bool(node))
-            case "int":
-                return int(event.value)
-            case "float":
-                return float(constructor.construct_yaml_float(node))
-            case _:
-                return str(event.value)
-    except ValueError:
-        raise _Unaccepted(event, "decimal", given=event.value) from None
+    match kind:
+        case "null":
+            return None
+        case "bool":
+            return bool(SafeConstructor().construct_yaml_bool(yaml.ScalarNode(TAG_PREFIX + kind, event.value)))
+        case "int":
+            return int(event.value)
+        case "float":
+            return float(event.value)
+        case _:
+            return str(event.value)
 
 
 def _kind(event: ScalarEvent) -> str:

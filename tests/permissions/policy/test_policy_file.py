@@ -18,6 +18,7 @@ from saasus_mcp.permissions.policy.errors import PolicyError
 from saasus_mcp.permissions.policy.model import BulkLimits, DecisionOutcome, PolicyInput, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.rules import RulePolicy, effect_words
+from saasus_mcp.permissions.policy.yaml_reader import read_document
 from tests.support.faulty_policies import FAULTY_POLICIES, VALID_POLICY
 
 ME = Principal("local:me")
@@ -85,6 +86,12 @@ def test_a_file_without_a_name_is_called_after_itself(file: Path, catalogue: Cat
 )
 def test_files_of_other_editors_load(file: Path, catalogue: Catalogue, text: str) -> None:
     assert load(file, text, catalogue).rules[0].name == "a"
+
+
+def test_a_key_in_quotes_may_have_full_width_characters(file: Path) -> None:
+    assert read_document(file, 'attributes: {"memo\uff1ax": 1, "\u3000": 2.5}'.encode()).value == {
+        "attributes": {"memo\uff1ax": 1, "\u3000": 2.5}
+    }
 
 
 def test_everything_is_allowed_only_where_it_is_spelled_out_alone(file: Path) -> None:
