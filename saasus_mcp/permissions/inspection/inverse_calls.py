@@ -15,6 +15,7 @@ from saasus_mcp.saasus.secret_paths import HANDLE_SCHEME, HIDDEN_SECRET, REMOVED
 
 STATUS_CLASS_SUCCESS = 2
 RESULT_REFERENCE = re.compile(r"(?<![\w.])result\.")
+BEFORE_REFERENCE = re.compile(r"(?<![\w.])before\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ def find_inverse_calls(call: OperationCall, before: Any, result: Any) -> Iterato
 
 def _made(call: OperationCall, recipe: UndoRecipe, before: Any, result: Any) -> Iterator[InverseCall]:
     known = {"before": before, "result": result}
-    if recipe.call is None or (recipe.when and call.evaluate(recipe.when, **known) is not True):
+    if recipe.call is None or _lacks_state(recipe, before):
+        return
+    if recipe.when and call.evaluate(recipe.when, **known) is not True:
         return
     rounds: list[dict[str, Any]] = [known]
     if recipe.each:
@@ -84,6 +87,11 @@ def _made(call: OperationCall, recipe: UndoRecipe, before: Any, result: Any) -> 
         args = {name: item for name, item in named.items() if item is not None}
         if all(name in args for name in recipe.needs):
             yield InverseCall(recipe.call, args, _supplied(call, recipe, args))
+
+
+def _lacks_state(recipe: UndoRecipe, before: Any) -> bool:
+    """Return whether the inverse call puts a state back that was not read."""
+    return before is None and any(BEFORE_REFERENCE.search(text) for text in (recipe.each, *recipe.args.values()))
 
 
 def _supplied(call: OperationCall, recipe: UndoRecipe, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -99,11 +107,11 @@ def _supplied(call: OperationCall, recipe: UndoRecipe, known: Mapping[str, Any])
 
 
 def can_undo(call: OperationCall, before: Any) -> bool:
-    """Return whether a call could be undone after it: by its class, if a way has no condition, or because a condition holds."""
+    """Return whether a call could be undone after it: by its class, if a way has no condition and its state was read, or by a condition."""
     undo = call.operation.effects.undo
     if undo is None:
         return False
-    ways = (undo, *undo.also)
+    ways = [each for each in (undo, *undo.also) if not _lacks_state(each, before)]
     if undo.kind == "undoable" and not all(each.when for each in ways):
         return True
     return any(each.when and call.evaluate(each.when, before=before, result=None) is True for each in ways)

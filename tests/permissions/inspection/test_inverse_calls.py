@@ -16,6 +16,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
 )
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.saasus.secret_paths import HIDDEN_SECRET
+from tests.support.arguments import complete_arguments
 
 
 def test_an_inverse_is_a_call_that_does_something(catalogue: Catalogue) -> None:
@@ -205,6 +206,19 @@ def test_a_row_picked_from_a_list_is_read_back_by_picking_it_again(catalogue: Ca
         is True
     )
     assert was_applied(OperationCall(update, args), 200, {"roles": []}, before) is None
+
+
+def test_a_state_that_was_not_read_is_neither_promised_nor_put_back(catalogue: Catalogue) -> None:
+    answer = {"id": "i", "timestamp": 1, "count": 1}
+    undoable = {
+        each.key: each for each in catalogue if (undo := each.effects.undo) and undo.kind == "undoable" and undo.call
+    }
+    for operation in undoable.values():
+        call = OperationCall(operation, complete_arguments(operation))
+        assert can_undo(call, None) is bool(list(find_inverse_calls(call, None, answer))), operation.key
+    messages = OperationCall(undoable["auth.UpdateNotificationMessages"], {})
+    assert not can_undo(messages, None), "every argument is optional, and an empty call would change nothing"
+    assert can_undo(messages, {"sign_up": {"subject": "a", "message": "b"}})
 
 
 @pytest.mark.parametrize(
