@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saasus_mcp.jobs.plan import PlanStep
-from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS
+from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, ReadFailure
 from saasus_mcp.server.pipeline.call_review import CallReview
 
 GIVEN_IDS = {
@@ -51,7 +51,8 @@ class ListedCall:
     @property
     def is_of_new_item(self) -> bool:
         """Whether its target could not be read because an earlier call creates it."""
-        return self.review.inspection.snapshot.is_of_new_item
+        snapshot = self.review.inspection.snapshot
+        return snapshot.missing or snapshot.read_error == ReadFailure.TARGET_UNREAD
 
     @property
     def target_argument(self) -> str:

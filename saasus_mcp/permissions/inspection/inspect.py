@@ -33,12 +33,14 @@ class CallInspection:
     Attributes:
         before: the present values as a read answered; None if no read shows them, or the read failed.
         names: what people call the items that the arguments refer to, for the undo log (`read_names`).
+        is_early: whether earlier calls of a list change what is there, so that `before` is read again before the call is sent.
     """
 
     snapshot: TargetSnapshot
     impact: Impact
     before: Any = None
     names: Mapping[str, str] = field(default_factory=dict)
+    is_early: bool = False
 
 
 NOT_INSPECTED = CallInspection(TargetSnapshot(""), Impact())

@@ -81,11 +81,6 @@ class TargetSnapshot:
         """Return the bound fields as a text to store. A different text at execution means that the target changed."""
         return encode_snapshot(self.fields, seen=not self.read_error)
 
-    @property
-    def is_of_new_item(self) -> bool:
-        """Whether the target of a call of a list could not be read because an earlier call creates it."""
-        return self.missing or self.read_error == ReadFailure.TARGET_UNREAD
-
 
 def clean_name(name: object) -> str:
     """Return a name as it is shown and compared: NFC, trimmed, one line, bounded, without invisible characters.

@@ -119,10 +119,8 @@ class _Builder:
         self.names = names
         self.row = table.rows.get(operation.key, EMPTY_ROW)
         self.shown = asked.redacted_arguments()
-        is_later = (
-            inspection.snapshot.is_of_new_item and inspection.before is None
-        )  # it is read before the call is sent
-        self.can_undo = can_undo(asked, {} if is_later else inspection.before)
+        unread = inspection.is_early and inspection.before is None
+        self.can_undo = can_undo(asked, {} if unread else inspection.before)
         self.known = {
             "args": dict(asked.arguments),
             "target": inspection.snapshot.target,

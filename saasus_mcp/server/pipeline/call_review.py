@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.permissions.inspection import preconditions
@@ -67,7 +67,8 @@ async def review_call(
         if prepared.undo_ref is not None:
             await verification.require_unchanged(pipeline.catalogue, prepared.undo_ref.entry, read)
         await preconditions.check_target_requirements(prepared, inspection, read, pipeline.clock())
-    asked = prepared.question_input(pipeline.destination, inspection, pipeline.clock())
+    early = replace(inspection, is_early=state_changes)
+    asked = prepared.question_input(pipeline.destination, early, pipeline.clock())
     question, found = await build_question(asked, read), await namesakes.find(asked, read)
     return CallReview(prepared.operation, prepared.arguments, decision, inspection, question, tuple(found))
 

@@ -161,6 +161,20 @@ async def test_nobody_is_warned_that_the_state_of_a_new_item_is_unread(on: JobSe
     assert [warning for warning in question.warnings if warning.kind == "unseen"] == []
 
 
+async def test_a_change_of_what_the_list_creates_is_promised_to_be_undone(on: JobServer) -> None:
+    unit = {"unit_name": "fresh", "display_name": "Fresh", "description": "x"}
+    usage = {"tenant_id": AOZORA, "metering_unit_name": "fresh", "timestamp": 1790000000, "method": "add", "count": 3}
+    calls = [call("pricing_create_metering_unit", **unit), call("pricing_update_meter_count", **usage)]
+    person = AcceptingPerson()
+    report = await on.call_json(NAME, {"calls": calls}, elicitor=person)
+    [question] = [each.question for each in person.questions]
+    assert question is not None
+    assert "irreversible" not in {each.kind for each in question.warnings}
+    assert (await on.wait_for_job(report["job"]))["counts"] == {"applied": 2}
+    [counted] = [each for each in on.pipeline.store.undo_log.list_entries() if each.arguments.get("count") == 3]
+    assert counted.before["counts"] == [], "it is read before the call is sent"
+
+
 async def test_the_question_names_whom_each_role_goes_to_although_the_list_creates_them(on: JobServer) -> None:
     accounts = ("good@example.com", "evil@example.com")
     calls = [call("auth_create_saas_user", email.partition("@")[0], email=email) for email in accounts]
