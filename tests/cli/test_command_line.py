@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -95,6 +96,7 @@ def test_the_variable_beats_the_locale_and_the_flag_beats_both(monkeypatch: pyte
 
 
 def test_the_settings_of_a_terminal_command_have_the_language_of_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(os.environ["SAASUS_MCP_CONFIG"]).write_text("version = 1\n", encoding="utf-8")
     monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
     assert "言語: ja" in run_command("doctor", "--sandbox").out
     assert "SAASUS_MCP_LANG" not in os.environ
