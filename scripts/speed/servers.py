@@ -61,7 +61,6 @@ def stub() -> Iterator[str]:
 def environment(api: str) -> Iterator[dict[str, str]]:
     """Return the environment of a server: the address of the API and the keys, under the names of this server and of the official one."""
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-speed-", ignore_cleanup_errors=True) as folder:
-        Path(folder, "config.toml").write_text("version = 1\n", encoding="utf-8")
         ours = {"SAAS_ID": KEYS.saas_id, "API_KEY": KEYS.api_key, "SECRET_KEY": KEYS.secret_key, "API_URL_BASE": api}
         theirs = {"SAASID": KEYS.saas_id, "APIKEY": KEYS.api_key, "SECRETKEY": KEYS.secret_key, "API_URL_BASE": api}
         yield {
@@ -69,7 +68,9 @@ def environment(api: str) -> Iterator[dict[str, str]]:
             **{f"SAASUS_{name}": value for name, value in ours.items()},
             **{f"SAASUS_PLATFORM_{name}": value for name, value in theirs.items()},
             "SAASUS_MCP_STATE_DIR": folder,
-            "SAASUS_MCP_CONFIG": str(Path(folder) / "config.toml"),
+            "SAASUS_MCP_CONFIG": str(
+                Path(folder) / "config.toml"
+            ),  # there is none: reading one adds a half to the time of a start
         }
 
 
@@ -153,6 +154,9 @@ async def on_stdio(command: tuple[str, ...], env: dict[str, str]) -> AsyncIterat
 @asynccontextmanager
 async def on_http(command: tuple[str, ...], env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, int]]:
     """Yield a function that calls a tool of a server over HTTP by protocol 2026-07-28, and the id of the server's process."""
+    config = Path(env["SAASUS_MCP_CONFIG"]).with_name("http.toml")
+    config.write_text("version = 1\n", encoding="utf-8")  # over HTTP, a file that is named must exist
+    env = {**env, "SAASUS_MCP_CONFIG": str(config)}
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE, env=env)
     assert process.stderr is not None  # noqa: S101 - for the type
     said = (await process.stderr.readline()).decode()
