@@ -70,7 +70,7 @@ def environment(api: str) -> Iterator[dict[str, str]]:
             "SAASUS_MCP_STATE_DIR": folder,
             "SAASUS_MCP_CONFIG": str(
                 Path(folder) / "config.toml"
-            ),  # there is none: reading one adds a half to the time of a start
+            ),  # it does not exist: reading one makes a start take half as long again
         }
 
 
