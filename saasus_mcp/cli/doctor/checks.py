@@ -76,10 +76,7 @@ def check_settings(settings: Settings, profiles: Sequence[str]) -> Finding:
 
 def check_policy(settings: Settings) -> Finding:
     """Load the policy. What it announces is a note."""
-    try:
-        policy = composition.resolve_policy(settings)
-    except SaasusMcpError as error:
-        return problem("policy", error)
+    policy = composition.resolve_policy(settings)
     if policy.announcement:
         return Finding("policy", "note", policy.announcement)
     return Finding("policy", "ok", policy.name)
@@ -126,13 +123,10 @@ def _readable_by_others(folder: Path) -> Iterator[Path]:
 
 def check_approvals(settings: Settings) -> Finding:
     """Open every store with its key, and count the pending approvals."""
-    try:
-        with state.open_stores(settings, strict=True) as stores:
-            for store in stores:
-                store.audit_log.require_key()
-            count = len(approval_view.list_approvals(stores, time.time(), decided=False))
-    except SaasusMcpError as error:
-        return problem("approvals", error)
+    with state.open_stores(settings, strict=True) as stores:
+        for store in stores:
+            store.audit_log.require_key()
+        count = len(approval_view.list_approvals(stores, time.time(), decided=False))
     if count:
         text = message("cli_doctor.approvals_some", count=count)
         return Finding("approvals", "note", text, message("cli_doctor.approvals_hint"))
@@ -155,11 +149,7 @@ def check_jobs(settings: Settings) -> Finding:
 
 def check_credentials(settings: Settings) -> Finding:
     """Check that credentials are set and well-formed. They are never shown."""
-    try:
-        destination = composition.resolve_destination(settings)
-    except SaasusMcpError as error:
-        return problem("credentials", error)
-    sandbox = destination.sandbox
+    sandbox = composition.resolve_destination(settings).sandbox
     text = message("cli_doctor.credentials_sandbox" if sandbox else "cli_doctor.credentials_ok")
     return Finding("credentials", "ok", text)
 

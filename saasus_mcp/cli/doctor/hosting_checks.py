@@ -53,14 +53,11 @@ def check_database(settings: Settings) -> Finding:
         )
     from sqlalchemy import func, select  # noqa: PLC0415 - only with a shared database
 
-    try:
-        with state.open_tokens(settings) as tokens, tokens.database.transaction() as connection:
-            before = time.time()
-            there = float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
-            skew = (before + time.time()) / 2 - there
-            number = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    except SaasusMcpError as error:
-        return problem("database", error)
+    with state.open_tokens(settings) as tokens, tokens.database.transaction() as connection:
+        before = time.time()
+        there = float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+        skew = (before + time.time()) / 2 - there
+        number = ".".join(str(part) for part in connection.dialect.server_version_info or ())
     if abs(skew) > CLOCK_TOLERANCE.total_seconds():
         text = message("cli_doctor.database_clock", seconds=round(abs(skew)))
         return Finding("database", "problem", text, message("cli_doctor.clock_hint"))
@@ -69,14 +66,11 @@ def check_database(settings: Settings) -> Finding:
 
 def check_keys(settings: Settings) -> Finding:
     """Check that the sealing keys are those of every store."""
-    try:
-        state.load_encryptor(settings)
-        with state.open_state(settings) as stores:
-            for name in stores.audited_names:
-                with closing(stores.open(name)) as store:
-                    store.audit_log.require_key()
-    except SaasusMcpError as error:
-        return problem("keys", error)
+    state.load_encryptor(settings)
+    with state.open_state(settings) as stores:
+        for name in stores.audited_names:
+            with closing(stores.open(name)) as store:
+                store.audit_log.require_key()
     if settings.database_url is not None:
         return Finding("keys", "ok", message("cli_doctor.keys_ok", count=len(settings.sealing_keys)))
     return Finding("keys", "ok", message("cli_doctor.keys_file"))
@@ -99,10 +93,7 @@ def check_workers(settings: Settings, http: HttpSettings) -> Finding:
     """Compare the number of workers with the processor cores of this computer."""
     from saasus_mcp.cli.serve.workers import require_several  # noqa: PLC0415 - only with several
 
-    try:
-        require_several(settings, http)
-    except SaasusMcpError as error:
-        return problem("workers", error)
+    require_several(settings, http)
     cores = usable_cores()
     text = message("cli_doctor.workers", workers=http.workers, cores=cores)
     if http.workers > cores:
