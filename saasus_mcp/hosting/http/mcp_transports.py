@@ -30,6 +30,7 @@ from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY, HeldConnecti
 from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY
 from saasus_mcp.hosting.raw_headers import header_values
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, NarrowingReader, SseNarrowings
+from saasus_mcp.hosting.sessions.exchange import replay
 from saasus_mcp.hosting.sessions.session_server import SessionServer
 from saasus_mcp.hosting.sessions.sse_relay import SseRelay
 from saasus_mcp.saasus.deadline import CALL_SECONDS
@@ -100,7 +101,7 @@ class ProfileTransports:
         manager = self._manager
         if self._is_short and self._is_read(scope):
             part = await receive()
-            receive = _receive_first(part, receive)
+            receive = replay(part, receive)
             if not part.get("more_body") and PROGRESS not in part.get("body", b""):
                 manager = self._reads
                 connection: HeldConnection | None = scope.get("state", {}).get(CONNECTION_KEY)
@@ -163,16 +164,6 @@ class ProfileRouter:
             await self.transports[profile.name].handle_request(self.kind, scope, receive, send)
         except BodyRefused as error:
             await error_response(error.status, error)(scope, receive, send)
-
-
-def _receive_first(part: Message, receive: Receive) -> Receive:
-    """Return a `receive` that returns a part once more, and then what follows."""
-    parts = [part]
-
-    async def receive_again() -> Message:
-        return parts.pop() if parts else await receive()
-
-    return receive_again
 
 
 class BodyRefused(Exception):

@@ -217,7 +217,12 @@ def digest_request_id(request_id: RequestId | None) -> str:
 
 def body_receiver(body: bytes, receive: Receive | None = None) -> Receive:
     """Return a `receive` of a body that was read already, and then of what follows."""
-    messages: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
+    return replay({"type": "http.request", "body": body, "more_body": False}, receive)
+
+
+def replay(part: AsgiMessage, receive: Receive | None = None) -> Receive:
+    """Return a `receive` that returns a part of a request once more, and then what follows."""
+    messages = [part]
 
     async def receive_again() -> AsgiMessage:
         if messages:
