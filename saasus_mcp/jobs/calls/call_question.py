@@ -64,6 +64,7 @@ class CallsQuestion:
         self._by_step = {each.step.step: each for each in listed}
         self._new_items = {each.new_item: each for each in listed if each.new_item is not None}
         self._shared_names = _shared_names(listed)
+        self._targets = {(each.target, _target_id(each)) for each in listed}
         groups: dict[str, list[ListedCall]] = defaultdict(list)
         for each in listed:
             groups[each.step.operation].append(each)
@@ -72,20 +73,16 @@ class CallsQuestion:
     @property
     def headline(self) -> Text:
         """The title of the only operation with the number of targets, or the number of calls and operations, and their only target."""
-        title, numbers = self._groups[0][0].review.operation.title, {"count": len(self._listed)}
-        if self._only_target and is_whole_name(self._only_target):
-            if len(self._groups) == 1:
-                name = name_text(self._only_target)
-                return bilingual(
-                    message("jobs_calls.headline_one_target", title=title, target=name, count=self._count())
-                )
-            name = leading_name(self._only_target)
-            return bilingual(
-                message("jobs_calls.headline_target", target=name, operations=len(self._groups), **numbers)
-            )
+        target = self._only_target if is_whole_name(self._only_target) else ""
         if len(self._groups) == 1:
-            return bilingual(message("jobs_calls.headline_one", title=title, count=self._count()))
-        return bilingual(message("jobs_calls.headline_many", operations=len(self._groups), **numbers))
+            known = {"title": self._groups[0][0].review.operation.title, "count": self._count()}
+            if target:
+                return bilingual(message("jobs_calls.headline_one_target", target=name_text(target), **known))
+            return bilingual(message("jobs_calls.headline_one", **known))
+        numbers = {"operations": len(self._groups), "count": len(self._listed)}
+        if target:
+            return bilingual(message("jobs_calls.headline_target", target=leading_name(target), **numbers))
+        return bilingual(message("jobs_calls.headline_many", **numbers))
 
     @property
     def typed(self) -> Text:
@@ -156,14 +153,13 @@ class CallsQuestion:
     @property
     def _only_target(self) -> str:
         """The name of the target of all calls; empty if they have several, or one without a name."""
-        targets = {(each.target, _target_id(each)) for each in self._listed}
-        return next(iter(targets))[0] if len(targets) == 1 else ""
+        return next(iter(self._targets))[0] if len(self._targets) == 1 else ""
 
     def _count(self) -> Localized:
         """Return the number of tenants or users if each call is about another one, else of calls."""
         operations = {each.review.operation for each in self._listed}
-        targets = {(each.target, _target_id(each)) for each in self._listed}
-        kind = _kind(next(iter(operations))) if len(operations) == 1 and len(targets) == len(self._listed) else "calls"
+        each_once = len(operations) == 1 and len(self._targets) == len(self._listed)
+        kind = _kind(next(iter(operations))) if each_once else "calls"
         return one_of("jobs_calls.count", kind, count=len(self._listed))
 
     def _group_facts(self, group: Sequence[ListedCall], *, lead: bool) -> Iterator[Fact]:
