@@ -42,16 +42,13 @@ class KnownSecrets:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(sorted({text for text in texts if len(text) >= _MIN_LENGTH}, key=len, reverse=True))
-        self._strong = EncodedSecrets(text for text in self.texts if is_strong(text))
-        short = [text for text in self.texts if not is_strong(text)]
-        self._blank = tuple(text for text in short if len(text) > _MAX_PATTERN)
-        weak = [variant for text in short if len(text) <= _MAX_PATTERN for variant in _variants(text)]
-        self._weak = (
-            re.compile("|".join(sorted(map(_word_pattern, weak), key=len, reverse=True)), re.IGNORECASE)
-            if weak
-            else None
-        )
-        self._shortest = 0 if short else self._strong.shortest
+        strong = [text for text in self.texts if is_strong(text)]
+        weak = [text for text in self.texts if text not in strong]
+        self._strong = EncodedSecrets(strong)
+        self._blank = tuple(text for text in weak if len(text) > _MAX_PATTERN)
+        words = [_word_pattern(each) for text in weak if len(text) <= _MAX_PATTERN for each in _variants(text)]
+        self._weak = re.compile("|".join(sorted(words, key=len, reverse=True)), re.IGNORECASE) if words else None
+        self._shortest = 0 if weak else self._strong.shortest
 
     def with_texts(self, texts: Iterable[str]) -> KnownSecrets:
         """Return these secrets and more, or the same object if `texts` is empty."""
