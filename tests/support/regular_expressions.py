@@ -32,7 +32,7 @@ KEYWORDS = {"pattern", "allow_origin_regex"}
 GLOB = "translate(pattern.replace('[', '[[]'))"
 GLOBS = ("*", "auth.*", "*a*a*a*a*b", "?*?*?*x", "token:*@*.example.com")
 """What a policy may write in a list of tools or people. The expression is made of it by `fnmatch.translate`."""
-WEAK_SECRETS = "'|'.join(sorted(map(_word_pattern, weak), key=len, reverse=True))"
+WEAK_SECRETS = "'|'.join(sorted(words, key=len, reverse=True))"
 WEAK = (("aaaa",), ("a.b", "aa a", "aaa"), ("-\\[(*", "パス", "0000"))
 """Short secrets of a call. The expression is made of the words that they are."""
 
@@ -98,9 +98,14 @@ def _patterns(node: ast.expr, names: Mapping[str, Any]) -> list[str]:
     if ast.unparse(node) == GLOB:
         return [names["translate"](glob) for glob in GLOBS]
     if ast.unparse(node) == WEAK_SECRETS:
-        return ["|".join(sorted(map(names["_word_pattern"], weak), key=len, reverse=True)) for weak in WEAK]
+        return ["|".join(sorted(_words(weak, names), key=len, reverse=True)) for weak in WEAK]
     found = _value(node, names)
     return [found.decode("latin-1") if isinstance(found, bytes) else str(found)]
+
+
+def _words(weak: tuple[str, ...], names: Mapping[str, Any]) -> list[str]:
+    """Return the patterns of short secrets, by the functions of the module `saasus_mcp.saasus.redaction`."""
+    return [names["_word_pattern"](each) for text in weak for each in names["_variants"](text)]
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
