@@ -29,6 +29,7 @@ from saasus_mcp.cli.terminal import announce_policy, say
 from saasus_mcp.common import working_directory
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.server.sdk_imports import load_server
 from saasus_mcp.server.stdio.parent_process import ParentProcess
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.toolsets import SurfaceKind
@@ -76,6 +77,7 @@ def _serve_stdio(settings: Settings, options: SurfaceOptions) -> None:
     gc.disable()  # loading the SDK makes no garbage, and collecting would take a tenth of the time
     import anyio  # noqa: PLC0415 - after the early responses to the client
 
+    load_server()
     sys.exit(anyio.run(partial(_serve, settings, options, transport=transport, parent=parent)))
 
 

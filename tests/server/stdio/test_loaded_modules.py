@@ -24,9 +24,23 @@ from saasus_mcp.cli import main
 sys.argv = ["saasus-mcp"]
 main()
 """
+AFTERWARDS = """
+import sys
+from saasus_mcp.server.sdk_imports import load_server
+
+load_server()
+assert not {"mcp.client", "uvicorn"} & {*sys.modules}, "the test shows nothing otherwise"
+import mcp
+import uvicorn
+from mcp.server import MCPServer
+from mcp import Client
+
+print(mcp.ClientSession.__name__, mcp.types.Tool.__name__, uvicorn.Server.__name__, MCPServer.__name__, Client.__name__)
+"""
 RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"roles":[]}'
 LATE = {
-    *("cel_expr_python", "dbos", "httpcore2", "jinja2", "jmespath", "jsonschema", "jwt", "psycopg"),
+    *("cel_expr_python", "cryptography", "dbos", "httpcore2", "jinja2", "jmespath", "jsonschema", "jwt", "psycopg"),
+    *("mcp.client", "mcp.server.mcpserver", "multiprocessing", "uvicorn"),
     *("prometheus_client", "referencing", "rpds", "tomlkit", "tomllib", "truststore", "yaml"),
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.ext", "sqlalchemy.orm"),
     *("saasus_mcp.clients", "saasus_mcp.hosting", "saasus_mcp.notices"),
@@ -80,3 +94,9 @@ async def test_a_small_read_loads_no_library_and_decodes_no_operation_that_it_do
     assert loaded["decoded"] == ["auth.GetRoles"]
     assert {"aiohttp", "sqlalchemy"} <= {*loaded["modules"]}, "the read took the whole way"
     assert LATE & {*loaded["modules"]} == set()
+
+
+async def test_a_module_that_is_not_loaded_at_the_start_can_be_imported_later() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", AFTERWARDS, stdout=PIPE)
+    said, _ = await process.communicate()
+    assert said.decode().split() == ["ClientSession", "Tool", "Server", "MCPServer", "Client"]
