@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from mcp.shared.dispatcher import OnRequest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus.client import ApiClient
@@ -95,3 +96,22 @@ async def served(
     finally:
         for each in (theirs, read, write):
             os.close(each)
+
+
+@asynccontextmanager
+async def dispatched(on_request: OnRequest, make: MakeWire = PipeTransport) -> AsyncIterator[Pipes]:
+    """Serve one client by a handler alone. At the end, the client ends its input."""
+    (theirs, mine), (read, write) = os.pipe(), os.pipe()
+    try:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(StdioDispatcher(make(theirs, write)).run, on_request, _ignore)
+                yield Pipes(mine, read)
+                os.close(mine)
+    finally:
+        for each in (theirs, read, write):
+            os.close(each)
+
+
+async def _ignore(*_: object) -> None:
+    """Take a notification."""

@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
 from itertools import chain
 from typing import Any, Protocol
 
@@ -51,7 +50,6 @@ CANCEL_SECONDS = 5.0
 
 INTERNAL = ErrorData(code=INTERNAL_ERROR, message="Internal server error; see the server log.")
 CLOSED = ErrorData(code=CONNECTION_CLOSED, message="Connection closed")
-GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError)
 
 
 class LineTransport(Protocol):
@@ -97,7 +95,7 @@ class StdioDispatcher:
     ) -> None:
         """Serve the client until it ends its input. Each message is handled in a task, `initialize` before the next one is read."""
         async with anyio.create_task_group() as writing:
-            await writing.start(self._writer.write_waiting)
+            writing.start_soon(self._writer.write_waiting)
             task_status.started()
             try:
                 await self._read(on_request, on_notify, on_notify_intercept)
@@ -130,14 +128,12 @@ class StdioDispatcher:
         answer = self._questions[str(number)] = asyncio.get_running_loop().create_future()
         try:
             members = {"id": number, "method": method, **({"params": params} if params else {})}
-            await self._writer.write(_line(members))
+            await self._send(members)
             told = await answer
         except asyncio.CancelledError:
             with anyio.move_on_after(CANCEL_SECONDS, shield=True):
                 await self.notify(CANCELLED_METHOD, {"requestId": number, "reason": "caller cancelled"})
             raise
-        except GONE:
-            raise MCPError.from_error_data(CLOSED) from None
         finally:
             del self._questions[str(number)]
         if "error" in told:
@@ -148,8 +144,12 @@ class StdioDispatcher:
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
         """Send a notification, unless the client has gone."""
         if not self._is_closed:
-            with suppress(*GONE):
-                await self._writer.write(_line({"method": method, **({} if params is None else {"params": params})}))
+            await self._send({"method": method, **({} if params is None else {"params": params})})
+
+    async def _send(self, members: Mapping[str, Any]) -> None:
+        """Send a request or a notification, when the client has read most of what was sent before."""
+        await self._writer.wait_for_room()
+        self._writer.put(_line(members))
 
     # -- from the client -----------------------------------------------------------------------------------------------
 
@@ -162,10 +162,12 @@ class StdioDispatcher:
                 count += 1
                 if count % MESSAGES_A_TURN == 0:
                     await asyncio.sleep(0)
+                if self._writer.is_full:
+                    await self._wait_for_reader()
                 if self._is_ended:
                     return
                 if isinstance(frame, InvalidMessage):
-                    await self._reject(frame)
+                    self._reject(frame)
                 elif "method" not in frame:
                     self._take_response(frame)
                 elif "id" not in frame:
@@ -177,6 +179,13 @@ class StdioDispatcher:
                     if request.method == "initialize":
                         self._revision = _revision(request.params)
                         await asyncio.wait([handled])
+
+    async def _wait_for_reader(self) -> None:
+        """Wait until the client has read most answers. If it reads none, the input ends."""
+        await self._writer.wait_for_room()
+        if self._writer.has_given_up:
+            log.warning("The client reads no answers: the server ends.")
+            self._is_ended = True
 
     def _take_notification(
         self, frame: Message, on_notify: OnNotify, on_notify_intercept: OnNotifyIntercept | None
@@ -203,7 +212,7 @@ class StdioDispatcher:
         else:
             waiting.set_result(frame)
 
-    async def _reject(self, invalid: InvalidMessage) -> None:
+    def _reject(self, invalid: InvalidMessage) -> None:
         """Answer or report an invalid message. An unreadable response becomes the error that ends the wait for it."""
         envelope = invalid.envelope
         waiting = None if envelope.is_call or envelope.id is None else self._questions.get(str(envelope.id))
@@ -216,7 +225,7 @@ class StdioDispatcher:
             error = {"code": invalid.code, "message": invalid.message}
             # with escapes, an id with a lone surrogate can be repeated
             answer = json.dumps({"jsonrpc": "2.0", "id": envelope.id, "error": error}, separators=(",", ":"))
-            await self._writer.write(answer.encode("ascii") + b"\n")
+            self._writer.put(answer.encode("ascii") + b"\n")
 
     def _report(self, why: str) -> None:
         """Write one line to standard error that repeats nothing of the message."""
@@ -233,7 +242,6 @@ class StdioDispatcher:
 
     async def _answer(self, request: ClientMessage, on_request: OnRequest) -> None:
         line, number = b"", request.request_id
-        is_discarded = number == self._transport.discarded_id
         try:
             with request.scope:
                 try:
@@ -246,13 +254,8 @@ class StdioDispatcher:
                     request.is_handled = True
                     if number is not None and self._requests.get(number) is request:  # not another with the same id
                         del self._requests[number]
-                if not request.is_cancelled and not is_discarded:
-                    await self._writer.write(line)
-            if not line and not request.is_cancelled and not is_discarded:  # the server ends
-                with anyio.move_on_after(FINAL_ANSWER_SECONDS):
-                    await self._writer.write(_error_line(number, CLOSED))
-        except GONE:
-            pass
+            if not request.is_cancelled and number != self._transport.discarded_id:
+                self._writer.put(line or _error_line(number, CLOSED))  # without a line, the server ends
         finally:
             del self._messages[request]
 

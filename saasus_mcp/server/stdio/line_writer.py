@@ -2,71 +2,111 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import anyio
-from anyio.abc import TaskStatus
-from anyio.streams.memory import MemoryObjectSendStream
 
-WAITING_LINES = 64
-"""Lines that may wait to be written. A call whose answer is the next one waits with it."""
+from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES
+from saasus_mcp.server.stdio.pipe_transport import FINAL_WRITE_SECONDS
 
-WRITE_BYTES = 64 * 1024
-"""Lines that are ready together are written together, up to about this size: what a pipe takes at once."""
+MAX_UNREAD_BYTES = MAX_LINE_BYTES
+"""Bytes of lines that may wait for the client. While there are more, nothing is read from it and calls cannot send it more."""
 
-FINAL_WRITE_SECONDS = 5.0
-"""Seconds for the client to read the lines that wait when the server ends."""
+STALLED_SECONDS = 60.0
+"""Seconds in which a client must take a chunk while more than `MAX_UNREAD_BYTES` wait. The end of its input might not be read."""
+
+CHUNK_BYTES = 64 * 1024
+"""Bytes that are written together: what a pipe takes at once."""
 
 
 class LineWriter:
-    """Writes lines. A task that waits can be cancelled, and must not leave half a line: so only one task waits for the client.
+    """Writes lines. Only one task waits for the client: a call that is cancelled must not leave half a line.
 
     Args:
         write_now: writes what the client takes now, and returns the rest.
         write_all: writes all of the data, of one task at a time.
+
+    Attributes:
+        is_full: whether more than `MAX_UNREAD_BYTES` wait.
+        has_given_up: whether the client did not take a chunk in time. Nothing more is written.
     """
 
     def __init__(
         self, write_now: Callable[[bytes], bytes | memoryview], write_all: Callable[[bytes], Awaitable[None]]
     ) -> None:
         self._write_now, self._write_all = write_now, write_all
-        self._waiting: MemoryObjectSendStream[bytes | memoryview]
-        self._writing = anyio.CancelScope()
-        self._is_behind = False
+        self._waiting = deque[bytes | memoryview]()
+        self._unread = 0
+        self._arrived, self._room = asyncio.Event(), asyncio.Event()
+        self._chunk = anyio.CancelScope()
+        self._is_ending = self._is_closed = False
+        self.is_full = self.has_given_up = False
 
-    async def write(self, line: bytes) -> None:
-        """Write a line at once, or let it wait if the client is slow to read.
+    def put(self, line: bytes) -> None:
+        """Write a line at once, or let it wait if the client is slow to read."""
+        rest = line if self._unread else self._write_now(line)
+        if not rest or self.has_given_up:
+            return
+        self._waiting.append(rest)
+        self._unread += len(rest)
+        self._arrived.set()
+        if self._unread > MAX_UNREAD_BYTES and not self.is_full:
+            self.is_full = True
+            self._limit_chunk()
 
-        Raises:
-            anyio.ClosedResourceError, anyio.BrokenResourceError: nothing more is written.
-        """
-        if self._is_behind:
-            await self._waiting.send(line)
-            self._is_behind = True  # the earlier lines can be written by now, and this one is next
-        elif rest := self._write_now(line):
-            self._is_behind = True
-            self._waiting.send_nowait(rest)
+    async def wait_for_room(self) -> None:
+        """Return when the writer is not full."""
+        while self.is_full:
+            self._room.clear()
+            await self._room.wait()
 
-    async def write_waiting(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Write the lines that wait for the client, until `close`."""
-        self._waiting, lines = anyio.create_memory_object_stream[bytes | memoryview](WAITING_LINES)
-        task_status.started()
-        async with lines:
-            with self._writing:
-                async for line in lines:
-                    data = bytearray(line)
-                    with suppress(anyio.WouldBlock, anyio.EndOfStream):
-                        while len(data) < WRITE_BYTES:
-                            data += lines.receive_nowait()
-                    await self._write_all(bytes(data))
-                    self._is_behind = lines.statistics().current_buffer_used > 0
+    async def write_waiting(self) -> None:
+        """Write the lines that wait for the client, until all are written after `close`, or the client does not take them."""
+        while not self.has_given_up:
+            if self._waiting:
+                await self._write_chunk()
+            elif self._is_closed:
+                return
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
 
     def close(self) -> None:
-        """Close the queue. Lines that wait are written."""
-        self._is_behind = True  # so that `write` finds the queue closed
-        self._waiting.close()
+        """End `write_waiting` after the lines that wait."""
+        self._is_closed = True
+        self._arrived.set()
+        self.limit_time()
 
     def limit_time(self) -> None:
-        """Give the client a few more seconds to read."""
-        self._writing.deadline = anyio.current_time() + FINAL_WRITE_SECONDS
+        """Give up when the client does not take a chunk within `FINAL_WRITE_SECONDS`, because the server ends."""
+        self._is_ending = True
+        self._limit_chunk()
+
+    async def _write_chunk(self) -> None:
+        chunk = bytearray()
+        while self._waiting and len(chunk) < CHUNK_BYTES:
+            line, room = memoryview(self._waiting.popleft()), CHUNK_BYTES - len(chunk)
+            chunk += line[:room]
+            if len(line) > room:
+                self._waiting.appendleft(line[room:])
+        with anyio.CancelScope(deadline=self._deadline()) as self._chunk:
+            await self._write_all(bytes(chunk))
+        self.has_given_up = self._chunk.cancelled_caught
+        if self.has_given_up:
+            self._waiting.clear()
+        else:
+            self._unread -= len(chunk)
+        self.is_full = self._unread > MAX_UNREAD_BYTES and not self.has_given_up
+        if not self.is_full:
+            self._room.set()
+
+    def _limit_chunk(self) -> None:
+        self._chunk.deadline = min(self._chunk.deadline, self._deadline())
+
+    def _deadline(self) -> float:
+        if not self._is_ending and not self.is_full:
+            return math.inf
+        return anyio.current_time() + (FINAL_WRITE_SECONDS if self._is_ending else STALLED_SECONDS)

@@ -14,13 +14,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.server.stdio.line_splitter import Line, LineSplitter
+from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES, Line, LineSplitter
 from saasus_mcp.server.stdio.parent_process import POLL_SECONDS, ParentProcess
 
 if TYPE_CHECKING:
     import asyncio
 
 CHUNK_BYTES = 64 * 1024
+
+FINAL_WRITE_SECONDS = 5.0
+"""Seconds in which the client must read on when its input or the server ends."""
+
+MAX_EARLY_READS = MAX_LINE_BYTES // CHUNK_BYTES
+"""Chunks that are read while the client does not read an early response."""
 
 
 class PipeTransport:
@@ -65,18 +71,21 @@ class PipeTransport:
         return self._lines.ready.popleft() if self._lines.ready else None
 
     def write_blocking(self, data: bytes) -> None:
-        """Write all of the data, and read input meanwhile.
+        """Write all of the data, and read some input meanwhile.
 
         Raises:
             BrokenPipeError: the client does not read.
         """
         left = self._write_some(memoryview(data))
+        reads, idle = 0, 0.0
         while left:
-            reading = [] if self._lines.is_ended else [self._reading]
+            reading = [] if self._lines.is_ended or reads == MAX_EARLY_READS else [self._reading]
             readable, ready, _ = select.select(reading, [self._writing], [], POLL_SECONDS)
             if readable:
                 self._read()
-            if not readable and not ready and self._parent.has_exited():
+                reads += 1
+            idle = 0.0 if readable or ready else idle + POLL_SECONDS
+            if (idle and self._parent.has_exited()) or (not reading and idle >= FINAL_WRITE_SECONDS):
                 raise BrokenPipeError
             left = self._write_some(left)
 

@@ -1,6 +1,6 @@
-"""Standard input and output for MCP on Windows, where the event loop cannot wait for them: a thread reads.
+"""Standard input and output for MCP on Windows, where the event loop cannot wait for them: threads read and write.
 
-The thread is a daemon, so that an interrupt ends the process while the thread still waits for input.
+They are daemons, so that the process can end while they wait for the client.
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Self
-
-from anyio import to_thread
 
 from saasus_mcp.server.stdio.line_splitter import Line, LineSplitter
 from saasus_mcp.server.stdio.pipe_transport import CHUNK_BYTES, claim_standard_streams
 
 MAX_BUFFERED_LINES = 64
 """Lines in the queue."""
+
+Outgoing = SimpleQueue[tuple[bytes, asyncio.Future[None]]]
 
 
 class ThreadTransport:
@@ -34,6 +35,7 @@ class ThreadTransport:
         self._queue: asyncio.Queue[Line | None] | None = None
         self._is_ended = False
         self._room = Semaphore(MAX_BUFFERED_LINES)
+        self._outgoing: Outgoing | None = None
 
     @classmethod
     def claim(cls) -> Self:
@@ -63,13 +65,23 @@ class ThreadTransport:
 
     async def write(self, data: bytes) -> None:
         """Write all of the data, of one task at a time. If the client no longer reads, ignore it: the end of input follows."""
-        with suppress(OSError):
-            await to_thread.run_sync(self._write, data)
+        loop = asyncio.get_running_loop()
+        if self._outgoing is None:
+            self._outgoing = SimpleQueue()
+            Thread(target=self._write_all, args=(loop, self._outgoing), daemon=True).start()
+        written = loop.create_future()
+        self._outgoing.put((data, written))
+        await written
 
-    def _write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(self._writing, left) :]
+    def _write_all(self, loop: asyncio.AbstractEventLoop, outgoing: Outgoing) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            while True:
+                data, written = outgoing.get()
+                left = memoryview(data)
+                with suppress(OSError):
+                    while left:
+                        left = left[os.write(self._writing, left) :]
+                loop.call_soon_threadsafe(_finish, written)
 
     def _read_lines(self, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Line | None]) -> None:
         lines = LineSplitter()
@@ -83,3 +95,8 @@ class ThreadTransport:
                     self._room.acquire()
                     loop.call_soon_threadsafe(queue.put_nowait, lines.ready.popleft())
             loop.call_soon_threadsafe(queue.put_nowait, None)
+
+
+def _finish(written: asyncio.Future[None]) -> None:
+    if not written.done():
+        written.set_result(None)

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import pytest
-from mcp.shared.dispatcher import OnRequest
 from mcp.shared.exceptions import MCPError
 
-from saasus_mcp.server.stdio.dispatcher import INTERNAL, StdioDispatcher
-from saasus_mcp.server.stdio.pipe_transport import PipeTransport
-from tests.support.stdio_client import Pipes, line, request
+from saasus_mcp.server.stdio.dispatcher import INTERNAL
+from tests.support.stdio_client import dispatched, line, request
 
 
 class ExtensionPanic(BaseException):
     """What an extension module in Rust raises when it fails."""
-
-
-async def ignore(*_: object) -> None:
-    """Take a notification."""
-
-
-@asynccontextmanager
-async def dispatched(on_request: OnRequest) -> AsyncIterator[Pipes]:
-    (theirs, mine), (read, write) = os.pipe(), os.pipe()
-    try:
-        with anyio.fail_after(30):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(StdioDispatcher(PipeTransport(theirs, write)).run, on_request, ignore)
-                yield Pipes(mine, read)
-                os.close(mine)
-    finally:
-        for each in (theirs, read, write):
-            os.close(each)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,36 @@
-"""A client that reads late, while calls that want to write to it are cancelled."""
+"""A client that reads late or never: lines stay whole, what waits for it is bounded, and the server ends with its input."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from saasus_mcp.server.stdio.line_writer import WAITING_LINES, LineWriter
-from saasus_mcp.server.stdio.pipe_transport import PipeTransport
-from tests.support.stdio_client import line
+from saasus_mcp.server.stdio import line_writer, pipe_transport
+from saasus_mcp.server.stdio.line_writer import LineWriter
+from saasus_mcp.server.stdio.pipe_transport import CHUNK_BYTES, PipeTransport
+from saasus_mcp.server.stdio.thread_transport import ThreadTransport
+from tests.support.stdio_client import MakeWire, dispatched, line, request
 
 PIPE_BYTES = 64 * 1024
+LIMIT = 4 * PIPE_BYTES
+"""In these tests, bytes that may wait for the client."""
+
+WRITERS = 16
+REQUESTS = 200
+"""Requests whose answers are far more than may wait. All of them fit into the pipe to the server."""
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_writer, "MAX_UNREAD_BYTES", LIMIT)
+    monkeypatch.setattr(line_writer, "FINAL_WRITE_SECONDS", 0.05)
 
 
 def numbered(name: str, number: int, size: int = 0) -> bytes:
@@ -23,7 +39,8 @@ def numbered(name: str, number: int, size: int = 0) -> bytes:
 
 async def write_until_cancelled(writer: LineWriter, name: str) -> None:
     for number in range(1_000):
-        await writer.write(numbered(name, number, PIPE_BYTES // 4))
+        await writer.wait_for_room()
+        writer.put(numbered(name, number, PIPE_BYTES // 4))
 
 
 @pytest.mark.parametrize("steps", range(6))
@@ -36,21 +53,20 @@ async def test_cancelled_calls_leave_whole_lines_in_order(steps: int) -> None:
     try:
         with anyio.fail_after(30):
             async with anyio.create_task_group() as writing:
-                await writing.start(writer.write_waiting)
+                writing.start_soon(writer.write_waiting)
                 for turn in range(8):
                     async with anyio.create_task_group() as calls:
-                        for call in range(WAITING_LINES + 8):
+                        for call in range(WRITERS):
                             calls.start_soon(partial(write_until_cancelled, writer, f"{turn}.{call}"))
                         await anyio.wait_all_tasks_blocked()
                         heard += os.read(client_reading, PIPE_BYTES)
                         for _ in range(steps):
                             await anyio.lowlevel.checkpoint()
                         calls.cancel_scope.cancel()
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(writer.write, numbered("last", 0))
-                    while b'"last"' not in heard:
-                        await anyio.wait_readable(client_reading)
-                        heard += os.read(client_reading, PIPE_BYTES)
+                writer.put(numbered("last", 0))
+                while b'"last"' not in heard:
+                    await anyio.wait_readable(client_reading)
+                    heard += os.read(client_reading, PIPE_BYTES)
                 writer.close()
     finally:
         for end in (input_end, client_writing, client_reading, output_end):
@@ -59,5 +75,72 @@ async def test_cancelled_calls_leave_whole_lines_in_order(steps: int) -> None:
     for each in heard.splitlines():
         told = json.loads(each)
         numbers.setdefault(told["writer"], []).append(told["number"])
-    assert len(numbers) > WAITING_LINES
+    assert len(numbers) > WRITERS // 4
     assert all(written == list(range(len(written))) for written in numbers.values())
+
+
+class Handler:
+    """Answers each request with as much as a pipe holds, and counts them."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    async def __call__(self, _: object, __: str, ___: Mapping[str, Any] | None) -> dict[str, Any]:
+        self.requests += 1
+        return {"text": "x" * PIPE_BYTES}
+
+
+@pytest.mark.parametrize("make", [PipeTransport, ThreadTransport])
+async def test_further_requests_wait_while_many_answers_are_unread(make: MakeWire) -> None:
+    handler = Handler()
+    async with dispatched(handler, make) as client:
+        await client.send(b"".join(line(request(number, "read")) for number in range(REQUESTS)))
+        await client.next()
+        await anyio.wait_all_tasks_blocked()
+        assert handler.requests < REQUESTS // 2
+        heard = await client.until(REQUESTS - 1)
+    assert [each["id"] for each in heard] == list(range(1, REQUESTS))
+
+
+@pytest.mark.parametrize("make", [PipeTransport, ThreadTransport])
+@pytest.mark.parametrize("requests", [2, REQUESTS], ids=["few answers", "more than may wait"])
+async def test_the_end_of_input_ends_the_server_although_its_client_reads_nothing(
+    make: MakeWire, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_writer, "STALLED_SECONDS", 0.05)
+    async with dispatched(Handler(), make) as client:
+        await client.send(b"".join(line(request(number, "read")) for number in range(requests)))
+
+
+async def test_a_client_that_reads_slowly_gets_every_answer_after_the_end_of_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_writer, "FINAL_WRITE_SECONDS", 30.0)
+    heard = list[int]()
+
+    async def read_to_the_end() -> None:
+        heard.extend([(await client.next())["id"] for _ in range(3)])
+
+    async with anyio.create_task_group() as reading, dispatched(Handler()) as client:
+        await client.send(b"".join(line(request(number, "read")) for number in range(3)))
+        await anyio.wait_all_tasks_blocked()
+        reading.start_soon(read_to_the_end)
+    assert heard == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_ended", [True, False], ids=["ended input", "endless input"])
+def test_an_early_response_that_nobody_reads_ends_the_server(is_ended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe_transport, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(pipe_transport, "FINAL_WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(pipe_transport, "MAX_EARLY_READS", 1)
+    (theirs, mine), (read, write) = os.pipe(), os.pipe()
+    transport = PipeTransport(theirs, write)
+    try:
+        os.write(mine, b"x" * CHUNK_BYTES)
+        if is_ended:
+            os.close(mine)
+        with pytest.raises(BrokenPipeError):
+            transport.write_blocking(b"x" * (2 * PIPE_BYTES))
+    finally:
+        for end in (theirs, read, write) if is_ended else (theirs, mine, read, write):
+            os.close(end)
