@@ -33,8 +33,17 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text without the secrets, with the worker if there are several."""
-        text = self.redact(super().format(record))
+        text = self.redact(super().format(without_faults(record)))
         return f"saasus-mcp[worker {self.worker}]{text.removeprefix('saasus-mcp')}" if self.worker else text
+
+
+def without_faults(record: logging.LogRecord) -> logging.LogRecord:
+    """Return a record that can be made a line. If a value has no text, the logging module would print all values, secrets too."""
+    try:
+        record.getMessage()
+    except Exception as error:  # noqa: BLE001 - whatever the value raises
+        record.msg, record.args = f"{record.msg} (without its values: {type(error).__name__})", ()
+    return record
 
 
 _FORMATTER = RedactingFormatter()

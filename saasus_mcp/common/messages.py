@@ -121,6 +121,14 @@ def _templates(language: Language, area: str) -> Mapping[str, str | list[str]]:
     return texts
 
 
+def load_all() -> None:
+    """Read the texts of every area, so that no message needs a file later: open files can run out, and an update replace the file."""
+    for language in _SEPARATORS:
+        lines = (FOLDER / f"messages.{language}.json").read_text(encoding="utf-8").splitlines()
+        for area in {_area_of(line.removeprefix('"')) for line in lines if "." in line}:
+            _templates(language, area)
+
+
 def _is_plain(value: Parameter) -> TypeGuard[str | int | float]:
     """Return whether the value has no text of its own. Asked first, because the check of a protocol is many times as slow."""
     return isinstance(value, (str, int, float))

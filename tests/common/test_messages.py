@@ -56,6 +56,14 @@ def test_the_areas_together_have_every_compiled_text(language: Language) -> None
     assert {name: text for area in areas for name, text in templates_of(f"{area}.", language).items()} == whole
 
 
+def test_no_message_needs_a_file_once_all_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime._templates.cache_clear()
+    runtime.load_all()
+    ids = json.loads((runtime.FOLDER / "messages.en.json").read_text(encoding="utf-8"))
+    monkeypatch.setattr(runtime, "FOLDER", tmp_path)
+    assert all(templates_of(each, language) for each in ids for language in get_args(Language))
+
+
 @pytest.mark.usefixtures("area")
 @pytest.mark.parametrize("id", ["area.missing", "are.greeting", "areas.greeting", "missing", ""])
 def test_a_message_that_does_not_exist_is_an_error(id: str) -> None:

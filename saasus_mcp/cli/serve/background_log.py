@@ -35,7 +35,7 @@ class BackgroundHandler(logging.Handler):
         try:
             if self._left_out:  # within the message, since a line may be JSON
                 note = f"({self._left_out} lines before it were left out, since standard error was not read)"
-                record.msg, record.args = f"{record.getMessage()} {note}", ()
+                record.msg = f"{record.msg} {note}"
             self._lines.put_nowait(self.format(record))
             self._left_out = 0
         except queue.Full:

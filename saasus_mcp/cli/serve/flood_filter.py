@@ -31,7 +31,7 @@ class FloodFilter(logging.Filter):
         if now - begun >= FLOOD_SECONDS:
             begun, left_out, count = now, count - FLOOD_LINES, 0
             if left_out > 0:
-                record.msg, record.args = f"{record.getMessage()} ({left_out} similar lines were left out)", ()
+                record.msg = f"{record.msg} ({left_out} similar lines were left out)"
         self._kinds[kind] = begun, count + 1
         if len(self._kinds) > MAX_KINDS:
             del self._kinds[next(iter(self._kinds))]

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from saasus_mcp.cli.server_log import without_faults
 from saasus_mcp.common.request_id import REQUEST_ID
 
 
@@ -23,6 +24,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON without the secrets."""
+        record = without_faults(record)
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         fields = {
             "time": at,

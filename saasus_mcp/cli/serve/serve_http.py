@@ -24,7 +24,7 @@ from saasus_mcp.cli.serve.background_log import BackgroundHandler
 from saasus_mcp.cli.serve.flood_filter import FloodFilter
 from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import Localized, message
+from saasus_mcp.common.messages import Localized, load_all, message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import unwrap_policy
@@ -166,6 +166,7 @@ async def _serve(
                     _warn_operator(http, served, policy, _teller(settings, logging.WARNING))
                     _announce_console(http, console, address.console_url, tell)
 
+                load_all()
                 next(iter(pipelines.values())).catalogue.decode_all()  # before the next line, for the same reason
                 gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
                 server = uvicorn_server.create_server(

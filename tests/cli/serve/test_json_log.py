@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
@@ -37,6 +38,32 @@ jwks_url = "{issuer}/keys"
 
 def record(text: str = "the store %s is unavailable", *args: object, level: int = logging.WARNING) -> logging.LogRecord:
     return logging.LogRecord("saasus_mcp.hosting", level, __file__, 1, text, args, None)
+
+
+class Unprintable:
+    """A value whose text cannot be made, as of a message whose file cannot be opened."""
+
+    def __str__(self) -> str:
+        raise OSError(24, "Too many open files")
+
+
+@pytest.mark.parametrize("formatter", [server_log.RedactingFormatter(), JsonFormatter(str)], ids=["text", "JSON"])
+@pytest.mark.parametrize("times", [1, 2 * FLOOD_LINES])
+def test_a_line_that_cannot_be_made_prints_none_of_its_values(
+    formatter: logging.Formatter, times: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now, stream = [0.0], io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    handler.addFilter(FloodFilter(lambda: now[0]))
+    for _ in range(times):
+        handler.handle(record("the key %s of %s", "sesame", Unprintable()))
+    now[0] = FLOOD_SECONDS
+    handler.handle(record("the key %s of %s", "sesame", Unprintable()))
+    assert "the key %s of %s" in stream.getvalue()
+    assert "OSError" in stream.getvalue()
+    assert "sesame" not in stream.getvalue() + capsys.readouterr().err
+    assert ("similar lines were left out" in stream.getvalue()) == (times > FLOOD_LINES)
 
 
 def written(each: logging.LogRecord) -> dict[str, Any]:
