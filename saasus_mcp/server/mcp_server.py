@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,11 +15,12 @@ from mcp.types import (
     INTERNAL_ERROR,
     SERVER_INFO_META_KEY,
     CallToolRequestParams,
-    CallToolResult,
     InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
 )
+from mcp_types.methods import validate_client_request
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from saasus_mcp import __version__
@@ -50,6 +51,7 @@ from saasus_mcp.server.surface.tool_surface import ToolSurface
 log = logging.getLogger(__name__)
 
 SERVER_NAME = "saasus"
+CALL_TOOL_METHOD = "tools/call"
 LIST_TTL_MS = 3_600_000
 COMPLETED_METHODS = frozenset({LIST_TOOLS_METHOD, "initialize", "server/discover"})
 """Methods whose results this server completes."""
@@ -93,12 +95,19 @@ def build_server(
         )
         answer = await (surface.run(call) if mistake is None else pipeline.reject(call, mistake))
         if isinstance(answer, PendingElicitation):
-            return elicitation.input_required_result(answer, language)
+            question = elicitation.input_required_result(answer, language)
+            question.meta = {SERVER_INFO_META_KEY: server_info}
+            return question
         data = app_data(answer, pipeline.catalogue, params.name) if shows_apps(context) else None
         meta = {} if data is None else {META_PREFIX + "app": data}
-        if context.protocol_version >= elicitation.DEFERRED_PROTOCOL:
+        if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
             meta[SERVER_INFO_META_KEY] = server_info  # which the SDK would copy for each call
-        return call_tool_result(answer, pipeline.destination, meta)
+        return call_tool_result(answer, pipeline.destination, context.protocol_version, meta)
+
+    async def answer_call(context: Context) -> HandlerResult:
+        """Validate a call and answer it, as the SDK does, which also validates and copies what this server answers."""
+        validate_client_request(context.method, context.protocol_version, context.params)
+        return await call_tool(context, CallToolRequestParams.model_validate(context.params or {}, by_name=False))
 
     server = Server[Any](
         SERVER_NAME,
@@ -117,7 +126,9 @@ def build_server(
     server.middleware.append(_hide_exceptions)
     server.middleware.append(_limit_requests(pipeline, resolve_principal))
     server.middleware.append(
-        _complete_results(lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language))
+        _complete_results(
+            answer_call, lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language)
+        )
     )
     return server
 
@@ -146,23 +157,28 @@ def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> 
                 return await call_next(ctx)
         except TooManyCalls as error:
             answer = failed_answer(error.message, error.hint)
-            if ctx.method == "tools/call":
-                return CallToolResult.model_validate(call_tool_result(answer, pipeline.destination), by_name=False)
+            if ctx.method == CALL_TOOL_METHOD:
+                return call_tool_result(answer, pipeline.destination, ctx.protocol_version)
             raise MCPError(INTERNAL_ERROR, answer.text) from None
 
     return limit
 
 
 def _complete_results(
-    listed: Callable[[Context], Iterable[BuiltinTool | Operation]], tools: ToolListCache
+    answer_call: Callable[[Context], Awaitable[HandlerResult]],
+    listed: Callable[[Context], Iterable[BuiltinTool | Operation]],
+    tools: ToolListCache,
 ) -> ServerMiddleware[Any]:
-    """Add to a result what the SDK leaves out, after it has validated the request and serialized the rest.
+    """Answer calls in place of the SDK. Add to other results what the SDK leaves out, after it has serialized the rest.
 
-    `tools/list` gets the tools. A client that declares the extension finds it among the capabilities of the server; others get
-    what they always got.
+    A call before the handshake, and a notification of this method, are left to the SDK. `tools/list` gets the tools. A client
+    that declares the extension finds it among the capabilities of the server; others get what they always got.
     """
 
     async def complete(ctx: Context, call_next: CallNext) -> HandlerResult:
+        is_call = ctx.method == CALL_TOOL_METHOD and ctx.request_id is not None
+        if is_call and ctx.session.client_capabilities is not None:
+            return await answer_call(ctx)
         result = await call_next(ctx)
         if ctx.method not in COMPLETED_METHODS or not isinstance(result, dict):
             return result
@@ -180,11 +196,9 @@ def _is_cancelled(context: Context) -> bool:
 
 
 def call_tool_result(
-    answer: ToolAnswer, destination: Destination, meta: Mapping[str, Any] = MappingProxyType({})
+    answer: ToolAnswer, destination: Destination, version: str, meta: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Return an answer as MCP writes it: the text, the destination, and the picture if there is one.
-
-    The SDK validates and serializes it as it does a model, which it would have to serialize twice.
+    """Return an answer as a version of MCP writes it: the text, the destination, and the picture if there is one.
 
     Args:
         meta: more members of `_meta`.
@@ -194,11 +208,7 @@ def call_tool_result(
     if answer.figure is not None:
         picture = {"type": "image", "data": answer.figure.png, "mimeType": PNG_TYPE}
         content.append(picture if answer.figure.png else _text(answer.figure.text))
-    return {
-        "resultType": "complete",  # left out before 2026-07-28
-        "content": content,
-        "structuredContent": answer.structured,
-        "isError": not answer.ok,
+    result = {
         "_meta": {
             META_PREFIX + "saas_id": destination.saas_id,
             META_PREFIX + "profile": destination.profile,
@@ -206,7 +216,14 @@ def call_tool_result(
             META_PREFIX + "applied": answer.applied,
             **meta,
         },
+        "content": content,
+        "isError": not answer.ok,
     }
+    if version in MODERN_PROTOCOL_VERSIONS:
+        result["resultType"] = "complete"
+    if answer.structured is not None:
+        result["structuredContent"] = answer.structured
+    return result
 
 
 def _text(text: str) -> dict[str, str]:
