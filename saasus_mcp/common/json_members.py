@@ -38,12 +38,15 @@ def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     raise RepeatedMember(name)
 
 
-def find_repeated_member(text: bytes) -> str | None:
-    """Return the name of a member that an object of the JSON text has twice. Text that is not JSON has none."""
+def parse_members(text: bytes) -> Any:
+    """Return the value of a JSON text, or None if it is not JSON.
+
+    Raises:
+        RepeatedMember: an object has a member twice.
+    """
     try:
-        json.loads(text, object_pairs_hook=unique_members)
-    except RepeatedMember as error:
-        return error.name
+        return json.loads(text, object_pairs_hook=unique_members)
+    except RepeatedMember:
+        raise
     except (ValueError, RecursionError):
         return None
-    return None

@@ -19,12 +19,13 @@ from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from saasus_mcp.common.json_bounds import find_excess
-from saasus_mcp.common.json_members import find_repeated_member
+from saasus_mcp.common.json_members import RepeatedMember, parse_members
 from saasus_mcp.common.messages import Message as Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, ServedProfile, resolve_profile
+from saasus_mcp.hosting.http.short_reads import ShortReads
 from saasus_mcp.hosting.http_errors import error_response
 from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY, HeldConnection
 from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY
@@ -46,7 +47,6 @@ ALLOWED_METHODS: Mapping[TransportKind, tuple[str, ...]] = {
     "messages": ("POST",),
 }
 VERSION_HEADER = b"mcp-protocol-version"
-NAME_HEADER = b"mcp-name"
 PROGRESS = b"progressToken"
 LARGE_BODY = 64 * 1024
 """Bytes of a body above which a thread looks for fields that are sent twice, so that other requests go on meanwhile."""
@@ -61,8 +61,9 @@ class ProfileTransports:
         self._server = server
         self._manager = StreamableHTTPSessionManager(server, max_request_body_size=body_limit)
         self._reads = StreamableHTTPSessionManager(server, json_response=True, max_request_body_size=body_limit)
-        self._catalogue = profile.pipeline.catalogue
+        self._short_reads = ShortReads(server, profile.pipeline.catalogue)
         self._is_short = profile.pipeline.call_seconds <= CALL_SECONDS
+        self._body_limit = body_limit
         self._sessions = SessionServer(server, profile)
         self._session_app = RequestBodyLimitMiddleware(self._sessions.handle_request, body_limit)
         self._sse = SseServerTransport(f"/messages/{profile.name}/", max_request_body_size=body_limit)
@@ -73,7 +74,7 @@ class ProfileTransports:
     async def run(self) -> AsyncIterator[None]:
         """Serve requests until the block ends. It can be entered once."""
         relay = self._relay.run() if self._relay else nullcontext()
-        async with self._manager.run(), self._reads.run(), self._sessions.run(), relay:
+        async with self._manager.run(), self._reads.run(), self._short_reads.run(), self._sessions.run(), relay:
             yield
 
     async def end_questions(self) -> None:
@@ -99,21 +100,20 @@ class ProfileTransports:
         notifications and signs of life to proxies, takes a fifth of the function calls of a small read.
         """
         manager = self._manager
-        if self._is_short and self._is_read(scope):
+        if self._is_short and isinstance(receive, LimitedBody) and self._short_reads.names_read(scope):
             part = await receive()
-            receive = replay(part, receive)
-            if not part.get("more_body") and PROGRESS not in part.get("body", b""):
+            body = part.get("body", b"")
+            if not part.get("more_body") and PROGRESS not in body:
                 manager = self._reads
                 connection: HeldConnection | None = scope.get("state", {}).get(CONNECTION_KEY)
                 if connection is not None:
                     connection.watch(scope[LIFETIME_KEY].end_with_client)
+                read = self._short_reads.recognize(scope, receive.value) if len(body) <= self._body_limit else None
+                if read is not None:
+                    await self._short_reads.answer(read, scope, receive, send)
+                    return
+            receive = replay(part, receive)
         await manager.handle_request(scope, receive, send)
-
-    def _is_read(self, scope: Scope) -> bool:
-        """Return whether the headers of a request name a tool that only reads. The SDK compares them with the body."""
-        names = header_values(scope, NAME_HEADER)
-        operation = self._catalogue.get(names[0]) if len(names) == 1 and scope["method"] == "POST" else None
-        return operation is not None and operation.reads
 
     async def _handle_message(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a message for a stream of this worker, or pass it to the one that holds the stream."""
@@ -159,7 +159,7 @@ class ProfileRouter:
             response = error_response(HTTPStatus.METHOD_NOT_ALLOWED, text, {"Allow": ", ".join(methods)})
             await response(scope, receive, send)
             return
-        receive = limit_body(receive) if scope["method"] == "POST" else receive
+        receive = LimitedBody(receive) if scope["method"] == "POST" else receive
         try:
             await self.transports[profile.name].handle_request(self.kind, scope, receive, send)
         except BodyRefused as error:
@@ -174,33 +174,42 @@ class BodyRefused(Exception):
         self.status = status
 
 
-def limit_body(receive: Receive) -> Receive:
-    """Return `receive` with the limits of `common.json_bounds` applied to the body, and refuse fields that are sent twice.
+class LimitedBody:
+    """A `receive` that applies the limits of `common.json_bounds` to the body, and refuses fields that are sent twice.
 
-    Raises:
-        BodyRefused: the body exceeds a limit, has a NUL byte or a field twice; raised in place of its last part.
+    Attributes:
+        value: the JSON of the body. None before all of it has arrived, and if it is not JSON.
     """
-    parts: list[bytes] = []
-    complete = False
 
-    async def receive_within_limits() -> Message:
-        nonlocal complete
-        part = await receive()
-        if part["type"] != "http.request" or complete:
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._parts: list[bytes] = []
+        self._is_complete = False
+        self.value: Any = None
+
+    async def __call__(self) -> Message:
+        """Return the next part.
+
+        Raises:
+            BodyRefused: the body exceeds a limit, has a NUL byte or a field twice; raised in place of its last part.
+        """
+        part = await self._receive()
+        if part["type"] != "http.request" or self._is_complete:
             return part
-        parts.append(part.get("body", b""))
-        complete = not part.get("more_body", False)
-        if complete:
-            body = b"".join(parts)
-            parts.clear()
-            excess = find_excess(body)
-            if excess is not None:
-                status = HTTPStatus.BAD_REQUEST if b"\0" in body else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                raise BodyRefused(status, excess)
-            twice = await run_sync(find_repeated_member, body) if len(body) > LARGE_BODY else find_repeated_member(body)
-            if twice is not None:
-                name = Quoted(twice, bare=True)
-                raise BodyRefused(HTTPStatus.BAD_REQUEST, message("arguments.message_repeats_field", name=name))
+        self._parts.append(part.get("body", b""))
+        self._is_complete = not part.get("more_body", False)
+        if self._is_complete:
+            await self._check(b"".join(self._parts))
+            self._parts.clear()
         return part
 
-    return receive_within_limits
+    async def _check(self, body: bytes) -> None:
+        excess = find_excess(body)
+        if excess is not None:
+            status = HTTPStatus.BAD_REQUEST if b"\0" in body else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            raise BodyRefused(status, excess)
+        try:
+            self.value = await run_sync(parse_members, body) if len(body) > LARGE_BODY else parse_members(body)
+        except RepeatedMember as error:
+            name = Quoted(error.name, bare=True)
+            raise BodyRefused(HTTPStatus.BAD_REQUEST, message("arguments.message_repeats_field", name=name)) from None

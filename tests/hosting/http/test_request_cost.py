@@ -5,58 +5,35 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anyio
 import httpx2
 import pytest
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message
 
 from saasus_mcp.catalog import Catalogue
 from scripts.speed.stub import body
+from tests.support.asgi_client import post
 from tests.support.function_calls import FunctionCalls
 from tests.support.hosting_process import MODERN
 from tests.support.hosting_server import INITIALIZE, HostingServer, build_server
 from tests.support.pipeline import ERAS
 
 TOLERANCE = 1.1
-MEASURED = {"legacy": 3470, "2026-07-28": 1251}
+MEASURED = {"legacy": 3470, "2026-07-28": 1086}
 """Function calls of a small read when this was written, with those of the pipeline."""
 Headers = dict[str, str]
 
 
 async def ask(app: ASGIApp, headers: Headers, content: dict[str, Any]) -> list[Message]:
     """Send a request as the HTTP server does, and return the parts of its response."""
-    given, sent, never = [json.dumps(content).encode()], list[Message](), anyio.Event()
-    raw = {
+    body = json.dumps(content).encode()
+    given = {
         "host": "mcp.example.com",
         "content-type": "application/json",
         "authorization": "Bearer alice-token",
         **headers,
     }
-    raw |= {"accept": "application/json, text/event-stream", "content-length": str(len(given[0]))}
-
-    async def receive() -> Message:
-        if not given:
-            await never.wait()
-        return {"type": "http.request", "body": given.pop(), "more_body": False}
-
-    async def send(part: Message) -> None:
-        sent.append(part)
-
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": "/mcp",
-        "raw_path": b"/mcp",
-        "query_string": b"",
-        "root_path": "",
-        "state": {},
-        "headers": [(name.encode(), value.encode()) for name, value in raw.items()],
-    }
-    await app(scope, receive, send)
-    return sent
+    given |= {"accept": "application/json, text/event-stream", "content-length": str(len(body))}
+    return await post(app, given.items(), body)
 
 
 async def prepare(server: HostingServer, era: str) -> tuple[Headers, dict[str, Any]]:
