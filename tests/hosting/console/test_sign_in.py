@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
 from saasus_mcp.common.messages import message
-from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES, SESSION_SECONDS, Approver
+from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES, SESSION_SECONDS, WINDOW_SECONDS, Approver
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, TOKEN, ConsoleSession, decide
 
@@ -52,6 +53,31 @@ async def test_a_one_time_link_expires(stage: ConsoleSession) -> None:
 
 async def test_a_link_that_was_never_issued_is_refused_when_it_is_opened(stage: ConsoleSession) -> None:
     await require_refused(stage, "made-up")
+
+
+async def test_guesses_of_others_lock_nobody_out_of_a_one_time_link(stage: ConsoleSession) -> None:
+    ticket = stage.console.signin.links.issue(ALICE)
+    async with stage.browser() as stranger:
+        for _ in range(MAX_FAILURES + 1):
+            assert (await stranger.post("/console/enter/made-up")).status_code == 403
+            assert (await stranger.post("/console/sign-in", data={"token": "made-up"})).status_code == 403
+    async with stage.browser() as client:
+        assert (await client.post(f"/console/enter/{ticket}")).status_code == 303
+
+
+async def test_the_passphrase_of_a_one_time_link_cannot_be_guessed(stage: ConsoleSession) -> None:
+    stage.console = replace(
+        stage.console, signin=replace(stage.console.signin, passphrase_check=lambda: "sesame".__eq__)
+    )
+    stage.serve()
+    ticket = stage.console.signin.links.issue(ALICE)
+    async with stage.browser() as client:
+        for _ in range(MAX_FAILURES):
+            assert (await client.post(f"/console/enter/{ticket}", data={"passphrase": "x"})).status_code == 403
+        held = await client.post(f"/console/enter/{ticket}", data={"passphrase": "sesame"})
+        assert (held.status_code, held.headers["retry-after"]) == (429, "60")
+        stage.now += WINDOW_SECONDS
+        assert (await client.post(f"/console/enter/{ticket}", data={"passphrase": "sesame"})).status_code == 303
 
 
 async def require_refused(stage: ConsoleSession, ticket: str) -> None:
