@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from http import HTTPStatus
+from typing import NoReturn
 
 import anyio
 from starlette.responses import Response
@@ -20,7 +21,7 @@ from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY, SHARE_KEY
 from saasus_mcp.hosting.limits.recent_tokens import RecentTokens
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_LIMITS, MAX_PROBES, CapacityExceeded, PoolLimits, RequestPool
 from saasus_mcp.hosting.metrics import InFlightCounter, Metrics
-from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
+from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot, TooManyCalls
 from saasus_mcp.server.scheduling.processor_turns import ProcessorTurn
 
 LIVENESS_PATH, READINESS_PATH = "/healthz", "/readyz"
@@ -29,6 +30,10 @@ LIFETIME_KEY = "saasus_mcp.life"
 """The key of the RequestLifetime in the scope of a request."""
 BODY_SECONDS = 30.0
 """Time for a request's body to arrive."""
+FREE_BODY_BYTES = 64 * 1024
+"""Bytes of a body that every request may have."""
+MAX_LARGE, MAX_LARGE_EACH = 64, 8
+"""Requests with larger bodies at once: in total, and per principal if there are several. Their memory is as many times `body_limit`."""
 FLUSH_SECONDS = 2.0
 """Time for responses to reach their clients once all calls are done."""
 SSE_FLUSH_SECONDS = 0.1
@@ -44,6 +49,7 @@ CLOSE_HEADER = {"Connection": "close"}
 # Not 503: a proxy or client would send the request again, and it may have been carried out.
 CANCELLED = (HTTPStatus.INTERNAL_SERVER_ERROR, message("hosting.request_cancelled"))
 EVICTED = (HTTPStatus.REQUEST_TIMEOUT, message("hosting.request_evicted"))
+BUSY = (HTTPStatus.TOO_MANY_REQUESTS, message("hosting.too_many_large"))
 LATE = (HTTPStatus.REQUEST_TIMEOUT, message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}"))
 """The response to a request that is ended before it is answered: status and text."""
 
@@ -63,7 +69,13 @@ class RequestLifetime:
     """
 
     def __init__(
-        self, pool: RequestPool, turns: FairQueue, on_authenticated: Callable[[str], None], *, stream: bool
+        self,
+        pool: RequestPool,
+        turns: FairQueue,
+        bodies: FairQueue,
+        on_authenticated: Callable[[str], None],
+        *,
+        stream: bool,
     ) -> None:
         self.deadline = math.inf
         self.scope = anyio.CancelScope()
@@ -73,10 +85,13 @@ class RequestLifetime:
         self.is_revoked: Callable[[], Awaitable[bool]] = _is_not_revoked
         self.ending: tuple[HTTPStatus, Message] | None = CANCELLED
         self._pool = pool
-        self._turns = turns
+        self._turns, self._bodies = turns, bodies
         self._stream = stream
+        self._principal = ""
         self._ended = asyncio.Event()
         self._body_complete = False
+        self._body_size = 0
+        self._body_slot: Slot | None = None
         self._body_timer: asyncio.TimerHandle | None = None
 
     def assign(self, principal: str) -> None:
@@ -87,6 +102,7 @@ class RequestLifetime:
         """
         if self.check_slot is not None:
             self.check_slot.release()
+        self._principal = principal
         self.on_authenticated(principal)
         self._pool.assign(self, principal)
 
@@ -115,9 +131,11 @@ class RequestLifetime:
             self.end()
 
     def leave(self) -> None:
-        """Forget the time limit of a request that has ended."""
+        """Forget the time limit of a request that has ended, and let the next large one begin."""
         if self._body_timer is not None:
             self._body_timer.cancel()
+        if self._body_slot is not None:
+            self._body_slot.release()
 
     def end(self) -> None:
         """End the request now."""
@@ -162,14 +180,34 @@ class RequestLifetime:
         received = await receive()  # cancelled with the request when the time is over
         self.awaits_client = False
         if received["type"] != "http.disconnect":
+            self._body_size += len(received.get("body", b""))
+            if self._body_size > FREE_BODY_BYTES and self._body_slot is None:
+                await self._wait_for_body_slot()
             self._body_complete = not received.get("more_body", False)
-            if self._body_complete:
+            if self._body_complete and self._body_timer is not None:
                 self._body_timer.cancel()
             return received
         self._body_timer.cancel()
         self.end_with_client()
-        await anyio.sleep_forever()  # until the cancellation arrives
-        raise AssertionError("a request that is over goes no further")
+        return await _go_no_further()
+
+    async def _wait_for_body_slot(self) -> None:
+        """Wait until the principal may send a large body. The time for it begins then."""
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+        try:
+            self._body_slot = await self._bodies.acquire(self._principal, BODY_SECONDS)
+        except TooManyCalls:
+            self.ending = BUSY
+            self.end()
+            await _go_no_further()
+        self._body_timer = asyncio.get_running_loop().call_later(BODY_SECONDS, self._end_late)
+
+
+async def _go_no_further() -> NoReturn:
+    """Wait until the cancellation of a request that is over arrives."""
+    await anyio.sleep_forever()
+    raise AssertionError("a request that is over goes no further")
 
 
 async def _is_not_revoked() -> bool:
@@ -211,6 +249,7 @@ class ConcurrencyLimiter:
         self._callers, self._console = RequestPool(limits), RequestPool(CONSOLE_LIMITS)
         self._turns = FairQueue(MAX_ACTIVE, MAX_ACTIVE_EACH if several else MAX_ACTIVE)
         self._checks = FairQueue(MAX_CHECKS, MAX_CHECKS_EACH if several else MAX_CHECKS)
+        self._bodies = FairQueue(MAX_LARGE, MAX_LARGE_EACH if several else MAX_LARGE)
         self.recent = RecentTokens()
         self._probes = 0
         self._open: set[RequestLifetime] = set()
@@ -254,7 +293,7 @@ class ConcurrencyLimiter:
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         pool = self._console if _is_for_people(scope["path"]) else self._callers
         token = self.recent.read(scope)
-        lifetime = RequestLifetime(pool, self._turns, token.confirm, stream=scope["method"] == "GET")
+        lifetime = RequestLifetime(pool, self._turns, self._bodies, token.confirm, stream=scope["method"] == "GET")
         response, expected = _TrackedResponse(send), token.principal
         scope.get("state", {})[SHARE_KEY] = expected
         try:

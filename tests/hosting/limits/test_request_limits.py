@@ -20,9 +20,12 @@ from saasus_mcp.hosting.http import h11_connection, h11_protocol, mcp_transports
 from saasus_mcp.hosting.limits import concurrency
 from tests.support.hosting_server import (
     INITIALIZE,
+    StaticAuthenticator,
+    build_caller,
     build_server,
     error_message,
     open_socket,
+    provider_table,
 )
 from tests.support.processes import TIMEOUT
 
@@ -101,6 +104,38 @@ async def test_a_body_that_trickles_in_is_not_waited_for_either(
     async with build_server(catalogue).client() as client:
         answer = await client.post("/mcp", content=trickles())
     assert answer.status_code == 408
+
+
+async def test_only_a_few_large_bodies_of_one_caller_are_held_at_once(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "MAX_LARGE_EACH", 1)
+    large, begun, goes_on = b" " * (concurrency.FREE_BODY_BYTES + 1), anyio.Event(), anyio.Event()
+    known = StaticAuthenticator({name: build_caller(name) for name in ("alice", "bob")})
+    statuses = list[int]()
+
+    async def in_parts() -> Any:
+        yield large
+        begun.set()
+        await goes_on.wait()
+        yield b" "
+
+    async with build_server(catalogue, known=known, jwt=provider_table()).client(token=None) as client:
+
+        async def post(name: str, content: Any) -> int:
+            sent = await client.post("/mcp", content=content, headers={"Authorization": f"Bearer {name}"})
+            return sent.status_code
+
+        async def hold() -> None:
+            statuses.append(await post("alice", in_parts()))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold)
+            await begun.wait()
+            monkeypatch.setattr(concurrency, "BODY_SECONDS", 0.05)
+            assert (await post("alice", large), await post("alice", b" "), await post("bob", large)) == (429, 400, 400)
+            goes_on.set()
+        assert [*statuses, await post("alice", large)] == [400, 400]
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_request_is_nothing_to_log(
