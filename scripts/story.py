@@ -128,6 +128,7 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.GetUserInfoByEmail": {"email": "minami.aozora@example.jp"},
     "auth.GetUserInfoBySignInId": {"sign_in_id": "warehouse-01"},
     "auth.LinkAwsMarketplace": {"tenant_id": MIDORI},
+    "auth.SignIn": {"sign_in_parameters": {"USERNAME": "minami.aozora@example.jp", "SRP_A": ANY}},
     "auth.ResendSignUpConfirmationEmail": {"email": "waiting@example.jp"},
     "auth.UpdateCustomizePageSettings": {
         "terms_of_service_url": "https://www.example.com/terms",

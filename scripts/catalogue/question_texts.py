@@ -26,6 +26,7 @@ VALUES = frozenset(
         "choice",
         "number",
         "percent",
+        "code",
         "money",
         "moment",
         "day",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
+from typing import Any
 
 import anyio
 import pytest
 
 from saasus_mcp.catalog import Operation, load_catalogue
+from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.question.content import FileContent, NamedItem, Question, QuotedText, UnresolvedId
@@ -176,3 +179,25 @@ def test_the_japanese_question_is_japanese(operation: Operation) -> None:
 def test_no_secret_is_in_it(operation: Operation) -> None:
     for question in asked(operation.key):
         assert "Sandbox-pass-1" not in question.to_json()
+
+
+def _paths(schema: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for part in (schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        for name, below in part.get("properties", {}).items():
+            yield above + name
+            yield from _paths(below.get("items", below), f"{above}{name}.")
+
+
+@EVERY
+def test_every_field_of_the_present_state_has_a_label_in_japanese(operation: Operation) -> None:
+    texts, effects = load_question_texts(), operation.effects
+    recipe = effects.diff if effects.diff is not None and effects.diff.read is not None else effects.target
+    if effects.diff is None or recipe is None or recipe.read is None:
+        return
+    answer = set(_paths(CATALOGUE.find(recipe.read).output_schema))
+    for argument, present in effects.diff.now.items():
+        place = (present or "").strip("()").removeprefix("result.") + "."
+        for path in (each.removeprefix(place) for each in answer if each.startswith(place)):
+            label = texts.field(operation.key, f"{argument}.{path}").label
+            japanese = re.search(r"[ぁ-んァ-ヶ一-龠]", label.ja) is not None
+            assert japanese or label.ja in WORDS_IN_JAPANESE, f"{operation.key}: {argument}.{path} is “{label.ja}”"

@@ -35,6 +35,7 @@ VALUES = ValueFactory(lambda path: FieldText(Text(path, path)), resolve, frozens
     ("raw", "of", "beside", "english", "japanese"),
     [
         (None, field(), {}, "none", "なし"),
+        (8080, field("code"), {}, "8080", "8080"),
         ("", field(), {}, "none", "なし"),
         ("a@example.jp", field(), {}, "a@example.jp", "a@example.jp"),
         ("two words", field(), {}, "“two words”", "「two words」"),
@@ -197,3 +198,15 @@ def test_a_long_list_takes_time_in_proportion() -> None:
     assert value.total == len(raw)
     gone, come = differing_parts([{"id": each} for each in raw], [{"id": each} for each in reversed(raw[1:])], 8)
     assert (gone, come) == ([{"id": "role-0"}], [])
+
+
+def test_a_part_does_not_repeat_the_label_of_the_whole() -> None:
+    labels = {
+        "sign_up": Text("Sign-up mail", "新規登録のメール"),
+        "sign_up.subject": Text("Sign-up mail, subject", "新規登録のメールの件名"),
+        "sign_up.message": Text("Text", "本文"),
+    }
+    values = ValueFactory(lambda path: FieldText(labels[path]), resolve, frozenset())
+    value = values.make({"subject": "登録", "message": "確認"}, FieldText(labels["sign_up"]), "sign_up")
+    assert format_value(value, JA) == "件名 「登録」、本文 「確認」"
+    assert format_value(value, EN) == "Subject “登録”, Text “確認”"

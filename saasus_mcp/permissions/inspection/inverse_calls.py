@@ -117,6 +117,22 @@ def can_undo(call: OperationCall, before: Any) -> bool:
     return any(each.when and call.evaluate(each.when, before=before, result=None) is True for each in ways)
 
 
+def undo_class(call: OperationCall, before: Any) -> str:
+    """Return what a person is promised before a call: `undoable`, `partly`, `recreatable` or `lost`.
+
+    What a person can do elsewhere is no promise: without an inverse call, the change is `lost`.
+    """
+    undo = call.operation.effects.undo
+    if undo is None:
+        return "lost"
+    if can_undo(call, before):
+        return "undoable"
+    known = (each for each in (undo, *undo.also) if each.call is not None and not _lacks_state(each, before))
+    if undo.kind == "undoable" or all(each.when for each in known):
+        return "lost"
+    return "recreatable" if undo.kind == "recreatable" else "partly"
+
+
 def removes_created_item(undo: UndoRecipe) -> bool:
     """Return whether the inverse call removes the item that the call's answer names."""
     return any(RESULT_REFERENCE.search(text) for text in undo.args.values())

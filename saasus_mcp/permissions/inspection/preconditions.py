@@ -68,6 +68,8 @@ async def check_target_requirements(
         if requirement.live and _applies(requirement, call, variables):
             seen = await _read(requirement, call, inspection.snapshot, read)
             _check(requirement, call, {**variables, "result": seen.answer, "status": seen.status})
+    if inspection.snapshot.missing and call.operation.effects.effect == "delete":
+        raise NoChange  # settings of the SaaS that were never saved, or are gone: a target with a name was required above
     if _changes_nothing(call, inspection.before) or _is_done_already(call, inspection.before):
         raise NoChange
 
@@ -94,9 +96,8 @@ def _changes_nothing(call: OperationCall, before: Any) -> bool:
     operation, effects = call.operation, call.operation.effects
     if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
         return False
-    secret = top_level_names(operation.secret_inputs)
     sent = call.arguments.keys() - set(operation.addressing) - _identifying(operation)
-    if not sent or sent & secret or not sent <= effects.diff.now.keys():
+    if not sent or _sends_secret(call) or not sent <= effects.diff.now.keys():
         return False
     return compare_fields(call, before) == []
 
@@ -104,16 +105,28 @@ def _changes_nothing(call: OperationCall, before: Any) -> bool:
 def _is_done_already(call: OperationCall, before: Any) -> bool:
     """Return whether the state shows the effect of a call before it: a role is held, a vote does not exist.
 
-    Only calls without effect when repeated have such a state. It must come from the read that would verify the call.
+    Only calls without effect when repeated have such a state. It must come from the read that would verify the call. Of
+    updates, `_changes_nothing` examines those that a comparison shows; here are those that mark or switch off.
     """
     effects = call.operation.effects
     recipe = effects.diff if effects.diff is not None and effects.diff.read is not None else effects.target
     verify = effects.verify
-    if effects.effect not in ("create", "delete") or not effects.idempotent or effects.email != "no":
+    if effects.effect == "action" or not effects.idempotent or effects.email != "no":
         return False
     if verify is None or recipe is None or before is None or (verify.read, verify.args) != (recipe.read, recipe.args):
         return False
+    if effects.effect == "update" and not (_only_switches(call) and not compare_fields(call, before)):
+        return False
     return was_applied(call, HTTPStatus.OK, before, before) is True
+
+
+def _only_switches(call: OperationCall) -> bool:
+    diff = call.operation.effects.diff
+    return (diff is None or diff.omitted == "resets") and not _sends_secret(call)
+
+
+def _sends_secret(call: OperationCall) -> bool:
+    return not call.arguments.keys().isdisjoint(top_level_names(call.operation.secret_inputs))
 
 
 def _must_exist(operation: Operation) -> bool:

@@ -24,7 +24,7 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.difference import compare_fields, differing_values
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.inverse_calls import can_undo
+from saasus_mcp.permissions.inspection.inverse_calls import undo_class
 from saasus_mcp.permissions.inspection.target import ApiReader, clean_name, is_whole_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import (
@@ -120,7 +120,7 @@ class _Builder:
         self.row = table.rows.get(operation.key, EMPTY_ROW)
         self.shown = asked.redacted_arguments()
         unread = inspection.is_early and inspection.before is None
-        self.can_undo = can_undo(asked, {} if unread else inspection.before)
+        self.undo_class = undo_class(asked, {} if unread else inspection.before)
         self.known = {
             "args": dict(asked.arguments),
             "target": inspection.snapshot.target,
@@ -171,7 +171,7 @@ class _Builder:
             changes=self._led(changes, MAX_LEAD - len(lead)),
             reach=tuple(facts[name] for name in ordered if name in reach),
             warnings=tuple(self._warnings(facts)),
-            undo=self._undo() if self.can_undo else None,
+            undo=self._undo() if self.undo_class == "undoable" else None,
             reason=self.asked.reason,
             typed=Text(inspection.snapshot.name, inspection.snapshot.name) if self.asked.typed else None,
             details=tuple(self._details()),
@@ -351,9 +351,8 @@ class _Builder:
                 yield QuestionWarning("consequence", one_of("question.far", distance, label=fact.label).both())
         if effects.say is not None:
             yield QuestionWarning("consequence", effects.say)
-        if effects.undo is not None and not self.can_undo:
-            recreatable = effects.undo.kind == "recreatable"
-            yield QuestionWarning("recreate" if recreatable else "irreversible", self._undo())
+        if effects.undo is not None and self.undo_class != "undoable":
+            yield QuestionWarning("recreate" if self.undo_class == "recreatable" else "irreversible", self._undo())
         yield from effect_warnings([effects])
 
     def _warned_metrics(self) -> set[str]:
@@ -364,12 +363,12 @@ class _Builder:
     def _undo(self) -> Text:
         """Return whether the call can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
-        if undo is None or (undo.kind == "undoable" and not self.can_undo):
+        if undo is None or (undo.kind == "undoable" and self.undo_class == "lost"):
             return one_of("question.undo", "lost").both()
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note
-        kind = "undoable" if self.can_undo else undo.kind
-        said = one_of("question.undo", "undoable_approved" if kind == "undoable" and undo.critical else kind).both()
+        approved = undo.critical and self.undo_class in ("undoable", "partly")
+        said = one_of("question.undo", f"{self.undo_class}_approved" if approved else self.undo_class).both()
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
     def _details(self) -> Iterator[Detail]:

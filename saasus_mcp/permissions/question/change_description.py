@@ -95,8 +95,11 @@ async def read_names(asked: QuestionInput, read: ApiReader, known: Mapping[str, 
 
 @lru_cache(maxsize=512)
 def _refers_to_items(operation: Operation) -> bool:
-    """Return whether an argument of an operation can be the id of an item with a name. Asked for every write, so remembered."""
+    """Return whether an argument or a metric of an operation can be the id of an item with a name. Asked for every write, so remembered."""
     texts = load_question_texts()
+    metrics = (texts.measures.get(each.name) for each in operation.effects.impact)
+    if any(metric is not None and metric.kind in texts.kinds for metric in metrics):
+        return True
     fields = (texts.field(operation.key, path) for path in _paths(operation.input_schema))
     return any(field.kind in texts.kinds or field.keys in texts.kinds for field in fields)
 

@@ -119,12 +119,13 @@ class ValueFactory:
 
     def _labelled(self, raw: Mapping[str, Any], path: str) -> Value:
         items: list[Value] = []
+        above = self.find_field(path).label if path else Text("", "")
         for name, item in raw.items():
             inner = f"{path}.{name}" if path else name
             field = self.find_field(inner)
             value = self.make(item, field, inner, raw)
             if not isinstance(value, NoValue):
-                items.append(LabelledValue(field.label, value))
+                items.append(LabelledValue(_label_within(field.label, above), value))
         return items[0] if len(items) == 1 else self.make_list(items, None)
 
     def make_list(self, items: Iterable[Value], unit: Text | None = None) -> Value:
@@ -141,6 +142,12 @@ class ValueFactory:
         ordered = sorted(counts, key=lambda item: (not is_privileged(item), ranks[item]))
         kept = tuple(ordered[:MAX_ITEMS])
         return ValueList(kept, tuple(counts[item] for item in kept), len(every), unit)
+
+
+def _label_within(label: Text, above: Text) -> Text:
+    """Return the label of a field beside the label of what contains it, which it does not repeat."""
+    en = label.en.removeprefix(f"{above.en}, ").removeprefix(f"{above.en} ")
+    return Text(en if en == label.en else en[:1].upper() + en[1:], label.ja.removeprefix(f"{above.ja}の"))
 
 
 def quoted_text(raw: str) -> QuotedText:
@@ -299,6 +306,7 @@ def _file(_: ValueFactory, raw: Any, __: FieldText, ___: Mapping[str, Any]) -> V
 
 
 _MAKERS: Mapping[str, Callable[[ValueFactory, Any, FieldText, Mapping[str, Any]], Value]] = {
+    "code": lambda _factory, raw, _field, _beside: quoted_text(str(raw)),
     "file": _file,
     "tiers": _tiers,
     "pairs": _pairs,

@@ -15,7 +15,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.impact import assess_unread
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_inverse_calls, is_redacted
+from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, can_undo, find_inverse_calls, is_redacted
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Principal
@@ -120,6 +120,8 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]
     needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
     extent = _extent(undo, inverses, left)
+    if extent == "partly" and can_undo(call, entry.before):
+        extent = "whole"
     note = undo.note if undo and not (undo.kind == "undoable" and extent == "never") else None
     return UndoPreview(extent, needs_approval, _subject(call, entry), note)
 

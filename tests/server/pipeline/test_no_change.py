@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.server.pipeline.call import Call
+from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_client import NOW, sandbox_client
 
 
@@ -43,6 +45,24 @@ async def test_an_addition_that_is_there_and_a_removal_of_what_is_not_change_not
         others = [each["role_name"] for each in (await on.read("auth_get_roles"))["roles"]]
         await on.call("auth_create_tenant_user_roles", {**grant, "role_names": others})
         assert len(on.person.asked) == 1, "some of the roles are new"
+
+
+async def test_a_switch_that_is_off_and_a_mark_that_is_set_change_nothing(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        tenant = {"tenant_id": (await on.tenant())["id"]}
+        used = [each["id"] for each in (await on.read("pricing_get_pricing_plans"))["pricing_plans"] if each["used"]]
+        [linked, *_] = (await on.read("awsmarketplace_get_plans"))["plans"]
+        await on.outright(Call("integration_delete_event_bridge_settings", {}, PRINCIPAL))
+        sent = len(on.writes())
+        for tool, args in (
+            ("auth_update_tenant_identity_provider", {**tenant, "provider_type": "SAML"}),
+            ("pricing_update_pricing_plans_used", {"plan_ids": used}),
+            ("awsmarketplace_save_plan", linked),
+            ("integration_delete_event_bridge_settings", {}),
+        ):
+            given = await on.call(tool, args)
+            assert (given.ok, given.why) == (True, "no_change"), given.text
+        assert (on.person.asked, len(on.writes())) == ([], sent)
 
 
 async def test_a_member_is_not_added_again_and_a_count_of_zero_is_not_added(catalogue: Catalogue) -> None:

@@ -12,6 +12,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store.store import Store
 from scripts.stage import NOW as STORY
@@ -68,6 +69,49 @@ async def test_an_answer_without_the_list_in_which_the_target_is_looked_for_does
 
 
 # -- what the rows require ---------------------------------------------------------------------------------------------
+
+
+NOT_READABLE = {"auth.ConfirmEmailUpdate", "auth.ConfirmExternalUserLink", "auth.ConfirmSignUpWithAwsMarketplace"}
+"""Operations that the API refuses for a reason that no read shows."""
+
+
+async def test_nobody_is_asked_to_repeat_what_the_api_would_refuse(catalogue: Catalogue) -> None:
+    asking = [each for each in catalogue if not each.level.startswith("read") and each.level != "write"]
+    for operation in sample_operations(asking, "repeat"):
+        async with sandbox_client(catalogue, now=STORY.timestamp()) as on:
+            if story := FIRST.get(operation.key):
+                key, more = story
+                first = catalogue.find(key)
+                await on.outright(Call(first.tool, {**values_for(first), **more}, PRINCIPAL))
+            call = Call(operation.tool, values_for(operation), PRINCIPAL)
+            assert (await on.outright(call)).ok, operation.key
+            again = await on.call(operation.tool, values_for(operation))
+            if on.person.asked or again.why == "approval":
+                repeated = await on.outright(call) if again.why == "approval" else again
+                assert repeated.ok or operation.key in NOT_READABLE, f"{operation.key}: {repeated.text}"
+
+
+@pytest.mark.parametrize(
+    ("tool", "wrong", "words"),
+    [
+        ("apigateway_create_api_key", {"user_id": "nobody"}, "user_id: The tenant has no such user"),
+        ("apigateway_update_tenant", {"allowed_ips": ["192.0.2.0/24", "999.1.1.1/24"]}, "“999.1.1.1/24”"),
+        ("apigateway_update_tenant", {"allowed_ips": ["０.0.0.0/0"]}, "allowed_ips: This is not a range"),
+        ("auth_get_auth_credentials", {"code": None}, "Send code, or refresh-token"),
+        ("auth_sign_in", {"sign_in_parameters": {}}, "USER_SRP_AUTH needs"),
+        ("auth_sign_up", {"email": "minami.aozora@example.jp"}, "A user has this address already"),
+        ("awsmarketplace_create_customer", {"tenant_id": uid("tenant", "harbor")}, "bound to a contract"),
+        ("pricing_create_tax_rate", {"percentage": 800}, "percentage: It must lie between 0 and 100"),
+        ("pricing_create_tax_rate", {"percentage": -0.5}, "percentage: It must lie between 0 and 100"),
+    ],
+)
+async def test_a_value_that_cannot_be_is_named_before_anybody_is_asked(
+    catalogue: Catalogue, tool: str, wrong: dict[str, Any], words: str
+) -> None:
+    async with sandbox_client(catalogue, now=STORY.timestamp()) as on:
+        args = {**values_for(catalogue.find(tool)), **wrong}
+        args = {name: value for name, value in args.items() if value is not None}
+        await on.refused(tool, args, words, "precondition")
 
 
 @pytest.mark.parametrize(
