@@ -41,12 +41,10 @@ def completion(ctx: click.Context, _: Settings, *, shell: str | None) -> None:
 
 
 def complete_tools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tools and jobs."""
     return [*complete_operations(ctx, param, incomplete), *_items(_jobs(), incomplete)]
 
 
 def complete_operations(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tools of operations."""
     from saasus_mcp.catalog import load_catalogue  # noqa: PLC0415 - only if a shell asks
 
     return list(_items(((each.tool, render(each.title)) for each in load_catalogue()), incomplete))

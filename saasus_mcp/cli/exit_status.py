@@ -38,7 +38,6 @@ class ExitStatus(IntEnum):
 
 
 def status_of_answer(answer: ToolAnswer) -> ExitStatus:
-    """Return the status for the answer of one call."""
     if answer.ok:
         return ExitStatus.DONE
     if answer.applied is Outcome.UNKNOWN:

@@ -55,5 +55,4 @@ def write_private_file(file: Path, content: str | bytes) -> None:
 
 
 def file_exists(file: Path) -> SaasusMcpError:
-    """Return the error for a file that would be overwritten."""
     return SaasusMcpError.of("cli.file_exists", file=str(file))

@@ -22,13 +22,11 @@ class RedactingFormatter(logging.Formatter):
         self.worker = 0
 
     def add_secrets(self, *secrets: str) -> None:
-        """Remove these secrets too."""
         from saasus_mcp.saasus.redaction import NO_SECRETS  # noqa: PLC0415 - not every start needs it
 
         self._known = (self._known or NO_SECRETS).with_texts(secrets)
 
     def redact(self, text: str) -> str:
-        """Return a text without the secrets."""
         return self._known.text(text) if self._known is not None else text
 
     def format(self, record: logging.LogRecord) -> str:

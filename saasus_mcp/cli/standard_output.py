@@ -26,7 +26,6 @@ class OutputLost(click.ClickException):
         self.text = message("cli.output_lost", reason=reason)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the error to standard error."""
         warn(self.text)
 
 

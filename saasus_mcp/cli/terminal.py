@@ -119,7 +119,6 @@ def require_approver(command: str, folder: Path) -> None:
 
 
 def too_many_attempts() -> TerminalError:
-    """Return the error for three wrong answers."""
     return TerminalError.of("cli.too_many_attempts")
 
 

@@ -53,7 +53,6 @@ class ServerEntry:
 
 
 def build_entry(client: KnownClient, server: LocalServer | RemoteServer, name: str) -> ServerEntry:
-    """Return the entry of a server."""
     if isinstance(server, RemoteServer):
         return ServerEntry(
             _remote(client, server, name),
@@ -68,7 +67,6 @@ def input_id(name: str, variable: str) -> str:
 
 
 def input_prefix(name: str) -> str:
-    """Return the prefix of the ids of a server's inputs."""
     return f"{name}."
 
 

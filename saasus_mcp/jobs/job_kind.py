@@ -52,9 +52,7 @@ class JobKind(Protocol):
         """
         ...
 
-    async def run(self, work: JobContext, plan: Plan) -> JobResult:
-        """Run the job."""
-        ...
+    async def run(self, work: JobContext, plan: Plan) -> JobResult: ...
 
 
 def load_kind(name: str) -> JobKind:

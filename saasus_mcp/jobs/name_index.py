@@ -56,7 +56,6 @@ class UnknownName(Exception):
         self.hint = hint
 
     def of_argument(self, argument: str) -> InvalidArguments:
-        """Return the error for the argument that has the name."""
         return InvalidArguments((argument,), message("jobs.sentence", text=self.problem), self.hint)
 
 

@@ -46,7 +46,6 @@ class PauseGate:
         return False
 
     def end_row(self) -> None:
-        """Count a row as no longer in progress."""
         self._in_progress -= 1
 
     async def hold_row(self) -> bool:

@@ -66,7 +66,6 @@ class PlanStep:
         return {place: argument_at(self.args, place) or PLACEHOLDER for place in self.from_steps}
 
     def ref(self, job: JobStepRef) -> JobStepRef:
-        """Return the reference to this step of the job."""
         return replace(job, step=self.step, later=self.from_steps, bound=self.snapshot)
 
 

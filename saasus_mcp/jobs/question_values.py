@@ -49,7 +49,6 @@ def optional_list(items: Iterable[Value], unit: Text | None = None) -> Value:
 
 
 def people_count(number: int) -> Quantity:
-    """Return a number of people."""
     unit = "jobs_users.one_person_unit" if number == 1 else "jobs_users.people_unit"
     return Quantity(str(number), bilingual(message(unit)))
 

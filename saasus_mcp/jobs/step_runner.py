@@ -60,8 +60,6 @@ GetObstacle = Callable[[], Awaitable[tuple[Message | None, Mapping[str, Any]]]]
 
 
 class StepRunner:
-    """Runs the steps of one job."""
-
     def __init__(
         self, pipeline: Pipeline, principal: Principal, job: JobStepRef, fetch: FetchAnswer, gate: PauseGate
     ) -> None:

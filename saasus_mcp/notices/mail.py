@@ -87,8 +87,6 @@ def mail_message(table: EmailTable, notice: Notice, id: str) -> EmailMessage:
 
 
 class _Connection:
-    """One connection to a mail server."""
-
     def __init__(self, table: EmailTable, password: str, seconds: float) -> None:
         self._table = table
         self._password = password

@@ -94,7 +94,6 @@ def teams_message(notice: Notice) -> dict[str, Any]:
 
 
 def line_works_message(notice: Notice) -> dict[str, Any]:
-    """Return title, text and button."""
     message: dict[str, Any] = {
         "title": notice.title,
         "body": {"text": _bounded(notice, LINE_WORKS_TEXT) or notice.title},

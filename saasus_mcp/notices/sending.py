@@ -92,7 +92,6 @@ class NoticeSender:
         self._client: httpx2.AsyncClient | None = None
 
     async def aclose(self) -> None:
-        """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
 

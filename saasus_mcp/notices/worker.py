@@ -117,7 +117,6 @@ class NoticeWorker:
         self._failed_sources = set[NoticeSource | None]()
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
         async with anyio.create_task_group() as tasks:
             try:
                 while True:

@@ -36,7 +36,6 @@ def sent_body(call: SandboxCall) -> Record:
 
 
 def merge_body(call: SandboxCall, record: Record) -> Record:
-    """Return the record with the fields of the body."""
     return {**record, **call.body}
 
 
@@ -84,7 +83,6 @@ class CollectionResource:
         return {_list_field(call.operation): shown}
 
     def create(self, call: SandboxCall) -> Record:
-        """Create a record and return it."""
         record = self.new(call) if self.new else {"id": call.state.new_id(self.table), **call.body}
         record = {"created_at": call.now, **record}
         self.check(call, record)
@@ -94,7 +92,6 @@ class CollectionResource:
         return self.view(call, record)
 
     def read(self, call: SandboxCall) -> Record:
-        """Return one record."""
         return self.view(call, self._stored(call))
 
     def update(self, call: SandboxCall) -> None:
@@ -146,28 +143,24 @@ class DocumentResource:
     check: Check = accept_all
 
     def behaviours(self, catalogue: Catalogue) -> Iterator[tuple[str, Behaviour]]:
-        """Yield the behaviour of each operation on this path."""
         actions = {"GET": self.read, "PUT": self.write, "PATCH": self.write, "POST": self.write, "DELETE": self.delete}
         for operation in catalogue:
             if operation.path == self.path:
                 yield operation.key, actions[operation.method]
 
     def read(self, call: SandboxCall) -> Record:
-        """Return the document."""
         stored = call.state.find("documents", self.path, *call.scope)
         if stored is None and self.default is None:
             raise missing(self.noun)
         return stored if stored is not None else self._default(call)
 
     def write(self, call: SandboxCall) -> None:
-        """Create or change the document."""
         stored = call.state.find("documents", self.path, *call.scope)
         changed = self.change(call, stored if stored is not None else self._default(call))
         self.check(call, changed)
         call.state.put("documents", (self.path, *call.scope), changed)
 
     def delete(self, call: SandboxCall) -> None:
-        """Remove the document."""
         self.read(call)
         call.state.drop("documents", self.path, *call.scope)
 

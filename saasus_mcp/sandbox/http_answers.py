@@ -24,12 +24,10 @@ class HttpAnswer:
 
 
 def refusal_answer(refusal: Refusal) -> HttpAnswer:
-    """Return the answer to a refused call."""
     return HttpAnswer(refusal.status, encode_json({"type": refusal.kind, "message": refusal.message}))
 
 
 def failing_answer(fault: InjectedFault) -> HttpAnswer:
-    """Return the answer with the status of a fault."""
     kind = "too_many_requests" if fault.status == TOO_MANY else "internal_error"
     failure = refusal_answer(Refusal(fault.status, kind, "The sandbox is configured to fail."))
     return replace(failure, retry_after=fault.retry_after)

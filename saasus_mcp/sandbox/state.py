@@ -73,7 +73,6 @@ class State:
         return [record for key, record in within.items() if key[: len(scope)] == scope]
 
     def find(self, table: str, *key: Id) -> Record | None:
-        """Return the record with this key, or None."""
         return self._table(table).get(key)
 
     def get(self, table: str, *key: Id, noun: str = "") -> Record:

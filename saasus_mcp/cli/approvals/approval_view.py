@@ -128,7 +128,6 @@ def time_left_text(approval: Approval, now: float) -> Message:
 
 
 def approval_json(approval: Approval) -> dict[str, Any]:
-    """Return the approval for programs."""
     fields = json_times({name: value for name, value in asdict(approval).items() if name not in INTERNAL_FIELDS})
     try:
         return {**fields, "question": json.loads(approval.preview)}

@@ -112,7 +112,6 @@ class _Verification:
         return not self.lost and not self.unreadable and all(report.own_key and not report.breaks for report in reports)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the verification for programs."""
         return {
             "ok": self.succeeded,
             "heads_checked": self.with_heads,
@@ -145,7 +144,6 @@ def _verify_store(store: Store, exported: list[ChainHead]) -> _VerifiedStore:
 
 
 def _report(found: _Verification) -> None:
-    """Print what was found."""
     for name, each in found.stores.items():
         if not each.report.own_key:
             say(message("cli_audit.other_key", store=name, keys=each.report.other_keys))

@@ -76,7 +76,6 @@ class AuditEntry:
             yield self.action_text(language)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entry for programs."""
         names = ("operation", "principal", "profile", "saas_id", "decision", "rule", "refused", "applied", "status")
         return {
             "call": self.call,

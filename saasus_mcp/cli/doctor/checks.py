@@ -50,7 +50,6 @@ class Finding:
     hint: Localized | str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding for programs, with texts in the reader's language."""
         return {"check": self.check, "status": self.status, "said": render(self.text), "hint": render(self.hint)}
 
 
@@ -83,7 +82,6 @@ def check_policy(settings: Settings) -> Finding:
 
 
 def check_catalogue() -> Finding:
-    """Load the catalogue."""
     try:
         count = len(load_catalogue())
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -155,7 +153,6 @@ def check_credentials(settings: Settings) -> Finding:
 
 
 def check_url(settings: Settings) -> Finding:
-    """Report the address of the API."""
     if settings.sandbox:
         return Finding("url", "ok", message("cli_doctor.url_sandbox"))
     url = _api_url(settings)

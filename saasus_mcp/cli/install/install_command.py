@@ -77,7 +77,6 @@ class InstallRequest:
 
     @property
     def writes_plain_text(self) -> bool:
-        """True if credentials would be written in plain text."""
         return self.write_secrets or not (self.client.variable_template or self.client.forwards_variables)
 
 

@@ -39,7 +39,6 @@ class LaunchOptions:
 def build_server_command(
     settings: Settings, client: KnownClient, launch: LaunchOptions
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the variables and the command line."""
     return portable_variables(settings), (*_start_command(client, launch.command), *_flags(settings, client, launch))
 
 

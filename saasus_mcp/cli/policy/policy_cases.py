@@ -43,8 +43,6 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class CaseResults:
-    """The results of every case in a file."""
-
     policy: str
     cases: tuple[CaseResult, ...]
 
@@ -82,7 +80,6 @@ def _run_case(case: dict[str, Any], line: int, policy: Policy, catalogue: Catalo
 
 
 def results_json(results: CaseResults) -> dict[str, Any]:
-    """Return the results for programs."""
     cases = [
         {
             "name": case.name,
@@ -102,7 +99,6 @@ def results_json(results: CaseResults) -> dict[str, Any]:
 
 
 def result_lines(results: CaseResults) -> Iterator[Message]:
-    """Yield a line for every case, and the totals."""
     for case in results.cases:
         if case.passed:
             yield message("cli_policy.case_passed", name=case.name)

@@ -52,7 +52,6 @@ class ReplayReport:
 
 
 def replay_calls(records: Iterable[Mapping[str, Any]], policy: Policy, catalogue: Catalogue) -> ReplayReport:
-    """Decide every call of the audit log again."""
     calls = without_groups = unknown_tools = 0
     differences: list[ReplayDifference] = []
     for record in records:
@@ -77,7 +76,6 @@ def replay_calls(records: Iterable[Mapping[str, Any]], policy: Policy, catalogue
 
 
 def report_lines(report: ReplayReport, now: float, reader: Reader) -> Iterator[Message]:
-    """Yield the differences and the totals."""
     if not report.calls and not report.unknown_tools:
         yield message("cli_policy.no_calls")
         return

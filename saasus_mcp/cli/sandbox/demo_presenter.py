@@ -64,7 +64,6 @@ def _rows(text: str, indent: int) -> Iterable[str]:
 
 
 def first_text(result: CallToolResult) -> str:
-    """Return the first text of an answer."""
     first = result.content[0]
     return first.text if isinstance(first, TextContent) else ""
 
@@ -86,7 +85,6 @@ class DemoPerson:
         self._name, self._pause = name, pause
 
     async def answer(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
-        """Answer a question that the client shows."""
         self.question_count += 1
         self._presenter.say("server", params.message)
         if isinstance(params, ElicitRequestFormParams) and FIELD_NAME in params.requested_schema["properties"]:

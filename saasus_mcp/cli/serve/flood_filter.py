@@ -25,7 +25,6 @@ class FloodFilter(logging.Filter):
         self._kinds: dict[tuple[str, int, str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is to be written."""
         kind, now = (record.name, record.levelno, str(record.msg), _origin(record)), self._clock()
         begun, count = self._kinds.pop(kind, (now, 0))
         if now - begun >= FLOOD_SECONDS:

@@ -23,7 +23,6 @@ class JsonFormatter(logging.Formatter):
         self._replica = f"{socket.gethostname()}:{os.getpid()}"
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON without the secrets."""
         record = without_faults(record)
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         fields = {

@@ -18,8 +18,6 @@ SIGNAL_EXIT_BASE = 128
 
 @dataclass(slots=True)
 class StopStatus:
-    """How a server stopped."""
-
     exit_status: int = 0
 
 

@@ -68,7 +68,6 @@ class WorkerFiles:
 
     @property
     def file(self) -> Path:
-        """The policy file."""
         return self._settings.policy or Path()
 
     def reload(self) -> ReloadResult:
@@ -123,7 +122,6 @@ class WorkerFiles:
 
 
 def fixed_settings(http: HttpSettings) -> dict[str, object]:
-    """Return the settings that only a restart changes."""
     return {name: getattr(http, name) for name in FIXED}
 
 

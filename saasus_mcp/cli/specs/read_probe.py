@@ -92,8 +92,6 @@ class ProbeReport:
 
 @dataclass(slots=True)
 class _Progress:
-    """The progress of one read."""
-
     comparison: SchemaComparison
     attempts: list[dict[str, Any]] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
@@ -213,7 +211,6 @@ class _Run:
         return read.rows(arguments, answer)
 
     def report(self, *, late: bool) -> ProbeReport:
-        """Return the results so far."""
         made = tuple(self._made(read) for read in self._reads if self._was_made(read))
         left = tuple(self._not_made(read, late=late) for read in self._reads if not self._was_made(read))
         return ProbeReport(made, left, self._stopped or ("late" if late else ""))

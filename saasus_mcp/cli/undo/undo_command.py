@@ -164,8 +164,6 @@ def _find_entries(session: TerminalSession, identifier: str, job: str) -> list[U
 
 
 class _Undoing:
-    """Undoes entries of the undo log at this terminal."""
-
     def __init__(self, session: TerminalSession, undoer: Undoer) -> None:
         self._session, self._undoer = session, undoer
         self._pipeline = session.pipeline

@@ -40,7 +40,6 @@ class UndoFilter:
     operation: str = ""
 
     def matches(self, entry: UndoEntry, catalogue: Catalogue) -> bool:
-        """Return True if the entry is to be listed."""
         if not (entry.call.startswith(self.call) and entry.job.startswith(self.job)):
             return False
         known = catalogue.get(entry.operation)
@@ -49,7 +48,6 @@ class UndoFilter:
 
 
 def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Return the entries for programs, each with how far it can be undone."""
     return [{**json_times(asdict(entry)), "undo": _preview_json(preview_undo(catalogue, entry))} for entry in entries]
 
 

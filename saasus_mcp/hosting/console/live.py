@@ -51,7 +51,6 @@ class LiveState:
     freezes: str
 
     def to_event(self) -> dict[str, Any]:
-        """Return the content of the event."""
         pending = [{"code": code, "headline": headline} for code, headline in self.pending]
         digests = {"approvals": self.approvals, "jobs": self.jobs, "freezes": self.freezes}
         return {"waiting": self.waiting, "pending": pending, **digests}
@@ -63,7 +62,6 @@ def parse_time(text: str) -> int:
 
 
 def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveState:
-    """Read the present state."""
     now = service.clock()
     listed = [each.record for each in service.list_approvals(approver, since=now)]
     waiting = [each for each in listed if each.status == "pending"]
@@ -129,7 +127,6 @@ class LiveStreams:
         return same or own[: max(0, len(own) - MAX_STREAMS_EACH + 1)]
 
     def close(self, stream: _Stream) -> None:
-        """Forget a stream."""
         if stream in self._open:
             self._open.remove(stream)
 

@@ -87,7 +87,6 @@ class Console:
     streams: live.LiveStreams = field(default_factory=live.LiveStreams)
 
     def routes(self) -> list[Route]:
-        """Return all routes below /console."""
         pages: dict[str, views.View] = {
             "": approvals_view.view_approvals,
             "/": approvals_view.view_approvals,

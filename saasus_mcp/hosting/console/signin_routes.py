@@ -79,7 +79,6 @@ class SigninRoutes:
     passphrase_check: Callable[[], Callable[[str], bool] | None] = field(default=lambda: None)
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
         return [
             Route(BASE_PATH + "/sign-in", self._show_sign_in, methods=["GET"]),
             Route(BASE_PATH + "/sign-in", self._sign_in_with_token, methods=["POST"]),

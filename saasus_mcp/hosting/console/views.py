@@ -40,14 +40,11 @@ class PageRequest:
         return self.reader.language
 
     def filter_text(self, name: str) -> str:
-        """Return the text of a filter."""
         return self.query.get(name, "").strip()[:MAX_FILTER_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """A template and its variables."""
-
     template: str
     values: Mapping[str, Any]
 
@@ -90,7 +87,6 @@ def view_limits(service: ConsoleService, page: PageRequest, error: Message | Non
 
 
 def view_secrets(_: ConsoleService, __: PageRequest) -> PageContent:
-    """Return the form to reveal a secret."""
     return PageContent("secrets", {"secret": None, "handle": "", "error": None, "here": "secrets"})
 
 

@@ -51,7 +51,6 @@ class ListOptions:
 
     @classmethod
     def of(cls, args: Mapping[str, Any], argument: str, reading: TableReading | None = None) -> ListOptions:
-        """Return the options among the arguments of a job."""
         skips, stops = args.get("on_mistake") == "skip", args.get("on_error") == "stop"
         return cls(argument, skips, stops, bool(args.get("only_plan")), reading)
 

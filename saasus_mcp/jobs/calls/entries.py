@@ -46,7 +46,6 @@ class CallEntry:
 
 
 def read_calls(calls: Sequence[Mapping[str, Any]]) -> list[CallEntry]:
-    """Return the entries of a list of calls."""
     return [
         CallEntry(number, number, str(call.get("id", "")), str(call["tool"]), call.get("arguments") or {})
         for number, call in enumerate(calls, 1)
@@ -85,7 +84,6 @@ def fill_template(template: Sequence[Mapping[str, Any]], rows: Sequence[TableRow
 
 
 def too_many_calls(count: int, limit: int) -> InvalidArguments:
-    """Return the error for a list that has more calls than it may have."""
     return InvalidArguments.at(("calls",), "jobs_calls.too_many_calls", count=count, limit=limit)
 
 

@@ -26,7 +26,6 @@ class Member:
     record: Record
 
     def roles(self, env_id: int) -> tuple[str, ...]:
-        """Return the roles in an environment."""
         return tuple(role for env, role in grants_of(self.record) if env == env_id)
 
     @property

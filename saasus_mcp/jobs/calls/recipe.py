@@ -68,7 +68,6 @@ def _column_of(name: str, required: Sequence[str]) -> str:
 
 
 async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable, make: RowCalls) -> Plan:
-    """Return the plan of the calls of all rows."""
     planner = CallPlanner(reader, ListOptions.of(args, table.argument, table.reading))
     entries: list[CallEntry] = []
     for row in table.rows:

@@ -51,7 +51,6 @@ class FaultCollector:
         return True
 
     def raise_collected(self) -> None:
-        """Raise FaultyRow if there are faults."""
         if self._errors:
             raise FaultyRow(self._errors)
 

@@ -117,7 +117,6 @@ class BillingCycles:
         self._zone = zone
 
     def at(self, instant: int) -> Span:
-        """Return the cycle with an instant."""
         day = local_time(instant, self._zone)
         number = day.year * 12 + day.month - 1
         if not self._yearly:
@@ -152,8 +151,6 @@ def due_charges(
 
 
 class _TermCharges:
-    """The charges of one term."""
-
     def __init__(
         self, terms: Sequence[ContractTerm], number: int, plans: Mapping[str, PricingPlan], zone: tzinfo
     ) -> None:

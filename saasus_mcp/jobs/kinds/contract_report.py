@@ -89,7 +89,6 @@ class ContractData:
         return "stripe" if self.stripe_registered else "none"
 
     def row(self, tenant: Mapping[str, Any]) -> list[Any]:
-        """Return the row of a tenant."""
         plan = self.plans.get(tenant.get("plan_id") or "")
         current = _current_history(tenant)
         tax = self.tax_rates.get(current.get("tax_rate_id") or "", {})

@@ -33,8 +33,6 @@ Visits = dict[str, dict[str, int]]
 
 @dataclass(slots=True)
 class ReferrerTotal:
-    """The visits from one referrer."""
-
     views: int = 0
     users: set[str] = field(default_factory=set)
 

@@ -44,8 +44,6 @@ def _extract_plans(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class PricingPlan:
-    """One plan of the price list."""
-
     id: str
     name: str
     display_name: str

@@ -39,5 +39,4 @@ class Table:
                 self._records.append(dict(zip(self._columns, row, strict=True)))
 
     def content(self) -> str | list[dict[str, Any]]:
-        """Return the CSV text or the records."""
         return self._records if self._csv is None else self._text.getvalue()

@@ -50,7 +50,6 @@ class TenantUsage:
     days: Mapping[str, int]
 
     def by_period(self, granularity: Granularity) -> dict[str, int]:
-        """Return the usage of each day or month."""
         found: dict[str, list[int]] = defaultdict(list)
         for day, count in self.days.items():
             found[day[: KEY_LENGTHS[granularity]]].append(count)

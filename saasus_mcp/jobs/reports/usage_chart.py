@@ -48,8 +48,6 @@ def build_usage_chart(
 
 
 class _PanelBuilder:
-    """Builds the panels of one chart."""
-
     def __init__(self, usages: Sequence[TenantUsage], granularity: Granularity, language: Language) -> None:
         self.times = sorted({time for usage in usages for time in usage.by_period(granularity)})
         width = LINE_NAME_WIDTH if len(self.times) > 1 else MAX_WIDTH

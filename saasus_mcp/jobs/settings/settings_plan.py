@@ -25,8 +25,6 @@ ItemReport = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DocumentItem:
-    """One item of the document."""
-
     kind: str
     index: int
     value: Mapping[str, Any]

@@ -22,8 +22,6 @@ NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\uf8f0-\uf8f3]")
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """A text, and the encoding that it was read in."""
-
     text: str
     encoding: str
 

@@ -45,7 +45,6 @@ class TableReading:
         return is_text and all(name == heading for name, heading in self.columns.items())
 
     def describe(self) -> Message:
-        """Return the reading as a text."""
         names = [
             heading[:MAX_HEADING] if name == heading else f"{heading[:MAX_HEADING]} → {name[:MAX_HEADING]}"
             for name, heading in self.columns.items()

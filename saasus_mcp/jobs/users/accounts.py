@@ -129,7 +129,6 @@ def _pairs(answer: Mapping[str, Any], items: str, key: str, name: str) -> list[t
 
 
 async def read_accounts(reader: JobReader) -> dict[str, Account]:
-    """Return every account by id."""
     found: dict[str, Account] = {}
     async for page in reader.read_pages(ACCOUNTS_OPERATION, {}, _extract_accounts):
         found |= {fields[0]: Account(*fields) for fields in page}

@@ -41,14 +41,12 @@ class ExistingUsers:
     domains: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def add_accounts(self, answer: Record) -> None:
-        """Add a page of accounts."""
         for user in answer.get("users", []):
             for login_type in ("email", "sign_in_id"):
                 if user.get(login_type):
                     self.accounts[login_key(login_type, user[login_type])] = user["id"]
 
     def add_members(self, answer: Record) -> None:
-        """Add a page of tenant users."""
         self.add_accounts(answer)
         for user in answer.get("users", []):
             member = user["id"], user["tenant_id"]

@@ -14,13 +14,11 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
 def new_user(call: SandboxCall, email: str = "", sign_in_id: str = "") -> Record:
-    """Return a new account with this login."""
     login = {"email": email, "sign_in_id": sign_in_id}
     return {"id": call.state.new_id("users"), **login, "attributes": {}, "last_login_at": None, "created_at": call.now}
 
 
 def check(_call: SandboxCall, user: Record) -> None:
-    """Refuse an invalid login."""
     if sum(bool(user[name]) for name in NAMES) != 1:
         raise invalid("email: exactly one of email and sign_in_id must be given.")
     if user["email"] and not EMAIL.fullmatch(user["email"]):
@@ -36,7 +34,6 @@ def matches(user: Record, query: Mapping[str, str]) -> bool:
 
 
 def user_by_login(state: State, name: str, value: str) -> Record | None:
-    """Return the account with this login, or None."""
     return next((user for user in state.rows("users") if user[name] == value), None)
 
 

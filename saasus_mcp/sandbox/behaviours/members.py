@@ -16,7 +16,6 @@ LARGEST = 10_000
 
 
 def memberships(state: State, user_id: str) -> list[Record]:
-    """Return the user's memberships in all tenants."""
     return [member for member in state.rows("members") if member["user_id"] == user_id]
 
 
@@ -49,7 +48,6 @@ def check_grants(state: State, grants: Iterable[tuple[int, list[str]]]) -> None:
 
 
 def join(call: SandboxCall, tenant_id: str, user_id: str, attributes: Mapping[str, Any]) -> Record:
-    """Make the user a member of the tenant."""
     if call.state.find("members", tenant_id, user_id) is not None:
         raise invalid("email: the user belongs to the tenant already.")
     member = {"tenant_id": tenant_id, "user_id": user_id, "attributes": attributes, "created_at": call.now}

@@ -14,7 +14,6 @@ TABLES = ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "
 
 
 def meter(state: State, name: str) -> Record | None:
-    """Return the metering unit of this name, or None."""
     return next((unit for unit in state.rows("metering_units") if unit["unit_name"] == name), None)
 
 
