@@ -9,10 +9,9 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.audit_search import END_SECONDS, ConsoleAuditEntry
-from saasus_mcp.hosting.console.audit_view import shown_outcome
+from saasus_mcp.hosting.console.audit_view import record_links, shown_outcome
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
-from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.permissions.approval.approvals import may_approve
@@ -125,11 +124,11 @@ def _tell_outcome(
     service: ConsoleService, listed: Listed[Approval], row: dict[str, Any], use: ConsoleAuditEntry, reader: Reader
 ) -> None:
     """Say in the row when the call was made and how it ended."""
-    outcome = shown_outcome(service, listed.context, use)
-    if outcome.text is not None:
+    kind, outcome = shown_outcome(service, listed.context, use)
+    if outcome is not None:
         time = _unbroken(format_value(Timestamp(use.position.at), reader))
-        row["explanation"] = message("console.used_at", time=time, outcome=outcome.text)
-        row["mark"] = OUTCOME_MARKS.get(outcome.kind, "sheet")
+        row["explanation"] = message("console.used_at", time=time, outcome=outcome)
+        row["mark"] = OUTCOME_MARKS.get(kind, "sheet")
 
 
 def _links(

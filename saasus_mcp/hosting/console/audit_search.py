@@ -67,28 +67,20 @@ class ConsoleAuditEntry:
         return "refused" if self.event == "refused" else ""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """Entries, newest first. `next_cursor` is where older ones begin; None if all were searched."""
-
-    entries: list[ConsoleAuditEntry]
-    next_cursor: RecordPosition | None
-
-
 def search_page(
     service: ConsoleService, context: ProfileContext, wanted: AuditFilter, before: RecordPosition | None
-) -> AuditPage:
-    """Return the newest matching entries, those before a position if one is given."""
+) -> tuple[list[ConsoleAuditEntry], RecordPosition | None]:
+    """Return the newest matching entries, those before a position if one is given, and where older ones begin, if any are left."""
     matches: list[ConsoleAuditEntry] = []
     last, size = before, 0
     for count, entry in enumerate(_read_entries(context.store(), wanted, before)):
         if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
-            return AuditPage(matches, last)
+            return matches, last
         last = entry.position
         if _matches(service, context, entry, wanted):
             matches.append(entry)
             size += len(json.dumps(entry.record, default=str))
-    return AuditPage(matches, None)
+    return matches, None
 
 
 def iterate_entries(

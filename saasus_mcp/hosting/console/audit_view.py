@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, get_args
@@ -19,7 +18,6 @@ from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditFilter, Conso
 from saasus_mcp.hosting.console.changes_view import subject_of
 from saasus_mcp.hosting.console.jobs_view import has_failures
 from saasus_mcp.hosting.console.people_view import PagePeople
-from saasus_mcp.hosting.console.record_links import record_links
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
@@ -49,6 +47,7 @@ REASONS = (
 DECISIONS = frozenset(get_args(DecisionOutcome))
 ACTIONS = frozenset(ActionKind)
 """The values that this version knows by name."""
+JOB_ACTIONS = (ActionKind.PAUSE, ActionKind.RESUME, ActionKind.JOB_CANCEL)
 HTTP_ANSWERS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "forbidden",
@@ -71,7 +70,11 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
     before = _read_cursor(page)
     people = PagePeople()
     fault = find_filter_fault(service, page)
-    found = search_page(service, context, read_filter(service, page), before) if context and fault is None else None
+    records: list[dict[str, Any]] = []
+    cursor = None
+    if context is not None and fault is None:
+        found, cursor = search_page(service, context, read_filter(service, page), before)
+        records = [_entry_row(service, context, entry, page.reader, people) for entry in found]
     log = context.store().audit_log if context and page.query.get("verify") else None
     faults = log.find_breaks() if log else None
     values = {
@@ -80,10 +83,8 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "wanted": {name: page.filter_text(name) for name in FILTERS} | {"from": first.isoformat(), "to": last},
         "events": [(event, one_of("console.audit_event", event)) for event in AUDIT_EVENTS],
         "outcomes": [(each, one_of("console_audit.outcome", each)) for each in OUTCOMES],
-        "records": [_entry_row(service, context, entry, page.reader, people) for entry in found.entries]
-        if found and context
-        else [],
-        "older": _format_cursor(found.next_cursor) if found and found.next_cursor else None,
+        "records": records,
+        "older": f"{cursor.at!r}_{cursor.writer}_{cursor.number}" if cursor is not None else None,
         "paged": before is not None,
         "fault": fault,
         "faults": faults,
@@ -128,7 +129,7 @@ def _entry_row(
     service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, reader: Reader, people: PagePeople
 ) -> dict[str, Any]:
     record, operation = entry.record, operation_of(entry.record)
-    outcome = shown_outcome(service, context, entry)
+    applied, outcome = shown_outcome(service, context, entry)
     details = {name: value for name, value in record.items() if name not in _COLUMNS}
     if entry.end is not None:
         details["end"] = {name: value for name, value in entry.end.items() if name not in ("event", "call")}
@@ -150,8 +151,8 @@ def _entry_row(
         "rule": record.get("rule", ""),
         "by_label": "console_audit.approved_by" if record.get("proof") == "approval" else "console.by",
         "by": people.view(context, str(record.get("by", ""))),
-        "outcome": outcome.text,
-        "applied": outcome.kind,
+        "outcome": outcome,
+        "applied": applied,
         "status": (status := (entry.end or {}).get("status") or ""),
         "answer": http_text(status),
         "links": record_links(service, record),
@@ -159,25 +160,19 @@ def _entry_row(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class ShownOutcome:
-    """How a call ended: the kind of its mark, and the text. A job says so itself if it still runs, or some of its rows failed."""
-
-    kind: str
-    text: Message | None
-
-
-def shown_outcome(service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry) -> ShownOutcome:
-    """Return how a call or a job ended, or how it stands."""
-    usual = ShownOutcome(entry.outcome, outcome_text(service, entry))
+def shown_outcome(
+    service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry
+) -> tuple[str, Message | None]:
+    """Return how a call ended: the kind of its mark, and the text. A job says so itself if it still runs, or some of its rows failed."""
+    usual = entry.outcome, outcome_text(service, entry)
     if not operation_of(entry.record).startswith("job_") or entry.outcome not in ("applied", "open"):
         return usual
     job = context.store().jobs.get(str(entry.record["call"]))
     if job is None:
         return usual
     if entry.outcome == "open":
-        return ShownOutcome("running", message("console_audit.running")) if job.status == "running" else usual
-    return ShownOutcome("partly", message("console_audit.partly")) if has_failures(job) else usual
+        return ("running", message("console_audit.running")) if job.status == "running" else usual
+    return ("partly", message("console_audit.partly")) if has_failures(job) else usual
 
 
 def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[str, Any]) -> str:
@@ -192,6 +187,22 @@ def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[s
         return ""
     entry = store.undo_log.get(str(record["call"]))
     return subject_of(service, entry) if entry is not None else ""
+
+
+def record_links(service: ConsoleService, record: Mapping[str, Any]) -> list[tuple[str, Message]]:
+    """Return the path and the label of each page. The page of a change is missing if the call changed nothing."""
+    operation = operation_of(record)
+    code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
+    links = [(f"/approvals/{code}", message("console_live.to_approval"))] if code else []
+    job = record["call"] if operation.startswith("job_") and record["event"] == "begun" else ""
+    if not job and record.get("action") in JOB_ACTIONS:
+        job = record.get("from_call", "")
+    if job:
+        links.append((f"/jobs/{job}", message("console_live.to_job")))
+    known = service.find_operation(operation)
+    if record["event"] == "begun" and known is not None and not known.reads:
+        links.append((f"/changes/{record['call']}", message("console_live.to_change")))
+    return links
 
 
 def decision_text(record: Mapping[str, Any], reader: Reader) -> str:
@@ -239,11 +250,6 @@ def _parse_date(text: str) -> date | None:
 
 def _start_of(day: date, reader: Reader) -> float:
     return float(timezones.start_of_day(day.year, day.month, day.day, reader.zone))
-
-
-def _format_cursor(position: RecordPosition) -> str:
-    """Return a position in the audit log as a query parameter."""
-    return f"{position.at!r}_{position.writer}_{position.number}"
 
 
 def _read_cursor(page: PageRequest) -> RecordPosition | None:

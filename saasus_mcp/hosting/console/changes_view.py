@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from saasus_mcp.common.messages import message, one_of
@@ -11,9 +14,9 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
+from saasus_mcp.hosting.console.rendering import safe_path
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.undo_actions import UndoRefused
-from saasus_mcp.hosting.console.views import PageContent, PageRequest
+from saasus_mcp.hosting.console.views import PageContent, PageRequest, View
 from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import Timestamp
@@ -101,7 +104,44 @@ def view_undo(
     return PageContent("undo", values)
 
 
-def refusal_text(refused: UndoRefused, reader: Reader) -> str:
+@dataclass(frozen=True, slots=True)
+class UndoAnswer:
+    """The answer to the form.
+
+    Attributes:
+        path: the page to go to; the address of `view` if there is one.
+        view: the page to show at once: a question, or why nothing was undone.
+    """
+
+    path: str
+    view: View | None = None
+    status: int = HTTPStatus.OK
+
+
+async def answer_undo(service: ConsoleService, page: PageRequest, fields: Mapping[str, str]) -> UndoAnswer:
+    """Undo a change, or ask the approver first, as the policy requires.
+
+    Raises:
+        CallRefused: there is no such change, or this person cannot undo it here.
+    """
+    call, reply = fields.get("call", ""), undo_actions.read_reply(fields)
+    undo = partial(undo_actions.undo_change, service, page.session.approver, call)
+    path, error, status = safe_path(f"/changes/{call}"), "", HTTPStatus.OK
+    result = await undo(reply, is_first=reply is None)
+    if isinstance(result, undo_actions.UndoRefused):
+        if result.code:
+            return UndoAnswer(f"/approvals/{result.code}?change={result.change.record.call}")
+        error, status = _refusal_text(result, page.reader), HTTPStatus.UNPROCESSABLE_ENTITY
+        if reply is not None and result.answer.why == Reason.DECLINED:  # a wrong name: ask again
+            result = await undo(None, is_first=False)
+    if result is None:
+        return UndoAnswer(path)
+    if isinstance(result, PendingElicitation):
+        return UndoAnswer(path, partial(view_undo, asked=result, error=error), status)
+    return UndoAnswer(path, partial(view_change, error=error), status)
+
+
+def _refusal_text(refused: undo_actions.UndoRefused, reader: Reader) -> str:
     """Return why a step of an undo was not made."""
     entry, why = refused.change.record, refused.answer.why
     if why == Reason.DECLINED:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from saasus_mcp.hosting.console import freeze_actions, job_actions
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.forms import read_reason
-from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.freeze_banner import freeze_mark
+from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, ConsoleSessions
+from saasus_mcp.jobs import job_control
+from saasus_mcp.permissions.approval.action_records import ActionKind
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.store import Store
 
 FormAction = Callable[[ConsoleSession, Mapping[str, str]], str]
-"""Performs the action of a form, in a thread, and returns the path to go to."""
-FreezeAction = Callable[[ConsoleService, Approver, Mapping[str, str]], None]
-"""Freezes writes or lifts a freeze, as a form says."""
-JobAction = Callable[[ConsoleService, Approver, str], None]
-"""Pauses, resumes or cancels the job with this id."""
+"""Performs the action of a form, in a thread, and returns the path to go to. Raises CallRefused."""
+SwitchJob = Callable[[Store, Job, job_control.Controller, float], None]
+"""Pauses or resumes a job."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,11 @@ class FormActions:
         return {
             "/approve": self._approve,
             "/reject": self._reject,
-            "/freeze": partial(self._change_freeze, freeze_actions.freeze_writes),
-            "/unfreeze": partial(self._change_freeze, freeze_actions.lift_freeze),
-            "/pause-job": partial(self._control_job, job_actions.pause_job),
-            "/resume-job": partial(self._control_job, job_actions.resume_job),
-            "/cancel-job": partial(self._control_job, job_actions.cancel_job),
+            "/freeze": self._freeze,
+            "/unfreeze": self._lift_freeze,
+            "/pause-job": partial(self._switch_job, job_control.pause_job),
+            "/resume-job": partial(self._switch_job, job_control.resume_job),
+            "/cancel-job": self._cancel_job,
             "/end-session": self._end_session,
         }
 
@@ -47,14 +51,50 @@ class FormActions:
         self.service.reject(session.approver, fields.get("code", ""), read_reason(fields))
         return approval_path(fields)
 
-    def _change_freeze(self, change: FreezeAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        change(self.service, session.approver, fields)
+    def _freeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        self.service.freeze(session.approver, fields.get("profile", ""), read_reason(fields))
         return "/limits"
 
-    def _control_job(self, control: JobAction, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        job = fields.get("job", "")
-        control(self.service, session.approver, job)
-        return f"/jobs/{job}"
+    def _lift_freeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        """Lift the freeze that the approver saw, and not one that another person has begun meanwhile."""
+        name, profile = fields.get("profile", ""), fields.get("of", "")
+        if fields.get("sure") != "yes":
+            raise CallRefused(Reason.DECLINED, message("console.unfreeze_not_sure"))
+        if fields.get("seen", "") != self._current_freeze(session.approver, name, profile):
+            raise CallRefused(Reason.CHANGED, message("console.freeze_changed"))
+        self.service.unfreeze(session.approver, name, profile)
+        return "/limits"
+
+    def _current_freeze(self, approver: Approver, name: str, profile: str) -> str:
+        """Return the mark of the freeze that a form would lift now; empty without one."""
+        if not name and self.service.may_freeze_all(approver):
+            stores = [each.store() for each in self.service.contexts_of(approver)]
+            return freeze_mark(each for store in stores for each in store.active_freezes() if not each.profile)
+        context = self.service.find_context(approver, name)
+        lifted = profile if context.profile is None else context.profile
+        return freeze_mark(each for each in context.store().active_freezes(lifted) if each.profile == lifted)
+
+    def _switch_job(self, switch: SwitchJob, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        listed, approver = self._running_job(session, fields), session.approver
+        saas_id = listed.context.saas_id
+        who = job_control.Controller(approver.id, "person", "console", saas_id, approver.person)
+        switch(listed.context.store(), listed.record, who, self.service.clock())
+        return f"/jobs/{listed.record.id}"
+
+    def _cancel_job(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
+        """Ask a job to stop after the row that it is at. The record comes first."""
+        listed = self._running_job(session, fields)
+        context, job = listed.context, listed.record
+        details = {"profile": job.profile, "operation": job.name, "from_call": job.id}
+        self.service.record(context, session.approver, ActionKind.JOB_CANCEL, **details)
+        context.store().jobs.request_cancellation(job.id)
+        return f"/jobs/{job.id}"
+
+    def _running_job(self, session: ConsoleSession, fields: Mapping[str, str]) -> Listed[Job]:
+        listed = self.service.find_job(session.approver, fields.get("job", ""))
+        if listed is None or listed.record.status != "running":
+            raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_job")
+        return listed
 
     def _end_session(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
         """End another session of the same person. One that has ended already is as good."""

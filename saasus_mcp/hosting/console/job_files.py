@@ -11,7 +11,6 @@ from typing import Any
 from anyio.to_thread import run_sync
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.hosting.console import job_actions
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs.tables.table_file import encode_table_file
@@ -44,7 +43,7 @@ async def read_job_file(service: ConsoleService, approver: Approver, job: str, m
     Raises:
         CallRefused: the policy denies this person a call that the file was made from.
     """
-    listed = await run_sync(job_actions.find_visible_job, service, approver, job)
+    listed = await run_sync(service.find_job, approver, job)
     if listed is None or member not in DOWNLOADS:
         return None
     principal, pipeline = _owner(approver, listed), listed.context.pipeline

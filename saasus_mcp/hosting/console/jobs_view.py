@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.word_search import WordSearch
-from saasus_mcp.hosting.console import job_actions, job_files
+from saasus_mcp.hosting.console import job_files
 from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
@@ -32,7 +32,7 @@ def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
     search, people = WordSearch(page.filter_text("q")), PagePeople()
     rows = [
         _job_row(service, each, page.reader, people)
-        for each in job_actions.list_jobs(service, page.session.approver, MAX_JOBS)
+        for each in service.list_jobs(page.session.approver, MAX_JOBS)
         if search.matches(_searched_texts(service, each, people))
     ]
     values = {"rows": rows, "q": search.text, "reload_seconds": 30, "here": "jobs"}
@@ -45,7 +45,7 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     Args:
         error: why the last form was refused.
     """
-    listed = job_actions.find_visible_job(service, page.session.approver, page.path["job"])
+    listed = service.find_job(page.session.approver, page.path["job"])
     if listed is None:
         return None
     report = listed.record.report

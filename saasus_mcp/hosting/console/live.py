@@ -19,7 +19,7 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.hosting.console.freeze_band import freezes_version, list_freezes
+from saasus_mcp.hosting.console.freeze_banner import freezes_version, list_freezes
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.question import stored_question

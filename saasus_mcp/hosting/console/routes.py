@@ -30,12 +30,11 @@ from saasus_mcp.hosting.console import (
     live,
     policy_view,
     tools_view,
-    undo_form,
     views,
 )
 from saasus_mcp.hosting.console.form_actions import FormAction, FormActions, approval_path
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form, read_reason
-from saasus_mcp.hosting.console.freeze_band import read_freeze_band
+from saasus_mcp.hosting.console.freeze_banner import read_freeze_banner
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,
@@ -263,7 +262,7 @@ class Console:
         session, fields = await self._read_form(request)
         page = self._page_request(request, session)
         try:
-            answer = await undo_form.answer_undo(self.service, page, fields)
+            answer = await changes_view.answer_undo(self.service, page, fields)
         except CallRefused as refused:
             return await self._tell(refused.message, session, request, HTTPStatus.CONFLICT)
         if answer.view is None:
@@ -332,7 +331,7 @@ class Console:
         page, contexts = self._page_request(request, session), self.service.contexts_of(session.approver)
         values = {
             "sandbox": bool(contexts) and all(context.sandbox for context in contexts),
-            "frozen": read_freeze_band(self.service, session.approver, page.reader),
+            "frozen": read_freeze_banner(self.service, session.approver, page.reader),
             "back": requested_address(request) if request.method == "GET" else address,
             "address": address,
             "state": state,

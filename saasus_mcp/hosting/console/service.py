@@ -254,6 +254,19 @@ class ConsoleService:
         """Return the change that a call made, if the approver may see it."""
         return self.find_record(approver, lambda store: store.undo_log.get(call))
 
+    def list_jobs(self, approver: Approver, most: int) -> list[Listed[Job]]:
+        """Return the newest jobs that the approver may see."""
+        listed = [
+            Listed(context, each)
+            for context in self.contexts_of(approver)
+            for each in context.store().jobs.list_recent(context.profile, most)
+        ]
+        return sorted(listed, key=lambda each: each.record.at, reverse=True)[:most]
+
+    def find_job(self, approver: Approver, job: str) -> Listed[Job] | None:
+        """Return a job that the approver may see."""
+        return self.find_record(approver, lambda store: store.jobs.get(job))
+
     def list_tokens(self, approver: Approver) -> list[Token]:
         """Return the tokens that share a group with the approver; for the owner of the machine, all of them."""
         every = self.read_tokens() if self.read_tokens is not None else ()

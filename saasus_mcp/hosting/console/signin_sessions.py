@@ -12,7 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from saasus_mcp.common.person import NOBODY, Person
 
@@ -75,42 +75,6 @@ class ConsoleSession:
     used_at: float = 0.0
 
 
-class ConsoleSessions(Protocol):
-    """The sessions of the console."""
-
-    def open(self, verified: VerifiedApprover, now: float, browser: str = "") -> str:
-        """Open a session and return the value of its cookie.
-
-        Args:
-            browser: the name of the browser, for the list of sessions.
-        """
-        ...
-
-    def find(self, cookie: str, now: float) -> ConsoleSession | None:
-        """Return the session of a cookie, unless it has expired."""
-        ...
-
-    def save_use(self, cookie: str, now: float) -> None:
-        """Save the last request of a session, for the list of sessions."""
-        ...
-
-    def close(self, cookie: str) -> None:
-        """End the session of a cookie."""
-        ...
-
-    def close_all(self, approver: Approver) -> None:
-        """End all sessions of an approver."""
-        ...
-
-    def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
-        """Return the sessions of an approver, newest first."""
-        ...
-
-    def close_one(self, approver: Approver, identifier: str) -> bool:
-        """End the session of an approver with this id. False if it does not exist."""
-        ...
-
-
 class LocalSessions:
     """Sessions in the memory of one process."""
 
@@ -118,6 +82,7 @@ class LocalSessions:
         self._open: dict[str, ConsoleSession] = {}
 
     def open(self, verified: VerifiedApprover, now: float, browser: str = "") -> str:
+        """Open a session and return the value of its cookie. The name of the browser is for the list of sessions."""
         self._open = {name: session for name, session in self._open.items() if session.expires_at > now}
         same = [name for name, session in self._open.items() if session.approver.id == verified.approver.id]
         if len(same) >= MAX_SESSIONS_PER_APPROVER:
@@ -131,10 +96,12 @@ class LocalSessions:
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
+        """Return the session of a cookie, unless it has expired."""
         session = self._open.get(hash_secret(cookie))
         return session if session is not None and session.expires_at > now else None
 
     def save_use(self, cookie: str, now: float) -> None:
+        """Save the last request of a session, for the list of sessions."""
         hashed = hash_secret(cookie)
         session = self._open.get(hashed)
         if session is not None:
@@ -147,10 +114,12 @@ class LocalSessions:
         self._open = {name: session for name, session in self._open.items() if session.approver.id != approver.id}
 
     def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
+        """Return the sessions of an approver, newest first."""
         own = [each for each in self._open.values() if each.approver.id == approver.id and each.expires_at > now]
         return sorted(own, key=lambda each: -each.opened_at)
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
+        """End the session of an approver with this id. False if it does not exist."""
         own = (name for name, each in self._open.items() if each.approver.id == approver.id and each.id == identifier)
         return self._open.pop(next(own, ""), None) is not None
 
@@ -191,6 +160,10 @@ class StoredSessions:
 
     def close_one(self, approver: Approver, identifier: str) -> bool:
         return self._store.delete_one(approver.id, identifier)
+
+
+ConsoleSessions = LocalSessions | StoredSessions
+"""Sessions of the console, with the same methods."""
 
 
 def _stored_session(record: ConsoleSessionRecord, csrf: str = "") -> ConsoleSession:

@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, one_of
-from saasus_mcp.hosting.console.freeze_actions import freeze_mark
+from saasus_mcp.hosting.console.freeze_banner import freeze_mark
 from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession

@@ -246,9 +246,9 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
     [context] = service.contexts_of(OPERATOR)
     wanted = AuditFilter(WordSearch(""), since=0.0, principal="eve")
     looked = [search_page(service, context, wanted, None)]
-    while (older := looked[-1].next_cursor) is not None:
+    while (older := looked[-1][1]) is not None:
         looked.append(search_page(service, context, wanted, older))
-    assert [[entry.record["call"] for entry in each.entries] for each in looked] == [[], [], ["rare"]]
+    assert [[entry.record["call"] for entry in found] for found, _ in looked] == [[], [], ["rare"]]
 
 
 @pytest.mark.parametrize("day", ["nan", "2026-13-01", "0001-01-01", "9999-12-31", "x"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
 import httpx2
 import pytest
 
-from saasus_mcp.hosting.console import job_actions
+from saasus_mcp.hosting.console import signin_sessions
+from saasus_mcp.hosting.console.form_actions import FormActions
 from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused
@@ -239,9 +241,10 @@ async def test_nothing_of_another_profile_is_shown(stage: ConsoleSession, path: 
 
 def test_a_job_of_another_profile_is_not_stopped(stage: ConsoleSession) -> None:
     stage.start_job(principal="mallory", profile="staging")
-    for control in (job_actions.cancel_job, job_actions.pause_job, job_actions.resume_job):
+    actions = FormActions(stage.console.service, stage.console.signin.sessions).by_path()
+    for path in ("/cancel-job", "/pause-job", "/resume-job"):
         with pytest.raises(CallRefused):
-            control(stage.console.service, ALICE, JOB)
+            actions[path](signin_sessions.ConsoleSession(ALICE, "", 0.0, math.inf), {"job": JOB})
     job = stage.store.jobs.get(JOB)
     assert job is not None
     assert not job.cancelling

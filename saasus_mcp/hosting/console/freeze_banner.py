@@ -1,4 +1,4 @@
-"""The band at the top of every page of a signed-in approver: the freezes that stop writes now."""
+"""The freezes that stop writes now, and the banner that shows them at the top of every page of a signed-in approver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from saasus_mcp.store.records import Freeze
 
 
 @dataclass(frozen=True, slots=True)
-class BandRow:
+class BannerRow:
     """One freeze: what it stops, who started it when, and why if they said so."""
 
     what: Message
@@ -26,14 +26,14 @@ class BandRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FreezeBand:
+class FreezeBanner:
     """The freezes for the template. `version` differs whenever they do."""
 
     version: str
-    rows: Sequence[BandRow]
+    rows: Sequence[BannerRow]
 
 
-def read_freeze_band(service: ConsoleService, approver: Approver, reader: Reader) -> FreezeBand:
+def read_freeze_banner(service: ConsoleService, approver: Approver, reader: Reader) -> FreezeBanner:
     """Return the freezes of an approver's profiles."""
     people, rows = PagePeople(), []
     freezes = list_freezes(service, approver)
@@ -42,8 +42,8 @@ def read_freeze_band(service: ConsoleService, approver: Approver, reader: Reader
         at, who = format_value(Timestamp(freeze.at), reader), str(people.view(context, freeze.by))
         by = message("console.frozen_by", by=who, at=at)
         why = message("console.frozen_reason", reason=freeze.reason) if freeze.reason else None
-        rows.append(BandRow(what or message("console.frozen_all"), by, why))
-    return FreezeBand(freezes_version(freezes), rows)
+        rows.append(BannerRow(what or message("console.frozen_all"), by, why))
+    return FreezeBanner(freezes_version(freezes), rows)
 
 
 def list_freezes(service: ConsoleService, approver: Approver) -> dict[Freeze, ProfileContext]:
@@ -59,3 +59,8 @@ def freezes_version(freezes: Iterable[Freeze]) -> str:
     """Return a digest of freezes in their order."""
     stated = [(each.profile, each.at, each.by) for each in freezes]
     return hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:16]
+
+
+def freeze_mark(freezes: Iterable[Freeze]) -> str:
+    """Return a text that differs whenever freezes do: the form to lift them carries it."""
+    return " ".join(sorted({repr(each.at) for each in freezes}))
