@@ -9,9 +9,9 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, Message, bilingual, message
-from saasus_mcp.jobs.job_context import JobContext, outcome_of
+from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.job_context import JobContext, outcome_of, split_phases
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_phases import run_phases, split_phases
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.plan_question import format_notes
@@ -25,20 +25,6 @@ from saasus_mcp.permissions.question.content import (
 )
 
 NO_ANSWER = "no answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a person reads first.
-
-    Attributes:
-        name: the target, which is typed to agree.
-    """
-
-    name: str
-    headline: Message
-    warnings: tuple[QuestionWarning, ...] = ()
-    impact: tuple[Fact, ...] = ()
 
 
 @dataclass(slots=True)
@@ -87,11 +73,20 @@ class Checklist:
             self.add_step(f"invitation/{number}", "auth.DeleteTenantInvitation", call, phase=0, name=name)
 
     def build_plan(
-        self, summary: Summary, counts: Mapping[str, int], *, only_plan: bool, follow_up: Sequence[Message] = ()
+        self,
+        name: str,
+        headline: Message,
+        counts: Mapping[str, int],
+        *,
+        warnings: Iterable[QuestionWarning],
+        only_plan: bool,
+        impact: tuple[Fact, ...] = (),
+        follow_up: Sequence[Message] = (),
     ) -> Plan:
         """Return the plan.
 
         Args:
+            name: of the target, which is typed to agree.
             only_plan: report the steps without running them.
             follow_up: notes about what remains to do after the job.
         """
@@ -108,16 +103,21 @@ class Checklist:
             () if only_plan else groups,
             data,
             counts,
-            bilingual(summary.headline),
+            bilingual(headline),
             tuple(self.facts),
             volatile_facts=tuple(self.volatile_facts),
-            impact=summary.impact,
-            warnings=summary.warnings,
-            target=summary.name,
+            impact=impact,
+            warnings=tuple(warnings),
+            target=name,
         )
 
 
-async def run_checklist(work: JobContext, plan: Plan) -> JobResult:
+async def run_offboarding(work: JobContext, plan: Plan) -> JobResult:
+    """Run the checklist of one tenant or user, or the calls of a list of them."""
+    return await (run_calls(work, plan) if "rows" in plan.data else _run_checklist(work, plan))
+
+
+async def _run_checklist(work: JobContext, plan: Plan) -> JobResult:
     """Run the steps phase by phase. Report the outcome of each, and the findings."""
     data = plan.data
     report, follow_up = ([Text(**text) for text in data[name]] for name in ("report", "then"))
@@ -126,7 +126,7 @@ async def run_checklist(work: JobContext, plan: Plan) -> JobResult:
     if data["only"] or not plan.groups:
         steps = [{"step": name, "outcome": "planned"} for name in data["steps"]]
         return JobResult(plan.counts, steps, records, notes=(*findings, *follow_up))
-    results = await run_phases(work, plan.groups, data["phases"], _dependencies(plan))
+    results = await work.run_phases(plan.groups, data["phases"], _dependencies(plan))
     rows = [{"step": group.name, **outcome_of(results.get(group.name))} for group in plan.groups]
     counts = Counter(row["outcome"] for row in rows)
     end = follow_up if set(counts) == {"applied"} else [message("jobs_offboarding.incomplete")]

@@ -26,7 +26,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from dbos import DBOSConfig
+    from dbos import DBOS, DBOSConfig
     from sqlalchemy import Engine as Database
 
     from saasus_mcp.store.store import Store
@@ -90,6 +90,7 @@ class JobEngine:
         self._url = url
         self._schema = schema
         self._pool: Database | None = None
+        self._dbos: type[DBOS]
         self._encryptor = encryptor
         self._stores = stores
         self._run = run
@@ -127,9 +128,7 @@ class JobEngine:
                 await run_sync(lambda: self._stores()[0].jobs.retire_worker(self._worker))
 
     def _destroy(self) -> None:
-        from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
-
-        DBOS.destroy(destroy_registry=True)
+        self._dbos.destroy(destroy_registry=True)
         if self._pool is not None:
             self._pool.dispose()
 
@@ -144,7 +143,7 @@ class JobEngine:
             if self._workflow is not None or self._group is None:
                 return
             try:
-                await run_sync(import_module, "dbos")
+                self._dbos = (await run_sync(import_module, "dbos")).DBOS  # slow to import, and only where a job runs
                 await run_sync(self._write_heartbeat)
                 self._workflow = await self._launch()
             except StoreError:
@@ -156,8 +155,6 @@ class JobEngine:
 
     async def _launch(self) -> RunJob:
         """Launch DBOS and return the workflow that runs every job."""
-        from dbos import DBOS  # noqa: PLC0415 - slow to import, and only where a job runs
-
         from saasus_mcp.jobs import engine_storage  # noqa: PLC0415 - imports the database library
 
         logger = logging.getLogger("dbos")
@@ -173,10 +170,10 @@ class JobEngine:
             "log_level": "ERROR",
             **database,
         }
-        DBOS(config=config)
+        self._dbos(config=config)
         loop = asyncio.get_running_loop()
 
-        @DBOS.workflow(name="job")
+        @self._dbos.workflow(name="job")
         async def job(submitted: dict[str, Any]) -> None:
             # DBOS continues a job in an event loop of its own, but pipelines belong to this one.
             run = asyncio.run_coroutine_threadsafe(self._run_tracked(submitted), loop)
@@ -187,7 +184,7 @@ class JobEngine:
 
         try:
             with engine_storage.explain_failures(self._pool):
-                await run_sync(DBOS.launch)  # in a thread: it creates tables, and the database may not answer
+                await run_sync(self._dbos.launch)  # in a thread: it creates tables, and the database may not answer
         except Exception:
             await run_sync(self._destroy)  # so that the launch can be repeated
             raise
@@ -209,12 +206,12 @@ class JobEngine:
             StoreError: its database fails.
         """
         await self.start()
-        from dbos import DBOS, SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
+        from dbos import SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
 
         from saasus_mcp.jobs.engine_storage import explain_failures  # noqa: PLC0415 - as above
 
         with explain_failures(cast("Database", self._pool)), SetWorkflowID(job):
-            await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
+            await self._dbos.start_workflow_async(cast("Any", self._workflow), submitted)
 
     async def find_submitted(self, job: str) -> dict[str, Any]:
         """Return what a job was submitted with.
@@ -223,18 +220,14 @@ class JobEngine:
             EngineError: DBOS does not know the job, or cannot be started.
         """
         await self.start()
-        from dbos import DBOS  # noqa: PLC0415 - as above
-
-        found = await run_sync(lambda: DBOS.list_workflows(workflow_ids=[job], load_output=False))
+        found = await run_sync(lambda: self._dbos.list_workflows(workflow_ids=[job], load_output=False))
         if not found or found[0].input is None:
             raise EngineError.of("jobs.unknown_job")
         return cast("dict[str, Any]", found[0].input["args"][0])
 
     async def checkpoint(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a part of the current job and remember its result. If the job runs again, return the remembered result."""
-        from dbos import DBOS  # noqa: PLC0415 - as above
-
-        return await DBOS.run_step_async({"name": name}, cast("Any", make))
+        return await self._dbos.run_step_async({"name": name}, cast("Any", make))
 
     async def _start_for_earlier_jobs(self) -> None:
         """Start once a job is running that an earlier process left, or that another process runs and may leave."""
@@ -261,23 +254,21 @@ class JobEngine:
             await anyio.sleep(self._heartbeat.interval)
 
     def _beat(self) -> None:
-        from dbos import DBOS  # noqa: PLC0415 - as above
-
         self._write_heartbeat()
         jobs = self._stores()[0].jobs
         stale = jobs.stale_workers(self._heartbeat.timeout) if self._last_heartbeat >= self._no_recovery_before else []
         if stale:
             # DBOS's recovery lets one process win where several find the same job, and counts the attempts, so that a job that
             # kills its processes ends. Its public `resume_workflows` does neither.
-            DBOS._recover_pending_workflows(stale)  # noqa: SLF001
+            self._dbos._recover_pending_workflows(stale)  # noqa: SLF001
             jobs.remove_workers(stale)
-        ended = DBOS.list_workflows(status=["SUCCESS", *FAILED_STATUSES], load_input=False, load_output=False)
+        ended = self._dbos.list_workflows(status=["SUCCESS", *FAILED_STATUSES], load_input=False, load_output=False)
         for failed in (each.workflow_id for each in ended if each.status in FAILED_STATUSES):
             for store in self._stores():
                 if store.jobs.get(failed) is not None:
                     report = {"why": str(message("jobs.server_failed"))}
                     store.finish_job(failed, "failed", report, record={"status": "failed"}, at=time.time())
-        DBOS.delete_workflows([each.workflow_id for each in ended])
+        self._dbos.delete_workflows([each.workflow_id for each in ended])
 
     def _write_heartbeat(self) -> None:
         """Write a heartbeat. If the store was unavailable, other processes first get time to write theirs."""

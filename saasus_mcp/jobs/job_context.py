@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -125,6 +125,33 @@ class JobContext(JobReader):
             if self.cancelled or ended:
                 return
 
+    async def run_phases(
+        self,
+        groups: Sequence[StepGroup],
+        sizes: Sequence[int],
+        dependencies: Mapping[str, Sequence[str]],
+        *,
+        stop_at_failure: bool = False,
+    ) -> dict[str, GroupResult]:
+        """Run the groups in phases, one after the other, and return the results by name. Groups that were not begun are missing.
+
+        Args:
+            sizes: the number of groups in each phase.
+            dependencies: by group, the groups that must be applied before it begins.
+        """
+        results: dict[str, GroupResult] = {}
+        for phase in split_phases(groups, sizes):
+            applied = {name for name, each in results.items() if each.outcome == "applied"}
+            ready = [group for group in phase if applied.issuperset(dependencies.get(group.name, ()))]
+            before = len(results)
+            runs = self.run_groups(ready, stop_at_failure=stop_at_failure, completed=before, total=len(groups))
+            async for batch in runs:
+                results.update({each.group: each for each in batch})
+            failed = any(each.outcome != "applied" for each in results.values())
+            if len(results) < before + len(ready) or (stop_at_failure and failed):  # cancelled, or stopped as a whole
+                break
+        return results
+
     async def _run_batch(
         self, batch: Sequence[StepGroup], completed: int, total: int, *, stop_at_failure: bool
     ) -> list[dict[str, Any]]:
@@ -170,3 +197,11 @@ class JobContext(JobReader):
 
 def _must_stop(results: Iterable[GroupResult], *, stop_at_failure: bool) -> bool:
     return any(each.reason in STOPPING_REASONS or (stop_at_failure and each.outcome != "applied") for each in results)
+
+
+def split_phases(groups: Sequence[StepGroup], sizes: Sequence[int]) -> Iterator[Sequence[StepGroup]]:
+    """Yield the groups of each phase."""
+    start = 0
+    for size in sizes:
+        yield groups[start : start + size]
+        start += size

@@ -19,7 +19,7 @@ from saasus_mcp.jobs.calls.call_question import CallsQuestion
 from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
-from saasus_mcp.jobs.calls.references import EarlierCall, ReferenceResolver
+from saasus_mcp.jobs.calls.references import ReferenceResolver
 from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
@@ -130,9 +130,10 @@ class CallPlanner:
                     faults += unknown
                 step = PlanStep(f"c{number}", operation.key, args, places, undoes=entry.undoes)
                 if not misdirected:  # their arguments are missing
-                    step = replace(step, args=self._validate(operation, step))
+                    filled = fill_placeholders(step.args, step.placeholders())
+                    step = replace(step, args=self.reader.validate_arguments(operation.key, filled))
                 if not faults:
-                    references.add(entry, EarlierCall(step.step, operation))
+                    references.add(entry, step.step, operation)
             except SaasusMcpError as error:
                 if not _is_about(error, faults):
                     faults.append(error)
@@ -142,19 +143,16 @@ class CallPlanner:
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
             earlier_targets = {each.target for each in found}
-            record = (
-                ",".join(operation.path_parameters) or operation.key
-            )  # so that calls about one record are recognized
+            record = ",".join(operation.path_parameters) or operation.key  # calls about one record have one target
             target = f"{record} {target_identity(OperationCall(operation, step.args))}"
             if entry.undoes is not None:
                 depends, known = not known.isdisjoint(values), known | values
                 step = replace(step, binds=not depends)
-                found.append(_Candidate(entry, operation, step, target, state_changes=depends))
-                continue
-            depends = bool(places) or target in earlier_targets or not created.isdisjoint(values)
+            else:
+                depends = bool(places) or target in earlier_targets or not created.isdisjoint(values)
+                if operation.effects.effect == "create":
+                    created |= {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
             found.append(_Candidate(entry, operation, step, target, state_changes=depends))
-            if operation.effects.effect == "create":
-                created |= {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
         return found
 
     def _listing_faults(self, operation: Operation) -> list[SaasusMcpError]:
@@ -164,10 +162,6 @@ class CallPlanner:
         if not self.reader.bulk_limits.allows(operation.level):
             return [InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))]
         return []
-
-    def _validate(self, operation: Operation, step: PlanStep) -> dict[str, Any]:
-        filled = fill_placeholders(step.args, step.placeholders())
-        return self.reader.validate_arguments(operation.key, filled)
 
     def _find_duplicates(self, candidates: Sequence[_Candidate]) -> None:
         """Add a fault for each call that another row has already, and for a second grave call about one target."""
@@ -268,14 +262,8 @@ class CallPlanner:
             row: dict[str, Any] = {"row": entry.row, "tool": entry.tool}
             call = calls.get(id(entry))
             if call is not None and call.listed is not None:
-                rows.append(
-                    {
-                        **row,
-                        "tool": call.operation.tool,
-                        "target": self._target(call.listed, sound),
-                        "step": call.step.step,
-                    }
-                )
+                target = self._target(call.listed, sound)
+                rows.append({**row, "tool": call.operation.tool, "target": target, "step": call.step.step})
             elif entry.row in faults:
                 rows.append({**row, "outcome": "left_out", "why": faults[entry.row]})
             elif id(entry) in unchanged:

@@ -10,7 +10,6 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import format_notes
 from saasus_mcp.jobs.tables.table_reading import reading_notes
@@ -23,7 +22,7 @@ async def run_calls(work: JobContext, plan: Plan) -> JobResult:
         rows = [{"outcome": "planned", **_without_step(row)} for row in data["rows"]]
         notes = format_notes((*plan.volatile_facts, *plan.facts)) if data["only_plan"] else reading_notes(data)
         return JobResult(Counter(row["outcome"] for row in rows), rows, notes=notes)
-    results = await run_phases(work, plan.groups, data["phases"], data["needs"], stop_at_failure=data["stop"])
+    results = await work.run_phases(plan.groups, data["phases"], data["needs"], stop_at_failure=data["stop"])
     by_step: dict[str, GroupResult | None] = {
         step.step: results.get(group.name) for group in plan.groups for step in group.steps
     }

@@ -11,8 +11,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
-from saasus_mcp.jobs.calls.call_table import CallTable, read_call_table
-from saasus_mcp.jobs.calls.entries import CallEntry
+from saasus_mcp.jobs.calls.entries import CallEntry, CallTable, read_call_table
 from saasus_mcp.jobs.calls.row_faults import faults_of
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
@@ -65,6 +64,11 @@ async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequen
 def _column_of(name: str, required: Sequence[str]) -> str:
     """Return the required column that a heading stands for, or the heading itself."""
     return next((each for each in required if each.endswith(".") and name.startswith(each)), name)
+
+
+def list_table(argument: str, values: Sequence[str]) -> CallTable:
+    """Return a list of names or ids as a table."""
+    return CallTable(argument, tuple(TableRow(number, {argument: value}) for number, value in enumerate(values, 1)))
 
 
 async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable, make: RowCalls) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Operation
@@ -19,14 +18,6 @@ ID = "id"
 """The field of an answer with the id of a new item."""
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierCall:
-    """A call that later ones can refer to."""
-
-    step: str
-    operation: Operation
-
-
 class ReferenceResolver:
     """Replaces the references in arguments by placeholders, each with its place, so that it is recognized wherever it is shown.
 
@@ -36,10 +27,10 @@ class ReferenceResolver:
 
     def __init__(self, entries: list[CallEntry]) -> None:
         self._ids = {entry.id for entry in entries} - {""}
-        self._earlier: dict[str, EarlierCall] = {}
+        self._earlier: dict[str, tuple[str, Operation]] = {}
         self._faulty = set[str]()
 
-    def add(self, entry: CallEntry, call: EarlierCall) -> None:
+    def add(self, entry: CallEntry, step: str, operation: Operation) -> None:
         """Let later calls refer to this one.
 
         Raises:
@@ -48,7 +39,7 @@ class ReferenceResolver:
         if entry.id in self._earlier:
             raise InvalidArguments(("id",), message("jobs_calls.duplicate_id", id=Quoted(_own_id(entry.id))))
         if entry.id:
-            self._earlier[entry.id] = call
+            self._earlier[entry.id] = step, operation
 
     def add_faulty(self, entry: CallEntry) -> None:
         """Remember a call that has a fault, so that a reference to it is explained."""
@@ -98,14 +89,14 @@ class ReferenceResolver:
             raise InvalidArguments((place,), message("jobs_calls.reference_in_typed", level=operation.level))
         if place.partition(".")[0] in top_level_names(operation.secret_inputs):
             raise InvalidArguments((place,), message("jobs_calls.secret_reference"))
-        earlier = self._earlier.get(id_)
-        if earlier is None:
+        if id_ not in self._earlier:
             key = "jobs_calls.forward_reference" if id_ in self._ids else "jobs_calls.unknown_reference"
             key = "jobs_calls.faulty_reference" if id_ in self._faulty else key
             raise InvalidArguments((place,), message(key, id=Quoted(_own_id(id_))))
-        created = _created_id(earlier.operation)
-        if not _has_field(earlier.operation, field):
-            fault = message("jobs_calls.unknown_field", field=Quoted(field), tool=earlier.operation.tool)
+        step, earlier = self._earlier[id_]
+        created = _created_id(earlier)
+        if not _has_field(earlier, field):
+            fault = message("jobs_calls.unknown_field", field=Quoted(field), tool=earlier.tool)
             hint = message("jobs_calls.fields_hint", fields=(created,)) if created else None
             raise InvalidArguments((place,), fault, hint)
         # A person agrees to the value: it is the new item that the earlier call names, or it stands in the call.
@@ -117,7 +108,7 @@ class ReferenceResolver:
             raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))
         if "enum" in schema or "pattern" in schema or "const" in schema:
             raise InvalidArguments((place,), message("jobs_calls.reference_form"))
-        return (earlier.step, field), f"{PLACEHOLDER}: {place}"
+        return (step, field), f"{PLACEHOLDER}: {place}"
 
 
 def _created_id(operation: Operation) -> str:

@@ -24,11 +24,14 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from saasus_mcp.common.timezones import local_time, start_of_day
-from saasus_mcp.jobs.reports.price_list import PricingPlan
+from saasus_mcp.jobs.reports.period import Period
+from saasus_mcp.jobs.reports.price_list import PricingPlan, PricingUnit
 
 OPEN_END = sys.maxsize
 PRORATIONS_BY_DEFAULT = "create_prorations"
 NO_SHARE = Fraction(0)
+UsageKey = tuple[str, int, int]
+"""A metering unit, and the first second of a span and the first one after it."""
 ChargeKind = Literal["full", "partial", "credit", "usage", "dropped_usage"]
 
 
@@ -143,11 +146,8 @@ def due_charges(
 ) -> Iterator[DueCharge]:
     """Yield what is charged in a month. A plan that is not in the price list counts as monthly."""
     for number, term in enumerate(terms):
-        if not term.plan_id:
-            continue
-        before = terms[number - 1] if number else None
-        after = terms[number + 1] if number + 1 < len(terms) else None
-        yield from _TermCharges(terms, number, plans, zone).due(month, before, after)
+        if term.plan_id:
+            yield from _TermCharges(terms, number, plans, zone).due(month)
 
 
 class _TermCharges:
@@ -155,15 +155,15 @@ class _TermCharges:
         self, terms: Sequence[ContractTerm], number: int, plans: Mapping[str, PricingPlan], zone: tzinfo
     ) -> None:
         self._term = terms[number]
+        self._after = terms[number + 1] if number + 1 < len(terms) else None
         self._interval = _interval(plans, self._term)
         first = number
         while first and _interval(plans, terms[first - 1]) == self._interval:
             first -= 1
         self._begins_run = first == number
         self._cycles = BillingCycles(self._interval, terms[first].span.start, zone)
-        self._plans = plans
 
-    def due(self, month: Span, before: ContractTerm | None, after: ContractTerm | None) -> Iterator[DueCharge]:
+    def due(self, month: Span) -> Iterator[DueCharge]:
         term = self._term.span
         if term.start >= month.end or term.end < month.start:
             return
@@ -173,10 +173,10 @@ class _TermCharges:
             if month.start <= piece.start < month.end:
                 yield from self._fixed(piece, cycle)
             if month.start < piece.end <= month.end:
-                dropped = piece.end < cycle.end and after is not None and after.drops_usage
+                dropped = piece.end < cycle.end and self._after is not None and self._after.drops_usage
                 yield self._charge("dropped_usage" if dropped else "usage", piece)
             if month.start <= term.end < month.end and cycle.start < term.end < cycle.end:
-                yield from self._credit(cycle, after)
+                yield from self._credit(cycle)
             cycle = self._cycles.at(cycle.end)
 
     def _fixed(self, piece: Span, cycle: Span) -> Iterator[DueCharge]:
@@ -186,9 +186,10 @@ class _TermCharges:
             rest = Span(piece.start, cycle.end)
             yield self._charge("partial", rest, Fraction(rest.seconds, cycle.seconds))
 
-    def _credit(self, cycle: Span, after: ContractTerm | None) -> Iterator[DueCharge]:
+    def _credit(self, cycle: Span) -> Iterator[DueCharge]:
         """Yield the credit for the rest of a cycle that was charged, if another plan follows."""
         was_charged = self._begins_run or self._term.prorates or cycle.start >= self._term.span.start
+        after = self._after
         if after is not None and after.plan_id and after.prorates and was_charged:
             rest = Span(self._term.span.end, cycle.end)
             yield self._charge("credit", rest, -Fraction(rest.seconds, cycle.seconds))
@@ -203,3 +204,48 @@ def _interval(plans: Mapping[str, PricingPlan], term: ContractTerm) -> str:
         return ""
     plan = plans.get(term.plan_id)
     return "year" if plan is not None and "year" in plan.interval.split("/") else "month"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedMonth:
+    """What one tenant is charged in one month, named YYYY-MM.
+
+    Attributes:
+        plan_ids: the plans that the tenant has in the month.
+    """
+
+    month: str
+    span: Span
+    plan_ids: tuple[str, ...]
+    charges: tuple[DueCharge, ...]
+
+
+def charged_months(
+    tenant: Mapping[str, Any], plans: Mapping[str, PricingPlan], period: Period
+) -> Iterator[ChargedMonth]:
+    """Yield what a tenant is charged in each month of the period."""
+    terms = contract_terms(tenant)
+    for month in period.months():
+        span = Span(month.start, month.end + 1)
+        current = (term for term in terms if term.span.start < span.end and term.span.end > span.start)
+        plan_ids = tuple(dict.fromkeys(term.plan_id for term in current if term.plan_id))
+        yield ChargedMonth(f"{month.first:%Y-%m}", span, plan_ids, tuple(due_charges(terms, plans, span, period.zone)))
+
+
+def usage_keys(months: Sequence[ChargedMonth], plans: Mapping[str, PricingPlan]) -> list[UsageKey]:
+    """Return the metering units and spans whose usage is charged, each once."""
+    return list(
+        dict.fromkeys(
+            (unit["metering_unit_name"], charge.span.start, charge.span.end)
+            for month in months
+            for charge in month.charges
+            for unit in metered_units(charge, plans)
+        )
+    )
+
+
+def metered_units(charge: DueCharge, plans: Mapping[str, PricingPlan]) -> Iterator[PricingUnit]:
+    """Yield the pricing units whose usage a charge needs."""
+    plan = plans.get(charge.plan_id)
+    if plan is not None and charge.kind in ("usage", "dropped_usage"):
+        yield from (unit for unit in plan.units if unit["type"] != "fixed")

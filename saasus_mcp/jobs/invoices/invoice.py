@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
-from saasus_mcp.jobs.invoices.contract import DueCharge, Span
+from saasus_mcp.jobs.invoices.contract import DueCharge, Span, metered_units
 from saasus_mcp.jobs.invoices.money import Rounding, round_amount, total
 from saasus_mcp.jobs.invoices.unit_price import TierCharge, price_usage
 from saasus_mcp.jobs.reports.price_list import PricingPlan, PricingUnit
@@ -122,13 +122,6 @@ class PriceBook:
         own = unit.get("aggregate_usage")
         maximum = own == "max" if own else unit["metering_unit_name"] in self.uses_maximum
         return usage.maximum if maximum and self.stripe else usage.summed
-
-
-def metered_units(charge: DueCharge, plans: Mapping[str, PricingPlan]) -> Iterator[PricingUnit]:
-    """Yield the pricing units whose usage a charge needs."""
-    plan = plans.get(charge.plan_id)
-    if plan is not None and charge.kind in ("usage", "dropped_usage"):
-        yield from (unit for unit in plan.units if unit["type"] != "fixed")
 
 
 UsageOf = Callable[[PricingUnit, Span], MeteredUsage]

@@ -65,14 +65,8 @@ class InvoiceTable:
                 comparison = self._comparison(compared, invoice)
                 yield [*self._start(month), *self._amounts(invoice), *self._status(month, invoice), *comparison]
             if not month.invoices:
-                empty = self._comparison(compared, None)
-                yield [
-                    *self._start(month),
-                    *([""] * 7),
-                    self._shown(one_of("jobs_invoices.status", month.status)),
-                    "",
-                    *empty,
-                ]
+                status = self._shown(one_of("jobs_invoices.status", month.status))
+                yield [*self._start(month), *([""] * 7), status, "", *self._comparison(compared, None)]
 
     def listed_rows(self, compared: Sequence[ComparedAmount], names: Mapping[str, str]) -> Iterator[list[Any]]:
         """Yield the rows of the list that no invoice matches."""
@@ -140,11 +134,8 @@ class InvoiceTable:
         return self._compared_cells(compared[invoice.tenant_id, invoice.currency])
 
     def _compared_cells(self, each: ComparedAmount) -> list[Any]:
-        return [
-            self._amount(each.listed),
-            self._amount(each.difference),
-            self._shown(one_of("jobs_invoices.comparison", each.verdict)),
-        ]
+        verdict = self._shown(one_of("jobs_invoices.comparison", each.verdict))
+        return [self._amount(each.listed), self._amount(each.difference), verdict]
 
     def _amount(self, amount: Decimal | None) -> Decimal | str:
         """Return an amount as a number of the CSV, or as a text, since JSON has no decimals."""

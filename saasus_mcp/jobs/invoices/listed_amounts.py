@@ -97,16 +97,13 @@ def _column(field: str, headings: Sequence[str], columns: Mapping[str, str], arg
         if columns[field] in headings:
             return columns[field]
         problem = message("jobs_invoices.list_no_column", name=Quoted(columns[field][:80]))
-        raise InvalidArguments(("columns", field), problem, _known(headings))
+        hint = message("jobs_invoices.list_known_columns", names=_quoted(headings))
+        raise InvalidArguments(("columns", field), problem, hint)
     found = HEADINGS.first(field, headings)
     if found is not None or field == "currency":
         return found or ""
     problem = message("jobs_invoices.list_needs_column", field=field)
     raise InvalidArguments((argument,), problem, message("jobs_invoices.list_columns_hint", names=_quoted(headings)))
-
-
-def _known(headings: Sequence[str]) -> Message:
-    return message("jobs_invoices.list_known_columns", names=_quoted(headings))
 
 
 def _quoted(headings: Sequence[str]) -> tuple[Quoted, ...]:

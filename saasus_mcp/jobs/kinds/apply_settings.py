@@ -10,7 +10,6 @@ from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.settings import settings_document, settings_question
@@ -67,7 +66,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     notes = tuple(_notes(plan.data))
     if plan.data["only_plan"]:
         return JobResult(plan.counts, product=[item for item in items if item["do"] != "same"], notes=notes)
-    results = await run_phases(work, plan.groups, plan.data["phases"], plan.data["needs"])
+    results = await work.run_phases(plan.groups, plan.data["phases"], plan.data["needs"])
     rows = [_finished_row(item, results) for item in items]
     counts = Counter(row["outcome"] for row in rows)
     return JobResult(counts, [row for row in rows if row["do"] != "same"], notes=notes)

@@ -11,7 +11,6 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.tables.table_reading import reading_data, reading_facts, reading_notes
@@ -156,7 +155,7 @@ def _build_plan(
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
     """Run the steps user by user, and report the outcome of each line."""
-    results = await run_phases(work, plan.groups, [len(plan.groups)], {}, stop_at_failure=plan.data["stop"])
+    results = await work.run_phases(plan.groups, [len(plan.groups)], {}, stop_at_failure=plan.data["stop"])
     rows = [_finished_row(line, results.get(line["row"]), work.language) for line in plan.data["lines"]]
     secrets, lost = _passwords(results)
     notes = [message("jobs_users.passwords_lost", logins=tuple(lost))] if lost else []

@@ -10,8 +10,8 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.jobs.invoices.charged_months import ChargedMonth, UsageKey, charged_months, usage_keys
 from saasus_mcp.jobs.invoices.comparison import ComparedAmount, compare_amounts, needs_customers
+from saasus_mcp.jobs.invoices.contract import ChargedMonth, UsageKey, charged_months, usage_keys
 from saasus_mcp.jobs.invoices.invoice import InvoiceBuilder, MeteredUsage, PriceBook
 from saasus_mcp.jobs.invoices.invoice_table import (
     COMPARISON_COLUMNS,

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
-from saasus_mcp.jobs.calls.offboarding_lists import plan_tenants, run_offboarding
+from saasus_mcp.jobs.calls.recipe import list_table, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
-from saasus_mcp.jobs.checklist import Checklist, Summary, read_open_invitations, steps_fact
+from saasus_mcp.jobs.checklist import Checklist, read_open_invitations, run_offboarding, steps_fact
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
@@ -24,6 +25,8 @@ from saasus_mcp.jobs.question_values import (
     optional_list,
     people_count,
 )
+from saasus_mcp.jobs.reports.price_list import read_plans
+from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.permissions.question.content import (
     PEOPLE,
     Fact,
@@ -69,10 +72,7 @@ class Contract:
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Collect everything that belongs to the tenant, and plan the steps. For a list of tenants, plan one call for each."""
     if require_one_of(args, "tenant_id", "tenants") == "tenants":
-        soon = args.get("contract_ends") == "soon"
-        return await plan_tenants(
-            reader, args, lambda tenant: _contract_end(reader, tenant, Contract.from_tenant(tenant), soon=soon)
-        )
+        return await _plan_tenants(reader, args)
     tenant_id = await IdResolver(reader).find("tenant_id", TENANT, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
@@ -106,13 +106,43 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         checklist.report_facts.append(without_tenant)
         checklist.add_fact("members", message("jobs_offboarding.members"), people)
     name = tenant.get("name") or tenant_id
-    warnings = tuple(_warnings(counts, contract))
-    summary = Summary(name, _headline(name, counts), warnings, (losing_access,) if deletes else ())
-    follow_up = () if deletes else (_delete_later(ends_at),)
-    return checklist.build_plan(summary, counts, only_plan=bool(args.get("only_plan")), follow_up=follow_up)
+    return checklist.build_plan(
+        name,
+        _headline(name, counts),
+        counts,
+        warnings=_warnings(counts, contract),
+        only_plan=bool(args.get("only_plan")),
+        impact=(losing_access,) if deletes else (),
+        follow_up=() if deletes else (_delete_later(ends_at),),
+    )
 
 
 run = run_offboarding
+
+
+async def _plan_tenants(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Plan to end the contracts of the tenants, or to delete those whose contract costs nothing."""
+    names, plans = IdResolver(reader), await read_plans(reader)
+    deletes, soon = args.get("delete") == "at_once", args.get("contract_ends") == "soon"
+
+    async def make(row: TableRow) -> Sequence[Record]:
+        tenant_id = await names.find("tenants", TENANT, str(row.cells["tenants"]))
+        tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
+        contract = Contract.from_tenant(tenant)
+        plan = plans.get(contract.plan_id)
+        if deletes or not contract.plan_id:
+            is_free = plan is None or (all(unit.get("type") == "fixed" for unit in plan.units) and not plan.fixed_price)
+            if contract.plan_id and not is_free:
+                fault = message("jobs_calls.contract_runs")
+                raise InvalidArguments(("tenants",), fault, message("jobs_calls.contract_runs_hint"))
+            return [{"tool": "auth_delete_tenant", "arguments": {"tenant_id": tenant_id}}]
+        if contract.ends_at is not None:
+            return []
+        ends_at = _contract_end(reader, tenant, contract, soon=soon)
+        end = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends_at}
+        return [{"tool": "auth_update_tenant_plan", "arguments": end}]
+
+    return await plan_rows(reader, args, list_table("tenants", args["tenants"]), make)
 
 
 def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
@@ -209,7 +239,12 @@ def _usage(names: Mapping[str, str], answer: Record) -> Value:
 async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str) -> tuple[int, Fact]:
     """Return the number of members, and those who belong to no other tenant."""
     members: dict[str, str] = {}
-    async for page in reader.read_pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _logins):
+
+    def logins(answer: Record) -> dict[str, str]:
+        users = answer.get("users", [])
+        return {user["id"]: user.get("email") or user.get("sign_in_id") or user["id"] for user in users}
+
+    async for page in reader.read_pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, logins):
         members |= page
     elsewhere = await _members_of_other_tenants(reader, tenant_id, members)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
@@ -217,10 +252,6 @@ async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str)
     label = bilingual(message("jobs_offboarding.in_no_tenant"))
     people = optional_list((NamedItem(login, user) for login, user in left), PEOPLE)
     return len(members), Fact("alone", label, people)
-
-
-def _logins(answer: Record) -> dict[str, str]:
-    return {user["id"]: user.get("email") or user.get("sign_in_id") or user["id"] for user in answer.get("users", [])}
 
 
 async def _members_of_other_tenants(reader: JobReader, tenant_id: str, members: Mapping[str, str]) -> set[str]:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.messages import Message, bilingual, message
-from saasus_mcp.jobs.calls.offboarding_lists import plan_users, run_offboarding
-from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, read_open_invitations, steps_fact
+from saasus_mcp.jobs.calls.recipe import list_table, plan_rows
+from saasus_mcp.jobs.calls.target_names import IdResolver
+from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, read_open_invitations, run_offboarding, steps_fact
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
-from saasus_mcp.jobs.name_index import resolve_names
+from saasus_mcp.jobs.name_index import UUID_PATTERN, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.question_values import (
     fixed_text,
@@ -21,6 +22,7 @@ from saasus_mcp.jobs.question_values import (
     optional_list,
 )
 from saasus_mcp.jobs.reports.price_list import read_tenants
+from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.existing_users import find_account, read_memberships
 from saasus_mcp.jobs.users.import_targets import DisplayName
 from saasus_mcp.permissions.question.content import (
@@ -40,8 +42,11 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Collect everything that the user has, and plan the steps: leave the tenants, and last delete the account."""
     given = require_one_of(args, *LOGIN_ARGUMENTS, "users")
     if given == "users":
-        return await plan_users(reader, args)
-    user = await _read_user(reader, given, args[given])
+        return await _plan_users(reader, args)
+    if given == "user_id":
+        user: Record = await reader.read("auth.GetSaasUser", {"user_id": args[given]}, dict)
+    else:
+        user = await find_account(reader, given, args[given], given)
     login = user.get("email") or user.get("sign_in_id") or user["id"]
     memberships = await read_memberships(reader, user["id"])
     leaves = _select_memberships(memberships, args.get("tenant_ids"))
@@ -68,17 +73,29 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     _add_memberships(checklist, leaves, [each for each in memberships if each not in leaves])
     _add_steps(checklist, counts)
     await _add_remains(reader, checklist, user, keys, deletes_account=deletes_account)
-    summary = Summary(login, _headline(login, counts), tuple(_warnings(counts, keys)))
-    return checklist.build_plan(summary, counts, only_plan=bool(args.get("only_plan")))
+    only_plan, warnings = bool(args.get("only_plan")), _warnings(counts, keys)
+    return checklist.build_plan(login, _headline(login, counts), counts, warnings=warnings, only_plan=only_plan)
 
 
 run = run_offboarding
 
 
-async def _read_user(reader: JobReader, argument: str, value: str) -> Record:
-    if argument == "user_id":
-        return await reader.read("auth.GetSaasUser", {"user_id": value}, dict)
-    return await find_account(reader, argument, value, argument)
+async def _plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
+    """Plan to remove the users from all of their tenants, and to delete their accounts unless these are kept."""
+    names = IdResolver(reader)
+    keeps = bool(args.get("keep_account"))
+
+    async def make(row: TableRow) -> Sequence[Record]:
+        text = str(row.cells["users"])
+        user_id = text if UUID_PATTERN.fullmatch(text) else await names.find_user(text)
+        leaves = [
+            {"tool": "auth_delete_tenant_user", "arguments": {"tenant_id": str(each["tenant_id"]), "user_id": user_id}}
+            for each in await read_memberships(reader, user_id)
+        ]
+        account = {"tool": "auth_delete_saas_user", "arguments": {"user_id": user_id}}
+        return leaves if keeps else [*leaves, account]
+
+    return await plan_rows(reader, args, list_table("users", args["users"]), make)
 
 
 def _select_memberships(memberships: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:

@@ -10,10 +10,9 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
-from saasus_mcp.jobs.calls.members import Members
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import IdResolver
+from saasus_mcp.jobs.calls.target_names import IdResolver, Members
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import ENVIRONMENT, ROLE
 from saasus_mcp.jobs.plan import Plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
@@ -29,16 +28,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 User = Mapping[str, str]
 Visits = dict[str, dict[str, int]]
 """The visits of one user: by referrer, the number on each day."""
-
-
-@dataclass(slots=True)
-class ReferrerTotal:
-    views: int = 0
-    users: set[str] = field(default_factory=set)
-
-    def add(self, user: str, days: Mapping[str, int]) -> None:
-        self.views += sum(days.values())
-        self.users.add(user)
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -77,7 +66,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     )
     if by == "referrer" and not args.get("tenant_ids") and not args["users"]:
         return await _report_page_statistics(work, period, table, bounds)
-    totals: dict[str, ReferrerTotal] = defaultdict(ReferrerTotal)
+    views, visitors = Counter[str](), defaultdict[str, set[str]](set)  # by referrer
     unread, users = list[dict[str, Any]](), 0
     async for some in _read_users(work, args):
         calls = [{"user_id": user["id"]} for user in some]
@@ -87,17 +76,18 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
                 unread.append({"user_id": user["id"], "outcome": "unread", "why": reason.text(work.language)})
                 continue
             for referrer, days in visits.items():
-                totals[referrer].add(user["id"], days)
+                views[referrer] += sum(days.values())
+                visitors[referrer].add(user["id"])
             table.add_rows(_rows(user, visits, by))
         users += len(some)
         await work.report_progress(users)
     if unread and len(unread) == users:
         raise ReadFailed(message("jobs_reports.no_activity", reason=unread[0]["why"]))
     if by == "referrer":
-        ranked = sorted(totals.items(), key=lambda each: (-each[1].views, each[0]))
-        table.add_rows([referrer, total.views, len(total.users)] for referrer, total in ranked)
-    active = set[str]().union(*(total.users for total in totals.values()))
-    counts = {"rows": table.row_count, "views": sum(total.views for total in totals.values()), "active": len(active)}
+        ranked = sorted(views.items(), key=lambda each: (-each[1], each[0]))
+        table.add_rows([referrer, count, len(visitors[referrer])] for referrer, count in ranked)
+    active = set[str]().union(*visitors.values())
+    counts = {"rows": table.row_count, "views": views.total(), "active": len(active)}
     notes = [bounds, message("jobs_reports.last_month")]
     if unread:
         notes.append(message("jobs_reports.users_unread"))

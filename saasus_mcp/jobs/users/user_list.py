@@ -10,7 +10,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Localized, Sentences, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.column_names import ColumnNames
-from saasus_mcp.jobs.tables.table_reader import TableRow, read_table, require_rows
+from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
 from saasus_mcp.jobs.tables.table_reading import TableReading
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import (
@@ -72,7 +72,11 @@ def parse_users(
     attributes: dict[tuple[str, str], tuple[int, Mapping[str, Any]]] = {}
     for row in table.rows:
         errors = list[CellError]()
-        line = _parse_row(row, targets, errors)
+        line = None
+        if row.is_too_long:
+            errors.append(CellError("", message("jobs_users.too_many_cells")))
+        else:
+            line = parse_user_line(row.number, row.cells, targets, errors)
         if line is not None:
             collect_error(partial(_require_new, line, seen), errors)
             collect_error(partial(_require_same_attributes, line, attributes), errors)
@@ -81,13 +85,6 @@ def parse_users(
         else:
             lines.append(line)
     return lines, faulty, table.reading
-
-
-def _parse_row(row: TableRow, targets: ImportTargets, errors: list[CellError]) -> UserLine | None:
-    if row.is_too_long:
-        errors.append(CellError("", message("jobs_users.too_many_cells")))
-        return None
-    return parse_user_line(row.number, row.cells, targets, errors)
 
 
 def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArguments:

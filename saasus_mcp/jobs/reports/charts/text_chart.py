@@ -28,8 +28,9 @@ def format_table(rows: Sequence[Sequence[str]], right_aligned: Sequence[bool]) -
     """Yield the rows with aligned columns."""
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (_pad(cell, width, right=right) for cell, width, right in zip(row, widths, right_aligned, strict=True))
-        yield "  ".join(cells).rstrip()
+        gaps = (" " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=True))
+        aligned = zip(row, gaps, right_aligned, strict=True)
+        yield "  ".join(gap + cell if right else cell + gap for cell, gap, right in aligned).rstrip()
 
 
 def render_text(chart: Chart) -> str:
@@ -53,8 +54,3 @@ def _render_panel(panel: BarPanel | LinePanel, chart: Chart) -> Iterator[str]:
 def _draw_bar(value: int, highest: int) -> str:
     eighths = round(value / highest * BAR_WIDTH * 8) if highest > 0 else 0
     return "█" * (eighths // 8) + EIGHTH_BLOCKS[eighths % 8].strip()
-
-
-def _pad(text: str, width: int, *, right: bool) -> str:
-    gap = " " * (width - display_width(text))
-    return gap + text if right else text + gap
