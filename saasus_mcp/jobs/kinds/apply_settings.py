@@ -13,7 +13,7 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.settings import settings_document, settings_question
-from saasus_mcp.jobs.settings.settings_operations import RESOURCES, TEXT_OPERATIONS
+from saasus_mcp.jobs.settings.settings_kinds import RESOURCES, SETTINGS_KINDS, TEXT_OPERATIONS
 from saasus_mcp.jobs.settings.settings_plan import ItemReport, SettingsPlanner
 
 MAX_UNKNOWN_FIELDS = 10
@@ -26,7 +26,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     planner = SettingsPlanner(reader, "document" if "document" in args else "result", update=bool(args.get("update")))
     for kind in kinds:
         if kind in TEXT_OPERATIONS:
-            spec = settings_document.SETTINGS_KINDS[kind]
+            spec = SETTINGS_KINDS[kind]
             current: Any = await reader.read(spec.reads[""], take=spec.normalize)
             planner.add_texts(kind, saved[kind], current)
     for kind in sorted((kind for kind in kinds if kind in RESOURCES), key=lambda kind: RESOURCES[kind].phase):

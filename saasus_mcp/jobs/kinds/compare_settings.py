@@ -19,6 +19,7 @@ from saasus_mcp.jobs.settings.settings_diff import (
     describe_difference,
     find_differences,
 )
+from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS
 
 MAX_NOTES = 40
 OTHER_ARGUMENTS = ("other_document", "other_result")
@@ -55,7 +56,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
 
 def _common_parts(name: str, saved: Any, later: Any) -> tuple[Any, Any]:
     """Return the two sides of a kind. Of a kind with parts, return the parts that both sides have."""
-    if "" in settings_document.SETTINGS_KINDS[name].reads:
+    if "" in SETTINGS_KINDS[name].reads:
         return saved, later
     parts = [part for part in saved if part in later]
     return {part: saved[part] for part in parts}, {part: later[part] for part in parts}

@@ -8,7 +8,7 @@ from typing import Any
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
+from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS
 
 ONLY_SAVED, ONLY_LATER, DIFFERS = "only_saved", "only_later", "differs"
 Record = dict[str, Any]

@@ -2,116 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
-from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
-from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
-from saasus_mcp.saasus.secret_paths import REMOVED
+from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS, SettingsKind
 
 FORMAT, VERSION = "saasus-settings", 1
 MAX_ITEMS = 1_000
 """Items of one kind in a document."""
-HANDLE_PATTERN = re.compile(re.escape(HANDLE_PREFIX) + r"[^\s\"'<>]*")
 Settings = dict[str, Any]
 """By kind: an object, or a list of objects sorted by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsKind:
-    """One kind of settings.
-
-    Attributes:
-        reads: operations that return it. If there are several, each returns a part, by name.
-        items: the list in the answer; empty if the answer is one object.
-        key: the field that identifies an item of the list.
-        dropped: fields that are not settings, such as ids, usage flags and signed URLs.
-        named_lists: lists of objects of which the document has the names: the field of the answer and of the document.
-    """
-
-    reads: Mapping[str, str]
-    items: str = ""
-    key: str = ""
-    dropped: frozenset[str] = frozenset()
-    named_lists: Mapping[str, str] = field(default_factory=dict)
-
-    def normalize(self, answer: Mapping[str, Any]) -> Any:
-        """Return an answer in the form of the document."""
-        if not self.items:
-            return self._normalize_item(answer)
-        items = [self._normalize_item(item) for item in answer.get(self.items) or ()]
-        return sorted(items, key=lambda item: (str(type(item.get(self.key))), item.get(self.key)))
-
-    def _normalize_item(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {
-            name: value for name, value in item.items() if name not in self.dropped and name not in self.named_lists
-        }
-        names = {
-            new: [each.get("name") for each in item.get(old) or ()]
-            for old, new in self.named_lists.items()
-            if old in item
-        }
-        redacted: dict[str, Any] = map_scalars({**kept, **names}, _remove_handles)
-        return dict(sorted(redacted.items()))
-
-
-def _remove_handles(value: Any) -> Any:
-    """Remove secret handles from a text. Secrets must not travel in a document."""
-    return HANDLE_PATTERN.sub(REMOVED, value) if isinstance(value, str) else value
-
-
-def _object(operation: str) -> SettingsKind:
-    return SettingsKind({"": operation})
-
-
-def _list(operation: str, items: str, key: str, *dropped: str, **named_lists: str) -> SettingsKind:
-    return SettingsKind({"": operation}, items, key, frozenset(dropped), named_lists)
-
-
-SETTINGS_KINDS: Mapping[str, SettingsKind] = {
-    "basic_info": _object("auth.GetBasicInfo"),
-    "auth_info": _object("auth.GetAuthInfo"),
-    "sign_in_settings": _object("auth.GetSignInSettings"),
-    "identity_providers": _object("auth.GetIdentityProviders"),
-    "notification_messages": _object("auth.FindNotificationMessages"),
-    "customize_pages": _object("auth.GetCustomizePages"),
-    "customize_page_settings": _object("auth.GetCustomizePageSettings"),
-    "roles": _list("auth.GetRoles", "roles", "role_name"),
-    "envs": _list("auth.GetEnvs", "envs", "id"),
-    "user_attributes": _list("auth.GetUserAttributes", "user_attributes", "attribute_name"),
-    "tenant_attributes": _list("auth.GetTenantAttributes", "tenant_attributes", "attribute_name"),
-    "metering_units": _list("pricing.GetMeteringUnits", "units", "unit_name", "id", "used"),
-    "tax_rates": _list("pricing.GetTaxRates", "tax_rates", "name", "id"),
-    "pricing_units": _list("pricing.GetPricingUnits", "units", "name", "id", "used", "metering_unit_id"),
-    "pricing_menus": _list("pricing.GetPricingMenus", "pricing_menus", "name", "id", "used", units="units"),
-    "pricing_plans": _list("pricing.GetPricingPlans", "pricing_plans", "name", "id", "used", pricing_menus="menus"),
-    "infrastructure": SettingsKind(
-        {"api_gateway": "apigateway.GetApiGatewaySettings", "single_tenant": "auth.GetSingleTenantSettings"},
-        dropped=frozenset(
-            {
-                "internal_endpoint_openapi_definition_file_download_url",
-                "cloudformation_template_url",
-                "ddl_template_url",
-            }
-        ),
-    ),
-    "links": SettingsKind(
-        {
-            "stripe": "billing.GetStripeInfo",
-            "aws_marketplace": "awsmarketplace.GetSettings",
-            "event_bridge": "integration.GetEventBridgeSettings",
-        }
-    ),
-}
-"""In the order of the document. Each kind refers only to kinds before it."""
 
 
 async def read_saas_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Settings, dict[str, Message]]:

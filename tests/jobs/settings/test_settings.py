@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
+from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.job_data import sandbox_state
