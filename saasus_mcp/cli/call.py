@@ -19,7 +19,6 @@ from saasus_mcp.cli.terminal import say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
 
@@ -43,7 +42,10 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
         print_failure(answer)
         point_to_arguments(answer.failure.message if answer.failure else None, name)
         sys.exit(status_of_answer(answer))
-    _print_answer(answer)
+    document, _, notes = answer.text.partition("\n")
+    print_json(json.loads(document))
+    if notes:
+        say(visible_text(notes), err=True)
 
 
 def find_operation(catalogue: Catalogue, name: str) -> Operation:
@@ -61,11 +63,3 @@ def find_operation(catalogue: Catalogue, name: str) -> Operation:
         elif error.nearest:
             hint = message("cli.nearest_names", names=tuple(error.nearest))
         raise SaasusMcpError(message("cli.unknown_tool", name=name[:_MAX_NAME]), hint) from None
-
-
-def _print_answer(answer: ToolAnswer) -> None:
-    """Print the JSON of an answer to standard output, and its notes to standard error."""
-    document, _, notes = answer.text.partition("\n")
-    print_json(json.loads(document))
-    if notes:
-        say(visible_text(notes), err=True)

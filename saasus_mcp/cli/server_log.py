@@ -80,6 +80,6 @@ def _formatter(log_format: LogFormat, worker: int) -> logging.Formatter:
     if log_format == "text":
         _FORMATTER.worker = worker
         return _FORMATTER
-    from saasus_mcp.cli.serve.json_log import JsonFormatter  # noqa: PLC0415 - only if it is chosen
+    from saasus_mcp.cli.serve.hosted_log import JsonFormatter  # noqa: PLC0415 - only if it is chosen
 
     return JsonFormatter(without_secrets, worker)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog.jobs import JobSpec
@@ -34,35 +36,7 @@ READS_KEY = "calls"
 """In a stored report: the reads that it is based on. No answer shows it."""
 APP_KEY = "app"
 """In a stored report: the chart as data, and the notes in both languages. Only an app gets them."""
-OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}
-OUTPUT_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "job": {"type": "string"},
-        "name": {"type": "string"},
-        "status": {"type": "string", "enum": ["running", "paused", "done", "failed", "cancelled"]},
-        "done": {"type": "integer"},
-        "total": {"type": "integer"},
-        "counts": OBJECT_SCHEMA,
-        "steps": OBJECT_SCHEMA,
-        "why": {"type": "string"},
-        "paused": OBJECT_SCHEMA,
-        "waiting": {"type": "string"},
-        "approval": {"type": "string"},
-        "until": {"type": "string"},
-        "notes": {"type": "array", "items": {"type": "string"}},
-        "rows": {"type": "array", "items": OBJECT_SCHEMA},
-        "all_rows": {"type": "string"},
-        "csv": {"type": "string"},
-        "records": {"type": "array", "items": OBJECT_SCHEMA},
-        "document": OBJECT_SCHEMA,
-        "result": {"type": "string"},
-        "chart": {"type": "string"},
-        "secrets": {"type": "integer"},
-        "kept_secrets": {"type": "string"},
-        "hint": {"type": "string"},
-    },
-}
+OUTPUT_SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_suffix(".schema.json").read_text(encoding="utf-8"))
 """The outputSchema of every job's tool."""
 
 

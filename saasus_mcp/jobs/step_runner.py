@@ -16,7 +16,7 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.jobs.pause_gate import PauseGate
-from saasus_mcp.jobs.plan import PlanStep
+from saasus_mcp.jobs.plan import AnswerLookup, PlanStep
 from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING
 from saasus_mcp.permissions.policy.model import Principal
@@ -94,7 +94,7 @@ class StepRunner:
             await wait_for_store(answer.text)
             record = await self._read_record(step)  # the step may have been committed all the same
         if record.outcome == "applied" and record.answer is None and step.lookup is not None:
-            record = await self._look_up_answer(record, step)
+            record = await self._look_up_answer(record, step.lookup)
         return record, reason
 
     async def _read_record(self, step: PlanStep) -> JobStep:
@@ -231,15 +231,12 @@ class StepRunner:
     async def _save_report(self, report: Mapping[str, Any]) -> None:
         await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job.job, report))
 
-    async def _look_up_answer(self, record: JobStep, step: PlanStep) -> JobStep:
+    async def _look_up_answer(self, record: JobStep, lookup: AnswerLookup) -> JobStep:
         """Return the record with the item that the step created, as far as it can be found."""
-        lookup = step.lookup
-        if lookup is None:
-            return record
         answer, _ = await self._fetch(lookup.operation, lookup.args)
         items = (answer or {}).get(lookup.items, [])
         found = [item for item in items if all(item.get(name) == value for name, value in lookup.match.items())]
         if len(found) != 1:
             return record
-        await query_jobs(self._pipeline, lambda jobs: jobs.save_answer(self._job.job, step.step, found[0]))
+        await query_jobs(self._pipeline, lambda jobs: jobs.save_answer(self._job.job, record.step, found[0]))
         return replace(record, answer=found[0])

@@ -6,7 +6,6 @@ import contextlib
 import smtplib
 import socket
 import ssl
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -37,27 +36,16 @@ class MailRefused(Exception):
         self.repeatable = repeatable
 
 
-async def send_mail(channel: Channel, notice: Notice, id: str, seconds: float) -> None:
-    """Send a message. If the caller stops waiting, the connection is closed, so that no thread stays.
+async def use_mail(channel: Channel, seconds: float, notice: Notice | None = None, id: str = "") -> None:
+    """Connect, log in, and send a notice if there is one. If the caller stops waiting, the connection is closed: no thread stays.
 
     Raises:
         MailRefused: the server refused the login, the addresses or the message.
         OSError: the server cannot be reached.
     """
     assert isinstance(channel.table, EmailTable)  # noqa: S101 - by its kind
-    await _use_connection(channel.table, channel.secrets, mail_message(channel.table, notice, id), seconds)
-
-
-async def check_mail(channel: Channel, seconds: float) -> None:
-    """Connect and log in, and send nothing. Raise what `send_mail` does."""
-    assert isinstance(channel.table, EmailTable)  # noqa: S101 - by its kind
-    await _use_connection(channel.table, channel.secrets, None, seconds)
-
-
-async def _use_connection(
-    table: EmailTable, secrets: Mapping[str, str], message: EmailMessage | None, seconds: float
-) -> None:
-    connection = _Connection(table, secrets.get("password", ""), seconds)
+    message = None if notice is None else mail_message(channel.table, notice, id)
+    connection = _Connection(channel.table, channel.secrets.get("password", ""), seconds)
     try:
         await to_thread.run_sync(connection.use, message, abandon_on_cancel=True)
     except smtplib.SMTPRecipientsRefused as error:

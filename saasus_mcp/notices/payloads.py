@@ -124,12 +124,6 @@ def _cut_middle(line: str, longest: int) -> str:
     return f"{line[:head]}…{line[head + 1 - longest :]}"
 
 
-def chatwork_message(notice: Notice) -> str:
-    """Return a message in Chatwork's notation. The notice itself has no brackets, so it cannot close the box or address anyone."""
-    lines = [*notice.lines, *([notice.link] if notice.link else [])]
-    return f"[info][title]{notice.title}[/title]{chr(10).join(lines)}[/info]"
-
-
 def webhook_event(notice: Notice) -> dict[str, Any]:
     """Return type, time and data of the event, as Standard Webhooks recommends."""
     at = datetime.fromtimestamp(notice.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -171,7 +165,10 @@ def message_id(channel: Channel, notice: Notice) -> str:
 def _chatwork(channel: Channel, notice: Notice) -> OutgoingRequest:
     assert isinstance(channel.table, ChatworkTable)  # noqa: S101 - by its kind
     url = f"{channel.table.url.rstrip('/')}/rooms/{channel.table.room}/messages"
-    form = urlencode({"body": chatwork_message(notice), "self_unread": "1"}).encode()
+    lines = "\n".join([*notice.lines, *([notice.link] if notice.link else [])])
+    # A notice has no brackets, so it can neither close the box nor address anyone.
+    body = f"[info][title]{notice.title}[/title]{lines}[/info]"
+    form = urlencode({"body": body, "self_unread": "1"}).encode()
     return OutgoingRequest(url, form, {**_headers(FORM_TYPE), "x-chatworktoken": channel.secrets["token"]})
 
 

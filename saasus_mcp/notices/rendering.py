@@ -11,7 +11,7 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted, one_line
 from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
 from saasus_mcp.permissions.question import stored_question
-from saasus_mcp.permissions.question.content import Fact, Timestamp
+from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
 from saasus_mcp.store.job_records import Job, RowOutcome
 from saasus_mcp.store.notice_records import NoticeEvent
@@ -68,7 +68,9 @@ class NoticeRenderer:
         requester_name = question.requester_name if question else ""
         lines.append(_person("notices.requested_by", approval.principal, store, requester_name))
         if pending:
-            lines += [_fact(fact, reader) for fact in (question.reach if question else ())[:MAX_REACH]]
+            reach = question.reach[:MAX_REACH] if question else ()
+            shown = [(fact.label, format_value(fact.value, reader)) for fact in reach]
+            lines += [message("notices.fact", label=label, value=value) for label, value in shown]
             until = format_value(Timestamp(approval.expires_at), reader)
             lines += [message("notices.until", time=until), *self._how_to_decide(approval)]
         else:
@@ -146,7 +148,3 @@ def _person(id: str, principal: str, store: Store, name: str = "") -> Message:
     name = name or store.audit_log.people.get(principal).label
     shown = one_line(name, max(0, min(MAX_NAME, MAX_LINE - LABEL_SPACE - len(principal))))
     return message(id, person=message("question.person", name=shown, id=principal) if shown else principal)
-
-
-def _fact(fact: Fact, reader: Reader) -> Message:
-    return message("notices.fact", label=fact.label, value=format_value(fact.value, reader))

@@ -14,7 +14,7 @@ import httpx2
 from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.notices.channels import Channel
-from saasus_mcp.notices.mail import MailRefused, check_mail, send_mail
+from saasus_mcp.notices.mail import MailRefused, use_mail
 from saasus_mcp.notices.notice import Notice
 from saasus_mcp.notices.payloads import OutgoingRequest, build_notice_request, message_id, origin_of
 
@@ -100,7 +100,7 @@ class NoticeSender:
         try:
             with anyio.fail_after(self._seconds):
                 if channel.kind == "email":
-                    await send_mail(channel, notice, message_id(channel, notice), self._seconds)
+                    await use_mail(channel, self._seconds, notice, message_id(channel, notice))
                     return None
                 return await self._post(build_notice_request(channel, notice, self._clock()))
         except EXPECTED as error:
@@ -111,7 +111,7 @@ class NoticeSender:
         try:
             with anyio.fail_after(self._seconds):
                 if channel.kind == "email":
-                    await check_mail(channel, self._seconds)
+                    await use_mail(channel, self._seconds)
                     return None
                 async with self._http_client().stream("HEAD", origin_of(channel)):
                     return None  # any answer shows that the way is free

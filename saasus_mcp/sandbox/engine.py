@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.sandbox.call import Behaviour, SandboxCall
 from saasus_mcp.sandbox.state import Key, Record, invalid, missing
 
@@ -79,8 +79,9 @@ class CollectionResource:
 
     def list(self, call: SandboxCall) -> Record:
         """Return all records of the scope, under the field that the documents declare."""
-        shown = [self.view(call, record) for record in call.state.rows(self.table, *call.scope)]
-        return {_list_field(call.operation): shown}
+        fields = call.operation.output_schema["properties"]
+        field = next(str(name) for name, schema in fields.items() if schema.get("type") == "array")
+        return {field: [self.view(call, record) for record in call.state.rows(self.table, *call.scope)]}
 
     def create(self, call: SandboxCall) -> Record:
         record = self.new(call) if self.new else {"id": call.state.new_id(self.table), **call.body}
@@ -179,8 +180,3 @@ def require_known(call: SandboxCall) -> None:
             raise missing(noun)
         if name in call.body and call.state.find(table, call.body[name]) is None:
             raise invalid(f"{name}: the {noun} does not exist.")
-
-
-def _list_field(operation: Operation) -> str:
-    fields = operation.output_schema["properties"]
-    return next(str(name) for name, schema in fields.items() if schema.get("type") == "array")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.cli.serve.json_log import JsonFormatter
+from saasus_mcp.cli.serve.hosted_log import JsonFormatter
 from saasus_mcp.common.request_id import REQUEST_ID
 from tests.support.processes import TIMEOUT
 from tests.support.tls import certify

@@ -20,8 +20,7 @@ from saasus_mcp.cli import composition, notice_delivery, server_log, state
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import trace_export
-from saasus_mcp.cli.serve.background_log import BackgroundHandler
-from saasus_mcp.cli.serve.flood_filter import FloodFilter
+from saasus_mcp.cli.serve.hosted_log import BackgroundHandler, FloodFilter
 from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Localized, load_all, message

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import anyio
@@ -151,12 +150,17 @@ async def stream_events(
     stream = streams.open(session, asked_at)  # here, and so closed below even if the client goes before the first event
     if stream is None:
         return
+
+    def read_state() -> LiveState | None:
+        present = find_session()
+        return None if present is None else read_live_state(service, present.approver, reader)
+
     last: LiveState | None = None
     quiet, end = 0.0, anyio.current_time() + MAX_SECONDS
     try:
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
         while anyio.current_time() < end:
-            state = await run_sync(partial(_read_with_session, service, find_session, reader))
+            state = await run_sync(read_state)
             if state is None:
                 yield "event: end\ndata: session\n\n"
                 return
@@ -176,11 +180,3 @@ async def stream_events(
         return
     finally:
         streams.close(stream)
-
-
-def _read_with_session(
-    service: ConsoleService, find_session: Callable[[], ConsoleSession | None], reader: Reader
-) -> LiveState | None:
-    """Return the present state, or None if the session has ended."""
-    session = find_session()
-    return None if session is None else read_live_state(service, session.approver, reader)

@@ -20,7 +20,6 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console import (
-    access_view,
     approvals_view,
     audit_export,
     audit_view,
@@ -239,7 +238,7 @@ class Console:
         return await self._show_page(form.view, page, request, status, form.address)
 
     def _view_access(self, service: ConsoleService, page: views.PageRequest) -> views.PageContent:
-        return access_view.view_access(service, self.signin.sessions, page)
+        return views.view_access(service, self.signin.sessions, page)
 
     async def _reveal(self, request: Request) -> Response:
         """Show a secret once. There is no redirect, because the page cannot be requested again."""
@@ -292,7 +291,7 @@ class Console:
         name = fields.get("zone", "").strip()
         if name and timezones.find_time_zone(name) is None:
             page = self._page_request(request, session)
-            view = partial(access_view.view_access, error=message("console.time_zone_wrong"), typed=name)
+            view = partial(views.view_access, error=message("console.time_zone_wrong"), typed=name)
             content = await run_sync(view, self.service, self.signin.sessions, page)
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             return await run_sync(partial(self._render, content, session, request, status, address="/session"))

@@ -1,22 +1,25 @@
-"""What a page of the console is, and the pages of the limits and the secrets."""
+"""What a page of the console is, and the pages of the limits, the secrets and a person's access."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.freeze_banner import freeze_mark
-from saasus_mcp.hosting.console.people_view import PagePeople
+from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSession, ConsoleSessions
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
 from saasus_mcp.permissions.policy.model import Ceiling
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.store.records import BudgetKind, Freeze
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.tokens import Token
 
 MAX_FILTER_LENGTH = 200
 CEILING_OF_KIND: Mapping[BudgetKind, Ceiling] = {
@@ -88,6 +91,54 @@ def view_limits(service: ConsoleService, page: PageRequest, error: Message | Non
 
 def view_secrets(_: ConsoleService, __: PageRequest) -> PageContent:
     return PageContent("secrets", {"secret": None, "handle": "", "error": None, "here": "secrets"})
+
+
+def view_access(
+    service: ConsoleService, sessions: ConsoleSessions, page: PageRequest, error: Message | None = None, typed: str = ""
+) -> PageContent:
+    """Return the sessions of the approver, their time zone, and the tokens that they may see.
+
+    Args:
+        error: what is wrong with the entered time zone.
+        typed: that time zone.
+    """
+    session, now = page.session, service.clock()
+    values = {
+        "who": PersonView(session.approver.id, session.approver.person.label),
+        "groups": sorted(session.approver.groups),
+        "since": format_value(Timestamp(session.opened_at), page.reader),
+        "until": format_value(Timestamp(session.expires_at), page.reader),
+        "zone": typed or page.reader.zone_name,
+        "sessions": [
+            {
+                "id": each.id,
+                "since": format_value(Timestamp(each.opened_at), page.reader),
+                "until": format_value(Timestamp(each.expires_at), page.reader),
+                "used": format_value(Timestamp(each.used_at), page.reader) if each.used_at else "",
+                "browser": each.browser,
+                "own": each.id == session.id,
+            }
+            for each in sessions.list_own(session.approver, now)
+        ],
+        "tokens": [_token_row(each, now, page.reader) for each in service.list_tokens(session.approver)],
+        "error": error,
+        "here": "account",
+    }
+    return PageContent("account", values)
+
+
+def _token_row(token: Token, now: float, reader: Reader) -> dict[str, Any]:
+    status = "valid" if token.is_valid(now) else "revoked" if token.revoked_at is not None else "expired"
+    return {
+        "name": token.name,
+        "role": one_of("console_access.role", token.role),
+        "groups": sorted(token.groups),
+        "made_by": token.made_by,
+        "expires": format_value(Timestamp(token.expires_at), reader),
+        "used": format_value(Timestamp(token.used_at), reader) if token.used_at is not None else "",
+        "status": status,
+        "status_label": one_of("console_access.status", status),
+    }
 
 
 def select_context(contexts: list[ProfileContext], page: PageRequest) -> ProfileContext | None:

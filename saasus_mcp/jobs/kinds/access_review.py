@@ -26,17 +26,32 @@ from saasus_mcp.jobs.users.accounts import (
     read_display_names,
     resolve_filters,
 )
-from saasus_mcp.jobs.users.grant_history import GrantKey, GrantRecord, read_grants
 from saasus_mcp.permissions.question.values import is_privileged_name
 
 MEMBERS_OPERATION = "auth.SearchTenantUsers"
 MFA_OPERATION = "auth.GetUserMfaPreference"
+GRANT_OPERATION = "auth.CreateTenantUserRoles"
+GrantKey = tuple[str, str, int, str]
+"""Tenant, user, environment and role."""
 MFA_BATCH = 100
 """Accounts between two checkpoints."""
 COLUMNS = (
     *("user_id", "email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "env_name", "role_name", "role_label"),
     *("privileged", "mfa", "last_login", "granted_at", "granted_by", "approved_by"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRecord:
+    """One grant.
+
+    Attributes:
+        approved_by: who consented; empty if the policy asked nobody.
+    """
+
+    at: int
+    granted_by: str
+    approved_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     found = sorted((each for each in found if wanted.accepts(each.account)), key=lambda each: each.order)
     people = list(dict.fromkeys(each.account.id for each in found))
     mfa = await _read_mfa(work, people) if args.get("mfa", True) else {}
-    grants = await read_grants(work)
+    grants = await _read_grants(work)
     codes = args.get("format") == "json"
     rows = ReviewTable(work, parse_zone(args), codes, names, mfa, grants)
     headings = [one_of("jobs_access.column", name).text(work.language) for name in COLUMNS]
@@ -185,6 +200,30 @@ def _extract_members(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
             "grants": grants_of(user),
         }
         for user in answer.get("users", [])
+    ]
+
+
+async def _read_grants(reader: JobReader) -> dict[GrantKey, GrantRecord]:
+    """Return the latest grant of each role that was made through this server, as far as its audit log knows."""
+    found: dict[GrantKey, GrantRecord] = {}
+    for tenant, user, env, roles, *record in await reader.read_applied_calls(GRANT_OPERATION, _extract_grant):
+        for role in roles:
+            found.setdefault((tenant, user, env, role), GrantRecord(*record))
+    return found
+
+
+def _extract_grant(record: Mapping[str, Any]) -> list[Any]:
+    args = record.get("arguments")
+    args = args if isinstance(args, dict) else {}
+    roles = args.get("role_names")
+    return [
+        args.get("tenant_id", ""),
+        args.get("user_id", ""),
+        args.get("env_id", 0),
+        roles if isinstance(roles, list) else [],
+        int(record["at"]),
+        record.get("principal", ""),
+        record.get("by") or "",
     ]
 
 

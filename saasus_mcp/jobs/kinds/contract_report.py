@@ -18,7 +18,7 @@ from saasus_mcp.jobs.name_index import PLAN, TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports import charts
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart
-from saasus_mcp.jobs.reports.charts.labels import unique_labels
+from saasus_mcp.jobs.reports.charts.text_chart import unique_labels
 from saasus_mcp.jobs.reports.period import format_day, parse_zone
 from saasus_mcp.jobs.reports.price_list import PricingPlan, read_plans, read_tax_rates, read_tenants, uses_stripe
 from saasus_mcp.jobs.reports.table import Table

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart, LinePanel, Series
-from saasus_mcp.jobs.reports.charts.labels import unique_labels
-from saasus_mcp.jobs.reports.charts.text_chart import LINE_NAME_WIDTH, MAX_WIDTH
+from saasus_mcp.jobs.reports.charts.text_chart import LINE_NAME_WIDTH, MAX_WIDTH, unique_labels
 from saasus_mcp.jobs.reports.usage import Granularity, MeteringUnit, TenantUsage
 
 MAX_PANELS = 4

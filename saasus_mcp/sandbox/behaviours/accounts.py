@@ -73,10 +73,6 @@ def _delete(call: SandboxCall) -> Record:
     return before
 
 
-def _reset_password(call: SandboxCall) -> Record:
-    return {"password": call.state.new_secret("password")}
-
-
 def _change_login(call: SandboxCall, name: str, value: str) -> None:
     user = call.state.get("users", *call.scope)
     if not user[name]:
@@ -158,7 +154,7 @@ SPECIAL: dict[str, Behaviour] = {
     "auth.SearchSaasUsers": _search,
     "auth.DeleteSaasUser": _delete,
     "auth.UpdateSaasUserPassword": lambda call: require_text(call, "password"),
-    "auth.ResetSaasUserPassword": _reset_password,
+    "auth.ResetSaasUserPassword": lambda call: {"password": call.state.new_secret("password")},
     "auth.UpdateSaasUserEmail": lambda call: _change_login(call, "email", call.body["email"]),
     "auth.UpdateSaasUserSignInId": lambda call: _change_login(call, "sign_in_id", call.body["sign_in_id"]),
     "auth.RequestEmailUpdate": _request_email,

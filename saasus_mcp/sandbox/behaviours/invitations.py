@@ -61,10 +61,6 @@ def _found(call: SandboxCall) -> Record:
     return found
 
 
-def _validity(call: SandboxCall) -> Record:
-    return {"is_valid": _found(call)["status"] == "pending"}
-
-
 def _accept(call: SandboxCall) -> None:
     """Add the person to the tenant, with a token or as a new account. The operation is named ValidateInvitation nevertheless."""
     invitation = _found(call)
@@ -105,6 +101,6 @@ ROWS = (
 )
 
 SPECIAL: dict[str, Behaviour] = {
-    "auth.GetInvitationValidity": _validity,
+    "auth.GetInvitationValidity": lambda call: {"is_valid": _found(call)["status"] == "pending"},
     "auth.ValidateInvitation": _accept,
 }

@@ -91,22 +91,14 @@ def _view(call: SandboxCall, member: Record) -> Record:
     }
 
 
-def _check(call: SandboxCall, member: Record) -> None:
-    check_attributes(call.state, "user_attributes", member["attributes"])
-
-
-def _leave(call: SandboxCall, member: Record) -> None:
-    leave(call.state, member["tenant_id"], member["user_id"])
-
-
 MEMBERS = CollectionResource(
     "/v1/auth/tenants/{tenant_id}/users",
     "members",
     "tenant user",
     key="user_id",
-    check=_check,
+    check=lambda call, member: check_attributes(call.state, "user_attributes", member["attributes"]),
     view=_view,
-    cascade=_leave,
+    cascade=lambda call, member: leave(call.state, member["tenant_id"], member["user_id"]),
 )
 
 

@@ -16,9 +16,8 @@ import anyio
 import httpx2
 import pytest
 
-from saasus_mcp.cli.serve import background_log
-from saasus_mcp.cli.serve.background_log import BackgroundHandler
-from saasus_mcp.cli.serve.json_log import JsonFormatter
+from saasus_mcp.cli.serve import hosted_log
+from saasus_mcp.cli.serve.hosted_log import BackgroundHandler, JsonFormatter
 from tests.support.processes import TIMEOUT, start_module
 
 FILLER = b"."
@@ -56,8 +55,8 @@ def _record(text: str) -> logging.LogRecord:
 
 def _blocked_handler(descriptor: int, places: int, monkeypatch: pytest.MonkeyPatch) -> BackgroundHandler:
     """Return a handler with places for a few lines, whose pipe is full."""
-    monkeypatch.setattr(background_log, "MAX_LINES", places)
-    monkeypatch.setattr(background_log, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(hosted_log, "MAX_LINES", places)
+    monkeypatch.setattr(hosted_log, "FLUSH_SECONDS", 0.01)
     _fill(descriptor)
     return BackgroundHandler(descriptor)
 

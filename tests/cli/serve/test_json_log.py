@@ -17,8 +17,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.cli import server_log
-from saasus_mcp.cli.serve.flood_filter import FLOOD_LINES, FLOOD_SECONDS, FloodFilter
-from saasus_mcp.cli.serve.json_log import JsonFormatter
+from saasus_mcp.cli.serve.hosted_log import FLOOD_LINES, FLOOD_SECONDS, FloodFilter, JsonFormatter
 from saasus_mcp.common.request_id import REQUEST_ID, accept_request_id
 from tests.support.documents import document_server
 from tests.support.hosting_server import MCP

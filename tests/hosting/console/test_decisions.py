@@ -11,7 +11,6 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.word_search import WordSearch
-from saasus_mcp.hosting.console.access_view import view_access
 from saasus_mcp.hosting.console.approvals_view import view_approval, view_approvals
 from saasus_mcp.hosting.console.audit_search import AuditFilter, search_page
 from saasus_mcp.hosting.console.audit_view import view_audit
@@ -19,7 +18,7 @@ from saasus_mcp.hosting.console.policy_view import view_policy
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, LocalSessions
 from saasus_mcp.hosting.console.tools_view import view_tools
-from saasus_mcp.hosting.console.views import PageRequest, View, view_limits, view_secrets
+from saasus_mcp.hosting.console.views import PageRequest, View, view_access, view_limits, view_secrets
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
