@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dbos import DBOS
 
 from saasus_mcp.jobs.engine import EngineError, HeartbeatConfig, JobEngine
 from saasus_mcp.jobs.engine_storage import create_serializer
@@ -104,6 +105,7 @@ def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_liv
     async def run(_: dict[str, Any]) -> None: ...
 
     engine = JobEngine("", Encryptor(KEY), lambda: stores, run, heartbeat=PACE)
+    engine._dbos = DBOS
 
     def beats(after: float) -> list[str]:
         taken.clear()
