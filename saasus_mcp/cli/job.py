@@ -1,10 +1,11 @@
-"""`saasus-mcp job`: run a job through the pipeline that MCP clients use."""
+"""`saasus-mcp job`: run a job through the pipeline that MCP clients use; pause or resume one of any server that uses these stores."""
 
 from __future__ import annotations
 
 import sys
+import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp.catalog.jobs import JOB_PREFIX, JobSpec, load_jobs
-from saasus_mcp.cli import composition, job_switch
+from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import (
@@ -24,22 +25,26 @@ from saasus_mcp.cli.exit_status import (
 )
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import json_failure_option, settings_options
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.private_output import file_exists, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import InvalidJson, TerminalSession, open_session, parse_json, read_json_argument
-from saasus_mcp.cli.terminal import format_json, render, say
+from saasus_mcp.cli.terminal import format_json, render, require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import nearest_names, visible_text
+from saasus_mcp.jobs import job_control
+from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
+from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.store import Store
 
 if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import JobRunner
@@ -51,6 +56,8 @@ PRODUCTS = ("csv", "records", "document")
 """Fields of a report that --output writes to the file instead."""
 FILE_OPTIONS = {"listed": "csv", "document": "document", "other": "other_document"}
 """Options that name a file, and the arguments that are read from it."""
+SWITCH_ACTIONS = ("pause", "resume")
+MAX_LISTED = 20
 _MAX_NAME = 80
 _PATH = click.Path(path_type=Path)
 
@@ -83,8 +90,8 @@ def job(
     **files: Path | None,
 ) -> None:
     """Run a job to its end, and print its report."""
-    if name in job_switch.ACTIONS:
-        job_switch.switch_job(settings, name, "" if given == NO_ARGUMENTS else given)
+    if name in SWITCH_ACTIONS:
+        _switch_job(settings, name, "" if given == NO_ARGUMENTS else given)
         return
     spec = _find_job(name)  # before credentials are missed
     for file in (output, chart):
@@ -259,3 +266,45 @@ def _read_table(raw: bytes, file: Path) -> DecodedText:
         encoding = one_of("jobs_tables.encoding", decoded.encoding)
         say(message("jobs_tables.read_as", file=str(file), encoding=encoding), err=True)
     return decoded
+
+
+def _switch_job(settings: Settings, action: str, job_id: str) -> None:
+    """Pause a job, or resume it. A pause needs no terminal, because it is safe; a resumption needs a person at one.
+
+    Raises:
+        SaasusMcpError: there is no such job, or it cannot be paused or resumed now.
+    """
+    if action == "resume":
+        require_approver("job resume", settings.state_folder)
+    user, now = composition.local_user(), time.time()
+    who = Controller(user.id, "person", "terminal", person=user.person)
+    with state.open_stores(settings) as stores:
+        for store in stores:
+            job = store.jobs.get(job_id)
+            if job is None:
+                continue
+            if action == "pause":
+                job_control.pause_job(store, job, who, now)
+                print_outcome({"job": job.id, "status": "paused"}, message("cli_job.pausing", job=job.id))
+                return
+            job_control.resume_job(store, job, who, now)
+            print_outcome({"job": job.id, "status": "running"}, message("cli_job.resumed", job=job.id))
+            return
+        raise _unknown_job(stores)
+
+
+def _unknown_job(stores: Sequence[Store]) -> SaasusMcpError:
+    active = [_active_job(store, job) for store in stores for job in store.jobs.list_active()]
+    if not active:
+        return SaasusMcpError(message("cli_job.no_active_job"))
+    return SaasusMcpError(
+        message("cli_job.job_id_needed"), message("cli_job.active_jobs", jobs=tuple(active[:MAX_LISTED]))
+    )
+
+
+def _active_job(store: Store, job: Job) -> Message:
+    """Return a job with who started it: name and e-mail address, if they are known, beside the id."""
+    id_ = visible_text(job.principal)
+    known = store.audit_log.people.get(job.principal).label
+    person = message("question.person", name=visible_text(known), id=id_) if known else id_
+    return message("cli_job.active_job", job=job.id, name=job.name, person=person)

@@ -153,9 +153,14 @@ async def _deliver(
             clock=time.time,
             run=run_in_thread,
         )
+
+        async def run_later() -> None:
+            await anyio.sleep(STARTUP_DELAY)
+            await worker.run()
+
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_run_later, worker.run)
+                tasks.start_soon(run_later)
                 try:
                     yield
                 finally:
@@ -167,11 +172,6 @@ async def _deliver(
 
 def _same(store: Store) -> Store:
     return store
-
-
-async def _run_later(run: Callable[[], object]) -> None:
-    await anyio.sleep(STARTUP_DELAY)
-    await run()  # type: ignore[misc]
 
 
 def notice_audience(settings: Settings, profiles: frozenset[str], sandboxes: frozenset[str]) -> NoticeAudience:

@@ -31,7 +31,9 @@ def put_value(text: str, path: tuple[str, ...], value: Any) -> str:
         node = found.node
     if node.value == value:
         return text
-    return text[: node.start] + _replacement(text, node.start, value) + text[node.end :]
+    is_one_line, indent = "\n" not in text.strip(), _line_indent(text, node.start)
+    new = json.dumps(value, ensure_ascii=False) if is_one_line else _dumped(text, value, indent)
+    return text[: node.start] + new + text[node.end :]
 
 
 def append_item(text: str, path: tuple[str, ...], value: Any) -> str:
@@ -125,13 +127,6 @@ def _after_comments(text: str, at: int) -> int:
         if found[0].startswith("/"):
             end = at
     return end
-
-
-def _replacement(text: str, start: int, value: Any) -> str:
-    """Return the JSON of a value that replaces another."""
-    if "\n" not in text.strip():
-        return json.dumps(value, ensure_ascii=False)
-    return _dumped(text, value, _line_indent(text, start))
 
 
 def _dumped(text: str, value: Any, indent: str) -> str:

@@ -12,10 +12,9 @@ from saasus_mcp.common.messages import Localized, Message, bilingual, message
 from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.job_context import JobContext, outcome_of, split_phases
 from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_question import fixed_text, format_notes, optional_list
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
-from saasus_mcp.jobs.plan_question import format_notes
-from saasus_mcp.jobs.question_values import fixed_text, optional_list
 from saasus_mcp.permissions.question.content import (
     Fact,
     LabelledValue,

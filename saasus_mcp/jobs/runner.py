@@ -22,10 +22,10 @@ from saasus_mcp.jobs import job_report
 from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
 from saasus_mcp.jobs.job_kind import JobResult, load_kind
+from saasus_mcp.jobs.job_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.pause_gate import paused_too_long
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.store_retry import query_jobs, retry
 from saasus_mcp.permissions.approval.proof import Binding, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
@@ -97,7 +97,9 @@ class JobRunner:
             SaasusMcpError: the job is not allowed, or not yet, or cannot be planned.
         """
         self._require_not_narrowed(spec, call.principal)
-        call, reason = _split_reason(call)
+        reason = str(call.arguments.get(REASON_ARGUMENT, ""))
+        given = {name: value for name, value in call.arguments.items() if name != REASON_ARGUMENT}
+        call = replace(call, arguments=given)
         key = self._request_key(spec, call)
         principal = acting_principal(spec, call.principal)
         planned: dict[str, tuple[Plan, JobReader]] = {}
@@ -357,12 +359,6 @@ def _principal_from_json(stored: Mapping[str, Any]) -> Principal:
     narrowing = Narrowing.from_json(stored["narrowing"])
     credential = stored.get("credential", "")  # an earlier version stored none
     return Principal(stored["id"], frozenset(stored["groups"]), stored["claims"], narrowing, credential=credential)
-
-
-def _split_reason(call: Call) -> tuple[Call, str]:
-    """Return the call without the requester's reason, and the reason."""
-    arguments = {name: value for name, value in call.arguments.items() if name != REASON_ARGUMENT}
-    return replace(call, arguments=arguments), str(call.arguments.get(REASON_ARGUMENT, ""))
 
 
 def _strictest(steps: Sequence[DecidedStep]) -> Decision:

@@ -50,7 +50,11 @@ class NoticeRenderer:
             lines = (message("notices.audit_breaks", count=int(event.data.get("breaks", 1))),)
             return self._notice(event, reader, title, (*lines, message("notices.audit_hint")), page="/audit")
         title = one_of("notices.freeze_title", event.kind, place=_place(event.profile))
-        return self._notice(event, reader, title, _decision_lines(event.data, store))
+        by, name = str(event.data.get("by", "")), str(event.data.get("by_name", ""))
+        decision = [_person("notices.decided_by", by, store, name)]
+        if reason := str(event.data.get("reason", "")):
+            decision.append(message("notices.reason", reason=Quoted(reason)))
+        return self._notice(event, reader, title, decision)
 
     def test(self, reader: Reader, now: float, id: str) -> Notice:
         """Return a notice that only proves that a channel works."""
@@ -130,13 +134,6 @@ def _place(profile: str, *, sandbox: bool = False) -> Message:
     if not profile:
         return message("notices.every_profile")
     return message("notices.sandbox_profile" if sandbox else "notices.profile", profile=Quoted(profile, bare=True))
-
-
-def _decision_lines(data: Mapping[str, object], store: Store) -> list[Message]:
-    lines = [_person("notices.decided_by", str(data.get("by", "")), store, str(data.get("by_name", "")))]
-    if reason := str(data.get("reason", "")):
-        lines.append(message("notices.reason", reason=Quoted(reason)))
-    return lines
 
 
 def _person(id: str, principal: str, store: Store, name: str = "") -> Message:

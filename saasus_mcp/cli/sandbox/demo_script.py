@@ -137,7 +137,9 @@ class DemoScript:
     async def _delete_tenant(self) -> None:
         presenter = self._begin("delete")
         presenter.say("note", message("cli_demo.delete_note"))
-        code = _approval_code(await self._fail("auth_delete_tenant", self._tenant))
+        refusal = await self._fail("auth_delete_tenant", self._tenant)
+        found = re.search(r"saasus-mcp approve ([0-9A-Z-]+)", refusal)
+        code = found[1] if found else ""
         self._end(bool(code), message("cli_demo.wrong.no_code"))
 
         presenter = self._begin("approve")
@@ -209,11 +211,6 @@ class DemoScript:
         if not succeeded:
             raise DemoFailed(otherwise)
         self._presenter.end_step()
-
-
-def _approval_code(text: str) -> str:
-    found = re.search(r"saasus-mcp approve ([0-9A-Z-]+)", text)
-    return found[1] if found else ""
 
 
 def _format(value: Any) -> str:

@@ -67,7 +67,8 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
     contexts = service.audit_contexts(page.session.approver)
     context = select_context(contexts, page)
     first, last = _read_dates(service, page)
-    before = _read_cursor(page)
+    asked = _CURSOR.fullmatch(page.query.get("before", ""))
+    before = RecordPosition(float(asked[1]), asked[2], int(asked[3])) if asked else None
     people = PagePeople()
     fault = find_filter_fault(service, page)
     records: list[dict[str, Any]] = []
@@ -250,9 +251,3 @@ def _parse_date(text: str) -> date | None:
 
 def _start_of(day: date, reader: Reader) -> float:
     return float(timezones.start_of_day(day.year, day.month, day.day, reader.zone))
-
-
-def _read_cursor(page: PageRequest) -> RecordPosition | None:
-    """Return the position at which this page begins; None for the newest records or an invalid parameter."""
-    cursor = _CURSOR.fullmatch(page.query.get("before", ""))
-    return RecordPosition(float(cursor[1]), cursor[2], int(cursor[3])) if cursor else None

@@ -104,9 +104,6 @@ class FormActions:
 
 def approval_path(fields: Mapping[str, str]) -> str:
     """Return the path of the approval page, which shows the result as it is in the store."""
-    code, change = (_path_part(fields.get(each, "")) for each in ("code", "change"))
+    given = (fields.get(each, "").strip() for each in ("code", "change"))
+    code, change = ("".join(letter for letter in text if letter.isalnum() or letter == "-") for text in given)
     return f"/approvals/{code}?change={change}" if change else f"/approvals/{code}"
-
-
-def _path_part(text: str) -> str:
-    return "".join(each for each in text.strip() if each.isalnum() or each == "-")

@@ -132,13 +132,8 @@ def _view(value: Value, reader: Reader) -> ValueView:
 
 
 def _fits_in_line(value: ValueList) -> bool:
-    nested = any(_is_nested(item) for item in value.items)
+    values = [item.value if isinstance(item, LabelledValue) else item for item in value.items]
+    nested = any(isinstance(each, ValueList | TieredPrice) for each in values)
     if len(value.items) > 1 and any(isinstance(item, LabelledValue) for item in value.items):
         return False  # in one line, the end of it would separate a number from its label
     return len(value.items) <= MAX_INLINE_ITEMS and value.total == len(value.items) and not nested
-
-
-def _is_nested(item: Value) -> bool:
-    if isinstance(item, LabelledValue):
-        item = item.value
-    return isinstance(item, ValueList | TieredPrice)

@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.hosting.console.browser_names import browser_name
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, read_form, split_address
 from saasus_mcp.hosting.console.oidc import OidcProvider, SignInFailed
 from saasus_mcp.hosting.console.oidc_protocol import PendingSignIn
@@ -40,6 +39,7 @@ from saasus_mcp.hosting.console.signin_sessions import (
     GuessThrottle,
     OneTimeLinks,
     VerifiedApprover,
+    browser_name,
 )
 from saasus_mcp.hosting.limits.concurrency import assign_principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor

@@ -29,6 +29,25 @@ USE_RESOLUTION_SECONDS = 600.0
 """The last request of a session is saved at most this often, so that most pages need no write."""
 MAX_FAILURES = 10
 WINDOW_SECONDS = 60.0
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+)
+"""Parts of a User-Agent header, and what they stand for. The first that occurs counts: Edge also calls itself Chrome and Safari."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +240,12 @@ def hash_secret(secret: str) -> str:
 def _csrf_token(cookie: str) -> str:
     """Return the CSRF token of a session: it cannot be made without the cookie, and does not reveal it."""
     return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def browser_name(user_agent: str) -> str:
+    """Return browser and system, such as "Chrome, Windows"; empty if neither is known.
+
+    Nothing of the header itself is kept: it can contain anything.
+    """
+    found = (next((name for part, name in names if part in user_agent), "") for names in (_BROWSERS, _SYSTEMS))
+    return ", ".join(name for name in found if name)

@@ -15,7 +15,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_lookalikes
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
-from saasus_mcp.jobs.question_values import fixed_text, leading_name, name_text, people_count, value_list
+from saasus_mcp.jobs.job_question import fixed_text, leading_name, name_text, people_count, value_list
 from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
     DescribedItem,

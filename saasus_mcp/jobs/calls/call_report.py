@@ -10,8 +10,8 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_question import format_notes
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.plan_question import format_notes
 from saasus_mcp.jobs.tables.table_reading import reading_notes
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs.calls.listed_call import ListedCall
+from saasus_mcp.jobs.job_question import name_text, value_list
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
-from saasus_mcp.jobs.question_values import name_text, value_list
 from saasus_mcp.jobs.reports.price_list import PricingPlan, read_plans
 from saasus_mcp.permissions.question.content import (
     DescribedItem,

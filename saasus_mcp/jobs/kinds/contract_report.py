@@ -90,7 +90,9 @@ class ContractData:
 
     def row(self, tenant: Mapping[str, Any]) -> list[Any]:
         plan = self.plans.get(tenant.get("plan_id") or "")
-        current = _current_history(tenant)
+        # The entry of the history that made the current plan effective.
+        entries = [each for each in tenant.get("plan_histories") or () if each.get("plan_id") == tenant.get("plan_id")]
+        current: Mapping[str, Any] = max(entries, key=lambda each: int(each["plan_applied_at"]), default={})
         tax = self.tax_rates.get(current.get("tax_rate_id") or "", {})
         price = (
             (plan.fixed_price, plan.currency, plan.interval, plan.usage_prices(self.language))
@@ -169,12 +171,6 @@ def _is_wanted(tenant: Mapping[str, Any], args: Mapping[str, Any], contracts: Co
     if args.get("payment") and contracts.payment(tenant) not in args["payment"]:
         return False
     return not args.get("plans") or tenant.get("plan_id") in args["plans"]
-
-
-def _current_history(tenant: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the entry of a tenant's history that made its current plan effective."""
-    entries = [each for each in tenant.get("plan_histories") or () if each.get("plan_id") == tenant.get("plan_id")]
-    return max(entries, key=lambda each: int(each["plan_applied_at"]), default={})
 
 
 def _invoice_cells(info: Mapping[str, Any]) -> Iterator[str]:

@@ -124,7 +124,9 @@ def _build_plan(
             needed = user.add_line(line)
             rows.append(_row(line, user.login, needed, user.kept_attributes(line)))
             if needed:
-                changing.append(_planned_line(line, needed))
+                ends = {step.rsplit("/", 1)[-1] for step in needed}
+                grants = bool(ends - {ACCOUNT_STEP, MEMBER_STEP})
+                changing.append(PlannedLine(line, ACCOUNT_STEP in ends, MEMBER_STEP in ends, grants))
         if user.steps:
             groups.append(StepGroup(user.login, tuple(user.steps.values())))
     rows.sort(key=lambda row: int(row["line"]))
@@ -187,11 +189,6 @@ def _row(line: UserLine, group: str, steps: list[str], kept: list[str]) -> dict[
     grant = {"env_id": line.env_id, "role_name": line.role_name} if line.env_id is not None else {}
     note = {"attributes_kept": kept} if kept else {}
     return {**row, **grant, **note, "row": group, "steps": steps}
-
-
-def _planned_line(line: UserLine, steps: Sequence[str]) -> PlannedLine:
-    ends = {step.rsplit("/", 1)[-1] for step in steps}
-    return PlannedLine(line, ACCOUNT_STEP in ends, MEMBER_STEP in ends, bool(ends - {ACCOUNT_STEP, MEMBER_STEP}))
 
 
 def _finished_row(line: Mapping[str, Any], result: GroupResult | None, language: Language) -> dict[str, Any]:

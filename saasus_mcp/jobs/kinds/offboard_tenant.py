@@ -14,10 +14,7 @@ from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.calls.recipe import list_table, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.checklist import Checklist, read_open_invitations, run_offboarding, steps_fact
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
-from saasus_mcp.jobs.name_index import TENANT
-from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import (
+from saasus_mcp.jobs.job_question import (
     fixed_text,
     leading_name,
     name_text,
@@ -25,6 +22,9 @@ from saasus_mcp.jobs.question_values import (
     optional_list,
     people_count,
 )
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
+from saasus_mcp.jobs.name_index import TENANT
+from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import read_plans
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.permissions.question.content import (

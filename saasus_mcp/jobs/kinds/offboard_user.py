@@ -10,10 +10,7 @@ from saasus_mcp.common.messages import Message, bilingual, message
 from saasus_mcp.jobs.calls.recipe import list_table, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, read_open_invitations, run_offboarding, steps_fact
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
-from saasus_mcp.jobs.name_index import UUID_PATTERN, resolve_names
-from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import (
+from saasus_mcp.jobs.job_question import (
     fixed_text,
     in_brackets,
     leading_name,
@@ -21,6 +18,9 @@ from saasus_mcp.jobs.question_values import (
     optional_count,
     optional_list,
 )
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
+from saasus_mcp.jobs.name_index import UUID_PATTERN, resolve_names
+from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import read_tenants
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.existing_users import find_account, read_memberships

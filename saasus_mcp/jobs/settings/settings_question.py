@@ -12,8 +12,8 @@ from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
+from saasus_mcp.jobs.job_question import name_text, value_list
 from saasus_mcp.jobs.plan import PlanStep
-from saasus_mcp.jobs.question_values import name_text, value_list
 from saasus_mcp.permissions.inspection.difference import differing_values
 from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId
 from saasus_mcp.permissions.question.values import ValueFactory

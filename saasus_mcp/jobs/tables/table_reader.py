@@ -70,7 +70,9 @@ def read_table(
         text = content.removeprefix("\ufeff")
         separator = _find_separator(text, argument)
         numbered = _numbered_rows(text, separator, argument, counts_rows=encoding == XLSX)
-        before, headings = _find_headings(numbered)
+        before, headings = next(
+            ((rows, cells) for rows, (_, cells) in enumerate(numbered) if is_filled(cells)), (0, ())
+        )
         columns = _name_columns(headings, column_of, argument)
         rows = (_split_row(number, cells, columns) if is_filled(cells) else None for number, cells in numbered)
     elif isinstance(content, list) and all(isinstance(record, dict) for record in content):
@@ -152,11 +154,6 @@ def _numbered_rows(
         fault = next((fault for words, fault in CSV_FAULTS.items() if words in str(error)), "other")
         problem = message("jobs_tables.line_not_csv", line=first, error=one_of("jobs_tables.csv_fault", fault))
         raise InvalidArguments((argument,), problem, message("jobs_tables.no_table_hint")) from None
-
-
-def _find_headings(rows: Iterator[tuple[int, Sequence[str]]]) -> tuple[int, Sequence[str]]:
-    """Return the number of blank rows before the headings, and the headings."""
-    return next(((before, cells) for before, (_, cells) in enumerate(rows) if is_filled(cells)), (0, ()))
 
 
 def _name_columns(headings: Sequence[str], column_of: Callable[[str], str], argument: str) -> list[str]:

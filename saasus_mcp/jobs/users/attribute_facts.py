@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import bilingual, message
-from saasus_mcp.jobs.question_values import name_text, people_count, value_list
+from saasus_mcp.jobs.job_question import name_text, people_count, value_list
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX, UserLine
 from saasus_mcp.permissions.question.content import (
     DescribedItem,

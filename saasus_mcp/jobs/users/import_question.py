@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message
-from saasus_mcp.jobs.question_values import in_brackets, name_text, people_count, value_list
+from saasus_mcp.jobs.job_question import in_brackets, name_text, people_count, value_list
 from saasus_mcp.jobs.users.attribute_facts import AttributeFacts
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets

@@ -10,9 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from saasus_mcp.common.messages import message
-from saasus_mcp.hosting.console.browser_names import browser_name
 from saasus_mcp.hosting.console.rendering import return_path, safe_return
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions, browser_name
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.store.tokens import Token

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.question_values import value_list
+from saasus_mcp.jobs.job_question import value_list
 from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.policy.rules import RulePolicy
