@@ -34,6 +34,7 @@ from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, NarrowingReader,
 from saasus_mcp.hosting.sessions.exchange import replay
 from saasus_mcp.hosting.sessions.session_server import SessionServer
 from saasus_mcp.hosting.sessions.sse_relay import SseRelay
+from saasus_mcp.hosting.sessions.unread_messages import MAX_UNREAD, UnreadMessages
 from saasus_mcp.saasus.deadline import CALL_SECONDS
 from saasus_mcp.server.surface.narrowing import NarrowingError
 
@@ -67,8 +68,8 @@ class ProfileTransports:
         self._sessions = SessionServer(server, profile)
         self._session_app = RequestBodyLimitMiddleware(self._sessions.handle_request, body_limit)
         self._sse = SseServerTransport(f"/messages/{profile.name}/", max_request_body_size=body_limit)
-        self._narrowings = SseNarrowings()
-        self._relay = SseRelay(profile, self._take_message, body_limit) if workers > 1 else None
+        self._narrowings, self._unread = SseNarrowings(), UnreadMessages()
+        self._relay = SseRelay(profile, self._take_message, body_limit, self._unread) if workers > 1 else None
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -122,6 +123,10 @@ class ProfileTransports:
             if found and scope["method"] == "POST" and not self._relay.holds(found[0]):
                 await self._relay.forward(scope, receive, send)
                 return
+        if self._unread.is_full(scope[CALLER_KEY].principal.id):
+            text = message("hosting.stream_unread", limit=MAX_UNREAD)
+            await error_response(HTTPStatus.TOO_MANY_REQUESTS, text)(scope, receive, send)
+            return
         await self._take_message(scope, receive, send)
 
     async def _take_message(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +135,8 @@ class ProfileTransports:
     async def _serve_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._narrowings.track_connection(scope, send) as tracked_send:
             async with self._sse.connect_sse(scope, receive, tracked_send) as (reading, writing):
-                await self._server.run(reading, writing, self._server.create_initialization_options())
+                counted = self._unread.counted(scope[CALLER_KEY].principal.id, writing)
+                await self._server.run(reading, counted, self._server.create_initialization_options())
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -32,7 +32,7 @@ BODY_SECONDS = 30.0
 """Time for a request's body to arrive."""
 FREE_BODY_BYTES = 64 * 1024
 """Bytes of a body that every request may have."""
-MAX_LARGE, MAX_LARGE_EACH = 64, 8
+MAX_LARGE, MAX_LARGE_EACH = 32, 4
 """Requests with larger bodies at once: in total, and per principal if there are several. Their memory is as many times `body_limit`."""
 FLUSH_SECONDS = 2.0
 """Time for responses to reach their clients once all calls are done."""

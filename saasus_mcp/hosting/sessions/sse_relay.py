@@ -28,6 +28,7 @@ from saasus_mcp.hosting.request_narrowing import ENDPOINT_PATTERN, NARROWING_KEY
 from saasus_mcp.hosting.sessions.client_session import owner_digest
 from saasus_mcp.hosting.sessions.exchange import body_receiver, discard
 from saasus_mcp.hosting.sessions.mailbox_service import MailboxService
+from saasus_mcp.hosting.sessions.unread_messages import UnreadMessages
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.mailboxes import Mailbox, MailboxFull
@@ -48,10 +49,11 @@ class SseRelay:
     Args:
         deliver: handles a message of a stream of this worker.
         body_limit: bytes of a message.
+        unread: what waits on the streams of this worker.
     """
 
-    def __init__(self, profile: ServedProfile, deliver: Handle, body_limit: int) -> None:
-        self._deliver = deliver
+    def __init__(self, profile: ServedProfile, deliver: Handle, body_limit: int, unread: UnreadMessages) -> None:
+        self._deliver, self._unread = deliver, unread
         self._streams: dict[str, Scope] = {}
         self._mailboxes = MailboxService(profile, "message for the stream", POLL_SECONDS)
         self._tasks: TaskGroup | None = None
@@ -135,17 +137,18 @@ class SseRelay:
 
     async def _take_messages(self) -> None:
         await self._open_mailboxes()
-        async for identifier, (sender, narrowing, request_id, body) in self._mailboxes.take_messages(self._is_of_owner):
+        async for identifier, (sender, narrowing, request_id, body) in self._mailboxes.take_messages(self._can_take):
             stream = self._streams.get(identifier)
             if stream is not None and self._tasks is not None:
                 narrowed = Narrowing.from_json(narrowing) & stream[NARROWING_KEY]
                 scope = _message_scope(stream, identifier, Caller.from_json(sender), narrowed)
                 self._tasks.start_soon(self._pass_on, scope, request_id, bytes.fromhex(body))
 
-    def _is_of_owner(self, identifier: str, content: Any) -> bool:
-        """Return whether the owner of a stream sent a message. `post` lets nobody else in, unless the store was changed."""
-        stream = self._streams.get(identifier)
-        return stream is not None and owner_digest(Caller.from_json(content[0])) == owner_digest(stream[CALLER_KEY])
+    def _can_take(self, identifier: str, content: Any) -> bool:
+        """Return whether the owner of a stream sent a message, and reads. `post` lets nobody else in, unless the store was changed."""
+        stream, sender = self._streams.get(identifier), Caller.from_json(content[0])
+        is_owner = stream is not None and owner_digest(sender) == owner_digest(stream[CALLER_KEY])
+        return is_owner and not self._unread.is_full(sender.principal.id)
 
     async def _pass_on(self, scope: Scope, request_id: str, body: bytes) -> None:
         REQUEST_ID.set(request_id)  # of this task: the log names the request that brought the message

@@ -45,6 +45,24 @@ async def test_a_form_without_the_sessions_own_token_does_nothing(stage: Console
     assert stage.approval_status() == "pending"
 
 
+UNSIGNED = ("/sign-in", "/enter/{ticket}", "/language")
+"""Forms that nobody is signed in for. The last one only changes the language."""
+
+
+async def test_every_form_is_refused_from_another_site_and_without_the_sessions_token(stage: ConsoleSession) -> None:
+    routes = [each.path for each in stage.console.routes() if "POST" in (each.methods or ())]
+    paths = [each for each in routes if not each.endswith(("/language", "{path:path}"))]
+    assert len(paths) > 10
+    async with stage.signed_in() as client:
+        token = csrf_token(await client.get("/console"))
+        for path in paths:
+            crossed = await client.post(path, data={"csrf": token}, headers={"sec-fetch-site": "same-site"})
+            assert crossed.status_code == 403, path
+            if not path.endswith(UNSIGNED):
+                assert (await client.post(path, data={"csrf": token[::-1]})).status_code == 403, path
+        assert (await client.get("/console")).status_code == 200
+
+
 async def test_a_form_too_large_is_refused(stage: ConsoleSession) -> None:
     async with stage.signed_in() as client:
         assert (await decide(client, "reject", reason="x" * 80_000)).status_code == 403

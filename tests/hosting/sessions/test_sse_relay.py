@@ -17,9 +17,10 @@ from saasus_mcp.common.request_id import REQUEST_ID
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY
-from saasus_mcp.hosting.sessions import mailbox_service
+from saasus_mcp.hosting.sessions import mailbox_service, unread_messages
 from saasus_mcp.hosting.sessions.exchange import body_receiver
 from saasus_mcp.hosting.sessions.sse_relay import SseRelay
+from saasus_mcp.hosting.sessions.unread_messages import UnreadMessages
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
 from saasus_mcp.store import mailboxes as stored
@@ -79,7 +80,8 @@ async def start_workers(catalogue: Catalogue, opener: Caller, *, collects: bool 
     async def drop(_: Message) -> None:
         pass
 
-    workers = Workers(SseRelay(profile, handle, 10_000), SseRelay(profile, handle, 10_000))
+    unread = UnreadMessages()
+    workers = Workers(SseRelay(profile, handle, 10_000, unread), SseRelay(profile, handle, 10_000, unread))
     async with workers.holder.hold(scope_of(opener), drop) as send:
         await send({"type": "http.response.body", "body": f"data: /messages/default/?session_id={STREAM}\r\n".encode()})
         if not collects:
@@ -122,6 +124,16 @@ async def test_a_message_that_finds_no_room_can_be_sent_again(
     async with start_workers(catalogue, caller()) as workers:
         status, headers = await workers.send(caller())
     assert (status, b"retry-after" in headers) == (503, True)
+
+
+async def test_a_message_for_a_stream_that_is_not_read_is_not_taken(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox_service, "TAKE_SECONDS", 0.1)
+    monkeypatch.setattr(unread_messages, "MAX_UNREAD", 0)
+    async with start_workers(catalogue, caller()) as workers:
+        assert (await workers.send(caller()))[0] == 503
+    assert workers.handled == []
 
 
 async def test_a_message_that_is_not_taken_in_time_is_taken_back_and_can_be_sent_again(
