@@ -6,7 +6,7 @@ import heapq
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def export(settings: Settings, *, days: float) -> None:
 def heads(settings: Settings) -> None:
     """Print the head of every chain as JSON."""
     with state.open_audit_stores(settings) as stores:
-        print_json([asdict(head) for store in stores for head in store.audit_log.chain_heads()])
+        print_json([head._asdict() for store in stores for head in store.audit_log.chain_heads()])
         stores.require_all()
 
 

@@ -58,10 +58,15 @@ class ClientAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationReply:
-    """An answer with the state that the client returned, or None without one."""
+    """An answer with the state that the client returned, or None without one.
+
+    Attributes:
+        seconds: how long the person took to answer, if the server waited for it.
+    """
 
     answer: ClientAnswer
     state: str | None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+import anyio
+
 from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
@@ -180,8 +182,11 @@ class ApprovalGate:
         name = question.typed.text(self.context.language) if question.typed is not None else None
         prompt = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
         state = self.confirmations.seal_question(binding, prompt, snapshot, self.context.clock())
+        asked_at = anyio.current_time()
         answer = await call.elicitor.ask(prompt)
-        return PendingElicitation(prompt, state) if answer is None else ConfirmationReply(answer, state)
+        if answer is None:
+            return PendingElicitation(prompt, state)
+        return ConfirmationReply(answer, state, anyio.current_time() - asked_at)
 
     async def _approve(
         self, request: ConsentRequest, draft: QuestionDraft, unattended: UnattendedAnswer | None

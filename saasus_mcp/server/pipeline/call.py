@@ -216,10 +216,9 @@ async def ask_in_rounds(
     Raises:
         CallRefused: the call is not authorized, or not yet.
     """
-    call, seconds = call.with_timer()
-    rounds = 0
-    while isinstance(result := await attempt(call, seconds()), ConfirmationReply):
-        rounds += 1
+    rounds, seconds = 0, 0.0
+    while isinstance(result := await attempt(call, seconds), ConfirmationReply):
+        rounds, seconds = rounds + 1, seconds + result.seconds
         call = replace(call, reply=result, elicitor=call.elicitor if rounds < MAX_ROUNDS else None)
     return result
 

@@ -89,14 +89,15 @@ class CallAuthorizer:
             await verification.require_unchanged(
                 self.context.catalogue, await self._latest(prepared.undo_ref.entry), read
             )
-        inspector = CallInspector(prepared, self.context.destination.saas_id, read)
-        if step is not None:
-            return await self._authorize_step(step, decision, inspector)
-        if decision.outcome == "allow":
+        if step is None and decision.outcome == "allow":
             if call.reply is not None:
                 self.gate.require_not_declined(call.reply)
             if operation.reads:  # there is nothing to verify or undo
                 return Authorized(decision)
+        inspector = CallInspector(prepared, self.context.destination.saas_id, read)
+        if step is not None:
+            return await self._authorize_step(step, decision, inspector)
+        if decision.outcome == "allow":
             inspection = await inspector.inspect_without_question(count_users=self.context.policy.ceilings is not None)
             return Authorized(decision, inspection=inspection)
         request = ConsentRequest(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from saasus_mcp.common.messages import Message
 
@@ -18,8 +19,7 @@ MacKeys = Sequence[bytes]
 KEY_ID_LENGTH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ChainRecord:
+class ChainRecord(NamedTuple):
     """One audit record in its chain.
 
     Attributes:
@@ -40,8 +40,7 @@ class ChainRecord:
     mac: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChainHead:
+class ChainHead(NamedTuple):
     """The position and MAC of a record. An exported head of a chain shows whether the chain was cut later."""
 
     writer: str

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select, tuple_
@@ -45,9 +44,7 @@ BATCH_SIZE = 1_000
 """Records that are read at once."""
 EVENTS = frozenset({"begun", "ended", "refused", "decided"})
 
-_INSERT = PreparedStatement.insert_into(audit, *ChainRecord.__slots__)
-_FIELDS = attrgetter(*ChainRecord.__slots__[:-1])
-"""The fields that a record's MAC covers, without the MAC."""
+_INSERT = PreparedStatement.insert_into(audit, *ChainRecord._fields)
 _POSITION = (audit.c.at, audit.c.writer, audit.c.number)
 """The order of records for people. All three columns are in each record's MAC."""
 _LATEST = 4e9
@@ -207,7 +204,7 @@ class AuditLog:
         record = ChainRecord(head.writer, head.number + 1, at, call, event, text, follows, "")
         mac = record_mac(self._keys[0], head.mac, record)
         self._end = _ChainEnd(ChainHead(record.writer, record.number, mac), at, self._end.linked_at)
-        return dict(zip(ChainRecord.__slots__, (*_FIELDS(record), mac), strict=True))
+        return {**record._asdict(), "mac": mac}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -353,7 +350,7 @@ def _chain_records(connection: Connection) -> Iterator[ChainRecord]:
     """Yield all records by writer and number, with a batch in memory at a time."""
     query = select(audit).order_by(audit.c.writer, audit.c.number)
     for row in connection.execute(query, execution_options={"yield_per": BATCH_SIZE}):
-        values = {name: getattr(row, name) for name in ChainRecord.__slots__}
+        values = {name: getattr(row, name) for name in ChainRecord._fields}
         if not isinstance(values["number"], int):  # SQLite stores any type in any column
             values["number"] = 0
         yield ChainRecord(**values)

@@ -49,7 +49,7 @@ def execute_purge(connection: Connection, new: tuple[PurgeMark, ...]) -> int:
     removed = 0
     for mark in new:
         values = {name: getattr(mark, name) for name in ("writer", "number", "mac", "at", "by", "proof")}
-        purge = {f"purge_{name}": getattr(mark.purge, name) for name in ChainHead.__slots__}
+        purge = {f"purge_{name}": getattr(mark.purge, name) for name in ChainHead._fields}
         connection.execute(delete(purged).where(purged.c.writer == mark.writer))
         connection.execute(insert(purged).values(**values, **purge))
         covered = (audit.c.writer == mark.writer, audit.c.number <= mark.number)
@@ -74,5 +74,5 @@ def _cuts(connection: Connection, before: float) -> dict[str, ChainHead]:
 
 def _mark(row: Row[Any]) -> PurgeMark:
     values = row._asdict()
-    purge = ChainHead(*(values.pop(f"purge_{name}") for name in ChainHead.__slots__))
+    purge = ChainHead(*(values.pop(f"purge_{name}") for name in ChainHead._fields))
     return PurgeMark(**values, purge=purge)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ def read_under(where: Path | str, *keys: bytes) -> list[str]:
 def test_each_record_vouches_for_the_one_before() -> None:
     def link(number: int, record: str, before: str) -> ChainRecord:
         bare = ChainRecord("w", number, NOW, "call", "begun", record, "", "")
-        return replace(bare, mac=record_mac(KEY, before, bare))
+        return bare._replace(mac=record_mac(KEY, before, bare))
 
     first, other = link(1, "{}", GENESIS_MAC), link(1, '{"operation":"another"}', GENESIS_MAC)
     second = link(2, "{}", first.mac)
@@ -129,7 +128,7 @@ def test_an_old_key_cannot_go_on_with_a_chain_that_another_one_began(where: Path
         [old] = derive_store_keys([KEY], store.audit_log.name)
         forged = record_mac(old, head.mac, link)
         with store._database.transaction() as connection:
-            connection.execute(insert(audit), {**asdict(link), "mac": forged})
+            connection.execute(insert(audit), {**link._asdict(), "mac": forged})
         assert len(faults(store)) == 1
 
 
