@@ -29,7 +29,7 @@ from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.route import Route
 from saasus_mcp.saasus.signature import Clock, Credentials, format_timestamp, now, place_of, sign_request
-from saasus_mcp.saasus.tracing import attempt_span, record_status
+from saasus_mcp.saasus.tracing import NO_SPAN, attempt_span, has_receiver, record_status
 
 DEFAULT_API = "https://api.saasus.io"
 TRACE_HEADER = "X-Saasus-Trace-Id"
@@ -166,6 +166,11 @@ class ApiClient:
         """What is signed of the address before the target."""
         return place_of(self._base_url).rstrip("/")
 
+    @cached_property
+    def _is_traced(self) -> bool:
+        """Whether spans are received. The SDK that receives them is set up before the first call."""
+        return has_receiver()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -226,10 +231,11 @@ class ApiClient:
         signed = self._signed(request, trace_id, seconds)
         try:
             # asyncio's own timeout costs a third of anyio's.
-            with attempt_span(operation, trace_id) as span:
+            with attempt_span(operation, trace_id) if self._is_traced else NO_SPAN as span:
                 async with asyncio.timeout(seconds):
                     response = await route.transport.send(signed, trace, MAX_RESPONSE_BYTES)
-                record_status(span, response.status)
+                if span is not None:
+                    record_status(span, response.status)
         except Exception as error:
             # Only the way through a proxy reports what it sent: there, libraries raise errors of many kinds.
             if isinstance(error, network_errors.NOT_SENT) or (route.proxy and not trace.sent):

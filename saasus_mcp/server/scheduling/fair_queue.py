@@ -130,7 +130,8 @@ class FairQueue:
         """Take back the slot of a principal."""
         self._free += 1
         _decrement(self._held, principal)
-        self._grant()
+        if self._waiting:
+            self._grant()
 
     def _grant(self) -> None:
         """Grant free slots to the waiting calls of principals that hold less than their share."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Self
 
@@ -22,16 +21,20 @@ _NO_TURN = nullcontext()
 def release_turn() -> AbstractAsyncContextManager[None]:
     """Let another request of the principal run while this one waits for the API, a database or a person."""
     turn = CURRENT_TURN.get()
-    return _NO_TURN if turn is None else _paused(turn)
+    return _NO_TURN if turn is None else _Pause(turn)
 
 
-@asynccontextmanager
-async def _paused(turn: ProcessorTurn) -> AsyncIterator[None]:
-    turn.pause()
-    try:
-        yield
-    finally:
-        await turn.resume()
+class _Pause(AbstractAsyncContextManager[None]):
+    """A time in which a turn is released."""
+
+    def __init__(self, turn: ProcessorTurn) -> None:
+        self._turn = turn
+
+    async def __aenter__(self) -> None:
+        self._turn.pause()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._turn.resume()
 
 
 class ProcessorTurn:
