@@ -54,7 +54,7 @@ _MAYBE_HEX = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX:._ ,-]{15,}+")
 """Finds quickly where digits of hexadecimal code can be."""
 _HEX = re.compile(r"[0-9a-fA-F]++(?:(?:[:._ -]|, ?)(?:0[xX])?[0-9a-fA-F]++)*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
-_MAYBE_DECIMAL = (re.compile(r",\s{0,20}[0-9]{1,3}\s{0,20},"), re.compile(" [0-9]{1,3} [0-9]{1,3} "))
+_MAYBE_LISTED, _MAYBE_SPACED = re.compile(r",\s{0,20}[0-9]{1,3}\s{0,20},"), re.compile(" [0-9]{1,3} [0-9]{1,3} ")
 """Find quickly where decimal numbers can be. Each begins with a literal, which is far faster than a class of characters."""
 _DECIMAL = re.compile(r"[0-9][0-9\s,]{14,}+")
 """Bytes as numbers: how Go, Python and JavaScript print them."""
@@ -250,7 +250,7 @@ def _decoded(text: str) -> Iterator[str]:
         yield _WIDE.sub("", text)
     if parts := _MAYBE_HEX.findall(text):
         yield from _from_hex(parts)
-    if any(each.search(text) for each in _MAYBE_DECIMAL):
+    if _MAYBE_LISTED.search(text) or _MAYBE_SPACED.search(text):
         yield from _from_decimal(_DECIMAL.findall(text))
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
     # 5,000 texts take 0.5 ms; a generator takes 0.8.

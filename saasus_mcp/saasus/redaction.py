@@ -9,6 +9,7 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -57,7 +58,7 @@ class KnownSecrets:
 
     def within(self, text: str) -> bool:
         """Return whether a text contains one of the secrets, in any encoding."""
-        if self._strong.within(text) or any(each in text for each in self._blank):
+        if self._strong.within(text) or (self._blank and any(each in text for each in self._blank)):
             return True
         return self._weak is not None and self._weak.search(text) is not None
 
@@ -82,7 +83,7 @@ class KnownSecrets:
         """
         others = [text for text in texts if not text.isascii()]
         ascii_texts = [text for text in texts if len(text) >= self._shortest and text.isascii()]
-        return any(self.within(joined) for each in (ascii_texts, others) for joined in _joined(each))
+        return any(map(self.within, chain(_joined(ascii_texts), _joined(others))))
 
     def text(self, text: str, *, locate: bool = True) -> str:
         """Remove the secrets from a text, or withhold it entirely if one cannot be located.

@@ -81,7 +81,8 @@ def _may_need_replacing(raw: bytes) -> bool:
 
     Copying a value takes longer than parsing it, so a body without them is not copied.
     """
-    return b"\0" in raw or b"\xed" in raw or any(each.search(raw) for each in (_SURROGATE_ESCAPE, _TAG_BYTES))
+    has_marks = b"\0" in raw or b"\xed" in raw
+    return has_marks or _SURROGATE_ESCAPE.search(raw) is not None or _TAG_BYTES.search(raw) is not None
 
 
 def _finite(text: str) -> float | str:
