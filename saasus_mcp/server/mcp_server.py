@@ -213,7 +213,7 @@ def call_tool_result(
             META_PREFIX + "saas_id": destination.saas_id,
             META_PREFIX + "profile": destination.profile,
             META_PREFIX + "trace_id": answer.trace_id,
-            META_PREFIX + "applied": answer.applied,
+            META_PREFIX + "applied": str(answer.applied),
             **meta,
         },
         "content": content,

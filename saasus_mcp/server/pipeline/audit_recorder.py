@@ -266,7 +266,7 @@ def _outcome_record(answer: ToolAnswer, seconds: float) -> dict[str, Any]:
     """Return the record of a finished call."""
     return {
         "ok": answer.ok,
-        "applied": answer.applied,
+        "applied": str(answer.applied),  # an enumeration is slow to encode
         "status": answer.status,
         "trace_id": answer.trace_id,
         "ms": round(seconds * 1000, 1),
