@@ -184,7 +184,8 @@ class LimitedBody:
     """A `receive` that applies the limits of `common.json_bounds` to the body, and refuses fields that are sent twice.
 
     Attributes:
-        value: the JSON of the body. None before all of it has arrived, and if it is not JSON.
+        value: the JSON of a small body. None before all of it has arrived, if it is not JSON, and of a large one, which takes
+            many times its size.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -215,7 +216,10 @@ class LimitedBody:
             status = HTTPStatus.BAD_REQUEST if b"\0" in body else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             raise BodyRefused(status, excess)
         try:
-            self.value = await run_sync(parse_members, body) if len(body) > LARGE_BODY else parse_members(body)
+            if len(body) > LARGE_BODY:
+                await run_sync(parse_members, body)
+            else:
+                self.value = parse_members(body)
         except RepeatedMember as error:
             name = Quoted(error.name, bare=True)
             raise BodyRefused(HTTPStatus.BAD_REQUEST, message("arguments.message_repeats_field", name=name)) from None
