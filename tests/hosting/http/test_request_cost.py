@@ -18,7 +18,7 @@ from tests.support.hosting_server import INITIALIZE, HostingServer, build_server
 from tests.support.pipeline import ERAS
 
 TOLERANCE = 1.1
-MEASURED = {"legacy": 3460, "2026-07-28": 1063}
+MEASURED = {"legacy": 3452, "2026-07-28": 1059}
 """Function calls of a small read when this was written, with those of the pipeline."""
 Headers = dict[str, str]
 
@@ -61,8 +61,9 @@ async def test_a_small_read_over_http_costs_no_more_than_it_did(catalogue: Catal
             calls.append(counted.number)
     assert start["status"] == 200
     assert b"admin" in b"".join(each.get("body", b"") for each in parts)
-    assert calls[-1] <= MEASURED[era] * TOLERANCE, "if this is meant, write the new number down"
-    assert calls[-1] >= MEASURED[era] / 2, "a much faster call: write the new number down, so that it stays as fast"
+    least = min(calls)  # once in a second, a session is looked for among those that have ended
+    assert least <= MEASURED[era] * TOLERANCE, "if this is meant, write the new number down"
+    assert least >= MEASURED[era] / 2, "a much faster call: write the new number down, so that it stays as fast"
 
 
 def _answer(request: httpx2.Request) -> httpx2.Response:
