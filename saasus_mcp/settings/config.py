@@ -119,6 +119,8 @@ def read_config(file: Path) -> bytes | None:
 
 
 def _unreadable(file: Path, error: OSError | UnicodeDecodeError) -> SettingsError:
+    if isinstance(error, UnicodeDecodeError):
+        return SettingsError.of("settings.file_not_text", file=str(file), reason=os_reason(error))
     return SettingsError.of("settings.file_unreadable", file=str(file), reason=os_reason(error))
 
 

@@ -66,3 +66,16 @@ def test_an_invalid_value_of_the_file_is_explained_in_both_languages(text: str, 
         load_config(file)
     assert problem_of(caught.value).id == INVALID_FILES[text]
     assert not caught.value.text("ja").isascii()
+
+
+def test_a_configuration_file_that_cannot_be_read_gets_the_advice_for_its_cause(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes("版 = 1".encode("cp932"))
+    file.chmod(0o600)
+    cases = {file / "x": "settings.file_unreadable", file: "settings.file_not_text", tmp_path: "files.unsafe.no_file"}
+    for path, id_ in cases.items():
+        with pytest.raises(SettingsError) as caught:
+            load_config(path)
+        assert caught.value.message.id == id_
+        assert caught.value.hint is not None
+        assert ("UTF-8" in caught.value.hint.text("en")) is (path == file)

@@ -29,7 +29,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             spec = SETTINGS_KINDS[kind]
             current: Any = await reader.read(spec.reads[""], take=spec.normalize)
             planner.add_texts(kind, saved[kind], current)
-    for kind in sorted((kind for kind in kinds if kind in RESOURCES), key=lambda kind: RESOURCES[kind].phase):
+    planned = sorted((kind for kind in kinds if kind in RESOURCES), key=lambda kind: RESOURCES[kind].phase)
+    for kind in planned:
         await planner.add_items(kind, saved[kind])
     only_plan = bool(args.get("only_plan"))
     actions = Counter(report["do"] for report in planner.reports)
@@ -44,7 +45,9 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         "only_plan": only_plan,
     }
     skipped = [(item.kind, item.name, reason) for item, reason in planner.skipped]
-    facts = tuple(settings_question.build_facts(planner.reports, skipped))
+    titles = {(kind, item[SETTINGS_KINDS[kind].key]): _title(kind, item) for kind in planned for item in saved[kind]}
+    facts = tuple(settings_question.build_facts(planner.reports, skipped, titles))
+    steps = [step for group in planner.groups for step in group.steps]
     return Plan(
         () if only_plan else tuple(planner.groups),
         data,
@@ -52,8 +55,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         headline=settings_question.build_headline(actions["create"], actions["update"]),
         facts=facts,
         changes=tuple(settings_question.build_changes(planner.changes)),
-        undo=bilingual(message("jobs_settings.nothing_deleted")),
-        details=tuple(settings_question.build_details([step for group in planner.groups for step in group.steps])),
+        undo=settings_question.build_undo(reader.find_operation(step.operation) for step in steps),
+        details=tuple(settings_question.build_details(steps)),
         typed=bilingual(message("jobs_settings.settings", count=actions["create"] + actions["update"])),
         # A created setting replaces nothing. A change is shown in full or opened by the reader.
         ordinary_facts=tuple(fact.name for fact in facts),
@@ -70,6 +73,12 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     rows = [_finished_row(item, results) for item in items]
     counts = Counter(row["outcome"] for row in rows)
     return JobResult(counts, [row for row in rows if row["do"] != "same"], notes=notes)
+
+
+def _title(kind: str, item: Mapping[str, Any]) -> str:
+    """Return what people call an item: its display name and its key."""
+    name, shown = str(item[SETTINGS_KINDS[kind].key]), item.get("display_name")
+    return f"{shown} ({name})" if isinstance(shown, str) and shown and shown != name else name
 
 
 def _finished_row(item: ItemReport, results: Mapping[str, GroupResult]) -> ItemReport:

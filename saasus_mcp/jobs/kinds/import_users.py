@@ -171,12 +171,14 @@ async def _read_targets(reader: JobReader) -> ImportTargets:
     tenants = await reader.read("auth.GetTenants", take=lambda answer: _pairs(answer, "tenants", "id", "name"))
     envs = await reader.read("auth.GetEnvs", take=lambda answer: answer.get("envs", []))
     roles = await reader.read("auth.GetRoles", take=lambda answer: _pairs(answer, "roles", "role_name", "display_name"))
-    attributes = await reader.read(
+    types, titles = await reader.read(
         "auth.GetUserAttributes",
-        take=lambda answer: _pairs(answer, "user_attributes", "attribute_name", "attribute_type"),
+        take=lambda answer: [
+            _pairs(answer, "user_attributes", "attribute_name", each) for each in ("attribute_type", "display_name")
+        ],
     )
     names = {env["id"]: DisplayName(env.get("name") or "", env.get("display_name") or "") for env in envs}
-    return ImportTargets(tenants, names, roles, attributes)
+    return ImportTargets(tenants, names, roles, types, titles)
 
 
 def _pairs(answer: Mapping[str, Any], items: str, key: str, value: str) -> dict[Any, str]:

@@ -19,6 +19,8 @@ from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.users.accounts import resolve_filters
 
 HISTORY_OPERATION = "analysis.GetUserBehaviorHistories"
+KEPT_DAYS = 31
+"""Days for which the API keeps the views of a single user. A period before them would be reported as zero."""
 USER_COLUMNS = ("user_id", "email", "sign_in_id")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "referrer": ("referrer", "views", "users"),
@@ -32,9 +34,16 @@ Visits = dict[str, dict[str, int]]
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Check the period, and that the tenants and users exist."""
-    Period.from_arguments(args)
+    period = Period.from_arguments(args)
     data = await resolve_filters(reader, args, {"tenant_ids": TENANT})
-    return Plan(data={**data, "users": await _read_named_users(reader, args.get("user_ids", ()))})
+    users = await _read_named_users(reader, args.get("user_ids", ()))
+    if _reads_users(args) and period.end < reader.now() - KEPT_DAYS * 86_400:
+        raise InvalidArguments(("from",), message("jobs_reports.before_history"), message("jobs_reports.history_hint"))
+    return Plan(data={**data, "users": users})
+
+
+def _reads_users(args: Mapping[str, Any]) -> bool:
+    return args.get("by", "referrer") != "referrer" or bool(args.get("tenant_ids") or args.get("user_ids"))
 
 
 async def _read_named_users(reader: JobReader, wanted: Sequence[str]) -> list[User]:
@@ -64,7 +73,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         last=str(period.last),
         zone=args.get("zone", "UTC"),
     )
-    if by == "referrer" and not args.get("tenant_ids") and not args["users"]:
+    if not _reads_users(args):
         return await _report_page_statistics(work, period, table, bounds)
     views, visitors = Counter[str](), defaultdict[str, set[str]](set)  # by referrer
     unread, users = list[dict[str, Any]](), 0

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
+from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader
@@ -133,10 +135,10 @@ class SettingsPlanner:
     def _plan_update(
         self, item: DocumentItem, current: CurrentItems, different: Sequence[str]
     ) -> tuple[PlanStep | None, Message | None]:
-        raw, fields = current.raw[item.name], tuple(different)
+        raw, fields = current.raw[item.name], tuple(map(_label, different))
         if not self._update:
             return None, message("jobs_settings.update_not_requested", fields=fields)
-        if immutable := tuple(name for name in different if name not in item.spec.mutable_fields):
+        if immutable := tuple(_label(name) for name in different if name not in item.spec.mutable_fields):
             return None, message("jobs_settings.immutable", fields=immutable)
         if item.spec.locked_when_used and raw.get("used"):
             return None, message("jobs_settings.in_use", fields=fields)
@@ -205,6 +207,10 @@ class SettingsPlanner:
         return InvalidArguments(
             (self._argument, "settings", *path), problem, message("jobs_settings.fix_document_hint")
         )
+
+
+def _label(field: str) -> Text:
+    return load_question_texts().field("", field).label
 
 
 def _current_items(kind: str, answer: Mapping[str, Any]) -> CurrentItems:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Message, bilingual, message, one_of
+from saasus_mcp.common.messages import Message, Sentences, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
-from saasus_mcp.jobs.job_question import name_text, value_list
+from saasus_mcp.jobs.job_question import fixed_text, name_text, value_list
 from saasus_mcp.jobs.plan import PlanStep
+from saasus_mcp.jobs.settings.settings_kinds import TEXT_OPERATIONS
 from saasus_mcp.permissions.inspection.difference import differing_values
 from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId
 from saasus_mcp.permissions.question.values import ValueFactory
@@ -47,26 +49,44 @@ def build_headline(creates: int, updates: int) -> Text:
     return bilingual(message("jobs_settings.headline_both", created=created, updated=updates))
 
 
-def build_facts(reports: Sequence[Mapping[str, Any]], skipped: Sequence[tuple[str, str, Message]]) -> Iterator[Fact]:
+def build_undo(operations: Iterable[Operation]) -> Text:
+    """Return how many of the calls can be undone."""
+    kept = [each.effects.undo is not None and each.effects.undo.kind == "undoable" for each in operations]
+    said = [message("jobs_settings.nothing_deleted")]
+    if kept:
+        key = "jobs_calls.undo_all" if all(kept) else "jobs_calls.undo_some" if any(kept) else "question.undo.lost"
+        said.append(message(key, count=sum(kept), total=len(kept)))
+    return Sentences(tuple(said)).both()
+
+
+def build_facts(
+    reports: Sequence[Mapping[str, Any]],
+    skipped: Sequence[tuple[str, str, Message]],
+    titles: Mapping[tuple[str, str], str],
+) -> Iterator[Fact]:
     """Yield the created settings by kind, the skipped ones by reason, and the number of equal ones.
 
     Args:
         reports: the action for each item of the document.
         skipped: kind, name and reason of each skipped item.
+        titles: what people will call the created items, by kind and name.
     """
     creates: dict[str, list[str]] = defaultdict(list)
     for report in reports:
         if report["do"] == "create":
-            creates[report["kind"]].append(report["name"])
+            creates[report["kind"]].append(titles[report["kind"], report["name"]])
     for kind, names in creates.items():
         label = bilingual(one_of("jobs_settings.new", kind))
         yield Fact(f"create.{kind}", label, value_list(map(NamedItem, names)), lead=len(creates) == 1)
-    reasons: dict[Text, list[str]] = defaultdict(list)
+    reasons: dict[Text, list[Message]] = defaultdict(list)
     for kind, name, reason in skipped:
-        reasons[bilingual(reason)].append(f"{one_of('jobs_settings.kind', kind)} {name}")
-    for text, names in reasons.items():
+        item = name_text(name)
+        reasons[bilingual(reason)].append(
+            message("jobs_settings.item", kind=one_of("jobs_settings.kind", kind), item=item)
+        )
+    for text, items in reasons.items():
         label = bilingual(message("jobs_settings.left", reason=text))
-        yield Fact("left", label, value_list(map(NamedItem, names)))
+        yield Fact("left", label, value_list(map(fixed_text, items)))
     same = sum(report["do"] == "same" for report in reports)
     if same:
         unit = bilingual(message("jobs_settings.same_unit"))
@@ -80,7 +100,7 @@ def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
         lambda path: texts.field("", path), lambda _, id_: UnresolvedId(str(id_)), frozenset(texts.kinds)
     )
     for each in changes:
-        field = texts.field("", each.field)
+        field = texts.field(TEXT_OPERATIONS.get(each.kind, ""), each.field)
         before, after = (
             values.make(value, field, each.field, each.siblings)
             for value in differing_values(each.before, each.after, field)
@@ -96,8 +116,7 @@ def build_details(steps: Sequence[PlanStep]) -> Iterator[Detail]:
 
 
 def _change_label(change: SettingChange, field: FieldText) -> Text:
-    parent = change.field.rpartition(".")[0].rpartition(".")[2].replace("_", " ")
-    kind, item = one_of("jobs_settings.kind", change.kind), one_line(change.item or parent, 60)
-    if not item:
-        return bilingual(message("jobs_settings.change_label", kind=kind, field=field.label))
+    if not change.item:
+        return field.label
+    kind, item = one_of("jobs_settings.kind", change.kind), one_line(change.item, 60)
     return bilingual(message("jobs_settings.change_label_item", kind=kind, item=name_text(item), field=field.label))

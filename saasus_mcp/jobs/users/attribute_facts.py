@@ -34,9 +34,11 @@ class AttributeFacts:
 
     Args:
         joining: the lines of users who join.
+        titles: what people call the attributes, by name.
     """
 
-    def __init__(self, joining: Iterable[UserLine]) -> None:
+    def __init__(self, joining: Iterable[UserLine], titles: Mapping[str, str]) -> None:
+        self._titles = titles
         first = {(line.tenant_id, line.login_key): line for line in reversed(list(joining))}
         self._holders: dict[str, dict[Any, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
         for line in reversed(first.values()):
@@ -57,8 +59,12 @@ class AttributeFacts:
         """
         for name, values in self._holders.items():
             if (len(values) > MAX_LIST_ITEMS) == varied:
-                label = bilingual(message("jobs_users.attribute", name=name_text(name)))
+                label = bilingual(message("jobs_users.attribute", name=name_text(self._title(name))))
                 yield Fact(_fact_name(name), label, _listed(values))
+
+    def _title(self, name: str) -> str:
+        title = self._titles.get(name) or name
+        return title if list(self._titles.values()).count(title) <= 1 else f"{title} ({name})"
 
     def details(self) -> Iterator[Detail]:
         """Yield every value of every attribute with the users who get it, some users a line."""

@@ -79,7 +79,9 @@ class ImportQuestion:
         self._accounts = _unique_users(each.line for each in planned if each.creates_account)
         self._mails = sum(line.login_type == "email" for line in self._accounts)
         self._tenants = list(dict.fromkeys(each.line.tenant_id for each in planned))
-        self._attributes = AttributeFacts(each.line for each in planned if each.joins_tenant)
+        self._attributes = AttributeFacts(
+            (each.line for each in planned if each.joins_tenant), targets.attribute_titles
+        )
 
     @property
     def headline(self) -> Text:

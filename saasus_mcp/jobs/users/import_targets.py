@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from saasus_mcp.jobs.name_index import NameIndex
@@ -33,12 +33,14 @@ class ImportTargets:
         envs: by id.
         roles: display names, by name.
         attributes: types of user attributes, by name.
+        attribute_titles: what people call them, by name.
     """
 
     tenants: Mapping[str, str]
     envs: Mapping[int, DisplayName]
     roles: Mapping[str, str]
     attributes: Mapping[str, str]
+    attribute_titles: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def tenant_index(self) -> NameIndex[str]:

@@ -60,8 +60,8 @@ async def test_an_attribute_that_few_get_is_named_with_who_gets_it(tmp_path: Pat
         question = await asked(on, header + "".join(rows))
     said = render_dialog(question, Reader.of(language)).splitlines()
     expected = {
-        "en": [f"Attribute is_manager: yes ({MALLORY}), no (30 people)", "Attribute department: Sales (31 people)"],
-        "ja": [f"属性「is_manager」: はい({MALLORY})、いいえ(30人)", "属性「department」: Sales(31人)"],
+        "en": [f"Attribute “管理職”: yes ({MALLORY}), no (30 people)", "Attribute “部署”: Sales (31 people)"],
+        "ja": [f"属性「管理職」: はい({MALLORY})、いいえ(30人)", "属性「部署」: Sales(31人)"],
     }
     assert set(expected[language]) <= set(said)
     details = [detail.value for detail in question.details if detail.name == "attribute.is_manager"]
@@ -74,7 +74,7 @@ async def test_attributes_of_members_who_stay_as_they_are_are_not_announced(tmp_
         rows = [f"{USER},,{tenant_id(on.sandbox)},,3,viewer,Another Name\n", *staff(on, 1)]
         question = await asked(on, HEADER + "".join(rows))
     said = render_dialog(question, Reader.of("en"))
-    assert "Attribute full_name: “Person 0” (staff-0@aozora.example.jp)" in said
+    assert "Attribute “氏名”: “Person 0” (staff-0@aozora.example.jp)" in said
     assert "Another Name" not in said
 
 
@@ -111,7 +111,7 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         question = await asked(on, HEADER + "".join(staff(on, 40)))
-    assert [label.en for label in hidden_labels(question)] == ["People", "Attribute full_name"]
+    assert [label.en for label in hidden_labels(question)] == ["People", "Attribute “氏名”"]
     told = " ".join(detail.value for detail in question.details)
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.sandbox.state import uid
 from tests.support.job_server import JobServer, start_job_server
 
 HISTORIES = "analysis.GetUserBehaviorHistories"
@@ -77,6 +78,16 @@ async def test_by_referrer_alone_one_read_tells_all(tmp_path: Path) -> None:
         for row in rows:
             assert int(row["users"]) == len({user for user, referrer, _ in held if referrer == row["referrer"]})
         assert len(on.sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("more", [{"by": "user"}, {"by": "user_referrer"}, {"tenant_ids": [uid("tenant", "aozora")]}])
+async def test_a_period_of_which_the_api_keeps_nothing_is_no_report_of_zero(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        told = await on.call("job_user_activity", {"from": "2025-01", **more})
+        assert told.text.startswith("from: the API keeps the activity of single users for a month")
+        assert on.count_requests(HISTORIES) == 0
 
 
 async def test_a_tenant_or_some_users_alone_can_be_asked_for(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ async def test_differences_are_applied_on_request_but_used_settings_stay(tmp_pat
             )
         why = {row["name"]: row.get("why", "") for row in told["rows"]}
         assert all("in use and therefore locked" in why[name] for name in frozen)
-        assert any("no operation changes its display_name" in text for text in why.values())
+        assert any("no operation changes its Display name" in text for text in why.values())
 
 
 @pytest.mark.slow
@@ -251,6 +251,25 @@ async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quote
         assert "\nApproved" not in person.questions[0].message
         assert "\nGo ahead: yes" not in person.questions[0].message
         assert any("an unknown field" in note for note in told["notes"])
+
+
+async def test_the_question_has_the_names_of_people_and_says_what_can_be_undone(tmp_path: Path) -> None:
+    person = AcceptingPerson()
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        settings = document["settings"]
+        settings["roles"] += [{"role_name": "audit", "display_name": "監査担当"}]
+        settings["roles"][0]["display_name"] = "別の名前"
+        settings["tax_rates"] += [{**settings["tax_rates"][0], "name": "vat8", "display_name": "軽減税率"}]
+        settings["notification_messages"]["sign_up"]["subject"] = "新しい件名"
+        for kinds in (["roles", "tax_rates"], ["notification_messages"]):
+            await on.call_json("job_apply_settings", {"document": document, "kinds": kinds}, elicitor=person)
+        created, changed = (question.message for question in person.questions)
+        assert "New roles: “監査担当 (audit)”" in created
+        assert "(different here in Display name; update was not requested): Roles: admin" in created
+        assert "1 of 2 calls can be undone" in created, "a tax rate cannot be removed"
+        assert "Sign-up mail, subject: " in changed
+        assert "All of it can be undone" in changed
 
 
 async def test_settings_that_need_a_failed_one_are_not_started(tmp_path: Path) -> None:
