@@ -24,13 +24,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
+
+import pytest
 
 LARGEST_REQUEST = 1 << 17
 NOT_PRELOADED = ("__main__", "picture", "png_chart", "thread_transport")
@@ -64,6 +67,10 @@ BELOW_THE_SDK = (
     "uvicorn",
 )
 """What the SDK and the product import. Of the second that a server takes to start, that is two thirds."""
+
+
+SHARED = ExitStack()
+"""What the children share. It is never closed."""
 
 
 @dataclass
@@ -156,11 +163,10 @@ def preload_libraries() -> None:
 
 
 def preload_product() -> None:
-    """Import the product with what it imports late."""
+    """Import the product with what it imports late, and run a command: that compiles, and caches, what others need."""
     import saasus_mcp  # noqa: PLC0415 - not in the server of libraries
     from saasus_mcp.catalog import load_catalogue  # noqa: PLC0415 - as above
-    from saasus_mcp.jobs import engine_storage  # noqa: PLC0415 - as above
-    from tests.support.databases import create_engine_of_jobs  # noqa: PLC0415 - as above
+    from tests.support.shared_work import share_work  # noqa: PLC0415 - as above
 
     for module in pkgutil.walk_packages(saasus_mcp.__path__, "saasus_mcp."):
         if not any(part in module.name for part in NOT_PRELOADED):
@@ -168,7 +174,18 @@ def preload_product() -> None:
     for name in LIBRARIES:
         import_module(name)
     load_catalogue().decode_all()
-    engine_storage.create_sqlite_engine = create_engine_of_jobs
+    SHARED.enter_context(share_work())
+    _run_command()
+
+
+def _run_command() -> None:
+    from tests.support.commands import run_command  # noqa: PLC0415 - not in the server of libraries
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAASUS_MCP_STATE_DIR", f"{folder}/state")
+        patch.setenv("SAASUS_MCP_CONFIG", f"{folder}/config.toml")
+        ran = run_command("call", "--sandbox", "auth_get_roles")
+        assert ran.status == 0, ran.err
 
 
 def fork_workers() -> None:
