@@ -225,8 +225,9 @@ async def log(_: AttackContext) -> str:
 
 @attack(AREA, "Log bodies of 50 and 200 KB are a name of a secret and one endless word")
 async def endless(_: AttackContext) -> str:
-    short, long = (cpu_seconds(partial(scrub_text, "token " + "a" * size)) for size in (50_000, 200_000))
-    assert long < 16 * short + 0.05
+    short, long = (partial(scrub_text, "token " + "a" * size) for size in (50_000, 200_000))
+    most = 16 * cpu_seconds(short) + 0.05
+    assert cpu_seconds(long, enough=most) < most
     return "the time grows with the length"
 
 
@@ -234,8 +235,9 @@ async def endless(_: AttackContext) -> str:
 async def escapes(_: AttackContext) -> str:
     known = KnownSecrets((PASSWORD,))
     for part in ("%41", "&amp", "\\", "\\u0041", "Vvvv", "41", "%25"):
-        short, long = (cpu_seconds(partial(known.text, part * size)) for size in (2_000, 8_000))
-        assert long < 16 * short + 0.05, part
+        short, long = (partial(known.text, part * size) for size in (2_000, 8_000))
+        most = 16 * cpu_seconds(short) + 0.05
+        assert cpu_seconds(long, enough=most) < most, part
     return "the time grows with the length"
 
 

@@ -18,7 +18,7 @@ MEASURABLE = 0.002
 """Seconds of the CPU from which two times can be compared."""
 STEEPEST = 9.0
 """Four times the text may take so much longer: twice what is linear, and half of what is quadratic."""
-MOST_TEXTS, FEW_TEXTS = 24, 8
+MOST_TEXTS, FEW_TEXTS = 24, 3
 """Of each kind: in `make coverage`, and in `make test`, where `superlinear` alone reads every expression whole."""
 
 
@@ -118,15 +118,13 @@ def growth(expression: Expression, before: str, repeated: str, after: str) -> fl
     """Return how many times longer four times the text takes, or 0 if the time is too short to measure."""
     use = METHOD[expression.mode](re.compile(expression.pattern, expression.flags))
 
-    def seconds(size: int) -> float:
+    def seconds(size: int, enough: float = MEASURABLE) -> float:
         text = before + repeated * (size // len(repeated)) + after
-        # The fastest of three runs is too short if the first is, as nearly all are.
-        first = cpu_seconds(lambda: use(text), runs=1)
-        return first if first < MEASURABLE else min(first, cpu_seconds(lambda: use(text), runs=2))
+        return cpu_seconds(lambda: use(text), enough=enough)
 
     size = SMALLEST
     while (short := seconds(size)) < MEASURABLE:
         size *= 2
         if size > LARGEST:
             return 0.0
-    return seconds(4 * size) / short
+    return seconds(4 * size, STEEPEST * short) / short

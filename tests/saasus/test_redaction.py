@@ -134,11 +134,12 @@ def test_a_long_secret_without_ink_is_removed_and_takes_no_time_for_each_charact
 
 @pytest.mark.parametrize("part", ["%41", "%", "&amp", "&", "\\", "\\u0041", "Vvvv", "41", "a:", "パ", "e\u0301", "0x4"])
 def test_the_time_grows_with_the_text(part: str) -> None:
-    def seconds(size: int) -> float:
+    def seconds(size: int, enough: float = 0.0) -> float:
         text = part * size
-        return cpu_seconds(lambda: KNOWN.text(text))
+        return cpu_seconds(lambda: KNOWN.text(text), enough=enough)
 
-    assert seconds(16_000) < 16 * seconds(4_000) + 0.05
+    most = 16 * seconds(4_000) + 0.05
+    assert seconds(16_000, most) < most
 
 
 def test_an_answer_without_secrets_costs_little_more_than_reading_it() -> None:
@@ -149,7 +150,8 @@ def test_an_answer_without_secrets_costs_little_more_than_reading_it() -> None:
     }
     text = json.dumps([user] * 2_000, ensure_ascii=False)
     value = json.loads(text)
-    assert cpu_seconds(lambda: KNOWN.redact(value)) < 250 * cpu_seconds(lambda: json.loads(text))
+    most = 250 * cpu_seconds(lambda: json.loads(text))
+    assert cpu_seconds(lambda: KNOWN.redact(value), enough=most) < most
 
 
 @pytest.mark.parametrize("before", ["", "x", "xx"])

@@ -117,11 +117,12 @@ def test_a_value_after_an_equals_sign_or_a_quoted_name_is_removed_however_ordina
     "part", ["token ", "a", "token: ", "token=\\", 'token: "', "<a ", "<token x", "トークン: ", "token: ああ"]
 )
 def test_the_time_grows_with_the_text(part: str) -> None:
-    def seconds(size: int) -> float:
+    def seconds(size: int, enough: float = 0.0) -> float:
         text = "token " + part * (size // len(part))
-        return cpu_seconds(lambda: scrub_text(text))
+        return cpu_seconds(lambda: scrub_text(text), enough=enough)
 
-    assert seconds(80_000) < 16 * seconds(20_000) + 0.05
+    most = 16 * seconds(20_000) + 0.05
+    assert seconds(80_000, most) < most
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,7 @@ def test_a_removed_secret_stays_removed_and_hides_nothing_after_it() -> None:
     assert scrub_text(f"token={REMOVED}{HUSH}") == f"token={REMOVED}"
 
 
+@pytest.mark.exhaustive  # to generate names of so large an expression takes two seconds; each word of it is below
 @given(st.from_regex(SECRET_NAMES))
 def test_whatever_the_pattern_of_secret_names_matches_is_revealing(name: str) -> None:
     assert is_revealing(name) or SECRET_NAMES.search(name.lower()) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socketserver
 import threading
 import time
@@ -117,6 +118,7 @@ class HttpReceiver:
         answers: the next answers, as status, headers and body; then 200.
         times: when each request arrived.
         holds: no request is answered before `release`.
+        given_up: how many requests were held until their client left.
     """
 
     url: str = ""
@@ -125,6 +127,7 @@ class HttpReceiver:
     times: list[float] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     holds: bool = False
+    given_up: int = 0
     arrival: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_for(self, count: int) -> None:
@@ -146,8 +149,9 @@ def http_receiver() -> Iterator[HttpReceiver]:
                 receiver.requests.append((self.path, headers, body))
                 receiver.times.append(time.time())
                 receiver.arrival.notify_all()
-            if receiver.holds:
-                receiver.release.wait(30)
+            if receiver.holds and self.is_given_up():
+                receiver.given_up += 1
+                return
             status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"ok")
             self.send_response(status)
             for name, value in headers.items():
@@ -155,6 +159,13 @@ def http_receiver() -> Iterator[HttpReceiver]:
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
+
+        def is_given_up(self) -> bool:
+            """Hold the request until `release`. Return whether its client leaves before."""
+            while not receiver.release.wait(0.02):
+                if select.select([self.connection], [], [], 0.0)[0]:
+                    return True
+            return False
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep standard error for the tests."""

@@ -106,6 +106,12 @@ class Replica:
                 await anyio.sleep(0.02)
         self.url, self.port = found[1], int(found[2])
 
+    async def wait_for_output(self, text: str) -> None:
+        """Wait until the log has a text: a thread of the server writes it, later than what it reports."""
+        with anyio.fail_after(TIMEOUT):
+            while text not in self.output:  # noqa: ASYNC110 - a file of another process
+                await anyio.sleep(0.02)
+
     async def restart(self) -> None:
         """Stop the server as its supervisor does, and start it again. It is not ready yet."""
         self.process.send_signal(signal.SIGTERM)

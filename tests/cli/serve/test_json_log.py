@@ -163,9 +163,7 @@ async def test_a_real_server_writes_only_objects_and_finds_a_refused_request_aga
                     sent = {**headers, "X-Request-Id": f"req-{number}"}
                     answer = await client.post(f"{replica.url}/mcp", headers=sent, json={})
                     assert (answer.status_code, answer.headers["X-Request-Id"]) == (401, f"req-{number}")
-            with anyio.fail_after(TIMEOUT):
-                while f"req-{FLOOD_LINES - 1}" not in replica.output:  # noqa: ASYNC110 - a file of another process
-                    await anyio.sleep(0.02)
+            await replica.wait_for_output(f"req-{FLOOD_LINES - 1}")
             lines = [json.loads(line) for line in replica.output.splitlines()]
     refused = [line for line in lines if line["message"].startswith("token rejected")]
     assert [line["request"] for line in refused] == [f"req-{number}" for number in range(FLOOD_LINES)]
@@ -180,9 +178,7 @@ async def test_the_link_that_signs_in_is_in_no_log(tmp_path: Path) -> None:
     }
     with start_replica(env, tmp_path / "server.log") as replica:
         await replica.wait_until_ready()
-        with anyio.fail_after(TIMEOUT):
-            while "saasus-mcp console" not in replica.output:  # noqa: ASYNC110 - a file of another process
-                await anyio.sleep(0.02)
+        await replica.wait_for_output("saasus-mcp console")
         assert "/console/enter/" not in replica.output
 
 

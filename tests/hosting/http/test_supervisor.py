@@ -122,7 +122,7 @@ async def test_a_worker_that_is_killed_under_load_is_replaced_and_no_write_goes_
     after = await wait_for_workers(server.process.pid, 2, frozenset(before[:1]))
     assert before[1] in after
     await serving(server.url)
-    assert f"(process {before[0]}) ended with status -9 and is replaced" in server.output
+    await server.wait_for_output(f"(process {before[0]}) ended with status -9 and is replaced")
 
 
 async def test_clients_of_the_older_sse_work_whichever_worker_their_messages_reach(
@@ -197,7 +197,7 @@ async def test_a_policy_that_is_edited_holds_for_no_worker_until_it_is_reloaded_
         assert done.status == 0, done.err
         assert await denied() == {True}
         assert worker_pids(server.process.pid) == workers
-        assert "the policy is in force in 2 of 2 workers" in server.output
+        await server.wait_for_output("the policy is in force in 2 of 2 workers")
 
 
 async def test_any_worker_answers_with_the_metrics_of_all(server: Replica) -> None:

@@ -281,9 +281,13 @@ def test_a_worker_that_does_not_take_the_policy_is_replaced(
 def test_a_worker_that_hangs_does_not_hold_up_a_large_policy(
     start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "ANSWER_SECONDS", 2.0)
-    large = b"x" * 1_000_000
+    wait, large = WorkerProcess.wait_for_policy, b"x" * 1_000_000
     before: list[WorkerProcess] = []
+
+    def give_time(worker: WorkerProcess, deadline: float) -> bool:
+        return wait(worker, deadline if worker is before[0] else 0.0)
+
+    monkeypatch.setattr(WorkerProcess, "wait_for_policy", give_time)
 
     def give(running: Supervisor, _: int) -> bool:
         if not before and len(started(tmp_path, "old")) == 2:
