@@ -49,6 +49,8 @@ MANY = 24
 """Cases from which a parametrised test is a matrix: it plays one in `SHARE` in `make test`."""
 SHARE, COSTLY_SHARE = 4, 3
 """What is played of a matrix, and of every parametrised test in a module that starts processes or engines: one in so many."""
+FEW_COLLECTIONS = 10_000, 20, 20
+"""After how many objects, and fast passes, the collector of garbage runs: a fourth as often as usual, which is 3 % of the time."""
 WRITTEN = {"ATTACKS", "CORPUS", "SNAPSHOTS"}
 """Variables with which tests write what they find, for which every case is needed."""
 
@@ -80,6 +82,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*FEW_COLLECTIONS)
         gc.enable()
 
 
@@ -113,29 +116,35 @@ def _is_slow(path: str) -> bool:
     return path.startswith(SLOW_FOLDERS) and not path.startswith(QUICK_FOLDERS)
 
 
-def _is_other_variant(item: pytest.Item) -> bool:
+def _is_exhaustive(config: pytest.Config) -> bool:
+    """Return whether every case is played: by option, for tests that are named, and where tests write what they find."""
+    by_name = any("::" in each for each in config.args)
+    return bool(config.getoption("--exhaustive") or by_name or WRITTEN & os.environ.keys())
+
+
+def _is_other_variant(test: str, case: str, variant: object) -> bool:
     """Return whether the same test runs in another era. The choice depends on the test's name, so that each era has half."""
     from tests.support.pipeline import ERAS  # noqa: PLC0415 - see pytest_configure
     from tests.support.variants import choose_era  # noqa: PLC0415
 
-    call = getattr(item, "callspec", None)
-    if call is None or call.params.get(VARIANT) not in ERAS:
-        return False
-    return bool(call.params[VARIANT] != choose_era(item.nodeid.replace(call.params[VARIANT], "")))
+    return variant in ERAS and variant != choose_era(f"{test}[{case}]".replace(str(variant), ""))
 
 
-def _leave_out_cases(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return the cases that only `--exhaustive` plays. The first case of each test stays. Costly tests have fewer others."""
-    cases: dict[object, list[pytest.Item]] = {}
-    for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            cases.setdefault((item.path, item.originalname), []).append(item)
-    left_out = set[pytest.Item]()
-    for same in cases.values():
-        is_costly = (STARTERS | ENGINES) & vars(same[0].module).keys()  # type: ignore[attr-defined] # a function's
-        share = COSTLY_SHARE if is_costly else SHARE if len(same) >= MANY else 1
-        left_out.update(item for at, item in enumerate(same) if at % share)
-    return left_out
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Leave out the cases that only `--exhaustive` plays, before tests are made of them. The first case of each test stays."""
+    from tests.support.databases import SERVER  # noqa: PLC0415 - see pytest_configure
+
+    if _is_exhaustive(metafunc.config):
+        return
+    test = metafunc.definition.nodeid
+    kept = [call for call in metafunc._calls if not _is_other_variant(test, call.id, call.params.get(VARIANT))]
+    if SERVER is None:  # `make test-postgres` plays every case
+        kept = [call for call in kept if not any(mark.name in {"exhaustive", "postgresql"} for mark in call.marks)]
+        is_costly = (STARTERS | ENGINES) & vars(metafunc.module).keys()
+        kept = kept[:: COSTLY_SHARE if is_costly else SHARE if len(kept) >= MANY else 1]
+    if kept:  # without any, the function would be a test by itself; `pytest_collection_modifyitems` leaves them out
+        metafunc._calls = kept
 
 
 def _module_markers(item: pytest.Item) -> list[str]:
@@ -149,9 +158,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark tests that can start processes. Leave out those of PostgreSQL without a server, and what only `--exhaustive` runs."""
     from tests.support.databases import SERVER  # noqa: PLC0415 - see pytest_configure
 
-    by_name = any("::" in each for each in config.args)
-    exhaustive = config.getoption("--exhaustive") or by_name or WRITTEN & os.environ.keys()
-    is_sampled = not exhaustive and SERVER is None  # `make test-postgres` plays every case
+    is_sampled = not _is_exhaustive(config) and SERVER is None
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
     marked: dict[Path, list[str]] = {}
     for item in items:
@@ -160,13 +167,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker in marked[item.path]:
             item.add_marker(marker)
         without_server = SERVER is None and item.get_closest_marker("postgresql")
-        one_of_many = not exhaustive and (
-            (is_sampled and item.get_closest_marker("exhaustive")) or _is_other_variant(item)
-        )
-        (left_out if without_server or one_of_many else kept).append(item)
-    if is_sampled:
-        others = _leave_out_cases(kept)
-        left_out += [item for item in kept if item in others]
-        kept = [item for item in kept if item not in others]
+        others = is_sampled and item.get_closest_marker("exhaustive")
+        (left_out if without_server or others else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)

@@ -108,8 +108,10 @@ def _brief(entry: Record, routes: Routes) -> Record:
 
 def _without(value: Any, secrets: frozenset[str], *, hidden: bool) -> Any:
     """Return the value without the texts below the name of a secret."""
-    if isinstance(value, str):  # first, since most values are texts and the next question takes longest
+    if isinstance(value, str):  # first, since most values are texts, and whether one is a mapping takes longest
         return REMOVED if hidden and value and not value.startswith(OWN) else value
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {name: _without(item, secrets, hidden=hidden or name in secrets) for name, item in value.items()}
     return [_without(item, secrets, hidden=hidden) for item in value] if isinstance(value, list | tuple) else value

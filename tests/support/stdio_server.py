@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tests.support.processes import TIMEOUT, start_module
+from tests.support.processes import TIMEOUT, Preloaded, start_module
 
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
@@ -29,11 +29,11 @@ OPENING = (build_request(1, "initialize", **INITIALIZE), {"jsonrpc": "2.0", "met
 
 
 @contextmanager
-def start_stdio_server(*args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server of the sandbox on stdio that has not loaded the SDK."""
+def start_stdio_server(*args: str, preloaded: Preloaded = "libraries") -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server of the sandbox on stdio. By default, it has not loaded the SDK."""
     piped = subprocess.PIPE
     process = start_module(
-        "saasus_mcp", "--sandbox", *args, stdin=piped, stdout=piped, stderr=piped, preloaded="libraries"
+        "saasus_mcp", "--sandbox", *args, stdin=piped, stdout=piped, stderr=piped, preloaded=preloaded
     )
     try:
         yield process

@@ -41,7 +41,7 @@ def kinds_of(http: HttpReceiver) -> list[str]:
 def test_a_call_is_reported_decided_and_its_outcome_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with http_receiver() as http, mail_receiver() as mail:
         configure(tmp_path, http, mail, monkeypatch)
-        with start_stdio_server() as server:
+        with start_stdio_server(preloaded="product") as server:
             send_messages(server, *OPENING, call(2))
             asked = read_answers(server, 1, 2)[2]["result"]
             assert asked["isError"]
@@ -68,7 +68,7 @@ def test_a_receiver_that_never_answers_delays_no_call(tmp_path: Path, monkeypatc
     with http_receiver() as http, mail_receiver() as mail:
         configure(tmp_path, http, mail, monkeypatch)
         http.holds = mail.silent = True
-        with start_stdio_server() as server:
+        with start_stdio_server(preloaded="product") as server:
             send_messages(server, *OPENING, call(2))
             read_answers(server, 1, 2)
             http.wait_for(1)
@@ -82,11 +82,11 @@ def test_a_receiver_that_never_answers_delays_no_call(tmp_path: Path, monkeypatc
 def test_the_next_server_sends_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with http_receiver() as http, mail_receiver() as mail:
         configure(tmp_path, http, mail, monkeypatch)
-        with start_stdio_server() as server:
+        with start_stdio_server(preloaded="product") as server:
             send_messages(server, *OPENING, call(2))
             read_answers(server, 1, 2)
             server.kill()  # before its first look into the outbox
-        with start_stdio_server() as server:
+        with start_stdio_server(preloaded="product") as server:
             send_messages(server, *OPENING, READ)
             read_answers(server, 1, READ["id"])
             http.wait_for(1)
@@ -99,7 +99,7 @@ def test_the_console_sends_what_no_server_sends_any_more(tmp_path: Path, monkeyp
     """The server that asked has ended. The console reports the request with its own address, and the decision made on it."""
     with http_receiver() as http, mail_receiver() as mail:
         configure(tmp_path, http, mail, monkeypatch)
-        with start_stdio_server() as server:
+        with start_stdio_server(preloaded="product") as server:
             send_messages(server, *OPENING, call(2))
             read_answers(server, 1, 2)
             server.kill()
