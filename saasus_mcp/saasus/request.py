@@ -93,4 +93,5 @@ def _body(operation: Operation, arguments: Arguments) -> bytes | None:
     if not operation.body:
         return None
     fields = {name: value for name, value in arguments.items() if name not in operation.addressing}
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    # Sorted: a client that repeats an approved call may name its fields in another order.
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode()
