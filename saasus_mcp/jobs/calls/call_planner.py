@@ -28,6 +28,7 @@ from saasus_mcp.jobs.tables.table_reading import TableReading, reading_data, rea
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
 from saasus_mcp.permissions.operation_call import OperationCall
+from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.job_grants import argument_at, fill_placeholders
 
 
@@ -61,6 +62,7 @@ class _Candidate:
 
     Attributes:
         state_changes: whether earlier calls change what this one builds on.
+        takes_freed_name: whether it takes a name, such as an address, that an earlier call frees.
         listed: set once the call is reviewed.
     """
 
@@ -69,6 +71,7 @@ class _Candidate:
     step: PlanStep
     target: str
     state_changes: bool = False
+    takes_freed_name: bool = False
     listed: ListedCall | None = None
 
 
@@ -151,7 +154,7 @@ class CallPlanner:
             else:
                 depends = bool(places) or target in earlier_targets or not created.isdisjoint(values)
                 if operation.effects.effect == "create":
-                    created |= {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
+                    created |= _names_in(step.args)
             found.append(_Candidate(entry, operation, step, target, state_changes=depends))
         return found
 
@@ -183,17 +186,34 @@ class CallPlanner:
         self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, text))
 
     async def _review(self, candidates: Sequence[_Candidate]) -> None:
+        refused: dict[str, CallRefused] = {}
+
         async def review(candidate: _Candidate) -> None:
             try:
                 reviewed = await self.reader.review_write(candidate.step, state_changes=candidate.state_changes)
             except NoChange:
                 self._unchanged.append(candidate)
+            except CallRefused as error:
+                refused[candidate.step.step] = error
             except SaasusMcpError as error:
                 self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, error))
             else:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 
         await run_concurrently([partial(review, each) for each in candidates])
+        freed: set[str] = set()
+        for each in candidates:
+            if each.step.step in refused and not each.entry.tabular and not freed.isdisjoint(_names_in(each.step.args)):
+                del refused[each.step.step]
+                each.state_changes = each.takes_freed_name = True
+                await review(each)
+            if each.listed is not None and each.operation.effects.effect in ("update", "delete"):
+                freed.add(each.listed.review.inspection.snapshot.name)
+        self._faults += [
+            RowFault(each.entry.row, each.entry.tool, refused[each.step.step])
+            for each in candidates
+            if each.step.step in refused
+        ]
 
     def _leave_out_dependents(self, candidates: Sequence[_Candidate]) -> None:
         """Add a fault for each call that takes a value from a call that is left out."""
@@ -312,7 +332,7 @@ def _order(
     """Return the groups, the sizes of the phases, and the groups that each group needs.
 
     Calls of one row are one group. Rows of a table run at the same time, as do neighbours of one operation in a list. A call
-    about a target of this phase, or with a value from a call of this phase, begins a new phase.
+    about a target of this phase, with a value from a call of this phase, or with a name that was freed, begins a new phase.
     """
     group_of: dict[str, str] = {}
     groups: list[StepGroup] = []
@@ -332,6 +352,7 @@ def _order(
         own_tools = {each.operation.key for each in own}
         follows = sources - {name}
         breaks = not own_targets.isdisjoint(targets) or not follows.isdisjoint(names)
+        breaks = breaks or any(each.takes_freed_name for each in own)
         if not sizes or breaks or (not own[0].entry.tabular and tools and own_tools != tools):
             sizes.append(0)
             targets, names = set(), set()
@@ -343,6 +364,10 @@ def _order(
         if follows:
             needs[name] = sorted(follows)
     return groups, sizes, needs
+
+
+def _names_in(args: Mapping[str, Any]) -> set[str]:
+    return {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
 
 
 def _with_lookup(candidate: _Candidate) -> PlanStep:

@@ -282,7 +282,7 @@ class CallsQuestion:
             told = self._source(call, about) if about in call.step.from_steps else None
             return bilingual(told or message("jobs_calls.row", row=call.row))
         name = name_text(call.target)
-        if call.target not in self._shared_names:
+        if call.target not in self._shared_names or not _target_id(call):
             return name
         known = name_text(_target_id(call))  # outside of the quotation marks, where a name could imitate it
         return Text(f"{name.en} ({known.en})", f"{name.ja} ({known.ja})")

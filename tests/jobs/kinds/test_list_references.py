@@ -15,6 +15,7 @@ from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandb
 from tests.support.job_server import AcceptingPerson, JobServer
 
 NAME = "job_run_plan"
+OTHER = uid("user", "kota.tsukishima@example.jp")
 
 
 def call(tool: str, called: str = "", /, **arguments: Any) -> dict[str, Any]:
@@ -336,3 +337,25 @@ async def test_the_details_have_each_reference_in_its_place(on: JobServer) -> No
     spare = uid("unit", "spare_fixed")
     question = await question_of(on, calls_to_confirm(create_unit("A"), create_menu({"$from": "A.id"}, spare)))
     assert any(f'"unit_ids":["$from c1.id","{spare}"]' in detail.value for detail in question.details)
+
+
+async def test_an_address_that_an_earlier_call_frees_can_be_taken(on: JobServer) -> None:
+    freed, person = "minami.aozora@example.jp", AcceptingPerson()
+    first, second = uid("user", freed), uid("user", "akane.hoshino@example.jp")
+    change = "auth_update_saas_user_email"
+    calls = [call(change, user_id=first, email="another@example.jp"), call(change, user_id=second, email=freed)]
+    told = await on.call_json(NAME, {"calls": calls}, elicitor=person)
+    assert told["counts"] == {"applied": 2}
+    assert [row["email"] for row in on.sandbox.state.rows("users") if row["id"] == second] == [freed]
+    again = [call("auth_delete_saas_user", user_id=second), call("auth_create_saas_user", email=freed)]
+    planned = await on.call_json(NAME, {"calls": again, "only_plan": True})
+    assert planned["counts"] == {"planned": 2}
+    assert "(“”)" not in str(planned["notes"]), "an item that is created has no id yet"
+
+
+async def test_an_address_that_no_earlier_call_frees_is_a_fault(on: JobServer) -> None:
+    change, taken = "auth_update_saas_user_email", "akane.hoshino@example.jp"
+    calls = [call(change, user_id=USER, email="another@example.jp"), call(change, user_id=OTHER, email=taken)]
+    assert "Row 2" in await refused(on, calls)
+    later = [call(change, user_id=OTHER, email="minami.aozora@example.jp"), calls[0]]
+    assert "Row 1" in await refused(on, later), "it is freed only after it is taken"
