@@ -15,8 +15,8 @@ from typing import Self
 from saasus_mcp.server.stdio.line_splitter import Line, LineSplitter
 from saasus_mcp.server.stdio.pipe_transport import CHUNK_BYTES, claim_standard_streams
 
-MAX_BUFFERED_LINES = 64
-"""Lines in the queue."""
+CHUNKS_AHEAD = 2
+"""Chunks that are read before their lines are asked for. Their number is limited, not that of lines, which may be long."""
 
 Outgoing = SimpleQueue[tuple[bytes, asyncio.Future[None]]]
 
@@ -32,9 +32,9 @@ class ThreadTransport:
 
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
-        self._queue: asyncio.Queue[Line | None] | None = None
+        self._queue: asyncio.Queue[list[Line]] | None = None
         self._is_ended = False
-        self._room = Semaphore(MAX_BUFFERED_LINES)
+        self._room = Semaphore(CHUNKS_AHEAD)
         self._outgoing: Outgoing | None = None
 
     @classmethod
@@ -43,21 +43,21 @@ class ThreadTransport:
         return cls(*claim_standard_streams())
 
     async def read_lines(self) -> list[Line]:
-        """Return the next line. None at the end of the input."""
+        """Return the lines that have arrived, at least one. None at the end of the input."""
         if self._is_ended:
             return []
         if self._queue is None:
             self._queue = asyncio.Queue()  # the thread waits for room, never the event loop
             Thread(target=self._read_lines, args=(asyncio.get_running_loop(), self._queue), daemon=True).start()
-        line = await self._queue.get()
+        lines = await self._queue.get()
         self._room.release()
-        return [] if line is None else [line]
+        return lines
 
     def end_input(self) -> None:
         """End the input."""
         self._is_ended = True
         if self._queue is not None:
-            self._queue.put_nowait(None)
+            self._queue.put_nowait([])
 
     def write_now(self, data: bytes) -> bytes:
         """Return all of the data: only a thread can write."""
@@ -83,7 +83,7 @@ class ThreadTransport:
                         left = left[os.write(self._writing, left) :]
                 loop.call_soon_threadsafe(_finish, written)
 
-    def _read_lines(self, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Line | None]) -> None:
+    def _read_lines(self, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[list[Line]]) -> None:
         lines = LineSplitter()
         with suppress(RuntimeError):  # the loop is closed
             while not lines.is_ended:
@@ -91,10 +91,11 @@ class ThreadTransport:
                     lines.feed(os.read(self._reading, CHUNK_BYTES))
                 except OSError:
                     lines.end()
-                while lines.ready:
+                if lines.ready:
                     self._room.acquire()
-                    loop.call_soon_threadsafe(queue.put_nowait, lines.ready.popleft())
-            loop.call_soon_threadsafe(queue.put_nowait, None)
+                    loop.call_soon_threadsafe(queue.put_nowait, [*lines.ready])
+                    lines.ready.clear()
+            loop.call_soon_threadsafe(queue.put_nowait, [])
 
 
 def _finish(written: asyncio.Future[None]) -> None:

@@ -12,7 +12,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from saasus_mcp.server.stdio import line_writer, pipe_transport
+from saasus_mcp.server.stdio import line_writer, pipe_transport, thread_transport
+from saasus_mcp.server.stdio.line_splitter import LineSplitter
 from saasus_mcp.server.stdio.line_writer import LineWriter
 from saasus_mcp.server.stdio.pipe_transport import CHUNK_BYTES, PipeTransport
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
@@ -126,6 +127,32 @@ async def test_a_client_that_reads_slowly_gets_every_answer_after_the_end_of_inp
         await anyio.wait_all_tasks_blocked()
         reading.start_soon(read_to_the_end)
     assert heard == [0, 1, 2]
+
+
+async def test_a_thread_reads_few_chunks_before_their_lines_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks, read, taken, ahead = 1_000, 0, 0, 0
+
+    class CountingSplitter(LineSplitter):
+        def feed(self, data: bytes) -> None:
+            nonlocal read, ahead
+            read += 1
+            ahead = max(ahead, read - taken)
+            super().feed(data)
+
+    monkeypatch.setattr(thread_transport, "LineSplitter", CountingSplitter)
+    monkeypatch.setattr(thread_transport, "CHUNK_BYTES", 2)
+    theirs, mine = os.pipe()
+    try:
+        os.write(mine, b"x\n" * chunks)
+        os.close(mine)
+        transport = ThreadTransport(theirs, theirs)
+        with anyio.fail_after(30):
+            while lines := await transport.read_lines():
+                taken += len(lines)
+    finally:
+        os.close(theirs)
+    assert taken == chunks
+    assert ahead <= thread_transport.CHUNKS_AHEAD + 3
 
 
 @pytest.mark.parametrize("is_ended", [True, False], ids=["ended input", "endless input"])
