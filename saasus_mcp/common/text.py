@@ -106,8 +106,13 @@ def fold_name(name: str) -> str:
 
 
 def fold_lookalikes(name: str) -> str:
-    """Return one form for all names that look the same, as 力 and カ do. Spaces do not count, nor do dashes of other kinds."""
-    return "".join(fold_name(name).translate(_LOOKALIKES).split())
+    """Return one form for all names that look or read the same, as 力 and カ, or 會 and 会. Spaces and kinds of dashes do not count."""
+    folded = fold_name(name).translate(_LOOKALIKES)
+    if not folded.isascii():
+        from saasus_mcp.common.old_kanji import TODAY  # noqa: PLC0415 - few processes compare Japanese names
+
+        folded = folded.translate(TODAY)
+    return "".join(folded.split())
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3, similarity: float = 0.6) -> tuple[str, ...]:

@@ -54,6 +54,13 @@ async def test_a_question_says_which_of_several_tenants_with_one_name_is_meant(
     assert warning(count) in await question(catalogue, store, listed)
 
 
+@pytest.mark.parametrize("other", ["株式會社青空商事", "株式会社靑空商亊"])
+async def test_a_name_in_old_forms_of_kanji_counts_as_the_same(catalogue: Catalogue, store: Store, other: str) -> None:
+    name, listed = "株式会社青空商事", {"t1": "株式会社青空商事", "t2": other, "t3": "株式会社青空商会"}
+    said = await question(catalogue, store, tenants(**listed), name=name)
+    assert warning(1, name) in said
+
+
 @pytest.mark.parametrize("other", ["二コ力ード", "ニコカ─ド", "ニコ\u200bカ ード", "ﾆｺｶｰﾄﾞ"], ids=ascii)
 async def test_a_name_in_letters_that_look_alike_counts_as_the_same(
     catalogue: Catalogue, store: Store, other: str
