@@ -19,6 +19,7 @@ REQUIRED_VALUES: dict[str, Any] = {
     "icon": "data:image/png;base64,eA==",
     "favicon": "data:image/png;base64,eA==",
     "aws_account_id": "123456789012",
+    "allowed_ips": ["203.0.113.0/24"],
     "date": "2026-01-31",
     **dict.fromkeys(("email", "back_office_staff_email", "from_email_address", "reply_email_address"), "a@example.com"),
     **dict.fromkeys(("callback_url", "terms_of_service_url", "privacy_policy_url"), "https://www.example.com"),
@@ -27,12 +28,16 @@ REQUIRED_VALUES: dict[str, Any] = {
     ),
 }
 """Values that rows of effects require (`requires`), by argument."""
-UNUSED_NAMES: dict[str, dict[str, Any]] = {
+FITTING_VALUES: dict[str, dict[str, Any]] = {
     "auth.CreateEnv": {"id": 7},
     "auth.DeleteTenantUserRole": {"role_name": HELD_ROLE},
+    "auth.GetAuthCredentials": {"code": "text-1"},
+    "auth.LinkAwsMarketplace": {"tenant_id": "free"},
+    "auth.SignIn": {"sign_in_parameters": {"USERNAME": "text-1"}},
+    "awsmarketplace.CreateCustomer": {"tenant_id": "free"},
     "pricing.CreateMeteringUnit": {"unit_name": "free"},
 }
-"""Names of what is created that nothing else has, and of the role that the member of the samples has."""
+"""Values that the rows of single operations require: names that nothing has yet, a tenant without a contract, a role that is held."""
 
 
 def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
@@ -42,7 +47,7 @@ def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
         values["histories"] = [{**each, "timestamp": FUTURE} for each in values["histories"]]
     if "metadata_url" in values.get("identity_provider_props", ()):
         values["identity_provider_props"]["metadata_url"] = "https://www.example.com"
-    return _changed(operation, _trimmed(operation, {**values, **UNUSED_NAMES.get(operation.key, {})}))
+    return _changed(operation, _trimmed(operation, {**values, **FITTING_VALUES.get(operation.key, {})}))
 
 
 def minimal_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
@@ -59,7 +64,7 @@ def minimal_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
     if "event_messages" in values:  # a list that must not be empty
         values["event_messages"] = sample_value(fields["event_messages"])
     values |= {name: REQUIRED_VALUES[name] for name in values if name in REQUIRED_VALUES}
-    return _changed(operation, {**values, **UNUSED_NAMES.get(operation.key, {})})
+    return _changed(operation, {**values, **FITTING_VALUES.get(operation.key, {})})
 
 
 def altered_arguments(operation: Operation, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
