@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.server.surface.tool_list import ToolListCache
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support import variants
 from tests.support.databases import BACKENDS, create_database, open_stores
-from tests.support.shared_work import SERIALIZE_TOOL, copy_tables, copy_tables_of_jobs, share_work
+from tests.support.shared_work import PASSPHRASE_COST, SERIALIZE_TOOL, copy_tables, copy_tables_of_jobs, share_work
 
 _NUMBERS = itertools.count()
 OPEN_DATABASE = Database.__init__
@@ -36,6 +37,12 @@ def _hear_interrupts() -> None:
 def unshared_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serialize tools as the product does, for tests of that."""
     monkeypatch.setattr(ToolListCache, "_serialize", SERIALIZE_TOOL)
+
+
+@pytest.fixture
+def whole_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive the hash of a passphrase for the cost of the product, for tests of that."""
+    monkeypatch.setattr(passphrase, "COST", PASSPHRASE_COST)
 
 
 @pytest.fixture

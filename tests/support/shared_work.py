@@ -20,6 +20,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.jobs import engine_storage
+from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.sandbox import app, behaviours, seed
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import State
@@ -30,6 +31,7 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
 from tests.support.databases import create_engine_of_jobs
 
+PASSPHRASE_COST = passphrase.COST
 SERIALIZE_TOOL = ToolListCache._serialize
 SHARED_SECONDS = 10
 """How old the demonstration data of a sandbox may be at its start, if its clock is that of this computer."""
@@ -37,7 +39,7 @@ SHARED_SECONDS = 10
 
 @contextmanager
 def share_work() -> Iterator[None]:
-    """Share what any number of processes may share that use the same files."""
+    """Share what any number of processes may share that use the same files, and derive passphrases cheaply."""
     with ExitStack() as until:
         for share in (
             _share_statements,
@@ -46,6 +48,7 @@ def share_work() -> Iterator[None]:
             _share_tools,
             _share_demonstration,
             _share_statements_of_jobs,
+            _derive_cheaply,
         ):
             until.enter_context(share())
         yield
@@ -191,6 +194,14 @@ def _share_statements_of_jobs() -> Iterator[None]:
         patch.setattr(engine_storage, "engine_configuration", configure_quickly)
         yield
     model.dispose()
+
+
+@contextmanager
+def _derive_cheaply() -> Iterator[None]:
+    """Derive the hash of a passphrase for a 32nd of the cost. The file of the hash says for which."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passphrase, "COST", {**PASSPHRASE_COST, "n": PASSPHRASE_COST["n"] // 32})
+        yield
 
 
 @contextmanager

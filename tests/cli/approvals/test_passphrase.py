@@ -25,6 +25,7 @@ def test_the_same_words_from_another_keyboard_are_the_same(tmp_path: Path) -> No
     assert passphrase.verify_passphrase(tmp_path, "ハ\u309aスワート\u3099・カ\u3099キ\u3099")
 
 
+@pytest.mark.usefixtures("whole_cost")
 def test_only_a_hash_with_its_own_salt_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     passphrase.save_passphrase(folder, "correct horse")

@@ -42,14 +42,16 @@ def test_the_decoys_run_where_python_looks_for_them(hostile: Path) -> None:
     ("way", "command"),
     [
         *(
-            pytest.param(EARLIER, command, marks=pytest.mark.exhaustive)  # the same start; each takes a second
+            pytest.param(
+                EARLIER, command, marks=pytest.mark.exhaustive
+            )  # the server below starts so; each takes a second
             for command in (
                 ["doctor", "--sandbox"],
                 ["install", "cursor", "--print", "--sandbox"],
                 ["policy", "explain", "auth.DeleteTenant"],
+                ["call", "auth_get_tenants", "--sandbox"],
             )
         ),
-        (EARLIER, ["call", "auth_get_tenants", "--sandbox"]),
         ("the command that install writes", ["call", "auth_get_tenants", "--sandbox"]),
         ("the module with -P", ["tools"]),
     ],
