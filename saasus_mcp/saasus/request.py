@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from saasus_mcp.catalog.model import Method, Operation
@@ -33,6 +33,13 @@ class ApiRequest:
         parts = (self.operation.encode(), self.method.encode(), self.target.encode(), self.body or b"")
         joined = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hashlib.sha256(joined).hexdigest()
+
+    def canonical(self) -> ApiRequest:
+        """Return the request with the fields of its body in the order of their names."""
+        if self.body is None:
+            return self
+        fields = json.dumps(json.loads(self.body), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return replace(self, body=fields.encode())
 
 
 def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
@@ -93,5 +100,4 @@ def _body(operation: Operation, arguments: Arguments) -> bytes | None:
     if not operation.body:
         return None
     fields = {name: value for name, value in arguments.items() if name not in operation.addressing}
-    # Sorted: a client that repeats an approved call may name its fields in another order.
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode()
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -59,10 +59,17 @@ def test_a_boolean_in_a_body_is_a_boolean_and_text_stays_as_it_is(catalogue: Cat
     assert json.loads(request.body)["enabled"] is False
 
 
-def test_a_body_is_compact_utf8_whatever_the_order_of_its_fields(catalogue: Catalogue) -> None:
-    one = make_request(catalogue, "auth.CreateRole", role_name="管理者", display_name='a "b"\n')
-    other = make_request(catalogue, "auth.CreateRole", display_name='a "b"\n', role_name="管理者")
-    assert one.body == other.body == '{"display_name":"a \\"b\\"\\n","role_name":"管理者"}'.encode()
+def test_a_body_is_compact_utf8_in_the_order_given(catalogue: Catalogue) -> None:
+    request = make_request(catalogue, "auth.CreateRole", role_name="管理者", display_name='a "b"\n')
+    assert request.body == '{"role_name":"管理者","display_name":"a \\"b\\"\\n"}'.encode()
+
+
+def test_a_canonical_request_is_the_same_for_fields_in_another_order_only(catalogue: Catalogue) -> None:
+    one = make_request(catalogue, "auth.CreateRole", role_name="管理者", display_name="a")
+    other = make_request(catalogue, "auth.CreateRole", display_name="a", role_name="管理者")
+    swapped = make_request(catalogue, "auth.CreateRole", role_name="a", display_name="管理者")
+    assert one != other
+    assert one.canonical() == other.canonical() != swapped.canonical()
 
 
 def test_an_operation_with_a_body_of_which_no_field_is_sent_is_refused(catalogue: Catalogue) -> None:

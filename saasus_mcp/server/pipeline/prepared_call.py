@@ -79,10 +79,13 @@ class PreparedCall(OperationCall):
         )
 
     def binding(self, destination: Destination) -> Binding:
-        """Return what a person's consent to this call is bound to."""
+        """Return the identity of this call that a consent is bound to.
+
+        The order of fields does not count: a model that repeats an approved call may name them in another order.
+        """
         return Binding(
             operation=self.operation.key,
-            request=self.request.digest(),
+            request=self.request.canonical().digest(),
             principal=self.principal.id,
             profile=destination.profile,
             saas_id=destination.saas_id,

@@ -101,6 +101,19 @@ async def test_an_approval_is_not_used_by_a_call_with_other_arguments(catalogue:
     assert tried >= FEW
 
 
+async def test_an_approval_holds_for_the_same_call_with_its_fields_in_another_order(catalogue: Catalogue) -> None:
+    with_fields = [each for each in critical(catalogue) if len(complete_arguments(each)) > 1]
+    async with start_session(catalogue, "2026-07-28", accept_question) as stage:
+
+        async def attempt(operation: Operation) -> None:
+            await approve_call(stage, operation)
+            result = await stage.call(operation, dict(reversed(complete_arguments(operation).items())))
+            assert not result.is_error, reply_text(result)
+            assert len(stage.api.writes) == 1
+
+        assert await run_over_operations(stage, with_fields[:FEW], attempt) == {}
+
+
 async def test_an_approval_is_not_used_by_another_principal(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "legacy", accept_question) as stage:
 
