@@ -201,14 +201,15 @@ class CallPlanner:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 
         await run_concurrently([partial(review, each) for each in candidates])
-        freed: set[str] = set()
+        freed: set[tuple[str, str]] = set()
         for each in candidates:
-            if each.step.step in refused and not each.entry.tabular and not freed.isdisjoint(_names_in(each.step.args)):
+            taken = {(_collection(each), name) for name in _names_in(each.step.args)}
+            if each.step.step in refused and not each.entry.tabular and not freed.isdisjoint(taken):
                 del refused[each.step.step]
                 each.state_changes = each.takes_freed_name = True
                 await review(each)
-            if each.listed is not None and each.operation.effects.effect in ("update", "delete"):
-                freed.add(each.listed.review.inspection.snapshot.name)
+            if each.listed is not None and _frees_name(each, name := each.listed.review.inspection.snapshot.name):
+                freed.add((_collection(each), name))
         self._faults += [
             RowFault(each.entry.row, each.entry.tool, refused[each.step.step])
             for each in candidates
@@ -364,6 +365,21 @@ def _order(
         if follows:
             needs[name] = sorted(follows)
     return groups, sizes, needs
+
+
+def _frees_name(candidate: _Candidate, name: str) -> bool:
+    """Return whether a call deletes the item with a name, or names it otherwise."""
+    operation, names = candidate.operation, _names_in(candidate.step.args)
+    if operation.effects.effect == "delete":
+        return operation.path.endswith("}")  # the item, not a part of it
+    return operation.effects.effect == "update" and bool(names) and name not in names
+
+
+def _collection(candidate: _Candidate) -> str:
+    """Return the path of the items among which a name is unique."""
+    operation = candidate.operation
+    path = operation.path if operation.effects.effect == "create" else operation.path.rpartition("/{")[0]
+    return path.format_map(candidate.step.args)
 
 
 def _names_in(args: Mapping[str, Any]) -> set[str]:

@@ -45,7 +45,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         "only_plan": only_plan,
     }
     skipped = [(item.kind, item.name, reason) for item, reason in planner.skipped]
-    titles = {(kind, item[SETTINGS_KINDS[kind].key]): _title(kind, item) for kind in planned for item in saved[kind]}
+    keys = {kind: SETTINGS_KINDS[kind].key for kind in planned}
+    titles = {(kind, str(item[key])): _title(kind, item) for kind, key in keys.items() for item in saved[kind]}
     facts = tuple(settings_question.build_facts(planner.reports, skipped, titles))
     steps = [step for group in planner.groups for step in group.steps]
     return Plan(

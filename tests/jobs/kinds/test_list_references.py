@@ -359,3 +359,18 @@ async def test_an_address_that_no_earlier_call_frees_is_a_fault(on: JobServer) -
     assert "Row 2" in await refused(on, calls)
     later = [call(change, user_id=OTHER, email="minami.aozora@example.jp"), calls[0]]
     assert "Row 1" in await refused(on, later), "it is freed only after it is taken"
+
+
+@pytest.mark.parametrize(
+    ("tool", "more"),
+    [
+        ("auth_update_saas_user_attributes", {"attributes": {"locale": "en"}}),
+        ("auth_delete_tenant_user", {"tenant_id": AOZORA}),
+    ],
+)
+async def test_a_call_about_a_person_that_keeps_the_address_frees_nothing(
+    on: JobServer, tool: str, more: dict[str, Any]
+) -> None:
+    email = "minami.aozora@example.jp"
+    take = call("auth_update_saas_user_email", user_id=OTHER, email=email)
+    assert "Row 2" in await refused(on, [call(tool, user_id=uid("user", email), **more), take])

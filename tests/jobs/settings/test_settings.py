@@ -364,6 +364,14 @@ def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twi
     anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
 
 
+async def test_an_item_whose_key_is_a_number_is_created(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        whole = await exported(on, kinds=["envs"])
+        whole["settings"]["envs"].append({"id": 9, "name": "trial", "display_name": "Trial"})
+        assert (await applied(on, whole))["counts"]["applied"] == 1
+        assert [row["name"] for row in sandbox_state(on.sandbox).rows("envs") if row["id"] == 9] == ["trial"]
+
+
 async def test_a_document_that_is_text_with_its_numbers_as_text_is_applied_as_if_it_were_typed_well(
     tmp_path: Path,
 ) -> None:
