@@ -105,7 +105,7 @@ async def dispatched(on_request: OnRequest, make: MakeWire = PipeTransport) -> A
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(StdioDispatcher(make(theirs, write)).run, on_request, _ignore)
+                tasks.start_soon(StdioDispatcher(make(theirs, write)).run, on_request, ignore)
                 yield Pipes(mine, read)
                 os.close(mine)
     finally:
@@ -113,5 +113,5 @@ async def dispatched(on_request: OnRequest, make: MakeWire = PipeTransport) -> A
             os.close(each)
 
 
-async def _ignore(*_: object) -> None:
+async def ignore(*_: object) -> None:
     """Take a notification."""

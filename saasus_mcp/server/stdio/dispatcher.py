@@ -95,7 +95,7 @@ class StdioDispatcher:
     ) -> None:
         """Serve the client until it ends its input. Each message is handled in a task, `initialize` before the next one is read."""
         async with anyio.create_task_group() as writing:
-            writing.start_soon(self._writer.write_waiting)
+            writing.start_soon(self._write)
             task_status.started()
             try:
                 await self._read(on_request, on_notify, on_notify_intercept)
@@ -151,6 +151,14 @@ class StdioDispatcher:
         await self._writer.wait_for_room()
         self._writer.put(_line(members))
 
+    async def _write(self) -> None:
+        """Write what waits. If the client takes nothing for long, the input ends: it would wait for answers that are not written."""
+        await self._writer.write_waiting()
+        if self._writer.has_given_up and not self._is_closed:
+            log.warning("The client reads no answers: the server ends.")
+            self._is_ended = True
+            self._transport.end_input()
+
     # -- from the client -----------------------------------------------------------------------------------------------
 
     async def _read(
@@ -163,7 +171,7 @@ class StdioDispatcher:
                 if count % MESSAGES_A_TURN == 0:
                     await asyncio.sleep(0)
                 if self._writer.is_full:
-                    await self._wait_for_reader()
+                    await self._writer.wait_for_room()
                 if self._is_ended:
                     return
                 if isinstance(frame, InvalidMessage):
@@ -179,13 +187,6 @@ class StdioDispatcher:
                     if request.method == "initialize":
                         self._revision = _revision(request.params)
                         await asyncio.wait([handled])
-
-    async def _wait_for_reader(self) -> None:
-        """Wait until the client has read most answers. If it reads none, the input ends."""
-        await self._writer.wait_for_room()
-        if self._writer.has_given_up:
-            log.warning("The client reads no answers: the server ends.")
-            self._is_ended = True
 
     def _take_notification(
         self, frame: Message, on_notify: OnNotify, on_notify_intercept: OnNotifyIntercept | None

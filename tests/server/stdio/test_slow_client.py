@@ -13,11 +13,12 @@ import anyio.lowlevel
 import pytest
 
 from saasus_mcp.server.stdio import line_writer, pipe_transport, thread_transport
+from saasus_mcp.server.stdio.dispatcher import StdioDispatcher
 from saasus_mcp.server.stdio.line_splitter import LineSplitter
 from saasus_mcp.server.stdio.line_writer import LineWriter
 from saasus_mcp.server.stdio.pipe_transport import CHUNK_BYTES, PipeTransport
 from saasus_mcp.server.stdio.thread_transport import ThreadTransport
-from tests.support.stdio_client import MakeWire, dispatched, line, request
+from tests.support.stdio_client import PATIENCE, MakeWire, dispatched, ignore, line, request
 
 PIPE_BYTES = 64 * 1024
 LIMIT = 4 * PIPE_BYTES
@@ -111,6 +112,32 @@ async def test_the_end_of_input_ends_the_server_although_its_client_reads_nothin
     monkeypatch.setattr(line_writer, "STALLED_SECONDS", 0.05)
     async with dispatched(Handler(), make) as client:
         await client.send(b"".join(line(request(number, "read")) for number in range(requests)))
+
+
+@pytest.mark.parametrize("make", [PipeTransport, ThreadTransport])
+async def test_a_client_that_takes_nothing_for_long_ends_the_server_although_it_sends_nothing(
+    make: MakeWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, a client that comes back waits for answers that are not written any more."""
+    requests, every, handler = 2 * LIMIT // PIPE_BYTES, anyio.Event(), Handler()
+
+    async def answer_together(*given: Any) -> dict[str, Any]:
+        """Answer when all requests are read, so that the server waits for more."""
+        told = await handler(*given)
+        if handler.requests == requests:
+            every.set()
+        await every.wait()
+        return told
+
+    monkeypatch.setattr(line_writer, "STALLED_SECONDS", 0.05)
+    (theirs, mine), (read, write) = os.pipe(), os.pipe()
+    try:
+        os.write(mine, b"".join(line(request(number, "read")) for number in range(requests)))
+        with anyio.fail_after(PATIENCE):
+            await StdioDispatcher(make(theirs, write)).run(answer_together, ignore)
+    finally:
+        for end in (mine, theirs, read, write):
+            os.close(end)
 
 
 async def test_a_client_that_reads_slowly_gets_every_answer_after_the_end_of_input(
