@@ -32,6 +32,7 @@ from saasus_mcp.permissions.question.content import (
     Change,
     Detail,
     Fact,
+    FixedText,
     NamedItem,
     NoValue,
     Quantity,
@@ -251,7 +252,22 @@ class _Builder:
                 self.make(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
-        yield from self._repriced({change.field for change in found}) if found else ()
+        if found:
+            yield from self._repriced({change.field for change in found})
+            yield from self._unsent_secrets()
+
+    def _unsent_secrets(self) -> Iterator[Change]:
+        """Yield the secrets that are left out. No read shows them, so one may be stored wherever another setting is."""
+        operation, before = self.asked.operation, self.asked.inspection.before
+        recipe = operation.effects.diff
+        if recipe is None or recipe.omitted == "keeps" or not any(self._present().values()):
+            return
+        for path in sorted(operation.secret_inputs):
+            name, _, inner = path.partition(".")
+            if name in self.asked.arguments or name in recipe.now or (inner and not before.get(name)):
+                continue
+            hidden = FixedText(message("question.hidden_value").both())
+            yield Change(name, self._field(name).label, hidden, NoValue(), recipe.omitted)
 
     def _repriced(self, changed: Collection[str]) -> Iterator[Change]:
         """Yield the amounts that stay the same number, but become another price, as in another currency."""
