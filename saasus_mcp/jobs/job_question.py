@@ -68,14 +68,18 @@ def optional_list(items: Iterable[Value], unit: Text | None = None) -> Value:
     return found if found.total else NoValue()
 
 
+def counted(number: int, unit: str) -> Quantity:
+    """Return a number with its unit, a message with a singular and a plural."""
+    return Quantity(str(number), bilingual(message(unit, count=number)))
+
+
 def people_count(number: int) -> Quantity:
-    unit = "jobs_users.one_person_unit" if number == 1 else "jobs_users.people_unit"
-    return Quantity(str(number), bilingual(message(unit)))
+    return counted(number, "jobs_users.people_unit")
 
 
-def optional_count(count: int, unit: Localized) -> Value:
-    """Return a count with its unit, or no value for 0."""
-    return Quantity(str(count), bilingual(unit)) if count else NoValue()
+def optional_count(number: int, unit: str) -> Value:
+    """Return a number with its unit, or no value for 0."""
+    return counted(number, unit) if number else NoValue()
 
 
 def build_job_question(

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from saasus_mcp.catalog.question_texts import FieldText
+from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
 from saasus_mcp.common.language import Language, Text
+from saasus_mcp.jobs.job_question import counted
 from saasus_mcp.permissions.inspection.difference import differing_parts
 from saasus_mcp.permissions.question.content import NamedItem, QuotedText, Timestamp, UnresolvedId, Value, ValueList
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value, is_shown_whole
@@ -210,3 +211,17 @@ def test_a_part_does_not_repeat_the_label_of_the_whole() -> None:
     value = values.make({"subject": "登録", "message": "確認"}, FieldText(labels["sign_up"]), "sign_up")
     assert format_value(value, JA) == "件名 「登録」、本文 「確認」"
     assert format_value(value, EN) == "Subject “登録”, Text “確認”"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(1, ("1 setting", "1件")), (2, ("2 settings", "2件")), (1200, ("1,200 settings", "1,200件"))]
+)
+def test_a_unit_agrees_with_its_number(number: int, said: tuple[str, str]) -> None:
+    value = counted(number, "jobs_settings.same_unit")
+    assert (format_value(value, EN), format_value(value, JA)) == said
+
+
+def test_no_label_has_an_english_unit_which_would_have_to_agree_with_its_number() -> None:
+    texts = load_question_texts()
+    fields = [*texts.fields.values(), *(each for row in texts.rows.values() for each in row.fields.values())]
+    assert [each.label.en for each in fields if each.unit is not None and each.unit.en] == []

@@ -15,7 +15,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message, one_of
 from saasus_mcp.common.text import fold_lookalikes
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
-from saasus_mcp.jobs.job_question import fixed_text, leading_name, name_text, people_count, value_list
+from saasus_mcp.jobs.job_question import counted, fixed_text, leading_name, name_text, people_count, value_list
 from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
     DescribedItem,
@@ -25,7 +25,6 @@ from saasus_mcp.permissions.question.content import (
     LabelledValue,
     NamedItem,
     NoValue,
-    Quantity,
     Question,
     QuestionWarning,
     QuotedText,
@@ -104,8 +103,7 @@ class CallsQuestion:
         for number, group in enumerate(self._groups):
             yield from self._group_facts(group, lead=number == 0)
         if self._unchanged:
-            unit = bilingual(message("jobs_calls.rows"))
-            yield Fact("unchanged", _label("unchanged"), Quantity(str(self._unchanged), unit))
+            yield Fact("unchanged", _label("unchanged"), counted(self._unchanged, "jobs_users.rows"))
 
     def volatile_facts(self) -> Iterator[Fact]:
         """Yield how many people the destructive and critical calls reach, in all and by target."""
@@ -121,8 +119,7 @@ class CallsQuestion:
             count is None and isinstance(each.review.operation.effects.affects_users, str) for each, count in known
         )
         if unknown:
-            unit = bilingual(message("jobs_calls.rows"))
-            yield Fact("people_unknown", _label("people_unknown"), Quantity(str(unknown), unit), lead=True)
+            yield Fact("people_unknown", _label("people_unknown"), counted(unknown, "jobs_users.rows"), lead=True)
 
     def warnings(self) -> Iterator[QuestionWarning]:
         """Yield each warning of the single calls once, with the rows that are left out."""

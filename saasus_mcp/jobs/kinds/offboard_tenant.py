@@ -300,7 +300,7 @@ def _remains(service: str, *fields: str) -> Callable[[Record], Value]:
 
 
 def _key_count(answer: Record) -> Value:
-    return optional_count(len(answer.get("api_keys", [])), message("jobs_offboarding.keys"))
+    return optional_count(len(answer.get("api_keys", [])), "jobs_offboarding.keys")
 
 
 def _remaining_elsewhere(integrations: Sequence[Fact]) -> Fact:

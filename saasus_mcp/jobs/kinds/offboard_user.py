@@ -199,7 +199,7 @@ async def _count_keys(reader: JobReader, user: str) -> Value:
         )
     except ReadFailed:
         return UnreadableValue(NO_ANSWER)
-    return optional_count(count, message("jobs_offboarding.keys"))
+    return optional_count(count, "jobs_offboarding.keys")
 
 
 def _tenant_name(member: Record) -> str:

@@ -13,11 +13,11 @@ from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, Sentences, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
-from saasus_mcp.jobs.job_question import fixed_text, name_text, value_list
+from saasus_mcp.jobs.job_question import counted, fixed_text, name_text, value_list
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.settings.settings_kinds import TEXT_OPERATIONS
 from saasus_mcp.permissions.inspection.difference import differing_values
-from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId
+from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, UnresolvedId
 from saasus_mcp.permissions.question.values import ValueFactory
 
 MAX_LEADING_CHANGES = 2
@@ -89,8 +89,7 @@ def build_facts(
         yield Fact("left", label, value_list(map(fixed_text, items)))
     same = sum(report["do"] == "same" for report in reports)
     if same:
-        unit = bilingual(message("jobs_settings.same_unit"))
-        yield Fact("same", bilingual(message("jobs_settings.same")), Quantity(str(same), unit))
+        yield Fact("same", bilingual(message("jobs_settings.same")), counted(same, "jobs_settings.same_unit"))
 
 
 def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:

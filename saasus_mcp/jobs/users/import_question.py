@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, bilingual, message
-from saasus_mcp.jobs.job_question import in_brackets, name_text, people_count, value_list
+from saasus_mcp.jobs.job_question import counted, in_brackets, name_text, people_count, value_list
 from saasus_mcp.jobs.users.attribute_facts import AttributeFacts
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets
@@ -20,7 +20,6 @@ from saasus_mcp.permissions.question.content import (
     FixedText,
     LabelledValue,
     NamedItem,
-    Quantity,
     QuestionWarning,
     Value,
 )
@@ -114,7 +113,7 @@ class ImportQuestion:
         if self._accounts:
             yield Fact("accounts", _label("jobs_users.accounts"), self._new_accounts())
         if self._skipped:
-            count = Quantity(str(self._skipped), _label("jobs_users.rows"))
+            count = counted(self._skipped, "jobs_users.rows")
             yield Fact("skipped", _label("jobs_users.skipped"), count)
         named = {line.login_key for line in self._special_grants()} if not self._are_few else self._users_with_roles()
         others = [line for line in self._users if line.login_key not in named]
