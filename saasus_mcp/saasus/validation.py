@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, Parameter, message, one_of
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -23,6 +23,8 @@ _RULES = frozenset(
     {"enum", "const", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format"}
 )
 """Keywords with a message of their own."""
+PATTERN_FORMS = {r"^[A-Z]{2}\Z": "country", r"^[A-Za-z0-9_-]{1,40}\Z": "id"}
+"""What each pattern of the input schemas is in words: a message of `arguments.form`."""
 _DATE = re.compile(r"\s*[0-9]{4}\s*[-/.年]\s*[0-9]{1,2}(?![0-9])", re.ASCII)
 """The beginning of a date."""
 
@@ -160,15 +162,21 @@ def _explain(error: ValidationError, variant: tuple[str, str] | None) -> Invalid
         unknown = next(name for name in actual if name not in declared)
         fault = _in_variant(message("arguments.unknown_field"), variant)
         return InvalidArguments((*path, unknown), fault, message("arguments.accepted_hint", names=tuple(declared)))
-    shown = json.dumps(wanted) if rule == "const" else tuple(map(str, wanted)) if rule == "enum" else str(wanted)
     fault = one_of(
         "arguments.expected",
         rule if rule in _RULES else "other",
-        wanted=shown,
+        wanted=_wanted(rule, wanted),
         actual=_describe(actual, rule),
         rule=rule,
     )
     return InvalidArguments(path, fault, one_of("arguments.format_hint", wanted) if rule == "format" else None)
+
+
+def _wanted(rule: str, wanted: Any) -> Parameter:
+    """Return what a rule demands, in words where the rule is a pattern."""
+    if rule == "pattern" and wanted in PATTERN_FORMS:
+        return one_of("arguments.form", PATTERN_FORMS[wanted])
+    return json.dumps(wanted) if rule == "const" else tuple(map(str, wanted)) if rule == "enum" else str(wanted)
 
 
 def _in_variant(fault: Message, variant: tuple[str, str] | None) -> Message:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.saasus.arguments import check_arguments, secret_handles
+from saasus_mcp.saasus.validation import PATTERN_FORMS, strict_validator
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
 
 VALUES: dict[str, Any] = {
@@ -229,7 +231,9 @@ def test_a_moment_has_a_time_and_an_offset(catalogue: Catalogue, moment: str) ->
 def test_a_country_is_two_capital_letters_and_nothing_more(catalogue: Catalogue, country: str) -> None:
     operation = catalogue.find("pricing.CreateTaxRate")
     assert check_arguments(operation, complete_arguments(operation) | {"country": "JP"})
-    assert refusal(operation, complete_arguments(operation) | {"country": country}).field == "country"
+    refused = refusal(operation, complete_arguments(operation) | {"country": country})
+    assert refused.field == "country"
+    assert "two capital letters" in str(refused)
 
 
 def test_an_error_never_repeats_a_text_that_was_given(catalogue: Catalogue) -> None:
@@ -362,3 +366,15 @@ def test_a_value_of_no_form_is_refused_with_the_fix(value: object, fix: str, cat
     error = refusal(catalogue.find("apilog_get_logs"), {"created_date": value})
     assert error.field == "created_date"
     assert fix in str(error)
+
+
+def test_every_pattern_has_a_form_in_words(catalogue: Catalogue) -> None:
+    schemas: list[Any] = [*(each.input_schema for each in catalogue), *(job.input_schema for job in load_jobs())]
+    patterns = set[str]()
+    while schemas:
+        schema = schemas.pop()
+        inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+        schemas += inner
+        if isinstance(schema, dict) and isinstance(schema.get("pattern"), str):
+            patterns.add(strict_validator({"pattern": schema["pattern"]})["pattern"])
+    assert patterns == PATTERN_FORMS.keys()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
-from saasus_mcp.common.json_path import Schema
-from saasus_mcp.common.messages import Localized
+from saasus_mcp.common.json_path import InvalidArguments, Schema
+from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.apps.extension import AppName
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.results.result_store import RESULTS_URI
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.server.surface.annotations import LOOKUP_HINTS, ToolHints
 
@@ -59,8 +60,21 @@ class BuiltinTool:
 
     def _checked(self, call: Call) -> dict[str, Any]:
         values = arguments.parse_plain_arguments(self.name, self.input_schema, call.arguments)
+        _require_result_elsewhere(self.input_schema, values)
         validation.validate_schema(self.input_schema, values)
         return values
+
+
+def _require_result_elsewhere(schema: Schema, values: Mapping[str, Any]) -> None:
+    """Raise InvalidArguments, with the right argument, if the address of a result is the value of one that takes the content itself."""
+    if "result" not in schema["properties"]:
+        return
+    for name, value in values.items():
+        if not name.endswith("result") and isinstance(value, str) and value.startswith(RESULTS_URI):
+            right = "other_result" if name.startswith("other_") else "result"
+            raise InvalidArguments(
+                (name,), message("jobs.result_elsewhere"), message("jobs.result_elsewhere_hint", name=right)
+            )
 
 
 def object_schema(required: tuple[str, ...] = (), **properties: Schema) -> Schema:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.common.messages import message
+from saasus_mcp.server.results.result_store import RESULTS_URI
 from tests.support.job_server import AcceptingPerson, start_job_server
 
 
@@ -54,3 +56,20 @@ async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting
         answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert said in answer.text
         assert on.count_requests("auth.CreateRole") == 0
+
+
+@pytest.mark.parametrize(
+    ("job", "argument", "right"),
+    [
+        ("job_apply_settings", "document", "result"),
+        ("job_compare_settings", "other_document", "other_result"),
+        ("job_import_users", "csv", "result"),
+    ],
+)
+async def test_the_address_of_a_result_in_place_of_the_content_is_led_to_the_right_argument(
+    tmp_path: Path, job: str, argument: str, right: str
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        answer = await on.call(job, {argument: f"{RESULTS_URI}1234"})
+    assert answer.text.startswith(f"{argument}: {message('jobs.result_elsewhere')}")
+    assert str(message("jobs.result_elsewhere_hint", name=right)) in answer.text
