@@ -35,7 +35,9 @@ def example_arguments(operation: Operation) -> dict[str, Any]:
 def _value(name: str, path: str, schema: Schema, operation: Operation) -> Any:
     """Return a value for a field. `path` is the path of its description in the catalogue."""
     description = operation.input_texts.get(path, "")
-    required = [each.example[path] for each in operation.effects.requires if path in each.example]
+    whole = path.removesuffix("[]")  # of a list, the example is an item
+    examples = () if schema["type"] == "array" else operation.effects.requires
+    required = [each.example[whole] for each in examples if whole in each.example]
     given = required or schema.get("examples") or schema.get("enum")
     if given:
         return given[0]
