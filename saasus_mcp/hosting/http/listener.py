@@ -38,6 +38,15 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
+def duplicate_listener(listener: socket.socket, copies: int) -> list[socket.socket]:
+    """Return copies of a listener, which the processes that serve its port share.
+
+    They also share whether it blocks: where it does, the loop of a worker that accepts a connection waits for the next one.
+    """
+    listener.setblocking(False)  # `dup` gives a copy the mode that this object knows, and so changes that of all
+    return [listener.dup() for _ in range(copies)]
+
+
 def stop_seconds(drain_seconds: float, leave_seconds: float) -> float:
     """Return how long a server may take to stop."""
     return max(leave_seconds, RETIRE_SECONDS) + SETTLE_SECONDS + math.ceil(drain_seconds) + CLOSE_SECONDS

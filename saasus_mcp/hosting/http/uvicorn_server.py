@@ -21,7 +21,14 @@ from anyio.lowlevel import checkpoint
 from saasus_mcp.common.terminals import in_terminal
 from saasus_mcp.hosting.http.application import HostedApp
 from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
-from saasus_mcp.hosting.http.listener import BACKLOG, CLOSE_SECONDS, RETIRE_SECONDS, SETTLE_SECONDS, open_listener
+from saasus_mcp.hosting.http.listener import (
+    BACKLOG,
+    CLOSE_SECONDS,
+    RETIRE_SECONDS,
+    SETTLE_SECONDS,
+    duplicate_listener,
+    open_listener,
+)
 from saasus_mcp.hosting.http.worker_process import FORCE, HANGUP, RETIRE, Worker
 from saasus_mcp.server.scheduling.interpreter import tuned_for_serving
 
@@ -172,7 +179,7 @@ def _for_a_turn(listener: socket.socket, until: ExitStack) -> list[socket.socket
     uvloop accepts one for each: a known caller would wait for a thousand turns behind a thousand connections. asyncio accepts all.
     """
     copies = 0 if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else ACCEPTS_PER_TURN - 1
-    return [listener, *(until.enter_context(listener.dup()) for _ in range(copies))]
+    return [listener, *(until.enter_context(each) for each in duplicate_listener(listener, copies))]
 
 
 def create_server(
