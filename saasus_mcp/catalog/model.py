@@ -155,7 +155,7 @@ class Requirement:
         read: operation key of the read whose answer is `result`. Without it, `status` is that of the target's read.
         args: the read's arguments. The read is skipped if one of them has no value.
         live: the condition depends on the current state, and not on the arguments alone.
-        example: a value that meets the requirement, by the path of its description.
+        example: values that meet the requirement, by the paths of their descriptions.
         field: the argument at fault, or empty.
         each_item: the condition is one on each item of `field`, so that a refusal names those that do not meet it.
     """
@@ -166,7 +166,7 @@ class Requirement:
     args: Mapping[str, str] = field(default_factory=dict)
     when: str = ""
     live: bool = False
-    example: Mapping[str, str | int] = field(default_factory=dict)
+    example: Mapping[str, str | int | Mapping[str, str]] = field(default_factory=dict)
     field: str = ""
     each_item: bool = False
 

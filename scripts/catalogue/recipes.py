@@ -34,7 +34,8 @@ _INVERSE: Form = {
 _REQUIREMENT_FORM = mapping(
     {
         "args": _ARGS,
-        **dict.fromkeys(("moment", "email", "url", "that", "when", "field", "read", "en", "ja", "example"), TEXT),
+        "example": {"type": ["string", "object"], "additionalProperties": TEXT},
+        **dict.fromkeys(("moment", "email", "url", "that", "when", "field", "read", "en", "ja"), TEXT),
     }
 )
 FORMS: Form = {

@@ -20,6 +20,8 @@ def example_arguments(operation: Operation) -> dict[str, Any]:
     """Return arguments that the operation accepts. `<name>` stands for a value that only the caller knows."""
     fields: dict[str, Schema] = operation.input_schema.get("properties", {})
     names = [name.split("|")[0] for name in required_arguments(operation)]
+    requirements = operation.effects.requires
+    names += [name for each in requirements for name in each.example if f"has(args.{name})" in each.that]
     values = {}
     if operation.variants is not None:
         tag, shapes = operation.variants
