@@ -264,8 +264,8 @@ async def chain(ground: AttackContext) -> str:
 # -- the console -----------------------------------------------------------------------------------------------------
 
 
-def console(ground: AttackContext, **ways: Any) -> Starlette:
-    sealer = Encryptor.ephemeral()
+def console(ground: AttackContext, **ways: Any) -> tuple[Starlette, GuessThrottle]:
+    sealer, guesses = Encryptor.ephemeral(), GuessThrottle(time.time)
     desk = ConsoleService(
         list_contexts=list,
         catalogue=ground.catalogue,
@@ -279,12 +279,13 @@ def console(ground: AttackContext, **ways: Any) -> Starlette:
         links=OneTimeLinks(time.time),
         encryptor=sealer,
         clock=time.time,
-        throttle=GuessThrottle(time.time),
+        throttle=guesses,
+        passphrase_throttle=GuessThrottle(time.time),
         language="en",
         secure=True,
         **ways,
     )
-    return Starlette(routes=list(Console(desk, doors, "en").routes()))
+    return Starlette(routes=list(Console(desk, doors, "en").routes())), guesses
 
 
 def open_browser(app: Starlette) -> httpx2.AsyncClient:
@@ -295,14 +296,15 @@ def open_browser(app: Starlette) -> httpx2.AsyncClient:
 @attack(AREA, "The database of tokens is gone while an approver signs in twenty times")
 async def console_without_database(ground: AttackContext) -> str:
     with open_accounts(ground.folder) as (kept, _):
-        app = console(ground, verify_token=make_token_verifier(kept))
+        app, guesses = console(ground, verify_token=make_token_verifier(kept))
         lose_database(kept, ground.folder)
         async with open_browser(app) as person:
             for _ in range(20):
                 page = await person.post("/console/sign-in", data={"token": UNKNOWN_TOKEN})
                 assert page.status_code == 503
                 assert "does not open" not in page.text
-    return "503 that says so each time"
+        assert not guesses.is_blocked
+    return "503 that says so each time; no attempt counts as a guess"
 
 
 @attack(AREA, "The identity provider is down while fifty people begin a single sign-on")
@@ -315,7 +317,7 @@ async def console_without_provider(ground: AttackContext) -> str:
         raise httpx2.ConnectError("down", request=request)
 
     table = OidcTable(issuer=ISSUER, client_id="console", approver_group="approvers")
-    app = console(ground, provider=SignOn(table, f"{CONSOLE}/sso/callback", httpx2.MockTransport(down), Clock()))
+    app, _ = console(ground, provider=SignOn(table, f"{CONSOLE}/sso/callback", httpx2.MockTransport(down), Clock()))
     async with open_browser(app) as person:
         for _ in range(50):
             page = await person.get("/console/sso")

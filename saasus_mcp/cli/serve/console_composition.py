@@ -158,6 +158,7 @@ def _build_console(
         encryptor=service.encryptor,
         clock=time.time,
         throttle=GuessThrottle(time.time),
+        passphrase_throttle=GuessThrottle(time.time),
         language=settings.lang,
         secure=secure,
         verify_token=verify_token,

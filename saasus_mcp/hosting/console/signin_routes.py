@@ -63,8 +63,8 @@ class SigninRoutes:
         provider: the provider of single sign-on, if there is one.
         passphrase_check: returns the check of the approver passphrase for one-time links; None if no passphrase is set.
         secure: whether the console is reached by https, so that cookies are sent over https only.
-        throttle: limits guesses of the passphrase, for which a valid link is needed. Tokens and links cannot be guessed, so
-            nobody can lock others out by trying.
+        throttle: limits wrong tokens and links. Valid ones are always accepted, so nobody can lock others out by trying.
+        passphrase_throttle: limits guesses of the passphrase, for which a valid link is needed.
     """
 
     sessions: ConsoleSessions
@@ -72,6 +72,7 @@ class SigninRoutes:
     encryptor: Encryptor
     clock: Callable[[], float]
     throttle: GuessThrottle
+    passphrase_throttle: GuessThrottle
     language: Language
     secure: bool
     verify_token: TokenSignIn | None = None
@@ -146,6 +147,10 @@ class SigninRoutes:
         verified = await self.verify_token(fields.get("token", "").strip()) if self.verify_token else None
         if verified is not None:
             return await self._open_session(request, verified)
+        if self.throttle.is_blocked:
+            error = message("console.too_many")
+            return _with_retry_after(self._sign_in_page(request, HTTPStatus.TOO_MANY_REQUESTS, error))
+        self.throttle.record_failure()
         return self._sign_in_page(request, HTTPStatus.FORBIDDEN, message("console.wrong_token"))
 
     def _sign_in_page(
@@ -224,15 +229,16 @@ class SigninRoutes:
         language, ticket = request_language(request, self.language), request.path_params["ticket"]
         fields = await read_form(request)
         if self.links.is_valid(ticket) and (check := self.passphrase_check()):
-            if self.throttle.is_blocked:
-                refused = render_message(message("console.too_many"), language, HTTPStatus.TOO_MANY_REQUESTS)
-                refused.headers["Retry-After"] = f"{WINDOW_SECONDS:g}"
-                return refused
+            if self.passphrase_throttle.is_blocked:
+                return _too_many(language)
             if not await run_sync(check, fields.get("passphrase", "")):
-                self.throttle.record_failure()
+                self.passphrase_throttle.record_failure()
                 return self._link_page(request, HTTPStatus.FORBIDDEN, message("console.wrong_passphrase"))
         approver = self.links.redeem(ticket)
+        if approver is None and self.throttle.is_blocked:
+            return _too_many(language)
         if approver is None:
+            self.throttle.record_failure()
             return self._refuse_link(request)
         return await self._open_session(request, VerifiedApprover(approver))
 
@@ -316,3 +322,12 @@ class SigninRoutes:
     ) -> None:
         """Set a cookie. `lax` cookies are also sent after a link of another site, such as the provider's redirect."""
         response.set_cookie(name, value, seconds, path=path, secure=self.secure, httponly=True, samesite=same_site)
+
+
+def _too_many(language: Language) -> Response:
+    return _with_retry_after(render_message(message("console.too_many"), language, HTTPStatus.TOO_MANY_REQUESTS))
+
+
+def _with_retry_after(response: Response) -> Response:
+    response.headers["Retry-After"] = f"{WINDOW_SECONDS:g}"
+    return response

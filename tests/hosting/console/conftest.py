@@ -42,6 +42,7 @@ def stage(store: Store, catalogue: Catalogue) -> ConsoleSession:
         encryptor=sealer,
         clock=clock,
         throttle=GuessThrottle(clock),
+        passphrase_throttle=GuessThrottle(clock),
         language="en",
         secure=False,
         verify_token=sign_in,

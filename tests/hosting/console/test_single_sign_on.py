@@ -227,6 +227,7 @@ async def test_a_sign_in_that_was_begun_too_long_ago_is_begun_again(
         encryptor=Encryptor.ephemeral(),
         clock=clock,
         throttle=GuessThrottle(clock),
+        passphrase_throttle=GuessThrottle(clock),
         language="en",
         secure=True,
         provider=provider,
