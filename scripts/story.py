@@ -95,6 +95,9 @@ LONG_PAGE = (
     + "<script src=https://cdn.example.com/a.js></script>"
 )
 BY_KEY: dict[str, dict[str, Any]] = {
+    "auth.UpdateTenantIdentityProvider": {
+        "identity_provider_props": {"metadata_url": "https://idp.example.jp/metadata", "email_attribute": "email"}
+    },
     "auth.UpdateBasicInfo": {"reply_email_address": "help@login.example.com"},
     "auth.UpdateSaasUserAttributes": {"attributes": {"locale": "en"}},
     "auth.UpdateNotificationMessages": {
@@ -207,6 +210,7 @@ FIRST: dict[str, tuple[str, dict[str, Any]]] = {
     "auth.ConfirmExternalUserLink": ("auth.RequestExternalUserLink", {}),
     "auth.UpdateSoftwareToken": ("auth.CreateSecretCode", {}),
     "apigateway.CreateApiGateway": ("apigateway.UnpublishApiGateway", {}),
+    "apigateway.PublishApiGateway": ("apigateway.UnpublishApiGateway", {}),
     "pricing.DeleteMeteringUnitTimestampCount": ("pricing.UpdateMeteringUnitTimestampCount", {}),
     "pricing.DeletePricingMenu": ("pricing.DeletePricingPlan", {}),
     "pricing.DeletePricingUnit": ("pricing.UpdatePricingMenu", {"unit_ids": []}),

@@ -8,6 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.common.text import quote_name, quote_text
 from saasus_mcp.jobs.job_question import name_text, people_count, value_list
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX, UserLine
 from saasus_mcp.permissions.question.content import (
@@ -59,7 +60,9 @@ class AttributeFacts:
         """
         for name, values in self._holders.items():
             if (len(values) > MAX_LIST_ITEMS) == varied:
-                label = bilingual(message("jobs_users.attribute", name=name_text(self._title(name))))
+                title = self._title(name)
+                quoted = Text(quote_name(title), quote_text(title, "ja"))
+                label = bilingual(message("jobs_users.attribute", name=quoted))
                 yield Fact(_fact_name(name), label, _listed(values))
 
     def _title(self, name: str) -> str:
