@@ -179,10 +179,26 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class _QuestionStream:
-    """Writes to the client, with ids of questions that name the exchange."""
+class WrappedStream:
+    """The part of a stream to the client that its wrappers leave as it is."""
 
     inner: Any
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.inner.__aexit__(*error)
+
+
+@dataclass(frozen=True, slots=True)
+class _QuestionStream(WrappedStream):
+    """Writes to the client, with ids of questions that name the exchange."""
+
     exchange: Exchange
 
     async def send(self, item: SessionMessage, /) -> None:
@@ -197,16 +213,6 @@ class _QuestionStream:
             params["requestId"] = self.exchange.question_id(params["requestId"])
             item = replace(item, message=message.model_copy(update={"params": params}))
         await self.inner.send(item)
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self.inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.inner.__aexit__(*error)
 
 
 def digest_request_id(request_id: RequestId | None) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from mcp.shared.message import SessionMessage
+
+from saasus_mcp.hosting.sessions.exchange import WrappedStream
 
 MAX_UNREAD = 256
 """Messages to one principal that may wait, on all streams together. Each holds a task and an answer until its stream is aborted."""
@@ -28,8 +30,7 @@ class UnreadMessages:
 
 
 @dataclass(frozen=True, slots=True)
-class _CountedStream:
-    inner: Any
+class _CountedStream(WrappedStream):
     waiting: Counter[str]
     principal: str
 
@@ -41,13 +42,3 @@ class _CountedStream:
             self.waiting[self.principal] -= 1
             if not self.waiting[self.principal]:
                 del self.waiting[self.principal]
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self.inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.inner.__aexit__(*error)
