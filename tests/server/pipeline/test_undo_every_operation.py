@@ -92,7 +92,6 @@ SPECIAL = [
     of("analysis.UpdateActiveUsers", None, ("analysis.UpdateActiveUsers", {**FIGURE, "active_users": 9})),
     of("apigateway.UpdateApiGatewaySettings", {"internal_endpoint_health_check_path": "/other"}),
     of("apigateway.UpdateTenant", {"tenant_id": AOZORA, "allowed_ips": ["198.51.100.0/24"]}),
-    of("apigateway.PublishApiGateway", {}, ("apigateway.UnpublishApiGateway", {})),
     of("auth.UpdateBasicInfo", fields=["is_dns_validated"]),
     of("auth.UpdateCustomizePageSettings", fields=["icon", "favicon"]),
     of("auth.UpdateSingleTenantSettings", {"enabled": True}),
