@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -85,7 +85,7 @@ def wait_for_port(port: int) -> None:
     raise AssertionError("nobody ever listened")
 
 
-INTERRUPTS, SECONDS_TO_END = 6, 10
+INTERRUPTS, SECONDS_TO_REACT = 60, 1
 
 
 class Terminal:
@@ -146,14 +146,13 @@ class Terminal:
         self._process.send_signal(signal.SIGHUP)
 
     def interrupt_question(self) -> int:
-        """Interrupt a command that waits for an answer, again if it does not end. Return the exit status.
+        """Interrupt a command that waits for an answer, again if it shows nothing. Return the exit status.
 
         An interrupt that comes just before the answer is read is lost, as it is in every program that reads a line.
         """
         for _ in range(INTERRUPTS):
             self.interrupt()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(SECONDS_TO_END)
+            if select.select([self._screen], [], [], SECONDS_TO_REACT)[0]:
                 break
         return self.wait()
 
