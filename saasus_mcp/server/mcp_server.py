@@ -104,8 +104,14 @@ def build_server(
             meta[SERVER_INFO_META_KEY] = server_info  # which the SDK would copy for each call
         return call_tool_result(answer, pipeline.destination, context.protocol_version, meta)
 
-    async def answer_call(context: Context) -> HandlerResult:
-        """Validate a call and answer it, as the SDK does, which also validates and copies what this server answers."""
+    async def answer_call(context: Context, call_next: CallNext) -> HandlerResult:
+        """Validate a call and answer it, as the SDK does, which also validates and copies what this server answers.
+
+        The SDK answers it where another handler was registered in place of this server's.
+        """
+        entry = server.get_request_handler(CALL_TOOL_METHOD)
+        if entry is None or entry.handler is not call_tool:
+            return await call_next(context)
         validate_client_request(context.method, context.protocol_version, context.params)
         return await call_tool(context, CallToolRequestParams.model_validate(context.params or {}, by_name=False))
 
@@ -165,7 +171,7 @@ def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> 
 
 
 def _complete_results(
-    answer_call: Callable[[Context], Awaitable[HandlerResult]],
+    answer_call: Callable[[Context, CallNext], Awaitable[HandlerResult]],
     listed: Callable[[Context], Iterable[BuiltinTool | Operation]],
     tools: ToolListCache,
 ) -> ServerMiddleware[Any]:
@@ -178,7 +184,7 @@ def _complete_results(
     async def complete(ctx: Context, call_next: CallNext) -> HandlerResult:
         is_call = ctx.method == CALL_TOOL_METHOD and ctx.request_id is not None
         if is_call and ctx.session.client_capabilities is not None:
-            return await answer_call(ctx)
+            return await answer_call(ctx, call_next)
         result = await call_next(ctx)
         if ctx.method not in COMPLETED_METHODS or not isinstance(result, dict):
             return result

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from mcp import Client as McpClient
+from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.language import Language
@@ -247,3 +249,22 @@ async def test_every_result_says_where_it_comes_from(catalogue: Catalogue, store
     assert done.meta is not None
     assert done.meta["saasus.io/trace_id"] in reply_text(done)
     assert logging.getLogger("saasus_mcp").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_handler_registered_in_front_of_the_servers_gets_the_calls(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    server = build_server(build_pipeline(StubApi(catalogue), store), lambda _: PRINCIPAL, "en")
+    first = server.get_request_handler("tools/call")
+    assert first is not None
+
+    async def call(context: ServerRequestContext[Any], params: CallToolRequestParams) -> Any:
+        if params.name == "of_the_embedder":
+            return CallToolResult(content=[TextContent(text="its answer")])
+        return await first.handler(context, params)
+
+    server.add_request_handler("tools/call", CallToolRequestParams, call)
+    async with McpClient(server, mode=era) as client:
+        assert reply_text(await client.call_tool("of_the_embedder", {})) == "its answer"
+        assert not (await client.call_tool("auth_get_tenants", {})).is_error
