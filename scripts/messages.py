@@ -1,8 +1,8 @@
 """Check the uses of messages: every id exists and is used, and gets the parameters that its texts name.
 
 Uses are `message("id", …)`, `one_of("group", …)`, `AnError.of("id", …)`, `CallRefused.because(reason, "id", …)` and
-`InvalidArguments.at(path, "id", …)` in Python, `t("id", …)` in templates, `t("id", {…})` and `oneOf("group.", …)` in scripts, and
-ids in tables of Python.
+`InvalidArguments.at(path, "id", …)` in Python, `t("id", …)` and `one_of("group", …)` in templates, `t("id", {…})` and
+`oneOf("group.", …)` in scripts, and ids in tables of Python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATER = frozenset({".because", ".at"})
 """`CallRefused.because(reason, "id", …)` and `InvalidArguments.at(path, "id", …)` do, too."""
 CALLS = frozenset({"message", "one_of", "t", ERROR}) | LATER
 _SCRIPT_USE = re.compile(r'\b(?:t|oneOf)\("(apps\.[\w.]+)"(?:, (?:\{([^{}]*)\})?)?')
-_TEMPLATE_USE = re.compile(r"""\bt\(\s*["']([\w.]+)["']([^()]*)""")
+_TEMPLATE_USE = re.compile(r"""\b(t|one_of)\(\s*["']([\w.]+)["']([^()]*)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ def find_uses(folder: Path) -> Iterator[Use]:
             yield Use(str(file), found[1].rstrip("."), is_group, given)
     for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.j2")]):
         for found in _TEMPLATE_USE.finditer(file.read_text(encoding="utf-8")):
-            yield Use(str(file), found[1], group=False, params=frozenset(re.findall(r"(\w+)\s*=", found[2])))
+            given = frozenset[str](re.findall(r"(\w+)\s*=", found[3]))
+            yield Use(str(file), found[2], group=found[1] == "one_of", params=given)
 
 
 def find_literals(folder: Path) -> frozenset[str]:

@@ -170,13 +170,14 @@ def test_an_error_uses_a_message_and_its_hint(tmp_path: Path) -> None:
 
 def test_uses_are_found_in_python_and_in_templates(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text('message("a.b" if x else "a.c", name=y)\none_of("a.d", value)\n', encoding="utf-8")
-    (tmp_path / "a.html").write_text('{{ t("a.e", name=x) }}', encoding="utf-8")
+    (tmp_path / "a.html").write_text('{{ t("a.e", name=x) }} {{ t(one_of("a.f", x)) }}', encoding="utf-8")
     found = [(use.id, use.group, use.params) for use in find_uses(tmp_path)]
     assert found == [
         ("a.b", False, {"name"}),
         ("a.c", False, {"name"}),
         ("a.d", True, frozenset()),
         ("a.e", False, {"name"}),
+        ("a.f", True, frozenset()),
     ]
 
 

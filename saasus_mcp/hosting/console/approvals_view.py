@@ -26,7 +26,6 @@ MAX_LISTED_NAME = 36
 """Characters of a name in a list: the words that say what would be done stay in the three lines of a card, on a phone too."""
 MAX_HEADING_NAME = 48
 """Characters of a name in the heading of a page, which has the whole one below: the warnings stay on the first screen of a phone."""
-EXPIRES_SOON_MINUTES = 3
 UNDO_STATUSES = frozenset({"pending", "approved", "stale", "void"})
 """Statuses after which the person of an undo, and not an assistant, goes on."""
 STATUS_MARKS = {"pending": "soft small waits", "approved": "good", "rejected": "loud"}
@@ -45,11 +44,11 @@ def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
         for each in service.list_approvals(page.session.approver)
         if search.matches(_searched_texts(service, each, people))
     ]
-    waiting = [row for row in rows if row["status"] == "pending"]
-    decided = [row for row in rows if row["status"] != "pending"]
+    waiting = [row for row in rows if row["approval"].status == "pending"]
+    decided = [row for row in rows if row["approval"].status != "pending"]
     values = {
-        "waiting": sorted(waiting, key=lambda row: row["expires_at"]),
-        "decided": sorted(decided, key=lambda row: row["closed_at"], reverse=True)[:RECENT_DECISIONS],
+        "waiting": sorted(waiting, key=lambda row: row["approval"].expires_at),
+        "decided": sorted(decided, key=lambda row: _closed_at(row["approval"]), reverse=True)[:RECENT_DECISIONS],
         "q": search.text,
         "reload_seconds": RELOAD_SECONDS,
         "here": "approvals",
@@ -73,11 +72,11 @@ def view_approval(
     approval = listed.record
     question = stored_question.load_question(approval)
     row, change = _approval_row(service, listed, page.reader, PagePeople()), _undone_change(service, page, listed)
-    if change and row["explanation_key"] in UNDO_STATUSES:
+    if change and row["shown"] in UNDO_STATUSES:
         row["explanation"] = (
-            message("console_jobs.undo_approved_until", until=row["until_unbroken"])
-            if row["explanation_key"] == "approved"
-            else one_of("console_jobs.undo_now", row["explanation_key"])
+            message("console_jobs.undo_approved_until", until=row["until"])
+            if row["shown"] == "approved"
+            else one_of("console_jobs.undo_now", row["shown"])
         )
     if (use := _use_of(listed)) is not None:
         _tell_outcome(service, listed, row, use, page.reader)
@@ -126,8 +125,7 @@ def _tell_outcome(
     """Say in the row when the call was made and how it ended."""
     kind, outcome = shown_outcome(service, listed.context, use)
     if outcome is not None:
-        time = _unbroken(format_value(Timestamp(use.position.at), reader))
-        row["explanation"] = message("console.used_at", time=time, outcome=outcome)
+        row["explanation"] = message("console.used_at", time=_unbroken(use.position.at, reader), outcome=outcome)
         row["mark"] = OUTCOME_MARKS.get(kind, "sheet")
 
 
@@ -144,61 +142,48 @@ def _approval_row(
 ) -> dict[str, Any]:
     approval, now = listed.record, service.clock()
     operation, question = service.find_operation(approval.operation), stored_question.load_question(approval)
-    status = _shown_status(approval, now)
-    left = max(0, math.ceil((approval.expires_at - now) / 60))
-    title = service.operation_title(approval.operation, reader.language)
-    until = format_value(Timestamp(approval.expires_at), reader)
+    title = f"{service.operation_title(approval.operation, reader.language)}: "
+    shown, left = _shown_status(approval, now), max(0, math.ceil(approval.expires_at - now))
+
+    def headline(longest: int = 0) -> str:
+        return format_sentence(question.headline, reader, longest) if question else title + approval.name
+
     return {
-        "code": approval.code,
-        "headline": format_sentence(question.headline, reader) if question else f"{title}: {approval.name}",
-        "title": format_sentence(question.headline, reader, MAX_LISTED_NAME)
-        if question
-        else f"{title}: {approval.name[:MAX_LISTED_NAME]}",
-        "heading": format_sentence(question.headline, reader, MAX_HEADING_NAME)
-        if question
-        else f"{title}: {approval.name}",
-        "name": approval.name,
-        "operation": operation.tool if operation else approval.operation,
+        "approval": approval,
+        "headline": headline(),
+        "title": headline(MAX_LISTED_NAME) if question else title + approval.name[:MAX_LISTED_NAME],
+        "heading": headline(MAX_HEADING_NAME),
         "level": operation.level if operation else "",
-        "level_label": one_of("console.level_name", operation.level) if operation else None,
         "who": people.view(listed.context, approval.principal),
         "profile": approval.profile,
         "saas_id": approval.saas_id,
         "sandbox": listed.context.sandbox,
-        "status": approval.status,
-        "status_label": one_of("console.approval_status", status),
-        "explanation": _explanation(approval, status, now, reader),
-        "explanation_key": status,
-        "mark": STATUS_MARKS.get(status, "sheet"),
-        "expires_at": approval.expires_at,
+        "shown": shown,
+        "explanation": _explanation(approval, shown, now, reader),
+        "mark": STATUS_MARKS.get(shown, "sheet"),
         "left": left,
-        "seconds": max(0, math.ceil(approval.expires_at - now)),
-        "soon": left <= EXPIRES_SOON_MINUTES,
-        "until": until,
-        "until_unbroken": _unbroken(until),
-        "at": format_value(Timestamp(approval.requested_at), reader),
-        "two_person": approval.two_person,
+        "until": _unbroken(approval.expires_at, reader),
         "decided_by": people.view(listed.context, approval.decided_by or ""),
-        "decided_at": format_value(Timestamp(approval.decided_at), reader) if approval.decided_at else "",
-        "closed_at": approval.decided_at or approval.expires_at,
-        "reason": approval.reason or "",
     }
 
 
 def _explanation(approval: Approval, status: str, now: float, reader: Reader) -> Message:
     """Return what became of an approval, and what can be done now."""
     if status == "rejected" and approval.retry_at is not None and approval.retry_at > now:
-        return message("console.rejected_until", time=_unbroken(format_value(Timestamp(approval.retry_at), reader)))
+        return message("console.rejected_until", time=_unbroken(approval.retry_at, reader))
     if status in ("approved", "stale"):
-        until = _unbroken(format_value(Timestamp(approval.expires_at), reader))
+        until = _unbroken(approval.expires_at, reader)
         return message("console.approved_until" if status == "approved" else "console.expired_at", until=until)
     return one_of("console.now", status)
 
 
-def _unbroken(time: str) -> str:
+def _unbroken(at: float, reader: Reader) -> str:
     """Return a time that stays in one line with its zone."""
-    clock, _, zone = time.rpartition(" ")
-    return f"{clock}\u00a0{zone}" if clock else time
+    return "\N{NO-BREAK SPACE}".join(format_value(Timestamp(at), reader).rsplit(" ", 1))
+
+
+def _closed_at(approval: Approval) -> float:
+    return approval.decided_at or approval.expires_at
 
 
 def _shown_status(approval: Approval, now: float) -> str:

@@ -82,8 +82,8 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "contexts": contexts,
         "context": context,
         "wanted": {name: page.filter_text(name) for name in FILTERS} | {"from": first.isoformat(), "to": last},
-        "events": [(event, one_of("console.audit_event", event)) for event in AUDIT_EVENTS],
-        "outcomes": [(each, one_of("console_audit.outcome", each)) for each in OUTCOMES],
+        "events": AUDIT_EVENTS,
+        "outcomes": OUTCOMES,
         "records": records,
         "older": f"{cursor.at!r}_{cursor.writer}_{cursor.number}" if cursor is not None else None,
         "paged": before is not None,
@@ -136,7 +136,7 @@ def _entry_row(
         details["end"] = {name: value for name, value in entry.end.items() if name not in ("event", "call")}
     return {
         "at": timezones.format_instant(record["at"], reader.zone),
-        "event": one_of("console.audit_event", entry.event),
+        "event": entry.event,
         "call": record["call"][:8],
         "title": service.operation_title(operation, reader.language) if operation else "",
         "subject": _subject(service, context, record),

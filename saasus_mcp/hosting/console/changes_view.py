@@ -19,8 +19,7 @@ from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, View
 from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.content import Timestamp
-from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.server.pipeline.call import PendingElicitation
 from saasus_mcp.server.pipeline.undo import UndoPlan, UndoStep, describe_change, describe_step, preview_undo
@@ -182,7 +181,7 @@ def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterabl
             if each.context == listed.context and each.record.profile == entry.profile
         )
     )
-    said = {"extent": "", "extent_label": message("console_jobs.gone"), "note": ""}
+    said = {"extent": "", "extent_label": message("console_jobs.gone"), "note": None}
     return {"gone": gone, **(said if gone else {})}
 
 
@@ -215,22 +214,18 @@ def _change_row(
     said = describe_change(service.catalogue, entry)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
-    note = preview.note.text(reader.language) if preview is not None and preview.note is not None else ""
     return {
-        "call": entry.call,
-        "title": service.operation_title(entry.operation, reader.language),
+        "entry": entry,
         "tool": service.tool_name(entry.operation),
         "sentence": said.sentence(reader) if said is not None else entry.operation,
         "changes": said.lines(reader) if said is not None else [],
         "extent": preview.extent if preview is not None else "",
         "extent_label": one_of(group, preview.extent) if preview is not None else None,
-        "note": note if preview is not None and preview.extent not in ("undone", "begun") else "",
+        "note": preview.note if preview is not None and preview.extent not in ("undone", "begun") else None,
         "who": people.view(listed.context, entry.principal),
         "profile": entry.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
-        "at": format_value(Timestamp(entry.at), reader),
-        "job": entry.job,
         "job_title": service.operation_title(entry.job_name, reader.language) if entry.job else "",
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import job_files
 from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
@@ -14,8 +14,7 @@ from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_report import shown_status
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
-from saasus_mcp.permissions.question.content import Timestamp
-from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.job_records import Job, RowOutcome
 
 MAX_JOBS = 100
@@ -60,11 +59,7 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
         "why": str(report.get("why", "")),
         "rows": [_report_row(each, page.reader) for each in report.get("rows", ())],
         "more_rows": "all_rows" in report,
-        "files": [
-            (name, one_of("console_jobs.file", name), str(report[name]), name in downloads)
-            for name in FILES
-            if report.get(name)
-        ],
+        "files": [(name, str(report[name]), name in downloads) for name in FILES if report.get(name)],
         "error": error,
         "reload_seconds": 10 if listed.record.status == "running" else 0,
         "here": "jobs",
@@ -92,28 +87,17 @@ def _job_row(service: ConsoleService, listed: Listed[Job], reader: Reader, peopl
     job, waiting = listed.record, str(listed.record.report.get("waiting", ""))
     status = _shown_status(job)
     return {
-        "id": job.id,
+        "job": job,
         "title": service.operation_title(job.name, reader.language),
-        "name": job.name,
         "who": people.view(listed.context, job.principal),
         "profile": job.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
         "status": status,
-        "status_label": one_of("console_jobs.status", status),
-        "running": job.status == "running",
-        "paused": job.pause is not None,
         "paused_by": people.view(listed.context, job.pause.by if job.pause else ""),
-        "cancelling": job.cancelling,
-        "given": one_of("console_jobs.given", job.given or "none"),
         "by": people.view(listed.context, job.by),
-        "at": format_value(Timestamp(job.at), reader),
-        "ended_at": format_value(Timestamp(job.ended_at), reader) if job.ended_at else "",
-        "duration_label": message("console_jobs.duration" if job.ended_at else "console_jobs.running_for"),
         "duration": duration_text((job.ended_at or service.clock()) - job.at),
         "counts": _count_rows(job.report.get("counts") or {}, reader),
-        "done": job.done,
-        "total": job.total,
         "waiting": waiting if job.status == "running" else "",
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy
@@ -24,27 +24,18 @@ _EFFECT_MESSAGES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class LevelRow:
-    """A level: its code, its name, and what it means."""
-
-    code: str
-    name: Message
-    meaning: Message
-
-
-@dataclass(frozen=True, slots=True)
 class RuleRow:
     """One rule for the template. Empty fields restrict nothing.
 
     Attributes:
-        levels, effects: the calls that the rule is about, in words.
+        levels: the calls that the rule is about.
+        effects: the same, in words.
         modules, tools: the same, as the rule names them. Without any of these, the rule is about every call.
     """
 
     name: str
     outcome: DecisionOutcome
-    outcome_label: Message
-    levels: tuple[LevelRow, ...] = ()
+    levels: tuple[str, ...] = ()
     effects: tuple[Message, ...] = ()
     modules: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
@@ -94,19 +85,17 @@ def _rule_rows(policy: Policy) -> Iterator[RuleRow]:
     """Yield the rules in the order of the file; none for a policy without rules."""
     if isinstance(policy, PresetPolicy):
         for level, outcome in policy.by_level.items():
-            yield RuleRow(f"{policy.name}/{level}", outcome, _outcome_label(outcome), (_level(level),))
+            yield RuleRow(f"{policy.name}/{level}", outcome, (level,))
         return
     from saasus_mcp.permissions.policy.rules import RulePolicy  # noqa: PLC0415 - only for the policy of a file
 
     if not isinstance(policy, RulePolicy):
         return
     for rule in policy.rules:
-        outcome = policy.final_outcome(rule.then)
         yield RuleRow(
             rule.name,
-            outcome,
-            _outcome_label(outcome),
-            tuple(map(_level, rule.levels)),
+            policy.final_outcome(rule.then),
+            rule.levels,
             tuple(one_of(_EFFECT_MESSAGES[each], each) for each in rule.effects),
             rule.module,
             () if rule.tools == EVERY_TOOL else rule.tools,
@@ -115,12 +104,3 @@ def _rule_rows(policy: Policy) -> Iterator[RuleRow]:
             rule.when or "",
             rule.reason,
         )
-
-
-def _level(level: str) -> LevelRow:
-    meaning = message("console_policy.reads") if level == "read" else one_of("cli_tools.value_level", level)
-    return LevelRow(level, one_of("console.level_name", level), meaning)
-
-
-def _outcome_label(outcome: DecisionOutcome) -> Message:
-    return one_of("console.decision_value", outcome)

@@ -76,7 +76,7 @@ def template_environment() -> Environment:
     environment.filters["opened"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["split_commands"] = COMMAND_PATTERN.split
     environment.filters["japanese_runs"] = japanese_runs
-    environment.globals["rule_words"] = rule_words
+    environment.globals |= {"rule_words": rule_words, "one_of": one_of}
     return environment
 
 

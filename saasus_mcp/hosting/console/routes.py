@@ -51,6 +51,8 @@ from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
+from saasus_mcp.permissions.question.content import Timestamp
+from saasus_mcp.permissions.question.formatting import format_value
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 
 log = logging.getLogger(__name__)
@@ -334,6 +336,7 @@ class Console:
             "back": requested_address(request) if request.method == "GET" else address,
             "address": address,
             "state": state,
+            "when": lambda at: format_value(Timestamp(at), page.reader),
             **content.values,
         }
         return render_page(content.template, page.language, session, status=status, **values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
@@ -52,7 +52,7 @@ def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
         **asked.values(),
         "q": search.text,
         "outcome": outcome,
-        "outcomes": [(each, one_of("console.decision_value", each)) for each in OUTCOMES],
+        "outcomes": OUTCOMES,
         "rows": rows,
         "total": len(decided),
         "local": service.freeze_all is not None,
@@ -76,7 +76,7 @@ def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
         "why": operation.effects.why.text(page.language) if operation.effects.why else "",
         "description": operation.description.text(page.language).split("`"),
         "http": f"{operation.method} {operation.path}",
-        "traces": [(trace, one_of("console.decision_value", trace.outcome)) for trace in traces],
+        "traces": traces,
         "arguments": list(_argument_rows(operation.input_schema)),
         "schema": json.dumps(operation.input_schema, ensure_ascii=False, indent=2),
         "local": service.freeze_all is not None,
@@ -123,17 +123,15 @@ def _tool_row(operation: Operation, decision: Decision, page: PageRequest, *, de
         "tool": operation.tool,
         "title": operation.title.text(page.language),
         "level": operation.level,
-        "level_label": one_of("console.level_name", operation.level),
         "facts": _effect_facts(operation),
         "outcome": decision.outcome,
-        "outcome_label": one_of("console.decision_value", decision.outcome),
         "rule": decision.rule,
         "depends": depends,
     }
 
 
-def _effect_facts(operation: Operation) -> list[tuple[str, Message]]:
-    """Return the effects of an operation in a few words each, the most serious first."""
+def _effect_facts(operation: Operation) -> list[str]:
+    """Return the names of the effects of an operation, the most serious first."""
     effects = operation.effects
     money, email = LIKELIHOOD.get(effects.money), LIKELIHOOD.get(effects.email)
     facts = {
@@ -144,7 +142,7 @@ def _effect_facts(operation: Operation) -> list[tuple[str, Message]]:
         "secrets": operation.secret_outputs,
         "personal": effects.personal_data,
     }
-    return [(name, one_of("console.effect", name)) for name, holds in facts.items() if name and holds]
+    return [name for name, holds in facts.items() if name and holds]
 
 
 def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[ArgumentRow]:

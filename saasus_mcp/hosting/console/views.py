@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import Message
 from saasus_mcp.hosting.console.freeze_banner import freeze_mark
 from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession, ConsoleSessions
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
 from saasus_mcp.permissions.policy.model import Ceiling
-from saasus_mcp.permissions.question.content import Timestamp
-from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.records import BudgetKind, Freeze
 
 if TYPE_CHECKING:
@@ -71,13 +70,14 @@ def view_limits(service: ConsoleService, page: PageRequest, error: Message | Non
         store = context.store()
         found = store.active_freezes(context.profile or "")
         whole += [each for each in found if not each.profile]
-        freezes = [_freeze_row(freeze, context, page.reader, people) for freeze in found]
-        places.append({"context": context, "freezes": freezes, "own": any(each["own"] for each in freezes)})
+        # An approver of this context can lift the freezes of its own.
+        own = [each for each in found if each.profile and context.profile in (None, each.profile)]
+        freezes = [(each, people.view(context, each.by), freeze_mark([each])) for each in found]
+        places.append({"context": context, "freezes": freezes, "own": own})
         for charge in store.budget_usage(WINDOWS, now, context.profile):
             ceiling = ceilings[CEILING_OF_KIND[charge.kind]] if service.policy.ceilings is not None else None
-            label = one_of("console.budget_kind", charge.kind)
             who = people.view(context, charge.principal)
-            used.append({"context": context, "charge": charge, "who": who, "label": label, "ceiling": ceiling})
+            used.append({"context": context, "charge": charge, "who": who, "ceiling": ceiling})
     values = {
         "places": places,
         "used": used,
@@ -106,54 +106,22 @@ def view_access(
     values = {
         "who": PersonView(session.approver.id, session.approver.person.label),
         "groups": sorted(session.approver.groups),
-        "since": format_value(Timestamp(session.opened_at), page.reader),
-        "until": format_value(Timestamp(session.expires_at), page.reader),
         "zone": typed or page.reader.zone_name,
-        "sessions": [
-            {
-                "id": each.id,
-                "since": format_value(Timestamp(each.opened_at), page.reader),
-                "until": format_value(Timestamp(each.expires_at), page.reader),
-                "used": format_value(Timestamp(each.used_at), page.reader) if each.used_at else "",
-                "browser": each.browser,
-                "own": each.id == session.id,
-            }
-            for each in sessions.list_own(session.approver, now)
-        ],
-        "tokens": [_token_row(each, now, page.reader) for each in service.list_tokens(session.approver)],
+        "sessions": sessions.list_own(session.approver, now),
+        "tokens": [(_token_status(each, now), each) for each in service.list_tokens(session.approver)],
         "error": error,
         "here": "account",
     }
     return PageContent("account", values)
 
 
-def _token_row(token: Token, now: float, reader: Reader) -> dict[str, Any]:
-    status = "valid" if token.is_valid(now) else "revoked" if token.revoked_at is not None else "expired"
-    return {
-        "name": token.name,
-        "role": one_of("console_access.role", token.role),
-        "groups": sorted(token.groups),
-        "made_by": token.made_by,
-        "expires": format_value(Timestamp(token.expires_at), reader),
-        "used": format_value(Timestamp(token.used_at), reader) if token.used_at is not None else "",
-        "status": status,
-        "status_label": one_of("console_access.status", status),
-    }
+def _token_status(token: Token, now: float) -> str:
+    if token.is_valid(now):
+        return "valid"
+    return "revoked" if token.revoked_at is not None else "expired"
 
 
 def select_context(contexts: list[ProfileContext], page: PageRequest) -> ProfileContext | None:
     """Return the context that the request names, or the first one."""
     name = page.query.get("profile", "")
     return next((context for context in contexts if context.name == name), contexts[0] if contexts else None)
-
-
-def _freeze_row(freeze: Freeze, context: ProfileContext, reader: Reader, people: PagePeople) -> dict[str, Any]:
-    """Return a freeze for the template. `own`: it is the freeze of this context, and its approvers can lift it."""
-    return {
-        "by": people.view(context, freeze.by),
-        "at": format_value(Timestamp(freeze.at), reader),
-        "reason": freeze.reason,
-        "profile": freeze.profile,
-        "seen": freeze_mark([freeze]),
-        "own": bool(freeze.profile) and context.profile in (None, freeze.profile),
-    }
