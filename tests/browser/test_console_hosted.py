@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.cli.serve import console_composition
-from saasus_mcp.hosting.console.freeze_banner import freeze_mark
+from saasus_mcp.hosting.console.service import freeze_mark
 from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.settings import load_http_settings, read_settings

@@ -8,8 +8,7 @@ from functools import partial
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.forms import read_reason
-from saasus_mcp.hosting.console.freeze_banner import freeze_mark
-from saasus_mcp.hosting.console.service import ConsoleService, Listed
+from saasus_mcp.hosting.console.service import ConsoleService, Listed, freeze_mark
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, ConsoleSessions
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind

@@ -18,8 +18,7 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.hosting.console.freeze_banner import freezes_version, list_freezes
-from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.service import ConsoleService, freezes_version
 from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
@@ -71,7 +70,7 @@ def read_live_state(service: ConsoleService, approver: Approver, reader: Reader)
         pending.append((approval.code, visible_text(headline)[:MAX_HEADLINE_LENGTH]))
     jobs = [each.store().jobs.list_states(each.profile, LISTED_JOBS) for each in service.contexts_of(approver)]
     approvals = _digest([(each.code, each.status) for each in listed])
-    freezes = freezes_version(list_freezes(service, approver))
+    freezes = freezes_version(service.list_freezes(approver))
     return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs), freezes)
 
 

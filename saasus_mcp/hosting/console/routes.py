@@ -33,7 +33,7 @@ from saasus_mcp.hosting.console import (
 )
 from saasus_mcp.hosting.console.form_actions import FormAction, FormActions, approval_path
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form, read_reason
-from saasus_mcp.hosting.console.freeze_banner import read_freeze_banner
+from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,
@@ -47,7 +47,7 @@ from saasus_mcp.hosting.console.rendering import (
     request_reader,
     requested_address,
 )
-from saasus_mcp.hosting.console.service import ConsoleService
+from saasus_mcp.hosting.console.service import ConsoleService, freezes_version
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
@@ -64,16 +64,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 class NotSignedIn(Exception):
     """The browser has no valid session."""
-
-
-@dataclass(frozen=True, slots=True)
-class _FormPage:
-    """The page of a form: its view, the parameters in its path and its query, and its address below /console."""
-
-    view: views.View
-    path: Mapping[str, str]
-    address: str
-    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +114,7 @@ class Console:
         try:
             return await endpoint(request)
         except NotSignedIn:
-            return self.signin.refuse_form(request)
+            return self.signin.refuse_form(request) if request.method == "POST" else self._redirect_to_signin(request)
         except InvalidForm:
             text, status = message("console.refused_form"), HTTPStatus.FORBIDDEN
         except CapacityExceeded as error:
@@ -135,10 +125,19 @@ class Console:
             text, status = message("console.unavailable"), HTTPStatus.SERVICE_UNAVAILABLE
         return render_message(text, request_language(request, self.language), status)
 
-    async def _show(self, view: views.View, request: Request) -> Response:
+    async def _require_session(self, request: Request) -> ConsoleSession:
+        """Return the session of this browser.
+
+        Raises:
+            NotSignedIn: it has none.
+        """
         session = await self.signin.find_session(request)
         if session is None:
-            return self._redirect_to_signin(request)
+            raise NotSignedIn
+        return session
+
+    async def _show(self, view: views.View, request: Request) -> Response:
+        session = await self._require_session(request)
         shown = await self._show_page(view, self._page_request(request, session), request)
         return shown or await self._render_missing(session, request)
 
@@ -162,9 +161,7 @@ class Console:
 
     async def _export_audit(self, request: Request) -> Response:
         """Answer with the filtered audit log as a file."""
-        session = await self.signin.find_session(request)
-        if session is None:
-            return self._redirect_to_signin(request)
+        session = await self._require_session(request)
         known = audit_export.MEDIA_TYPES.get(request.path_params["form"])
         if known is None:
             return await self._render_missing(session, request)
@@ -205,9 +202,7 @@ class Console:
             NotSignedIn: the browser has no session.
             InvalidForm: the form does not belong to the session.
         """
-        session = await self.signin.find_session(request)
-        if session is None:
-            raise NotSignedIn
+        session = await self._require_session(request)
         fields = await read_form(request)
         check_csrf(fields, session)
         return session, fields
@@ -220,24 +215,20 @@ class Console:
         is_freeze = request.url.path.endswith("freeze")
         code, job = "" if is_freeze else fields.get("code", ""), fields.get("job", "")
         error = one_of("console.refused", refused.reason) if code else refused.message
-        form = None
+        page, shown = replace(self._page_request(request, session), query={}), None
         if code:
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
+            page = replace(page, path={"code": code}, query={"change": fields.get("change", "")})
             view = partial(approvals_view.view_approval, error=error, typed=typed, comment=read_reason(fields))
-            form = _FormPage(view, {"code": code}, approval_path(fields), {"change": fields.get("change", "")})
+            shown = await self._show_page(view, page, request, status, approval_path(fields))
         elif job:
-            form = _FormPage(partial(jobs_view.view_job, error=error), {"job": job}, f"/jobs/{job}")
+            page = replace(page, path={"job": job})
+            shown = await self._show_page(
+                partial(jobs_view.view_job, error=error), page, request, status, f"/jobs/{job}"
+            )
         elif is_freeze:
-            form = _FormPage(partial(views.view_limits, error=error), {}, "/limits")
-        shown = await self._show_again(form, session, request, status) if form is not None else None
+            shown = await self._show_page(partial(views.view_limits, error=error), page, request, status, "/limits")
         return shown or await self._tell(error, session, request, status)
-
-    async def _show_again(
-        self, form: _FormPage, session: ConsoleSession, request: Request, status: int
-    ) -> Response | None:
-        """Return the page of a form as it is now; None if it does not exist."""
-        page = replace(self._page_request(request, session), query=form.query, path=form.path)
-        return await self._show_page(form.view, page, request, status, form.address)
 
     def _view_access(self, service: ConsoleService, page: views.PageRequest) -> views.PageContent:
         return views.view_access(service, self.signin.sessions, page)
@@ -268,15 +259,13 @@ class Console:
             return await self._tell(refused.message, session, request, HTTPStatus.CONFLICT)
         if answer.view is None:
             return redirect_to(answer.path)
-        form = _FormPage(answer.view, {"call": fields.get("call", "")}, answer.path)
-        shown = await self._show_again(form, session, request, answer.status)
+        page = replace(page, query={}, path={"call": fields.get("call", "")})
+        shown = await self._show_page(answer.view, page, request, answer.status, answer.path)
         return shown or await self._render_missing(session, request)
 
     async def _download_job_file(self, request: Request) -> Response:
         """Answer with a file of a job, for the person who started it."""
-        session = await self.signin.find_session(request)
-        if session is None:
-            return self._redirect_to_signin(request)
+        session = await self._require_session(request)
         job, member = request.path_params["job"], request.path_params["member"]
         try:
             file = await job_files.read_job_file(self.service, session.approver, job, member)
@@ -330,9 +319,12 @@ class Console:
             address: of the page that answers a form, below /console: under it the page reloads and is returned to.
         """
         page, contexts = self._page_request(request, session), self.service.contexts_of(session.approver)
+        frozen = self.service.list_freezes(session.approver)
         values = {
             "sandbox": bool(contexts) and all(context.sandbox for context in contexts),
-            "frozen": read_freeze_banner(self.service, session.approver, page.reader),
+            "frozen": frozen,
+            "freezes_version": freezes_version(frozen),
+            "people": PagePeople(),
             "back": requested_address(request) if request.method == "GET" else address,
             "address": address,
             "state": state,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -215,6 +217,14 @@ class ConsoleService:
         job_control.claim_pauses(context.store(), self.clock())
         context.store().unfreeze(lifted)
 
+    def list_freezes(self, approver: Approver) -> dict[Freeze, ProfileContext]:
+        """Return the freezes of an approver's profiles, each with the first profile that it stops."""
+        found: dict[Freeze, ProfileContext] = {}
+        for context in self.contexts_of(approver):
+            for freeze in context.store().active_freezes(context.profile or ""):
+                found.setdefault(freeze, context)
+        return found
+
     def may_freeze_all(self, approver: Approver) -> bool:
         """Return True if the approver may freeze all stores together and lift that freeze."""
         return approver.is_owner and self.freeze_all is not None
@@ -328,3 +338,14 @@ class ConsoleService:
         record_action(
             context.store(), ActionRecord(kind, approver.id, "console", person=approver.person, **target), self.clock()
         )
+
+
+def freezes_version(freezes: Iterable[Freeze]) -> str:
+    """Return a digest of freezes in their order."""
+    stated = [(each.profile, each.at, each.by) for each in freezes]
+    return hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:16]
+
+
+def freeze_mark(freezes: Iterable[Freeze]) -> str:
+    """Return a text that differs whenever freezes do: the form to lift them carries it."""
+    return " ".join(sorted({repr(each.at) for each in freezes}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Operation
@@ -22,26 +21,15 @@ MAX_DEPTH = 6
 """The depth to which the fields of arguments are listed. The schema itself is shown below."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentRow:
-    """One argument, or a field inside one, for the template."""
-
-    path: str
-    kind: str
-    required: bool
-    description: str
-    choices: tuple[str, ...]
-
-
 def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
     """Return every operation with its effects and the decision for a principal."""
-    asked = _read_asked(service, page)
+    principal, context, asked = _read_asked(service, page)
     search = WordSearch(page.filter_text("q"))
     # The catalogue also knows other words for what a tool does, and corrects misspelt ones.
     hits = service.catalogue.index.search(search.text, MAX_FOUND) if search else []
     found = {hit.operation.key for hit in hits}
     outcome = page.filter_text("outcome")
-    decided = list(service.list_decisions(asked.principal, asked.context))
+    decided = list(service.list_decisions(principal, context))
     rows = [
         _tool_row(operation, decision, page, depends=depends)
         for operation, decision, depends in decided
@@ -49,14 +37,12 @@ def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
         and (operation.key in found or search.matches([*service.operation_names(operation.key), operation.level]))
     ]
     values = {
-        **asked.values(),
+        **asked,
         "q": search.text,
         "outcome": outcome,
         "outcomes": OUTCOMES,
         "rows": rows,
         "total": len(decided),
-        "local": service.freeze_all is not None,
-        "here": "tools",
     }
     return PageContent("tools", values)
 
@@ -66,10 +52,10 @@ def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
     operation = service.find_operation(page.path["tool"])
     if operation is None or operation.tool != page.path["tool"]:
         return None
-    asked = _read_asked(service, page)
-    decision, depends, traces = service.explain_decision(operation, asked.principal, asked.context)
+    principal, context, asked = _read_asked(service, page)
+    decision, depends, traces = service.explain_decision(operation, principal, context)
     values = {
-        **asked.values(),
+        **asked,
         "row": _tool_row(operation, decision, page, depends=depends),
         "reason": _reason_text(decision, operation, page),
         "preconditions": [each.text(page.language) for each in operation.effects.preconditions],
@@ -79,8 +65,6 @@ def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
         "traces": traces,
         "arguments": list(_argument_rows(operation.input_schema)),
         "schema": json.dumps(operation.input_schema, ensure_ascii=False, indent=2),
-        "local": service.freeze_all is not None,
-        "here": "tools",
     }
     return PageContent("tool", values)
 
@@ -96,26 +80,14 @@ def _reason_text(decision: Decision, operation: Operation, page: PageRequest) ->
     return reason.text(page.language)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The person and the profile for which decisions are shown."""
-
-    contexts: list[ProfileContext]
-    context: ProfileContext | None
-    principal: Principal
-    groups: str
-
-    def values(self) -> dict[str, Any]:
-        who = self.principal.id
-        return {"contexts": self.contexts, "context": self.context, "who": who, "groups": self.groups}
-
-
-def _read_asked(service: ConsoleService, page: PageRequest) -> _Asked:
+def _read_asked(service: ConsoleService, page: PageRequest) -> tuple[Principal, ProfileContext | None, dict[str, Any]]:
+    """Return the person and the profile for which decisions are shown, and what both pages have of them."""
     contexts = service.contexts_of(page.session.approver)
-    who, groups = page.filter_text("who"), page.filter_text("groups")
+    context, groups = select_context(contexts, page), page.filter_text("groups")
     names = frozenset(name for part in groups.split(",") if (name := part.strip()))
-    principal = Principal(who or page.session.approver.id, names)
-    return _Asked(contexts, select_context(contexts, page), principal, groups)
+    principal = Principal(page.filter_text("who") or page.session.approver.id, names)
+    values = {"contexts": contexts, "context": context, "who": principal.id, "groups": groups}
+    return principal, context, {**values, "local": service.freeze_all is not None, "here": "tools"}
 
 
 def _tool_row(operation: Operation, decision: Decision, page: PageRequest, *, depends: bool) -> dict[str, Any]:
@@ -145,7 +117,7 @@ def _effect_facts(operation: Operation) -> list[str]:
     return [name for name, holds in facts.items() if name and holds]
 
 
-def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[ArgumentRow]:
+def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[dict[str, Any]]:
     """Yield the arguments of a schema, each followed by its fields."""
     required = schema.get("required", ())
     for name, member in schema.get("properties", {}).items():
@@ -153,6 +125,7 @@ def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) 
         path, kind = f"{prefix}{name}", str(member.get("type", ""))
         kind = f"{items.get('type', '')}[]" if items else kind
         choices = tuple(str(each) for each in member.get("enum", items.get("enum", ())))
-        yield ArgumentRow(path, kind, name in required, str(member.get("description", "")), choices)
+        texts = {"description": str(member.get("description", "")), "choices": choices}
+        yield {"path": path, "kind": kind, "required": name in required, **texts}
         if depth < MAX_DEPTH:
             yield from _argument_rows(items or member, f"{path}{'[]' if items else ''}.", depth + 1)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message
-from saasus_mcp.hosting.console.freeze_banner import freeze_mark
 from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
-from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
+from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext, freeze_mark
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession, ConsoleSessions
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
 from saasus_mcp.permissions.policy.model import Ceiling

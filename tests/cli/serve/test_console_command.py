@@ -17,7 +17,7 @@ from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.hosting.console import presence
-from saasus_mcp.hosting.console.freeze_banner import freeze_mark
+from saasus_mcp.hosting.console.service import freeze_mark
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import folder_freeze
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
