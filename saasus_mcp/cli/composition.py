@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -207,16 +207,8 @@ async def open_pipeline(
     Raises:
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
-    from saasus_mcp.server.pipeline.call_observer import CallObserver  # noqa: PLC0415 - as above
-
-    catalogue = catalog.load_catalogue()
-    policy = resolve_policy(settings, catalogue)
-    with accept_policy_reloads(settings, policy), state.open_state(settings) as stores:
-        pipeline = _pipeline(
-            settings, catalogue, policy, stores, observer=CallObserver(), console=console, sandbox=sandbox
-        )
-        async with pipeline as opened:
-            yield opened
+    async with _open_pipelines([settings], console=console, sandbox=sandbox) as opened:
+        yield next(iter(opened.values()))
 
 
 @asynccontextmanager
@@ -238,30 +230,13 @@ async def open_pipelines(
     Raises:
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
-    catalogue = catalog.load_catalogue()
-    policy = resolve_policy(settings, catalogue)
     profiles = [settings]
     if not settings.sandbox:
         profiles = [replace(settings, profile=name) for name in load_profiles(settings)]
-    async with AsyncExitStack() as until:
-        until.enter_context(accept_policy_reloads(settings, policy))
-        stores = until.enter_context(state.open_state(settings))
-        pipelines: dict[str, Pipeline] = {}
-        for profile in profiles:
-            name = resolve_destination(profile).profile
-            observer = make_observer(name, catalogue)
-            pipeline = _pipeline(
-                profile,
-                catalogue,
-                policy,
-                stores,
-                observer=observer,
-                console=console,
-                share=calls_per_principal,
-                is_revoked=is_revoked,
-            )
-            pipelines[name] = await until.enter_async_context(pipeline)
-        yield pipelines
+    async with _open_pipelines(
+        profiles, make_observer, console=console, share=calls_per_principal, is_revoked=is_revoked
+    ) as opened:
+        yield opened
 
 
 @asynccontextmanager
@@ -304,32 +279,34 @@ def build_mcp_server(
 
 
 @asynccontextmanager
-async def _pipeline(
-    settings: Settings,
-    catalogue: Catalogue,
-    policy: Policy,
-    stores: Stores,
+async def _open_pipelines(
+    profiles: Sequence[Settings],
+    make_observer: Callable[[str, Catalogue], CallObserver] | None = None,
     *,
-    observer: CallObserver,
     console: Callable[[], str],
     share: int | None = None,
     sandbox: Sandbox | None = None,
     is_revoked: RevocationCheck | None = None,
-) -> AsyncIterator[Pipeline]:
+) -> AsyncIterator[dict[str, Pipeline]]:
     from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.pipeline.call_observer import CallObserver  # noqa: PLC0415 - as above
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as above
     from saasus_mcp.server.pipeline.context import never_revoked  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - as above
 
-    destination, encryptor = resolve_destination(settings), state.load_encryptor(settings)
-    with ExitStack() as until:
-        open_store = await _store_opener(stores, destination.saas_id, until)
-        async with build_client(settings, catalogue, sandbox) as client:
-            yield Pipeline(
+    catalogue, pipelines = catalog.load_catalogue(), dict[str, Pipeline]()
+    policy = resolve_policy(profiles[0], catalogue)
+    async with AsyncExitStack() as until:
+        until.enter_context(accept_policy_reloads(profiles[0], policy))
+        stores = until.enter_context(state.open_state(profiles[0]))
+        for settings in profiles:
+            destination, encryptor = resolve_destination(settings), state.load_encryptor(settings)
+            open_store = await _store_opener(stores, destination.saas_id, until.enter_context(ExitStack()))
+            pipelines[destination.profile] = Pipeline(
                 catalogue=catalogue,
                 policy=policy,
-                client=client,
+                client=await until.enter_async_context(build_client(settings, catalogue, sandbox)),
                 open_store=open_store,
                 encryptor=encryptor,
                 destination=destination,
@@ -337,13 +314,14 @@ async def _pipeline(
                 zone=settings.zone,
                 references=no_references if settings.sandbox else load_profile(settings).read_secret,
                 budget=settings.answer_budget,
-                observer=observer,
+                observer=make_observer(destination.profile, catalogue) if make_observer else CallObserver(),
                 store_executor=run_in_thread if stores.shared else run_inline,
                 console_url=console,
                 call_queue=FairQueue(per_principal=share) if share else FairQueue(),
                 call_seconds=settings.call_seconds,
                 is_revoked=is_revoked or never_revoked,
             )
+        yield pipelines
 
 
 async def _store_opener(stores: Stores, saas_id: str, until: ExitStack) -> Callable[[], Store]:

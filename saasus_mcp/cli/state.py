@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -128,6 +129,35 @@ def open_readable_store(stores: Stores, name: str, *, strict: bool = False, sile
         if not silent:
             warn(f"{name}: {render(error)}")
         return None
+
+
+class PresentStores:
+    """The stores that exist now, each opened when it is first seen and closed with `until`. Threads may share it."""
+
+    def __init__(self, stores: Stores, until: ExitStack) -> None:
+        self._stores = stores
+        self._until = until
+        self._opened: dict[str, Store] = {}
+        self._reported = set[str]()
+        self._lock = threading.Lock()
+
+    def by_name(self) -> dict[str, Store]:
+        """Return the stores by name. One that cannot be read is left out, and reported once at the terminal."""
+        with self._lock:
+            names = self._stores.names
+            self._opened = {name: store for name, store in self._opened.items() if name in names}
+            for name in names:
+                if name not in self._opened:
+                    self._open(name)
+            return dict(self._opened)
+
+    def _open(self, name: str) -> None:
+        store = open_readable_store(self._stores, name, silent=name in self._reported)
+        if store is None:
+            self._reported.add(name)
+        else:
+            self._until.callback(store.close)
+            self._opened[name] = store
 
 
 def record_decision(stores: Stores, decision: ActionRecord) -> None:

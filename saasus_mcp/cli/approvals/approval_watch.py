@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
@@ -17,7 +17,6 @@ from saasus_mcp.common.messages import one_of
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Approval, ApprovalStatus
-from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 
 Polled = TypeVar("Polled")
@@ -49,11 +48,12 @@ def watch_approvals(
         decided: begin also with the approvals that were decided or have expired.
     """
     known: dict[tuple[str, str], ApprovalStatus] = {}
-    with _OpenStores(stores) as opened:
+    with ExitStack() as until:
+        present = state.PresentStores(stores, until)
         first, since = True, 0.0 if decided else clock()
         while True:
             now = clock()
-            for approval in opened.changed_approvals(now, since):
+            for approval in _changed_approvals(present, now, since):
                 before = known.get((approval.saas_id, approval.code))
                 known[approval.saas_id, approval.code] = approval.status
                 if before != approval.status and (not first or decided or approval.status == "pending"):
@@ -89,43 +89,20 @@ def _event(approval: Approval, now: float) -> ApprovalEvent:
     return ApprovalEvent(approval.status, approval, since.get(approval.status) or now)
 
 
-class _OpenStores:
-    """Every store, open from one poll to the next, and opened again when stores are added or removed."""
+def _changed_approvals(present: state.PresentStores, now: float, since: float) -> list[Approval]:
+    """Return the approvals that can have changed since a time, oldest first.
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
-        self._until = ExitStack()
-        self._names: list[str] = []
-        self._opened: list[Store] = []
+    A store that cannot be read is reported, and read again with the next poll.
+    """
+    found: list[Approval] = []
+    for store in _try(lambda: list(present.by_name().values())):
+        found += _try(partial(store.list_approvals, now, since=since))
+    return sorted(found, key=lambda approval: approval.requested_at)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._until.close()
-
-    def changed_approvals(self, now: float, since: float) -> list[Approval]:
-        """Return the approvals that can have changed since a time, oldest first.
-
-        A store that cannot be read is reported, and read again with the next poll.
-        """
-        found: list[Approval] = []
-        for store in self._try(self._open):
-            found += self._try(partial(store.list_approvals, now, since=since))
-        return sorted(found, key=lambda approval: approval.requested_at)
-
-    def _open(self) -> list[Store]:
-        names = self._stores.names
-        if names != self._names:
-            self._until.close()
-            self._opened = self._until.enter_context(state.open_named_stores(self._stores))
-            self._names = names
-        return self._opened
-
-    @staticmethod
-    def _try(read: Callable[[], list[Polled]]) -> list[Polled]:
-        try:
-            return read()
-        except StoreError as error:
-            warn(error)
-            return []
+def _try(read: Callable[[], list[Polled]]) -> list[Polled]:
+    try:
+        return read()
+    except StoreError as error:
+        warn(error)
+        return []

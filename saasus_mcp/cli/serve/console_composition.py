@@ -103,10 +103,10 @@ def _profile_context(http: HttpSettings, name: str, served: ServedProfile) -> Pr
 def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
     """Return the console for every store of this computer and for its user."""
     stores = until.enter_context(state.open_state(settings))
-    policy, contexts = composition.resolve_policy(settings, catalogue), _StoreContexts(stores, until)
+    policy = composition.resolve_policy(settings, catalogue)
     until.enter_context(composition.accept_policy_reloads(settings, policy))
     service = ConsoleService(
-        list_contexts=contexts.present,
+        list_contexts=partial(_list_contexts, state.PresentStores(stores, until)),
         catalogue=catalogue,
         policy=policy,
         read_policy=partial(read_policy_text, policy),
@@ -219,42 +219,22 @@ def read_policy_text(policy: Policy) -> PolicyText:
     return PolicyText(text, outdated=not is_current)
 
 
-class _StoreContexts:
-    """A context for every store, including stores that are created later."""
+def _list_contexts(present: state.PresentStores) -> list[ProfileContext]:
+    """Return a context for every store, including stores that are created later."""
+    from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its SaaS id
 
-    def __init__(self, stores: Stores, until: ExitStack) -> None:
-        self._stores = stores
-        self._until = until
-        self._opened: dict[str, Store] = {}
-        self._reported = set[str]()
-        self._lock = threading.Lock()
+    opened = {Path(name).stem.removeprefix(SCHEMA_PREFIX): store for name, store in present.by_name().items()}
+    counts = Counter(full[:-HASH_LENGTH] for full in opened)
+    return [
+        ProfileContext(
+            name=full[:-HASH_LENGTH] if counts[full[:-HASH_LENGTH]] == 1 else full,
+            groups=frozenset(),
+            store=partial(_same, store),
+            sandbox=full == safe_name(CREDENTIALS.saas_id),
+        )
+        for full, store in opened.items()
+    ]
 
-    def present(self) -> list[ProfileContext]:
-        """Return the current contexts. A store that cannot be read is left out, and reported once at the terminal."""
-        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its SaaS id
 
-        with self._lock:
-            names = self._stores.names
-            for name in names:
-                if name not in self._opened:
-                    self._open(name)
-            full = {name: Path(name).stem.removeprefix(SCHEMA_PREFIX) for name in names}
-            counts = Counter(each[:-HASH_LENGTH] for each in full.values())
-            return [
-                ProfileContext(
-                    name=each[:-HASH_LENGTH] if counts[each[:-HASH_LENGTH]] == 1 else each,
-                    groups=frozenset(),
-                    store=partial(self._opened.__getitem__, name),
-                    sandbox=each == safe_name(CREDENTIALS.saas_id),
-                )
-                for name, each in full.items()
-                if name in self._opened
-            ]
-
-    def _open(self, name: str) -> None:
-        store = state.open_readable_store(self._stores, name, silent=name in self._reported)
-        if store is None:
-            self._reported.add(name)
-        else:
-            self._until.callback(store.close)
-            self._opened[name] = store
+def _same(store: Store) -> Store:
+    return store
