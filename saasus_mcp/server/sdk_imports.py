@@ -7,6 +7,8 @@ clients with its cryptography. This would take 10 MiB and a fifth of the process
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from typing import Any
@@ -28,9 +30,23 @@ def load_server() -> None:
         return
     modules["uvicorn"] = None  # Python refuses the import
     try:
-        import_module("mcp.server.lowlevel")
+        with _build_models_when_used():
+            import_module("mcp.server.lowlevel")
     finally:
         del modules["uvicorn"]
+
+
+@contextmanager
+def _build_models_when_used() -> Iterator[None]:
+    """Have pydantic compile the models that are loaded meanwhile when they are first used: most messages never are."""
+    from pydantic import BaseModel, ConfigDict  # noqa: PLC0415 - after the early responses to the client
+
+    config = BaseModel.model_config
+    BaseModel.model_config = ConfigDict(**config, defer_build=True)
+    try:
+        yield
+    finally:
+        BaseModel.model_config = config
 
 
 def _defer(name: str) -> None:

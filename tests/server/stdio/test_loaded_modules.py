@@ -16,9 +16,17 @@ PROGRAM = """
 import atexit, json, sys
 from saasus_mcp.catalog import catalogue
 
-decoded, decode = [], catalogue._operation
+modules, decoded, decode = [], [], catalogue._operation
 catalogue._operation = lambda row: (decoded.append(row["key"]), decode(row))[1]
-atexit.register(lambda: print(json.dumps({"decoded": decoded, "modules": [*sys.modules]}), file=sys.stderr))
+
+def tell():
+    from mcp.types import CallToolRequestParams, CreateMessageResult
+
+    compiled = [each.__name__ for each in (CallToolRequestParams, CreateMessageResult) if each.__pydantic_complete__]
+    print(json.dumps({"decoded": decoded, "compiled": compiled, "modules": modules}), file=sys.stderr)
+
+atexit.register(tell)
+atexit.register(lambda: modules.extend(sys.modules))
 from saasus_mcp.cli import main
 
 sys.argv = ["saasus-mcp"]
@@ -66,7 +74,7 @@ async def _read_once(process: Process) -> str:
     return answers[-1].decode()
 
 
-async def test_a_small_read_loads_no_library_and_decodes_no_operation_that_it_does_not_need(tmp_path: Path) -> None:
+async def test_a_small_read_loads_decodes_and_compiles_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     async with serve_connections(_answer) as origin:
         keys = {"SAAS_ID": "saas", "API_KEY": "key-of-the-test-1", "SECRET_KEY": "secret-of-the-test-1"}
         env = {
@@ -92,6 +100,7 @@ async def test_a_small_read_loads_no_library_and_decodes_no_operation_that_it_do
     loaded = json.loads(said.splitlines()[-1])
     assert json.loads(answer)["result"]["structuredContent"] == {"roles": []}
     assert loaded["decoded"] == ["auth.GetRoles"]
+    assert loaded["compiled"] == ["CallToolRequestParams"]
     assert {"aiohttp", "sqlalchemy"} <= {*loaded["modules"]}, "the read took the whole way"
     assert LATE & {*loaded["modules"]} == set()
 
