@@ -11,6 +11,7 @@ from typing import Literal, cast
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings.addresses import parse_provider_url
+from saasus_mcp.settings.models import SecretSource
 from saasus_mcp.settings.notices import (
     ChannelTable,
     ChatworkTable,
@@ -21,7 +22,6 @@ from saasus_mcp.settings.notices import (
     WebhookTable,
 )
 from saasus_mcp.settings.profiles import EVERYONE
-from saasus_mcp.settings.secret_sources import SecretSource
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 from saasus_mcp.store.notice_records import NoticeKind
 

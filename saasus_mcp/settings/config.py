@@ -22,9 +22,8 @@ from saasus_mcp.settings.hosting import (
     OidcTable,
     resolve_http_settings,
 )
-from saasus_mcp.settings.models import ApiOrigin, StrictModel, describe_first_error
+from saasus_mcp.settings.models import ApiOrigin, SecretSource, SecretSourceField, StrictModel, describe_first_error
 from saasus_mcp.settings.notices import ChatworkTable, EmailTable, NoticesTable, UrlChannelTable, WebhookTable
-from saasus_mcp.settings.secret_sources import SecretSource, SecretSourceField
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"  # noqa: S105 - a pattern

@@ -19,8 +19,6 @@ from saasus_mcp.settings.addresses import (
     parse_host_name,
     parse_public_url,
 )
-from saasus_mcp.settings.paths import user_folder
-from saasus_mcp.settings.shared_database import parse_database_url, parse_sealing_keys, read_key_file
 from saasus_mcp.settings.unknown_variables import (
     OTHER_VARIABLES,
     find_unknown_variables,
@@ -28,14 +26,17 @@ from saasus_mcp.settings.unknown_variables import (
     refuse_duplicate_variables,
     unknown_variables_error,
 )
-from saasus_mcp.settings.validation import InvalidValue, SettingsError
+from saasus_mcp.settings.validation import InvalidValue, SettingsError, user_folder
 from saasus_mcp.settings.values import (
     Secret,
     choice_of,
+    parse_database_url,
     parse_path,
+    parse_sealing_keys,
     parse_secret,
     parse_switch,
     parse_time_zone,
+    read_key_file,
     seconds,
     text_like,
     whole_number,

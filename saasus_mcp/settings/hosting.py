@@ -15,8 +15,7 @@ from saasus_mcp.settings.addresses import (
     Algorithm,
     is_loopback,
 )
-from saasus_mcp.settings.models import HostName, ProviderUrl, PublicUrl, StrictModel, WebOrigin
-from saasus_mcp.settings.secret_sources import SecretSourceField
+from saasus_mcp.settings.models import HostName, ProviderUrl, PublicUrl, SecretSourceField, StrictModel, WebOrigin
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 MEBIBYTE = 1024 * 1024

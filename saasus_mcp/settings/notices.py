@@ -11,8 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings.addresses import HIGHEST_PORT, is_loopback
-from saasus_mcp.settings.models import HostName, ProviderUrl, StrictModel, TimeZone
-from saasus_mcp.settings.secret_sources import SecretSourceField
+from saasus_mcp.settings.models import HostName, ProviderUrl, SecretSourceField, StrictModel, TimeZone
 from saasus_mcp.settings.validation import InvalidValue
 
 CHANNEL_NAME = r"^[A-Za-z0-9_-]{1,40}$"

@@ -14,7 +14,7 @@ from saasus_mcp.settings.validation import SettingsError
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import ProfileTable
-    from saasus_mcp.settings.secret_sources import SecretSource
+    from saasus_mcp.settings.models import SecretSource
 
 EVERYONE = "*"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli.approvals import approval_watch
+from saasus_mcp.cli.approvals import list_command
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
@@ -67,7 +67,7 @@ def test_approvals_are_watched(asked: Store, where: str) -> None:
         asked.decide_approval("ABCD-2345", "rejected", by="local:x", at=time.time(), expires_at=time.time() + 600)
 
     with closing(open_stores(where)) as kept, suppress(KeyboardInterrupt):
-        for news in approval_watch.watch_approvals(kept, pause):
+        for news in list_command.watch_approvals(kept, pause):
             seen.append(news.kind)  # noqa: PERF401 - kept also where it is interrupted
     assert seen == ["pending", "rejected"]
 

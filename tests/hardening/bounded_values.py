@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.hosting.auth.jwks import parse_keys
-from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument
+from saasus_mcp.hosting.auth.jwks import InvalidProviderDocument, parse_keys
 from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 from saasus_mcp.permissions.policy import yaml_reader

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.hosting.auth import two_person_check
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
+from saasus_mcp.hosting.console import caller_identity
 from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -177,7 +177,7 @@ def write_policy(folder: Path, text: str = TWO_PEOPLE) -> ReloadablePolicy:
 
 def assert_stopped(chosen: ReloadablePolicy, http: HttpSettings, setting: str) -> None:
     with pytest.raises(SettingsError) as error:
-        chosen.add_check(partial(two_person_check.check_two_person, http=http))
+        chosen.add_check(partial(caller_identity.check_two_person, http=http))
     assert f"[auth.jwt] {setting}" in str(error.value)
     assert f"[console.oidc] {setting}" in str(error.value)
 
@@ -188,7 +188,7 @@ async def spelled_differently(ground: AttackContext) -> str:
     for other in (f"{ISSUER}/", ISSUER.replace("login", "LOGIN"), ISSUER.replace(".com", ".com:443")):
         assert_stopped(chosen, http_settings(ISSUER, other), "issuer")
         assert_stopped(chosen, http_settings(other, ISSUER), "issuer")
-    chosen.add_check(partial(two_person_check.check_two_person, http=http_settings()))
+    chosen.add_check(partial(caller_identity.check_two_person, http=http_settings()))
     return "does not start; the error names both settings"
 
 
@@ -205,7 +205,7 @@ async def pairwise(ground: AttackContext) -> str:
     entra = "https://login.microsoftonline.com/tenant/v2.0"
     assert_stopped(write_policy(ground.folder), http_settings(entra, entra), "subject_claim")
     write_policy(ground.folder).add_check(
-        partial(two_person_check.check_two_person, http=http_settings(entra, entra, caller="oid", approver="oid"))
+        partial(caller_identity.check_two_person, http=http_settings(entra, entra, caller="oid", approver="oid"))
     )
     return "does not start; the error names the claim that works"
 
@@ -213,7 +213,7 @@ async def pairwise(ground: AttackContext) -> str:
 @attack(AREA, "two_person is written into the policy of a running server whose claims differ")
 async def edited(ground: AttackContext) -> str:
     chosen = write_policy(ground.folder, ONE_PERSON)
-    chosen.add_check(partial(two_person_check.check_two_person, http=http_settings(caller="email")))
+    chosen.add_check(partial(caller_identity.check_two_person, http=http_settings(caller="email")))
     write_policy(ground.folder)
     ended = chosen.reload()
     assert not ended.accepted

@@ -18,8 +18,8 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.settings import HttpSettings, Settings
 from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.settings.config import config_of
+from saasus_mcp.settings.models import SecretSource
 from saasus_mcp.settings.profiles import EVERYONE
-from saasus_mcp.settings.secret_sources import SecretSource
 
 VERIFIED = "verify-full"
 NOT_FOUND = 404

@@ -109,13 +109,12 @@ def usable_cores() -> int:
 
 async def check_jwks(table: JwtTable) -> Finding:
     """Fetch the keys with which callers' access tokens are verified."""
-    from saasus_mcp.hosting.auth.jwks import parse_keys  # noqa: PLC0415 - imports the cryptography
-    from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument, request_document  # noqa: PLC0415 - as above
+    from saasus_mcp.hosting.auth import jwks  # noqa: PLC0415 - imports the cryptography
 
     host = urlsplit(table.jwks_url).hostname or ""
     try:
-        keys = parse_keys(await request_document(table.jwks_url, REQUEST_SECONDS), table.algorithms)
-    except InvalidProviderDocument:
+        keys = jwks.parse_keys(await jwks.request_document(table.jwks_url, REQUEST_SECONDS), table.algorithms)
+    except jwks.InvalidProviderDocument:
         text = message("cli_doctor.jwks_unusable", host=host, algorithms=", ".join(table.algorithms))
         return Finding("jwks", "problem", text, message("cli_doctor.jwks_hint"))
     except Exception as error:  # noqa: BLE001 - the network fails in many ways, and doctor reports each

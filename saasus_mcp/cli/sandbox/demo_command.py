@@ -21,7 +21,7 @@ from saasus_mcp.common.messages import Localized, Message, message
 from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter
+    from saasus_mcp.cli.sandbox.demo_script import DemoPresenter
 
 MODERN, LEGACY = "2026-07-28", "legacy"
 ANSWER_TIMEOUT = 30
@@ -53,7 +53,7 @@ def _print_heading(text: Message) -> None:
 
 async def _run_both(folder: Path, language: Language) -> tuple[list[str], dict[str, Message]]:
     """Run the script in both eras. Return the lines of the second, and by era how it failed."""
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.cli.sandbox.demo_script import DemoPresenter  # noqa: PLC0415 - imports the SDK
 
     lines: list[str] = []
     failures: dict[str, Message] = {}
@@ -69,8 +69,7 @@ async def _run(
     """Run the script in one era, with a separate server and state folder. Add a failure to `failures`."""
     from mcp import Client, StdioServerParameters  # noqa: PLC0415 - imports the SDK
 
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson  # noqa: PLC0415 - as above
-    from saasus_mcp.cli.sandbox.demo_script import DemoScript  # noqa: PLC0415 - as above
+    from saasus_mcp.cli.sandbox.demo_script import DemoPerson, DemoScript  # noqa: PLC0415 - as above
 
     person = DemoPerson(presenter)
     program, *args = installed_command()

@@ -213,11 +213,11 @@ def require_two_people(policy: Policy, http: HttpSettings) -> None:
     Raises:
         SettingsError: a person could.
     """
-    from saasus_mcp.hosting.auth import two_person_check  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.hosting.console import caller_identity  # noqa: PLC0415 - only for HTTP
     from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - as above
 
     inner = unwrap_policy(policy)
-    check = partial(two_person_check.check_two_person, http=http)
+    check = partial(caller_identity.check_two_person, http=http)
     if isinstance(inner, ReloadablePolicy):
         inner.add_check(check)
     else:

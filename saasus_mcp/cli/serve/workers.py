@@ -1,11 +1,16 @@
-"""`serve --workers N`: several processes on one port, each like a replica on this machine."""
+"""`serve --workers N`: several processes on one port, each like a replica on this machine, which count together in a folder."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import stat
 import sys
-from contextlib import ExitStack
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.options import SurfaceOptions
-from saasus_mcp.cli.serve import metrics_folder
 from saasus_mcp.cli.terminal import choose_language, warn
 from saasus_mcp.common import working_directory
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.settings import HttpSettings, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -25,6 +30,11 @@ if TYPE_CHECKING:
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the workers count together. The library of Prometheus reads it when it is imported."""
+PREFIX = "saasus-mcp-metrics-"
+LOCK = "owner.lock"
+"""Locked while the owner of the folder runs. The system drops the lock of a process that is killed."""
+NEW_SECONDS = 60.0
+"""A folder may be so new that its owner has not locked it yet."""
 
 
 def require_several(settings: Settings, http: HttpSettings) -> None:
@@ -53,10 +63,10 @@ def serve_workers(settings: Settings, options: SurfaceOptions, http: HttpSetting
     files = WorkerFiles(settings, http)
     with ExitStack() as until:
         bound = until.enter_context(listener.open_listener(http.host, http.port))
-        folder = until.enter_context(metrics_folder.own_folder())
+        folder = until.enter_context(own_folder())
         work = partial(_work, options, folder)
         running = supervisor.Supervisor(
-            http.workers, [bound], work(files.accepted), on_exit=partial(metrics_folder.forget_gauges, folder)
+            http.workers, [bound], work(files.accepted), on_exit=partial(forget_gauges, folder)
         )
         files.replace_workers = lambda accepted: running.replace_all(work(accepted))
         files.give_policy = lambda accepted: running.give_policy(work(accepted))
@@ -100,3 +110,55 @@ def _run_worker(
     except SaasusMcpError as error:
         warn(error)
         sys.exit(1)
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Make the folder, and remove it at the end, and those of servers that were killed.
+
+    Raises:
+        SaasusMcpError: it cannot be made.
+    """
+    import fcntl  # noqa: PLC0415 - not on Windows, where one process serves
+
+    try:
+        with suppress(OSError):  # the folders of others are no reason not to start
+            _remove_abandoned()
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+        lock = (Path(folder.name) / LOCK).open("wb")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise SaasusMcpError.of(
+            "cli_serve.no_metrics_folder", folder=tempfile.gettempdir(), reason=os_reason(error)
+        ) from None
+    with folder, lock:
+        yield Path(folder.name)
+
+
+def forget_gauges(folder: Path, pid: int) -> None:
+    """Forget what a worker that has ended had in progress. Its counters stay, because counters never fall."""
+    for file in folder.glob(f"gauge_live*_{pid}.db"):
+        with suppress(OSError):
+            file.unlink()
+
+
+def _remove_abandoned() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if _is_abandoned(folder):
+                shutil.rmtree(folder)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether a folder is of this user, and its owner has ended."""
+    import fcntl  # noqa: PLC0415 - as above
+
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or time.time() - status.st_mtime < NEW_SECONDS:
+        return False
+    with (folder / LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

@@ -1,24 +1,24 @@
-"""A cache of an identity provider's signing keys (JWKS). New keys are found without a restart."""
+"""Requests to an identity provider, and a cache of its signing keys (JWKS). New keys are found without a restart."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import anyio
 import httpx2
 import jwt
 
+from saasus_mcp.common.fetch import read_limited
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable
-from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument, request_document
 from saasus_mcp.saasus.network_errors import UNUSABLE
 
+MAX_DOCUMENT_BYTES = 256 * 1024
 log = logging.getLogger(__name__)
-
 FRESH_SECONDS = 10 * 60.0
 """How long keys are used before they are fetched again. A key that the provider withdraws stays valid that long."""
 STALE_SECONDS = 4 * 3600.0
@@ -27,9 +27,42 @@ RETRY_SECONDS = 10.0
 """The pause between two attempts: tokens with made-up keys must not make this server attack the provider."""
 TIMEOUT_SECONDS = 5.0
 MAX_KEYS = 100
-
 KeyId = tuple[str, str]
 """A key's id and an algorithm."""
+
+
+class InvalidProviderDocument(ValueError):
+    """The provider's answer is not the expected document."""
+
+
+async def request_document(
+    url: str,
+    seconds: float,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    *,
+    form: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+) -> bytes:
+    """Return the document at a URL, or the answer to a form that is posted there.
+
+    Args:
+        seconds: the time limit of the whole request.
+        transport: replaces the network in tests.
+        auth: user and password for basic authentication.
+
+    Raises:
+        httpx2.HTTPError: the provider does not answer, or not with success.
+        TimeoutError: the request takes too long.
+        ResponseTooLarge: the document is larger than `MAX_DOCUMENT_BYTES`.
+    """
+    method = "GET" if form is None else "POST"
+    with anyio.fail_after(seconds):
+        async with (
+            httpx2.AsyncClient(transport=transport, timeout=seconds, follow_redirects=False, auth=auth) as http,
+            http.stream(method, url, headers={"Accept": "application/json"}, data=form) as answer,
+        ):
+            answer.raise_for_status()
+            return await read_limited(answer, MAX_DOCUMENT_BYTES)
 
 
 class JwksCache:

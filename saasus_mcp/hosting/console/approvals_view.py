@@ -10,10 +10,9 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import undo_actions
 from saasus_mcp.hosting.console.audit_search import END_SECONDS, ConsoleAuditEntry
 from saasus_mcp.hosting.console.audit_view import record_links, shown_outcome
-from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.views import PageContent, PageRequest
+from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest
 from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp

@@ -17,9 +17,8 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditFilter, ConsoleAuditEntry, operation_of, search_page
 from saasus_mcp.hosting.console.changes_view import subject_of
 from saasus_mcp.hosting.console.jobs_view import has_failures
-from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
-from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
+from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, select_context
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader

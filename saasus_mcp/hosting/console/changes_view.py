@@ -12,11 +12,10 @@ from typing import Any
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import undo_actions
-from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.rendering import safe_path
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.views import PageContent, PageRequest, View
+from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, View
 from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.formatting import Reader

@@ -15,8 +15,7 @@ import httpx2
 import jwt
 
 from saasus_mcp.hosting.auth.authentication import TokenRejected
-from saasus_mcp.hosting.auth.jwks import JwksCache
-from saasus_mcp.hosting.auth.provider_requests import InvalidProviderDocument, request_document
+from saasus_mcp.hosting.auth.jwks import InvalidProviderDocument, JwksCache, request_document
 from saasus_mcp.settings import OidcTable, parse_provider_url
 
 TIMEOUT_SECONDS = 10.0

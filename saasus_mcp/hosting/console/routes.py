@@ -24,7 +24,6 @@ from saasus_mcp.hosting.console import (
     audit_export,
     audit_view,
     changes_view,
-    job_files,
     jobs_view,
     live,
     policy_view,
@@ -33,7 +32,6 @@ from saasus_mcp.hosting.console import (
 )
 from saasus_mcp.hosting.console.form_actions import FormAction, FormActions, approval_path
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form, read_reason
-from saasus_mcp.hosting.console.people_view import PagePeople
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,
@@ -50,6 +48,7 @@ from saasus_mcp.hosting.console.rendering import (
 from saasus_mcp.hosting.console.service import ConsoleService, freezes_version
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
+from saasus_mcp.hosting.console.views import PagePeople
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import format_value
@@ -268,7 +267,7 @@ class Console:
         session = await self._require_session(request)
         job, member = request.path_params["job"], request.path_params["member"]
         try:
-            file = await job_files.read_job_file(self.service, session.approver, job, member)
+            file = await jobs_view.read_job_file(self.service, session.approver, job, member)
         except CallRefused as refused:
             return await self._tell(refused.message, session, request, HTTPStatus.FORBIDDEN)
         if file is None:

@@ -1,4 +1,4 @@
-"""What a page of the console is, and the pages of the limits, the secrets and a person's access."""
+"""What a page of the console is, the people on it, and the pages of the limits, the secrets and a person's access."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message
-from saasus_mcp.hosting.console.people_view import PagePeople, PersonView
+from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext, freeze_mark
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession, ConsoleSessions
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
@@ -19,12 +19,58 @@ from saasus_mcp.store.records import BudgetKind, Freeze
 if TYPE_CHECKING:
     from saasus_mcp.store.tokens import Token
 
+MAX_ID = 40
+"""Characters of an id that a list shows in full."""
 MAX_FILTER_LENGTH = 200
 CEILING_OF_KIND: Mapping[BudgetKind, Ceiling] = {
     "destructive": "destructive_per_hour",
     "users": "affected_users_per_hour",
     "writes": "writes_per_minute",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A principal as people see them. `label` is empty if only the id is known."""
+
+    id: str
+    label: str = ""
+
+    @property
+    def short_id(self) -> str:
+        """Return the id for a list: of a long one with an issuer, the end tells people apart."""
+        issuer, bar, subject = self.id.rpartition("|")
+        kind = issuer.partition(":")[0]
+        return f"{kind}:\N{HORIZONTAL ELLIPSIS}|{subject}" if bar and len(self.id) > MAX_ID else self.id
+
+    @property
+    def name(self) -> str:
+        """Return what people know them by: the label, else of an id with an issuer its end; empty for other ids."""
+        return self.label or (self.id.rpartition("|")[2] if "|" in self.id else "")
+
+    def __str__(self) -> str:
+        """Return label and id on one line; empty without a principal."""
+        return f"{self.label} \N{MIDDLE DOT} {self.id}" if self.label else self.id
+
+
+class PagePeople:
+    """Finds the people of one page. Each is looked up once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], PersonView] = {}
+
+    def view(self, context: ProfileContext, principal: str, known: Person = NOBODY) -> PersonView:
+        """Return a person.
+
+        Args:
+            known: name and address as a record states them. They count, whatever the person is called today.
+        """
+        if known.label or not principal:
+            return PersonView(principal, known.label)
+        key = (context.name, principal)
+        if key not in self._found:
+            self._found[key] = PersonView(principal, context.store().audit_log.people.get(principal).label)
+        return self._found[key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
-"""Session ids that carry the session: what the client declared in `initialize`, encrypted. No replica stores it."""
+"""Session ids that carry the session: what the client declared in `initialize`, encrypted. No replica stores it.
+
+The store has only the sessions that their clients have ended.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import secrets
 import time
@@ -15,9 +19,11 @@ from mcp_types import ClientCapabilities, InitializeRequestParams
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from saasus_mcp.hosting.auth.authentication import Caller
+from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID, declares_apps
+from saasus_mcp.store.errors import StoreError
 
 LIFETIME_SECONDS = 7 * 24 * 3600
 """How long an id is accepted. The client then starts a new session."""
@@ -25,6 +31,11 @@ _ID = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 MAX_ID_LENGTH = 4096
 """Characters of an id. Proxies limit a header to 8 KiB."""
 ELICITATION_MODES = ("form", "url")
+log = logging.getLogger(__name__)
+RECHECK_SECONDS = 1.0
+"""How long a session that was ended through another replica may still be served by this one."""
+MAX_CHECKED = 10_000
+"""Sessions whose check is remembered."""
 
 
 class SessionTooLarge(Exception):
@@ -109,3 +120,43 @@ def _used_capabilities(declared: ClientCapabilities) -> dict[str, Any]:
     if declares_apps(declared.extensions):
         used["extensions"] = {EXTENSION_ID: {"mimeTypes": [APP_MIME_TYPE]}}
     return used
+
+
+class EndedSessions:
+    """Knows which sessions have ended, through whichever replica.
+
+    Without the store a session counts as open: it authorizes nothing, and each of its requests is authenticated.
+    """
+
+    def __init__(self, profile: ServedProfile, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pipeline = profile.pipeline
+        self._clock = clock
+        self._checked: dict[str, float] = {}
+
+    async def add(self, session: ClientSession) -> None:
+        """End a session.
+
+        Raises:
+            StoreError: the store fails.
+        """
+        self._checked.pop(session.key, None)
+        await self._pipeline.store_executor(
+            lambda: self._pipeline.store.mailboxes.end_session(session.key, session.expires_at)
+        )
+
+    async def contains(self, session: ClientSession) -> bool:
+        """Return whether a session has ended."""
+        now = self._clock()
+        if now - self._checked.get(session.key, -RECHECK_SECONDS) < RECHECK_SECONDS:
+            return False
+        try:
+            ended = await self._pipeline.store_executor(lambda: self._pipeline.store.mailboxes.has_ended(session.key))
+        except StoreError as error:
+            log.warning("whether a session has ended is unknown: %s", error)
+            return False
+        self._checked.pop(session.key, None)
+        if not ended:
+            self._checked[session.key] = now
+            if len(self._checked) > MAX_CHECKED:
+                del self._checked[next(iter(self._checked))]
+        return ended

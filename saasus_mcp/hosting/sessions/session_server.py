@@ -35,8 +35,7 @@ from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.http_errors import error_response, unavailable_response
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY
-from saasus_mcp.hosting.sessions.client_session import ClientSession, SessionIds, SessionTooLarge
-from saasus_mcp.hosting.sessions.ended_sessions import EndedSessions
+from saasus_mcp.hosting.sessions.client_session import ClientSession, EndedSessions, SessionIds, SessionTooLarge
 from saasus_mcp.hosting.sessions.exchange import (
     CANCELLED,
     INITIALIZE,

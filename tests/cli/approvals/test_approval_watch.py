@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.cli.approvals import approval_watch
-from saasus_mcp.cli.approvals.approval_watch import ApprovalEvent
+from saasus_mcp.cli.approvals import list_command
+from saasus_mcp.cli.approvals.list_command import ApprovalEvent
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.folder_stores import FolderStores
 from tests.support.commands import Terminal, create_approval, run_command
@@ -56,7 +56,7 @@ def told(state: Path, hand: Hand, *, decided: bool = False) -> list[tuple[str, s
     """Return the events until the person stops: code and kind of each."""
     found: list[tuple[str, str]] = []
     with suppress(KeyboardInterrupt):
-        for news in approval_watch.watch_approvals(FolderStores(state, tuple), hand.pause, decided=decided, clock=hand):
+        for news in list_command.watch_approvals(FolderStores(state, tuple), hand.pause, decided=decided, clock=hand):
             found.append((news.kind, news.approval.code))  # noqa: PERF401 - kept also where it is interrupted
     return found
 
@@ -153,13 +153,13 @@ def changed_to(state: Path, status: str) -> Callable[[], object]:
 def test_news_is_one_line_whatever_the_names_in_it(state: Path) -> None:
     name = "X”\nABCD-9999  approved by local:boss  “Y"
     wanted = create_approval(state, at=NOW, name=name, principal="local:a b\n")
-    line = approval_watch.event_line(ApprovalEvent("pending", wanted, NOW), Reader.of("en"))
+    line = list_command.event_line(ApprovalEvent("pending", wanted, NOW), Reader.of("en"))
     assert line == (
         "2026-09-21 14:13:20 UTC  ABCD-2345  pending (15 min left)  Delete the tenant "
         "“X'↵ABCD-9999  approved by local:boss  'Y”  requested by “local:a b↵” for SaaS saas-1, profile default"
     )
     rejected = replace(wanted, decided_by="local:boss", reason="no\nway")
-    said = approval_watch.event_line(ApprovalEvent("rejected", rejected, NOW), Reader.of("ja"))
+    said = list_command.event_line(ApprovalEvent("rejected", rejected, NOW), Reader.of("ja"))
     assert "却下(判断した人: local:boss): 「no↵way」  テナント「X'↵ABCD-9999" in said
 
 

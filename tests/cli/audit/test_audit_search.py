@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.cli import state as cli_state
-from saasus_mcp.cli.audit.audit_entries import AuditEntry
+from saasus_mcp.cli.audit.audit_search import AuditEntry
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.person import Person
 from saasus_mcp.common.word_search import WordSearch

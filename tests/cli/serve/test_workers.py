@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli import composition
-from saasus_mcp.cli.serve import metrics_folder
+from saasus_mcp.cli.serve import workers
 from saasus_mcp.cli.serve.worker_files import Accepted, WorkerFiles
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
@@ -161,10 +161,10 @@ def test_the_folders_of_killed_servers_are_removed_and_no_others(
     for folder in (killed, new, foreign):
         folder.mkdir()
         (folder / "counter_1.db").touch()
-    with metrics_folder.own_folder() as running:
+    with workers.own_folder() as running:
         for folder in (killed, foreign, running):
             os.utime(folder, (0, 0))
-        with metrics_folder.own_folder():
+        with workers.own_folder():
             assert not killed.exists()
             assert new.exists(), "its owner may be about to lock it"
             assert foreign.exists()

@@ -16,7 +16,7 @@ import yaml
 
 from saasus_mcp.catalog import openapi_summary, spec_diff
 from saasus_mcp.catalog.catalogue import FACTS
-from saasus_mcp.cli.specs import remote_specs
+from saasus_mcp.cli.specs import specs_command
 from tests.support.commands import run_command
 
 SPECS = Path(__file__).resolve().parents[3] / "tool_specs"
@@ -47,7 +47,7 @@ def documents() -> dict[str, Document]:
 def _parsed_once() -> Iterator[None]:
     """Parse equal documents once: nothing changes them, and eight of nine are the same in every test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remote_specs, "_parse", cache(remote_specs._parse))
+        patch.setattr(specs_command, "_parse", cache(specs_command._parse))
         yield
 
 

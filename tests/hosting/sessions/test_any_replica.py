@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.hosting.sessions import ended_sessions, exchange, mailbox_service
+from saasus_mcp.hosting.sessions import client_session, exchange, mailbox_service
 from saasus_mcp.hosting.sessions.exchange import Exchange
 from saasus_mcp.store.errors import StoreError
 from tests.support.arguments import complete_arguments
@@ -149,7 +149,7 @@ async def test_a_call_is_cancelled_through_any_replica(
 async def test_a_session_ends_at_every_replica(
     catalogue: Catalogue, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ended_sessions, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(client_session, "RECHECK_SECONDS", 0.0)
     async with start_pair(catalogue) as pair, pair.asking() as call:
         question = await call.question()
         assert (await pair.alice.send(pair.url(place), {}, "DELETE")).status_code == 200
