@@ -21,10 +21,9 @@ from saasus_mcp.cli.options import (
     require_profile_name,
     settings_options,
 )
-from saasus_mcp.cli.output import print_json, print_outcome
+from saasus_mcp.cli.output import iso_time, print_json, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import render, require_approver, say
-from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import nearest_names, visible_text

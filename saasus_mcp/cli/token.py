@@ -14,10 +14,9 @@ import click
 from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.command_line import Group, argument, option
 from saasus_mcp.cli.options import json_array_option, json_outcome_option, settings_options
-from saasus_mcp.cli.output import complete_output, print_json, print_list, print_outcome
+from saasus_mcp.cli.output import DAY, complete_output, format_time, json_times, print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import prints_json, render, require_approver, require_passphrase, say
-from saasus_mcp.cli.times import DAY, format_time, json_times
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text

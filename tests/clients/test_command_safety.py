@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.cli.install import server_command
-from saasus_mcp.clients.command_safety import runs_code_from_working_directory
-from saasus_mcp.clients.detection import DetectedServer, detect_servers
+from saasus_mcp.clients.detection import DetectedServer, detect_servers, runs_code_from_working_directory
 from saasus_mcp.clients.known_clients import CLIENTS, Machine
 from tests.support.commands import run_command
 

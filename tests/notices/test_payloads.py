@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from saasus_mcp.notices import mail
+from saasus_mcp.notices import sending
 from saasus_mcp.notices.channels import ChannelKind
 from saasus_mcp.notices.notice import MAX_LINE, MAX_TITLE, Notice, inert_text
 from saasus_mcp.notices.payloads import LINE_WORKS_TEXT, build_notice_request, line_works_message, message_id, sign
@@ -214,7 +214,7 @@ def test_the_id_of_a_person_is_not_cut_out_of_a_message_that_is_too_long() -> No
 def test_a_mail_is_plain_automatic_and_has_the_id_of_the_notice() -> None:
     table = channel("email").table
     assert isinstance(table, EmailTable)
-    message = mail.mail_message(table, NOTICE, "msg_1")
+    message = sending.mail_message(table, NOTICE, "msg_1")
     assert (message["Subject"], message["To"]) == (NOTICE.title, "ops@example.jp")
     assert (message["Message-ID"], message["Auto-Submitted"]) == ("<msg_1@example.com>", "auto-generated")
     assert message.get_content_type() == "text/plain"

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from saasus_mcp.cli.output import json_times
 from saasus_mcp.cli.question_view import render_question
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_text
-from saasus_mcp.cli.times import json_times
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, Message, message, one_of

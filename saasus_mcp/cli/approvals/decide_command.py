@@ -13,7 +13,7 @@ from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.command_line import UsageError, argument, command, option
 from saasus_mcp.cli.completion import complete_codes
 from saasus_mcp.cli.options import json_outcome_option, settings_options
-from saasus_mcp.cli.output import print_outcome
+from saasus_mcp.cli.output import format_time, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import (
     MAX_ATTEMPTS,
@@ -26,7 +26,6 @@ from saasus_mcp.cli.terminal import (
     too_many_attempts,
 )
 from saasus_mcp.cli.text_layout import cut_text, terminal_columns
-from saasus_mcp.cli.times import format_time
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import display_width, quote_name, quote_text

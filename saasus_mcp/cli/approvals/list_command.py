@@ -17,10 +17,9 @@ from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.command_line import INTERRUPTED, argument, command, option
 from saasus_mcp.cli.completion import complete_codes
 from saasus_mcp.cli.options import make_json_option, settings_options
-from saasus_mcp.cli.output import print_json, print_list
+from saasus_mcp.cli.output import format_time, iso_time, print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, is_terminal, say, warn
-from saasus_mcp.cli.times import format_time, iso_time
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.question import stored_question

@@ -16,9 +16,8 @@ from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.audit import audit_search
 from saasus_mcp.cli.command_line import Group, option
 from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
-from saasus_mcp.cli.output import print_json, print_outcome
+from saasus_mcp.cli.output import iso_time, print_json, print_outcome
 from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
-from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.system_reasons import json_reason, os_reason
 from saasus_mcp.common.text import visible_text

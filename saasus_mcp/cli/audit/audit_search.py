@@ -24,11 +24,10 @@ from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools
 from saasus_mcp.cli.options import json_array_option, parse_since, settings_options
-from saasus_mcp.cli.output import has_screen, print_json, print_list
+from saasus_mcp.cli.output import has_screen, iso_time, print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, say
 from saasus_mcp.cli.text_layout import cut_text
-from saasus_mcp.cli.times import iso_time
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import LANGUAGES, Language, Text
 from saasus_mcp.common.messages import message, one_of

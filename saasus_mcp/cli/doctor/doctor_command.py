@@ -12,7 +12,7 @@ import anyio
 import click
 
 from saasus_mcp.cli.command_line import command, option
-from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hardening_checks, hosting_checks
+from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hosting_checks
 from saasus_mcp.cli.doctor.checks import Finding, problem
 from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
 from saasus_mcp.cli.output import has_screen, print_json
@@ -78,7 +78,7 @@ def _findings(settings: Settings, *, connect: bool) -> Iterator[Finding]:
     yield from _run("network", partial(checks.check_network, profiles[0]))
     channels = _run("notices", partial(channel_checks.check_channels, settings))
     yield from channels
-    yield from _run("secret_files", partial(hardening_checks.check_secret_files, settings))
+    yield from _run("secret_files", partial(hosting_checks.check_secret_files, settings))
     if connect and all(finding.status != "problem" for finding in channels):
         yield from _run("notices", partial(anyio.run, channel_checks.connect_channels, settings))
     if http is not None:
@@ -122,13 +122,13 @@ def _hosting_findings(settings: Settings, http: HttpSettings) -> Iterator[Findin
     yield from _run("database", partial(hosting_checks.check_database, settings))
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        yield from _run("database_tls", partial(hardening_checks.check_database_tls, url))
+        yield from _run("database_tls", partial(hosting_checks.check_database_tls, url))
     yield from _run("keys", partial(hosting_checks.check_keys, settings))
     yield from _run("limits", partial(hosting_checks.check_limits, settings, http))
     if http.workers > 1:
         yield from _run("workers", partial(hosting_checks.check_workers, settings, http))
-    yield from _run("access", partial(hardening_checks.check_access, settings, http))
-    yield from _run("files", partial(hardening_checks.check_files, settings))
+    yield from _run("access", partial(hosting_checks.check_access, settings, http))
+    yield from _run("files", partial(hosting_checks.check_files, settings))
     for name, check in hosting_checks.network_checks(http).items():
         yield from _run(name, partial(anyio.run, check))
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool
-from saasus_mcp.cli.times import format_time, json_times
+from saasus_mcp.cli.output import format_time, json_times
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
 from saasus_mcp.permissions.question.formatting import Reader

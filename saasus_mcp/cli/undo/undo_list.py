@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, jobs
-from saasus_mcp.cli.times import format_time, json_times
+from saasus_mcp.cli.output import format_time, json_times
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text

@@ -7,7 +7,7 @@ from typing import Any
 
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.word_search import WordSearch
-from saasus_mcp.hosting.console import undo_actions
+from saasus_mcp.hosting.console import changes_view
 from saasus_mcp.hosting.console.audit_search import END_SECONDS, ConsoleAuditEntry
 from saasus_mcp.hosting.console.audit_view import record_links, shown_outcome
 from saasus_mcp.hosting.console.question_view import question_content
@@ -99,7 +99,7 @@ def _undone_change(service: ConsoleService, page: PageRequest, listed: Listed[Ap
     """Return the change whose undo on the console made this person's request; empty if another call did."""
     approver, approval = page.session.approver, listed.record
     found = service.find_change(approver, page.filter_text("change")) if approval.principal == approver.id else None
-    plan = undo_actions.plan_here(approver, found) if found is not None else None
+    plan = changes_view.plan_here(approver, found) if found is not None else None
     operation = service.find_operation(approval.operation)
     if found is None or plan is None or operation is None:
         return ""

@@ -30,8 +30,16 @@ from saasus_mcp.hosting.console import (
     tools_view,
     views,
 )
-from saasus_mcp.hosting.console.form_actions import FormAction, FormActions, approval_path
-from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form, read_reason
+from saasus_mcp.hosting.console.forms import (
+    FormAction,
+    FormActions,
+    InvalidForm,
+    approval_path,
+    check_csrf,
+    is_cross_site,
+    read_form,
+    read_reason,
+)
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,

@@ -15,8 +15,7 @@ from starlette.routing import Route
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, read_form, split_address
-from saasus_mcp.hosting.console.oidc import OidcProvider, SignInFailed
-from saasus_mcp.hosting.console.oidc_protocol import PendingSignIn
+from saasus_mcp.hosting.console.oidc import OidcProvider, PendingSignIn, SignInFailed
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
     CONSOLE_HEADERS,

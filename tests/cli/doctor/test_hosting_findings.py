@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.cli.doctor import hardening_checks
+from saasus_mcp.cli.doctor import hosting_checks
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE
 from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
@@ -193,7 +193,7 @@ def test_a_database_that_nobody_verifies_is_noted(monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("psycopg", reason="the driver is in an optional extra")
     monkeypatch.delenv("PGSSLMODE", raising=False)
     monkeypatch.delenv("PGHOST", raising=False)
-    assert hardening_checks.check_database_tls(url).status == state
+    assert hosting_checks.check_database_tls(url).status == state
 
 
 @pytest.mark.usefixtures("hosted")

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.hosting.console import signin_sessions
-from saasus_mcp.hosting.console.form_actions import FormActions
+from saasus_mcp.hosting.console.forms import FormActions
 from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused

@@ -12,8 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
 
-from saasus_mcp.hosting.console.oidc import OidcProvider, SignInFailed
-from saasus_mcp.hosting.console.oidc_protocol import PendingSignIn
+from saasus_mcp.hosting.console.oidc import OidcProvider, PendingSignIn, SignInFailed
 from saasus_mcp.hosting.console.signin_routes import SSO_SECONDS, SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks, VerifiedApprover
 from saasus_mcp.permissions.secrets.encryption import Encryptor
