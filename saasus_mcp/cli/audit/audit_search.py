@@ -68,7 +68,7 @@ class AuditEntry:
     """A call with its end, a refusal, or a decision.
 
     Attributes:
-        record: the fields of its records, the later ones first.
+        record: the fields of its records, the later ones first. The later record has the value of a field of both.
         events: the kinds of its records.
         tool: name of the tool; empty if the records name none.
         title: of the tool; empty if it is unknown.
@@ -91,7 +91,8 @@ class AuditEntry:
         kind = self.events[-1]
         if kind != "ended":
             return "unfinished" if kind == "begun" else kind
-        outcomes = self.record.get("steps") or {self.record.get("applied"): 1}  # a job has many
+        steps = self.record.get("steps")  # of a job: their outcomes, or their number if it ended without them
+        outcomes = steps if steps and isinstance(steps, Mapping) else {self.record.get("applied"): 1}
         if outcomes.get("unknown"):
             return "unknown"
         if outcomes.get("applied"):
@@ -152,7 +153,7 @@ class EntryReader:
         yield from map(self._entry, begun.values())
 
     def _entry(self, first: Mapping[str, Any], *later: Mapping[str, Any]) -> AuditEntry:
-        fields = {name: value for each in (*later, first) for name, value in each.items()}
+        fields = {name: value for each in (*later, first, *later) for name, value in each.items()}
         events = tuple(str(each["event"]) for each in (first, *later))
         fields = {name: value for name, value in fields.items() if name not in ("at", "call", "event")}
         name = str(fields.get("operation") or fields.get("tool") or "")

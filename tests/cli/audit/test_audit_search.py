@@ -182,6 +182,14 @@ def test_every_decision_has_a_text(action: str, language: Language) -> None:
         ({"status": "failed"}, "failed"),
     ],
 )
-def test_a_job_is_shown_by_what_became_of_its_calls(ended: dict[str, Any], result: str) -> None:
+def test_an_ended_job_is_shown_by_what_became_of_its_calls(ended: dict[str, Any], result: str) -> None:
     entry = AuditEntry(0.0, "c" * 32, ("begun", "ended"), ended, "job_import_users", Text("", ""))
     assert entry.result == result
+
+
+def test_a_job_that_ran_is_listed_with_what_became_of_it() -> None:
+    role = {"tool": "auth_create_role", "arguments": {"role_name": "clerk", "display_name": "Clerk"}}
+    assert run_command("job", "--sandbox", "run_plan", json.dumps({"calls": [role]})).status == 0
+    assert run_command("job", "--sandbox", "contract_report").status == 0
+    assert [entry["result"] for entry in search("--tool", "job_run_plan")] == ["applied"]
+    assert [entry["result"] for entry in search("--tool", "job_contract_report")] == ["done"]
