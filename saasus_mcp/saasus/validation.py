@@ -25,6 +25,8 @@ _RULES = frozenset(
 """Keywords with a message of their own."""
 PATTERN_FORMS = {r"^[A-Z]{2}\Z": "country", r"^[A-Za-z0-9_-]{1,40}\Z": "id"}
 """What each pattern of the input schemas is in words: a message of `arguments.form`."""
+FORMS = frozenset({*PATTERN_FORMS.values(), "date", "date-time"})
+"""The messages of `arguments.form`, with those of the formats."""
 _DATE = re.compile(r"\s*[0-9]{4}\s*[-/.年]\s*[0-9]{1,2}(?![0-9])", re.ASCII)
 """The beginning of a date."""
 
@@ -155,13 +157,16 @@ def _explain(error: ValidationError, variant: tuple[str, str] | None) -> Invalid
     if rule == "type":
         return _wrong_type(path, [wanted] if isinstance(wanted, str) else wanted, actual)
     if rule == "required":
-        missing = next(name for name in wanted if name not in actual)
-        return InvalidArguments((*path, missing), _in_variant(message("arguments.missing"), variant))
+        first, *others = (name for name in wanted if name not in actual)
+        hint = message("arguments.missing_hint", names=tuple(others)) if others else None
+        return InvalidArguments((*path, first), _in_variant(message("arguments.missing"), variant), hint)
     if rule == "additionalProperties":
         declared = schema.get("properties", {})
         unknown = next(name for name in actual if name not in declared)
         fault = _in_variant(message("arguments.unknown_field"), variant)
         return InvalidArguments((*path, unknown), fault, message("arguments.accepted_hint", names=tuple(declared)))
+    if rule == "enum" and len(wanted) == 1:
+        rule, wanted = "const", wanted[0]
     fault = one_of(
         "arguments.expected",
         rule if rule in _RULES else "other",
@@ -174,8 +179,8 @@ def _explain(error: ValidationError, variant: tuple[str, str] | None) -> Invalid
 
 def _wanted(rule: str, wanted: Any) -> Parameter:
     """Return what a rule demands, in words where the rule is a pattern."""
-    if rule == "pattern" and wanted in PATTERN_FORMS:
-        return one_of("arguments.form", PATTERN_FORMS[wanted])
+    if rule in ("pattern", "format") and (form := PATTERN_FORMS.get(wanted, wanted)) in FORMS:
+        return one_of("arguments.form", form)
     return json.dumps(wanted) if rule == "const" else tuple(map(str, wanted)) if rule == "enum" else str(wanted)
 
 

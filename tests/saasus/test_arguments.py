@@ -101,6 +101,13 @@ def test_every_required_argument_is_missed_by_name(catalogue: Catalogue) -> None
             assert error.field == name, (operation.key, name, error.field)
 
 
+def test_all_missing_arguments_are_named_at_once(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        if required := operation.input_schema.get("required"):
+            error = refusal(operation, {})
+            assert all(name in f"{error} {error.hint}" for name in required), operation.key
+
+
 def test_an_unknown_argument_is_refused_by_every_operation(catalogue: Catalogue) -> None:
     for operation in catalogue:
         error = refusal(operation, {**complete_arguments(operation), "force": True})
@@ -360,6 +367,7 @@ def test_a_refusal_is_explained_in_the_readers_language(catalogue: Catalogue) ->
         (10**30, "at most 9223372036854775807"),
         ("\ud800", "Send the whole character."),
         ("31.1.2026", "Write it as 2026-01-31."),
+        ("2026-02-29", "a day of the calendar"),
     ],
 )
 def test_a_value_of_no_form_is_refused_with_the_fix(value: object, fix: str, catalogue: Catalogue) -> None:
@@ -378,3 +386,9 @@ def test_every_pattern_has_a_form_in_words(catalogue: Catalogue) -> None:
         if isinstance(schema, dict) and isinstance(schema.get("pattern"), str):
             patterns.add(strict_validator({"pattern": schema["pattern"]})["pattern"])
     assert patterns == PATTERN_FORMS.keys()
+
+
+def test_the_only_value_that_is_accepted_is_not_one_of_several(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.SignIn")
+    error = refusal(operation, {**complete_arguments(operation), "sign_in_flow": "other"})
+    assert error.text("ja") == 'sign_in_flow: "USER_SRP_AUTH"を指定してください(指定された値: 5文字の文字列)。'

@@ -14,7 +14,18 @@ import click
 from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.doctor import api_check, channel_checks, checks, hosting_checks
 from saasus_mcp.cli.doctor.checks import Finding, problem
-from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
+from saasus_mcp.cli.options import (
+    CALL_SETTINGS,
+    exclude_tools_option,
+    json_option,
+    load_settings,
+    parse_narrowing,
+    parse_toolset_names,
+    setting_flags,
+    surface_option,
+    tools_option,
+    toolsets_option,
+)
 from saasus_mcp.cli.output import has_screen, print_json
 from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
@@ -31,14 +42,31 @@ COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright
 
 @command(help="cli_help.command.doctor")
 @setting_flags(*CALL_SETTINGS)
+@surface_option
+@toolsets_option
+@tools_option
+@exclude_tools_option
 @option("--connect", is_flag=True, help="cli_help.option.doctor_connect")
 @json_option
-def doctor(*, as_json: bool, connect: bool, **flags: Any) -> None:
+def doctor(
+    *,
+    surface: str,
+    toolsets: str,
+    tools: str | None,
+    exclude_tools: str | None,
+    as_json: bool,
+    connect: bool,
+    **flags: Any,
+) -> None:
     """Print every finding as soon as it is known. Settings that are not valid are a finding too."""
+    del surface  # the command line has checked it
     try:
         settings = load_settings(**flags)
-    except SettingsError as error:
-        hint = message("cli_doctor.settings_hint")
+        parse_toolset_names(toolsets)
+        parse_narrowing(tools, exclude_tools)
+    except SaasusMcpError as error:
+        where = message("cli_doctor.settings_hint")
+        hint = where if isinstance(error, SettingsError) else error.hint or where
         findings = iter([checks.check_program(), Finding("settings", "problem", error.message, hint)])
     else:
         findings = _findings(settings, connect=connect)

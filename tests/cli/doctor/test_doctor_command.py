@@ -220,6 +220,25 @@ def test_an_unreadable_setting_is_named_and_ends_the_examination(monkeypatch: py
     assert "credentials" not in found
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "nearest"),
+    [
+        ("SAASUS_MCP_TOOLSETS", "usr", "users"),
+        ("SAASUS_MCP_TOOLS", "auth_gett*", "auth_get_env"),
+        ("SAASUS_MCP_EXCLUDE_TOOLS", "auth_get_rolse", "auth_get_roles"),
+    ],
+)
+def test_a_list_of_tools_with_which_no_server_starts_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, nearest: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert run_command("serve").status == 1
+    found = findings("--sandbox")["settings"]
+    assert found["status"] == "problem"
+    assert value in found["said"]
+    assert nearest in found["said"] + found["hint"]
+
+
 def test_a_policy_that_is_not_sound_is_a_problem(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 2\n", encoding="utf-8")
