@@ -105,7 +105,7 @@ class _Lines:
 
     def _show(self) -> None:
         done, total = self._latest
-        if self._latest == self._shown:
+        if self._latest == self._shown or not any(self._latest):  # the job counts nothing
             return
         self._shown = self._latest
         known = message("cli_job.done_of", done=done, total=total, unit=self._unit) if total else None

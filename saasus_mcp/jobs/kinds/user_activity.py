@@ -39,7 +39,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     users = await _read_named_users(reader, args.get("user_ids", ()))
     if _reads_users(args) and period.end < reader.now() - KEPT_DAYS * 86_400:
         raise InvalidArguments(("from",), message("jobs_reports.before_history"), message("jobs_reports.history_hint"))
-    return Plan(data={**data, "users": users})
+    return Plan(data={**data, "users": users, "today": period.day_of(reader.now())})
 
 
 def _reads_users(args: Mapping[str, Any]) -> bool:
@@ -67,12 +67,10 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     by = args.get("by", "referrer")
     headings = [one_of("jobs_reports.column", name).text(work.language) for name in COLUMNS[by]]
     table = Table(COLUMNS[by], args.get("format", "csv"), headings)
-    bounds = message(
-        "jobs_reports.activity_bounds",
-        first=str(period.first),
-        last=str(period.last),
-        zone=args.get("zone", "UTC"),
-    )
+    first, last = str(period.first), str(period.last)
+    bounds = [message("jobs_reports.activity_bounds", first=first, last=last, zone=args.get("zone", "UTC"))]
+    if (running := period.running_part(args["today"])) is not None:
+        bounds.append(running)
     if not _reads_users(args):
         return await _report_page_statistics(work, period, table, bounds)
     views, visitors = Counter[str](), defaultdict[str, set[str]](set)  # by referrer
@@ -97,7 +95,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         table.add_rows([referrer, count, len(visitors[referrer])] for referrer, count in ranked)
     active = set[str]().union(*visitors.values())
     counts = {"rows": table.row_count, "views": views.total(), "active": len(active)}
-    notes = [bounds, message("jobs_reports.last_month")]
+    notes = [*bounds, message("jobs_reports.last_month")]
     if unread:
         notes.append(message("jobs_reports.users_unread"))
     return JobResult(
@@ -108,7 +106,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     )
 
 
-async def _report_page_statistics(work: JobContext, period: Period, table: Table, bounds: Message) -> JobResult:
+async def _report_page_statistics(work: JobContext, period: Period, table: Table, bounds: list[Message]) -> JobResult:
     """Report what the API itself has counted."""
     found: dict[str, Any] = await work.read(
         "analysis.GetPageStatistics", {"start_timestamp": period.start, "end_timestamp": period.end}
@@ -116,7 +114,7 @@ async def _report_page_statistics(work: JobContext, period: Period, table: Table
     pages = found.get("page_statistics", [])
     table.add_rows([page["page_url"], page["total_views"], page["unique_users"]] for page in pages)
     counts = {"rows": table.row_count, "views": found["total_page_views"], "active": found["total_unique_users"]}
-    return JobResult(counts, product=table.content(), notes=(bounds,))
+    return JobResult(counts, product=table.content(), notes=tuple(bounds))
 
 
 async def _read_users(work: JobContext, args: Mapping[str, Any]) -> AsyncIterator[list[User]]:

@@ -64,6 +64,8 @@ class Period:
         """
         if today > str(self.last):
             return None
+        if today < str(self.first):
+            return message("jobs_reports.not_begun", first=str(self.first), today=today)
         return message("jobs_reports.not_over", first=str(self.first), last=str(self.last), today=today)
 
     def day_of(self, instant: int) -> str:

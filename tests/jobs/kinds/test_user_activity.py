@@ -80,6 +80,19 @@ async def test_by_referrer_alone_one_read_tells_all(tmp_path: Path) -> None:
         assert len(on.sandbox.requests) == 1
 
 
+@pytest.mark.parametrize("job", ["job_user_activity", "job_metering_report"])
+async def test_figures_of_a_period_that_is_not_over_are_not_final(tmp_path: Path, job: str) -> None:
+    async with start_job_server(tmp_path) as on:
+        today = datetime.now(UTC).date()
+        days = [today - timedelta(days=9), today + timedelta(days=2)]
+        running = await on.call_json(job, {"from": str(days[0]), "to": str(days[1])})
+        assert any("is not over: figures up to" in note for note in running["notes"])
+        future = await on.call_json(job, {"from": str(days[1])})
+        assert any(f"The period begins on {days[1]}" in note for note in future["notes"])
+        past = await on.call_json(job, {"from": str(days[0])})
+        assert not any("is not over" in note or "begins on" in note for note in past["notes"])
+
+
 @pytest.mark.parametrize("more", [{"by": "user"}, {"by": "user_referrer"}, {"tenant_ids": [uid("tenant", "aozora")]}])
 async def test_a_period_of_which_the_api_keeps_nothing_is_no_report_of_zero(
     tmp_path: Path, more: dict[str, Any]
