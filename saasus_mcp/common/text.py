@@ -153,13 +153,13 @@ def escape_quotes(text: str) -> str:
     return text.translate(_INNER_QUOTES)
 
 
-def quote_text(text: str, language: Language = "en") -> str:
+def quote_text(text: str, language: Language) -> str:
     """Return text from outside in quotation marks of `language`, on one line and bounded. The text cannot end the quotation."""
     opening, closing = _QUOTES[language]
     return f"{opening}{one_line(escape_quotes(text[:MAX_QUOTED]))}{closing}{'…' if len(text) > MAX_QUOTED else ''}"
 
 
-def quote_name(text: str, language: Language = "en") -> str:
+def quote_name(text: str, language: Language) -> str:
     """Return an id or field name unchanged if it is one plain word, or quoted otherwise."""
     return text if _PLAIN_NAME.fullmatch(text) else quote_text(text, language)
 

@@ -35,13 +35,13 @@ MAX_ITEMS = 200
 
 def name_text(name: str) -> Text:
     """Return a name, quoted where necessary, in both languages."""
-    return Text(quote_name(name), quote_name(name, "ja"))
+    return Text(quote_name(name, "en"), quote_name(name, "ja"))
 
 
 def leading_name(name: str) -> Text:
     """Return a name for the beginning of a sentence: in Japanese, a space follows a name without quotation marks."""
     japanese = quote_name(name, "ja")
-    return Text(quote_name(name), japanese if japanese.endswith("」") else f"{japanese} ")
+    return Text(quote_name(name, "en"), japanese if japanese.endswith("」") else f"{japanese} ")
 
 
 def fixed_text(text: Localized) -> FixedText:

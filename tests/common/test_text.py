@@ -48,7 +48,7 @@ def test_foreign_text_is_quoted_on_one_line_and_cannot_end_its_quotation(languag
     ids=repr,
 )
 def test_a_plain_word_needs_no_quotation_marks(text: str, shown: str) -> None:
-    assert quote_name(text) == shown
+    assert quote_name(text, "en") == shown
 
 
 IGNORABLE = (0x180B, 0x180F, 0x2065, 0xFFF0, 0xE0000, 0xE0080, 0xE01F0, 0xE0FFF)

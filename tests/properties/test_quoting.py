@@ -68,7 +68,7 @@ def frame(text: str) -> str:
 def in_quotation(text: str) -> bool:
     """Whether a text is a name that is shown in quotation marks: one plain word has none."""
     name = clean_name(text)
-    return bool(name) and quote_name(name) != name
+    return bool(name) and quote_name(name, "en") != name
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

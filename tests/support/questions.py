@@ -41,7 +41,7 @@ def deletion(name: str = "Aozora", **given: Any) -> Question:
     """Return a question to delete a tenant."""
     made = Question(
         tool="auth_delete_tenant",
-        headline=Text(f"Delete the tenant {quote_text(name)}", f"テナント{quote_text(name, 'ja')}を削除します"),
+        headline=Text(f"Delete the tenant {quote_text(name, 'en')}", f"テナント{quote_text(name, 'ja')}を削除します"),
         name=name,
         place=Destination("default", "saas-1"),
         requester="local:somebody",

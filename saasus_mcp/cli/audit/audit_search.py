@@ -300,7 +300,7 @@ def _line(entry: AuditEntry, at: str, reader: Reader, columns: int = 0) -> str:
     results = {each: one_of("cli_audit.result", each).text(language) for each in RESULTS}
     blank = " " * (max(map(display_width, results.values())) - display_width(results[entry.result]))
     begin = f"{at}  {entry.call[:_SHORT_CALL]}  "
-    parts = (_subject(entry, language, with_tool=not columns), _person_text(entry, language), _details(entry))
+    parts = (_subject(entry, language, with_tool=not columns), _person_text(entry, language), _details(entry, language))
     rest = f"{blank}  {'  '.join(filter(None, parts))}"
     if columns:
         rest = cut_text(rest, columns - display_width(begin + results[entry.result]))
@@ -321,15 +321,15 @@ def _person_text(entry: AuditEntry, language: Language) -> str:
     return f"{quote_name(str(name), language)} ({principal})" if name else principal
 
 
-def _details(entry: AuditEntry) -> str:
+def _details(entry: AuditEntry, language: Language) -> str:
     """Return what a line says of the call besides its tool: why it was refused, and its arguments."""
     record, arguments = entry.record, entry.record.get("arguments")
     shown = {name: record.get(name) for name in ("refused", *(_DECISION_FIELDS if entry.action else ()))}
-    facts = [f"{name}={_value_text(value)}" for name, value in shown.items() if value not in (None, "")]
+    facts = [f"{name}={_value_text(value, language)}" for name, value in shown.items() if value not in (None, "")]
     if isinstance(arguments, dict):
-        facts += [f"{visible_text(name)}={_value_text(value)}" for name, value in arguments.items()]
+        facts += [f"{visible_text(name)}={_value_text(value, language)}" for name, value in arguments.items()]
     return one_line(" ".join(facts), MAX_DETAILS)
 
 
-def _value_text(value: Any) -> str:
-    return quote_name(value) if isinstance(value, str) else format_json(value, indent=None)
+def _value_text(value: Any, language: Language) -> str:
+    return quote_name(value, language) if isinstance(value, str) else format_json(value, indent=None)

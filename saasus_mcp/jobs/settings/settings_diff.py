@@ -7,7 +7,7 @@ from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS
 
 ONLY_SAVED, ONLY_LATER, DIFFERS = "only_saved", "only_later", "differs"
@@ -40,7 +40,9 @@ def changed_settings(kind: str, saved: Mapping[str, Any], live: Mapping[str, Any
 
 def describe_difference(record: Record) -> Message:
     """Return a difference on one line."""
-    item = record["kind"] + (f" {quote_text(record['name'])}" if record["name"] else "")
+    item: Message | str = record["kind"]
+    if record["name"]:
+        item = message("jobs_settings.named_item", kind=record["kind"], name=Quoted(record["name"]))
     if record["change"] == ONLY_SAVED:
         return message("jobs_settings.only_saved", item=item)
     if record["change"] == ONLY_LATER:
@@ -79,7 +81,7 @@ def _is_equal(one: Any, other: Any, *, unordered: bool) -> bool:
     return bool(one == other) or (one in _EMPTY and other in _EMPTY)
 
 
-def _short_value(value: Any) -> Message | str:
+def _short_value(value: Any) -> Message | Quoted:
     if value in _EMPTY:
         return message("jobs_settings.no_value")
-    return quote_text(value if isinstance(value, str) else compact_json(value))
+    return Quoted(value if isinstance(value, str) else compact_json(value))

@@ -61,7 +61,7 @@ class AttributeFacts:
         for name, values in self._holders.items():
             if (len(values) > MAX_LIST_ITEMS) == varied:
                 title = self._title(name)
-                quoted = Text(quote_name(title), quote_text(title, "ja"))
+                quoted = Text(quote_name(title, "en"), quote_text(title, "ja"))
                 label = bilingual(message("jobs_users.attribute", name=quoted))
                 yield Fact(_fact_name(name), label, _listed(values))
 

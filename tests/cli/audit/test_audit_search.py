@@ -68,6 +68,7 @@ def test_a_call_is_one_line_with_what_became_of_it() -> None:
     assert all(line.count("auth_") <= 1 for line in lines)
     assert "Create a role (auth_create_role)  " in lines[2]
     assert "role_name=reviewer display_name=“確認担当”" in lines[2]
+    assert "display_name=「確認担当」" in run_command("audit", "search", "--lang", "ja").out
 
 
 @pytest.mark.usefixtures("calls")
