@@ -32,6 +32,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     planned = sorted((kind for kind in kinds if kind in RESOURCES), key=lambda kind: RESOURCES[kind].phase)
     for kind in planned:
         await planner.add_items(kind, saved[kind])
+    planner.require_no_faults()
     only_plan = bool(args.get("only_plan"))
     actions = Counter(report["do"] for report in planner.reports)
     texts_not_named = tuple(name for name in TEXT_OPERATIONS if name in saved and name not in kinds)

@@ -10,7 +10,7 @@ from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Lines, Message, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
@@ -21,6 +21,8 @@ from saasus_mcp.saasus.secret_paths import REMOVED
 
 PLACEHOLDER = "later"
 """Stands for an id in a list until an earlier step supplies it."""
+MAX_REPORTED_FAULTS = 50
+"""Faults that the error about a document lists."""
 ItemReport = dict[str, Any]
 
 
@@ -79,13 +81,20 @@ class SettingsPlanner:
         self._update = update
         self._current: dict[str, CurrentItems] = {}
         self._creating: dict[tuple[str, str], PlanStep] = {}
+        self._faults: list[InvalidArguments] = []
+        self._faulty: set[tuple[str, str]] = set()
 
     async def add_items(self, kind: str, items: Sequence[Mapping[str, Any]]) -> None:
         """Plan the items of one kind. The kinds that it refers to must be planned before."""
         current = await self._read_current(kind)
         for index, value in enumerate(items):
             item = self._known_fields(kind, index, value)
-            step, reason = self._plan_item(item, current)
+            try:
+                step, reason = self._plan_item(item, current)
+            except InvalidArguments as error:
+                self._faults.append(error)
+                self._faulty.add((kind, item.name))
+                continue
             report: ItemReport = {"kind": kind, "name": item.name, "do": "leave" if reason else "same"}
             if step is not None:
                 report["do"] = "create" if step.operation == item.spec.create else "update"
@@ -94,6 +103,23 @@ class SettingsPlanner:
                 self.skipped.append((item, reason))
                 report["why"] = reason.text(self._reader.language)
             self.reports.append(report)
+
+    def require_no_faults(self) -> None:
+        """Refuse the document if an item of it has a fault.
+
+        Raises:
+            InvalidArguments: it names all faults.
+        """
+        if len(self._faults) == 1:
+            raise self._faults[0]
+        if self._faults:
+            lines = [error.message for error in self._faults[:MAX_REPORTED_FAULTS]]
+            if more := len(self._faults) - len(lines):
+                lines.append(message("jobs_settings.more_faults", count=more))
+            count = len(self._faults)
+            raise InvalidArguments.at(
+                (self._argument,), "jobs_settings.faulty_items", count=count, lines=Lines(tuple(lines))
+            )
 
     def _known_fields(self, kind: str, index: int, value: Mapping[str, Any]) -> DocumentItem:
         """Return the item without unknown fields, which a document of a later version or of a stranger may have."""
@@ -108,7 +134,11 @@ class SettingsPlanner:
             self.reports.append({"kind": kind, "name": "", "do": "same"})
             return
         args = {name: value for name, value in {**current, **saved}.items() if value is not None}
-        args = self._validate(TEXT_OPERATIONS[kind], args, (kind,))
+        try:
+            args = self._validate(TEXT_OPERATIONS[kind], args, (kind,))
+        except InvalidArguments as error:
+            self._faults.append(error)
+            return
         self._add(StepGroup(kind, (PlanStep(kind, TEXT_OPERATIONS[kind], args),)), 0, [])
         self._add_changes(kind, "", different, current=current, saved=saved)
         self.reports.append({"kind": kind, "name": "", "do": "update"})
@@ -178,6 +208,8 @@ class SettingsPlanner:
             return step
         if name in current.raw:
             return str(current.raw[name]["id"])
+        if (kind, name) in self._faulty:  # one fault, reported once
+            return PLACEHOLDER
         key = "jobs_settings.ambiguous_name" if name in current.duplicates else "jobs_settings.unresolved_name"
         raise self._invalid(path, message(key, name=Quoted(name), kind=one_of("jobs_settings.kind", kind)))
 
@@ -201,7 +233,7 @@ class SettingsPlanner:
         try:
             return self._reader.validate_arguments(operation, args)
         except InvalidArguments as error:
-            raise self._invalid(path, error.message) from None
+            raise self._invalid(path, message("jobs_settings.item_fault", fault=error)) from None
 
     def _invalid(self, path: JsonPath, problem: Message) -> InvalidArguments:
         return InvalidArguments(
