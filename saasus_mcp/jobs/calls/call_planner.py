@@ -141,7 +141,7 @@ class CallPlanner:
                 if not _is_about(error, faults):
                     faults.append(error)
             if faults:
-                self._faults += [RowFault(entry.row, entry.tool, fault) for fault in faults]
+                self._faults += [RowFault(entry.row, entry.shown, fault) for fault in faults]
                 references.add_faulty(entry)
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
@@ -183,7 +183,7 @@ class CallPlanner:
                 self._add_call_fault(each, message("jobs_calls.same_target", row=same.entry.row))
 
     def _add_call_fault(self, candidate: _Candidate, text: Localized) -> None:
-        self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, text))
+        self._faults.append(RowFault(candidate.entry.row, candidate.entry.shown, text))
 
     async def _review(self, candidates: Sequence[_Candidate]) -> None:
         refused: dict[str, CallRefused] = {}
@@ -196,7 +196,7 @@ class CallPlanner:
             except CallRefused as error:
                 refused[candidate.step.step] = error
             except SaasusMcpError as error:
-                self._faults.append(RowFault(candidate.entry.row, candidate.entry.tool, error))
+                self._faults.append(RowFault(candidate.entry.row, candidate.entry.shown, error))
             else:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 
@@ -211,7 +211,7 @@ class CallPlanner:
             if each.listed is not None and _frees_name(each, name := each.listed.review.inspection.snapshot.name):
                 freed.add((_collection(each), name))
         self._faults += [
-            RowFault(each.entry.row, each.entry.tool, refused[each.step.step])
+            RowFault(each.entry.row, each.entry.shown, refused[each.step.step])
             for each in candidates
             if each.step.step in refused
         ]

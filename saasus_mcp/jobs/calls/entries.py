@@ -85,6 +85,7 @@ class CallEntry:
         tool, arguments: as the caller wrote them.
         undoes: the call that this one undoes, and the number of the inverse call.
         tabular: whether the arguments are cells of a table, in which a list is a text with semicolons.
+        label: what people call the row of which the call is made; empty if they wrote the call themselves.
     """
 
     row: int
@@ -94,6 +95,12 @@ class CallEntry:
     arguments: Mapping[str, Any]
     tabular: bool = False
     undoes: tuple[str, int] | None = None
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """How a fault names the call."""
+        return self.label or self.tool
 
 
 def read_calls(calls: Sequence[Mapping[str, Any]]) -> list[CallEntry]:

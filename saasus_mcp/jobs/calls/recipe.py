@@ -51,7 +51,7 @@ async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequen
         argument, content = await reader.load_input(args, "csv", "result")
     table = await reader.run_in_thread(lambda: read_call_table(content, argument, HEADINGS.find, reader.encoding))
     columns = {name: _column_of(name, required) for row in table.rows for name in row.cells}
-    shown = {name: f"{name}NAME" if name.endswith(".") else name for name in required}
+    shown = {name: HEADINGS.shown(name, "NAME" if name.endswith(".") else "") for name in required}
     other = sorted(name for name, column in columns.items() if column not in required)
     missing = tuple(shown[name] for name in required if name not in columns.values())
     if other or missing:
@@ -84,7 +84,10 @@ async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable
         if not calls:
             planner.add_unchanged(row.number, _first_cell(row))
         entries += [
-            CallEntry(row.number, row.number, "", str(call["tool"]), call["arguments"], tabular=True) for call in calls
+            CallEntry(
+                row.number, row.number, "", str(call["tool"]), call["arguments"], tabular=True, label=_first_cell(row)
+            )
+            for call in calls
         ]
     return await planner.plan(entries)
 

@@ -19,7 +19,7 @@ class RowFault:
     """What is wrong with one call of a row.
 
     Attributes:
-        tool: as the caller wrote it.
+        tool: as the caller wrote it, or what people call the row.
         text: the fault, and the fix if there is one.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from saasus_mcp.common.language import Text
 from saasus_mcp.common.text import fold_name, nearest_names
 
 MAX_HEADING = 100
@@ -20,6 +21,10 @@ class ColumnNames:
     def __init__(
         self, headings: Mapping[str, Sequence[str]], prefixes: Mapping[str, Sequence[str]] | None = None
     ) -> None:
+        self._japanese = {
+            name: next((each for each in others if not each.isascii()), "")
+            for name, others in (*headings.items(), *(prefixes or {}).items())
+        }
         self._columns = {_fold(each): name for name, others in headings.items() for each in (*others, name)}
         self._prefixes = {
             fold_name(each): name for name, others in (prefixes or {}).items() for each in (name, *others)
@@ -32,6 +37,11 @@ class ColumnNames:
             if fold_name(heading[: len(prefix)]) == prefix:
                 return name + heading[len(prefix) :].strip()
         return self._columns.get(_fold(heading), heading)
+
+    def shown(self, column: str, rest: str = "") -> Text:
+        """Return a column, or a prefix with `rest`, as an error lists it: in Japanese with its Japanese heading."""
+        japanese = self._japanese.get(column, "")
+        return Text(column + rest, f"{column}{rest}({japanese}{rest})" if japanese else column + rest)
 
     def first(self, column: str, headings: Sequence[str]) -> str | None:
         """Return the heading that names a column; of several, the one whose spelling comes first for this column."""

@@ -114,7 +114,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
         raise InvalidArguments(
             (argument,),
             message("jobs_users.unknown_columns", problems=Sentences(problems)),
-            message("jobs_users.columns_hint", columns=known),
+            message("jobs_users.columns_hint", columns=tuple(map(HEADINGS.shown, known))),
         )
     missing: list[Localized | str] = [
         message("jobs_users.either_column", first=first, second=second)
@@ -128,7 +128,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
         raise InvalidArguments(
             (argument,),
             message("jobs_calls.missing_columns", columns=tuple(missing)),
-            message("jobs_users.columns_hint", columns=COLUMNS),
+            message("jobs_users.columns_hint", columns=tuple(map(HEADINGS.shown, COLUMNS))),
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.jobs.calls.recipe import HEADINGS
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import load_question
@@ -59,6 +60,18 @@ async def test_a_table_without_a_column_is_refused_though_rows_with_mistakes_are
 ) -> None:
     said = await refused(on, name, {**args, "csv": csv, "on_mistake": "skip"})
     assert said.startswith(f"csv: missing columns: {missing}.")
+
+
+async def test_a_fault_of_a_call_is_reported_by_the_row_of_the_table(on: JobServer) -> None:
+    said = await refused(on, "job_change_plans", {"csv": f"テナント,プラン,適用日\n{AOZORA},{STARTER},2020-02-29\n"})
+    assert f"\nRow 2, {AOZORA}: using_next_plan_from: " in said
+
+
+async def test_an_unknown_heading_is_answered_with_the_headings_of_the_readers_language(on: JobServer) -> None:
+    said = await refused(on, "job_change_plans", {"csv": f"テナント,プラン,いつ\n{AOZORA},{STARTER},now\n"})
+    assert said.endswith("Columns: tenant, plan, when.")
+    known = HEADINGS.shown("when"), HEADINGS.shown("attribute.", "NAME"), HEADINGS.shown("attribute.x")
+    assert [each.text("ja") for each in known] == ["when(適用日)", "attribute.NAME(属性.NAME)", "attribute.x"]
 
 
 async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobServer) -> None:
