@@ -33,8 +33,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-import pytest
-
 LARGEST_REQUEST = 1 << 17
 NOT_PRELOADED = ("__main__", "picture", "png_chart", "thread_transport")
 """Parts of names of modules that other systems need, or whose libraries start threads, which a fork would not copy."""
@@ -179,6 +177,8 @@ def preload_product() -> None:
 
 
 def _run_command() -> None:
+    import pytest  # noqa: PLC0415 - as above
+
     from tests.support.commands import run_command  # noqa: PLC0415 - not in the server of libraries
 
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -269,6 +269,8 @@ def run(request: dict[str, Any]) -> int:
 
 
 def main() -> None:
+    # The product does not load it, but the debugger, which pytest imports. It would read what is typed at the terminals.
+    sys.modules["readline"] = None  # type: ignore[assignment]
     {"product": preload_product, "libraries": preload_libraries}[sys.argv[2]]()
     assert threading.active_count() == 1
     gc.collect()
