@@ -10,21 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, Sentences, message
 from saasus_mcp.common.terminals import in_terminal
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
-from saasus_mcp.permissions.policy.model import (
-    Decision,
-    LiveState,
-    Policy,
-    PolicyInput,
-    Principal,
-    RuleTrace,
-)
+from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.wrappers import PolicyWrapper
 
@@ -88,6 +81,7 @@ class ReloadablePolicy(PolicyWrapper):
         content: the bytes of the policy in force.
         read_at: start of the last read, in nanoseconds since the epoch.
         last_result: result of the last reload.
+        generation: the number of accepted reloads. What was decided on in another generation is decided on again before it is sent.
     """
 
     def __init__(self, file: Path, catalogue: Catalogue | None = None, content: bytes | None = None) -> None:
@@ -106,15 +100,10 @@ class ReloadablePolicy(PolicyWrapper):
         self.content = yaml_reader.read_content(file) if content is None else content
         self.inner = load_policy(file, catalogue, self.content)
         self._check: PolicyCheck = lambda _: None
-        self._generation = 0
+        self.generation = 0
         self.last_result = self._in_force()
         if list(self._closed()):
             log.info("%s", self.last_result.message.en)
-
-    @property
-    def generation(self) -> int:
-        """The number of accepted reloads. What was decided on in another generation is decided on again before it is sent."""
-        return self._generation
 
     def add_check(self, fits: PolicyCheck) -> None:
         """Accept from now on only policies that also fit a server's settings.
@@ -143,7 +132,7 @@ class ReloadablePolicy(PolicyWrapper):
                 kept = message("policy.still_in_force", name=self.name, why=error)
                 self.last_result = ReloadResult(accepted=False, message=kept.both())
             else:
-                self._generation += 1
+                self.generation += 1
                 self.last_result = self._in_force()
             return self.last_result
 
@@ -164,22 +153,6 @@ class ReloadablePolicy(PolicyWrapper):
         """Yield the note about groups whose members only the file lists."""
         if names := tuple(getattr(self.inner, "groups", ())):
             yield message("policy.closed_groups", groups=names)
-
-    def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Delegate to the policy in force."""
-        return self.inner.required_state(operation, principal, profile)
-
-    def decide(self, case: PolicyInput) -> Decision:
-        """Delegate to the policy in force."""
-        return self.inner.decide(case)
-
-    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Delegate to the policy in force."""
-        return self.inner.could_allow(operation, principal, profile)
-
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Delegate to the policy in force."""
-        return self.inner.explain(case)
 
 
 def log_reload(ended: ReloadResult) -> None:

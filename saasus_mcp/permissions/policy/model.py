@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from saasus_mcp.common.messages import Message
 from saasus_mcp.common.person import NOBODY, Person
@@ -172,7 +173,7 @@ def is_conditional(traces: Iterable[RuleTrace]) -> bool:
     return any(each.when is not None and each.skipped_by is None for each in traces)
 
 
-class Policy(Protocol):
+class Policy:
     """Decides on calls with all that is known of them, live state included.
 
     Attributes:
@@ -183,36 +184,26 @@ class Policy(Protocol):
         generation: differs once another policy is in force.
     """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def announcement(self) -> str: ...
-
-    @property
-    def two_person(self) -> bool: ...
-
-    @property
-    def ceilings(self) -> Mapping[Ceiling, int] | None: ...
-
-    @property
-    def bulk(self) -> BulkLimits: ...
-
-    @property
-    def generation(self) -> int: ...
+    name: str
+    announcement: str = ""
+    two_person: bool = False
+    ceilings: Mapping[Ceiling, int] | None = MappingProxyType({})
+    bulk: BulkLimits = DEFAULT_BULK
+    generation: int = 0
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Return the live state that must be read before `decide`."""
-        ...
+        """Return the live state that must be read before `decide`: none, unless a policy has conditions."""
+        return NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
         """Return the decision on this call."""
-        ...
+        raise NotImplementedError
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return whether some arguments could lead to anything but deny. If so, the tool is listed."""
-        ...
+        return True
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Return the trace of every rule, in order."""
-        ...
+        """Return the trace of every rule, in order: of the decision alone, if the policy has no rules."""
+        decision = self.decide(case)
+        return (RuleTrace(decision.rule, decision.outcome, value=True, won=True),)

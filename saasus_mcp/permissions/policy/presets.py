@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.messages import message, one_of
@@ -15,7 +15,6 @@ from saasus_mcp.permissions.policy.model import (
     DEFAULT_BULK,
     NO_LIVE_STATE,
     BulkLimits,
-    Ceiling,
     Decision,
     DecisionOutcome,
     LiveState,
@@ -34,7 +33,7 @@ PRESETS_FILE = Path(__file__).with_name("presets.json")
 
 
 @dataclass(frozen=True, slots=True)
-class PresetPolicy:
+class PresetPolicy(Policy):
     """A policy by level alone. A level that its table does not list is denied.
 
     `scripts/catalogue/presets.py` compiles the presets from the policy files in `presets/`, so that none is read at start-up.
@@ -42,28 +41,15 @@ class PresetPolicy:
 
     name: str
     by_level: Mapping[str, DecisionOutcome]
-    announcement: str = ""
     two_person: bool = False
-    ceilings: Mapping[Ceiling, int] = field(default_factory=dict)
     bulk: BulkLimits = DEFAULT_BULK
-    generation: ClassVar[int] = 0
-
-    def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Return nothing: a preset needs no live state."""
-        return NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Return the decision of the operation's level."""
         level = case.operation.level
         return _decision(self.name, level, self.by_level.get(level, "deny"))
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Return whether the operation's level is not denied."""
         return self.by_level.get(operation.level, "deny") != "deny"
-
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Return the one line of the table."""
-        return _only(self.decide(case))
 
 
 @lru_cache(maxsize=64)
@@ -83,8 +69,8 @@ def _load_presets() -> Mapping[Mode, PresetPolicy]:
 PRESETS = _load_presets()
 
 
-@dataclass(frozen=True, slots=True)
-class UnsafeAllowAllPolicy:
+@dataclass(frozen=True)
+class UnsafeAllowAllPolicy(Policy):
     """Allows every call of every level. Exists only if a policy file says so explicitly.
 
     It lifts decisions and budgets. Redaction, guards, freeze and audit stay.
@@ -92,26 +78,10 @@ class UnsafeAllowAllPolicy:
 
     name: str = "unsafe-allow-everything"
     announcement: str = "UNSAFE: the policy allows everything; nobody is asked before data is destroyed"
-    two_person: bool = False
     ceilings: None = None
-    bulk: BulkLimits = DEFAULT_BULK
-    generation: ClassVar[int] = 0
-
-    def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Return nothing."""
-        return NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Allow."""
         return Decision("allow", self.name, message("policy.unsafe_allowed"))
-
-    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Return True."""
-        return True
-
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Return the one decision."""
-        return _only(self.decide(case))
 
 
 @dataclass(frozen=True)
@@ -121,23 +91,19 @@ class ReadOnlyPolicy(PolicyWrapper):
     inner: Policy
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # what it overrides is computed, too
         return f"read-only over {self.inner.name}"
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Return what the inner policy needs for reads."""
         return self.inner.required_state(operation, principal, profile) if operation.reads else NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Deny everything but reads; otherwise return the inner policy's decision."""
         return (self.inner if case.operation.reads else PRESETS["read-only"]).decide(case)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Return whether the operation reads and the inner policy could allow it."""
         return operation.reads and self.inner.could_allow(operation, principal, profile)
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Return the inner policy's trace for a read, and the denial for anything else."""
         return (self.inner if case.operation.reads else PRESETS["read-only"]).explain(case)
 
 
@@ -146,7 +112,3 @@ def unwrap_policy(policy: Policy) -> Policy:
     while isinstance(policy, NarrowedPolicy | ReadOnlyPolicy):
         policy = policy.inner
     return policy
-
-
-def _only(decision: Decision) -> tuple[RuleTrace, ...]:
-    return (RuleTrace(decision.rule, decision.outcome, value=True, won=True),)

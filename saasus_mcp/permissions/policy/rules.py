@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from functools import cache
-from typing import ClassVar, Literal
+from typing import Literal
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.catalog.model import Effects, Operation
@@ -27,6 +27,7 @@ from saasus_mcp.permissions.policy.model import (
     Decision,
     DecisionOutcome,
     LiveState,
+    Policy,
     PolicyInput,
     Principal,
     RuleTrace,
@@ -97,7 +98,7 @@ class _ApplicableRules:
 
 
 @dataclass(frozen=True, eq=False)
-class RulePolicy:
+class RulePolicy(Policy):
     """The policy of a file.
 
     Attributes:
@@ -116,7 +117,6 @@ class RulePolicy:
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] | None = field(default_factory=dict)
     bulk: BulkLimits = DEFAULT_BULK
-    generation: ClassVar[int] = 0
     _selected: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
     _applicable: dict[tuple[object, ...], _ApplicableRules] = field(default_factory=dict, init=False, repr=False)
 

@@ -108,16 +108,14 @@ class PolicyBuilder:
             reason=said.get("reason", "").strip().rstrip(".。"),
             **lists,
         )
-        self._selectors(index, [key for key in SELECTORS if key in said])
-        if rule.when is not None:
-            self._condition(index, rule, rule.when)
-        return rule
-
-    def _selectors(self, index: int, given: list[str]) -> None:
+        given = [key for key in SELECTORS if key in said]
         if not given:
             self._note(index, None, "no_selector")
         elif len(given) > 1:
             self._note(index, given[1], "selectors", given=", ".join(given))
+        if rule.when is not None:
+            self._condition(index, rule, rule.when)
+        return rule
 
     def _tool(self, index: int, tool: str, at: int) -> str:
         """Return the tool's present name, or the glob."""

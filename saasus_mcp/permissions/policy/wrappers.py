@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import (
     NO_LIVE_STATE,
-    BulkLimits,
-    Ceiling,
     Decision,
     LiveState,
     Policy,
@@ -28,34 +25,38 @@ NARROWED_RULE = "narrowed"
 NARROWED_HINT = message("policy.narrowed_hint")
 
 
-class PolicyWrapper:
-    """Takes from the policy `inner` what does not depend on a call."""
+class _OfInner:
+    """An attribute of a wrapper that is that of the policy below it."""
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, wrapper: PolicyWrapper, _: type) -> Any:
+        return getattr(wrapper.inner, self._name)
+
+
+class PolicyWrapper(Policy):
+    """A policy that is `inner`, unless a wrapper says otherwise."""
 
     inner: Policy
+    name: Any = _OfInner()
+    announcement: Any = _OfInner()
+    two_person: Any = _OfInner()
+    ceilings: Any = _OfInner()
+    bulk: Any = _OfInner()
+    generation: Any = _OfInner()
 
-    @property
-    def name(self) -> str:
-        return self.inner.name
+    def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
+        return self.inner.required_state(operation, principal, profile)
 
-    @property
-    def announcement(self) -> str:
-        return self.inner.announcement
+    def decide(self, case: PolicyInput) -> Decision:
+        return self.inner.decide(case)
 
-    @property
-    def two_person(self) -> bool:
-        return self.inner.two_person
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
+        return self.inner.could_allow(operation, principal, profile)
 
-    @property
-    def ceilings(self) -> Mapping[Ceiling, int] | None:
-        return self.inner.ceilings
-
-    @property
-    def bulk(self) -> BulkLimits:
-        return self.inner.bulk
-
-    @property
-    def generation(self) -> int:
-        return self.inner.generation
+    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
+        return self.inner.explain(case)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,6 @@ class NarrowedPolicy(PolicyWrapper):
     inner: Policy
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Return what the inner policy needs, unless the narrowing already denies."""
         if not principal.is_narrowed:
             return self.inner.required_state(operation, principal, profile)
         if principal.narrowing.exclusion_reason(operation):
@@ -73,7 +73,6 @@ class NarrowedPolicy(PolicyWrapper):
         return self.inner.required_state(operation, principal.without_narrowing, profile)
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Deny excluded operations; otherwise return the inner policy's decision."""
         if not case.principal.is_narrowed:
             return self.inner.decide(case)
         why = case.principal.narrowing.exclusion_reason(case.operation)
@@ -84,7 +83,6 @@ class NarrowedPolicy(PolicyWrapper):
         )
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Return whether narrowing and inner policy could both allow the operation."""
         left = not principal.narrowing.exclusion_reason(operation)
         return left and self.inner.could_allow(operation, principal.without_narrowing, profile)
 
