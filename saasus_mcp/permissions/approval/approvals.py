@@ -15,7 +15,7 @@ from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Lines, Message, message, one_of
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted, quote_text
-from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, approval_action
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, Channel, approval_action
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question import stored_question
@@ -207,9 +207,7 @@ class ApprovalService:
         if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in LANGUAGES):
             raise CallRefused.because(Reason.DECLINED, "permissions.wrong_name")
         action = approval_action(approval, ActionKind.APPROVE, by=by, via=via, reason=comment or "", person=person)
-        record = action.to_audit()
-        until = now + APPROVAL_LIFETIME
-        self._decide(approval, "approved", by=by, at=now, reason=comment, expires_at=until, record=record)
+        self._decide(approval, "approved", action, now, reason=comment, expires_at=now + APPROVAL_LIFETIME)
 
     def reject(
         self,
@@ -227,12 +225,15 @@ class ApprovalService:
             CallRefused: the approval is no longer pending.
         """
         action = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "", person=person)
-        record = action.to_audit()
-        until = now + WAIT_AFTER_REJECTION
-        self._decide(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=record)
+        self._decide(approval, "rejected", action, now, reason=reason, retry_at=now + WAIT_AFTER_REJECTION)
 
-    def _decide(self, approval: Approval, status: ApprovalStatus, **decision: Any) -> None:
-        if not self.store.decide_approval(approval.code, status, **decision):
+    def _decide(
+        self, approval: Approval, status: ApprovalStatus, action: ActionRecord, now: float, **decision: Any
+    ) -> None:
+        record = action.to_audit()
+        if not self.store.decide_approval(
+            approval.code, status, by=action.principal, at=now, record=record, **decision
+        ):
             raise CallRefused.because(Reason.UNKNOWN, "permissions.no_longer_pending")
 
 

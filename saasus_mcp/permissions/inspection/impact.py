@@ -55,11 +55,7 @@ class Impact:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        return {
-            item.name: item.value
-            for item in self.findings
-            if isinstance(item.value, int) and not isinstance(item.value, bool) and not item.read_error
-        }
+        return {item.name: item.value for item in self.findings if type(item.value) is int and not item.read_error}
 
     @property
     def displayed(self) -> Mapping[str, tuple[str, ...] | bool]:
@@ -144,23 +140,14 @@ def _found(measure: ImpactMetric, call: OperationCall, target: Any, seen: ReadRe
         found = count_rows(measure, wanted, value_at(seen.answer, measure.of))
     else:
         found = call.evaluate(measure.count or measure.show, result=seen.answer, target=target)
-    if found is None or (not measure.show and not _counted(found)):
+    if found is None or (not measure.show and type(found) is not int):
         return ImpactFinding(measure.name, measure.label, read_error=ReadFailure.NOT_IN_ANSWER)
-    return ImpactFinding(
-        measure.name, measure.label, found if measure.count or measure.of else _short(found), raw_value=found
-    )
-
-
-def _counted(found: object) -> bool:
-    return isinstance(found, int) and not isinstance(found, bool)
-
-
-def _short(found: Any) -> bool | tuple[str, ...]:
-    """Return the displayed value: a truth value, or texts, with nested lists flattened."""
-    return found if isinstance(found, bool) else tuple(_texts(found))
+    shown = found if measure.count or measure.of or isinstance(found, bool) else tuple(_texts(found))
+    return ImpactFinding(measure.name, measure.label, shown, raw_value=found)
 
 
 def _texts(found: Any) -> Iterator[str]:
+    """Yield the texts of a displayed value, with nested lists flattened."""
     if isinstance(found, list):
         for item in found:
             yield from _texts(item)
