@@ -9,10 +9,10 @@ from typing import Any
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Localized, Message, bilingual, message
-from saasus_mcp.jobs.calls.call_report import run_calls
+from saasus_mcp.jobs.calls.recipe import run_calls
 from saasus_mcp.jobs.job_context import JobContext, outcome_of, split_phases
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.job_question import fixed_text, format_notes, optional_list
+from saasus_mcp.jobs.job_question import fixed_text, format_notes, optional_count, optional_list
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
 from saasus_mcp.permissions.question.content import (
@@ -22,8 +22,6 @@ from saasus_mcp.permissions.question.content import (
     UnreadableValue,
     Value,
 )
-
-NO_ANSWER = "no answer"
 
 
 @dataclass(slots=True)
@@ -47,16 +45,6 @@ class Checklist:
     def add_fact(self, name: str, label: Localized, value: Value, *, lead: bool = False) -> None:
         """Add a finding. The question leaves it out if it has no value."""
         self.facts.append(Fact(name, bilingual(label), value, lead))
-
-    async def read_fact(
-        self, reader: JobReader, key: str, args: Mapping[str, Any], *, label: Localized, value: Callable[[Any], Value]
-    ) -> Fact:
-        """Return a finding from a read, with the value of its answer. If the read fails, the finding says so."""
-        try:
-            answer: Any = await reader.read(key, args)
-        except ReadFailed:
-            return Fact(key, bilingual(label), UnreadableValue(NO_ANSWER))
-        return Fact(key, bilingual(label), value(answer))
 
     def add_step(self, step: str, operation: str, args: Mapping[str, Any], *, phase: int, name: str) -> None:
         """Add a call as a group of its own."""
@@ -143,10 +131,26 @@ def _dependencies(plan: Plan) -> dict[str, list[str]]:
     return dependencies
 
 
+async def read_fact(
+    reader: JobReader, key: str, args: Mapping[str, Any], *, label: Localized, value: Callable[[Any], Value]
+) -> Fact:
+    """Return a finding from a read, with the value of its answer. If the read fails, the finding says so."""
+    try:
+        answer: Any = await reader.read(key, args)
+    except ReadFailed:
+        return Fact(key, bilingual(label), UnreadableValue("no answer"))
+    return Fact(key, bilingual(label), value(answer))
+
+
 async def read_open_invitations(reader: JobReader, tenant: str) -> list[Mapping[str, Any]]:
     """Return the invitations of a tenant that nobody has accepted yet."""
     answer: Mapping[str, Any] = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant})
     return [each for each in answer.get("invitations", []) if each.get("status") == "pending"]
+
+
+def key_count(answer: Mapping[str, Any]) -> Value:
+    """Return the number of keys at the API gateway in an answer, or no value."""
+    return optional_count(len(answer.get("api_keys", [])), "jobs_offboarding.keys")
 
 
 def steps_fact(*phases: Iterable[Message]) -> Fact:

@@ -9,16 +9,21 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
-from saasus_mcp.jobs.calls.recipe import list_table, plan_rows
+from saasus_mcp.jobs.calls.recipe import list_rows, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
-from saasus_mcp.jobs.checklist import Checklist, read_open_invitations, run_offboarding, steps_fact
+from saasus_mcp.jobs.checklist import (
+    Checklist,
+    key_count,
+    read_fact,
+    read_open_invitations,
+    run_offboarding,
+    steps_fact,
+)
 from saasus_mcp.jobs.job_question import (
     fixed_text,
     leading_name,
     name_text,
-    optional_count,
     optional_list,
     people_count,
 )
@@ -38,7 +43,7 @@ from saasus_mcp.permissions.question.content import (
     UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.formatting import Reader, format_value
+from saasus_mcp.permissions.question.formatting import format_both
 from saasus_mcp.permissions.question.values import make_quantity
 from saasus_mcp.store.records import HOUR
 
@@ -96,7 +101,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         "delete_tenant": int(deletes),
     }
     checklist.facts.append(_steps(counts))
-    integrations = await _read_integrations(reader, checklist, tenant_id)
+    integrations = await _read_integrations(reader, tenant_id)
     checklist.report_facts += integrations
     people = people_count(members) if members else NoValue()
     losing_access = Fact("members", bilingual(message("jobs_offboarding.members_lose_access")), people)
@@ -142,7 +147,7 @@ async def _plan_tenants(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         end = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends_at}
         return [{"tool": "auth_update_tenant_plan", "arguments": end}]
 
-    return await plan_rows(reader, args, list_table("tenants", args["tenants"]), make)
+    return await plan_rows(reader, list_rows(args, "tenants"), make)
 
 
 def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
@@ -188,8 +193,7 @@ def _steps(counts: Mapping[str, int]) -> Fact:
 
 
 def _delete_later(ends_at: int) -> Message:
-    english, japanese = (format_value(Timestamp(ends_at), Reader.of(language)) for language in LANGUAGES)
-    return message("jobs_offboarding.delete_later", when=Text(english, japanese))
+    return message("jobs_offboarding.delete_later", when=format_both(Timestamp(ends_at)))
 
 
 async def _add_contract(
@@ -200,7 +204,7 @@ async def _add_contract(
     if not contract.plan_id:
         checklist.add_fact("contract", label, fixed_text(message("jobs_offboarding.no_contract")))
     else:
-        plan = await checklist.read_fact(
+        plan = await read_fact(
             reader,
             "pricing.GetPricingPlan",
             {"plan_id": contract.plan_id},
@@ -212,7 +216,7 @@ async def _add_contract(
         known = [] if isinstance(plan.value, UnreadableValue) else [plan.value]
         checklist.add_fact("contract", label, optional_list([*known, end]), lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
-    usage = await checklist.read_fact(
+    usage = await read_fact(
         reader,
         "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth",
         {"tenant_id": tenant["id"], "month": month},
@@ -270,7 +274,7 @@ async def _members_of_other_tenants(reader: JobReader, tenant_id: str, members: 
     return found & members.keys()
 
 
-async def _read_integrations(reader: JobReader, checklist: Checklist, tenant_id: str) -> list[Fact]:
+async def _read_integrations(reader: JobReader, tenant_id: str) -> list[Fact]:
     """Return what remains of the tenant in other systems."""
     own = {"tenant_id": tenant_id}
     buyers = {"tenant_ids": [tenant_id]}
@@ -279,11 +283,11 @@ async def _read_integrations(reader: JobReader, checklist: Checklist, tenant_id:
         ("awsmarketplace.GetCustomers", buyers, "aws_marketplace", _remains("aws_marketplace", "customers")),
         ("auth.GetSingleTenantSettings", {}, "infrastructure", _remains("infrastructure", "enabled")),
         ("auth.GetTenantIdentityProviders", own, "saml", _remains("saml", "saml")),
-        ("apigateway.GetApiKeys", own, "gateway_keys", _key_count),
+        ("apigateway.GetApiKeys", own, "gateway_keys", key_count),
         ("apigateway.GetTenant", own, "gateway", _remains("gateway", "allowed_ips", "routing")),
     )
     return [
-        await checklist.read_fact(reader, key, args, label=one_of("jobs_offboarding.service", service), value=value)
+        await read_fact(reader, key, args, label=one_of("jobs_offboarding.service", service), value=value)
         for key, args, service, value in reads
     ]
 
@@ -297,10 +301,6 @@ def _remains(service: str, *fields: str) -> Callable[[Record], Value]:
         return fixed_text(one_of("jobs_offboarding.remains", service))
 
     return value
-
-
-def _key_count(answer: Record) -> Value:
-    return optional_count(len(answer.get("api_keys", [])), "jobs_offboarding.keys")
 
 
 def _remaining_elsewhere(integrations: Sequence[Fact]) -> Fact:

@@ -7,31 +7,36 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.messages import Message, bilingual, message
-from saasus_mcp.jobs.calls.recipe import list_table, plan_rows
+from saasus_mcp.jobs.calls.recipe import list_rows, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
-from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, read_open_invitations, run_offboarding, steps_fact
+from saasus_mcp.jobs.checklist import (
+    Checklist,
+    key_count,
+    read_fact,
+    read_open_invitations,
+    run_offboarding,
+    steps_fact,
+)
 from saasus_mcp.jobs.job_question import (
     fixed_text,
     in_brackets,
     leading_name,
     name_text,
-    optional_count,
     optional_list,
 )
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
+from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import UUID_PATTERN, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import read_tenants
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.existing_users import find_account, read_memberships
-from saasus_mcp.jobs.users.import_targets import DisplayName
+from saasus_mcp.jobs.users.user_line import DisplayName
 from saasus_mcp.permissions.question.content import (
+    Fact,
     LabelledValue,
     NamedItem,
     Quantity,
     QuestionWarning,
-    UnreadableValue,
-    Value,
 )
 
 LOGIN_ARGUMENTS = ("user_id", "email", "sign_in_id")
@@ -69,7 +74,8 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         "invitations": len(invitations),
         "delete_account": int(deletes_account),
     }
-    keys = await _count_keys(reader, user["id"])
+    keys_label = message("jobs_offboarding.api_keys")
+    keys = await read_fact(reader, "apigateway.GetApiKeys", {"user_id": user["id"]}, label=keys_label, value=key_count)
     _add_memberships(checklist, leaves, [each for each in memberships if each not in leaves])
     _add_steps(checklist, counts)
     await _add_remains(reader, checklist, user, keys, deletes_account=deletes_account)
@@ -95,7 +101,7 @@ async def _plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         account = {"tool": "auth_delete_saas_user", "arguments": {"user_id": user_id}}
         return leaves if keeps else [*leaves, account]
 
-    return await plan_rows(reader, args, list_table("users", args["users"]), make)
+    return await plan_rows(reader, list_rows(args, "users"), make)
 
 
 def _select_memberships(memberships: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
@@ -136,25 +142,26 @@ def _headline(login: str, counts: Mapping[str, int]) -> Message:
     return message("jobs_offboarding.withdraw_of_user", name=leading_name(login))
 
 
-def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[QuestionWarning]:
+def _warnings(counts: Mapping[str, int], keys: Fact) -> Iterator[QuestionWarning]:
     """Yield what cannot be undone, and what remains open."""
     if counts["delete_account"]:
         yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.account_irreversible")))
     if counts["memberships"] or counts["invitations"]:
         yield QuestionWarning("recreate", bilingual(message("jobs_offboarding.memberships_recreate")))
-    if isinstance(keys, Quantity):
+    if isinstance(keys.value, Quantity):
         yield QuestionWarning("consequence", bilingual(message("jobs_offboarding.keys_stay")))
 
 
 def _add_memberships(checklist: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
-    left = [LabelledValue(name_text(_tenant_name(each)), _roles_value(_roles(each))) for each in leaves]
+    no_role = fixed_text(message("jobs_offboarding.no_role"))
+    left = [
+        LabelledValue(name_text(_tenant_name(each)), in_brackets(map(name_text, roles)) if roles else no_role)
+        for each in leaves
+        for roles in [_roles(each)]
+    ]
     checklist.add_fact("leaves", message("jobs_offboarding.leaves"), optional_list(left), lead=bool(left))
     kept = optional_list(NamedItem(_tenant_name(each)) for each in stays)
     checklist.add_fact("stays", message("jobs_offboarding.stays"), kept)
-
-
-def _roles_value(roles: Sequence[str]) -> Value:
-    return in_brackets(map(name_text, roles)) if roles else fixed_text(message("jobs_offboarding.no_role"))
 
 
 def _add_steps(checklist: Checklist, counts: Mapping[str, int]) -> None:
@@ -170,10 +177,10 @@ def _add_steps(checklist: Checklist, counts: Mapping[str, int]) -> None:
 
 
 async def _add_remains(
-    reader: JobReader, checklist: Checklist, user: Record, keys: Value, *, deletes_account: bool
+    reader: JobReader, checklist: Checklist, user: Record, keys: Fact, *, deletes_account: bool
 ) -> None:
     """Add what else the user has, and what no operation removes."""
-    mfa = await checklist.read_fact(
+    mfa = await read_fact(
         reader,
         "auth.GetUserMfaPreference",
         {"user_id": user["id"]},
@@ -183,23 +190,12 @@ async def _add_remains(
         ),
     )
     (checklist.facts if deletes_account else checklist.report_facts).append(mfa)
-    checklist.add_fact("api_keys", message("jobs_offboarding.api_keys"), keys)
+    checklist.facts.append(keys)
     if not deletes_account:
         stays = fixed_text(message("jobs_offboarding.account_stays"))
         checklist.add_fact("account", message("jobs_offboarding.account"), stays)
     kept = fixed_text(message("jobs_offboarding.kept_records"))
     checklist.add_fact("kept", message("jobs_offboarding.kept"), kept)
-
-
-async def _count_keys(reader: JobReader, user: str) -> Value:
-    """Return the number of the user's keys at the API gateway."""
-    try:
-        count = await reader.read(
-            "apigateway.GetApiKeys", {"user_id": user}, lambda answer: len(answer.get("api_keys", []))
-        )
-    except ReadFailed:
-        return UnreadableValue(NO_ANSWER)
-    return optional_count(count, "jobs_offboarding.keys")
 
 
 def _tenant_name(member: Record) -> str:

@@ -9,15 +9,13 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
-from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, Sentences, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
 from saasus_mcp.jobs.job_question import counted, fixed_text, name_text, value_list
-from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.settings.settings_kinds import TEXT_OPERATIONS
 from saasus_mcp.permissions.inspection.difference import differing_values
-from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, UnresolvedId
+from saasus_mcp.permissions.question.content import Change, Fact, NamedItem
 from saasus_mcp.permissions.question.values import ValueFactory
 
 MAX_LEADING_CHANGES = 2
@@ -95,9 +93,7 @@ def build_facts(
 def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
     """Yield the changed fields. A few changes stand in the first lines."""
     texts = load_question_texts()
-    values = ValueFactory(
-        lambda path: texts.field("", path), lambda _, id_: UnresolvedId(str(id_)), frozenset(texts.kinds)
-    )
+    values = ValueFactory.without_names(texts)
     for each in changes:
         field = texts.field(TEXT_OPERATIONS.get(each.kind, ""), each.field)
         before, after = (
@@ -106,12 +102,6 @@ def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
         )
         lead = len(changes) <= MAX_LEADING_CHANGES
         yield Change(f"{each.kind}.{each.field}", _change_label(each, field), before, after, lead=lead)
-
-
-def build_details(steps: Sequence[PlanStep]) -> Iterator[Detail]:
-    """Yield every call with its arguments."""
-    for step in steps:
-        yield Detail(step.step, compact_json(dict(step.args)))
 
 
 def _change_label(change: SettingChange, field: FieldText) -> Text:

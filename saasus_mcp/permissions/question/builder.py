@@ -42,7 +42,7 @@ from saasus_mcp.permissions.question.content import (
     UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.formatting import ReadError, is_shown_whole
+from saasus_mcp.permissions.question.formatting import is_shown_whole, read_error
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, distance_from, format_decimal, make_quoted_label
 
@@ -135,7 +135,8 @@ class _Builder:
     def build(self) -> Question:
         operation, inspection, row = self.asked.operation, self.asked.inspection, self.row
         self._know_target()
-        facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
+        findings = (Fact(each.name, each.label, self._found(each)) for each in self.asked.inspection.impact.findings)
+        facts = {fact.name: fact for fact in (*self._arguments(), *findings)}
         changes = self._ranked(self._changes())
         asked_as = self._asked_as(facts)
         long = {
@@ -215,11 +216,6 @@ class _Builder:
         if is_whole_name(snapshot.name):
             return {}
         return {LONG_NAME: Fact(LONG_NAME, message("question.long_name").both(), NamedItem(snapshot.name))}
-
-    def _findings(self) -> Iterator[Fact]:
-        """Yield a fact for each metric of the impact."""
-        for found in self.asked.inspection.impact.findings:
-            yield Fact(found.name, found.label, self._found(found))
 
     def _found(self, found: ImpactFinding) -> Value:
         if found.read_error:
@@ -357,9 +353,8 @@ class _Builder:
     def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[QuestionWarning]:
         effects, snapshot = self.asked.operation.effects, self.asked.inspection.snapshot
         if snapshot.read_error:
-            yield QuestionWarning(
-                "unseen", message("question.target_unread", why=ReadError(snapshot.read_error)).both()
-            )
+            why = read_error(snapshot.read_error)
+            yield QuestionWarning("unseen", message("question.target_unread", why=why).both())
         for line in self.warnings:
             yield QuestionWarning("consequence", self._filled(line.text, facts))
         for fact in facts.values():

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
-from functools import singledispatch
 from string import Formatter
 from typing import Any
 
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.text import Quoted, one_line, quote_name
 from saasus_mcp.permissions.inspection.target import ReadFailure, is_whole_name
 from saasus_mcp.permissions.question.content import (
@@ -62,7 +61,7 @@ class Reader:
 
 def format_value(value: Value, reader: Reader) -> str:
     """Return the value on one line."""
-    return _say(value, reader)
+    return _FORMATTERS[type(value)](value, reader)
 
 
 def format_sentence(sentence: Text | Sentence, reader: Reader, longest: int = 0) -> str:
@@ -116,75 +115,30 @@ def is_shown_whole(value: Value) -> bool:
     return whole
 
 
-def format_read_error(why: str, language: Language) -> str:
+def read_error(why: str) -> Localized:
     """Return why a value could not be read, for a person."""
-    return one_line(one_of("question.why", why).text(language) if why in _READ_FAILURES else why)
+    shown = one_line(why)
+    return one_of("question.why", why) if why in _READ_FAILURES else Text(shown, shown)
 
 
-@dataclass(frozen=True, slots=True)
-class Formatted:
-    """A value as a parameter of a message, in the default zone of each language."""
-
-    value: Value
-
-    def text(self, language: Language) -> str:
-        return format_value(self.value, Reader.of(language))
+def format_both(value: Value) -> Text:
+    """Return the value in both languages, in the default zone of each."""
+    return Text(format_value(value, Reader.of("en")), format_value(value, Reader.of("ja")))
 
 
-@dataclass(frozen=True, slots=True)
-class ReadError:
-    """The cause of a failed read as a parameter of a message."""
-
-    why: str
-
-    def text(self, language: Language) -> str:
-        return format_read_error(self.why, language)
-
-
-@singledispatch
-def _say(value: Any, reader: Reader) -> str:
-    raise AssertionError(f"no words for {type(value).__name__} in {reader.language}")
-
-
-@_say.register
-def _(_: NoValue, reader: Reader) -> str:
-    return message("question.nothing").text(reader.language)
-
-
-@_say.register
-def _(value: FixedText, reader: Reader) -> str:
-    return value.text.text(reader.language)
-
-
-@_say.register
-def _(value: QuotedText, reader: Reader) -> str:
+def _format_quoted(value: QuotedText, reader: Reader) -> str:
     if value.whole:
         return quote_name(value.head, reader.language)
     head, tail = Quoted(value.head), Quoted(value.tail)
     return message("question.long_text", head=head, tail=tail, length=value.length).text(reader.language)
 
 
-@_say.register
-def _(value: NamedItem, reader: Reader) -> str:
-    return quote_name(value.name, reader.language)
-
-
-@_say.register
-def _(value: UnresolvedId, reader: Reader) -> str:
+def _format_unresolved(value: UnresolvedId, reader: Reader) -> str:
     id_ = quote_name(value.id, reader.language)
-    if not value.why:
-        return id_
-    why = format_read_error(value.why, reader.language)
-    return message("question.unresolved", id=id_, why=why).text(reader.language)
+    return message("question.unresolved", id=id_, why=read_error(value.why)).text(reader.language) if value.why else id_
 
 
-@_say.register
-def _(value: UnreadableValue, reader: Reader) -> str:
-    return message("question.unread", why=format_read_error(value.why, reader.language)).text(reader.language)
-
-
-@_say.register
-def _(value: Quantity, reader: Reader) -> str:
+def _format_quantity(value: Quantity, reader: Reader) -> str:
     said = format_number(value.value)
     if value.unit is None:
         return said
@@ -192,14 +146,12 @@ def _(value: Quantity, reader: Reader) -> str:
     return f"{said}{unit}" if reader.language == "ja" or unit == "%" else f"{said} {unit}".rstrip()
 
 
-@_say.register
-def _(value: Money, reader: Reader) -> str:
+def _format_money(value: Money, reader: Reader) -> str:
     per = one_of("question.per", value.per).text(reader.language) if value.per else ""
     return format_amount(value.amount, value.currency, reader.language) + per
 
 
-@_say.register
-def _(value: Timestamp, reader: Reader) -> str:
+def _format_timestamp(value: Timestamp, reader: Reader) -> str:
     at = datetime.fromtimestamp(value.seconds, reader.zone)
     zone, weekday = at.tzname() or "UTC", _WEEKDAYS[reader.language][at.weekday()]
     if reader.language == "ja":
@@ -207,8 +159,7 @@ def _(value: Timestamp, reader: Reader) -> str:
     return f"{weekday} {at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} {zone}"
 
 
-@_say.register
-def _(value: CalendarDate, reader: Reader) -> str:
+def _format_date(value: CalendarDate, reader: Reader) -> str:
     year, month, *day = (int(part) for part in value.date.split("-"))
     if reader.language == "ja":
         return f"{year}年{month}月" + (f"{day[0]}日" if day else "")
@@ -216,13 +167,7 @@ def _(value: CalendarDate, reader: Reader) -> str:
     return (f"{day[0]} " if day else "") + f"{name} {year}"
 
 
-@_say.register
-def _(value: FileContent, reader: Reader) -> str:
-    return message("question.file", size=value.size, digest=value.digest).text(reader.language)
-
-
-@_say.register
-def _(value: TieredPrice, reader: Reader) -> str:
+def _format_tiers(value: TieredPrice, reader: Reader) -> str:
     if len(value.tiers) == 1 and not value.tiers[0].up_to:  # one price for everything: "above" would lack a below
         return format_tier_price(value.tiers[0], value.currency, reader)
     return _TIER_SEPARATORS[reader.language].join(
@@ -230,25 +175,17 @@ def _(value: TieredPrice, reader: Reader) -> str:
     )
 
 
-@_say.register
-def _(value: LabelledValue, reader: Reader) -> str:
-    return f"{value.label.text(reader.language)} {format_value(value.value, reader)}"
-
-
-@_say.register
-def _(value: Transition, reader: Reader) -> str:
+def _format_transition(value: Transition, reader: Reader) -> str:
     before, after = format_value(value.before, reader), format_value(value.after, reader)
     return message("question.transition", before=before, after=after).text(reader.language)
 
 
-@_say.register
-def _(value: DescribedItem, reader: Reader) -> str:
+def _format_described(value: DescribedItem, reader: Reader) -> str:
     parts = tuple(format_value(part, reader) for part in value.parts)
     return message("question.described", item=value.label, parts=parts).text(reader.language)
 
 
-@_say.register
-def _(value: ValueList, reader: Reader) -> str:
+def _format_list(value: ValueList, reader: Reader) -> str:
     shown: list[str | Message] = [
         message("question.times", item=format_value(item, reader), count=count)
         if count > 1
@@ -329,6 +266,26 @@ def format_number(number: str) -> str:
     return f"{Decimal(number):,f}" if number else ""
 
 
+_FORMATTERS: Mapping[type, Callable[[Any, Reader], str]] = {
+    NoValue: lambda _, reader: message("question.nothing").text(reader.language),
+    FixedText: lambda value, reader: value.text.text(reader.language),
+    QuotedText: _format_quoted,
+    NamedItem: lambda value, reader: quote_name(value.name, reader.language),
+    UnresolvedId: _format_unresolved,
+    UnreadableValue: lambda value, reader: message("question.unread", why=read_error(value.why)).text(reader.language),
+    Quantity: _format_quantity,
+    Money: _format_money,
+    Timestamp: _format_timestamp,
+    CalendarDate: _format_date,
+    FileContent: lambda value, reader: message("question.file", size=value.size, digest=value.digest).text(
+        reader.language
+    ),
+    TieredPrice: _format_tiers,
+    LabelledValue: lambda value, reader: f"{value.label.text(reader.language)} {format_value(value.value, reader)}",
+    Transition: _format_transition,
+    DescribedItem: _format_described,
+    ValueList: _format_list,
+}
 _CLOSING = ("」", "」…")
 _READ_FAILURES = frozenset(ReadFailure)
 _SENTENCE_SEPARATORS: Mapping[Language, str] = {"en": " · ", "ja": "・"}

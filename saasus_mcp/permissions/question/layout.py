@@ -88,7 +88,7 @@ def truncated_labels(question: Question) -> tuple[Text, ...]:
 
 def hidden_labels(question: Question) -> tuple[Text, ...]:
     """Return the labels of values that the dialog does not show whole."""
-    extras, room = _extras(question), _room(question)
+    extras, room = _extras(question), max(0, MAX_LINES - len(list(_essential(question))))
     labels = _labels_beyond(extras, room)
     # The line that announces them takes the place of another.
     return _labels_beyond(extras, max(0, room - 1)) if labels else ()
@@ -131,10 +131,6 @@ def _extras(question: Question) -> list[DialogLine]:
     if unsent := _unsent(question):
         extras.append(DialogLine("unsent", unsent=unsent))
     return [*extras, *(DialogLine("body", body=each) for each in _bodies(question))]
-
-
-def _room(question: Question) -> int:
-    return max(0, MAX_LINES - len(list(_essential(question))))
 
 
 def _told(line: DialogLine) -> tuple[FactOrChange, ...]:

@@ -8,8 +8,7 @@ from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, snapshot_changes, was_readable
-from saasus_mcp.permissions.question.content import UnresolvedId
-from saasus_mcp.permissions.question.formatting import Formatted, ReadError
+from saasus_mcp.permissions.question.formatting import format_both, read_error
 from saasus_mcp.permissions.question.values import ValueFactory
 from saasus_mcp.store.records import Approval
 
@@ -45,15 +44,13 @@ def _since(before: str, snapshot: TargetSnapshot) -> tuple[Text, ...]:
         return tuple(_changed(before, snapshot.encoded))[:MAX_CHANGES]
     if not snapshot.read_error:
         return (message("question.now_readable").both(),)
-    return (message("question.now_unreadable", why=ReadError(snapshot.read_error)).both(),)
+    return (message("question.now_unreadable", why=read_error(snapshot.read_error)).both(),)
 
 
 def _changed(before: str, after: str) -> Iterator[Text]:
     """Yield the bound fields that differ, by their labels."""
     table = load_question_texts()
-    values = ValueFactory(
-        lambda path: table.field("", path), lambda _, id_: UnresolvedId(str(id_)), frozenset(table.kinds)
-    )
+    values = ValueFactory.without_names(table)
     for change in snapshot_changes(before, after):
         if change.field == PLAN_FIELD:
             continue
@@ -62,5 +59,5 @@ def _changed(before: str, after: str) -> Iterator[Text]:
         if change.effect == "unshown":
             yield message("question.changed_beyond", label=field.label).both()
         else:
-            old, new = Formatted(was), Formatted(now)
-            yield one_of("question.effect", "change", label=field.label, before=old, after=new).both()
+            sides = {"before": format_both(was), "after": format_both(now)}
+            yield one_of("question.effect", "change", label=field.label, **sides).both()

@@ -13,7 +13,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal, cast
 
-from saasus_mcp.catalog.question_texts import FieldText
+from saasus_mcp.catalog.question_texts import FieldText, QuestionTexts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
@@ -31,6 +31,7 @@ from saasus_mcp.permissions.question.content import (
     QuotedText,
     TieredPrice,
     Timestamp,
+    UnresolvedId,
     Value,
     ValueList,
 )
@@ -71,6 +72,11 @@ class ValueFactory:
     find_field: Callable[[str], FieldText]
     resolve: NameLookup
     kinds: frozenset[str]
+
+    @classmethod
+    def without_names(cls, texts: QuestionTexts) -> ValueFactory:
+        """Return a factory for values of no certain operation, in which ids stay ids."""
+        return cls(lambda path: texts.field("", path), lambda _, id_: UnresolvedId(str(id_)), frozenset(texts.kinds))
 
     def make(self, raw: Any, field: FieldText, path: str = "", beside: Mapping[str, Any] | None = None) -> Value:
         """Return the value of a field.
@@ -222,10 +228,6 @@ def _interval(interval: Any) -> Literal["", "day", "week", "month", "year", "eac
     return cast("Literal['', 'day', 'week', 'month', 'year', 'each']", known)
 
 
-def _tiers(_: ValueFactory, raw: Any, field: FieldText, beside: Mapping[str, Any]) -> Value:
-    return make_tiers(raw, beside.get(field.currency or "currency"))
-
-
 def make_tiers(raw: Any, currency: Any) -> Value:
     """Return the tiers of a pricing unit."""
     rows = [row for row in (raw if isinstance(raw, list) else [raw]) if isinstance(row, dict)]
@@ -308,7 +310,7 @@ def _file(_: ValueFactory, raw: Any, __: FieldText, ___: Mapping[str, Any]) -> V
 _MAKERS: Mapping[str, Callable[[ValueFactory, Any, FieldText, Mapping[str, Any]], Value]] = {
     "code": lambda _factory, raw, _field, _beside: quoted_text(str(raw)),
     "file": _file,
-    "tiers": _tiers,
+    "tiers": lambda _factory, raw, field, beside: make_tiers(raw, beside.get(field.currency or "currency")),
     "pairs": _pairs,
     "prices": _prices,
     "usage": _usage,

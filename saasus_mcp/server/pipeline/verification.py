@@ -19,7 +19,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
 )
 from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.formatting import ReadError
+from saasus_mcp.permissions.question.formatting import read_error
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
@@ -67,7 +67,7 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
         raise _unreadable(message("server.undo_no_read"))
     seen = await read(*wanted)
     if seen.status is None:
-        raise _unreadable(ReadError(seen.read_error))
+        raise _unreadable(read_error(seen.read_error))
     if was_applied(done, seen.status, seen.answer, entry.before) is not True:
         raise _changed(message("server.undo_changed"))
 
@@ -85,7 +85,7 @@ async def _require_item_unchanged(
         raise _changed(message("server.undo_item_gone"))
     seen = await inspector.read_before(snapshot)
     if seen.read_error:
-        raise _unreadable(ReadError(seen.read_error))
+        raise _unreadable(read_error(seen.read_error))
     if undo.left:
         if done.evaluate(undo.left, before=entry.before, now=seen.answer, result=entry.result) is not True:
             raise _changed(message("server.undo_changed"))

@@ -9,7 +9,7 @@ import pytest
 
 from saasus_mcp.permissions.inspection.target import ReadFailure
 from saasus_mcp.permissions.question.content import Question
-from saasus_mcp.permissions.question.formatting import Reader, format_read_error, format_value
+from saasus_mcp.permissions.question.formatting import Reader, format_value, read_error
 from saasus_mcp.sandbox.state import uid
 from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer
@@ -143,7 +143,7 @@ async def test_new_items_are_named_by_what_the_list_gives_them(on: JobServer) ->
         "fresh@example.com",
     ]
     told = "\n".join(report["notes"])
-    assert format_read_error(ReadFailure.NOT_FOUND, "en") not in told
+    assert read_error(ReadFailure.NOT_FOUND).text("en") not in told
     for name, row in (("fresh@example.com", 4), ("運転手", 2), ("品質確認", 3), ("港運輸", 1)):
         assert re.search(rf"“?{name}”? \(created in row {row}\)", told), told
 
