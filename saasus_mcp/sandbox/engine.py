@@ -24,6 +24,16 @@ PARENTS = {
     "feedback_id": ("feedbacks", "feedback"),
 }
 """Ids in the path or body of any operation that must be known: unknown in the path is 404, in the body 400."""
+REFERENCES = {
+    "plan_id": ("pricing_plans", "plan"),
+    "plan_ids": ("pricing_plans", "plan"),
+    "next_plan_id": ("pricing_plans", "plan"),
+    "next_plan_tax_rate_id": ("tax_rates", "tax rate"),
+    "menu_ids": ("pricing_menus", "menu"),
+    "unit_ids": ("pricing_units", "pricing unit"),
+    "role_names": ("roles", "role"),
+}
+"""Ids, or lists of them, in the body of any operation that must be known, or empty."""
 
 
 def accept_all(_call: SandboxCall, _record: Record) -> None:
@@ -180,3 +190,9 @@ def require_known(call: SandboxCall) -> None:
             raise missing(noun)
         if name in call.body and call.state.find(table, call.body[name]) is None:
             raise invalid(f"{name}: the {noun} does not exist.")
+    for name, (table, noun) in REFERENCES.items():
+        value = call.body.get(name)
+        for id_ in value if isinstance(value, list) else [value] if value else ():
+            if call.state.find(table, id_) is None:
+                shown = f"{noun} {id_}" if isinstance(value, list) else noun
+                raise invalid(f"{name}: the {shown} does not exist.")

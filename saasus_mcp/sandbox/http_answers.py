@@ -19,7 +19,6 @@ class HttpAnswer:
 
     status: int
     body: bytes = b""
-    content_type: str = "application/json"
     retry_after: int | None = None
 
 

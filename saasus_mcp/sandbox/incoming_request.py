@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,15 +45,6 @@ class IncomingRequest:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class RequestValues:
-    """The validated values of a request, by location."""
-
-    path: Mapping[str, Any]
-    query: Mapping[str, Any]
-    body: Mapping[str, Any]
-
-
 async def read_request(scope: Scope, receive: Receive) -> IncomingRequest:
     """Return the whole request of an ASGI scope."""
     body = bytearray()
@@ -73,8 +64,10 @@ async def read_request(scope: Scope, receive: Receive) -> IncomingRequest:
     )
 
 
-def validate_request(operation: Operation, segments: tuple[str, ...], incoming: IncomingRequest) -> RequestValues:
-    """Return the request's values in the declared types.
+def validate_request(
+    operation: Operation, segments: tuple[str, ...], incoming: IncomingRequest
+) -> Iterator[dict[str, Any]]:
+    """Return the values of path, query and body, in the declared types.
 
     Raises:
         Refusal: a value does not fit; the message names it.
@@ -91,11 +84,7 @@ def validate_request(operation: Operation, segments: tuple[str, ...], incoming: 
         checked = arguments.check_arguments(operation, {**path, **query, **body})
     except InvalidArguments as error:
         raise invalid(str(error.message)) from None
-    return RequestValues(
-        path={name: checked[name] for name in path},
-        query={name: checked[name] for name in query},
-        body={name: checked[name] for name in body},
-    )
+    return ({name: checked[name] for name in values} for values in (path, query, body))
 
 
 def _query(operation: Operation, fields: Mapping[str, Schema], text: str) -> dict[str, Any]:

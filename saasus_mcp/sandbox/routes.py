@@ -21,13 +21,16 @@ class Routes:
             routes.sort(key=lambda route: [segment.startswith("{") for segment in route[1]])
 
     def match(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
-        """Return the operation of a raw path and its decoded path values, or None without a route."""
+        """Return the operation of a raw path and its decoded path values, or None without a route, or if a value is no text."""
         raw = _segments(path)
         for operation, template in self._routes.get((method, len(raw)), ()):
             pairs = list(zip(template, raw, strict=True))
             if all(segment if part.startswith("{") else unquote(segment) == part for part, segment in pairs):
                 values = (segment for part, segment in pairs if part.startswith("{"))
-                return operation, tuple(unquote(value, errors="strict") for value in values)
+                try:
+                    return operation, tuple(unquote(value, errors="strict") for value in values)
+                except UnicodeDecodeError:
+                    return None
         return None
 
 

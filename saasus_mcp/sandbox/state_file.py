@@ -98,10 +98,7 @@ def _secret_names(catalogue: Catalogue) -> frozenset[str]:
 
 def _brief(entry: Record, routes: Routes) -> Record:
     """Return an entry of the API's log without bodies and referer, and without the address if it may contain secrets."""
-    try:
-        found = routes.match(str(entry.get("request_method")), str(entry.get("request_uri")).partition("?")[0])
-    except UnicodeDecodeError:
-        found = None
+    found = routes.match(str(entry.get("request_method")), str(entry.get("request_uri")).partition("?")[0])
     address = {} if found is not None and not found[0].secret_inputs else {"request_uri": ""}
     return {**entry, "request_body": "", "response_body": "", "referer": "", **address}
 

@@ -15,8 +15,6 @@ CUSTOMERS = "marketplace_customers"
 
 def _save_plan(call: SandboxCall) -> None:
     """Map an AWS plan name, which is the key, to a pricing plan."""
-    if call.state.find("pricing_plans", call.body["plan_id"]) is None:
-        raise invalid("plan_id: the plan does not exist.")
     call.state.put(PLANS, (call.body["plan_name"],), call.body)
 
 

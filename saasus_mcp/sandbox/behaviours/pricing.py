@@ -60,16 +60,7 @@ def _check_unit(call: SandboxCall, unit: Record) -> None:
         raise invalid("metering_unit_name: the metering unit does not exist.")
 
 
-def _check_menu(call: SandboxCall, menu: Record) -> None:
-    for unit_id in menu["unit_ids"]:
-        if call.state.find("pricing_units", unit_id) is None:
-            raise invalid(f"unit_ids: the pricing unit {unit_id} does not exist.")
-
-
 def _check_plan(call: SandboxCall, plan: Record) -> None:
-    for menu_id in plan["menu_ids"]:
-        if call.state.find("pricing_menus", menu_id) is None:
-            raise invalid(f"menu_ids: the menu {menu_id} does not exist.")
     units = [unit for menu in _menus(call.state, plan) for unit in menu["units"]]
     for field in ("currency", "recurring_interval"):
         if len({unit[field] for unit in units}) > 1:
@@ -98,9 +89,6 @@ def _show_plan(call: SandboxCall, plan: Record) -> Record:
 
 def _mark_used(call: SandboxCall) -> None:
     """Mark the plans and their content as used, which cannot be reverted."""
-    for plan_id in call.body["plan_ids"]:
-        if call.state.find("pricing_plans", plan_id) is None:
-            raise invalid(f"plan_ids: the plan {plan_id} does not exist.")
     for plan_id in call.body["plan_ids"]:
         mark_used(call.state, plan_id)
 
@@ -164,7 +152,6 @@ ROWS = (
         "pricing_menus",
         "menu",
         _held_in("pricing_plans", "menu_ids"),
-        check=_check_menu,
         view=lambda call, menu: _menu(call.state, menu),
     ),
     _priced("plans", "pricing_plans", "plan", _tenants_of, check=_check_plan, view=_show_plan),

@@ -88,13 +88,8 @@ def _change_plan(call: SandboxCall) -> None:
     if not plan_id and start is None:
         _drop_reservation(call, tenant)
         return
-    tax_rate_id = call.body.get("next_plan_tax_rate_id")
-    if plan_id and call.state.find("pricing_plans", plan_id) is None:
-        raise invalid("next_plan_id: the plan does not exist.")
     if not plan_id and not tenant["plan_id"]:
         raise not_now("The tenant has no plan that could end.")
-    if tax_rate_id and call.state.find("tax_rates", tax_rate_id) is None:
-        raise invalid("next_plan_tax_rate_id: the tax rate does not exist.")
     if start is not None and start < call.now + AHEAD and not _starts_this_month(call, start):
         raise invalid("using_next_plan_from: it must lie at least 5 minutes ahead.")
     reserved = {**call.body, "using_next_plan_from": call.now + AHEAD if start is None else start}
