@@ -22,7 +22,7 @@ from saasus_mcp.store.database import retention
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.write_probe import probe_write
 from saasus_mcp.store.errors import StoreError
-from saasus_mcp.store.folder_freeze import read_folder_freeze
+from saasus_mcp.store.folder_stores import read_folder_freeze
 from saasus_mcp.store.hidden_secrets import SecretStore
 from saasus_mcp.store.job_records import JobPause, JobStatus, PauseResult, PauseSide
 from saasus_mcp.store.jobs import JobStore

@@ -14,7 +14,10 @@ SCHEMA_PREFIX = "saasus_mcp_of_"
 
 
 class Stores(Protocol):
-    """Opens stores. The caller closes each store before closing this object."""
+    """Opens stores. The caller closes each store before closing this object.
+
+    Every member but `shared` raises StoreError if a store, or what belongs to all of them, cannot be listed, created or used.
+    """
 
     @property
     def shared(self) -> bool:
@@ -23,44 +26,24 @@ class Stores(Protocol):
 
     @property
     def names(self) -> list[str]:
-        """The names of the existing stores.
-
-        Raises:
-            StoreError: the stores cannot be listed.
-        """
+        """The names of the existing stores."""
         ...
 
     @property
     def audited_names(self) -> list[str]:
-        """The names of everything with an audit log: the stores, and the store of decisions if it exists.
-
-        Raises:
-            StoreError: the stores cannot be listed.
-        """
+        """The names of everything with an audit log: the stores, and the store of decisions if it exists."""
         ...
 
     def open(self, name: str) -> Store:
-        """Open the store with this name.
-
-        Raises:
-            StoreError: the store cannot be used.
-        """
+        """Open the store with this name."""
         ...
 
     def open_saas(self, saas_id: str) -> Store:
-        """Open the store of a SaaS, or create it.
-
-        Raises:
-            StoreError: the store cannot be created or used.
-        """
+        """Open the store of a SaaS, or create it."""
         ...
 
     def open_decisions(self) -> Store:
-        """Open or create the store of decisions for every SaaS: tokens, policy, freeze. Only its audit log is used.
-
-        Raises:
-            StoreError: the store cannot be created or used.
-        """
+        """Open or create the store of decisions for every SaaS: tokens, policy, freeze. Only its audit log is used."""
         ...
 
     def require_key(self, saas_id: str) -> None:
@@ -68,24 +51,15 @@ class Stores(Protocol):
 
         Raises:
             WrongKey: no key of this process belongs to a store.
-            StoreError: a store cannot be read.
         """
         ...
 
     def open_tokens(self) -> TokenStore:
-        """Open the tokens.
-
-        Raises:
-            StoreError: the tokens cannot be read or written.
-        """
+        """Open the tokens."""
         ...
 
     def set_freeze(self, freeze: Freeze | None) -> None:
-        """Freeze the writes of every store, later stores included, or lift the freeze with None.
-
-        Raises:
-            StoreError: the freeze cannot be written.
-        """
+        """Freeze the writes of every store, later stores included, or lift the freeze with None."""
         ...
 
     def close(self) -> None:

@@ -172,7 +172,8 @@ class TokenStore:
         if not record.is_valid(now):
             return None
         if record.used_at is None or now - record.used_at >= USE_RESOLUTION_SECONDS:
-            self._save_use(hashed, now)
+            with suppress(StoreError):  # it is for people: a full disk must not lock callers out
+                self._database.change(update(tokens).where(tokens.c.hash == hashed).values(used_at=now))
         return record
 
     def is_revoked(self, name: str, id: str = "") -> bool:
@@ -187,11 +188,6 @@ class TokenStore:
         """
         query = _named(name).where(tokens.c.hash.startswith(id, autoescape=True)) if id else _named(name)
         return all(token.revoked_at is not None for token in _read(self._database.rows(query)))
-
-    def _save_use(self, hashed: str, now: float) -> None:
-        """Save the last use for people. A full disk must not lock callers out."""
-        with suppress(StoreError):
-            self._database.change(update(tokens).where(tokens.c.hash == hashed).values(used_at=now))
 
     def check_writable(self) -> None:
         """Write and delete a row, as `probe_write` does.

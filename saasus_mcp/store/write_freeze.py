@@ -16,7 +16,7 @@ from saasus_mcp.store.errors import WritesFrozen
 from saasus_mcp.store.records import Freeze
 
 FreezeLookup = Callable[[Connection], list[Freeze]]
-"""Returns the freeze of all stores: of their folder (store.folder_freeze), or of the database that they share."""
+"""Returns the freeze of all stores: of their folder (store.folder_stores), or of the database that they share."""
 ALL_PROFILES: ColumnElement[str] = literal_column("''")
 """The profile of a freeze of everything. A literal, because a prepared statement binds only named values."""
 

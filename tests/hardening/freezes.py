@@ -20,7 +20,7 @@ from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.store.folder_freeze import FREEZE_FILE
+from saasus_mcp.store.folder_stores import FREEZE_FILE
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack

@@ -18,7 +18,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.permissions.secrets.passphrase import PassphraseError
 from saasus_mcp.settings import SettingsError, load_profiles, read_settings
-from saasus_mcp.store import folder_freeze
+from saasus_mcp.store import folder_stores
 from saasus_mcp.store.errors import StoreError
 from tests.support import hostile_folder
 from tests.support.attack_corpus import AttackContext, attack
@@ -223,8 +223,8 @@ async def linked_database(ground: AttackContext) -> str:
 @attack(AREA, "A named pipe in the place of the note that says whether writes are frozen")
 async def endless_freeze(ground: AttackContext) -> str:
     folder = state_folder(ground)
-    os.mkfifo(folder / folder_freeze.FREEZE_FILE)
-    freeze = folder_freeze.read_folder_freeze(folder)
+    os.mkfifo(folder / folder_stores.FREEZE_FILE)
+    freeze = folder_stores.read_folder_freeze(folder)
     assert freeze is not None
     assert "cannot be read" in freeze.reason
     return "nothing waits for it, and every write is held back"

@@ -76,7 +76,8 @@ def _shorten(value: Any, limits: _Limits, depth: int) -> Any:
         )
     if not value:
         return value
-    if len(value) > limits.items or not depth or any(len(str(key)) > limits.characters for key in _keys(value)):
+    keys = value if isinstance(value, dict) else ()
+    if len(value) > limits.items or not depth or any(len(str(key)) > limits.characters for key in keys):
         return _excerpt(value, _CANONICAL.encode(value), limits)
     if isinstance(value, dict):
         return {name: _shorten(item, limits, depth - 1) for name, item in value.items()}
@@ -85,10 +86,6 @@ def _shorten(value: Any, limits: _Limits, depth: int) -> Any:
 
 _INTEGER = 256
 """Longer integers are stored as text."""
-
-
-def _keys(value: Any) -> Any:
-    return value if isinstance(value, dict) else ()
 
 
 def _excerpt(value: Any, text: str, limits: _Limits) -> dict[str, Any]:

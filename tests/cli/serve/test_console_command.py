@@ -19,7 +19,7 @@ from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.hosting.console import presence
 from saasus_mcp.hosting.console.service import freeze_mark
 from saasus_mcp.permissions.secrets import passphrase
-from saasus_mcp.store import folder_freeze
+from saasus_mcp.store import folder_stores
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
 from tests.support.pipeline import ERAS, Era
 from tests.support.processes import TIMEOUT
@@ -75,13 +75,13 @@ def test_it_freezes_everything_at_once(state: Path) -> None:
     create_approval(state)
     with Terminal("console") as terminal, entered(terminal) as client:
         client.post("/console/freeze", data={"csrf": csrf(client), "reason": "調査中"})
-        found = folder_freeze.read_folder_freeze(state)
+        found = folder_stores.read_folder_freeze(state)
         assert found is not None
         assert found.reason == "調査中"
         assert "調査中" in client.get("/console/limits").text
         lifted = {"csrf": csrf(client), "sure": "yes", "seen": freeze_mark([found])}
         client.post("/console/unfreeze", data=lifted)
-    assert folder_freeze.read_folder_freeze(state) is None
+    assert folder_stores.read_folder_freeze(state) is None
 
 
 def test_where_a_passphrase_was_set_it_is_asked_for(state: Path) -> None:
