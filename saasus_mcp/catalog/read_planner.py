@@ -157,7 +157,8 @@ def _sources(
             item = _items(below)
             if item is None:
                 for module, parameter in sorted(wanted):
-                    if module == operation.module and _names_match(name, parameter):
+                    is_end = "_" in name and parameter.endswith("_" + name)  # `unit_name` of `metering_unit_name`
+                    if module == operation.module and (name == parameter or is_end):
                         yield ArgumentSource(f"{module}:{parameter}", at, name)
                 continue
             slot = children.get(f"{base}/{name}") if base else None
@@ -177,11 +178,6 @@ def _items(schema: Schema) -> Schema | None:
     """Return the schema of the objects in a list, or None for anything else."""
     item = schema.get("items", {}) if schema.get("type") == "array" else {}
     return item if "properties" in item else None
-
-
-def _names_match(field: str, parameter: str) -> bool:
-    """Return whether the name of a field equals a parameter's or is its last words."""
-    return field == parameter or ("_" in field and parameter.endswith("_" + field))
 
 
 def _rows(value: Any, at: tuple[str, ...], given: Row, sources: tuple[ArgumentSource, ...]) -> Iterator[Row]:

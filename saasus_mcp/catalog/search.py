@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.catalog.spelling import Vocabulary, edit_distance
-from saasus_mcp.catalog.tokenizer import Lexicon, split_units
+from saasus_mcp.catalog.tokenizer import Lexicon, Vocabulary, edit_distance, split_units
 
 FILE = Path(__file__).with_name("search.json")
 MAX_QUERY_LENGTH = 200

@@ -14,10 +14,9 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted, visible_text
 from saasus_mcp.permissions.question import deceptive_text
 from saasus_mcp.permissions.question.content import Detail, Fact, QuotedText
-from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_text
+from saasus_mcp.permissions.question.deceptive_text import find_lookalikes, warn_of_deceptive_text
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.japanese_lookalikes import find_lookalikes
 from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines, hidden_labels
 from saasus_mcp.server.pipeline.call import Call, DeferredElicitor, PendingElicitation
 from saasus_mcp.store.store import Store
