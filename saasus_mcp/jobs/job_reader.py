@@ -11,11 +11,11 @@ import anyio
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.plan import PlanStep
-from saasus_mcp.jobs.read_log import ReadLog
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
 from saasus_mcp.permissions.inspection.target import ApiReader
@@ -31,14 +31,16 @@ from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 from saasus_mcp.server.pipeline.job_steps import undo_ref_of
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
-from saasus_mcp.server.results.result_store import RESULTS_URI
+from saasus_mcp.server.results.result_store import RESULTS_URI, SourceCall
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store.records import UndoEntry
 
+MAX_RECORDED = 20
+"""Reads of one operation that are recorded with their arguments. Of more reads, only the operation is recorded."""
+PAGING_ARGUMENTS = frozenset({"cursor", "limit"})
 T = TypeVar("T")
 Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a part of a job under a name and remembers its JSON result. If the job runs again, it returns the remembered result."""
-
 PAGE_SIZE = 100
 """The largest page of the API's lists."""
 PAGES_PER_CHECKPOINT = 10
@@ -49,6 +51,30 @@ MAX_AUDIT_RECORDS = 20_000
 """Calls in the audit log that a job looks at."""
 MAX_CONCURRENT = 6
 """Groups and reads at the same time, so that a job does not crowd out other users of the API."""
+
+
+class ReadLog:
+    """Records each distinct read of a job."""
+
+    def __init__(self) -> None:
+        self._by_operation: dict[str, dict[str, SourceCall]] = {}
+
+    def record(self, key: str, args: Mapping[str, Any] | None) -> None:
+        """Record a read. Pages of one list count as one read."""
+        calls = self._by_operation.setdefault(key, {})
+        if args is None or len(calls) >= MAX_RECORDED:
+            calls[""] = (key, None)
+            return
+        query = {name: value for name, value in args.items() if name not in PAGING_ARGUMENTS}
+        calls[compact_json(query)] = (key, query)
+
+    def extend(self, calls: Iterable[SourceCall]) -> None:
+        """Record the reads behind a plan or a result that the job uses."""
+        for key, args in calls:
+            self.record(key, args)
+
+    def reads(self) -> list[SourceCall]:
+        return [call for calls in self._by_operation.values() for call in calls.values()]
 
 
 class ReadFailed(SaasusMcpError):

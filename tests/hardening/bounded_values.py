@@ -10,7 +10,7 @@ import pytest
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.hosting.auth.jwks import InvalidProviderDocument, parse_keys
-from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
+from saasus_mcp.jobs.users.user_line import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 from saasus_mcp.permissions.policy import yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError

@@ -84,8 +84,7 @@ async def test_a_list_that_was_read_in_part_is_read_on_from_the_last_checkpoint(
 def test_only_the_guarded_loop_asks_for_further_pages() -> None:
     """Another module that names the argument `cursor` would be another loop: it uses `JobReader.read_pages` instead."""
     told = {
-        "jobs/job_reader.py": "the loop",
-        "jobs/read_log.py": "compares calls without it",
+        "jobs/job_reader.py": "the loop, and the log of reads, which compares calls without it",
         "server/offers/completion.py": "reads one page",
     }
     package = Path(job_reader.__file__).parents[1]

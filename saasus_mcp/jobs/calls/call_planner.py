@@ -196,7 +196,7 @@ class CallPlanner:
             except CallRefused as error:
                 refused[candidate.step.step] = error
             except SaasusMcpError as error:
-                self._faults.append(RowFault(candidate.entry.row, candidate.entry.shown, error))
+                self._add_call_fault(candidate, error)
             else:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 
@@ -210,11 +210,8 @@ class CallPlanner:
                 await review(each)
             if each.listed is not None and _frees_name(each, name := each.listed.review.inspection.snapshot.name):
                 freed.add((_collection(each), name))
-        self._faults += [
-            RowFault(each.entry.row, each.entry.shown, refused[each.step.step])
-            for each in candidates
-            if each.step.step in refused
-        ]
+        for each in (each for each in candidates if each.step.step in refused):
+            self._add_call_fault(each, refused[each.step.step])
 
     def _leave_out_dependents(self, candidates: Sequence[_Candidate]) -> None:
         """Add a fault for each call that takes a value from a call that is left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
@@ -12,8 +12,7 @@ from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import cell_text
-from saasus_mcp.jobs.tables.table_reader import TableRow, read_table, require_rows
-from saasus_mcp.jobs.tables.table_reading import TableReading
+from saasus_mcp.jobs.tables.table_reader import InputTable, TableRow, read_table, require_rows
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """A column in a template, or an escaped brace."""
@@ -27,24 +26,10 @@ MAX_ROWS = 500
 MAX_HEADING = 80
 
 
-@dataclass(frozen=True, slots=True)
-class CallTable:
-    """Rows that become calls. A cell is a text, a number, a truth value or None.
-
-    Attributes:
-        argument: the argument that the table comes from, for errors.
-        reading: None for a list that is no table.
-    """
-
-    argument: str
-    rows: tuple[TableRow, ...]
-    reading: TableReading | None = None
-
-
 def read_call_table(
     content: object, argument: str, column_of: Callable[[str], str] = str.strip, encoding: str = ""
-) -> CallTable:
-    """Return the rows that are not blank.
+) -> InputTable:
+    """Return the rows that are not blank. A cell is a text, a number, a truth value or None.
 
     Args:
         column_of: returns the column that a heading names.
@@ -58,8 +43,7 @@ def read_call_table(
     if len(table.rows) > MAX_ROWS:
         fault = message("jobs_calls.table_too_large", rows=MAX_ROWS)
         raise InvalidArguments((argument,), fault, message("jobs_calls.too_many_calls_hint"))
-    rows = tuple(TableRow(row.number, _read_cells(row, argument)) for row in table.rows)
-    return CallTable(argument, rows, table.reading)
+    return replace(table, rows=tuple(TableRow(row.number, _read_cells(row, argument)) for row in table.rows))
 
 
 def _read_cells(row: TableRow, argument: str) -> Mapping[str, Any]:

@@ -1,24 +1,29 @@
-"""What jobs have in common that make calls from a table of their own columns."""
+"""What jobs have in common that make calls: from a table of their own columns to the report row by row."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
-from saasus_mcp.jobs.calls.entries import CallEntry, CallTable, read_call_table
+from saasus_mcp.jobs.calls.entries import CallEntry, read_call_table
 from saasus_mcp.jobs.calls.row_faults import faults_of
+from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_question import format_notes
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
-from saasus_mcp.jobs.tables.cells import cell_text, narrow, parse_date
-from saasus_mcp.jobs.tables.column_names import ColumnNames
+from saasus_mcp.jobs.tables.cells import ColumnNames, cell_text, narrow, parse_date
 from saasus_mcp.jobs.tables.table_reader import TableRow
+from saasus_mcp.jobs.tables.table_reading import reading_notes
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 
 SOURCES = ("rows", "csv", "result")
@@ -33,12 +38,13 @@ HEADINGS = ColumnNames(
     },
     {ATTRIBUTE_PREFIX: ("属性.",)},
 )
+ListedRows = tuple[ListOptions, Sequence[TableRow]]
 RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 """Returns the calls of one row, each with tool and arguments. A row without calls is as requested already."""
 
 
-async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequence[str]) -> CallTable:
-    """Return the table, with its rows by column.
+async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequence[str]) -> ListedRows:
+    """Return the rows of the table, with their cells by column.
 
     Args:
         required: the columns. A name that ends with `.` stands for one or more columns that begin so.
@@ -50,7 +56,12 @@ async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequen
     if argument != "rows":
         argument, content = await reader.load_input(args, "csv", "result")
     table = await reader.run_in_thread(lambda: read_call_table(content, argument, HEADINGS.find, reader.encoding))
-    columns = {name: _column_of(name, required) for row in table.rows for name in row.cells}
+    prefixes = [name for name in required if name.endswith(".")]
+    columns = {
+        name: next((each for each in prefixes if name.startswith(each)), name)
+        for row in table.rows
+        for name in row.cells
+    }
     shown = {name: HEADINGS.shown(name, "NAME" if name.endswith(".") else "") for name in required}
     other = sorted(name for name, column in columns.items() if column not in required)
     missing = tuple(shown[name] for name in required if name not in columns.values())
@@ -58,23 +69,20 @@ async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequen
         fault = message("jobs_calls.other_column", column=Quoted(other[0])) if other else None
         fault = fault or message("jobs_calls.missing_columns", columns=missing)
         raise InvalidArguments((argument,), fault, message("jobs_calls.columns_hint", columns=tuple(shown.values())))
-    return table
+    return ListOptions.of(args, argument, table.reading), table.rows
 
 
-def _column_of(name: str, required: Sequence[str]) -> str:
-    """Return the required column that a heading stands for, or the heading itself."""
-    return next((each for each in required if each.endswith(".") and name.startswith(each)), name)
+def list_rows(args: Mapping[str, Any], argument: str) -> ListedRows:
+    """Return a list of names or ids as rows."""
+    rows = [TableRow(number, {argument: value}) for number, value in enumerate(args[argument], 1)]
+    return ListOptions.of(args, argument), rows
 
 
-def list_table(argument: str, values: Sequence[str]) -> CallTable:
-    """Return a list of names or ids as a table."""
-    return CallTable(argument, tuple(TableRow(number, {argument: value}) for number, value in enumerate(values, 1)))
-
-
-async def plan_rows(reader: JobReader, args: Mapping[str, Any], table: CallTable, make: RowCalls) -> Plan:
-    planner = CallPlanner(reader, ListOptions.of(args, table.argument, table.reading))
+async def plan_rows(reader: JobReader, listed: ListedRows, make: RowCalls) -> Plan:
+    options, rows = listed
+    planner = CallPlanner(reader, options)
     entries: list[CallEntry] = []
-    for row in table.rows:
+    for row in rows:
         try:
             calls = await make(row)
         except SaasusMcpError as error:
@@ -132,3 +140,57 @@ def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
 
 def _first_cell(row: TableRow) -> str:
     return next((str(value)[:80] for value in row.cells.values() if value not in ("", None)), "")
+
+
+async def run_calls(work: JobContext, plan: Plan) -> JobResult:
+    """Run the calls of a plan, and report the outcome of each row."""
+    data = plan.data
+    if data["only_plan"] or not plan.groups:
+        rows = [{"outcome": "planned", **_without_step(row)} for row in data["rows"]]
+        notes = format_notes((*plan.volatile_facts, *plan.facts)) if data["only_plan"] else reading_notes(data)
+        return JobResult(Counter(row["outcome"] for row in rows), rows, notes=notes)
+    results = await work.run_phases(plan.groups, data["phases"], data["needs"], stop_at_failure=data["stop"])
+    by_step: dict[str, GroupResult | None] = {
+        step.step: results.get(group.name) for group in plan.groups for step in group.steps
+    }
+    rows = [_finished_row(row, by_step, work.language) for row in data["rows"]]
+    return JobResult(
+        Counter(row["outcome"] for row in rows),
+        rows,
+        secrets=_secrets(rows, by_step, data["rows"]),
+        notes=reading_notes(data),
+    )
+
+
+def _without_step(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "step"}
+
+
+def _finished_row(
+    row: Mapping[str, Any], by_step: Mapping[str, GroupResult | None], language: Language
+) -> dict[str, Any]:
+    """Return the row of a call with its outcome, and the reason if it was not applied."""
+    step, told = row.get("step"), _without_step(row)
+    if step is None:
+        return told
+    result = by_step[step]
+    if result is not None and step in (result.answers or {}):
+        return {**told, "outcome": "applied"}
+    if result is None or result.failed_step == step:
+        return {**told, **outcome_of(result)}
+    return {**told, "outcome": "not_begun", "why": message("jobs_calls.earlier_call_failed").text(language)}
+
+
+def _secrets(
+    rows: list[dict[str, Any]], by_step: Mapping[str, GroupResult | None], planned: list[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the handles of new secrets by row. Only a person can take them out."""
+    handles: dict[str, str] = {}
+    for row, plan in zip(rows, planned, strict=True):
+        step = plan.get("step")
+        result = by_step.get(step) if step else None
+        answer = (result.answers or {}).get(step) if result is not None and step else None
+        for name, value in (answer or {}).items() if isinstance(answer, dict) else ():
+            if isinstance(value, str) and value.startswith("secret://"):
+                handles[f"{row['row']} {row.get('target', '')} {name}".strip()] = value
+    return handles

@@ -89,15 +89,12 @@ def contract_terms(tenant: Mapping[str, Any]) -> list[ContractTerm]:
         term = _term(change, end)
         if term.span.seconds <= 0:
             continue
-        if terms and not term.drops_usage and _same_terms(terms[-1], term):
+        same = terms and (terms[-1].plan_id, terms[-1].tax_rate_id) == (term.plan_id, term.tax_rate_id)
+        if same and not term.drops_usage:
             terms[-1] = replace(terms[-1], span=Span(terms[-1].span.start, term.span.end))
         else:
             terms.append(term)
     return terms
-
-
-def _same_terms(one: ContractTerm, other: ContractTerm) -> bool:
-    return (one.plan_id, one.tax_rate_id) == (other.plan_id, other.tax_rate_id)
 
 
 def _term(change: Mapping[str, Any], end: int) -> ContractTerm:

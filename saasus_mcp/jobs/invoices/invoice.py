@@ -9,8 +9,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from saasus_mcp.jobs.invoices.contract import DueCharge, Span, metered_units
-from saasus_mcp.jobs.invoices.money import Rounding, round_amount, total
-from saasus_mcp.jobs.invoices.unit_price import TierCharge, price_usage
+from saasus_mcp.jobs.invoices.money import Rounding, TierCharge, price_usage, round_amount, total
 from saasus_mcp.jobs.reports.price_list import PricingPlan, PricingUnit
 
 LineKind = Literal["fixed", "credit", "usage", "tiered", "tiered_usage", "tax", "included_tax"]

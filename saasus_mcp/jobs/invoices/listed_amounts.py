@@ -10,8 +10,7 @@ from decimal import Decimal
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Message, message
 from saasus_mcp.common.text import Quoted, fold_name
-from saasus_mcp.jobs.tables.cells import cell_text, narrow
-from saasus_mcp.jobs.tables.column_names import ColumnNames
+from saasus_mcp.jobs.tables.cells import ColumnNames, cell_text, narrow
 from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
 from saasus_mcp.jobs.tables.table_reading import TableReading
 

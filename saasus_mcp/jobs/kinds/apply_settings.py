@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
@@ -15,6 +16,7 @@ from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.settings import settings_document, settings_question
 from saasus_mcp.jobs.settings.settings_kinds import RESOURCES, SETTINGS_KINDS, TEXT_OPERATIONS
 from saasus_mcp.jobs.settings.settings_plan import ItemReport, SettingsPlanner
+from saasus_mcp.permissions.question.content import Detail
 
 MAX_UNKNOWN_FIELDS = 10
 
@@ -58,7 +60,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         facts=facts,
         changes=tuple(settings_question.build_changes(planner.changes)),
         undo=settings_question.build_undo(reader.find_operation(step.operation) for step in steps),
-        details=tuple(settings_question.build_details(steps)),
+        details=tuple(Detail(step.step, compact_json(dict(step.args))) for step in steps),
         typed=bilingual(message("jobs_settings.settings", count=actions["create"] + actions["update"])),
         # A created setting replaces nothing. A change is shown in full or opened by the reader.
         ordinary_facts=tuple(fact.name for fact in facts),

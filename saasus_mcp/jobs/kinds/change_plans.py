@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text
+from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text, run_calls
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
@@ -19,7 +18,7 @@ AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one change for each row. A row says when: a moment, or `now`."""
-    table = await read_rows(reader, args, ("tenant", "plan", "when"))
+    rows = await read_rows(reader, args, ("tenant", "plan", "when"))
     names = IdResolver(reader)
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
@@ -36,7 +35,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         faults.raise_collected()
         return [{"tool": "auth_update_tenant_plan", "arguments": arguments}]
 
-    return await plan_rows(reader, args, table, make)
+    return await plan_rows(reader, rows, make)
 
 
 run = run_calls

@@ -12,7 +12,7 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.settings import settings_document
-from saasus_mcp.jobs.settings.settings_diff import (
+from saasus_mcp.jobs.settings.settings_document import (
     DIFFERS,
     ONLY_LATER,
     ONLY_SAVED,

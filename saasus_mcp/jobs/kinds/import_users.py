@@ -16,8 +16,7 @@ from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.tables.table_reading import reading_data, reading_facts, reading_notes
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ImportQuestion, PlannedLine
-from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
-from saasus_mcp.jobs.users.user_line import TENANT_MISSING, LineErrors, UserLine
+from saasus_mcp.jobs.users.user_line import TENANT_MISSING, DisplayName, ImportTargets, LineErrors, UserLine
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 
 ACCOUNT_STEP, MEMBER_STEP = "account", "member"

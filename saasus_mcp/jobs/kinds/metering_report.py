@@ -23,12 +23,12 @@ from saasus_mcp.jobs.reports.usage import (
     Granularity,
     MeteringUnit,
     TenantUsage,
+    build_usage_chart,
     count_by_day,
     count_near_limits,
     percent_of,
     require_bounded_reads,
 )
-from saasus_mcp.jobs.reports.usage_chart import build_usage_chart
 
 COLUMNS = ("tenant_id", "tenant_name", "meter", "meter_name", "period", "usage")
 LIMIT_COLUMNS = ("upper_count", "percent", "tier")

@@ -8,8 +8,8 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
-from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import CallEntry, fill_template, read_call_table, read_calls
+from saasus_mcp.jobs.calls.recipe import run_calls
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
 

@@ -8,9 +8,8 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
-from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
+from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, Members
 from saasus_mcp.jobs.job_reader import JobReader
@@ -21,7 +20,7 @@ from saasus_mcp.jobs.tables.table_reader import TableRow
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Compare each row with the present roles. Roles of other people, tenants and environments stay."""
-    table = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
+    rows = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
     names, members = IdResolver(reader), Members(reader)
     seen: dict[tuple[str, str, int], int] = {}
 
@@ -59,7 +58,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         ]
         return [*(grants if missing else []), *revokes]
 
-    return await plan_rows(reader, args, table, make)
+    return await plan_rows(reader, rows, make)
 
 
 run = run_calls

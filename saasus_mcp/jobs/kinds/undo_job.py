@@ -8,8 +8,8 @@ from typing import Any
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
-from saasus_mcp.jobs.calls.call_report import run_calls
 from saasus_mcp.jobs.calls.entries import CallEntry
+from saasus_mcp.jobs.calls.recipe import run_calls
 from saasus_mcp.jobs.calls.row_faults import RowFault
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
@@ -25,21 +25,16 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     for row, entry in enumerate(undo_entries, 1):
         try:
             found = reader.plan_undo(entry, is_approver=bool(args.get("is_approver")))
-        except CallRefused as refusal:
-            if refusal.reason == Reason.UNDONE:
-                continue
-            if refusal.reason != Reason.UNDO_NONE:
-                raise
-            planner.add_fault(RowFault(row, entry.operation, refusal))
-            continue
         except SaasusMcpError as error:
-            planner.add_fault(RowFault(row, entry.operation, error))
+            if isinstance(error, CallRefused) and error.reason not in (Reason.UNDONE, Reason.UNDO_NONE):
+                raise
+            if not isinstance(error, CallRefused) or error.reason == Reason.UNDO_NONE:
+                planner.add_fault(RowFault(row, entry.operation, error))
             continue
         steps = [step for step in found.steps if not step.is_done]
         if any(step.missing_paths for step in steps):
-            planner.add_fault(
-                RowFault(row, entry.operation, message("jobs_calls.undo_needs_value", call=entry.call[:8]))
-            )
+            fault = message("jobs_calls.undo_needs_value", call=entry.call[:8])
+            planner.add_fault(RowFault(row, entry.operation, fault))
             continue
         if len(entries) + len(steps) > limit:
             planner.add_fault(RowFault(row, entry.operation, message("jobs_calls.undo_later", limit=limit)))

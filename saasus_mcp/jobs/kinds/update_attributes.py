@@ -8,8 +8,7 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.calls.call_report import run_calls
-from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, text_of
+from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, Members
 from saasus_mcp.jobs.job_reader import JobReader
@@ -30,7 +29,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one update for each row that differs. Empty cells and attributes without a column stay as they are."""
     of = args["of"]
     keys = ("tenant",) if of == "tenants" else ("tenant", "user")
-    table = await read_rows(reader, args, (*keys, ATTRIBUTE_PREFIX))
+    rows = await read_rows(reader, args, (*keys, ATTRIBUTE_PREFIX))
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
     names, members = IdResolver(reader), Members(reader)
@@ -57,7 +56,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             return []
         return [{"tool": tool, "arguments": {**others, "attributes": {**present, **changed}}}]
 
-    return await plan_rows(reader, args, table, make)
+    return await plan_rows(reader, rows, make)
 
 
 run = run_calls

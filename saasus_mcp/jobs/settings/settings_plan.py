@@ -14,7 +14,7 @@ from saasus_mcp.common.messages import Lines, Message, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
-from saasus_mcp.jobs.settings.settings_diff import changed_settings
+from saasus_mcp.jobs.settings.settings_document import changed_settings
 from saasus_mcp.jobs.settings.settings_kinds import RESOURCES, SETTINGS_KINDS, TEXT_OPERATIONS, ResourceSpec
 from saasus_mcp.jobs.settings.settings_question import SettingChange
 from saasus_mcp.saasus.secret_paths import REMOVED

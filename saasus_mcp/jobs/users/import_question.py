@@ -11,8 +11,7 @@ from saasus_mcp.common.messages import Localized, bilingual, message
 from saasus_mcp.jobs.job_question import counted, in_brackets, name_text, people_count, value_list
 from saasus_mcp.jobs.users.attribute_facts import AttributeFacts
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
-from saasus_mcp.jobs.users.import_targets import ImportTargets
-from saasus_mcp.jobs.users.user_line import UserLine
+from saasus_mcp.jobs.users.user_line import ImportTargets, UserLine
 from saasus_mcp.permissions.question.content import (
     PEOPLE,
     Detail,
@@ -24,7 +23,7 @@ from saasus_mcp.permissions.question.content import (
     Value,
 )
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS
-from saasus_mcp.permissions.question.values import is_privileged
+from saasus_mcp.permissions.question.values import is_privileged_name
 
 MAX_ITEMS = 500
 """Items of a list that are stored with the question. Of a longer list, the question has the total."""
@@ -255,10 +254,7 @@ class ImportQuestion:
 
     def _holders(self, lines: Sequence[UserLine]) -> Iterator[Value]:
         """Yield each user once, with the places of the role if they differ."""
-        by_login: dict[str, list[UserLine]] = defaultdict(list)
-        for line in lines:
-            by_login[line.login].append(line)
-        for login, own in by_login.items():
+        for login, own in _by_login(lines).items():
             if self._in_one_place:
                 yield NamedItem(login)
             else:
@@ -267,9 +263,7 @@ class ImportQuestion:
 
     def _with_roles(self, lines: Sequence[UserLine]) -> Iterator[Value]:
         """Yield each user once with their roles: privileged users first, then those with the most roles."""
-        by_login: dict[str, list[UserLine]] = defaultdict(list)
-        for line in lines:
-            by_login[line.login].append(line)
+        by_login = _by_login(lines)
         for own in by_login.values():
             own.sort(key=lambda line: not self._is_privileged(line.role_name))
         for login, own in sorted(
@@ -303,7 +297,7 @@ class ImportQuestion:
             yield Fact("domains", _label("jobs_users.new_domains"), value_list(items, MAX_ITEMS))
 
     def _is_privileged(self, role: str) -> bool:
-        return is_privileged(NamedItem(self._targets.role_label(role)))
+        return is_privileged_name(self._targets.role_label(role))
 
     def _role_in_place(self, role: str, env: int | None, tenant: str) -> Text:
         name = name_text(self._targets.role_label(role))
@@ -322,6 +316,13 @@ class ImportQuestion:
 
 def _label(key: str) -> Text:
     return bilingual(message(key))
+
+
+def _by_login(lines: Iterable[UserLine]) -> dict[str, list[UserLine]]:
+    found: dict[str, list[UserLine]] = defaultdict(list)
+    for line in lines:
+        found[line.login].append(line)
+    return found
 
 
 def _unique_users(lines: Iterable[UserLine]) -> list[UserLine]:

@@ -1,19 +1,18 @@
-"""One line of a list of users: its cells, checked and resolved."""
+"""One line of a list of users: its cells, checked and resolved to the tenants, environments, roles and attributes that it can name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted, fold_name
-from saasus_mcp.jobs.name_index import UnknownName
+from saasus_mcp.jobs.name_index import NameIndex, UnknownName
 from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, narrow
-from saasus_mcp.jobs.users.import_targets import ImportTargets
 
 ATTRIBUTE_PREFIX = "attribute."
 """In column names, so that an attribute cannot be mistaken for a column of the list itself."""
@@ -25,6 +24,55 @@ EMAIL_PATTERN = re.compile(r"[^@\s<>,;:()]+@[^@\s.<>,;:()]+(?:\.[^@\s.<>,;:()]+)
 SIGN_IN_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,50}")
 Record = Mapping[str, Any]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayName:
+    """The technical name of an environment or role, and the name that people use."""
+
+    name: str
+    display_name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Both names, if they differ."""
+        if self.display_name and self.display_name != self.name:
+            return f"{self.display_name} ({self.name})"
+        return self.name
+
+
+@dataclass(frozen=True)
+class ImportTargets:
+    """What a list can name.
+
+    Attributes:
+        tenants: names, by id.
+        envs: by id.
+        roles: display names, by name.
+        attributes: types of user attributes, by name.
+        attribute_titles: what people call them, by name.
+    """
+
+    tenants: Mapping[str, str]
+    envs: Mapping[int, DisplayName]
+    roles: Mapping[str, str]
+    attributes: Mapping[str, str]
+    attribute_titles: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def tenant_index(self) -> NameIndex[str]:
+        return NameIndex("tenant", {key: [name] for key, name in self.tenants.items()})
+
+    @cached_property
+    def env_index(self) -> NameIndex[int]:
+        return NameIndex("environment", {key: [env.name, env.display_name] for key, env in self.envs.items()})
+
+    @cached_property
+    def role_index(self) -> NameIndex[str]:
+        return NameIndex("role", {name: [name, display] for name, display in self.roles.items()})
+
+    def role_label(self, role: str) -> str:
+        return DisplayName(role, self.roles.get(role, "")).label
 
 
 class CellError(Exception):

@@ -9,13 +9,13 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Localized, Sentences, message, one_of
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.tables.column_names import ColumnNames
+from saasus_mcp.jobs.tables.cells import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
 from saasus_mcp.jobs.tables.table_reading import TableReading
-from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import (
     ATTRIBUTE_PREFIX,
     CellError,
+    ImportTargets,
     LineErrors,
     UserLine,
     collect_error,

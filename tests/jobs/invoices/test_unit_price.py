@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.invoices.unit_price import price_usage
+from saasus_mcp.jobs.invoices.money import price_usage
 
 TIERS = [
     {"up_to": 0, "unit_amount": 10, "flat_amount": 2000, "inf": True},

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.users.import_targets import ImportTargets
-from saasus_mcp.jobs.users.user_line import UserLine
+from saasus_mcp.jobs.users.user_line import ImportTargets, UserLine
 from saasus_mcp.jobs.users.user_list import parse_users
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation

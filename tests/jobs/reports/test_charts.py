@@ -15,8 +15,7 @@ from PIL import Image
 from saasus_mcp.common.text import display_width
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart, LinePanel, Series
 from saasus_mcp.jobs.reports.charts.text_chart import render_text
-from saasus_mcp.jobs.reports.usage import MeteringUnit, TenantUsage
-from saasus_mcp.jobs.reports.usage_chart import build_usage_chart
+from saasus_mcp.jobs.reports.usage import MeteringUnit, TenantUsage, build_usage_chart
 from tests.support.job_server import start_job_server
 from tests.support.pipeline import ERAS, Era, connect_client
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.reports.table import Table
-from saasus_mcp.jobs.tables.cells import cell_text
-from saasus_mcp.jobs.tables.column_names import ColumnNames
+from saasus_mcp.jobs.tables.cells import ColumnNames, cell_text
 from saasus_mcp.jobs.tables.table_file import decode_table_file, encode_table_file
 from saasus_mcp.jobs.tables.table_reader import MAX_CELLS, MAX_ROWS, read_table
 
