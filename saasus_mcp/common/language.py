@@ -18,7 +18,6 @@ class Text:
     ja: str
 
     def text(self, language: Language) -> str:
-        """Return the text in `language`."""
         return self.ja if language == "ja" else self.en
 
     def __str__(self) -> str:

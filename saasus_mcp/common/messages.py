@@ -76,7 +76,6 @@ class Sentences:
         return ("" if language == "ja" else " ").join(item.text(language) for item in self.items)
 
     def both(self) -> Text:
-        """Return the sentences in both languages."""
         return bilingual(self)
 
 

@@ -200,7 +200,6 @@ def _must_stop(results: Iterable[GroupResult], *, stop_at_failure: bool) -> bool
 
 
 def split_phases(groups: Sequence[StepGroup], sizes: Sequence[int]) -> Iterator[Sequence[StepGroup]]:
-    """Yield the groups of each phase."""
     start = 0
     for size in sizes:
         yield groups[start : start + size]

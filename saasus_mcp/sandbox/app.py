@@ -65,7 +65,7 @@ class Sandbox:
         request = await incoming_request.read_request(scope, receive)
         self._arrived += 1
         trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
-        found = self._routes.match(request.method, request.path)
+        found = self._route(request)
         told = self.faults.take(found[0].key if found else "")
         await anyio.sleep(sum(fault.seconds for fault in told))
         fault = next((each for each in told if each.kind != "latency"), None)
@@ -78,6 +78,9 @@ class Sandbox:
         else:
             self._run(request, found, trace_id)
             await _cut(scope, receive)
+
+    def _route(self, request: IncomingRequest) -> Found | None:
+        return self._routes.match(request.method, request.path)
 
     def _run(self, request: IncomingRequest, found: Found | None, trace_id: str) -> HttpAnswer:
         """Run the request and return its answer. A request without a valid signature is not logged."""
@@ -117,7 +120,7 @@ class Sandbox:
         date = format_datetime(self._clock().astimezone(UTC), usegmt=True)
         headers = {"date": date, "content-length": str(len(answer.body)), TRACE: trace_id}
         if answer.body:
-            headers["content-type"] = "application/json"
+            headers["content-type"] = answer.content_type
         if answer.retry_after is not None:
             headers["retry-after"] = str(answer.retry_after)
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]

@@ -19,6 +19,7 @@ class HttpAnswer:
 
     status: int
     body: bytes = b""
+    content_type: str = "application/json"
     retry_after: int | None = None
 
 

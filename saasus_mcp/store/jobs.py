@@ -156,7 +156,6 @@ class JobStore:
 
     @staticmethod
     def profile_of(connection: Connection, job: str) -> str:
-        """Return the profile of a job."""
         return str(connection.execute(select(jobs.c.profile).where(jobs.c.id == job)).scalar_one())
 
     # -- on their own ----------------------------------------------------------------------------------------------

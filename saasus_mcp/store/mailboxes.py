@@ -55,7 +55,6 @@ class MailboxStore:
         self._database = database
 
     def open(self, opened: Iterable[Mailbox]) -> None:
-        """Open mailboxes."""
         with self._database.transaction() as connection:
             alive_until = shared_time(connection) + ALIVE_SECONDS
             connection.execute(insert(mailboxes), [{**asdict(each), "alive_until": alive_until} for each in opened])

@@ -185,7 +185,6 @@ def _add_delivery(connection: Connection, notice: str, channel: str, now: float)
 
 
 def approval_event(code: str, profile: str, kind: NoticeKind, at: float) -> NoticeEvent:
-    """Return the event of an approval."""
     return NoticeEvent(f"approval:{code}:{kind}", kind, profile, at, {"code": code})
 
 

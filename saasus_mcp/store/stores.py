@@ -54,9 +54,7 @@ class Stores(Protocol):
         """
         ...
 
-    def open_tokens(self) -> TokenStore:
-        """Open the tokens."""
-        ...
+    def open_tokens(self) -> TokenStore: ...
 
     def set_freeze(self, freeze: Freeze | None) -> None:
         """Freeze the writes of every store, later stores included, or lift the freeze with None."""

@@ -85,7 +85,6 @@ class UndoLog:
             return [_entry(row, parts.get(row.call, {})) for row in rows]
 
     def get(self, call: str) -> UndoEntry | None:
-        """Return the entry of one call."""
         with self._database.read_transaction(long_running=False) as connection:
             row = connection.execute(_ENTRIES.where(journal.c.call == call)).first()
             parts = {claim.part: claim.by for claim in connection.execute(select(undone).where(undone.c.call == call))}

@@ -80,7 +80,6 @@ def _next_plan(call: ListedCall, now: PricingPlan | None, plans: Mapping[str, Pr
 
 
 def _priced(plan: PricingPlan | None) -> Value:
-    """Return the plan with its fixed price."""
     if plan is None:
         return NoValue()
     return DescribedItem(name_text(plan.label), (_money(plan.fixed_price, plan.currency, plan.interval),))

@@ -65,11 +65,6 @@ class Impact:
             if isinstance(item.value, tuple | bool) and not item.read_error
         }
 
-    @property
-    def unreadable(self) -> Mapping[str, str]:
-        """Return why a metric is unknown, by name."""
-        return {item.name: item.read_error for item in self.findings if item.read_error}
-
 
 async def assess_impact(call: OperationCall, target: Any, read: ApiReader, today: date | None = None) -> Impact:
     """Make the reads of the impact, each once and all in parallel, and return the findings."""

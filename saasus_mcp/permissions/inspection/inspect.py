@@ -126,7 +126,6 @@ class CallInspector:
         return await self.inspect_target() if _worth_a_glance(operation) else NOT_INSPECTED
 
     async def read_target(self) -> TargetSnapshot:
-        """Read the target."""
         call, recipe = self.call, self.call.operation.effects.target
         if recipe is None:
             return TargetSnapshot(target_name(call, self.saas_id, None))

@@ -60,7 +60,6 @@ def load_policy_with_notes(
 
 
 def preset_path(mode: Mode) -> Path:
-    """Return the file of a preset."""
     return Path(__file__).parent / "presets" / f"{mode}.yaml"
 
 
@@ -156,7 +155,6 @@ class ReloadablePolicy(PolicyWrapper):
 
 
 def log_reload(ended: ReloadResult) -> None:
-    """Log the result of a reload."""
     log.log(logging.WARNING if ended.accepted else logging.ERROR, "%s", ended.message.en)
 
 

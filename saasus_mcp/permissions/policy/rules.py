@@ -126,7 +126,6 @@ class RulePolicy(Policy):
         return frozenset(state for text in applicable.conditions for state in conditions.used_states(text))
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Return the decision on this call."""
         typed = case.operation.level in TYPED_LEVELS
         applicable = self._applicable_rules(case.operation, case.principal, case.profile)
         won = self._winner(applicable.rules, applicable.results(case))
@@ -140,7 +139,6 @@ class RulePolicy(Policy):
         return Decision(outcome, rule.name, rule.reason or _default_reason(rule, outcome, case.operation.level), typed)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Return whether some arguments, in some state, could lead to anything but deny."""
         possible, applicable = False, self._applicable_rules(operation, principal, profile)
         who = replace(principal, groups=applicable.groups)
         for rule in applicable.rules:

@@ -203,7 +203,6 @@ class _Builder:
         return self.table.measures.get(name, MetricText())
 
     def _arguments(self) -> Iterator[Fact]:
-        """Yield a fact for each argument."""
         shown = self.shown
         for name in self.asked.operation.input_schema["properties"]:
             if name in shown:

@@ -44,7 +44,6 @@ class ChangeDescription:
         )
 
     def sentence(self, reader: Reader) -> str:
-        """Return the sentence."""
         return format_sentence(self.headline, reader)
 
     def lines(self, reader: Reader) -> list[str]:

@@ -329,7 +329,6 @@ class Question:
     requester_name: str = ""
 
     def to_json(self) -> str:
-        """Return the question as JSON text."""
         return _adapter().dump_json(self).decode()
 
     @classmethod

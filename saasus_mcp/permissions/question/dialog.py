@@ -22,7 +22,6 @@ def render_for_model(question: Question, reader: Reader) -> str:
 
 
 def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
-    """Return one line of the dialog."""
     language = reader.language
     if line.role == "headline":
         sandbox = f"{message('question.sandbox').text(language)} " if question.place.sandbox else ""

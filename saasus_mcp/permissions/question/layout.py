@@ -62,7 +62,6 @@ class DialogLine:
 
 
 def dialog_lines(question: Question) -> tuple[DialogLine, ...]:
-    """Return the lines of the dialog."""
     lines, labels = list(_essential(question)), hidden_labels(question)
     if labels:
         lines.append(DialogLine("hidden", text=message("question.hidden", labels=labels).both()))

@@ -75,7 +75,6 @@ class Encryptor:
         return [AESGCM(each) for each in self._keys]
 
     def encrypt(self, value: Any, purpose: str) -> bytes:
-        """Encrypt a JSON value."""
         from saasus_mcp.common.json_bytes import encode_json  # noqa: PLC0415 - loads pydantic-core, which a start does not need
 
         return self.encrypt_json(encode_json(value), purpose)

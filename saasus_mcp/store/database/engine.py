@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Database:
-    """A database with a set of tables, which are created if missing.
+    """A database with a set of tables, which are created if missing. Every method raises StoreError if the database fails.
 
     Args:
         tables: the tables, one of which is `versions`.
@@ -125,9 +125,6 @@ class Database:
         """Run one statement as a transaction. On a file it bypasses SQLAlchemy, which takes longer than the write.
 
         For one thread at a time.
-
-        Raises:
-            StoreError: the database fails.
         """
         if not self._is_file:
             with self.transaction() as connection:
@@ -139,11 +136,7 @@ class Database:
             raise explained_failure(self._engine, error) from None
 
     def read_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> Sequence[Any] | None:
-        """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`.
-
-        Raises:
-            StoreError: the database fails.
-        """
+        """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`."""
         if not self._is_file:
             with self.read_transaction() as connection:
                 return statement.execute(connection, values).first()
@@ -165,9 +158,6 @@ class Database:
 
         Args:
             long_running: long timeouts; False if a request waits.
-
-        Raises:
-            StoreError: the database fails.
         """
         with (
             self._explain(),
@@ -177,11 +167,7 @@ class Database:
             yield connection
 
     def rows(self, query: Select[Any]) -> Sequence[Any]:
-        """Return the rows of one query for which a request waits.
-
-        Raises:
-            StoreError: the database fails.
-        """
+        """Return the rows of one query for which a request waits."""
         with self.read_transaction(long_running=False) as connection:
             return connection.execute(query).all()
 
@@ -190,11 +176,7 @@ class Database:
         return next(iter(self.rows(query.limit(1))), None)
 
     def change(self, statement: Update | Delete) -> int:
-        """Execute one statement as a transaction, and return how many rows it changed.
-
-        Raises:
-            StoreError: the database fails. See `transaction`.
-        """
+        """Execute one statement as a transaction, and return how many rows it changed."""
         with self.transaction() as connection:
             return connection.execute(statement).rowcount
 

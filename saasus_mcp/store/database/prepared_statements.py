@@ -28,7 +28,6 @@ class PreparedStatement:
         return cls(insert(table).values({name: bindparam(name) for name in columns}))
 
     def execute(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Execute the statement."""
         if connection.dialect.name != "sqlite":  # only a SQLAlchemy statement gets the schema of the SaaS
             return connection.execute(self._statement, dict(values))
         return connection.exec_driver_sql(*self.compiled_sql(connection.dialect, values))

@@ -6,6 +6,7 @@ No query names a SaaS: each SaaS has its own file (SQLite) or schema (PostgreSQL
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
@@ -20,11 +21,19 @@ ADDED = {"added": True}
 """Marks a table or index that a database of this version may lack, because an earlier release created it. It is created when the database is
 opened."""
 
-versions = Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
-approvals = Table(
+def _table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, metadata, *columns)
+
+
+def _added(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, metadata, *columns, info=ADDED)
+
+
+versions = _table("versions", Column("version", Integer, primary_key=True, autoincrement=False))
+
+approvals = _table(
     "approvals",
-    metadata,
     Column("code", String(16), primary_key=True),
     required("binding", String(64), comment="digest of the call: see permissions.approval.proof"),
     required("subject", String(64), comment="digest of the call and its variations: see permissions.approval.proof"),
@@ -49,25 +58,21 @@ Index("approvals_by_binding", approvals.c.binding, approvals.c.status)
 Index("approvals_by_principal", approvals.c.principal, approvals.c.status)
 Index("approvals_by_end", approvals.c.expires_at)
 
-covered_calls = Table(
+covered_calls = _added(
     "covered_calls",
-    metadata,
     Column("code", String(16), primary_key=True, comment="the approval of a list of calls"),
     Column("subject", String(64), primary_key=True, comment="of a call of the list: see approvals.subject"),
-    info=ADDED,
 )
 Index("covered_calls_by_subject", covered_calls.c.subject)
 
-confirmations = Table(
+confirmations = _table(
     "confirmations",
-    metadata,
     Column("nonce", String(64), primary_key=True, comment="of a question whose answer was used"),
     required("used_at", Float),
 )
 
-secrets = Table(
+secrets = _table(
     "secrets",
-    metadata,
     Column("id", String(32), primary_key=True),
     required("principal", Text),
     required("profile", String(80)),
@@ -77,9 +82,8 @@ secrets = Table(
     required("call", String(40), comment="the call that was answered, as in the audit log"),
 )
 
-results = Table(
+results = _table(
     "results",
-    metadata,
     Column("id", String(32), primary_key=True),
     required("principal", Text),
     required("profile", String(80)),
@@ -91,9 +95,8 @@ results = Table(
 Index("results_by_principal", results.c.principal, results.c.at)
 Index("results_by_end", results.c.expires_at, info=ADDED)
 
-audit = Table(
+audit = _table(
     "audit",
-    metadata,
     Column("writer", String(32), primary_key=True, comment="the chain: one for each process, or several over time"),
     Column("number", Integer, primary_key=True, autoincrement=False, comment="counts from 1 for each writer"),
     required("at", Float),
@@ -105,17 +108,15 @@ audit = Table(
 )
 Index("audit_by_time", audit.c.at, audit.c.writer, audit.c.number)
 
-chains = Table(
+chains = _table(
     "chains",
-    metadata,
     Column("writer", String(32), primary_key=True, comment="a chain that may still grow"),
     required("seen", Integer, comment="number of its last record that another chain names"),
     required("at", Float, comment="when it last grew"),
 )
 
-purged = Table(
+purged = _table(
     "purged",
-    metadata,
     Column("writer", String(32), primary_key=True, comment="a chain whose oldest records were purged"),
     required("number", Integer, comment="the last record removed"),
     required("mac", String(64), comment="of the last record removed"),
@@ -127,15 +128,13 @@ purged = Table(
     required("proof", String(64), comment="MAC over the row: see store.audit.hash_chain"),
 )
 
-keys = Table(
+keys = _table(
     "keys",
-    metadata,
     Column("id", String(16), primary_key=True, comment="of a key of the records: see store.audit.hash_chain"),
 )
 
-charges = Table(
+charges = _table(
     "charges",
-    metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     required("call", String(40)),
     required("principal", Text),
@@ -147,18 +146,16 @@ charges = Table(
 Index("charges_by_principal", charges.c.principal, charges.c.kind, charges.c.at)
 Index("charges_by_call", charges.c.call)
 
-freezes = Table(
+freezes = _table(
     "freezes",
-    metadata,
     Column("profile", String(80), primary_key=True, comment="the frozen profile; empty for every profile"),
     required("at", Float),
     required("by", Text),
     required("reason", Text),
 )
 
-journal = Table(
+journal = _table(
     "journal",
-    metadata,
     Column("call", String(40), primary_key=True),
     required("at", Float),
     required("operation", String(80)),
@@ -170,27 +167,23 @@ journal = Table(
 )
 Index("journal_by_time", journal.c.at)
 
-change_names = Table(
+change_names = _added(
     "change_names",
-    metadata,
     Column("call", String(40), primary_key=True),
     required("target", Text, comment="what people call the target of a change of the undo log"),
     required("names", Text, comment="JSON: what people call the items that its arguments refer to"),
-    info=ADDED,
 )
 
-undone = Table(
+undone = _table(
     "undone",
-    metadata,
     Column("call", String(40), primary_key=True, comment="the call that was undone"),
     Column("part", Integer, primary_key=True, autoincrement=False, comment="number of the inverse call, from 0"),
     required("by", String(40), comment="the inverse call"),
 )
 Index("undone_by", undone.c.by)
 
-jobs = Table(
+jobs = _table(
     "jobs",
-    metadata,
     Column("id", String(40), primary_key=True, comment="also the id of the call in the audit log"),
     required("name", String(80)),
     required("principal", String(200)),
@@ -209,9 +202,8 @@ jobs = Table(
 )
 Index("jobs_by_principal", jobs.c.principal, jobs.c.profile, jobs.c.at)
 
-job_steps = Table(
+job_steps = _table(
     "job_steps",
-    metadata,
     Column("job", String(40), primary_key=True),
     Column("step", String(120), primary_key=True),
     required("digest", String(64), comment="of the approved operation and arguments"),
@@ -222,49 +214,41 @@ job_steps = Table(
 )
 Index("job_steps_by_call", job_steps.c.call)
 
-job_pauses = Table(
+job_pauses = _added(
     "job_pauses",
-    metadata,
     Column("job", String(40), primary_key=True),
     required("at", Float),
     required("by", Text, comment="who paused it, or froze the writes"),
     required("side", String(8), comment="who may resume it: see store.job_records.PauseSide"),
-    info=ADDED,
 )
 
-workers = Table(
+workers = _table(
     "workers",
-    metadata,
     Column("id", String(40), primary_key=True, comment="a process that runs jobs"),
     required("at", Float, comment="of the last heartbeat"),
 )
 
-people = Table(
+people = _added(
     "people",
-    metadata,
     Column("principal", Text, primary_key=True),
     required("name", Text, comment="as the identity provider last stated it; may be empty"),
     required("email", Text, comment="may be empty"),
     required("seen_at", Float, comment="of the last audit record with them, to the day"),
-    info=ADDED,
 )
 
-notices = Table(
+notices = _added(
     "notices",
-    metadata,
     Column("id", String(80), primary_key=True, comment="the event; the same in every attempt to send it"),
     required("kind", String(24), comment="see store.notice_records"),
     required("profile", String(80), comment="empty for every profile"),
     required("at", Float),
     required("data", Text, comment="JSON: references to what happened, no texts"),
     required("routed", Boolean, comment="its deliveries were created"),
-    info=ADDED,
 )
 Index("notices_by_state", notices.c.routed, notices.c.at)
 
-notice_deliveries = Table(
+notice_deliveries = _added(
     "notice_deliveries",
-    metadata,
     Column("notice", String(80), primary_key=True),
     Column("channel", String(40), primary_key=True),
     required("status", String(10), comment="pending, sent, failed or dropped"),
@@ -273,46 +257,37 @@ notice_deliveries = Table(
     required("lease", String(16), comment="of the process that sends it now"),
     required("error", Text, comment="of the last attempt, without addresses"),
     Column("ended_at", Float),
-    info=ADDED,
 )
 Index("notice_deliveries_by_state", notice_deliveries.c.status, notice_deliveries.c.due_at)
 
-mutes = Table(
+mutes = _added(
     "mutes",
-    metadata,
     Column("channel", String(40), primary_key=True),
     Column("profile", String(80), primary_key=True, comment="empty for every profile"),
     required("until", Float),
     required("by", Text),
-    info=ADDED,
 )
 
-mailboxes = Table(
+mailboxes = _added(
     "mailboxes",
-    metadata,
     Column("id", String(32), primary_key=True, comment="of a request in progress at one replica"),
     required("session", String(32), comment="the session of the request"),
     required("request", String(64), comment="digest of the request's own id in its session"),
     required("alive_until", Float, comment="the replica has stopped if it is over"),
-    info=ADDED,
 )
 Index("mailboxes_by_session", mailboxes.c.session, mailboxes.c.request)
 
-mailbox_messages = Table(
+mailbox_messages = _added(
     "mailbox_messages",
-    metadata,
     Column("id", String(32), primary_key=True),
     required("mailbox", String(32)),
     required("at", Float),
     required("sealed", LargeBinary, comment="a message of the client, encrypted"),
-    info=ADDED,
 )
 Index("mailbox_messages_by_mailbox", mailbox_messages.c.mailbox, mailbox_messages.c.at)
 
-ended_sessions = Table(
+ended_sessions = _added(
     "ended_sessions",
-    metadata,
     Column("session", String(32), primary_key=True, comment="a session that its client ended"),
     required("until", Float, comment="when its id expires"),
-    info=ADDED,
 )
