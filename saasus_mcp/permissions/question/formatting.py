@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import partial
 from string import Formatter
 from typing import Any
 
@@ -94,22 +95,23 @@ def _shorten(text: str, longest: int) -> str:
     return f"{text[: longest - end]}…{text[-end:]}"
 
 
-def is_shown_whole(value: Value) -> bool:
-    """Return whether `format_value` shows the whole value."""
+def is_shown_whole(value: Value, longest: float = MAX_LIST_ITEMS) -> bool:
+    """Return whether the whole value is shown, if a list shows so many of its distinct items, as `format_value` does."""
+    of = partial(is_shown_whole, longest=longest)
     match value:
         case QuotedText():
             whole = value.whole
         case NamedItem(name=name) | UnresolvedId(id=name):
             whole = is_whole_name(name)
         case LabelledValue():
-            whole = is_shown_whole(value.value)
+            whole = of(value.value)
         case Transition():
-            whole = is_shown_whole(value.before) and is_shown_whole(value.after)
+            whole = of(value.before) and of(value.after)
         case DescribedItem(label=label):
-            whole = (is_whole_name(label.en) or "…" not in label.en) and all(map(is_shown_whole, value.parts))
+            whole = (is_whole_name(label.en) or "…" not in label.en) and all(map(of, value.parts))
         case ValueList():
-            listed = sum(value.counts) == value.total and len(value.items) <= MAX_LIST_ITEMS
-            whole = listed and all(map(is_shown_whole, value.items))
+            listed = sum(value.counts) == value.total and len(value.items) <= longest
+            whole = listed and all(map(of, value.items))
         case _:
             whole = not isinstance(value, FileContent)
     return whole

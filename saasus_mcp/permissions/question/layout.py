@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from typing import Literal, get_args
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.question.content import (
     Change,
-    DescribedItem,
     Fact,
-    LabelledValue,
     Question,
     QuestionWarning,
     Sentence,
-    Transition,
     Value,
-    ValueList,
 )
 from saasus_mcp.permissions.question.formatting import is_shown_whole
 
@@ -82,7 +80,8 @@ def all_lines(question: Question) -> tuple[DialogLine, ...]:
 def truncated_labels(question: Question) -> tuple[Text, ...]:
     """Return the labels of values that only the details show whole, even if every list item has a line."""
     bodies = [*_first(question), *_bodies(question), *_unsent(question), *question.reach]
-    return tuple(dict.fromkeys(each.label for each in bodies if not all(map(_listed, _values(each)))))
+    whole = partial(is_shown_whole, longest=inf)
+    return tuple(dict.fromkeys(each.label for each in bodies if not all(map(whole, _values(each)))))
 
 
 def hidden_labels(question: Question) -> tuple[Text, ...]:
@@ -156,15 +155,3 @@ def _unsent(question: Question) -> tuple[Change, ...]:
 
 def _values(body: FactOrChange) -> tuple[Value, ...]:
     return (body.value,) if isinstance(body, Fact) else (body.before, body.after)
-
-
-def _listed(value: Value) -> bool:
-    if isinstance(value, LabelledValue):
-        return _listed(value.value)
-    if isinstance(value, Transition):
-        return _listed(value.before) and _listed(value.after)
-    if isinstance(value, DescribedItem):
-        return all(map(_listed, value.parts))
-    if isinstance(value, ValueList):
-        return sum(value.counts) == value.total and all(map(_listed, value.items))
-    return is_shown_whole(value)

@@ -56,21 +56,14 @@ def _counted(call: SandboxCall, unit: Record, field: str, when: str) -> Record:
 
 def _single(field: str, period: Period) -> Behaviour:
     """Return a behaviour that answers one unit's total of a period under `field`."""
-
-    def behaviour(call: SandboxCall) -> Record:
-        return _counted(call, _unit(call), field, period(call))
-
-    return behaviour
+    return lambda call: _counted(call, _unit(call), field, period(call))
 
 
 def _each(field: str, period: Period) -> Behaviour:
     """Return a behaviour that answers the totals of all units."""
-
-    def behaviour(call: SandboxCall) -> Record:
-        when = period(call)
-        return {"counts": [_counted(call, unit, field, when) for unit in call.state.rows("metering_units")]}
-
-    return behaviour
+    return lambda call: {
+        "counts": [_counted(call, unit, field, period(call)) for unit in call.state.rows("metering_units")]
+    }
 
 
 def _entries(call: SandboxCall) -> Record:

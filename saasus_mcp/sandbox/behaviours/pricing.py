@@ -19,11 +19,8 @@ def meter(state: State, name: str) -> Record | None:
 
 def _new(table: str) -> Behaviour:
     """Return a behaviour that creates a record: unused, and billed by the month."""
-
-    def make(call: SandboxCall) -> Record:
-        return {"recurring_interval": "month", **call.body, "id": call.state.new_id(table), "used": False}
-
-    return make
+    unused = {"recurring_interval": "month"}
+    return lambda call: {**unused, **call.body, "id": call.state.new_id(table), "used": False}
 
 
 def _unused(noun: str, owners: Callable[[State, Record], list[Record]]) -> Check:
