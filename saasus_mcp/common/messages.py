@@ -46,7 +46,7 @@ class Message:
 
     def both(self) -> Text:
         """Return the message in both languages, for data that is stored and rendered later."""
-        return bilingual(self)
+        return Text(self.text("en"), self.text("ja"))
 
     def as_json(self) -> dict[str, Any]:
         """Return the id and the parameters as JSON values, for the audit log."""
@@ -76,12 +76,7 @@ class Sentences:
         return ("" if language == "ja" else " ").join(item.text(language) for item in self.items)
 
     def both(self) -> Text:
-        return bilingual(self)
-
-
-def bilingual(text: Localized) -> Text:
-    """Return a text in both languages, for data that is stored and rendered later."""
-    return Text(text.text("en"), text.text("ja"))
+        return Text(self.text("en"), self.text("ja"))
 
 
 def message(id: str, /, **params: Parameter) -> Message:

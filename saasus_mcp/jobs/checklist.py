@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Localized, Message, bilingual, message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.calls.recipe import run_calls
 from saasus_mcp.jobs.job_context import JobContext, outcome_of, split_phases
 from saasus_mcp.jobs.job_kind import JobResult
@@ -42,9 +42,9 @@ class Checklist:
     phases: list[list[StepGroup]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def add_fact(self, name: str, label: Localized, value: Value, *, lead: bool = False) -> None:
+    def add_fact(self, name: str, label: Message, value: Value, *, lead: bool = False) -> None:
         """Add a finding. The question leaves it out if it has no value."""
-        self.facts.append(Fact(name, bilingual(label), value, lead))
+        self.facts.append(Fact(name, label.both(), value, lead))
 
     def add_step(self, step: str, operation: str, args: Mapping[str, Any], *, phase: int, name: str) -> None:
         """Add a call as a group of its own."""
@@ -84,13 +84,13 @@ class Checklist:
             "only": only_plan,
             "records": self.records,
             "report": [asdict(note) for note in format_notes(tuple(self.report_facts))],
-            "then": [asdict(bilingual(note)) for note in follow_up],
+            "then": [asdict(note.both()) for note in follow_up],
         }
         return Plan(
             () if only_plan else groups,
             data,
             counts,
-            bilingual(headline),
+            headline.both(),
             tuple(self.facts),
             volatile_facts=tuple(self.volatile_facts),
             impact=impact,
@@ -132,14 +132,14 @@ def _dependencies(plan: Plan) -> dict[str, list[str]]:
 
 
 async def read_fact(
-    reader: JobReader, key: str, args: Mapping[str, Any], *, label: Localized, value: Callable[[Any], Value]
+    reader: JobReader, key: str, args: Mapping[str, Any], *, label: Message, value: Callable[[Any], Value]
 ) -> Fact:
     """Return a finding from a read, with the value of its answer. If the read fails, the finding says so."""
     try:
         answer: Any = await reader.read(key, args)
     except ReadFailed:
-        return Fact(key, bilingual(label), UnreadableValue("no answer"))
-    return Fact(key, bilingual(label), value(answer))
+        return Fact(key, label.both(), UnreadableValue("no answer"))
+    return Fact(key, label.both(), value(answer))
 
 
 async def read_open_invitations(reader: JobReader, tenant: str) -> list[Mapping[str, Any]]:
@@ -157,7 +157,7 @@ def steps_fact(*phases: Iterable[Message]) -> Fact:
     """Return the numbered phases as a fact. Empty phases are left out."""
     filled = [texts for phase in phases if (texts := [fixed_text(text) for text in phase])]
     numbered = [
-        LabelledValue(bilingual(message("jobs.brackets", text=str(number))), optional_list(texts))
+        LabelledValue(message("jobs.brackets", text=str(number)).both(), optional_list(texts))
         for number, texts in enumerate(filled, 1)
     ]
-    return Fact("steps", bilingual(message("jobs_offboarding.steps")), optional_list(numbered))
+    return Fact("steps", message("jobs_offboarding.steps").both(), optional_list(numbered))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Localized, bilingual, message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import quote_name
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.permissions.approval.proof import Destination
@@ -44,9 +44,9 @@ def leading_name(name: str) -> Text:
     return Text(quote_name(name, "en"), japanese if japanese.endswith("」") else f"{japanese} ")
 
 
-def fixed_text(text: Localized) -> FixedText:
+def fixed_text(text: Message) -> FixedText:
     """Return a text as a value, in both languages."""
-    return FixedText(bilingual(text))
+    return FixedText(text.both())
 
 
 def in_brackets(texts: Iterable[Text]) -> FixedText:
@@ -70,7 +70,7 @@ def optional_list(items: Iterable[Value], unit: Text | None = None) -> Value:
 
 def counted(number: int, unit: str) -> Quantity:
     """Return a number with its unit, a message with a singular and a plural."""
-    return Quantity(str(number), bilingual(message(unit, count=number)))
+    return Quantity(str(number), message(unit, count=number).both())
 
 
 def people_count(number: int) -> Quantity:

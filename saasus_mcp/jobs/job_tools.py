@@ -10,7 +10,7 @@ import anyio
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_bytes import compact_json
-from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.jobs import job_control, job_report
 from saasus_mcp.jobs.job_control import Controller
@@ -58,7 +58,7 @@ def _run_tool(runner: JobRunner, jobs: tuple[BuiltinTool, ...]) -> BuiltinTool:
 
     return BuiltinTool(
         name="job_run",
-        title=bilingual(message("jobs.run_title")),
+        title=message("jobs.run_title").both(),
         description="Do a job of many calls; without arguments, what it takes.",
         input_schema=object_schema(
             ("name",), name={"type": "string", "enum": [*by_name]}, arguments={"type": "object"}
@@ -187,7 +187,7 @@ def _status_tool(runner: JobRunner) -> BuiltinTool:
     wait = {"type": "integer", "minimum": 0, "maximum": int(MAX_WAIT_SECONDS)}
     return BuiltinTool(
         name="job_status",
-        title=bilingual(message("jobs.status_title")),
+        title=message("jobs.status_title").both(),
         description="A job's report, or your jobs.",
         input_schema=object_schema((), job=JOB_ID_SCHEMA, wait=wait),
         run=run,
@@ -216,7 +216,7 @@ def _control_tool(runner: JobRunner) -> BuiltinTool:
 
     return BuiltinTool(
         name="job_control",
-        title=bilingual(message("jobs.control_title")),
+        title=message("jobs.control_title").both(),
         description="Only people resume what people or freezes paused.",
         input_schema=object_schema(
             ("job", "action"), job=JOB_ID_SCHEMA, action={"type": "string", "enum": ["pause", "resume", "cancel"]}

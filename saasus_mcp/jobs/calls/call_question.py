@@ -11,7 +11,7 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Localized, bilingual, message, one_of
+from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.text import fold_lookalikes
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import PriceTotals
@@ -74,19 +74,19 @@ class CallsQuestion:
         """The title of the only operation with the number of targets, or the number of calls and operations, and their only target."""
         target = self._only_target if is_whole_name(self._only_target) else ""
         if len(self._groups) == 1:
-            known = {"title": self._groups[0][0].review.operation.title, "count": self._count()}
+            known: dict[str, Localized] = {"title": self._groups[0][0].review.operation.title, "count": self._count()}
             if target:
-                return bilingual(message("jobs_calls.headline_one_target", target=name_text(target), **known))
-            return bilingual(message("jobs_calls.headline_one", **known))
+                return message("jobs_calls.headline_one_target", target=name_text(target), **known).both()
+            return message("jobs_calls.headline_one", **known).both()
         numbers = {"operations": len(self._groups), "count": len(self._listed)}
         if target:
-            return bilingual(message("jobs_calls.headline_target", target=leading_name(target), **numbers))
-        return bilingual(message("jobs_calls.headline_many", **numbers))
+            return message("jobs_calls.headline_target", target=leading_name(target), **numbers).both()
+        return message("jobs_calls.headline_many", **numbers).both()
 
     @property
     def typed(self) -> Text:
         """What a person types: how many, and of what."""
-        return bilingual(self._count())
+        return self._count().both()
 
     @property
     def undo(self) -> Text | None:
@@ -95,7 +95,7 @@ class CallsQuestion:
             return None
         every = len(self._listed)
         key = "jobs_calls.undo_all" if undoable == every else "jobs_calls.undo_some"
-        return bilingual(message(key, count=undoable, total=every))
+        return message(key, count=undoable, total=every).both()
 
     def facts(self) -> Iterator[Fact]:
         """Yield the sums, then by operation the targets and what happens to each."""
@@ -124,10 +124,10 @@ class CallsQuestion:
     def warnings(self) -> Iterator[QuestionWarning]:
         """Yield each warning of the single calls once, with the rows that are left out."""
         if self._left_out:
-            yield QuestionWarning("consequence", bilingual(message("jobs_calls.left_out", count=self._left_out)))
+            yield QuestionWarning("consequence", message("jobs_calls.left_out", count=self._left_out).both())
         ambiguous = sum(bool(self._namesakes(each)) for each in self._listed)
         if ambiguous:
-            yield QuestionWarning("deceptive", bilingual(message("jobs_calls.namesakes", count=ambiguous)))
+            yield QuestionWarning("deceptive", message("jobs_calls.namesakes", count=ambiguous).both())
         seen = set[tuple[str, str]]()
         for each in self._listed:
             for warning in each.review.question.warnings:
@@ -152,7 +152,7 @@ class CallsQuestion:
         """The name of the target of all calls; empty if they have several, or one without a name."""
         return next(iter(self._targets))[0] if len(self._targets) == 1 else ""
 
-    def _count(self) -> Localized:
+    def _count(self) -> Message:
         """Return the number of tenants or users if each call is about another one, else of calls."""
         operations = {each.review.operation for each in self._listed}
         each_once = len(operations) == 1 and len(self._targets) == len(self._listed)
@@ -240,7 +240,7 @@ class CallsQuestion:
             changes=tuple(replace(change, after=told(change.name, change.after)) for change in question.changes),
         )
 
-    def _source(self, call: ListedCall, place: str) -> Localized:
+    def _source(self, call: ListedCall, place: str) -> Message:
         """Return the earlier call that gives a value: its row, and the name of what it creates."""
         return _new_item(self._by_step[call.step.from_steps[place][0]])
 
@@ -277,7 +277,7 @@ class CallsQuestion:
         if not call.target:
             about = call.target_argument
             told = self._source(call, about) if about in call.step.from_steps else None
-            return bilingual(told or message("jobs_calls.row", row=call.row))
+            return (told or message("jobs_calls.row", row=call.row)).both()
         name = name_text(call.target)
         if call.target not in self._shared_names or not _target_id(call):
             return name
@@ -298,7 +298,7 @@ def _target_id(call: ListedCall) -> str:
     return str(call.review.arguments.get(call.target_argument, ""))
 
 
-def _new_item(source: ListedCall) -> Localized:
+def _new_item(source: ListedCall) -> Message:
     """Return what a call creates: its name, and the row of the call."""
     if not source.created:
         return message("jobs_calls.from_unnamed", row=source.row)
@@ -337,4 +337,4 @@ def _kind(operation: Operation) -> str:
 
 
 def _label(name: str) -> Text:
-    return bilingual(one_of("jobs_calls.label", name))
+    return one_of("jobs_calls.label", name).both()

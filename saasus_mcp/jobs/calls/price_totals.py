@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.job_question import name_text, value_list
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
@@ -46,7 +46,7 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
     changes = [each for each in listed if each.step.operation == PLAN_CHANGE]
     if not changes:
         return PriceTotals()
-    label = bilingual(message("jobs_calls.price_sums"))
+    label = message("jobs_calls.price_sums").both()
     try:
         plans = await read_plans(reader)
     except ReadFailed:
@@ -59,7 +59,7 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
         now = plans.get(str(tenant.get("plan_id") or ""))
         then = _next_plan(each, now, plans)
         by_step[each.step.step] = LabelledValue(
-            bilingual(message("jobs_calls.fixed_price")), Transition(_priced(now), _priced(then))
+            message("jobs_calls.fixed_price").both(), Transition(_priced(now), _priced(then))
         )
         if now is not None and then is not None and now is not then:
             complete.add(each.step.step)

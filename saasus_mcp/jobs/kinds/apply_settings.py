@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
-from saasus_mcp.common.messages import Message, bilingual, message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
@@ -61,7 +61,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         changes=tuple(settings_question.build_changes(planner.changes)),
         undo=settings_question.build_undo(reader.find_operation(step.operation) for step in steps),
         details=tuple(Detail(step.step, compact_json(dict(step.args))) for step in steps),
-        typed=bilingual(message("jobs_settings.settings", count=actions["create"] + actions["update"])),
+        typed=message("jobs_settings.settings", count=actions["create"] + actions["update"]).both(),
         # A created setting replaces nothing. A change is shown in full or opened by the reader.
         ordinary_facts=tuple(fact.name for fact in facts),
     )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import Message, bilingual, message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.jobs.calls.recipe import list_rows, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.checklist import (
@@ -104,7 +104,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     integrations = await _read_integrations(reader, tenant_id)
     checklist.report_facts += integrations
     people = people_count(members) if members else NoValue()
-    losing_access = Fact("members", bilingual(message("jobs_offboarding.members_lose_access")), people)
+    losing_access = Fact("members", message("jobs_offboarding.members_lose_access").both(), people)
     if deletes:
         checklist.facts += [without_tenant, _remaining_elsewhere(integrations)]
     else:
@@ -174,13 +174,13 @@ def _headline(name: str, counts: Mapping[str, int]) -> Message:
 def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[QuestionWarning]:
     """Yield what cannot be undone, and other consequences."""
     if counts["delete_tenant"]:
-        yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.tenant_irreversible")))
+        yield QuestionWarning("irreversible", message("jobs_offboarding.tenant_irreversible").both())
     if counts["end_contract"]:
-        yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.contract_irreversible")))
+        yield QuestionWarning("irreversible", message("jobs_offboarding.contract_irreversible").both())
         key = "jobs_offboarding.billing_ends_plan_dropped" if contract.next_plan_id else "jobs_offboarding.billing_ends"
-        yield QuestionWarning("money", bilingual(message(key)))
+        yield QuestionWarning("money", message(key).both())
     if counts["invitations"]:
-        yield QuestionWarning("recreate", bilingual(message("jobs_offboarding.invitations_recreate")))
+        yield QuestionWarning("recreate", message("jobs_offboarding.invitations_recreate").both())
 
 
 def _steps(counts: Mapping[str, int]) -> Fact:
@@ -212,7 +212,7 @@ async def _add_contract(
             value=lambda answer: NamedItem(str(answer.get("display_name") or contract.plan_id), contract.plan_id),
         )
         key = "jobs_offboarding.ends" if contract.ends_at is None else "jobs_offboarding.ends_as_scheduled"
-        end = LabelledValue(bilingual(message(key)), Timestamp(ends_at))
+        end = LabelledValue(message(key).both(), Timestamp(ends_at))
         known = [] if isinstance(plan.value, UnreadableValue) else [plan.value]
         checklist.add_fact("contract", label, optional_list([*known, end]), lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
@@ -253,7 +253,7 @@ async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str)
     elsewhere = await _members_of_other_tenants(reader, tenant_id, members)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
     checklist.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
-    label = bilingual(message("jobs_offboarding.in_no_tenant"))
+    label = message("jobs_offboarding.in_no_tenant").both()
     people = optional_list((NamedItem(login, user) for login, user in left), PEOPLE)
     return len(members), Fact("alone", label, people)
 
@@ -305,8 +305,8 @@ def _remains(service: str, *fields: str) -> Callable[[Record], Value]:
 
 def _remaining_elsewhere(integrations: Sequence[Fact]) -> Fact:
     remaining = [
-        LabelledValue(bilingual(message("jobs_offboarding.service_label", service=fact.label)), fact.value)
+        LabelledValue(message("jobs_offboarding.service_label", service=fact.label).both(), fact.value)
         for fact in integrations
         if not isinstance(fact.value, NoValue)
     ]
-    return Fact("outside", bilingual(message("jobs_offboarding.outside")), optional_list(remaining))
+    return Fact("outside", message("jobs_offboarding.outside").both(), optional_list(remaining))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from saasus_mcp.common.messages import Message, bilingual, message
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.calls.recipe import list_rows, plan_rows
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.checklist import (
@@ -145,11 +145,11 @@ def _headline(login: str, counts: Mapping[str, int]) -> Message:
 def _warnings(counts: Mapping[str, int], keys: Fact) -> Iterator[QuestionWarning]:
     """Yield what cannot be undone, and what remains open."""
     if counts["delete_account"]:
-        yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.account_irreversible")))
+        yield QuestionWarning("irreversible", message("jobs_offboarding.account_irreversible").both())
     if counts["memberships"] or counts["invitations"]:
-        yield QuestionWarning("recreate", bilingual(message("jobs_offboarding.memberships_recreate")))
+        yield QuestionWarning("recreate", message("jobs_offboarding.memberships_recreate").both())
     if isinstance(keys.value, Quantity):
-        yield QuestionWarning("consequence", bilingual(message("jobs_offboarding.keys_stay")))
+        yield QuestionWarning("consequence", message("jobs_offboarding.keys_stay").both())
 
 
 def _add_memberships(checklist: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Message, Sentences, bilingual, message, one_of
+from saasus_mcp.common.messages import Message, Sentences, message, one_of
 from saasus_mcp.common.text import one_line
 from saasus_mcp.jobs.job_question import counted, fixed_text, name_text, value_list
 from saasus_mcp.jobs.settings.settings_kinds import TEXT_OPERATIONS
@@ -40,11 +40,11 @@ class SettingChange:
 
 def build_headline(creates: int, updates: int) -> Text:
     if not updates:
-        return bilingual(message("jobs_settings.headline_create", count=creates))
+        return message("jobs_settings.headline_create", count=creates).both()
     if not creates:
-        return bilingual(message("jobs_settings.headline_update", count=updates))
+        return message("jobs_settings.headline_update", count=updates).both()
     created = message("jobs_settings.settings", count=creates)
-    return bilingual(message("jobs_settings.headline_both", created=created, updated=updates))
+    return message("jobs_settings.headline_both", created=created, updated=updates).both()
 
 
 def build_undo(operations: Iterable[Operation]) -> Text:
@@ -74,20 +74,18 @@ def build_facts(
         if report["do"] == "create":
             creates[report["kind"]].append(titles[report["kind"], report["name"]])
     for kind, names in creates.items():
-        label = bilingual(one_of("jobs_settings.new", kind))
+        label = one_of("jobs_settings.new", kind).both()
         yield Fact(f"create.{kind}", label, value_list(map(NamedItem, names)), lead=len(creates) == 1)
     reasons: dict[Text, list[Message]] = defaultdict(list)
     for kind, name, reason in skipped:
         item = name_text(name)
-        reasons[bilingual(reason)].append(
-            message("jobs_settings.item", kind=one_of("jobs_settings.kind", kind), item=item)
-        )
+        reasons[reason.both()].append(message("jobs_settings.item", kind=one_of("jobs_settings.kind", kind), item=item))
     for text, items in reasons.items():
-        label = bilingual(message("jobs_settings.left", reason=text))
+        label = message("jobs_settings.left", reason=text).both()
         yield Fact("left", label, value_list(map(fixed_text, items)))
     same = sum(report["do"] == "same" for report in reports)
     if same:
-        yield Fact("same", bilingual(message("jobs_settings.same")), counted(same, "jobs_settings.same_unit"))
+        yield Fact("same", message("jobs_settings.same").both(), counted(same, "jobs_settings.same_unit"))
 
 
 def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
@@ -108,4 +106,4 @@ def _change_label(change: SettingChange, field: FieldText) -> Text:
     if not change.item:
         return field.label
     kind, item = one_of("jobs_settings.kind", change.kind), one_line(change.item, 60)
-    return bilingual(message("jobs_settings.change_label_item", kind=kind, item=name_text(item), field=field.label))
+    return message("jobs_settings.change_label_item", kind=kind, item=name_text(item), field=field.label).both()

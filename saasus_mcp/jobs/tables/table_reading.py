@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from saasus_mcp.common.messages import Message, bilingual, message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.jobs.tables.decoding import UTF8
 from saasus_mcp.permissions.question.content import Fact, FixedText
 
@@ -69,8 +69,8 @@ def reading_facts(reading: TableReading | None) -> tuple[Fact, ...]:
     """Return the fact that a person reads before the job begins."""
     if reading is None or reading.is_plain:
         return ()
-    label = bilingual(message("jobs_tables.reading_label"))
-    return (Fact("reading", label, FixedText(bilingual(reading.describe()))),)
+    label = message("jobs_tables.reading_label").both()
+    return (Fact("reading", label, FixedText(reading.describe().both())),)
 
 
 def reading_notes(data: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import bilingual, message
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_name, quote_text
 from saasus_mcp.jobs.job_question import name_text, people_count, value_list
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX, UserLine
@@ -62,7 +62,7 @@ class AttributeFacts:
             if (len(values) > MAX_LIST_ITEMS) == varied:
                 title = self._title(name)
                 quoted = Text(quote_name(title, "en"), quote_text(title, "ja"))
-                label = bilingual(message("jobs_users.attribute", name=quoted))
+                label = message("jobs_users.attribute", name=quoted).both()
                 yield Fact(_fact_name(name), label, _listed(values))
 
     def _title(self, name: str) -> str:
@@ -94,7 +94,7 @@ def _with_holders(value: Text, logins: tuple[str, ...]) -> DescribedItem:
 
 def _value_text(value: Any) -> Text:
     if isinstance(value, bool):
-        return bilingual(message("question.yes" if value else "question.no"))
+        return message("question.yes" if value else "question.no").both()
     if isinstance(value, int | float):
         return Text(format_decimal(value), format_decimal(value))
     return name_text(str(value))

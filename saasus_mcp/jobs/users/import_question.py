@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Localized, bilingual, message
+from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.jobs.job_question import counted, in_brackets, name_text, people_count, value_list
 from saasus_mcp.jobs.users.attribute_facts import AttributeFacts
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
@@ -88,15 +88,15 @@ class ImportQuestion:
             place = name_text(self._targets.tenants[self._tenants[0]])
         registers = bool(self._accounts) or any(each.joins_tenant for each in self._planned)
         key = "jobs_users.headline_register" if registers else "jobs_users.headline_grant"
-        return bilingual(message(key, count=len(self._users), place=place))
+        return message(key, count=len(self._users), place=place).both()
 
     @property
     def undo(self) -> Text:
-        return bilingual(message("jobs_users.undo_mailed" if self._mails else "jobs_users.undo"))
+        return message("jobs_users.undo_mailed" if self._mails else "jobs_users.undo").both()
 
     @property
     def typed(self) -> Text:
-        return bilingual(message("jobs_users.typed", count=len(self._users)))
+        return message("jobs_users.typed", count=len(self._users)).both()
 
     @property
     def ordinary_facts(self) -> tuple[str, ...]:
@@ -134,12 +134,12 @@ class ImportQuestion:
     def warnings(self) -> Iterator[QuestionWarning]:
         if self._left_out:
             text = message("jobs_users.left_out", count=self._left_out)
-            yield QuestionWarning("consequence", bilingual(text))
+            yield QuestionWarning("consequence", text.both())
         if self._kept:
-            yield QuestionWarning("consequence", bilingual(message("jobs_users.attributes_stay", count=self._kept)))
+            yield QuestionWarning("consequence", message("jobs_users.attributes_stay", count=self._kept).both())
         yield from self._many_privileged()
         if self._mails:
-            yield QuestionWarning("email", bilingual(message("jobs_users.sends_passwords", count=self._mails)))
+            yield QuestionWarning("email", message("jobs_users.sends_passwords", count=self._mails).both())
 
     def _many_privileged(self) -> Iterator[QuestionWarning]:
         """Warn of each privileged role that more users get than a line can name."""
@@ -151,7 +151,7 @@ class ImportQuestion:
             if len(users) > MAX_LIST_ITEMS:
                 name = name_text(self._targets.role_label(role))
                 text = message("jobs_users.many_privileged", role=name, count=len(users))
-                yield QuestionWarning("consequence", bilingual(text))
+                yield QuestionWarning("consequence", text.both())
 
     def details(self) -> Iterator[Detail]:
         """Yield every user, by what they get, and their attributes."""
@@ -208,7 +208,7 @@ class ImportQuestion:
             for role in special:
                 label = message("jobs_users.role_holders", role=name_text(self._targets.role_label(role)))
                 holders = value_list(self._holders(by_role[role]), MAX_ITEMS, PEOPLE)
-                yield Fact(f"role.{role}", bilingual(label), holders, lead=True)
+                yield Fact(f"role.{role}", label.both(), holders, lead=True)
         else:
             users = {line.login_key for line in self._special_grants()}
             yield self._by_person([line for line in self._grants if line.login_key in users])
@@ -250,7 +250,7 @@ class ImportQuestion:
         if not self._in_one_place:
             return _label("jobs_users.roles_granted")
         place = self._place(self._grants[0].env_id, self._tenants[0])
-        return bilingual(message("jobs_users.roles_in", place=place))
+        return message("jobs_users.roles_in", place=place).both()
 
     def _holders(self, lines: Sequence[UserLine]) -> Iterator[Value]:
         """Yield each user once, with the places of the role if they differ."""
@@ -303,7 +303,7 @@ class ImportQuestion:
         name = name_text(self._targets.role_label(role))
         if self._in_one_place:
             return name
-        return bilingual(message("jobs_users.role_in", role=name, place=self._place(env, tenant)))
+        return message("jobs_users.role_in", role=name, place=self._place(env, tenant)).both()
 
     def _place(self, env: int | None, tenant: str) -> Text:
         """Return an environment, with its tenant if there are several tenants."""
@@ -311,11 +311,11 @@ class ImportQuestion:
         if len(self._tenants) == 1:
             return name
         tenant_name = name_text(self._targets.tenants[tenant])
-        return bilingual(message("jobs_users.env_of_tenant", env=name, tenant=tenant_name))
+        return message("jobs_users.env_of_tenant", env=name, tenant=tenant_name).both()
 
 
 def _label(key: str) -> Text:
-    return bilingual(message(key))
+    return message(key).both()
 
 
 def _by_login(lines: Iterable[UserLine]) -> dict[str, list[UserLine]]:
