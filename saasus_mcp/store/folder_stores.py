@@ -42,22 +42,6 @@ def read_folder_freeze(folder: Path) -> Freeze | None:
         return Freeze(0.0, str(by), str(reason))
 
 
-def set_folder_freeze(folder: Path, wanted: Freeze | None) -> None:
-    """Freeze every write of the folder's stores, or lift the freeze with None.
-
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    file = folder / FREEZE_FILE
-    try:
-        if wanted is None:
-            file.unlink(missing_ok=True)
-        else:
-            write_state_file(file, json.dumps(asdict(wanted)))
-    except OSError as error:
-        raise unusable_folder(error) from None
-
-
 class FolderStores:
     """See `Stores`.
 
@@ -101,6 +85,13 @@ class FolderStores:
         return TokenStore.open(self._folder)
 
     def set_freeze(self, freeze: Freeze | None) -> None:
-        set_folder_freeze(self._folder, freeze)
+        file = self._folder / FREEZE_FILE
+        try:
+            if freeze is None:
+                file.unlink(missing_ok=True)
+            else:
+                write_state_file(file, json.dumps(asdict(freeze)))
+        except OSError as error:
+            raise unusable_folder(error) from None
 
     def close(self) -> None: ...
