@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from saasus_mcp.common.json_columns import MANY, MAX_LEVELS, Columns, columns_of
 
@@ -47,8 +47,7 @@ def iterate_scalars(value: Any, *, keys: bool = False) -> Iterator[Any]:
             yield item
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What is inside a JSON value.
 
     Attributes:

@@ -69,6 +69,8 @@ def _check(operation: Operation, arguments: object, coercion: Coercion | None) -
 
 
 def _check_secrets(operation: Operation, values: Mapping[str, Any]) -> None:
+    if not operation.secret_inputs:
+        return
     fields, count, characters = top_level_names(operation.secret_inputs), 0, 0
     for name in (each for each in values if each in fields):
         for secret in secret_values(operation, {name: values[name]}):

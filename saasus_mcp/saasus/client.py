@@ -34,6 +34,7 @@ from saasus_mcp.saasus.tracing import NO_SPAN, attempt_span, has_receiver, recor
 DEFAULT_API = "https://api.saasus.io"
 TRACE_HEADER = "X-Saasus-Trace-Id"
 _TRACE_NAME = TRACE_HEADER.lower().encode()
+_READ_HEADERS = frozenset({_TRACE_NAME, b"date", b"retry-after"})
 TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 HEADERS = (
     ("Accept-Encoding", "gzip, deflate"),
@@ -304,15 +305,19 @@ def _lost(operation: Operation, error: Exception, seconds: float, *, responded: 
 
 
 def _api_response(response: HttpResponse, trace_id: str) -> ApiResponse:
-    headers = {name.lower(): value.decode("ascii", "replace") for name, value in response.headers}
-    returned_id = headers.get(_TRACE_NAME, "")
+    headers = {
+        wanted: value.decode("ascii", "replace")
+        for name, value in response.headers
+        if (wanted := name.lower()) in _READ_HEADERS
+    }
+    returned_id, retry_after = headers.get(_TRACE_NAME, ""), headers.get(b"retry-after", "")
     return ApiResponse(
         status=response.status,
         body=response.body,
         # A valid trace id enters answers and the audit log unchanged.
         trace_id=returned_id if TRACE.fullmatch(returned_id) else trace_id,
         date=headers.get(b"date", ""),
-        retry_after=_retry_after(headers.get(b"retry-after", "")),
+        retry_after=_retry_after(retry_after) if retry_after else None,
     )
 
 

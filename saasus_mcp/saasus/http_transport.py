@@ -26,7 +26,10 @@ MAX_PART = 64 * 1024
 """The most bytes that are decompressed at a time."""
 USUAL_TIMEOUT = aiohttp.ClientTimeout(connect=MAX_CONNECT_SECONDS)
 """Of a request with enough time left, made once."""
-AUTOMATIC_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+AUTOMATIC_OF_GET = frozenset({"Accept", "Accept-Encoding", "User-Agent"})
+"""Headers that aiohttp adds to a GET without a body that lacks them. To be told to leave one out takes it longer than to find it."""
+AUTOMATIC_HEADERS = AUTOMATIC_OF_GET | {"Content-Type"}
+"""Headers that aiohttp adds to any other request that lacks them."""
 
 
 class ConnectionBroken(aiohttp.ClientConnectionError):
@@ -45,7 +48,6 @@ class HttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS, ssl=tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=AUTOMATIC_HEADERS,
             auto_decompress=False,
             middlewares=(_send_once,),
             max_line_size=MAX_HEADER,
@@ -66,9 +68,7 @@ class HttpTransport:
         try:
             body = await _read_body(response, limit)
         finally:
-            if response.content.at_eof():  # the whole of it was received, so the connection can be used again
-                response.release()
-            else:
+            if not response.content.at_eof():  # otherwise aiohttp has already kept the connection
                 response.close()
         return HttpResponse(response.status, response.raw_headers, body)
 
@@ -80,11 +80,13 @@ class HttpTransport:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         seconds = request.connect_seconds
+        automatic = AUTOMATIC_OF_GET if request.method == "GET" and not request.body else AUTOMATIC_HEADERS
         try:
             response = await self._session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=request.headers,
+                skip_auto_headers=automatic.difference([name for name, _ in request.headers]) or None,
                 data=request.body or None,
                 allow_redirects=False,
                 timeout=USUAL_TIMEOUT if seconds == MAX_CONNECT_SECONDS else aiohttp.ClientTimeout(connect=seconds),
@@ -144,7 +146,8 @@ async def _read_body(response: ClientResponse, limit: int) -> bytes:
         return await read_limited(httpx2.Response(response.status, headers=headers, stream=encoded), limit)
     parts, size = list[bytes](), 0
     try:
-        while part := await response.content.readany():
+        while not response.content.at_eof():
+            part = await response.content.readany()
             parts.append(part)
             size += len(part)
             if size > limit:

@@ -6,8 +6,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from saasus_mcp.common.json_columns import Columns
 from saasus_mcp.common.json_parts import parse_json
@@ -25,8 +24,7 @@ _TAGS = re.compile(
 """A flag of a region, such as Scotland's; or a tag elsewhere. Nobody sees tags, but a model reads them as letters."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedBody:
+class ParsedBody(NamedTuple):
     """The value of a body.
 
     Attributes:

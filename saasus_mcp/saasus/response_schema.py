@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_columns import NO_COLUMNS, Columns
@@ -16,8 +16,7 @@ MAX_DRIFTS = 8
 _NOTHING: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class ShapedResponse:
+class ShapedResponse(NamedTuple):
     """An answer with its secrets hidden.
 
     Attributes:

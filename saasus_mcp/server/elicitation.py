@@ -98,14 +98,14 @@ def elicitors_for(
     """Return how this client can ask its person and open a page. None if it cannot."""
     capabilities = context.session.client_capabilities
     declared = capabilities.elicitation if capabilities else None
+    if declared is None:
+        return None, None
     elicitor: PushedElicitor | DeferredElicitor
     if context.protocol_version >= DEFERRED_PROTOCOL:
         elicitor = DeferredElicitor()
     elif context.session.can_send_request:
         elicitor = PushedElicitor(context, language, progress)
     else:
-        return None, None
-    if declared is None:
         return None, None
     has_url = declared.url is not None
     has_form = declared.form is not None or not has_url

@@ -338,6 +338,14 @@ async def test_a_cookie_of_the_api_is_not_sent_back() -> None:
     assert not any(b"cookie" in head.lower() for head in heads)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_no_usual_header_is_added_to_a_request_without_it(method: str) -> None:
+    heads: list[bytes] = []
+    async with serving(answering(OK, heads)) as origin, transport_to(origin) as transport:
+        await fetch(transport, origin, method)
+    assert not any(name in heads[0].lower() for name in (b"accept", b"user-agent", b"content-type"))
+
+
 async def test_a_request_for_another_host_is_refused() -> None:
     async with serving(answering(OK)) as origin, transport_to(origin) as transport:
         with pytest.raises(httpx2.UnsupportedProtocol):
