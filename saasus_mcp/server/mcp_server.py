@@ -129,8 +129,7 @@ def build_server(
     server_info = server.server_info_stamp
     if not tracing.has_receiver():  # the SDK's middleware makes spans for nobody; its module is private
         server.middleware[:] = [each for each in server.middleware if type(each).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.append(_hide_exceptions)
-    server.middleware.append(_limit_requests(pipeline, resolve_principal))
+    server.middleware.append(_guard_requests(pipeline, resolve_principal))
     server.middleware.append(
         _complete_results(
             answer_call, lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language)
@@ -139,26 +138,16 @@ def build_server(
     return server
 
 
-async def _hide_exceptions(ctx: Context, call_next: CallNext) -> HandlerResult:
-    """Replace an unexpected exception. Before 2026-07-28 the SDK sends its text to the client, with any secret in it."""
-    try:
-        return await call_next(ctx)
-    except ValidationError as error:  # a mistake of the client
-        raise explain_validation_error(error, ctx.params) from None
-    except MCPError as error:
-        raise explain_missing_handshake(error) from None
-    except Exception:
-        log.exception("%s failed with an internal error", ctx.method)
-        raise MCPError(INTERNAL_ERROR, "Internal server error; see the server log.") from None
+def _guard_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> ServerMiddleware[Any]:
+    """Refuse a request of a principal that has too many in progress: one session can send any number at once.
 
+    Replace an unexpected exception. Before 2026-07-28 the SDK sends its text to the client, with any secret in it.
+    """
 
-def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> ServerMiddleware[Any]:
-    """Refuse a request of a principal that has too many in progress: one session can send any number at once."""
-
-    async def limit(ctx: Context, call_next: CallNext) -> HandlerResult:
-        if ctx.request_id is None:
-            return await call_next(ctx)
+    async def guard(ctx: Context, call_next: CallNext) -> HandlerResult:
         try:
+            if ctx.request_id is None:
+                return await call_next(ctx)
             with pipeline.call_queue.count_request(resolve_principal(ctx).id):
                 return await call_next(ctx)
         except TooManyCalls as error:
@@ -166,8 +155,15 @@ def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> 
             if ctx.method == CALL_TOOL_METHOD:
                 return call_tool_result(answer, pipeline.destination, ctx.protocol_version)
             raise MCPError(INTERNAL_ERROR, answer.text) from None
+        except ValidationError as error:  # a mistake of the client
+            raise explain_validation_error(error, ctx.params) from None
+        except MCPError as error:
+            raise explain_missing_handshake(error) from None
+        except Exception:
+            log.exception("%s failed with an internal error", ctx.method)
+            raise MCPError(INTERNAL_ERROR, "Internal server error; see the server log.") from None
 
-    return limit
+    return guard
 
 
 def _complete_results(
