@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import httpx2
 
@@ -20,8 +19,7 @@ MAX_CLOSE_SECONDS = 2.0
 MAX_CONNECT_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """A request exactly as it is sent: no other header is added.
 
     Attributes:
@@ -41,8 +39,7 @@ class HttpRequest:
         return min(MAX_CONNECT_SECONDS, self.seconds / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(NamedTuple):
     """A response with its whole body, decompressed."""
 
     status: int

@@ -35,9 +35,10 @@ def covered_step(call: PreparedCall, decision: Decision, policy: Policy) -> JobS
     Raises:
         CallRefused: the call is a read that needs a question, or the policy has become stricter than the consent.
     """
-    step, level, bulk = call.job_step, call.operation.level, policy.bulk
+    step = call.job_step
     if step is None:
         return None
+    level, bulk = call.operation.level, policy.bulk
     if not step.step:
         if not call.operation.reads or decision.outcome != "allow":
             raise CallRefused.because(Reason.DENIED, "server.job_read_not_allowed", reason=decision.reason)

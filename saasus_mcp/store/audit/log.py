@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, func, select, tuple_
 
@@ -60,8 +60,7 @@ class RecordPosition:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class _ChainEnd:
+class _ChainEnd(NamedTuple):
     """The end of this writer's chain.
 
     Attributes:
@@ -195,7 +194,7 @@ class AuditLog:
         """Return `follows` of a record that starts a chain, or that names other chains after an hour."""
         if at - self._end.at >= cross_links.CHAIN_IDLE_SECONDS:
             self._end = _new_chain()
-        self._end = replace(self._end, linked_at=at)
+        self._end = self._end._replace(linked_at=at)
         return cross_links.link_other_chains(connection, self._end.head.writer, at)
 
     def _next_row(self, call: str, event: str, text: str, *, at: float, follows: str = "") -> dict[str, Any]:
