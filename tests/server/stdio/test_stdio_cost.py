@@ -12,7 +12,7 @@ from tests.support.ready_api import ready_client
 from tests.support.stdio_client import initialize, line, served
 from tests.support.stdio_client import request as rpc
 
-CALLS_OF_A_SMALL_READ = {"sqlite": 848, "postgresql": 1172}
+CALLS_OF_A_SMALL_READ = {"sqlite": 837, "postgresql": 1161}
 """Calls of the server and its client when this was written, by database."""
 
 
