@@ -27,7 +27,7 @@ MAX_PART = 64 * 1024
 USUAL_TIMEOUT = aiohttp.ClientTimeout(connect=MAX_CONNECT_SECONDS)
 """Of a request with enough time left, made once."""
 AUTOMATIC_OF_GET = frozenset({"Accept", "Accept-Encoding", "User-Agent"})
-"""Headers that aiohttp adds to a GET without a body that lacks them. To be told to leave one out takes it longer than to find it."""
+"""Headers that aiohttp adds to a GET without a body that lacks them. It takes longer to leave one out than to find it in the request."""
 AUTOMATIC_HEADERS = AUTOMATIC_OF_GET | {"Content-Type"}
 """Headers that aiohttp adds to any other request that lacks them."""
 
