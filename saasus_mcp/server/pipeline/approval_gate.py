@@ -59,6 +59,7 @@ class ConsentRequest:
         call: how the client can ask, and what the person has answered so far.
         two_person: whether the approver must be a person other than the requester.
         covered: the calls of a list, to which a rejection of the list applies, too.
+        may_cut: whether the text to type is enough for a question of which the dialog does not show all.
     """
 
     name: str
@@ -67,6 +68,12 @@ class ConsentRequest:
     call: Call
     two_person: bool
     covered: Collection[Binding] = ()
+    may_cut: bool = True
+
+    def shows_too_little(self, question: Question) -> bool:
+        """Return whether a dialog hides so much of the question that a person must see all of it elsewhere."""
+        is_typed = self.decision.typed and self.may_cut
+        return self.decision.outcome == "confirm" and not is_typed and bool(hidden_labels(question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +181,7 @@ class ApprovalGate:
             changes = explain_stale_question(proof.snapshot, snapshot)
         text_to_type = (draft.question.typed or Text(snapshot.name, snapshot.name)) if typed else None
         question = replace(draft.question, lead=changes, typed=text_to_type)
-        if text_to_type is None and hidden_labels(question):
+        if request.shows_too_little(question):
             return None
         if call.elicitor is None:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
@@ -232,8 +239,7 @@ class ApprovalGate:
             self._opened.append(code)
             if opened is None:
                 return PendingElicitation(ConfirmationPrompt(text, None), url_prompt=prompt)
-        confirmable = request.decision.outcome == "confirm" and not request.decision.typed
-        too_long = confirmable and bool(hidden_labels(draft.question))
+        too_long = request.shows_too_little(draft.question)
         raise self._pending_refusal(awaited, opened=bool(opened), too_long=too_long)
 
     def _awaited(self, approval: Approval, shown: Question) -> AwaitedApproval:

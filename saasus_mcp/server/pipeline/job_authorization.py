@@ -49,7 +49,8 @@ class JobProposal:
         steps: by step, the digest of its call.
         snapshot: the text that a person types, and the state that the consent is bound to.
         covered: the calls that the consent covers. A critical call that asks for its own approval is not among them.
-        typed_count: whether the person types the text even if each single call needs a plain confirmation only.
+        typed_count: whether the dialog shows all but the ordinary items, and the person types the text even if each single call
+            needs a plain confirmation only.
     """
 
     ref: JobStepRef
@@ -131,6 +132,7 @@ async def _authorize(
         call=call,
         two_person=pipeline.policy.two_person,
         covered=job.covered,
+        may_cut=job.typed_count,
     )
 
     async def draft() -> QuestionDraft:

@@ -90,6 +90,26 @@ async def test_five_test_tenants_are_deleted_by_one_yes(on: JobServer) -> None:
     assert approvals(on) == 1
 
 
+@pytest.mark.parametrize("many", [1, 60])
+async def test_a_destructive_call_of_a_list_does_not_let_the_client_confirm_what_its_dialog_hides(
+    on: JobServer, many: int
+) -> None:
+    state = sandbox_state(on.sandbox)
+    members = [(each["tenant_id"], each["user_id"]) for each in state.rows("members")]
+    held = {(each["tenant_id"], each["user_id"]) for each in state.rows("grants") if each["role_name"] == "admin"}
+    (tenant, user), *others = [each for each in members if each not in held]
+    grants = [
+        call("auth_create_tenant_user_roles", tenant_id=of, user_id=id_, env_id=env, role_names=["admin"])
+        for of, id_ in others
+        for env in (1, 2, 3)
+    ][:many]
+    calls = [call("auth_delete_tenant_user", tenant_id=tenant, user_id=user), *grants]
+    person = AcceptingPerson()
+    answer = await on.call(NAME, {"calls": calls}, elicitor=person)
+    assert (len(person.questions), approvals(on)) == ((1, 0) if many == 1 else (0, 1)), answer.text
+    assert on.count_requests("auth.CreateTenantUserRoles") == (1 if many == 1 else 0)
+
+
 async def test_a_client_cannot_confirm_a_critical_call(on: JobServer) -> None:
     person = AcceptingPerson()
     answer = await on.call(NAME, {"calls": plan_changes(on, add_tenants(on.sandbox, 1))}, elicitor=person)
