@@ -57,9 +57,15 @@ def used_variables(text: str) -> frozenset[str]:
     )
 
 
-def strip_literals(text: str) -> str:
-    """Return a condition without string literals and comments."""
-    return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', '""', text)
+def split_literals(text: str) -> tuple[str, list[str]]:
+    """Return a condition in which a number in quotation marks stands for each string literal or comment, and these by number."""
+    literals: list[str] = []
+
+    def put(found: re.Match[str]) -> str:
+        literals.append(found[0][1:-1])
+        return f'"{len(literals) - 1}"'
+
+    return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', put, text), literals
 
 
 @cache

@@ -20,6 +20,9 @@ from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
 UNSAFE_KEY = "unsafe-allow-everything"
 FIELD_ACCESS = re.compile(r"(?<![\w.])(?P<variable>args|impact|principal)\s*\.\s*(?P<name>[A-Za-z_]\w*)(?!\w*\s*\()")
 """A field of a variable, and no call of a function on it."""
+KEY_ACCESS = re.compile(r'(?<![\w.])(?P<variable>args|impact|principal)\s*\[\s*"(?P<number>\d+)"\s*\]')
+KEY_TEST = re.compile(r'"(?P<number>\d+)"\s+in\s+(?P<variable>args|impact|principal)\b(?!\s*[.\[(])')
+"""A field of a variable by a literal, and the question whether a variable has it, with the number of the literal."""
 
 PRINCIPAL_FIELDS = ("id", "groups", "claims")
 SELECTORS = ("tools", "module", "levels", "effects")
@@ -149,16 +152,21 @@ class PolicyBuilder:
 
     def _fields(self, index: int, when: str, selected: list[Operation]) -> None:
         """Reject unknown fields: a typo in `has(…)` would silently disable a deny rule."""
-        names, used = conditions.strip_literals(when), conditions.used_variables(when)
-        fields = {
-            (match["variable"], match["name"]) for match in FIELD_ACCESS.finditer(names) if match["variable"] in used
-        }
-        for variable, name in sorted(fields):
+        names, literals = conditions.split_literals(when)
+        fields = {(match["variable"], match["name"]) for match in FIELD_ACCESS.finditer(names)}
+        read, tested = (
+            {(match["variable"], literals[int(match["number"])]) for match in pattern.finditer(names)}
+            for pattern in (KEY_ACCESS, KEY_TEST)
+        )
+        fields |= {(variable, name) for variable, name in read | tested if name and "\\" not in name}
+        used = conditions.used_variables(when)
+        for variable, name in sorted(each for each in fields if each[0] in used):
             having = [operation for operation in selected if name in _names(operation, variable)]
             known = sorted({known for operation in selected for known in _names(operation, variable)})
             if not known and variable == "impact":
                 continue  # said already: none of them has an impact
-            if having and re.search(rf"has\(\s*{variable}\.{name}\s*\)", names):
+            has = rf"has\(\s*{variable}\.{re.escape(name)}\s*\)"
+            if having and ((variable, name) in tested or re.search(has, names)):
                 continue
             self._spoken_of(index, f"{variable}.{name}", selected, having, known=", ".join(known) or "-")
 

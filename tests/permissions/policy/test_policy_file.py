@@ -159,7 +159,10 @@ def test_all_faults_are_found_and_told_by_line(file: Path, catalogue: Catalogue)
 def test_a_condition_that_some_tools_cannot_satisfy_is_noted(file: Path, catalogue: Catalogue) -> None:
     notes = {
         "args.tenant_id == 'x'": ["args.tenant_id"],
+        "args['tenant_id'] == 'x'": ["args.tenant_id"],
         "has(args.tenant_id) && args.tenant_id == 'x'": [],
+        "'tenant_id' in args && args['tenant_id'] == 'x'": [],
+        "'tenantid' in principal.claims && 'tenantid' in [\"args['tenantid']\", r'x', \"\"]": [],
         "target.id == 'x'": ["target"],
         "'args.nothing' == \"impact.users\" // principal.x": [],
     }
