@@ -1,17 +1,22 @@
-"""The interface of a kind of job, and its lookup by the name of its tool."""
+"""The interface of a kind of job, its lookup by the name of its tool, and the error of a kind that misses a field of an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from saasus_mcp.common.messages import Localized
 from saasus_mcp.jobs.job_context import JobContext
-from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.saasus.tool_answer import AnswerImage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +63,31 @@ class JobKind(Protocol):
 def load_kind(name: str) -> JobKind:
     """Import and return the kind of job behind the tool `name`."""
     return cast("JobKind", import_module(f"saasus_mcp.jobs.kinds.{name.removeprefix('job_')}"))
+
+
+@contextmanager
+def explain_missing_fields() -> Iterator[None]:
+    """Turn the use of a field that an answer of the API lacks into an error that names the field.
+
+    Answers have the documented types, but the API may leave out any field.
+
+    Raises:
+        ReadFailed: a field was missing.
+    """
+    try:
+        yield
+    except (KeyError, ExceptionGroup) as error:
+        name = _missing_field(error)
+        if name is None:
+            raise
+        log.warning("an answer of the API lacks the field %s", name, exc_info=error)
+        raise ReadFailed.of("jobs.field_missing", field=name) from None
+
+
+def _missing_field(error: Exception) -> str | None:
+    """Return the field that was missing; None if the error, or one of its group, has another cause."""
+    if isinstance(error, ExceptionGroup):
+        names = [_missing_field(each) for each in error.exceptions]
+        return None if None in names else names[0]
+    name = str(error.args[0]) if isinstance(error, KeyError) else ""
+    return name if re.fullmatch("[a-z_]{1,40}", name) else None

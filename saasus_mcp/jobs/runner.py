@@ -21,7 +21,7 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs import job_report
 from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
-from saasus_mcp.jobs.job_kind import JobResult, load_kind
+from saasus_mcp.jobs.job_kind import JobResult, explain_missing_fields, load_kind
 from saasus_mcp.jobs.job_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.pause_gate import paused_too_long
@@ -153,7 +153,8 @@ class JobRunner:
         report: Mapping[str, Any] = {}
         try:
             await work.wait_for_approvals(plan)
-            result = await load_kind(name).run(work, plan)
+            with explain_missing_fields():
+                result = await load_kind(name).run(work, plan)
             calls = (*((key, None) for key in self.specs[name].reads), *work.read_log.reads())
             report = await self._build_report(result, principal, ResultOrigin(name, calls))
             if work.cancelled:
@@ -218,7 +219,8 @@ class JobRunner:
         self, spec: JobSpec, call: Call, reader: JobReader, *, job: str, reason: str
     ) -> tuple[Plan, JobProposal]:
         self._require_reads_allowed(spec, reader.principal)
-        plan = await load_kind(spec.name).plan(reader, call.arguments)
+        with explain_missing_fields():
+            plan = await load_kind(spec.name).plan(reader, call.arguments)
         plan, decisions, digests = await self._evaluate(spec, plan, reader)
         decision, critical = self._shared_consent(plan, decisions)
         digest = await worker_threads.run_in_worker(call.principal.id, plan.digest)

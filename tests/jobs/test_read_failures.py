@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.job_data import AOZORA, USER, add_invitation
 from tests.support.job_server import start_job_server
 
 
@@ -17,6 +18,31 @@ async def test_a_failed_read_says_once_that_nothing_was_changed(tmp_path: Path) 
         assert not answer.ok
         assert answer.text.count("Outcome: not_applied") == 1
         assert answer.text.count("Trace id: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "read", "field"),
+    [
+        (
+            "job_set_roles",
+            {"rows": [{"user": USER, "tenant": AOZORA, "env": "3", "roles": "閲覧者"}]},
+            "auth.GetRoles",
+            "role_name",
+        ),
+        ("job_export_users", {"display_names": True}, "auth.GetRoles", "role_name"),
+        ("job_offboard_tenant", {"tenant_id": AOZORA, "only_plan": True}, "auth.GetTenantInvitations", "id"),
+    ],
+)
+async def test_a_field_that_an_answer_lacks_is_named(
+    tmp_path: Path, job: str, arguments: dict[str, Any], read: str, field: str
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        add_invitation(on.sandbox, "a@example.com", AOZORA)
+        on.sandbox.faults.add("missing_field", on=read, field=field)
+        answer = await on.call(job, arguments)
+    assert not answer.ok
+    assert f"lacks the field “{field}”" in answer.text
+    assert answer.applied == "not_applied"
 
 
 @pytest.mark.parametrize(
