@@ -15,6 +15,7 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.entries import CallEntry, read_call_table
 from saasus_mcp.jobs.calls.row_faults import faults_of
+from saasus_mcp.jobs.calls.target_names import WHOLE_NUMBER
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_question import format_notes
@@ -124,7 +125,7 @@ def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
         InvalidArguments: it is no moment.
     """
     text = narrow(text)
-    if text.isdecimal():
+    if WHOLE_NUMBER.fullmatch(text):
         return int(text)
     zone = parse_zone(args)
     try:

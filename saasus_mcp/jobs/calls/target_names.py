@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,8 @@ ARGUMENTS: Mapping[str, NameKind] = {
     "next_plan_tax_rate_id": TAX_RATE,
     "tax_rate_id": TAX_RATE,
 }
+WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+"""An id of an environment, or epoch seconds. A longer number fits no argument."""
 CREATED_NAMES: Mapping[str, str] = {"auth.CreateRole": "role_name"}
 """Operations whose argument is a new name and not one to be found."""
 
@@ -47,7 +50,7 @@ class IdResolver:
 
     def __init__(self, reader: JobReader) -> None:
         self._reader = reader
-        self._indexes: dict[str, NameIndex[Any] | None] = {}
+        self._indexes: dict[str, NameIndex[Any] | ReadFailed] = {}
         self._users: dict[str, str] = {}
 
     async def resolve(
@@ -82,32 +85,35 @@ class IdResolver:
 
         Raises:
             InvalidArguments: no record, or several, have the name.
+            ReadFailed: the environments cannot be read. Their ids are numbers, so a name can be no id.
         """
         if not isinstance(value, str) or not value or UUID_PATTERN.fullmatch(value):
             return value
-        if value in created or (kind.kind == "environment" and value.strip().isdecimal()):
+        if value in created or (kind.kind == "environment" and WHOLE_NUMBER.fullmatch(value.strip())):
             return value
         index = await self._index(kind)
-        if index is None:
+        if isinstance(index, ReadFailed):
+            if kind is ENVIRONMENT:
+                raise index
             return value
         try:
             return index.resolve(value)
         except UnknownName as error:
             raise error.of_argument(argument) from None
 
-    async def _index(self, kind: NameKind) -> NameIndex[Any] | None:
-        """Return the names of a kind, or None if its list cannot be read."""
+    async def _index(self, kind: NameKind) -> NameIndex[Any] | ReadFailed:
+        """Return the names of a kind, or why its list cannot be read."""
         if kind.kind not in self._indexes:
             try:
                 self._indexes[kind.kind] = NameIndex(kind.kind, await read_names(self._reader, kind))
-            except ReadFailed:
-                self._indexes[kind.kind] = None
+            except ReadFailed as error:
+                self._indexes[kind.kind] = error
         return self._indexes[kind.kind]
 
     async def exists(self, kind: NameKind, key: Any) -> bool:
         """Return whether a record has this id, or True if its list cannot be read."""
         index = await self._index(kind)
-        return index is None or key in index
+        return isinstance(index, ReadFailed) or key in index
 
     async def find_user(self, email: str) -> str:
         """Return the id of the account with an e-mail address or a sign-in id.

@@ -17,7 +17,9 @@ DATE_PATTERN = re.compile(r"(\d{4})(?:[-/.]|年)(\d{1,2})(?:[-/.]|月)(\d{1,2})�
 """A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words."""
 MIDNIGHT = re.compile(r"[T ]0{1,2}:00(:00(\.0+)?)?$")
 """The time of day that a spreadsheet adds to a date."""
-GROUPED_NUMBER = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+WIDTHS = {code: normalize("NFKC", chr(code)) for code in (0x3000, *range(0xFF01, 0xFFE7))}
+"""Full-width and half-width forms, each with its usual form."""
 TRUE_WORDS, FALSE_WORDS = (
     frozenset({"true", "1", "yes", "はい", "有効"}),
     frozenset({"false", "0", "no", "いいえ", "無効"}),
@@ -32,8 +34,11 @@ def cell_text(value: Any) -> str:
 
 
 def narrow(text: str) -> str:
-    """Return a text in half-width characters: for ids, numbers and dates, never for names."""
-    return normalize("NFKC", text).strip()
+    """Return a text in half-width characters: for ids, numbers and dates, never for names.
+
+    Only widths are changed. The NFKC form would make 102 of 10², and the address of another person of one with a ligature.
+    """
+    return normalize("NFC", text.translate(WIDTHS)).strip()
 
 
 def is_filled(value: Any) -> bool:
@@ -50,8 +55,9 @@ def parse_number(text: str) -> int | float:
         ValueError: it is not a finite number.
     """
     text = narrow(text)
-    if GROUPED_NUMBER.fullmatch(text):
-        text = text.replace(",", "")
+    if not NUMBER.fullmatch(text):
+        raise ValueError(text)
+    text = text.replace(",", "")
     try:
         return int(text)
     except ValueError:

@@ -16,6 +16,7 @@ from saasus_mcp.server.results.jmespath_query import csv_cell
         ("number", "１２３", 123),
         ("number", "1,234", 1234),
         ("number", "-0.5", -0.5),
+        ("number", "＋１．５ｅ３", 1500.0),
         ("bool", "ＴＲＵＥ", True),
         *(("bool", text, True) for text in ("true", "yes", "1", "はい", "有効")),
         *(("bool", text, False) for text in ("false", "no", "0", "いいえ", "無効")),
@@ -40,7 +41,7 @@ def test_a_value_is_read_as_people_write_it(kind: str, text: str, value: object)
     ("kind", "text"),
     [
         ("number", "12,34"),
-        ("number", "nan"),
+        *(("number", text) for text in ("nan", "1_000", "1_0.5", "10²", "①", "1½", "1e400", ".", "9" * 5_000)),
         ("bool", "maybe"),
         ("date", "2026/13/1"),
         ("date", "1/4/2026"),
