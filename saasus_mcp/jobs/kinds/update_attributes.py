@@ -7,7 +7,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import Quoted
+from saasus_mcp.common.text import Quoted, fold_name
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, Members
@@ -33,6 +33,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
     names, members = IdResolver(reader), Members(reader)
+    seen: dict[str, int] = {}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
         faults = FaultCollector()
@@ -52,6 +53,10 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             present = tenant.get("attributes") or {}
             kept = {name: tenant.get(name) or "" for name in ("name", "back_office_staff_email")}
             tool, others = "auth_update_tenant", {"tenant_id": tenant_id, **kept}
+        # A call sends all attributes, so a second one would put back what the first one changed.
+        first = seen.setdefault(fold_name(f"{others['tenant_id']} {others.get('user_id', '')}"), row.number)
+        if first != row.number:
+            raise InvalidArguments((), message("jobs_calls.same_target", row=first))
         if all(present.get(name) == value for name, value in changed.items()):
             return []
         return [{"tool": tool, "arguments": {**others, "attributes": {**present, **changed}}}]

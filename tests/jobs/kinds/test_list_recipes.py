@@ -141,6 +141,7 @@ async def test_the_question_names_the_plans_of_a_change_once(on: JobServer) -> N
         ({"tenant": "Test 1", "plan": "", "when": "now"}, "plan"),
         ({"tenant": "Test 9", "plan": "starter", "when": "now"}, "Test 9"),
         ({"tenant": "Test 1", "plan": "starter", "when": "soon"}, "not a date or time"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "9" * 5_000}, "not a date or time"),
         ({"tenant": "Test 1", "plan": "starter", "when": "2020-01-01"}, "five minutes ahead"),
         ({"tenant": "Test 1", "plan": "starter", "when": "1893456000000"}, "using_next_plan_from"),
         ({"tenant": "Test 1", "plan": "starter", "when": "now", "delete_usage": "true"}, "delete_usage"),
@@ -200,6 +201,32 @@ async def test_every_fault_of_a_table_of_roles_is_reported(on: JobServer) -> Non
     text = await refused(on, "job_set_roles", {"rows": rows})
     for said in ("nobody@example.com", "moon", "king", "Row 1", "Row 2", "Row 3"):
         assert said in text
+
+
+async def test_an_environment_that_is_no_id_is_a_fault_of_its_row_also_where_no_list_of_them_can_be_read(
+    on: JobServer,
+) -> None:
+    row = {"user": USER, "tenant": AOZORA, "roles": "viewer"}
+    assert "there is no environment" in await refused(on, "job_set_roles", {"rows": [{**row, "env": "9" * 5_000}]})
+    on.sandbox.faults.add("status", on="auth.GetEnvs", status=403)
+    assert "auth_get_envs" in await refused(on, "job_set_roles", {"rows": [{**row, "env": "prod"}]})
+
+
+@pytest.mark.parametrize(
+    ("of", "one", "other"),
+    [
+        ("tenants", {"tenant": AOZORA}, {"tenant": "株式会社青空商事"}),
+        ("users", {"tenant": AOZORA, "user": USER}, {"tenant": AOZORA, "user": USER.upper()}),
+    ],
+)
+async def test_two_rows_that_would_take_back_each_others_attributes_are_refused(
+    on: JobServer, of: str, one: dict[str, str], other: dict[str, str]
+) -> None:
+    values = ("attribute.industry", "attribute.employees") if of == "tenants" else ("attribute.department",) * 2
+    rows = [{**row, value: str(number)} for number, (row, value) in enumerate(zip((one, other), values, strict=True))]
+    assert "row 1 already does this to the same target" in await refused(
+        on, "job_update_attributes", {"of": of, "rows": rows}
+    )
 
 
 async def test_attributes_of_tenants_change_and_the_rest_stays(on: JobServer) -> None:
