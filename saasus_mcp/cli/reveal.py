@@ -23,6 +23,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
+from saasus_mcp.server.results.jmespath_query import csv_cell
 from saasus_mcp.server.results.result_store import open_result
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.store import Store
@@ -100,7 +101,7 @@ def _csv(secrets: Mapping[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["login", "password"])
-    writer.writerows(secrets.items())
+    writer.writerows((csv_cell(login), secret) for login, secret in secrets.items())  # a guard would spoil a password
     return text.getvalue()
 
 
