@@ -47,7 +47,7 @@ token = Group("token", help="cli_help.command.token")
 )
 @option("--renew", "renews", is_flag=True, help="cli_help.option.token_renew")
 @json_outcome_option
-@settings_options("lang")
+@settings_options("lang", "time_zone")
 def create(
     settings: Settings,
     *,
@@ -73,13 +73,13 @@ def create(
         except TokenNameTaken:
             raise SaasusMcpError.of("cli_token.name_taken", name=name) from None
         try:
-            reason = f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}"
+            reason = f"{role}, until {datetime.fromtimestamp(until, UTC):%Y-%m-%d}, groups: {', '.join(groups) or '-'}"
             composition.record_decision(settings, ActionKind.TOKEN_CREATE, name, reason)
         except SaasusMcpError:
             tokens.revoke(name, now)
             raise
         try:
-            _print_token(added, secret, now)
+            _print_token(added, secret, now, terminal_reader(settings))
             complete_output()
         except BaseException:  # a person who stops the command has not seen the token either
             tokens.revoke(name, time.time())
@@ -90,11 +90,11 @@ def create(
         _say_how_to_use(settings, added)
 
 
-def _print_token(token: Token, secret: str, now: float) -> None:
+def _print_token(token: Token, secret: str, now: float, reader: Reader) -> None:
     if prints_json():
         print_json({**_token_json(token, now), "token": secret})
         return
-    say(message("cli_token.created", name=token.name, until=_day(token.expires_at)))
+    say(message("cli_token.created", name=token.name, until=format_time(token.expires_at, now, reader)))
     click.echo(f"\n{secret}\n")
 
 
@@ -202,7 +202,3 @@ def _state(token: Token, now: float, reader: Reader) -> Message:
         return one_of("cli_token.state", "revoked", at=format_time(token.revoked_at, now, reader))
     until = format_time(token.expires_at, now, reader)
     return one_of("cli_token.state", "until" if token.is_valid(now) else "expired", at=until)
-
-
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

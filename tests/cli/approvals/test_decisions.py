@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import re
 import threading
 import time
 from contextlib import closing
@@ -94,6 +95,13 @@ def test_every_decision_that_needs_a_person_names_the_user(state: Path, monkeypa
     records = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
     named = {each["action"]: (each["principal"], each.get("principal_name")) for each in records if "action" in each}
     assert named == dict.fromkeys(commands, ("local:sato", "佐藤 花子"))
+
+
+def test_a_new_token_ends_when_the_list_says_that_it_ends() -> None:
+    with Terminal("token", "new", "hanako", "--group", "support", "--lang", "ja", "--days", "31") as terminal:
+        assert terminal.wait() == 0
+    [end] = re.findall(r"有効期限は(.*? JST)", " ".join(terminal.output.split()))
+    assert end in run_command("token", "list", "--lang", "ja").out
 
 
 def test_tokens_are_recorded_by_name_and_never_by_what_they_are() -> None:
