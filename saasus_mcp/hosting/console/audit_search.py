@@ -6,12 +6,13 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
+from saasus_mcp.store.job_records import JobStatus
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store
@@ -63,8 +64,16 @@ class ConsoleAuditEntry:
     def outcome(self) -> str:
         """Return one of OUTCOMES, or an empty string for a decision or a request for one."""
         if self.record["event"] == "begun":
-            return str(self.end.get("applied") or "unknown") if self.end else "open"
+            return _end_outcome(self.end) if self.end else "open"
         return "refused" if self.event == "refused" else ""
+
+
+def _end_outcome(end: Mapping[str, Any]) -> str:
+    """Return what became of a call. The record of a job has the outcomes of its steps."""
+    if "applied" in end or end.get("status") not in get_args(JobStatus):
+        return str(end.get("applied") or "unknown")
+    steps = end.get("steps") or {}
+    return next((each for each in ("unknown", "applied") if steps.get(each)), "not_applied")
 
 
 def search_page(

@@ -33,6 +33,7 @@ from saasus_mcp.store.errors import (
     WritesFrozen,
     WrongKey,
 )
+from saasus_mcp.store.job_records import JobStatus
 
 DEFAULT_DAYS = 7
 AUDIT_EVENTS = ("begun", "requested", "refused", "decided")
@@ -153,7 +154,7 @@ def _entry_row(
         "by": people.view(context, str(record.get("by", ""))),
         "outcome": outcome,
         "applied": applied,
-        "status": (status := (entry.end or {}).get("status") or ""),
+        "status": status if isinstance(status := (entry.end or {}).get("status"), int) else "",
         "answer": http_text(status),
         "links": record_links(service, record),
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
@@ -165,7 +166,7 @@ def shown_outcome(
 ) -> tuple[str, Message | None]:
     """Return how a call ended: the kind of its mark, and the text. A job says so itself if it still runs, or some of its rows failed."""
     usual = entry.outcome, outcome_text(service, entry)
-    if not operation_of(entry.record).startswith("job_") or entry.outcome not in ("applied", "open"):
+    if not operation_of(entry.record).startswith("job_") or entry.outcome in ("unknown", ""):
         return usual
     job = context.store().jobs.get(str(entry.record["call"]))
     if job is None:
@@ -222,6 +223,8 @@ def outcome_text(service: ConsoleService, entry: ConsoleAuditEntry) -> Message |
     operation = service.find_operation(operation_of(entry.record))
     if operation is not None and operation.reads and entry.end is not None:
         return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
+    if entry.outcome == "not_applied" and (status := (entry.end or {}).get("status")) in get_args(JobStatus):
+        return one_of("console_jobs.status", str(status))  # a report changes nothing
     return one_of("console_audit.outcome", entry.outcome)
 
 

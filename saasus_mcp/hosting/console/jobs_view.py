@@ -15,7 +15,7 @@ from typing import Any, get_args
 from anyio.to_thread import run_sync
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import Message, one_of, templates_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.signin_sessions import Approver
@@ -177,8 +177,12 @@ def duration_text(seconds: float) -> Message:
 
 
 def _count_rows(counts: Mapping[str, int], reader: Reader) -> list[tuple[str, str, int]]:
-    """Return the outcomes of the rows of a job with their names and numbers."""
-    return [(str(name), _outcome_text(str(name), reader), count) for name, count in counts.items()]
+    """Return the outcomes of the rows of a job, or what a report counts, with their names and numbers."""
+    names = templates_of("apps.count", reader.language)
+    return [
+        (str(name), str(names.get(f"apps.count.{name}") or _outcome_text(str(name), reader)), count)
+        for name, count in counts.items()
+    ]
 
 
 def _shown_status(job: Job) -> str:

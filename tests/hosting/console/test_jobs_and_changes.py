@@ -14,6 +14,7 @@ from saasus_mcp.hosting.console.forms import FormActions
 from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.store.job_records import JobStatus
 from saasus_mcp.store.records import Commitment, Freeze, UndoEntry
 from tests.support.console import ALICE, CALL, JOB, ConsoleSession, csrf_token
 
@@ -127,9 +128,32 @@ async def test_a_job_with_failed_rows_is_not_called_done(stage: ConsoleSession) 
     stage.start_job()
     running = (await page_of(stage, "/audit")).text
     assert '<span class="tag outcome-running">running</span>' in running
-    stage.store.finish_job(JOB, "done", REPORT, record={"ok": True, "applied": "applied"}, at=stage.now)
+    stage.store.finish_job(JOB, "done", REPORT, record={"status": "done", "steps": {"applied": 1}}, at=stage.now)
     for path, kind in (("/jobs", "job-partly"), (f"/jobs/{JOB}", "job-partly"), ("/audit", "outcome-partly")):
         assert f'<span class="tag {kind}">partly failed</span>' in (await page_of(stage, path)).text, path
+
+
+@pytest.mark.parametrize(
+    ("status", "steps", "shown"),
+    [
+        ("done", {"applied": 2}, "適用済み"),
+        ("done", {"applied": 2, "unknown": 1}, "不明"),
+        ("done", {}, "完了"),
+        ("failed", {}, "失敗"),
+        ("cancelled", {}, "中止"),
+    ],
+)
+async def test_the_audit_log_shows_what_a_job_came_to(
+    stage: ConsoleSession, status: JobStatus, steps: dict[str, int], shown: str
+) -> None:
+    stage.start_job()
+    stage.store.finish_job(
+        JOB, status, {"counts": {"views": 3}}, record={"status": status, "steps": steps}, at=stage.now
+    )
+    page = (await page_of(stage, "/audit", "ja")).text
+    assert re.search(rf'<span class="tag outcome-\w+">{shown}</span>', page)
+    assert "HTTP" not in page
+    assert "表示回数" in (await page_of(stage, "/jobs", "ja")).text
 
 
 async def test_the_audit_log_names_the_target_of_a_change(stage: ConsoleSession) -> None:
