@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, get_args
 
 from saasus_mcp.common import timezones
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.person import Person
 from saasus_mcp.common.word_search import WordSearch
@@ -22,6 +23,7 @@ from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageReques
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.stored_question import text_to_type
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.log import RecordPosition
 from saasus_mcp.store.errors import (
@@ -139,7 +141,7 @@ def _entry_row(
         "event": entry.event,
         "call": record["call"][:8],
         "title": service.operation_title(operation, reader.language) if operation else "",
-        "subject": _subject(service, context, record),
+        "subject": _subject(service, context, record, reader.language),
         "operation": service.tool_name(operation),
         "principal": people.view(
             context,
@@ -176,13 +178,13 @@ def shown_outcome(
     return ("partly", message("console_audit.partly")) if has_failures(job) else usual
 
 
-def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[str, Any]) -> str:
+def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[str, Any], language: Language) -> str:
     """Return the name of the target, as the change or the approval of a record states it; empty without either."""
     store = context.store()
     code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
     approval = store.find_approval(str(code), service.clock()) if code else None
     if approval is not None:
-        return approval.name
+        return text_to_type(approval, language)
     operation = service.find_operation(operation_of(record))
     if record["event"] != "begun" or operation is None or operation.reads:
         return ""
