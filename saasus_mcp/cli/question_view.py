@@ -11,6 +11,7 @@ from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import display_width, visible_text
 from saasus_mcp.permissions.question.content import (
     Change,
+    DescribedItem,
     Detail,
     Fact,
     LabelledValue,
@@ -94,8 +95,11 @@ def _body(body: Fact | Change, reader: Reader, columns: int) -> Iterator[str]:
 
 
 def _has_lines(value: Value) -> bool:
-    """Return True for a list with a line for each item: a long one, or one with tiered prices."""
-    return isinstance(value, ValueList) and (len(value.items) > MAX_LIST_ITEMS or any(map(_is_tiered, value.items)))
+    """Return True for a list with a line for each item: a long one, or one of described items or with tiered prices."""
+    if not isinstance(value, ValueList):
+        return False
+    described = len(value.items) > 1 and any(isinstance(item, DescribedItem) for item in value.items)
+    return described or len(value.items) > MAX_LIST_ITEMS or any(map(_is_tiered, value.items))
 
 
 def _is_tiered(item: Value) -> bool:

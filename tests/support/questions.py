@@ -11,6 +11,7 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.target import clean_name
 from saasus_mcp.permissions.question.content import (
     Change,
+    DescribedItem,
     Detail,
     Fact,
     LabelledValue,
@@ -153,6 +154,13 @@ def hostile(**given: Any) -> Question:
         details=(Detail("n" * 100, "a\nb\u202e"), Detail("body", "q" * 2000)),
     )
     return replace(warn_of_deceptive_text(made), **given)
+
+
+def described_calls(*tenants: str) -> Question:
+    """Return a question about a call for each tenant, with what happens to it."""
+    calls = tuple(DescribedItem(Text(name, name), (QuotedText("Starter"), QuotedText("Business"))) for name in tenants)
+    fact = Fact("calls", Text("Changes", "変更"), ValueList(calls, (1,) * len(calls), len(calls)))
+    return deletion(tool="job_change_plans", facts=(fact,))
 
 
 def long_list(count: int = 40, **given: Any) -> Question:

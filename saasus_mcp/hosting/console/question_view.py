@@ -10,6 +10,7 @@ from saasus_mcp.common.messages import one_of
 from saasus_mcp.permissions.question.content import (
     MARKS,
     Change,
+    DescribedItem,
     Detail,
     Fact,
     LabelledValue,
@@ -134,6 +135,6 @@ def _view(value: Value, reader: Reader) -> ValueView:
 def _fits_in_line(value: ValueList) -> bool:
     values = [item.value if isinstance(item, LabelledValue) else item for item in value.items]
     nested = any(isinstance(each, ValueList | TieredPrice) for each in values)
-    if len(value.items) > 1 and any(isinstance(item, LabelledValue) for item in value.items):
-        return False  # in one line, the end of it would separate a number from its label
+    if len(value.items) > 1 and any(isinstance(item, LabelledValue | DescribedItem) for item in value.items):
+        return False  # in one line, the end of it would separate a number from its label, and descriptions would run on
     return len(value.items) <= MAX_INLINE_ITEMS and value.total == len(value.items) and not nested

@@ -11,7 +11,7 @@ import pytest
 
 from saasus_mcp.cli import composition
 from tests.support.commands import approval_status, create_approval, run_command
-from tests.support.questions import deletion, invitation_question, long_list, plan_change, price_change
+from tests.support.questions import deletion, described_calls, invitation_question, long_list, plan_change, price_change
 
 
 def test_nothing_waits_where_there_is_no_state_yet(state: Path) -> None:
@@ -177,6 +177,12 @@ def test_nothing_of_a_long_text_or_list_is_left_out(state: Path) -> None:
     out = run_command("approvals", "BBBB-3333").out
     assert "40 in all" in out
     assert all(f"person{number:02}@example.jp" in out for number in range(40))
+
+
+def test_each_call_of_a_list_has_lines_of_its_own(state: Path) -> None:
+    create_approval(state, preview=described_calls("Aozora", "Midori").to_json())
+    lines = [line.strip() for line in run_command("approvals", "ABCD-2345").out.splitlines()]
+    assert [line.partition(" (")[0] for line in lines if line.startswith("- ")] == ["- Aozora", "- Midori"]
 
 
 def test_a_question_that_cannot_be_read_is_said_to_be_so(state: Path) -> None:

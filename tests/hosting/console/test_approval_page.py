@@ -10,7 +10,15 @@ from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.question.content import NamedItem, QuestionWarning, Sentence
 from tests.support.approvals import NOW
 from tests.support.console import REQUESTED_AT, ConsoleSession, csrf_token
-from tests.support.questions import LOST, deletion, invitation_question, long_list, plan_change, price_change
+from tests.support.questions import (
+    LOST,
+    deletion,
+    described_calls,
+    invitation_question,
+    long_list,
+    plan_change,
+    price_change,
+)
 
 
 async def shown(stage: ConsoleSession, lang: str = "en") -> str:
@@ -84,6 +92,13 @@ async def test_the_text_to_type_is_explained(stage: ConsoleSession) -> None:
 async def test_a_text_to_type_that_is_no_name_is_called_a_text(stage: ConsoleSession) -> None:
     stage.create_approval(preview=price_change(typed=Text("Harbor Lights Inc.", "Harbor Lights Inc.")).to_json())
     assert "To approve, type this text: Harbor Lights Inc." in text_of(await shown(stage))
+
+
+async def test_each_call_of_a_list_is_an_item_of_its_own(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=described_calls("Aozora", "Midori").to_json())
+    page = await shown(stage)
+    for name in ("Aozora", "Midori"):
+        assert re.search(rf"<li>\s*<bdi>{name} \(", page)
 
 
 async def test_changes_are_a_table_of_before_and_after(stage: ConsoleSession) -> None:
