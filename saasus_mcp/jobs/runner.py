@@ -32,7 +32,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
-from saasus_mcp.permissions.question.staleness import PLAN_FIELD
+from saasus_mcp.permissions.question.stored_question import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline

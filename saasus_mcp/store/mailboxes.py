@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, func, insert, select, update
 
-from saasus_mcp.store.database.engine import Database, shared_time
-from saasus_mcp.store.database.insert_once import insert_once
+from saasus_mcp.store.database.engine import Database, insert_once, shared_time
 from saasus_mcp.store.database.schema import ended_sessions, mailbox_messages, mailboxes
 from saasus_mcp.store.errors import StoreError
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from saasus_mcp.store.database.engine import Database
-from saasus_mcp.store.database.insert_once import insert_once
+from saasus_mcp.store.database.engine import Database, insert_once
 from saasus_mcp.store.database.schema import approvals, mutes, notice_deliveries, notices
 from saasus_mcp.store.notice_records import ChannelState, Delivery, DeliveryStatus, Mute, NoticeEvent, NoticeKind
 

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from saasus_mcp.common.person import NOBODY, Person
-from saasus_mcp.store.database.engine import Database
-from saasus_mcp.store.database.insert_once import insert_into
+from saasus_mcp.store.database.engine import Database, insert_into
 from saasus_mcp.store.database.schema import people
 from saasus_mcp.store.records import DAY
 

@@ -26,7 +26,7 @@ from saasus_mcp.permissions.inspection.target import (
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.staleness import explain_stale_question
+from saasus_mcp.permissions.question.stored_question import explain_stale_question
 from saasus_mcp.saasus.response_body import parse_body
 from tests.support.pipeline import PLACE
 from tests.support.strategies import CATALOGUE, any_text

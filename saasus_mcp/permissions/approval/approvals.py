@@ -21,7 +21,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
-from saasus_mcp.permissions.question.staleness import explain_stale_approval
+from saasus_mcp.permissions.question.stored_question import explain_stale_approval
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
 

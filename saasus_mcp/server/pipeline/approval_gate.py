@@ -29,7 +29,7 @@ from saasus_mcp.permissions.question.deceptive_text import warn_of_deceptive_tex
 from saasus_mcp.permissions.question.dialog import render_dialog, render_for_model
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import hidden_labels
-from saasus_mcp.permissions.question.staleness import added_lines, explain_stale_question
+from saasus_mcp.permissions.question.stored_question import added_lines, explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
 from saasus_mcp.server.pipeline.context import PipelineContext

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Connection,
@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     PoolProxiedConnection,
     Select,
+    Table,
     Update,
     func,
     insert,
@@ -32,6 +33,10 @@ from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
 from saasus_mcp.store.errors import StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 log = logging.getLogger(__name__)
 
@@ -223,3 +228,19 @@ def shared_time(connection: Connection) -> float:
     if connection.dialect.name != "postgresql":
         return time.time()
     return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+
+
+def insert_into(connection: Connection, table: Table) -> PostgresInsert | SqliteInsert:
+    """Return an insert that can say what a conflict does. Only the dialect in use is loaded: the other takes 2 MiB."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects.sqlite import insert  # noqa: PLC0415 - see above
+
+    return insert(table)
+
+
+def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, unless one with its key exists. A conflict does not end the transaction."""
+    connection.execute(insert_into(connection, table).on_conflict_do_nothing().values(**values))

@@ -20,7 +20,7 @@ from saasus_mcp.permissions.approval.confirmation import (
 )
 from saasus_mcp.permissions.approval.proof import Binding, Proof
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
-from saasus_mcp.permissions.question.staleness import explain_stale_question
+from saasus_mcp.permissions.question.stored_question import explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 
