@@ -146,11 +146,11 @@ def revoke(settings: Settings, *, name: str) -> None:
 @settings_options("lang")
 def sign_out(settings: Settings, *, principal: str) -> None:
     """End all console sessions of a principal on every replica."""
-    from saasus_mcp.store.signin_sessions import SessionStore  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.signin_sessions import Approver, SessionStore  # noqa: PLC0415 - imports the database library
 
     require_approver("token sign-out", settings.state_folder)
     with state.open_tokens(settings) as tokens:
-        ended = SessionStore(tokens.database).delete_all(principal)
+        ended = SessionStore(tokens.database).close_all(Approver(principal))
     composition.record_decision(settings, ActionKind.SIGN_OUT, principal)
     signed_out = message("cli_token.signed_out", name=visible_text(principal), count=ended)
     print_outcome({"principal": principal, "sessions": ended}, signed_out)

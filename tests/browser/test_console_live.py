@@ -14,8 +14,8 @@ from starlette.requests import Request
 
 from saasus_mcp.hosting.console.live import LiveStreams
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 from tests.support.browser_notifications import shown_notifications, turn_on_notifications, wait_for_notifications
 from tests.support.browser_server import BrowserServer
 

@@ -13,7 +13,6 @@ import pytest
 from saasus_mcp.common.language import Text
 from saasus_mcp.hosting.console.audit_view import view_audit as audit_page
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.proof import Binding, Destination
@@ -30,6 +29,7 @@ from saasus_mcp.settings import SettingsError, read_settings
 from saasus_mcp.store.audit.excerpts import MAX_RECORD_BYTES, encode_bounded
 from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.errors import StoreError, WrongKey
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW
 from tests.support.attack_corpus import AttackContext, attack

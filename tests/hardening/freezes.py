@@ -9,7 +9,6 @@ import pytest
 
 from saasus_mcp.hosting.console import approvals_view, tools_view, views
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -22,6 +21,7 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store.folder_stores import FREEZE_FILE
 from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.store import Store
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.hosting.console.routes import Console
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import Commitment, UndoEntry
+from saasus_mcp.store.signin_sessions import Approver
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.questions import deletion

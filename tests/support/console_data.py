@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.signin_sessions import Approver
 from tests.support.browser_server import BrowserServer
 
 TANAKA = Principal("token:tanaka", frozenset({"support"}))

@@ -21,18 +21,11 @@ from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes, TokenSignIn
-from saasus_mcp.hosting.console.signin_sessions import (
-    Approver,
-    ConsoleSessions,
-    GuessThrottle,
-    LocalSessions,
-    OneTimeLinks,
-    StoredSessions,
-    VerifiedApprover,
-)
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions, GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.settings import HttpSettings, Mode, Settings, require_valid_credentials
+from saasus_mcp.store.signin_sessions import Approver, SessionStore, VerifiedApprover
 from saasus_mcp.store.state_files import safe_name
 from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores
 
@@ -72,13 +65,11 @@ def build_hosted_console(
         if http.workers > 1:
             return None  # a link and its session are in the memory of one process; `saasus-mcp console` has them
         return _build_console(settings, service, LocalSessions(), secure=False)
-    from saasus_mcp.store.signin_sessions import SessionStore  # noqa: PLC0415 - imports the database library
-
     tokens = until.enter_context(state.open_tokens(settings))
     return _build_console(
         settings,
         replace(service, read_tokens=tokens.list_tokens),
-        StoredSessions(SessionStore(tokens.database)),
+        SessionStore(tokens.database),
         secure=http.public_url.startswith("https:"),
         verify_token=make_token_verifier(tokens) if http.tokens else None,
         provider=provider,

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.settings import HttpSettings, JwtTable, OidcTable, SettingsError
+from saasus_mcp.store.signin_sessions import Approver
 
 ENTRA_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "sts.windows.net"}

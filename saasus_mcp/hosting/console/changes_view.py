@@ -21,7 +21,6 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.rendering import safe_path
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, View
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.approval.confirmation import (
@@ -47,6 +46,7 @@ from saasus_mcp.server.pipeline.undo import (
     preview_undo,
 )
 from saasus_mcp.store.records import Approval, UndoEntry
+from saasus_mcp.store.signin_sessions import Approver
 
 PAGE_SIZE = 50
 UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "undo_none"})

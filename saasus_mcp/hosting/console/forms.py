@@ -12,11 +12,12 @@ from starlette.requests import Request
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.service import ConsoleService, Listed, freeze_mark
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, ConsoleSessions
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import Job
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.store import Store
 
 MAX_FORM_BYTES = 64 * 1024

@@ -18,7 +18,6 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, one_of, templates_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, PersonView
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_report import shown_status
@@ -29,6 +28,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.results.jmespath_query import format_csv
 from saasus_mcp.server.results.result_store import PNG_TYPE, png_of_result
 from saasus_mcp.store.job_records import Job, RowOutcome
+from saasus_mcp.store.signin_sessions import Approver
 
 DOWNLOADS = ("result", "all_rows", "chart")
 """The members of a report that can be downloaded. Hidden secrets cannot: each is revealed on its own."""

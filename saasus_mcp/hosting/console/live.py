@@ -19,9 +19,9 @@ from anyio.to_thread import run_sync
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.hosting.console.service import ConsoleService, freezes_version
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 
 POLL_SECONDS, HEARTBEAT_SECONDS, MAX_SECONDS = 1.0, 15.0, 15 * 60.0
 """How often the stores are read, the pause after which a comment keeps the connection alive, and the length of a stream: the

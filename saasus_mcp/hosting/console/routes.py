@@ -55,12 +55,12 @@ from saasus_mcp.hosting.console.rendering import (
 )
 from saasus_mcp.hosting.console.service import ConsoleService, freezes_version
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.hosting.console.views import PagePeople
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import format_value
 from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.store.signin_sessions import ConsoleSession
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.jobs import find_job
 from saasus_mcp.common.language import Language
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
@@ -22,6 +21,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.settings.profiles import EVERYONE
 from saasus_mcp.store.records import Approval, Freeze, UndoEntry
+from saasus_mcp.store.signin_sessions import Approver
 
 if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline

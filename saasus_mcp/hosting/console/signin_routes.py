@@ -30,18 +30,16 @@ from saasus_mcp.hosting.console.rendering import (
     safe_return,
 )
 from saasus_mcp.hosting.console.signin_sessions import (
-    SESSION_SECONDS,
     USE_RESOLUTION_SECONDS,
     WINDOW_SECONDS,
-    ConsoleSession,
     ConsoleSessions,
     GuessThrottle,
     OneTimeLinks,
-    VerifiedApprover,
     browser_name,
 )
 from saasus_mcp.hosting.limits.concurrency import assign_principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store.signin_sessions import SESSION_SECONDS, ConsoleSession, VerifiedApprover
 
 DAY_SECONDS = 24 * 3600
 YEAR_SECONDS = 365 * DAY_SECONDS

@@ -6,25 +6,23 @@ A session cookie is a random value. Its data stays on the server, where the sess
 from __future__ import annotations
 
 import hashlib
-import hmac
-import math
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from saasus_mcp.common.person import NOBODY, Person
+from saasus_mcp.store.signin_sessions import (
+    ID_LENGTH,
+    MAX_SESSIONS_PER_APPROVER,
+    SESSION_SECONDS,
+    Approver,
+    ConsoleSession,
+    SessionStore,
+    VerifiedApprover,
+    csrf_token,
+)
 
-if TYPE_CHECKING:
-    from saasus_mcp.store.signin_sessions import ConsoleSessionRecord, SessionStore
-
-SESSION_SECONDS = 8 * 3600
 LINK_SECONDS = 5 * 60
-MAX_SESSIONS_PER_APPROVER = 20
-"""Sessions of one approver at once. A new one ends the oldest one of the same approver."""
-ID_LENGTH = 12
-"""Characters of a cookie's hash that name its session."""
 USE_RESOLUTION_SECONDS = 600.0
 """The last request of a session is saved at most this often, so that most pages need no write."""
 MAX_FAILURES = 10
@@ -50,50 +48,6 @@ _SYSTEMS = (
 """Parts of a User-Agent header, and what they stand for. The first that occurs counts: Edge also calls itself Chrome and Safari."""
 
 
-@dataclass(frozen=True, slots=True)
-class Approver:
-    """A person who may decide on the profiles of their groups; `is_owner`, the owner of the machine, on all of them."""
-
-    id: str
-    groups: frozenset[str] = frozenset()
-    is_owner: bool = False
-    person: Person = field(default=NOBODY, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedApprover:
-    """An approver who has proved their identity.
-
-    Attributes:
-        valid_until: epoch seconds at which the proof expires; no session lasts longer.
-        token: the approver token that was used, if any; the session ends with it.
-    """
-
-    approver: Approver
-    valid_until: float = math.inf
-    token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleSession:
-    """The session of one browser. Times are epoch seconds.
-
-    Attributes:
-        csrf: in every form of the session; empty in the list of a person's sessions.
-        id: names the session for people, and signs nobody in.
-        browser: the name of the browser; empty if it is unknown.
-        used_at: the last request that was saved (`save_use`); 0 if this is not known.
-    """
-
-    approver: Approver
-    csrf: str
-    opened_at: float
-    expires_at: float
-    id: str = ""
-    browser: str = ""
-    used_at: float = 0.0
-
-
 class LocalSessions:
     """Sessions in the memory of one process."""
 
@@ -110,7 +64,7 @@ class LocalSessions:
         until = min(now + SESSION_SECONDS, verified.valid_until)
         hashed = hash_secret(cookie)
         identifier = hashed[:ID_LENGTH]
-        csrf = _csrf_token(cookie)
+        csrf = csrf_token(cookie)
         self._open[hashed] = ConsoleSession(verified.approver, csrf, now, until, identifier, browser, now)
         return cookie
 
@@ -143,53 +97,8 @@ class LocalSessions:
         return self._open.pop(next(own, ""), None) is not None
 
 
-class StoredSessions:
-    """Sessions in the store, which all replicas share and `saasus-mcp token` can end."""
-
-    def __init__(self, store: SessionStore) -> None:
-        self._store = store
-
-    def open(self, verified: VerifiedApprover, now: float, browser: str = "") -> str:
-        from saasus_mcp.store.signin_sessions import ConsoleSessionRecord  # noqa: PLC0415 - imports the database library
-
-        cookie, approver = secrets.token_urlsafe(32), verified.approver
-        until = min(now + SESSION_SECONDS, verified.valid_until)
-        person = approver.person
-        record = ConsoleSessionRecord(
-            approver.id, approver.groups, now, until, name=person.name, email=person.email, browser=browser
-        )
-        self._store.create(cookie, record, verified.token, most=MAX_SESSIONS_PER_APPROVER)
-        return cookie
-
-    def find(self, cookie: str, now: float) -> ConsoleSession | None:
-        record = self._store.get(cookie, now)
-        return _stored_session(record, _csrf_token(cookie)) if record is not None else None
-
-    def save_use(self, cookie: str, now: float) -> None:
-        self._store.save_use(cookie, now)
-
-    def close(self, cookie: str) -> None:
-        self._store.delete(cookie)
-
-    def close_all(self, approver: Approver) -> None:
-        self._store.delete_all(approver.id)
-
-    def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
-        return [_stored_session(each) for each in self._store.list_sessions(approver.id, now)]
-
-    def close_one(self, approver: Approver, identifier: str) -> bool:
-        return self._store.delete_one(approver.id, identifier)
-
-
-ConsoleSessions = LocalSessions | StoredSessions
+ConsoleSessions = LocalSessions | SessionStore
 """Sessions of the console, with the same methods."""
-
-
-def _stored_session(record: ConsoleSessionRecord, csrf: str = "") -> ConsoleSession:
-    approver = Approver(record.principal, record.groups, person=Person(record.name, record.email))
-    return ConsoleSession(
-        approver, csrf, record.opened_at, record.expires_at, record.id, record.browser, record.used_at
-    )
 
 
 class OneTimeLinks:
@@ -235,11 +144,6 @@ class GuessThrottle:
 def hash_secret(secret: str) -> str:
     """Return the hash under which a cookie or a ticket is stored. Random values of 256 bits need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _csrf_token(cookie: str) -> str:
-    """Return the CSRF token of a session: it cannot be made without the cookie, and does not reveal it."""
-    return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
 def browser_name(user_agent: str) -> str:

@@ -10,11 +10,12 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext, freeze_mark
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSession, ConsoleSessions
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
 from saasus_mcp.permissions.policy.model import Ceiling
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.records import BudgetKind, Freeze
+from saasus_mcp.store.signin_sessions import ConsoleSession
 
 if TYPE_CHECKING:
     from saasus_mcp.store.tokens import Token

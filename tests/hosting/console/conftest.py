@@ -9,9 +9,10 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks, VerifiedApprover
+from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store.signin_sessions import VerifiedApprover
 from saasus_mcp.store.store import Store
 from tests.support.console import ALICE, TOKEN, ConsoleSession
 

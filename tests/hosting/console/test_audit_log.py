@@ -15,9 +15,10 @@ import pytest
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.timezones import format_instant
-from saasus_mcp.hosting.console import audit_export, audit_search, audit_view, signin_sessions
+from saasus_mcp.hosting.console import audit_export, audit_search, audit_view
 from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.store import signin_sessions
 from saasus_mcp.store.errors import StoreError
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, CALL, ConsoleSession

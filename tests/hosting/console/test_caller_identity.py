@@ -9,10 +9,10 @@ import pytest
 
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.console.caller_identity import find_caller
-from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.settings import HttpSettings, JwtTable, OidcTable
 from saasus_mcp.settings.hosting import ConsoleTable, HttpTable
+from saasus_mcp.store.signin_sessions import Approver
 
 ISSUER = "https://login.example.com"
 HANAKO = Approver(f"oidc:{ISSUER}|hanako", frozenset({"approvers", "operators"}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saasus_mcp.hosting.console.signin_sessions import SESSION_SECONDS
+from saasus_mcp.store.signin_sessions import SESSION_SECONDS
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, REQUESTED_AT, TOKEN, ConsoleSession, csrf_token, decide
 

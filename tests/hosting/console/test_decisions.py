@@ -16,7 +16,7 @@ from saasus_mcp.hosting.console.audit_search import AuditFilter, search_page
 from saasus_mcp.hosting.console.audit_view import view_audit
 from saasus_mcp.hosting.console.policy_view import view_policy
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
-from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession, LocalSessions
+from saasus_mcp.hosting.console.signin_sessions import LocalSessions
 from saasus_mcp.hosting.console.tools_view import view_tools
 from saasus_mcp.hosting.console.views import PageRequest, View, view_access, view_limits, view_secrets
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -26,6 +26,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.job_records import JobGrant, JobPause
 from saasus_mcp.store.records import BudgetCharge, Commitment, Freeze
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from saasus_mcp.hosting.console import signin_sessions
 from saasus_mcp.hosting.console.forms import FormActions
 from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.store import signin_sessions
 from saasus_mcp.store.job_records import JobStatus
 from saasus_mcp.store.records import Commitment, Freeze, UndoEntry
 from tests.support.console import ALICE, CALL, JOB, ConsoleSession, csrf_token

@@ -16,11 +16,11 @@ import pytest
 from saasus_mcp.hosting.console import live
 from saasus_mcp.hosting.console.live import LiveStreams, read_live_state, stream_events
 from saasus_mcp.hosting.console.service import ConsoleService
-from saasus_mcp.hosting.console.signin_sessions import Approver
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.job_records import JobGrant, JobPause, PauseSide
 from saasus_mcp.store.records import Commitment
+from saasus_mcp.store.signin_sessions import Approver
+from saasus_mcp.store.signin_sessions import ConsoleSession as SignedIn
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, JOB, REQUESTED_AT, ConsoleSession
 

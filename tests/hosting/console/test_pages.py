@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.hosting.console.signin_sessions import LocalSessions
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Approval, Freeze
+from saasus_mcp.store.signin_sessions import ConsoleSession as SignedIn
 from tests.support.approvals import NOW
 from tests.support.console import CALL, JOB, REQUESTED_AT, ConsoleSession, csrf_token
 

@@ -9,17 +9,18 @@ import pytest
 
 from saasus_mcp.hosting.console.signin_sessions import (
     MAX_FAILURES,
-    MAX_SESSIONS_PER_APPROVER,
-    SESSION_SECONDS,
     WINDOW_SECONDS,
-    Approver,
     ConsoleSessions,
     GuessThrottle,
     LocalSessions,
-    StoredSessions,
+)
+from saasus_mcp.store.signin_sessions import (
+    MAX_SESSIONS_PER_APPROVER,
+    SESSION_SECONDS,
+    Approver,
+    SessionStore,
     VerifiedApprover,
 )
-from saasus_mcp.store.signin_sessions import SessionStore as Kept
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import Token
 from tests.support.jwt_issuer import Clock
@@ -31,7 +32,7 @@ OLGA = Approver("token:olga", frozenset({"operators"}))
 @pytest.fixture(params=["of one process", "of all replicas"])
 def sessions(request: pytest.FixtureRequest, kept: Stores) -> Iterator[ConsoleSessions]:
     with closing(kept.open_tokens()) as accounts:
-        yield LocalSessions() if request.param == "of one process" else StoredSessions(Kept(accounts.database))
+        yield LocalSessions() if request.param == "of one process" else SessionStore(accounts.database)
 
 
 @pytest.mark.parametrize(("lasts", "ends"), [(60.0, 60.0), (SESSION_SECONDS * 2.0, SESSION_SECONDS)])
@@ -96,7 +97,7 @@ def test_a_session_ends_with_the_token_that_opened_it(kept: Stores, ends: str) -
     with closing(kept.open_tokens()) as accounts:
         until = NOW + (60.0 if ends == "expired" else SESSION_SECONDS)
         token = accounts.add(Token("olga", "approver", OLGA.groups, "local:me", NOW, until))
-        sessions = StoredSessions(Kept(accounts.database))
+        sessions = SessionStore(accounts.database)
         cookie = sessions.open(VerifiedApprover(OLGA, token=token), NOW)
         assert sessions.find(cookie, NOW + 59) is not None
         if ends == "revoked":

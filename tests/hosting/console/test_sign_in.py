@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.common.messages import message
-from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES, SESSION_SECONDS, WINDOW_SECONDS, Approver
+from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES, WINDOW_SECONDS
+from saasus_mcp.store.signin_sessions import SESSION_SECONDS, Approver
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, TOKEN, ConsoleSession, decide
 
