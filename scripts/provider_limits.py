@@ -17,17 +17,17 @@ from typing import Any
 import anyio
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from saasus_mcp import settings
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import serve_command
 from saasus_mcp.common.language import Language
 from saasus_mcp.server.stdio.early.early_responses import STATELESS_PROTOCOL
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
+from saasus_mcp.settings import environment
 from scripts.provider_rules import Finding, Gap, Limit, Tool, findings, read
 from scripts.ready import ENVELOPE, INITIALIZED, KINDS, LANGUAGES, initialize, request, said
 
-MODE: settings.Mode = "strict"
+MODE: environment.Mode = "strict"
 """The preset that lists every tool."""
 
 
@@ -86,7 +86,7 @@ def _is_new(tool: Tool, surface: str, seen: set[tuple[str, str]]) -> bool:
 
 
 async def _listed(folder: Path, language: Language) -> list[Listing]:
-    chosen = settings.read_settings(sandbox=True, state_dir=folder, mode=MODE, lang=language)
+    chosen = environment.read_settings(sandbox=True, state_dir=folder, mode=MODE, lang=language)
     found = []
     async with (
         composition.open_pipeline(chosen) as pipeline,

@@ -27,7 +27,7 @@ from saasus_mcp.server.stdio.early import precomputed
 from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 
 KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)

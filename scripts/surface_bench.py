@@ -24,7 +24,7 @@ from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.server.surface.toolsets import TOOLSETS
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES: Mapping[Language, Path] = {"en": DOCS / "toolsets.md", "ja": DOCS / "toolsets.ja.md"}

@@ -20,7 +20,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 _MAX_NAME = 80
 

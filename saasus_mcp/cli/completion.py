@@ -16,7 +16,7 @@ from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM, VARIABLE = "saasus-mcp", "_SAASUS_MCP_COMPLETE"

@@ -19,8 +19,9 @@ from saasus_mcp.common.text import one_line
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, ReadOnlyPolicy, unwrap_policy
-from saasus_mcp.settings import Settings, SettingsError, load_profile, load_profiles
-from saasus_mcp.settings.environment import DEFAULT_PROFILE
+from saasus_mcp.settings.environment import DEFAULT_PROFILE, Settings
+from saasus_mcp.settings.profiles import load_profile, load_profiles
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.state_files import create_database_file, prepare_store_file
 from saasus_mcp.store.stores import Stores
 

@@ -17,7 +17,8 @@ from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, record_action
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores

@@ -42,7 +42,7 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.job_records import Job
 from saasus_mcp.store.store import Store
 

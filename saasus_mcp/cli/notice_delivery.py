@@ -15,7 +15,8 @@ from saasus_mcp.cli import server_log, state
 from saasus_mcp.cli.composition import SANDBOX_PROFILE
 from saasus_mcp.cli.terminal import warn
 from saasus_mcp.common.messages import message
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def notice_audience(settings: Settings, profiles: frozenset[str], sandboxes: fro
 
 def console_address(settings: Settings) -> str:
     """Return the address of the console for the link of a test: of the hosted server, or the one that runs on this computer."""
-    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for a test
+    from saasus_mcp.settings.config import load_http_settings  # noqa: PLC0415 - only for a test
 
     http = load_http_settings(settings)
     if http.authenticated and http.console.enabled:

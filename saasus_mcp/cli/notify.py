@@ -30,7 +30,7 @@ from saasus_mcp.common.text import nearest_names, visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.notice_records import ChannelState, Mute
 
 if TYPE_CHECKING:

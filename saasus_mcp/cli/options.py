@@ -22,8 +22,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import MAX_SHOWN_NAME, nearest_names, visible_text
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
-from saasus_mcp.settings import Mode, Settings, read_settings
-from saasus_mcp.settings.environment import PROFILE_NAME
+from saasus_mcp.settings.environment import PROFILE_NAME, Mode, Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -24,7 +24,7 @@ from saasus_mcp.permissions.question.dialog import render_body, render_line
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_rest, format_total, format_value
 from saasus_mcp.permissions.question.layout import LASTING_WARNINGS, DialogLine, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 INDENT = "  "
 COLUMN_GAP = 3

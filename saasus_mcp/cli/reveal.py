@@ -25,7 +25,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
 from saasus_mcp.server.results.jmespath_query import csv_cell
 from saasus_mcp.server.results.result_store import open_result
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.store import Store
 
 

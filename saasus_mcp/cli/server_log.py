@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saasus_mcp.saasus.redaction import KnownSecrets
-    from saasus_mcp.settings import LogFormat, LogLevel
+    from saasus_mcp.settings.environment import LogFormat, LogLevel
 
 LOG_FORMAT = "saasus-mcp: %(levelname)s: %(message)s"
 

@@ -33,7 +33,7 @@ from saasus_mcp.permissions.approval.proof import describe_destination
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.call import Call, DeferredElicitor, PendingElicitation
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal

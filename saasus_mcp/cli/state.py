@@ -15,7 +15,7 @@ import click
 from saasus_mcp.cli import server_log
 from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.stores import Stores

@@ -22,7 +22,9 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.settings import Settings, SettingsError, load_http_settings
+from saasus_mcp.settings.config import load_http_settings
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.errors import TokenNameTaken
 
 if TYPE_CHECKING:

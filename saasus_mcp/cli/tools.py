@@ -24,8 +24,7 @@ from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.permissions.policy.model import STRICTNESS, Decision, Policy, PolicyInput, stricter_decision
 from saasus_mcp.server.surface.tool_description import describe_operation
 from saasus_mcp.server.surface.toolsets import TOOLSETS
-from saasus_mcp.settings import Settings
-from saasus_mcp.settings.environment import DEFAULT_PROFILE
+from saasus_mcp.settings.environment import DEFAULT_PROFILE, Settings
 
 COLOURS = {"confirm": "yellow", "approve": "red", "deny": "bright_black"}
 WIDE_SCREEN = 110

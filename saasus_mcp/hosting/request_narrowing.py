@@ -20,7 +20,7 @@ from saasus_mcp.common.text import nearest_names
 from saasus_mcp.permissions.policy.narrowing import EXCLUDE_ALL, NO_NARROWING, Narrowing
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.surface.narrowing import NarrowingError, ToolNames, parse_switch, parse_toolsets
-from saasus_mcp.settings import SettingsError
+from saasus_mcp.settings.validation import SettingsError
 
 NARROWING_KEY = "saasus_mcp.narrowing"
 """The key of a request's own narrowing in its scope."""

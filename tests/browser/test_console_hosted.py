@@ -17,7 +17,8 @@ from saasus_mcp.cli.serve import console_composition
 from saasus_mcp.hosting.console.service import freeze_mark
 from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES
 from saasus_mcp.permissions.secrets import passphrase
-from saasus_mcp.settings import load_http_settings, read_settings
+from saasus_mcp.settings.config import load_http_settings
+from saasus_mcp.settings.environment import read_settings
 from tests.support.browser_server import BrowserServer
 from tests.support.commands import run_command
 from tests.support.console import csrf_token

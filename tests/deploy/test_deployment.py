@@ -19,9 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import Level
 from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
-from saasus_mcp.settings import Settings
 from saasus_mcp.settings.config import Config
-from saasus_mcp.settings.environment import VARIABLES
+from saasus_mcp.settings.environment import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

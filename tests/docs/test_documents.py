@@ -16,10 +16,9 @@ from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.cli import COMMANDS, commands
-from saasus_mcp.settings import JwtTable
 from saasus_mcp.settings.config import ProfileTable
 from saasus_mcp.settings.environment import VARIABLES
-from saasus_mcp.settings.hosting import AuthTable, HttpTable
+from saasus_mcp.settings.hosting import AuthTable, HttpTable, JwtTable
 from saasus_mcp.settings.models import StrictModel
 from scripts.site.markdown import slug
 

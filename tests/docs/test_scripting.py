@@ -13,7 +13,7 @@ import pytest
 
 from saasus_mcp.cli import state as cli_state
 from saasus_mcp.permissions.policy.file import preset_path
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.store.tokens import Token
 from tests.support.commands import create_approval, run_command
 from tests.support.home_folder import create_home

@@ -25,7 +25,8 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.settings import SettingsError, read_settings
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.audit.excerpts import MAX_RECORD_BYTES, encode_bounded
 from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.errors import StoreError, WrongKey

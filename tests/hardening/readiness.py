@@ -17,8 +17,16 @@ from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.settings import HttpSettings, SettingsError
-from saasus_mcp.settings.hosting import AuthTable, ConsoleTable, HttpTable, JwtTable, OidcTable, resolve_http_settings
+from saasus_mcp.settings.hosting import (
+    AuthTable,
+    ConsoleTable,
+    HttpSettings,
+    HttpTable,
+    JwtTable,
+    OidcTable,
+    resolve_http_settings,
+)
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.errors import StoreError
 from tests.hardening.outages import AREA, build_app, send_requests
 from tests.support.attack_corpus import AttackContext, attack

@@ -30,7 +30,7 @@ from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_names import scrub_text
 from saasus_mcp.saasus.secret_paths import REMOVED
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 from scripts.catalogue import __main__ as compiler
 from scripts.catalogue.spec_file import SpecError
 from tests.support.attack_corpus import AttackContext, attack

@@ -17,7 +17,9 @@ from saasus_mcp.clients.known_clients import CLIENTS, Machine
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.permissions.secrets.passphrase import PassphraseError
-from saasus_mcp.settings import SettingsError, load_profiles, read_settings
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.profiles import load_profiles
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store import folder_stores
 from saasus_mcp.store.errors import StoreError
 from tests.support import hostile_folder

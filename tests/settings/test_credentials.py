@@ -8,8 +8,10 @@ import pytest
 
 from saasus_mcp.cli import composition
 from saasus_mcp.common.language import Language
-from saasus_mcp.settings import SettingsError, load_profiles, read_settings
 from saasus_mcp.settings.credentials import MAX_CREDENTIAL_CHARACTERS, find_credential_flaw
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.profiles import load_profiles
+from saasus_mcp.settings.validation import SettingsError
 from tests.support.commands import run_command
 
 NAMES = ("SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY")

@@ -11,7 +11,8 @@ from saasus_mcp.cli import composition
 from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.settings import SettingsError, read_settings
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.validation import SettingsError
 
 SWITCHES = {
     "SAASUS_MCP_READ_ONLY": "read_only",

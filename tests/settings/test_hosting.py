@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.hosting.auth.jwt_auth import accepted_audiences
-from saasus_mcp.settings import HttpSettings, SettingsError, load_http_settings, read_settings
+from saasus_mcp.settings.config import load_http_settings
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.validation import SettingsError
 
 JWT = """
 [auth.jwt]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.notices.channels import Channel, load_channels
-from saasus_mcp.settings import SettingsError
 from saasus_mcp.settings.config import load_config
+from saasus_mcp.settings.validation import SettingsError
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

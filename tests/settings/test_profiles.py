@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.settings import SettingsError, load_profile, load_profiles, read_settings
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.profiles import load_profile, load_profiles
+from saasus_mcp.settings.validation import SettingsError
 
 HUSH = "hush-hush-of-a-profile"
 PRODUCTION = """

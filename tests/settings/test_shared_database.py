@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings import SettingsError, read_settings
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.errors import StoreError
 from tests.support.databases import open_stores
 

@@ -10,9 +10,9 @@ import pytest
 
 from saasus_mcp.cli import COMMANDS, commands
 from saasus_mcp.common.language import Language
-from saasus_mcp.settings import SettingsError, read_settings
 from saasus_mcp.settings.config import load_config
-from saasus_mcp.settings.environment import known_variables
+from saasus_mcp.settings.environment import known_variables, read_settings
+from saasus_mcp.settings.validation import SettingsError
 from tests.support.commands import run_command
 
 MISSPELT = {

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from saasus_mcp.common.messages import Message
-from saasus_mcp.settings import SettingsError, read_settings
 from saasus_mcp.settings.config import load_config
+from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.validation import SettingsError
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "a choice": ({"lang": "fr"}, "choice"),

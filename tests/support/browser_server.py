@@ -28,7 +28,8 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server import mcp_server
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.settings import load_http_settings, read_settings
+from saasus_mcp.settings.config import load_http_settings
+from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.store.database.schema import approvals
 from saasus_mcp.store.records import Approval
 from saasus_mcp.store.tokens import Token, TokenStore

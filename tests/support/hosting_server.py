@@ -32,8 +32,7 @@ from saasus_mcp.server import mcp_server
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
-from saasus_mcp.settings import HttpSettings, JwtTable
-from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings
+from saasus_mcp.settings.hosting import AuthTable, HttpSettings, HttpTable, JwtTable, resolve_http_settings
 from saasus_mcp.store.store import Store
 from tests.support.jwt_issuer import ISSUER
 from tests.support.pipeline import CREDENTIALS, ERAS, Responder, StubApi, elicitation_callback

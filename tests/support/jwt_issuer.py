@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from saasus_mcp.hosting.auth.jwks import JwksCache
 from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator
-from saasus_mcp.settings import JwtTable
+from saasus_mcp.settings.hosting import JwtTable
 
 ISSUER = "https://login.example.com/realms/main"
 RESOURCE = "https://mcp.example.com/mcp"

@@ -10,7 +10,7 @@ from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passph
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.secrets import passphrase
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 approver = Group("approver", help="cli_help.command.approver")
 

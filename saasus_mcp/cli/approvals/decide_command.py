@@ -39,7 +39,7 @@ from saasus_mcp.permissions.approval.approvals import (
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.records import Approval
 from saasus_mcp.store.store import Store
 

@@ -24,7 +24,7 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Approval, ApprovalStatus
 from saasus_mcp.store.stores import Stores

@@ -21,7 +21,7 @@ from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.system_reasons import json_reason, os_reason
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
 from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.records import AUDIT_DAYS, DAY, UNDO_LOG_DAYS

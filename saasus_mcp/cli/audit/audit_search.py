@@ -35,7 +35,7 @@ from saasus_mcp.common.text import display_width, one_line, quote_name, visible_
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.audit.log import EVENTS
 from saasus_mcp.store.records import DAY
 from saasus_mcp.store.store import Store

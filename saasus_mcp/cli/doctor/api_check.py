@@ -17,7 +17,7 @@ from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus import arguments, request
 from saasus_mcp.saasus.client import ApiResponse, SendFailed
 from saasus_mcp.saasus.deadline import Deadline
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 PROBE_OPERATION = "auth.GetBasicInfo"
 REQUEST_TIMEOUT = 10.0

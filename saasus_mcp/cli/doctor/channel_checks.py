@@ -9,7 +9,7 @@ from saasus_mcp.cli import notice_delivery, state
 from saasus_mcp.cli.doctor.checks import Finding
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 
 def check_channels(settings: Settings) -> Finding:

@@ -28,7 +28,8 @@ from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import plain_text
-from saasus_mcp.settings import DEFAULT_API_ORIGIN, Settings, load_profile
+from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, Settings
+from saasus_mcp.settings.profiles import load_profile
 
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables of the HTTP library. The first that is set replaces the system's certificate authorities."""

@@ -32,8 +32,10 @@ from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import display_width
-from saasus_mcp.settings import HttpSettings, Settings, SettingsError, load_http_settings
-from saasus_mcp.settings.config import config_of, require_named_file
+from saasus_mcp.settings.config import config_of, load_http_settings, require_named_file
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.validation import SettingsError
 
 OF_CONFIG = ("credentials", "signature", "notices")
 """The checks that need what the configuration file says."""

@@ -23,10 +23,10 @@ from saasus_mcp.cli import state
 from saasus_mcp.cli.doctor.checks import Finding, problem
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.settings import HttpSettings, Settings, load_http_settings
 from saasus_mcp.settings.addresses import is_loopback
-from saasus_mcp.settings.config import config_of
-from saasus_mcp.settings.hosting import JwtTable, OidcTable
+from saasus_mcp.settings.config import config_of, load_http_settings
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.hosting import HttpSettings, JwtTable, OidcTable
 from saasus_mcp.settings.models import SecretSource
 from saasus_mcp.settings.profiles import EVERYONE
 

@@ -34,7 +34,9 @@ from saasus_mcp.clients.server_entry import PLACEHOLDER, LocalServer, RemoteServ
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings import Settings, credential_variables, parse_endpoint, require_valid_credentials
+from saasus_mcp.settings.addresses import parse_endpoint
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.profiles import credential_variables, require_valid_credentials
 from saasus_mcp.settings.validation import InvalidValue
 
 SERVER_NAME = "saasus"

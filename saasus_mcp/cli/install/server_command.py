@@ -14,8 +14,7 @@ from pathlib import Path
 from saasus_mcp.clients.known_clients import KnownClient
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings import Settings, portable_variables
-from saasus_mcp.settings.environment import DEFAULT_PROFILE
+from saasus_mcp.settings.environment import DEFAULT_PROFILE, Settings, portable_variables
 
 PACKAGE_NAME = "saasus-mcp"
 _UV_CACHE = re.compile(r"(archive|builds|environments)-v\d+")

@@ -27,7 +27,7 @@ from saasus_mcp.permissions.policy import reload
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal, is_conditional
 from saasus_mcp.permissions.policy.reload import ReloadReplies
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 _file_argument = argument("file", type=click.Path(path_type=Path, resolve_path=True))
 

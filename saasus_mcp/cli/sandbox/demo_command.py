@@ -18,7 +18,7 @@ from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, Message, message
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 if TYPE_CHECKING:
     from saasus_mcp.cli.sandbox.demo_script import DemoPresenter

@@ -23,7 +23,8 @@ from saasus_mcp.cli.terminal import say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.system_reasons import os_reason
-from saasus_mcp.settings import HIGHEST_PORT, Settings
+from saasus_mcp.settings.addresses import HIGHEST_PORT
+from saasus_mcp.settings.environment import Settings
 
 HOST = "127.0.0.1"
 PORT = 8790

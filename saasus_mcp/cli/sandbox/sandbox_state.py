@@ -13,7 +13,7 @@ from saasus_mcp.cli.command_line import option
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.system_reasons import os_reason
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.state_files import create_database_file, safe_name
 
 if TYPE_CHECKING:

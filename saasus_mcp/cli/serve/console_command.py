@@ -16,7 +16,8 @@ from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_person, say
 from saasus_mcp.common.messages import message
-from saasus_mcp.settings import HIGHEST_PORT, Settings
+from saasus_mcp.settings.addresses import HIGHEST_PORT
+from saasus_mcp.settings.environment import Settings
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store

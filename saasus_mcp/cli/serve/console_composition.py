@@ -24,7 +24,9 @@ from saasus_mcp.hosting.console.signin_routes import SigninRoutes, TokenSignIn
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions, GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import unwrap_policy
-from saasus_mcp.settings import HttpSettings, Mode, Settings, require_valid_credentials
+from saasus_mcp.settings.environment import Mode, Settings
+from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.profiles import require_valid_credentials
 from saasus_mcp.store.signin_sessions import Approver, SessionStore, VerifiedApprover
 from saasus_mcp.store.state_files import safe_name
 from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores

@@ -33,7 +33,8 @@ from saasus_mcp.server.sdk_imports import load_server
 from saasus_mcp.server.stdio.parent_process import ParentProcess
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.validation import SettingsError
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server

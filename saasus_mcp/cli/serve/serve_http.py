@@ -27,7 +27,8 @@ from saasus_mcp.common.messages import Localized, load_all, message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import unwrap_policy
-from saasus_mcp.settings import Settings, load_profiles
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.profiles import load_profiles
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from saasus_mcp.hosting.http.worker_process import Worker
     from saasus_mcp.server.mcp_handlers import ResolvePrincipal
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.settings import HttpSettings
+    from saasus_mcp.settings.hosting import HttpSettings
 
 log = logging.getLogger("saasus_mcp.hosting")
 
@@ -113,7 +114,7 @@ async def _serve(
     from saasus_mcp.hosting.http import application, uvicorn_server  # noqa: PLC0415 - as above
     from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - as above
     from saasus_mcp.hosting.metrics import Metrics, MetricsObserver  # noqa: PLC0415 - as above
-    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.settings.config import load_http_settings  # noqa: PLC0415 - only for HTTP
 
     http, metrics = load_http_settings(settings), Metrics()
     address, announces = _Address(http, http.port), worker is None or worker.announces

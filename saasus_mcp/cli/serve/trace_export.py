@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from saasus_mcp import __version__
-from saasus_mcp.settings import SettingsError, TracesExporter
+from saasus_mcp.settings.environment import TracesExporter
+from saasus_mcp.settings.validation import SettingsError
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

@@ -15,9 +15,10 @@ from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import yaml_reader
 from saasus_mcp.permissions.policy.file import ReloadResult
 from saasus_mcp.permissions.policy.presets import unwrap_policy
-from saasus_mcp.settings import HttpSettings, Settings, SettingsError, load_http_settings
-from saasus_mcp.settings.config import read_config
-from saasus_mcp.settings.environment import FileContents
+from saasus_mcp.settings.config import load_http_settings, read_config
+from saasus_mcp.settings.environment import FileContents, Settings
+from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.validation import SettingsError
 
 FIXED = ("host", "port", "public_url", "authenticated", "workers")
 """The settings that only a restart changes: the port stays open as these allowed when it was bound."""

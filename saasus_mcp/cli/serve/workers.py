@@ -22,7 +22,9 @@ from saasus_mcp.cli.terminal import choose_language, warn
 from saasus_mcp.common import working_directory
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.system_reasons import os_reason
-from saasus_mcp.settings import HttpSettings, Settings, SettingsError
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.validation import SettingsError
 
 if TYPE_CHECKING:
     from saasus_mcp.cli.serve.worker_files import Accepted

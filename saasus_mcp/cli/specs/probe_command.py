@@ -21,7 +21,7 @@ from saasus_mcp.cli.terminal import announce_policy, is_terminal, render, say, w
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import describe_destination
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 
 if TYPE_CHECKING:
     from saasus_mcp.cli.specs.read_probe import ProbeReport, ProbeResult

@@ -25,7 +25,8 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.settings import Settings, parse_endpoint
+from saasus_mcp.settings.addresses import parse_endpoint
+from saasus_mcp.settings.environment import Settings
 
 DRIFTED, UNREADABLE = 1, 2
 AGAINST_OPTION = option("--against", required=True, metavar="FOLDER_OR_URL", help="cli_help.option.against")

@@ -36,7 +36,7 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, describe_change, describe_step, plan_undo
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.records import UndoEntry
 
 UNDO_JOB = "job_undo_job"

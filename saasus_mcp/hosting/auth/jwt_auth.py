@@ -22,7 +22,7 @@ from saasus_mcp.hosting.auth.authentication import (
 )
 from saasus_mcp.hosting.auth.jwks import JwksCache
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.settings import HttpSettings, JwtTable
+from saasus_mcp.settings.hosting import HttpSettings, JwtTable
 from saasus_mcp.store.tokens import TOKEN_PREFIX
 
 log = logging.getLogger(__name__)

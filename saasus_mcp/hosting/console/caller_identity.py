@@ -11,7 +11,8 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.permissions.policy.model import Policy, Principal
-from saasus_mcp.settings import HttpSettings, JwtTable, OidcTable, SettingsError
+from saasus_mcp.settings.hosting import HttpSettings, JwtTable, OidcTable
+from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.signin_sessions import Approver
 
 ENTRA_HOSTS = frozenset(

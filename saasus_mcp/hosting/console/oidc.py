@@ -31,7 +31,8 @@ from saasus_mcp.hosting.auth.authentication import (
 )
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, InvalidProviderDocument, JwksCache, request_document
 from saasus_mcp.hosting.auth.jwt_auth import INVALID_TOKEN, describe_invalid_token
-from saasus_mcp.settings import OidcTable, parse_provider_url
+from saasus_mcp.settings.addresses import parse_provider_url
+from saasus_mcp.settings.hosting import OidcTable
 from saasus_mcp.store.signin_sessions import Approver, VerifiedApprover
 
 TIMEOUT_SECONDS = 10.0

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from saasus_mcp.hosting.limits.connections import connections_needed
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.saasus.route import CONNECTIONS
-from saasus_mcp.settings import HttpSettings
-from saasus_mcp.settings.hosting import HttpTable
+from saasus_mcp.settings.hosting import HttpSettings, HttpTable
 
 if sys.platform != "win32":
     import resource

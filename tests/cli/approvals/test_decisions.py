@@ -19,7 +19,7 @@ from saasus_mcp.permissions.policy.file import ReloadablePolicy
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
 from tests.support.saas_store import open_saas_store
 

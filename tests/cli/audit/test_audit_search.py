@@ -15,7 +15,7 @@ from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.person import Person
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.permissions.approval.action_records import ActionKind
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.store.store import Store
 from tests.support.commands import Terminal, run_command
 

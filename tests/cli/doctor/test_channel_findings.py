@@ -10,7 +10,7 @@ import pytest
 
 from saasus_mcp.cli.doctor.channel_checks import check_channels
 from saasus_mcp.cli.terminal import render
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.store.notice_records import NoticeEvent
 from tests.support.approvals import NOW
 from tests.support.commands import run_command

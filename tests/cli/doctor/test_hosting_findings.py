@@ -18,7 +18,7 @@ from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE
 from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings import HttpSettings
+from saasus_mcp.settings.hosting import HttpSettings
 from tests.support.databases import POSTGRESQL, open_stores
 from tests.support.doctor import findings, list_findings
 from tests.support.documents import document_server

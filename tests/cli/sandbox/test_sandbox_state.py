@@ -14,7 +14,7 @@ import pytest
 
 from saasus_mcp.cli.sandbox import sandbox_state
 from saasus_mcp.common.private_files import UnsafeFile
-from saasus_mcp.settings import read_settings
+from saasus_mcp.settings.environment import read_settings
 from tests.support.commands import Terminal, run_command, sandbox_variables, spawn_command, wait_for_port
 from tests.support.processes import TIMEOUT, start_module
 

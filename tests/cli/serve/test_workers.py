@@ -16,7 +16,10 @@ from saasus_mcp.cli.serve.worker_files import Accepted, WorkerFiles
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
 from saasus_mcp.permissions.policy.presets import unwrap_policy
-from saasus_mcp.settings import Settings, SettingsError, load_http_settings, load_profiles, read_settings
+from saasus_mcp.settings.config import load_http_settings
+from saasus_mcp.settings.environment import Settings, read_settings
+from saasus_mcp.settings.profiles import load_profiles
+from saasus_mcp.settings.validation import SettingsError
 
 PUBLIC = """version = 1
 [http]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller
 from saasus_mcp.hosting.auth.jwks import FRESH_SECONDS, RETRY_SECONDS, STALE_SECONDS, JwksCache
 from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator
-from saasus_mcp.settings import JwtTable
+from saasus_mcp.settings.hosting import JwtTable
 from tests.support.jwt_issuer import ISSUER, RESOURCE, JwtIssuer, ec_key, pem, rsa_key
 
 NOW = time.time()  # when tests are collected; the tests below may run an hour later

@@ -10,8 +10,7 @@ import pytest
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.console.caller_identity import find_caller
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.settings import HttpSettings, JwtTable, OidcTable
-from saasus_mcp.settings.hosting import ConsoleTable, HttpTable
+from saasus_mcp.settings.hosting import ConsoleTable, HttpSettings, HttpTable, JwtTable, OidcTable
 from saasus_mcp.store.signin_sessions import Approver
 
 ISSUER = "https://login.example.com"

@@ -16,7 +16,7 @@ from saasus_mcp.hosting.console.oidc import OidcProvider, PendingSignIn, SignInF
 from saasus_mcp.hosting.console.signin_routes import SSO_SECONDS, SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings import OidcTable
+from saasus_mcp.settings.hosting import OidcTable
 from saasus_mcp.store.signin_sessions import VerifiedApprover
 from tests.support.jwt_issuer import Clock, pem, rsa_key
 from tests.support.openid_provider import CLIENT, SECRET, OpenIdProvider

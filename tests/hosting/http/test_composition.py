@@ -18,7 +18,8 @@ from saasus_mcp.hosting.console.service import PolicyText
 from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
 from saasus_mcp.permissions.policy.file import ReloadablePolicy, preset_path
 from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, unwrap_policy
-from saasus_mcp.settings import load_http_settings, read_settings
+from saasus_mcp.settings.config import load_http_settings
+from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.store.tokens import Token, TokenStore
 
 PUBLIC = {"transport": "http", "public_url": "https://mcp.example.com"}

@@ -15,7 +15,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, SseNarrowings
 from saasus_mcp.permissions.policy.narrowing import EXCLUDE_ALL, Narrowing
 from saasus_mcp.server.surface.narrowing import HELPER_TOOLS
-from saasus_mcp.settings import SettingsError
+from saasus_mcp.settings.validation import SettingsError
 from tests.support.arguments import minimal_arguments
 from tests.support.gate import reply_text
 from tests.support.hosting_server import (

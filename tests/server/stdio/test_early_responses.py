@@ -31,7 +31,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.stdio.early import precomputed
 from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL, EarlyResponder
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings import Settings, read_settings
+from saasus_mcp.settings.environment import Settings, read_settings
 from scripts.ready import ENVELOPE, INITIALIZED, SHOWS_APPS, envelope, initialize, made, request, said
 
 KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
