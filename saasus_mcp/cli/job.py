@@ -279,18 +279,15 @@ def _switch_job(settings: Settings, action: str, job_id: str) -> None:
     user, now = composition.local_user(), time.time()
     who = Controller(user.id, "person", "terminal", person=user.person)
     with state.open_stores(settings) as stores:
-        for store in stores:
-            job = store.jobs.get(job_id)
-            if job is None:
-                continue
-            if action == "pause":
-                job_control.pause_job(store, job, who, now)
-                print_outcome({"job": job.id, "status": "paused"}, message("cli_job.pausing", job=job.id))
-                return
+        store, job = next(((each, job) for each in stores if (job := each.jobs.get(job_id)) is not None), (None, None))
+        if store is None or job is None:
+            raise _unknown_job(stores)
+        if action == "pause":
+            job_control.pause_job(store, job, who, now)
+            print_outcome({"job": job.id, "status": "paused"}, message("cli_job.pausing", job=job.id))
+        else:
             job_control.resume_job(store, job, who, now)
             print_outcome({"job": job.id, "status": "running"}, message("cli_job.resumed", job=job.id))
-            return
-        raise _unknown_job(stores)
 
 
 def _unknown_job(stores: Sequence[Store]) -> SaasusMcpError:

@@ -25,7 +25,6 @@ from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
 from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, render, require_approver, say
 from saasus_mcp.cli.undo import undo_list
-from saasus_mcp.cli.undo.undo_list import UndoFilter
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import visible_text
@@ -78,7 +77,7 @@ def undo(
         raise TerminalError(message("cli_undo.call_and_job"), message("cli_undo.unknown_id_hint"))
     call, job = (identifier or "").strip().lower(), job.strip().lower()
     if only_list or (identifier is None and not job):
-        _list(settings, UndoFilter(call, job, operation), since, limit=limit, as_json=as_json)
+        _list(settings, (call, job, operation), since, limit=limit, as_json=as_json)
         return
     require_approver("undo", settings.state_folder)
     is_approver = passphrase.is_passphrase_set(settings.state_folder)  # and the person has just entered it
@@ -86,17 +85,23 @@ def undo(
     sys.exit(_undo(settings, call, job, undoer))
 
 
-def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_json: bool) -> None:
+def _list(settings: Settings, wanted: tuple[str, str, str], since: str, *, limit: int, as_json: bool) -> None:
+    """Print the changes.
+
+    Args:
+        wanted: the beginning of the id of a call and of a job, and a part of the name of an operation.
+    """
     reader, catalogue = terminal_reader(settings), load_catalogue()
     start = parse_since(since, reader.zone) if since else 0.0
     with state.open_stores(settings) as stores:
         every = [entry for store in stores for entry in store.undo_log.list_entries(start)]
-    entries = [entry for entry in sorted(every, key=lambda each: -each.at) if wanted.matches(entry, catalogue)]
+    newest = sorted(every, key=lambda each: -each.at)
+    entries = [entry for entry in newest if undo_list.matches(entry, catalogue, *wanted)]
     if as_json:
         print_json(undo_list.entries_json(entries, catalogue))
         stores.require_all()
         return
-    one_by_one = bool(wanted.call or wanted.job)
+    one_by_one = any(wanted[:2])
     groups = [[entry] for entry in entries] if one_by_one else undo_list.group_by_job(entries)
     lines = undo_list.call_lines if one_by_one else None
     print_list(
@@ -110,7 +115,7 @@ def _list(settings: Settings, wanted: UndoFilter, since: str, *, limit: int, as_
         say()
         say(message("cli_undo.how_to"))
     else:
-        filtered = one_by_one or wanted.operation or since
+        filtered = any(wanted) or since
         say(message("cli_undo.nothing_matches" if filtered else "cli_undo.nothing"))
     stores.require_all()
 

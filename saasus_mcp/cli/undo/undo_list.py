@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, jobs
@@ -25,26 +25,12 @@ _INDENT = " " * 10
 _EXTENTS: tuple[UndoExtent, ...] = ("whole", "again", "partly", "never", "begun", "undone")
 
 
-@dataclass(frozen=True, slots=True)
-class UndoFilter:
-    """The entries to list.
-
-    Attributes:
-        call: the beginning of the id of a call.
-        job: the beginning of a job's id.
-        operation: a part of the name of a tool or an operation.
-    """
-
-    call: str = ""
-    job: str = ""
-    operation: str = ""
-
-    def matches(self, entry: UndoEntry, catalogue: Catalogue) -> bool:
-        if not (entry.call.startswith(self.call) and entry.job.startswith(self.job)):
-            return False
-        known = catalogue.get(entry.operation)
-        names = (entry.operation, known.tool if known is not None else "")
-        return any(self.operation.lower() in name.lower() for name in names)
+def matches(entry: UndoEntry, catalogue: Catalogue, call: str, job: str, operation: str) -> bool:
+    """Return True for the beginning of the id of its call and of its job, and a part of the name of its tool or operation."""
+    known = catalogue.get(entry.operation)
+    names = (entry.operation, known.tool if known is not None else "")
+    is_named = any(operation.lower() in name.lower() for name in names)
+    return is_named and entry.call.startswith(call) and entry.job.startswith(job)
 
 
 def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> list[dict[str, Any]]:

@@ -50,11 +50,6 @@ class JobFile:
     content: bytes
 
 
-def may_download(approver: Approver, listed: Listed[Job]) -> bool:
-    """Return True if the files of a job are those of this person, who is still a caller, and this console can read them."""
-    return _owner(approver, listed) is not None
-
-
 async def read_job_file(service: ConsoleService, approver: Approver, job: str, member: str) -> JobFile | None:
     """Return a file of a job; None if it does not exist, has expired, or is not this person's.
 
@@ -114,7 +109,7 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     if listed is None:
         return None
     report = listed.record.report
-    downloads = DOWNLOADS if may_download(page.session.approver, listed) else ()
+    downloads = DOWNLOADS if _owner(page.session.approver, listed) is not None else ()
     counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.record.id)
     row = _job_row(service, listed, page.reader, PagePeople())
     values = {

@@ -71,53 +71,6 @@ async def discover(issuer: str, transport: httpx2.AsyncBaseTransport | None) -> 
     return metadata
 
 
-def start_sign_in(settings: OidcTable, metadata: Mapping[str, Any], redirect_uri: str) -> PendingSignIn:
-    """Return a new sign-in with fresh state, nonce and PKCE verifier (RFC 7636)."""
-    state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
-    params = {
-        "response_type": "code",
-        "client_id": settings.client_id,
-        "redirect_uri": redirect_uri,
-        "scope": " ".join(settings.scopes),
-        "state": state,
-        "nonce": nonce,
-        "code_challenge": _base64url(hashlib.sha256(verifier.encode()).digest()),
-        "code_challenge_method": "S256",
-    }
-    url = httpx2.URL(metadata["authorization_endpoint"]).copy_merge_params(params)
-    return PendingSignIn(str(url), state, nonce, verifier)
-
-
-async def exchange_code(
-    settings: OidcTable,
-    metadata: Mapping[str, Any],
-    form: Mapping[str, str],
-    *,
-    transport: httpx2.AsyncBaseTransport | None,
-) -> Mapping[str, Any]:
-    """Return the tokens for an authorization code.
-
-    Args:
-        form: code, code_verifier and redirect_uri.
-
-    Raises:
-        httpx2.HTTPError, OSError: the provider cannot be reached, or refuses.
-        ValueError: the answer has no ID token.
-    """
-    secret = settings.client_secret.read() if settings.client_secret else None
-    methods = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-    fields, auth = {"grant_type": "authorization_code", **form}, None
-    if secret and "client_secret_basic" in methods:
-        auth = (settings.client_id, secret)
-    else:
-        fields |= {"client_id": settings.client_id, **({"client_secret": secret} if secret else {})}
-    url = metadata["token_endpoint"]
-    tokens = json.loads(await request_document(url, TIMEOUT_SECONDS, transport, form=fields, auth=auth))
-    if not isinstance(tokens, dict) or not isinstance(tokens.get("id_token"), str):
-        raise InvalidProviderDocument
-    return tokens
-
-
 async def verify_id_token(
     settings: OidcTable, tokens: Mapping[str, Any], nonce: str, *, keys: JwksCache, algorithms: Sequence[str]
 ) -> Mapping[str, Any]:
@@ -228,8 +181,20 @@ class OidcProvider:
         Raises:
             SignInFailed: the provider cannot be reached.
         """
-        provider = await self._provider()
-        return start_sign_in(self._settings, provider.metadata, self._redirect_uri)
+        provider, settings = await self._provider(), self._settings
+        state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
+        params = {
+            "response_type": "code",
+            "client_id": settings.client_id,
+            "redirect_uri": self._redirect_uri,
+            "scope": " ".join(settings.scopes),
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": _base64url(hashlib.sha256(verifier.encode()).digest()),  # PKCE, RFC 7636
+            "code_challenge_method": "S256",
+        }
+        url = httpx2.URL(provider.metadata["authorization_endpoint"]).copy_merge_params(params)
+        return PendingSignIn(str(url), state, nonce, verifier)
 
     async def finish_sign_in(self, answer: Mapping[str, str], pending: PendingSignIn | None) -> VerifiedApprover:
         """Return the approver that the provider's answer signs in.
@@ -264,14 +229,28 @@ class OidcProvider:
             raise SignInFailed("failed") from None
 
     async def _exchange_code(self, provider: _Provider, code: str, pending: PendingSignIn) -> Mapping[str, Any]:
+        """Return the tokens for an authorization code, one of which is an ID token."""
+        settings, metadata = self._settings, provider.metadata
+        secret = settings.client_secret.read() if settings.client_secret else None
+        methods = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         form = {"code": code, "code_verifier": pending.verifier, "redirect_uri": self._redirect_uri}
+        fields, auth = {"grant_type": "authorization_code", **form}, None
+        if secret and "client_secret_basic" in methods:
+            auth = (settings.client_id, secret)
+        else:
+            fields |= {"client_id": settings.client_id, **({"client_secret": secret} if secret else {})}
+        url = metadata["token_endpoint"]
         try:
-            return await exchange_code(self._settings, provider.metadata, form, transport=self._transport)
+            answer = await request_document(url, TIMEOUT_SECONDS, self._transport, form=fields, auth=auth)
+            tokens = json.loads(answer)
+            if not isinstance(tokens, dict) or not isinstance(tokens.get("id_token"), str):
+                raise InvalidProviderDocument
         except (httpx2.HTTPError, OSError) as error:
             raise _to_failure(error) from None
         except (ValueError, RecursionError) as error:
             log.warning("console sign-in: the code was not exchanged: %s", type(error).__name__)
             raise SignInFailed("failed") from None
+        return tokens
 
     def _to_approver(self, claims: Mapping[str, Any]) -> VerifiedApprover:
         settings = self._settings
