@@ -144,10 +144,10 @@ def capture_logs() -> Iterator[list[str]]:
 @attack(AREA, "The default of 1,000 connections under the soft limit of 1,024 open files")
 async def soft_limit(ground: AttackContext) -> str:
     http = resolve_http_settings(HttpTable(), AuthTable(), public_url=PUBLIC)
-    need = file_descriptors.FileDescriptorNeed.for_server(1000, 1, shared=True)
+    others = file_descriptors.other_files(1, shared=True)
     with limits(ground, 1024, 524_288) as changed, capture_logs() as said:
-        assert file_descriptors.fit_connections(http, need) is http
-    assert changed == [(need.total, 524_288)]
+        assert file_descriptors.fit_connections(http, others) is http
+    assert changed == [(file_descriptors.files_needed(1000, others), 524_288)]
     assert not said
     return "the soft limit is raised as far as needed"
 
@@ -155,12 +155,12 @@ async def soft_limit(ground: AttackContext) -> str:
 @attack(AREA, "The default of 1,000 connections under a hard limit of 1,024 open files")
 async def hard_limit(ground: AttackContext) -> str:
     http = resolve_http_settings(HttpTable(), AuthTable(), public_url=PUBLIC)
-    need = file_descriptors.FileDescriptorNeed.for_server(1000, 1, shared=True)
+    others = file_descriptors.other_files(1, shared=True)
     with limits(ground, 256, 1024) as changed, capture_logs() as said:
-        fitted = file_descriptors.fit_connections(http, need).table.connections
+        fitted = file_descriptors.fit_connections(http, others).table.connections
     assert changed == [(1024, 1024)]
     assert 100 < fitted < 1000
-    assert file_descriptors.FileDescriptorNeed(fitted, need.other_files).total <= 1024
+    assert file_descriptors.files_needed(fitted, others) <= 1024
     assert ["LimitNOFILE" in each and "connections = 1000" in each for each in said] == [True]
     return "fewer connections, with a warning that names the numbers and the setting"
 

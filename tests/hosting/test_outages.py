@@ -21,7 +21,6 @@ from saasus_mcp.hosting.auth.authentication import Authenticator, AuthenticatorC
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.http import health
 from saasus_mcp.hosting.limits import file_descriptors
-from saasus_mcp.hosting.limits.file_descriptors import FileDescriptorNeed
 from tests.support.commands import CommandResult, spawn_command
 from tests.support.hosting_server import (
     INITIALIZE,
@@ -194,9 +193,7 @@ def test_a_server_starts_with_the_open_files_that_it_may_have(
 @pytest.mark.parametrize("profiles", [1, 3])
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_connection_and_every_profile_takes_open_files(profiles: int, *, shared: bool) -> None:
-    need = FileDescriptorNeed.for_server(100, profiles, shared=shared)
-    assert FileDescriptorNeed.for_server(200, profiles, shared=shared).total >= need.total + 100
-    assert (
-        FileDescriptorNeed.for_server(100, profiles + 1, shared=shared).total
-        >= need.total + file_descriptors.API_CONNECTIONS
-    )
+    others, more = (file_descriptors.other_files(each, shared=shared) for each in (profiles, profiles + 1))
+    need = file_descriptors.files_needed(100, others)
+    assert file_descriptors.files_needed(200, others) >= need + 100
+    assert file_descriptors.files_needed(100, more) >= need + file_descriptors.API_CONNECTIONS

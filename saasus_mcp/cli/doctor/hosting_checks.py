@@ -186,11 +186,12 @@ def check_keys(settings: Settings) -> Finding:
 
 def check_limits(settings: Settings, http: HttpSettings) -> Finding:
     """Compare the open files of the server at its busiest with what the system allows a process of this shell."""
-    from saasus_mcp.hosting.limits.file_descriptors import FileDescriptorNeed, raise_file_limit  # noqa: PLC0415 - hosting
+    from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - hosting
 
     profiles, connections = len(served_profiles(settings)), http.table.connections
-    need = FileDescriptorNeed.for_server(connections, profiles, shared=settings.database_url is not None).total
-    allowed = raise_file_limit(need)
+    others = file_descriptors.other_files(profiles, shared=settings.database_url is not None)
+    need = file_descriptors.files_needed(connections, others)
+    allowed = file_descriptors.raise_file_limit(need)
     if allowed >= need or sys.platform == "win32":
         return Finding("limits", "ok", message("cli_doctor.limits_ok", connections=connections, need=need))
     text = message("cli_doctor.limits_low", connections=connections, need=need, allowed=allowed)

@@ -136,10 +136,8 @@ async def _serve(
             policy = next(iter(pipelines.values())).policy
             require_two_people(policy, http)
             _follow_supervisor(worker, policy)
-            need = file_descriptors.FileDescriptorNeed.for_server(
-                http.table.connections, len(served), shared=settings.database_url is not None
-            )
-            http = file_descriptors.fit_connections(http, need, warns=announces)
+            others = file_descriptors.other_files(len(served), shared=settings.database_url is not None)
+            http = file_descriptors.fit_connections(http, others, warns=announces)
             console = console_composition.build_hosted_console(settings, http, served, until)
             address.has_console = console is not None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from saasus_mcp.hosting.limits.connections import connections_needed
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
@@ -28,61 +28,53 @@ SQLITE_FILES = 3
 """Files of one connection to an SQLite file: the database, its log and the log's index."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileDescriptorNeed:
-    """The open files of a server at its busiest.
+def other_files(profiles: int, *, shared: bool) -> int:
+    """Return the open files of a server that are no connections of clients.
 
-    Attributes:
-        connections: requests of clients at once.
-        other_files: open files that are not connections of clients.
+    Args:
+        shared: whether the profiles share a PostgreSQL database. Otherwise each profile, the tokens and the jobs have an SQLite file.
     """
-
-    connections: int
-    other_files: int
-
-    @classmethod
-    def for_server(cls, connections: int, profiles: int, *, shared: bool) -> FileDescriptorNeed:
-        """Return the need of a server.
-
-        Args:
-            connections: requests of clients at once.
-            profiles: the number of profiles.
-            shared: whether the profiles share a PostgreSQL database. Otherwise each profile, the tokens and the jobs have an
-                SQLite file.
-        """
-        databases = DATABASE_CONNECTIONS if shared else DATABASE_CONNECTIONS * SQLITE_FILES * (profiles + 2)
-        return cls(connections, PROCESS_FILES + PROVIDER_CONNECTIONS + API_CONNECTIONS * profiles + databases)
-
-    @property
-    def total(self) -> int:
-        """Return all open files."""
-        return self.other_files + _client_connections(self.connections)
+    databases = DATABASE_CONNECTIONS if shared else DATABASE_CONNECTIONS * SQLITE_FILES * (profiles + 2)
+    return PROCESS_FILES + PROVIDER_CONNECTIONS + API_CONNECTIONS * profiles + databases
 
 
-def fit_connections(http: HttpSettings, need: FileDescriptorNeed, *, warns: bool = True) -> HttpSettings:
+def files_needed(connections: int, others: int) -> int:
+    """Return the open files of a server at its busiest.
+
+    Args:
+        connections: requests of clients at once.
+        others: see `other_files`.
+    """
+    limits = PoolLimits.from_settings(HttpTable(connections=connections), multiple_principals=True)
+    return others + connections_needed(limits)
+
+
+def fit_connections(http: HttpSettings, others: int, *, warns: bool = True) -> HttpSettings:
     """Return the settings with as many connections as the open files of the process allow.
 
     The soft limit is raised as far as needed and permitted. A warning is logged if that does not suffice.
 
     Args:
+        others: see `other_files`.
         warns: whether this process warns; one of several workers does.
     """
-    allowed = raise_file_limit(need.total)
-    if allowed >= need.total:
+    connections = http.table.connections
+    need = files_needed(connections, others)
+    allowed = raise_file_limit(need)
+    if allowed >= need:
         return http
-    connections = need.connections
-    while connections > 1 and need.other_files + _client_connections(connections) > allowed:
+    while connections > 1 and files_needed(connections, others) > allowed:
         connections -= max(1, connections // 100)
     log.log(
         logging.WARNING if warns else logging.DEBUG,
         "[http] connections = %d needs up to %d open files, but the system allows this process %d: "
         "%d connections are served. Set LimitNOFILE=%d in the systemd unit (elsewhere `ulimit -n %d`), or lower connections.",
-        need.connections,
-        need.total,
+        http.table.connections,
+        need,
         allowed,
         connections,
-        need.total,
-        need.total,
+        need,
+        need,
     )
     return replace(http, table=http.table.model_copy(update={"connections": connections}))
 
@@ -100,8 +92,3 @@ def raise_file_limit(wanted: int) -> int:
     except (ValueError, OSError):
         return soft
     return possible
-
-
-def _client_connections(requests: int) -> int:
-    limits = PoolLimits.from_settings(HttpTable(connections=requests), multiple_principals=True)
-    return connections_needed(limits)
