@@ -77,6 +77,7 @@ def view_approval(
             if row["shown"] == "approved"
             else one_of("console_jobs.undo_now", row["shown"])
         )
+    own_path = f"/approvals/{approval.code}"
     if (use := _use_of(listed)) is not None:
         _tell_outcome(service, listed, row, use, page.reader)
     values = {
@@ -89,7 +90,7 @@ def view_approval(
         "error": error,
         "typed": typed,
         "comment": comment,
-        "links": _links(service, listed, use),
+        "links": [link for link in record_links(service, use.record) if link[0] != own_path] if use else [],
         "here": "approvals",
     }
     return PageContent("approval", values)
@@ -126,14 +127,6 @@ def _tell_outcome(
     if outcome is not None:
         row["explanation"] = message("console.used_at", time=_unbroken(use.position.at, reader), outcome=outcome)
         row["mark"] = OUTCOME_MARKS.get(kind, "sheet")
-
-
-def _links(
-    service: ConsoleService, listed: Listed[Approval], use: ConsoleAuditEntry | None
-) -> list[tuple[str, Message]]:
-    """Return the pages of what was done with an approval."""
-    own = f"/approvals/{listed.record.code}"
-    return [] if use is None else [link for link in record_links(service, use.record) if link[0] != own]
 
 
 def _approval_row(
