@@ -11,7 +11,8 @@ from typing import Literal
 
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
-from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry, iterate_entries, operation_of
+from saasus_mcp.hosting.console import audit_search
+from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry, operation_of
 from saasus_mcp.hosting.console.audit_view import decision_text, outcome_text, read_filter
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageRequest, select_context
@@ -42,18 +43,6 @@ COLUMNS = (
 )
 
 
-class _ExportEnded(Exception):
-    """The export ends before all entries were searched.
-
-    Attributes:
-        why: what the last row of the file says.
-    """
-
-    def __init__(self, why: Message) -> None:
-        super().__init__()
-        self.why = why
-
-
 def export_audit(
     service: ConsoleService, page: PageRequest, form: ExportFormat, is_signed_in: Callable[[], bool]
 ) -> Iterator[bytes]:
@@ -72,24 +61,26 @@ def _export_items(
     service: ConsoleService, page: PageRequest, is_signed_in: Callable[[], bool]
 ) -> Iterator[ConsoleAuditEntry | Message]:
     """Yield the matching entries, and last why there may be more, if so."""
-
-    def check(searched: int, at: float) -> None:
-        if searched >= MAX_SEARCHED:
-            day = format_instant(at, page.reader.zone)
-            raise _ExportEnded(message("console_audit.search_cut", count=MAX_SEARCHED, at=day))
-        if not is_signed_in():
-            raise _ExportEnded(message("console_audit.session_cut"))
-
     context = select_context(service.audit_contexts(page.session.approver), page)
     if context is None:
         return
-    entries = iterate_entries(service, context, read_filter(service, page), check)
-    try:
-        yield from islice(entries, MAX_ROWS)
-        if next(entries, None) is not None:
+    wanted, count = read_filter(service, page), 0
+    for searched, entry in enumerate(audit_search.read_entries(context.store(), wanted)):
+        if searched % audit_search.BATCH_SIZE == 0:
+            if searched >= MAX_SEARCHED:
+                day = format_instant(entry.position.at, page.reader.zone)
+                yield message("console_audit.search_cut", count=MAX_SEARCHED, at=day)
+                return
+            if not is_signed_in():
+                yield message("console_audit.session_cut")
+                return
+        if not audit_search.matches(service, context, entry, wanted):
+            continue
+        if count == MAX_ROWS:
             yield message("console_audit.cut", count=MAX_ROWS)
-    except _ExportEnded as ended:
-        yield ended.why
+            return
+        count += 1
+        yield entry
 
 
 def _csv_rows(service: ConsoleService, items: Iterator[ConsoleAuditEntry | Message], reader: Reader) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -80,36 +80,22 @@ def search_page(
     service: ConsoleService, context: ProfileContext, wanted: AuditFilter, before: RecordPosition | None
 ) -> tuple[list[ConsoleAuditEntry], RecordPosition | None]:
     """Return the newest matching entries, those before a position if one is given, and where older ones begin, if any are left."""
-    matches: list[ConsoleAuditEntry] = []
+    found: list[ConsoleAuditEntry] = []
     last, size = before, 0
-    for count, entry in enumerate(_read_entries(context.store(), wanted, before)):
-        if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
-            return matches, last
+    for count, entry in enumerate(read_entries(context.store(), wanted, before)):
+        if len(found) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
+            return found, last
         last = entry.position
-        if _matches(service, context, entry, wanted):
-            matches.append(entry)
+        if matches(service, context, entry, wanted):
+            found.append(entry)
             size += len(json.dumps(entry.record, default=str))
-    return matches, None
+    return found, None
 
 
-def iterate_entries(
-    service: ConsoleService, context: ProfileContext, wanted: AuditFilter, on_batch: Callable[[int, float], None]
+def read_entries(
+    store: Store, wanted: AuditFilter, before: RecordPosition | None = None
 ) -> Iterator[ConsoleAuditEntry]:
-    """Yield every matching entry, newest first, with a batch of records in memory at a time.
-
-    Args:
-        on_batch: called with the number of searched entries and the time of the next, once in a batch. What it raises ends the
-            search.
-    """
-    for count, entry in enumerate(_read_entries(context.store(), wanted, None)):
-        if count % BATCH_SIZE == 0:
-            on_batch(count, entry.position.at)
-        if _matches(service, context, entry, wanted):
-            yield entry
-
-
-def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | None) -> Iterator[ConsoleAuditEntry]:
-    """Yield the entries between two times, newest first."""
+    """Yield the entries between two times, newest first, with a batch of records in memory at a time."""
     ends: dict[str, Mapping[str, Any]] = {}
     if before is None and wanted.until < math.inf:
         before = RecordPosition(wanted.until, "", 0)
@@ -129,7 +115,8 @@ def _read_entries(store: Store, wanted: AuditFilter, before: RecordPosition | No
         before = batch[-1][0]
 
 
-def _matches(service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, wanted: AuditFilter) -> bool:
+def matches(service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, wanted: AuditFilter) -> bool:
+    """Return True for an entry that a search wants, whatever its time."""
     record, operation = entry.record, operation_of(entry.record)
     if context.profile not in (None, record.get("profile")) or not _fits_fields(service, entry, wanted):
         return False
