@@ -5,8 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +59,19 @@ def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
     exported = _read_heads(file) if file else []
     with state.open_audit_stores(settings) as stores:
         verified = {store.audit_log.name: _verify_store(store, exported) for store in stores}
-    known = {head for each in verified.values() for head in each.heads}
-    lost = [head for head in exported if head not in known]
-    found = _Verification(verified, lost, tuple(stores.unreadable), with_heads=file is not None)
+    reports = {name: report for name, (report, _) in verified.items()}
+    known = {head for _, heads in verified.values() for head in heads}
+    lost, with_heads = [head for head in exported if head not in known], file is not None
+    ok = not lost and not stores.unreadable and all(each.own_key and not each.breaks for each in reports.values())
     if as_json:
-        print_json(found.as_json())
+        found = {"ok": ok, "heads_checked": with_heads, "stores": [_store_json(*each) for each in reports.items()]}
+        missing = [{"writer": head.writer, "number": head.number} for head in lost]
+        print_json({**found, "unreadable": stores.unreadable, "lost": missing})
     else:
-        _report(found)
-    click.get_current_context().exit(0 if found.succeeded else 1)
+        _report_faults(reports, lost)
+        if ok:
+            _report_success(verified.values(), with_heads=with_heads)
+    click.get_current_context().exit(0 if ok else 1)
 
 
 @audit.command(help="cli_help.command.audit_purge")
@@ -88,38 +92,6 @@ def purge(settings: Settings, *, audit_days: int, journal_days: int) -> None:
     stores.require_all()
 
 
-@dataclass(frozen=True, slots=True)
-class _VerifiedStore:
-    """The report of one store, and the exported heads of its chains."""
-
-    report: IntegrityReport
-    heads: tuple[ChainHead, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Verification:
-    """The reports of all stores by name, the exported heads whose chains are gone, and the stores that cannot be opened."""
-
-    stores: Mapping[str, _VerifiedStore]
-    lost: list[ChainHead]
-    unreadable: tuple[str, ...]
-    with_heads: bool
-
-    @property
-    def succeeded(self) -> bool:
-        reports = [each.report for each in self.stores.values()]
-        return not self.lost and not self.unreadable and all(report.own_key and not report.breaks for report in reports)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "ok": self.succeeded,
-            "heads_checked": self.with_heads,
-            "stores": [_store_json(name, each.report) for name, each in self.stores.items()],
-            "unreadable": list(self.unreadable),
-            "lost": [{"writer": head.writer, "number": head.number} for head in self.lost],
-        }
-
-
 def _store_json(name: str, report: IntegrityReport) -> dict[str, Any]:
     return {
         "name": name,
@@ -136,53 +108,53 @@ def _store_json(name: str, report: IntegrityReport) -> dict[str, Any]:
     }
 
 
-def _verify_store(store: Store, exported: list[ChainHead]) -> _VerifiedStore:
+def _verify_store(store: Store, exported: list[ChainHead]) -> tuple[IntegrityReport, tuple[ChainHead, ...]]:
+    """Return the report of a store, and the exported heads of its chains."""
     own = {head.writer for head in store.audit_log.chain_heads()}
     heads = tuple(head for head in exported if head.writer in own)
-    return _VerifiedStore(store.verify_audit_log(heads, time.time()), heads)
+    return store.verify_audit_log(heads, time.time()), heads
 
 
-def _report(found: _Verification) -> None:
-    for name, each in found.stores.items():
-        if not each.report.own_key:
-            say(message("cli_audit.other_key", store=name, keys=each.report.other_keys))
-    own = {name: each for name, each in found.stores.items() if each.report.own_key}
-    breaks = [(name, fault) for name, each in own.items() for fault in each.report.breaks]
-    if breaks or found.lost:
+def _report_faults(reports: Mapping[str, IntegrityReport], lost: list[ChainHead]) -> None:
+    """Print what is wrong in the stores, by name, and the exported heads whose chains are gone."""
+    for name, each in reports.items():
+        if not each.own_key:
+            say(message("cli_audit.other_key", store=name, keys=each.other_keys))
+    own = {name: each for name, each in reports.items() if each.own_key}
+    breaks = [(name, fault) for name, each in own.items() for fault in each.breaks]
+    if breaks or lost:
         say(message("cli_audit.tampering"))
     for name, fault in breaks:
         say(visible_text(f"  {name} {fault.writer} {fault.number}: {render(fault.fault)}"))
-    for head in found.lost:
+    for head in lost:
         say("  " + visible_text(render(message("cli_audit.chain_missing", writer=head.writer, number=head.number))))
-    missing = sorted({key for each in own.values() for key in each.report.other_keys})
+    missing = sorted({key for each in own.values() for key in each.other_keys})
     if breaks and missing:
         say(message("cli_audit.missing_keys", keys=tuple(missing)))
-    if not found.succeeded:
-        return
-    say(message("cli_audit.verified", records=sum(each.report.records for each in own.values())))
-    for each in own.values():
-        _report_purges(each, with_heads=found.with_heads)
-    say(message("cli_audit.heads_present" if found.with_heads else "cli_audit.no_heads"))
 
 
-def _report_purges(verified: _VerifiedStore, *, with_heads: bool) -> None:
-    """Print how many records were purged: in all, or with heads, in each of their chains."""
-    marks = verified.report.purged
-    if marks and not with_heads:
-        say(message("cli_audit.purged_earlier", records=sum(mark.number for mark in marks), chains=len(marks)))
-    for mark in marks:
-        covered = [head for head in verified.heads if head.writer == mark.writer]
-        if covered:
-            inside = any(head.number <= mark.number for head in covered)
-            say(
-                message(
-                    "cli_audit.head_purged" if inside else "cli_audit.chain_purged",
-                    writer=mark.writer,
-                    records=mark.number,
-                    at=iso_time(mark.at) or "",
-                    by=visible_text(mark.by),
+def _report_success(verified: Collection[tuple[IntegrityReport, tuple[ChainHead, ...]]], *, with_heads: bool) -> None:
+    """Print how many records were verified and how many were purged: in all, or with heads, in each of their chains."""
+    say(message("cli_audit.verified", records=sum(report.records for report, _ in verified)))
+    for report, heads in verified:
+        marks = report.purged
+        if marks and not with_heads:
+            say(message("cli_audit.purged_earlier", records=sum(mark.number for mark in marks), chains=len(marks)))
+        for mark in marks:
+            covered = [head for head in heads if head.writer == mark.writer]
+            if covered:
+                inside = any(head.number <= mark.number for head in covered)
+                at, by = iso_time(mark.at) or "", visible_text(mark.by)
+                say(
+                    message(
+                        "cli_audit.head_purged" if inside else "cli_audit.chain_purged",
+                        writer=mark.writer,
+                        records=mark.number,
+                        at=at,
+                        by=by,
+                    )
                 )
-            )
+    say(message("cli_audit.heads_present" if with_heads else "cli_audit.no_heads"))
 
 
 def _records(settings: Settings, since: float) -> Iterator[dict[str, Any]]:
