@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-import anyio
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
 from mcp.server.runner import ServerRunner, modern_error_data
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     MCP_NAME_HEADER,
@@ -26,18 +22,15 @@ from mcp.shared.inbound import (
     InboundModernRoute,
     classify_inbound_request,
 )
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp.types import JSONRPCRequest
 from pydantic import ValidationError
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.json_bytes import encode_json
+from saasus_mcp.hosting.plain_exchange import JSON_TYPE, PlainExchange
 
-JSON_TYPE = "application/json"
 CALL_METHOD = "tools/call"
 PARAM_HEADER = MCP_PARAM_HEADER_PREFIX.lower()
 
@@ -94,9 +87,7 @@ class ShortReads:
         """Answer a request with the status and the body that the SDK would give it."""
         request, route, status = read.request, read.route, HTTPStatus.OK
         connection = Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
-        exchange = _PlainExchange(
-            request.id, read.headers, ServerMessageMetadata(request_context=Request(scope, receive))
-        )
+        exchange = PlainExchange(request.id, read.headers, scope, receive)
         outcome: dict[str, Any]
         try:
             runner = ServerRunner(self._server, connection, self._lifespan)
@@ -118,38 +109,3 @@ def _accepts_json(headers: Mapping[str, str]) -> bool:
         return False
     accepted = headers.get("accept", "").replace(" ", "").split(",")
     return JSON_TYPE in accepted or "*/*" in accepted
-
-
-class _PlainExchange:
-    """A request that is answered once, without a notification before (the SDK's `DispatchContext`)."""
-
-    can_send_request = False
-
-    def __init__(self, request_id: int | str, headers: Mapping[str, str], metadata: ServerMessageMetadata) -> None:
-        self.request_id, self.message_metadata, self._headers = request_id, metadata, headers
-
-    @property
-    def transport(self) -> TransportContext:
-        """What the request arrived on."""
-        return TransportContext(kind="streamable-http", can_send_request=False, headers=self._headers)
-
-    @cached_property
-    def cancel_requested(self) -> anyio.Event:
-        """An event that is never set: the request of a client that leaves is cancelled."""
-        return anyio.Event()
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        """Refuse to ask the client.
-
-        Raises:
-            NoBackChannelError: always.
-        """
-        raise NoBackChannelError(method)
-
-    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
-        """Send nothing: there is no stream."""
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Report nothing: the client did not ask for progress."""

@@ -45,6 +45,7 @@ from saasus_mcp.hosting.sessions.exchange import (
     digest_request_id,
 )
 from saasus_mcp.hosting.sessions.mailbox_service import MailboxService
+from saasus_mcp.hosting.sessions.session_reads import ReadRecognizer, SessionRead
 from saasus_mcp.server.stdio.jsonrpc_envelope import EMPTY_ENVELOPE
 from saasus_mcp.server.stdio.jsonrpc_parser import INVALID_REQUEST, WRONG_ID, InvalidMessage, check_message
 from saasus_mcp.store.errors import StoreError
@@ -79,8 +80,9 @@ class SessionServer:
         self._ids = SessionIds(profile.pipeline.encryptor, profile.name)
         self._mailboxes = MailboxService(profile, "message for", POLL_SECONDS)
         self._ended = EndedSessions(profile)
-        self._exchanges: dict[str, Exchange] = {}
-        self._requests: dict[tuple[str, RequestId], Exchange] = {}
+        self._reads = ReadRecognizer(profile)
+        self._exchanges: dict[str, Exchange | SessionRead] = {}
+        self._requests: dict[tuple[str, RequestId], Exchange | SessionRead] = {}
         self._streams: dict[StreamableHTTPServerTransport, str] = {}
         self._lifespan: Any = None
         self._tasks: TaskGroup | None = None
@@ -125,6 +127,11 @@ class SessionServer:
             await (await self._end_session(session))(scope, receive, send)
         elif isinstance(parsed, JsonRpcAnswer | JSONRPCNotification) and _is_json(scope):
             await (await self._take_message(session, parsed, len(body)))(scope, receive, send)
+        elif isinstance(parsed, JSONRPCRequest) and self._reads.is_short(parsed, session, scope, body):
+            read = SessionRead(session, parsed.id, scope, receive)
+            async with self._in_progress(read):
+                response = await read.run(self._server, self._lifespan, parsed)
+            await response(scope, receive, send)
         else:
             request_id = parsed.id if isinstance(parsed, JSONRPCRequest) else None
             await self._exchange(session, request_id, scope, receive, send)
@@ -190,23 +197,28 @@ class SessionServer:
     async def _run_exchange(
         self, exchange: Exchange, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        self._exchanges[exchange.id] = exchange
-        name = (
-            (exchange.session.key, coerce_request_id(exchange.request_id)) if exchange.request_id is not None else None
-        )
+        async with self._in_progress(exchange):
+            try:
+                await exchange.run(task_status=task_status)
+            except Exception:
+                log.exception("a request ended with an internal error")
+
+    @asynccontextmanager
+    async def _in_progress(self, request: Exchange | SessionRead) -> AsyncIterator[None]:
+        """Let messages about a request find it."""
+        self._exchanges[request.id] = request
+        name = (request.session.key, coerce_request_id(request.request_id)) if request.request_id is not None else None
         if name is not None:
-            self._requests[name] = exchange
+            self._requests[name] = request
         self._mailboxes.wake()
         try:
-            await exchange.run(task_status=task_status)
-        except Exception:
-            log.exception("a request ended with an internal error")
+            yield
         finally:
-            del self._exchanges[exchange.id]
-            if name is not None and self._requests.get(name) is exchange:
+            del self._exchanges[request.id]
+            if name is not None and self._requests.get(name) is request:
                 del self._requests[name]
             with anyio.CancelScope(shield=True):
-                await self._mailboxes.close(exchange.id)
+                await self._mailboxes.close(request.id)
 
     async def _stream(self, session: ClientSession, scope: Scope, receive: Receive, send: Send) -> None:
         """Keep a stream open for a client that wants one. Whatever this server sends belongs to a request."""

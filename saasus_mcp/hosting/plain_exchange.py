@@ -1,0 +1,53 @@
+"""A request to the SDK's runner whose answer is plain JSON: nothing is sent to the client before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import anyio
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from starlette.requests import Request
+from starlette.types import Receive, Scope
+
+JSON_TYPE = "application/json"
+
+
+class PlainExchange:
+    """A request that is answered once, without a notification before (the SDK's `DispatchContext`)."""
+
+    can_send_request = False
+
+    def __init__(self, request_id: int | str, headers: Mapping[str, str], scope: Scope, receive: Receive) -> None:
+        self.request_id, self._headers = request_id, headers
+        self.message_metadata = ServerMessageMetadata(request_context=Request(scope, receive))
+
+    @property
+    def transport(self) -> TransportContext:
+        """What the request arrived on."""
+        return TransportContext(kind="streamable-http", can_send_request=False, headers=self._headers)
+
+    @cached_property
+    def cancel_requested(self) -> anyio.Event:
+        """Set when the client cancels its request. The request of a client that leaves just ends."""
+        return anyio.Event()
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Refuse to ask the client.
+
+        Raises:
+            NoBackChannelError: always.
+        """
+        raise NoBackChannelError(method)
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+        """Send nothing: there is no stream."""
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report nothing: the client did not ask for progress."""
