@@ -78,7 +78,12 @@ class SessionRead(PlainExchange):
                 told = modern_error_data(error)
                 outcome = {"error": told.model_dump(mode="json", by_alias=True, exclude_none=True)}
         content = encode_json({"jsonrpc": request.jsonrpc, "id": request.id, **outcome})
-        return Response(content, HTTPStatus.OK, {"mcp-session-id": session.id}, JSON_TYPE)
+        headers = {"mcp-session-id": session.id}
+        if (
+            self.cancel_requested.is_set()
+        ):  # as an event: the SDK's client fails at plain JSON that comes while it closes
+            return Response(b"event: message\r\ndata: " + content + b"\r\n\r\n", HTTPStatus.OK, headers, STREAM_TYPE)
+        return Response(content, HTTPStatus.OK, headers, JSON_TYPE)
 
 
 class ReadRecognizer:

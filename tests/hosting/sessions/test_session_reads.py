@@ -62,7 +62,7 @@ async def test_the_answer_is_that_of_the_sdk(
     ],
     ids=["a read with progress", "a write", "a read about which a policy file could ask"],
 )
-async def test_what_may_send_more_than_its_answer_gets_a_stream(
+async def test_a_call_that_may_send_more_than_its_answer_gets_a_stream(
     catalogue: Catalogue, message: dict[str, Any], policy: Policy, capabilities: dict[str, Any]
 ) -> None:
     kind, _ = await ask(catalogue, message, policy, **capabilities)
