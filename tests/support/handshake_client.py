@@ -66,9 +66,6 @@ class HandshakeClient:
         """Accept a question."""
         return await self.send(url, {"id": question["id"], "result": {"action": "accept", "content": content}})
 
-    async def cancel(self, url: str, call: OpenCall) -> httpx2.Response:
-        return await self.send(url, {"method": "notifications/cancelled", "params": {"requestId": call.id}})
-
     @asynccontextmanager
     async def call(self, url: str, tool: str, arguments: Mapping[str, Any]) -> AsyncIterator[OpenCall]:
         """Call a tool. Leaving the block disconnects."""

@@ -79,9 +79,8 @@ class SessionRead(PlainExchange):
                 outcome = {"error": told.model_dump(mode="json", by_alias=True, exclude_none=True)}
         content = encode_json({"jsonrpc": request.jsonrpc, "id": request.id, **outcome})
         headers = {"mcp-session-id": session.id}
-        if (
-            self.cancel_requested.is_set()
-        ):  # as an event: the SDK's client fails at plain JSON that comes while it closes
+        if self.cancel_requested.is_set():
+            # As an event: the SDK's client fails at plain JSON that comes while it closes.
             return Response(b"event: message\r\ndata: " + content + b"\r\n\r\n", HTTPStatus.OK, headers, STREAM_TYPE)
         return Response(content, HTTPStatus.OK, headers, JSON_TYPE)
 
