@@ -58,13 +58,17 @@ def used_variables(text: str) -> frozenset[str]:
 
 
 def split_literals(text: str) -> tuple[str, list[str]]:
-    """Return a condition in which a number in quotation marks stands for each string literal or comment, and these by number."""
+    """Return a condition in which a number in quotation marks stands for each string literal or comment, and these by number.
+
+    Triple quotation marks count as single ones. A literal that holds some is split: its parts are then names that no field has.
+    """
     literals: list[str] = []
 
     def put(found: re.Match[str]) -> str:
         literals.append(found[0][1:-1])
         return f'"{len(literals) - 1}"'
 
+    text = text.replace('"""', '"').replace("'''", "'")
     return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', put, text), literals
 
 

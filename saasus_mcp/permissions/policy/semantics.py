@@ -20,7 +20,7 @@ from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
 UNSAFE_KEY = "unsafe-allow-everything"
 FIELD_ACCESS = re.compile(r"(?<![\w.])(?P<variable>args|impact|principal)\s*\.\s*(?P<name>[A-Za-z_]\w*)(?!\w*\s*\()")
 """A field of a variable, and no call of a function on it."""
-KEY_ACCESS = re.compile(r'(?<![\w.])(?P<variable>args|impact|principal)\s*\[\s*"(?P<number>\d+)"\s*\]')
+KEY_ACCESS = re.compile(r'(?<![\w.])(?P<variable>args|impact|principal)\s*\[\s*[rR]?"(?P<number>\d+)"\s*\]')
 KEY_TEST = re.compile(r'"(?P<number>\d+)"\s+in\s+(?P<variable>args|impact|principal)\b(?!\s*[.\[(])')
 """A field of a variable by a literal, and the question whether a variable has it, with the number of the literal."""
 
@@ -158,7 +158,7 @@ class PolicyBuilder:
             {(match["variable"], literals[int(match["number"])]) for match in pattern.finditer(names)}
             for pattern in (KEY_ACCESS, KEY_TEST)
         )
-        fields |= {(variable, name) for variable, name in read | tested if name and "\\" not in name}
+        fields |= read | tested
         used = conditions.used_variables(when)
         for variable, name in sorted(each for each in fields if each[0] in used):
             having = [operation for operation in selected if name in _names(operation, variable)]
