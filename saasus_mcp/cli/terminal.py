@@ -34,7 +34,16 @@ def choose_language(args: Sequence[str]) -> None:
     flags += [arg.removeprefix("--lang=") for arg in args if arg.startswith("--lang=")]
     wanted = (*flags, os.environ.get("SAASUS_MCP_LANG", ""))
     known = [language for each in wanted for language in LANGUAGES if language == each]
-    _language.set(known[0] if known else locale_language(os.environ))
+    _language.set(known[0] if known else locale_language(os.environ, _windows_locale()))
+
+
+def _windows_locale() -> str:
+    """Return the locale of the Windows user, which Python sets when it starts, or nothing on other systems."""
+    if os.name != "nt":
+        return ""
+    import locale  # noqa: PLC0415 - only Windows needs it
+
+    return locale.setlocale(locale.LC_CTYPE)
 
 
 def use_output_for_json(wanted: bool) -> None:  # noqa: FBT001 - the value of a flag

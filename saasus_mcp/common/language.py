@@ -25,7 +25,12 @@ class Text:
         return self.en
 
 
-def locale_language(environment: Mapping[str, str]) -> Language:
-    """Return the language of a POSIX locale: LC_ALL, LC_MESSAGES or LANG, the first that is set and not empty."""
-    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(name))), "")
+def locale_language(environment: Mapping[str, str], system: str = "") -> Language:
+    """Return the language of a locale: LC_ALL, LC_MESSAGES or LANG, the first that is set and not empty, else the system's.
+
+    Args:
+        system: the name of the locale that Windows has in place of these variables, such as `Japanese_Japan.932`.
+    """
+    values = (*(environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")), system)
+    locale = next((value for value in values if value), "")
     return "ja" if locale.lower().startswith("ja") else "en"

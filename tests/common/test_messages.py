@@ -182,17 +182,20 @@ def test_uses_are_found_in_python_and_in_templates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "language"),
+    ("environment", "windows", "language"),
     [
-        ({"LANG": "ja_JP.UTF-8"}, "ja"),
-        ({"LANG": "C.UTF-8"}, "en"),
-        ({"LC_ALL": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"),
-        ({"LC_ALL": "", "LC_MESSAGES": "ja_JP", "LANG": "en_US"}, "ja"),
-        ({}, "en"),
+        ({"LANG": "ja_JP.UTF-8"}, "", "ja"),
+        ({"LANG": "C.UTF-8"}, "", "en"),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "", "en"),
+        ({"LC_ALL": "", "LC_MESSAGES": "ja_JP", "LANG": "en_US"}, "", "ja"),
+        ({}, "", "en"),
+        ({}, "Japanese_Japan.932", "ja"),
+        ({}, "English_United States.1252", "en"),
+        ({"LANG": "en_US.UTF-8"}, "Japanese_Japan.932", "en"),
     ],
 )
-def test_the_locale_decides_on_the_language(environment: dict[str, str], language: str) -> None:
-    assert locale_language(environment) == language
+def test_the_locale_decides_on_the_language(environment: dict[str, str], windows: str, language: str) -> None:
+    assert locale_language(environment, windows) == language
 
 
 def test_the_audit_log_keeps_a_parameter_with_two_languages_in_english() -> None:
