@@ -32,6 +32,19 @@ def ids(operation: Operation) -> list[str]:
     ]
 
 
+UNREAD_WARNINGS = [
+    (
+        "auth.UpdateCustomizePages",
+        {"sign_in_page": {"html_contents": "<script src=x></script>"}},
+        "Scripts in the HTML",
+    ),
+    ("auth.UpdateSignInSettings", {"self_regist": {"enable": True}}, "Anyone can then register"),
+    (
+        "auth.UpdateTenant",
+        {"tenant_id": "t", "name": "n", "attributes": {}, "back_office_staff_email": "x@example.jp"},
+        "Invoices are then mailed to",
+    ),
+]
 CASES = [
     pytest.param(operation, name, id=f"{operation.tool}-{name}")
     for operation in load_catalogue()
@@ -59,3 +72,9 @@ def test_a_question_about_an_unread_target_shows_its_ids(operation: Operation, n
         assert "another-target" in render_dialog(question, reader) or hidden_labels(question), (
             "an approval, which has the page"
         )
+
+
+@pytest.mark.parametrize(("key", "arguments", "warning"), UNREAD_WARNINGS)
+async def test_a_change_that_cannot_be_compared_is_warned_of(key: str, arguments: dict[str, Any], warning: str) -> None:
+    question = await ask(load_catalogue().find(key), arguments)
+    assert f"⚠ {warning}" in render_dialog(question, Reader.of("en"))
