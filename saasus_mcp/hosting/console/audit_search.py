@@ -72,7 +72,9 @@ def _end_outcome(end: Mapping[str, Any]) -> str:
     """Return what became of a call. The record of a job has the outcomes of its steps."""
     if "applied" in end or end.get("status") not in get_args(JobStatus):
         return str(end.get("applied") or "unknown")
-    steps = end.get("steps") or {}
+    steps = end.get("steps")
+    if steps is None:  # the engine gave the job up, and nobody counted what became of its calls
+        return "unknown"
     return next((each for each in ("unknown", "applied") if steps.get(each)), "not_applied")
 
 

@@ -175,7 +175,8 @@ def shown_outcome(
         return usual
     if entry.outcome == "open":
         return ("running", message("console_audit.running")) if job.status == "running" else usual
-    return ("partly", message("console_audit.partly")) if has_failures(job) else usual
+    is_partly = job.status == "done" and has_failures(job)
+    return ("partly", message("console_audit.partly")) if is_partly else usual
 
 
 def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[str, Any], language: Language) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 import pytest
@@ -134,22 +135,22 @@ async def test_a_job_with_failed_rows_is_not_called_done(stage: ConsoleSession) 
 
 
 @pytest.mark.parametrize(
-    ("status", "steps", "shown"),
+    ("status", "record", "shown"),
     [
-        ("done", {"applied": 2}, "適用済み"),
-        ("done", {"applied": 2, "unknown": 1}, "不明"),
-        ("done", {}, "完了"),
-        ("failed", {}, "失敗"),
-        ("cancelled", {}, "中止"),
+        ("done", {"steps": {"applied": 2}}, "適用済み"),
+        ("done", {"steps": {"applied": 2, "unknown": 1}}, "不明"),
+        ("done", {"steps": {}}, "完了"),
+        ("failed", {"steps": {}}, "失敗"),
+        ("failed", {}, "不明"),
+        ("cancelled", {"steps": {}}, "中止"),
     ],
 )
 async def test_the_audit_log_shows_what_a_job_came_to(
-    stage: ConsoleSession, status: JobStatus, steps: dict[str, int], shown: str
+    stage: ConsoleSession, status: JobStatus, record: dict[str, Any], shown: str
 ) -> None:
     stage.start_job()
-    stage.store.finish_job(
-        JOB, status, {"counts": {"views": 3}}, record={"status": status, "steps": steps}, at=stage.now
-    )
+    report = {"counts": {"views": 3, "not_begun": 3} if status == "cancelled" else {"views": 3}}
+    stage.store.finish_job(JOB, status, report, record={"status": status, **record}, at=stage.now)
     page = (await page_of(stage, "/audit", "ja")).text
     assert re.search(rf'<span class="tag outcome-\w+">{shown}</span>', page)
     assert "HTTP" not in page
