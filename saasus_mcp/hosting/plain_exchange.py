@@ -14,7 +14,19 @@ from mcp.shared.transport_context import TransportContext
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY, HeldConnection
+from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY
+
 JSON_TYPE = "application/json"
+CALL_METHOD = "tools/call"
+PROGRESS = b"progressToken"
+
+
+def end_with_client(scope: Scope) -> None:
+    """End a request when its client leaves. Nothing else notices it: no message of the client is awaited."""
+    connection: HeldConnection | None = scope.get("state", {}).get(CONNECTION_KEY)
+    if connection is not None:
+        connection.watch(scope[LIFETIME_KEY].end_with_client)
 
 
 class PlainExchange:

@@ -43,7 +43,7 @@ async def request_document(
     form: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
 ) -> bytes:
-    """Return the document at a URL, or the answer to a form that is posted there.
+    """Return the document at a URL, or the answer to a form that is posted there. Redirects are not followed.
 
     Args:
         seconds: the time limit of the whole request.

@@ -27,8 +27,7 @@ from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, ServedProfile, resolve_profile
 from saasus_mcp.hosting.http.short_reads import ShortReads
 from saasus_mcp.hosting.http_errors import error_response
-from saasus_mcp.hosting.limits.answer_pacing import CONNECTION_KEY, HeldConnection
-from saasus_mcp.hosting.limits.concurrency import LIFETIME_KEY
+from saasus_mcp.hosting.plain_exchange import PROGRESS, end_with_client
 from saasus_mcp.hosting.raw_headers import header_values
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY, NarrowingReader, SseNarrowings
 from saasus_mcp.hosting.sessions.exchange import replay
@@ -48,7 +47,6 @@ ALLOWED_METHODS: Mapping[TransportKind, tuple[str, ...]] = {
     "messages": ("POST",),
 }
 VERSION_HEADER = b"mcp-protocol-version"
-PROGRESS = b"progressToken"
 LARGE_BODY = 64 * 1024
 """Bytes of a body above which a thread looks for fields that are sent twice, so that other requests go on meanwhile."""
 SESSION_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
@@ -106,9 +104,7 @@ class ProfileTransports:
             body = part.get("body", b"")
             if not part.get("more_body") and PROGRESS not in body:
                 manager = self._reads
-                connection: HeldConnection | None = scope.get("state", {}).get(CONNECTION_KEY)
-                if connection is not None:
-                    connection.watch(scope[LIFETIME_KEY].end_with_client)
+                end_with_client(scope)
                 read = self._short_reads.recognize(scope, receive.value) if len(body) <= self._body_limit else None
                 if read is not None:
                     await self._short_reads.answer(read, scope, receive, send)

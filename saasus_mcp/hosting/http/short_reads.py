@@ -29,9 +29,8 @@ from starlette.types import Receive, Scope, Send
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.json_bytes import encode_json
-from saasus_mcp.hosting.plain_exchange import JSON_TYPE, PlainExchange
+from saasus_mcp.hosting.plain_exchange import CALL_METHOD, JSON_TYPE, PlainExchange
 
-CALL_METHOD = "tools/call"
 PARAM_HEADER = MCP_PARAM_HEADER_PREFIX.lower()
 
 

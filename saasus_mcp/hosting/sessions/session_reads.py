@@ -18,15 +18,13 @@ from starlette.types import Receive, Scope
 
 from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
-from saasus_mcp.hosting.plain_exchange import JSON_TYPE, PlainExchange
+from saasus_mcp.hosting.plain_exchange import CALL_METHOD, JSON_TYPE, PROGRESS, PlainExchange
 from saasus_mcp.hosting.sessions.client_session import ClientSession
 from saasus_mcp.hosting.sessions.exchange import digest_request_id
 from saasus_mcp.permissions.policy.presets import PresetPolicy, unwrap_policy
 from saasus_mcp.saasus.deadline import CALL_SECONDS
 from saasus_mcp.store.mailboxes import Mailbox
 
-CALL_METHOD = "tools/call"
-PROGRESS = b"progressToken"
 STREAM_TYPE = "text/event-stream"
 CANCELLED_ERROR: Mapping[str, Any] = {"code": REQUEST_CANCELLED, "message": "Request cancelled"}
 """The error with which the SDK ends the stream of a cancelled request."""

@@ -34,6 +34,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.http_errors import error_response, unavailable_response
+from saasus_mcp.hosting.plain_exchange import end_with_client
 from saasus_mcp.hosting.request_narrowing import NARROWING_KEY
 from saasus_mcp.hosting.sessions.client_session import ClientSession, EndedSessions, SessionIds, SessionTooLarge
 from saasus_mcp.hosting.sessions.exchange import (
@@ -128,6 +129,7 @@ class SessionServer:
         elif isinstance(parsed, JsonRpcAnswer | JSONRPCNotification) and _is_json(scope):
             await (await self._take_message(session, parsed, len(body)))(scope, receive, send)
         elif isinstance(parsed, JSONRPCRequest) and self._reads.is_short(parsed, session, scope, body):
+            end_with_client(scope)
             read = SessionRead(session, parsed.id, scope, receive)
             async with self._in_progress(read):
                 response = await read.run(self._server, self._lifespan, parsed)

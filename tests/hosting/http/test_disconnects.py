@@ -11,6 +11,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from tests.support.arguments import complete_arguments
 from tests.support.gate import target_answers
+from tests.support.handshake_client import handshake_client
 from tests.support.held_network import HeldNetwork
 from tests.support.hosting_process import MODERN
 from tests.support.hosting_server import (
@@ -67,6 +68,20 @@ async def test_a_read_whose_client_goes_away_is_given_up(catalogue: Catalogue, w
     made, network = held(catalogue, "auth.GetRoles")
     async with made.serve() as url:
         await left(url, way, catalogue.find("auth_get_roles"), network)
+        await until(lambda: bool(ended(made)))
+    assert ended(made) == ["not_applied"]
+    assert made.apis["default"].sent == []
+
+
+async def test_a_read_of_a_session_whose_connection_breaks_is_given_up(catalogue: Catalogue) -> None:
+    made, network = held(catalogue, "auth.GetRoles")
+    call = {"id": 1, "method": "tools/call", "params": {"name": "auth_get_roles", "arguments": {}}}
+    async with made.serve() as url, handshake_client("alice-token") as client:
+        await client.initialize(url)
+        async with anyio.create_task_group() as calling:
+            calling.start_soon(client.send, url, call)
+            await network.arrived.wait()
+            calling.cancel_scope.cancel()
         await until(lambda: bool(ended(made)))
     assert ended(made) == ["not_applied"]
     assert made.apis["default"].sent == []
