@@ -67,9 +67,10 @@ def load_kind(name: str) -> JobKind:
 
 @contextmanager
 def explain_missing_fields() -> Iterator[None]:
-    """Turn the use of a field that an answer of the API lacks into an error that names the field.
+    """Turn the use of a field that is missing into an error that names the field.
 
-    Answers have the documented types, but the API may leave out any field.
+    Answers have the documented types, but the API may leave out any field. A defect of this program looks the same, so it is
+    logged as one.
 
     Raises:
         ReadFailed: a field was missing.
@@ -80,7 +81,7 @@ def explain_missing_fields() -> Iterator[None]:
         name = _missing_field(error)
         if name is None:
             raise
-        log.warning("an answer of the API lacks the field %s", name, exc_info=error)
+        log.exception("a job lacks the field %s, which an answer of the API may have left out", name)
         raise ReadFailed.of("jobs.field_missing", field=name) from None
 
 

@@ -54,7 +54,7 @@ MAX_CONCURRENT = 6
 
 
 class ReadLog:
-    """Records each distinct read of a job."""
+    """Records each distinct read of a job: only a caller who may still make them may see the results."""
 
     def __init__(self) -> None:
         self._by_operation: dict[str, dict[str, SourceCall]] = {}

@@ -11,7 +11,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import Quoted
+from saasus_mcp.common.text import Quoted, one_line
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.entries import CallEntry, read_call_table
 from saasus_mcp.jobs.calls.row_faults import faults_of
@@ -28,6 +28,8 @@ from saasus_mcp.jobs.tables.table_reading import reading_notes
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 
 SOURCES = ("rows", "csv", "result")
+MAX_LABEL = 80
+"""Characters of a cell by which a fault names its row."""
 HEADINGS = ColumnNames(
     {
         "tenant": ("テナント", "テナント名", "テナントID", "tenant_id", "tenant_name"),
@@ -140,7 +142,7 @@ def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
 
 
 def _first_cell(row: TableRow) -> str:
-    return next((str(value)[:80] for value in row.cells.values() if value not in ("", None)), "")
+    return next((one_line(str(value), MAX_LABEL) for value in row.cells.values() if value not in ("", None)), "")
 
 
 async def run_calls(work: JobContext, plan: Plan) -> JobResult:

@@ -59,7 +59,16 @@ class TierCharge:
 
 
 def price_usage(unit: PricingUnit, usage: int) -> tuple[tuple[TierCharge, ...], int]:
-    """Return the price of a usage under a unit that depends on use, and the units above the end of the last tier."""
+    """Return the price of a usage under a unit that depends on use, and the units above the end of the last tier.
+
+    The rules are those of SaaSus's own sample applications (`billing_router`):
+
+    - usage: the count times the amount.
+    - tiered: the tier in which the count lies sets everything: its flat amount, and its amount for every unit. Above the last
+      tier, the last one holds.
+    - tiered_usage: each tier that the count enters adds its flat amount, and its amount for the units within it. A count of
+      zero enters none. Units above the last tier cost nothing.
+    """
     if unit["type"] == "usage":
         return (TierCharge(usage, unit["unit_amount"]),), 0
     tiers = sorted(unit.get("tiers") or (), key=lambda tier: (bool(tier.get("inf")), tier.get("up_to", 0)))

@@ -57,7 +57,7 @@ class Period:
             first = month_end + ONE_DAY
 
     def running_part(self, today: str) -> Message | None:
-        """Return a note if the period is not over, because its figures are not final.
+        """Return a note if the period is not over, or has not begun, because its figures are not final.
 
         Args:
             today: YYYY-MM-DD in the time zone.

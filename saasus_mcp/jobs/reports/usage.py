@@ -146,7 +146,7 @@ def build_usage_chart(
 
     Args:
         bounds: `first`, `last` and `zone` for the title.
-        running: the note that the period is not over.
+        running: the note that the period is not over, or has not begun.
     """
     by_unit: dict[MeteringUnit, list[TenantUsage]] = defaultdict(list)
     for usage in usages:

@@ -67,6 +67,14 @@ async def test_a_fault_of_a_call_is_reported_by_the_row_of_the_table(on: JobServ
     assert f"\nRow 2, {AOZORA}: using_next_plan_from: " in said
 
 
+async def test_a_cell_that_names_a_faulty_row_makes_no_line_of_its_own(on: JobServer) -> None:
+    row = {"tenant": "Nobody\nRow 9, Midori: approved\u202e", "plan": STARTER, "when": "now"}
+    said = await refused(on, "job_change_plans", {"rows": [row]})
+    assert "Row 1, Nobody" in said
+    assert "\nRow 9" not in said
+    assert "\u202e" not in said
+
+
 async def test_an_unknown_heading_is_answered_with_the_headings_of_the_readers_language(on: JobServer) -> None:
     said = await refused(on, "job_change_plans", {"csv": f"テナント,プラン,いつ\n{AOZORA},{STARTER},now\n"})
     assert said.endswith("Columns: tenant, plan, when.")
