@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Self
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,6 +17,8 @@ from saasus_mcp.saasus.exchange import ApiTransport, Httpx2Transport
 
 CONNECTIONS = 100
 """The limit of open connections. The slots of calls (`server/scheduling/`) keep the same limit without a proxy."""
+_LOADING = Lock()
+"""Of the thread that loads aiohttp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Route:
             return cls(
                 Httpx2Transport(httpx2.AsyncHTTPTransport(proxy=httpx2.Proxy(setting), limits=limits)), proxy=True
             )
-        with _without_authorities():
+        with _LOADING, nullcontext() if "aiohttp" in sys.modules else _without_authorities():
             from saasus_mcp.saasus.http_transport import HttpTransport  # noqa: PLC0415 - only if it is used
 
         tls = httpx2.create_ssl_context() if origin.scheme == "https" else None

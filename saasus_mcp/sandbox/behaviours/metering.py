@@ -61,9 +61,12 @@ def _single(field: str, period: Period) -> Behaviour:
 
 def _each(field: str, period: Period) -> Behaviour:
     """Return a behaviour that answers the totals of all units."""
-    return lambda call: {
-        "counts": [_counted(call, unit, field, period(call)) for unit in call.state.rows("metering_units")]
-    }
+
+    def behaviour(call: SandboxCall) -> Record:
+        when = period(call)  # refuses an invalid period, also where no unit exists
+        return {"counts": [_counted(call, unit, field, when) for unit in call.state.rows("metering_units")]}
+
+    return behaviour
 
 
 def _entries(call: SandboxCall) -> Record:
