@@ -1,4 +1,8 @@
-"""Split a text into search terms, in the same way for the catalogue and for a query, and correct misspelt words."""
+"""Split a text into search terms, in the same way for the catalogue and for a query, and correct misspelt words.
+
+Japanese and English share one table of phrases. Then English words are stemmed, and Japanese is split into pairs of
+characters, which needs no dictionary.
+"""
 
 from __future__ import annotations
 

@@ -141,15 +141,15 @@ class PresentStores:
         self._reported = set[str]()
         self._lock = threading.Lock()
 
-    def by_name(self) -> dict[str, Store]:
-        """Return the stores by name. One that cannot be read is left out, and reported once at the terminal."""
+    def by_name(self) -> dict[str, Store | None]:
+        """Return the stores by name; None for one that cannot be read, which is reported once at the terminal."""
         with self._lock:
             names = self._stores.names
             self._opened = {name: store for name, store in self._opened.items() if name in names}
             for name in names:
                 if name not in self._opened:
                     self._open(name)
-            return dict(self._opened)
+            return {name: self._opened.get(name) for name in names}
 
     def _open(self, name: str) -> None:
         store = open_readable_store(self._stores, name, silent=name in self._reported)

@@ -139,9 +139,10 @@ def build_server(
 
 
 def _guard_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> ServerMiddleware[Any]:
-    """Refuse a request of a principal that has too many in progress: one session can send any number at once.
+    """Refuse a request of a principal that has too many in progress, and replace an unexpected exception.
 
-    Replace an unexpected exception. Before 2026-07-28 the SDK sends its text to the client, with any secret in it.
+    One session can send any number of requests at once. Before 2026-07-28 the SDK sends the text of an exception to the client,
+    with any secret in it.
     """
 
     async def guard(ctx: Context, call_next: CallNext) -> HandlerResult:

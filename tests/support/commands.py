@@ -85,7 +85,7 @@ def wait_for_port(port: int) -> None:
     raise AssertionError("nobody ever listened")
 
 
-INTERRUPTS, SECONDS_TO_REACT = 60, 1
+INTERRUPTS, SECONDS_OF_SILENCE = 20, 3
 
 
 class Terminal:
@@ -146,15 +146,16 @@ class Terminal:
         self._process.send_signal(signal.SIGHUP)
 
     def interrupt_question(self) -> int:
-        """Interrupt a command that waits for an answer, again if it shows nothing. Return the exit status.
+        """Interrupt a command that waits for an answer, again if it goes on. Return the exit status.
 
         An interrupt that comes just before the answer is read is lost, as it is in every program that reads a line.
         """
         for _ in range(INTERRUPTS):
             self.interrupt()
-            if select.select([self._screen], [], [], SECONDS_TO_REACT)[0]:
-                break
-        return self.wait()
+            while select.select([self._screen], [], [], SECONDS_OF_SILENCE)[0]:
+                if not self._more(TIMEOUT):
+                    return self._process.wait(TIMEOUT)
+        raise AssertionError(f"it was never interrupted, but shows:\n{self.output}")
 
     def hang_up(self) -> None:
         """Type Ctrl+D."""

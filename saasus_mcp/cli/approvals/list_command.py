@@ -106,7 +106,7 @@ def _changed_approvals(present: state.PresentStores, now: float, since: float) -
     A store that cannot be read is reported, and read again with the next poll.
     """
     found: list[Approval] = []
-    for store in _try(lambda: list(present.by_name().values())):
+    for store in _try(lambda: [each for each in present.by_name().values() if each is not None]):
         found += _try(partial(store.list_approvals, now, since=since))
     return sorted(found, key=lambda approval: approval.requested_at)
 

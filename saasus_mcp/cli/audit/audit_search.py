@@ -153,7 +153,8 @@ class EntryReader:
         yield from map(self._entry, begun.values())
 
     def _entry(self, first: Mapping[str, Any], *later: Mapping[str, Any]) -> AuditEntry:
-        fields = {name: value for each in (*later, first, *later) for name, value in each.items()}
+        ended = later[0] if later else {}
+        fields = {**ended, **first, **ended}  # what the end says stands first, and replaces what the beginning says
         events = tuple(str(each["event"]) for each in (first, *later))
         fields = {name: value for name, value in fields.items() if name not in ("at", "call", "event")}
         name = str(fields.get("operation") or fields.get("tool") or "")

@@ -216,18 +216,19 @@ def _list_contexts(present: state.PresentStores) -> list[ProfileContext]:
     """Return a context for every store, including stores that are created later."""
     from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its SaaS id
 
-    opened = {Path(name).stem.removeprefix(SCHEMA_PREFIX): store for name, store in present.by_name().items()}
-    counts = Counter(full[:-HASH_LENGTH] for full in opened)
+    stores = {Path(name).stem.removeprefix(SCHEMA_PREFIX): store for name, store in present.by_name().items()}
+    counts = Counter(full[:-HASH_LENGTH] for full in stores)  # also those that cannot be read now: names stay the same
     return [
         ProfileContext(
             name=full[:-HASH_LENGTH] if counts[full[:-HASH_LENGTH]] == 1 else full,
             groups=frozenset(),
-            store=partial(_same, store),
+            store=partial(_return_store, store),
             sandbox=full == safe_name(CREDENTIALS.saas_id),
         )
-        for full, store in opened.items()
+        for full, store in stores.items()
+        if store is not None
     ]
 
 
-def _same(store: Store) -> Store:
+def _return_store(store: Store) -> Store:
     return store

@@ -77,7 +77,7 @@ def undo(
         raise TerminalError(message("cli_undo.call_and_job"), message("cli_undo.unknown_id_hint"))
     call, job = (identifier or "").strip().lower(), job.strip().lower()
     if only_list or (identifier is None and not job):
-        _list(settings, (call, job, operation), since, limit=limit, as_json=as_json)
+        _list(settings, since, call=call, job=job, operation=operation, limit=limit, as_json=as_json)
         return
     require_approver("undo", settings.state_folder)
     is_approver = passphrase.is_passphrase_set(settings.state_folder)  # and the person has just entered it
@@ -85,23 +85,26 @@ def undo(
     sys.exit(_undo(settings, call, job, undoer))
 
 
-def _list(settings: Settings, wanted: tuple[str, str, str], since: str, *, limit: int, as_json: bool) -> None:
+def _list(settings: Settings, since: str, *, call: str, job: str, operation: str, limit: int, as_json: bool) -> None:
     """Print the changes.
 
     Args:
-        wanted: the beginning of the id of a call and of a job, and a part of the name of an operation.
+        call, job: the beginning of the id.
+        operation: a part of the name.
     """
     reader, catalogue = terminal_reader(settings), load_catalogue()
     start = parse_since(since, reader.zone) if since else 0.0
     with state.open_stores(settings) as stores:
         every = [entry for store in stores for entry in store.undo_log.list_entries(start)]
     newest = sorted(every, key=lambda each: -each.at)
-    entries = [entry for entry in newest if undo_list.matches(entry, catalogue, *wanted)]
+    entries = [
+        entry for entry in newest if undo_list.matches(entry, catalogue, call=call, job=job, operation=operation)
+    ]
     if as_json:
         print_json(undo_list.entries_json(entries, catalogue))
         stores.require_all()
         return
-    one_by_one = any(wanted[:2])
+    one_by_one = bool(call or job)
     groups = [[entry] for entry in entries] if one_by_one else undo_list.group_by_job(entries)
     lines = undo_list.call_lines if one_by_one else None
     print_list(
@@ -115,7 +118,7 @@ def _list(settings: Settings, wanted: tuple[str, str, str], since: str, *, limit
         say()
         say(message("cli_undo.how_to"))
     else:
-        filtered = any(wanted) or since
+        filtered = any((call, job, operation)) or since
         say(message("cli_undo.nothing_matches" if filtered else "cli_undo.nothing"))
     stores.require_all()
 

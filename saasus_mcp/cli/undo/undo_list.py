@@ -25,7 +25,7 @@ _INDENT = " " * 10
 _EXTENTS: tuple[UndoExtent, ...] = ("whole", "again", "partly", "never", "begun", "undone")
 
 
-def matches(entry: UndoEntry, catalogue: Catalogue, call: str, job: str, operation: str) -> bool:
+def matches(entry: UndoEntry, catalogue: Catalogue, *, call: str, job: str, operation: str) -> bool:
     """Return True for the beginning of the id of its call and of its job, and a part of the name of its tool or operation."""
     known = catalogue.get(entry.operation)
     names = (entry.operation, known.tool if known is not None else "")

@@ -20,6 +20,7 @@ _KANJI_OF = {kana: other for other, kana in _KANA_OF.items()}
 _KATAKANA, _KANJI = "[ァ-ヴー]", "[一-龥々]"
 _START = r"(?:(?<!\w)|(?<=会社)|(?<=法人))"
 """Where a name begins, perhaps after the form of the company."""
+# Each of them is an ordinary character, so its neighbours tell whether it is misplaced.
 _MISPLACED = re.compile(
     "|".join(
         (

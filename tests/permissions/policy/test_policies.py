@@ -9,6 +9,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy.model import Decision, DecisionOutcome, Policy, Principal, stricter_decision
 from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.wrappers import PolicyWrapper
 from tests.support.policies import PRINCIPAL, build_case, build_policy, build_rule
 from tests.support.timing import cpu_seconds
 
@@ -92,3 +93,8 @@ def test_a_caller_with_changed_groups_is_decided_by_the_new_ones(catalogue: Cata
         who = Principal("token:olga", frozenset(groups))
         assert decided.decide(build_case(operation, principal=who)).outcome == wanted
         assert decided.could_allow(operation, who, "default") == (wanted == "allow")
+
+
+def test_a_wrapper_answers_for_its_inner_policy_in_every_respect() -> None:
+    members = {name for name in vars(Policy) | Policy.__annotations__ if not name.startswith("_")}
+    assert members <= vars(PolicyWrapper).keys(), "what it lacks would be the default of `Policy`"
