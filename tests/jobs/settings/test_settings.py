@@ -204,47 +204,6 @@ async def test_a_new_menu_takes_units_that_are_there_and_units_that_are_made_in_
         )
 
 
-async def test_a_missing_part_is_reported_before_anything_is_created(tmp_path: Path) -> None:
-    async with start_job_server(tmp_path) as on:
-        document = await exported(on, kinds=["pricing_menus"])
-        menu = {"name": "m", "display_name": "M", "description": "M", "units": ["base_starter", "no-such"]}
-        document["settings"]["pricing_menus"].append(menu)
-        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
-        assert answer.text.startswith("document.settings.pricing_menus[6].units[1]: “no-such” exists neither here")
-        assert on.count_requests("pricing.CreatePricingMenu") == 0
-
-
-async def test_an_item_that_the_api_would_refuse_is_reported_by_its_position(tmp_path: Path) -> None:
-    async with start_job_server(tmp_path) as on:
-        document = await exported(on, kinds=["user_attributes"])
-        document["settings"]["user_attributes"].append(
-            {"attribute_name": "x", "display_name": "X", "attribute_type": "x"}
-        )
-        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
-        assert answer.text.startswith("document.settings.user_attributes[5]: attribute_type")
-
-
-async def test_all_faults_of_a_document_are_reported_at_once_and_each_once(tmp_path: Path) -> None:
-    async with start_job_server(tmp_path) as on:
-        document = await exported(on, kinds=["user_attributes", "pricing_units", "pricing_menus"])
-        settings = document["settings"]
-        settings["user_attributes"].append({"attribute_name": "x", "display_name": "X", "attribute_type": "x"})
-        settings["pricing_units"].append({"name": "half", "type": "fixed"})
-        names = {"display_name": "M", "description": "M"}
-        settings["pricing_menus"] += [
-            {"name": "of-half", "units": ["half"], **names},
-            {"name": "of-none", "units": ["no-such"], **names},
-        ]
-        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
-        first, *faults, last = answer.text.strip().splitlines()
-        assert first.startswith("document: 3 settings have faults.")
-        places = ["user_attributes[5]: attribute_type", "pricing_units[9]: ", "pricing_menus[7].units[0]: “no-such”"]
-        assert len(faults) == len(places)
-        for fault, place in zip(sorted(faults), sorted(places), strict=True):
-            assert fault.startswith(f"document.settings.{place}")
-        assert last.endswith("Correct the document.")
-
-
 async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_makes_up_for_it(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document, before = await exported(on), shape(on.sandbox)
