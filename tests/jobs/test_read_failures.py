@@ -41,7 +41,7 @@ async def test_a_field_that_an_answer_lacks_is_named(
         on.sandbox.faults.add("missing_field", on=read, field=field)
         answer = await on.call(job, arguments)
     assert not answer.ok
-    assert f"lacks the field “{field}”" in answer.text
+    assert f"needs the field “{field}”" in answer.text
     assert answer.applied == "not_applied"
 
 
