@@ -93,14 +93,14 @@ def _csv_rows(service: ConsoleService, items: Iterator[ConsoleAuditEntry | Messa
 
 def _cells(service: ConsoleService, entry: ConsoleAuditEntry, reader: Reader) -> list[str]:
     record, operation = entry.record, operation_of(entry.record)
-    outcome, status = outcome_text(service, entry), (entry.end or {}).get("status")
+    outcome = outcome_text(service, entry)
     shown = {
         "time": format_instant(record["at"], reader.zone),
         "tool": service.tool_name(operation),
         "title": service.operation_title(operation, reader.language) if operation else "",
         "decision": decision_text(record, reader),
         "outcome": outcome.text(reader.language) if outcome else "",
-        "status": status if isinstance(status, int) else "",  # of a job, it is a word
+        "status": entry.http_status,
     }
     values = {**record, **shown}
     details = json.dumps({**record, "end": entry.end}, ensure_ascii=False, default=str)

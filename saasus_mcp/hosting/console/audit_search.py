@@ -67,6 +67,16 @@ class ConsoleAuditEntry:
             return _end_outcome(self.end) if self.end else "open"
         return "refused" if self.event == "refused" else ""
 
+    @property
+    def end_status(self) -> object:
+        """Return what the end states: the HTTP status of a call, or a JobStatus; None without one."""
+        return (self.end or {}).get("status")
+
+    @property
+    def http_status(self) -> int | str:
+        """Return the HTTP status of a call, or an empty string: a job has none."""
+        return self.end_status if isinstance(self.end_status, int) else ""
+
 
 def _end_outcome(end: Mapping[str, Any]) -> str:
     """Return what became of a call. The record of a job has the outcomes of its steps."""

@@ -156,8 +156,8 @@ def _entry_row(
         "by": people.view(context, str(record.get("by", ""))),
         "outcome": outcome,
         "applied": applied,
-        "status": status if isinstance(status := (entry.end or {}).get("status"), int) else "",
-        "answer": http_text(status),
+        "status": entry.http_status,
+        "answer": http_text(entry.end_status),
         "links": record_links(service, record),
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
     }
@@ -182,8 +182,8 @@ def shown_outcome(
 def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[str, Any], language: Language) -> str:
     """Return the name of the target, as the change or the approval of a record states it; empty without either."""
     store = context.store()
-    code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
-    approval = store.find_approval(str(code), service.clock()) if code else None
+    code = _approval_code(record)
+    approval = store.find_approval(code, service.clock()) if code else None
     if approval is not None:
         return text_to_type(approval, language)
     operation = service.find_operation(operation_of(record))
@@ -196,7 +196,7 @@ def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[s
 def record_links(service: ConsoleService, record: Mapping[str, Any]) -> list[tuple[str, Message]]:
     """Return the path and the label of each page. The page of a change is missing if the call changed nothing."""
     operation = operation_of(record)
-    code = record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "")
+    code = _approval_code(record)
     links = [(f"/approvals/{code}", message("console_live.to_approval"))] if code else []
     job = record["call"] if operation.startswith("job_") and record["event"] == "begun" else ""
     if not job and record.get("action") in JOB_ACTIONS:
@@ -207,6 +207,11 @@ def record_links(service: ConsoleService, record: Mapping[str, Any]) -> list[tup
     if record["event"] == "begun" and known is not None and not known.reads:
         links.append((f"/changes/{record['call']}", message("console_live.to_change")))
     return links
+
+
+def _approval_code(record: Mapping[str, Any]) -> str:
+    """Return the code of the approval that a record is about, or by which its call was made; empty without one."""
+    return str(record.get("code") or (record.get("proof_id") if record.get("proof") == "approval" else "") or "")
 
 
 def decision_text(record: Mapping[str, Any], reader: Reader) -> str:
@@ -226,8 +231,8 @@ def outcome_text(service: ConsoleService, entry: ConsoleAuditEntry) -> Message |
     operation = service.find_operation(operation_of(entry.record))
     if operation is not None and operation.reads and entry.end is not None:
         return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
-    if entry.outcome == "not_applied" and (status := (entry.end or {}).get("status")) in get_args(JobStatus):
-        return one_of("console_jobs.status", str(status))  # a report changes nothing
+    if entry.outcome == "not_applied" and entry.end_status in get_args(JobStatus):
+        return one_of("console_jobs.status", str(entry.end_status))  # a report changes nothing
     return one_of("console_audit.outcome", entry.outcome)
 
 
