@@ -77,8 +77,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     for usage in usages:
         table.add_rows(_rows(usage, granularity, work.language))
     bounds = {"first": str(period.first), "last": str(period.last), "zone": args.get("zone", "UTC")}
-    today = args.get("today")  # which a plan of an earlier version lacks
-    running = None if today is None else period.running_part(today)
+    running = period.running_part(args.get("today"))
     build_chart = partial(build_usage_chart, usages, granularity, bounds, running=running)
     image, chart_notes = await charts.render_chart(build_chart(args.get("language", "en")), args.get("chart", "none"))
     notes = [message("jobs_reports.usage_bounds", **bounds), message("jobs_reports.current_limits")]

@@ -69,8 +69,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     table = Table(COLUMNS[by], args.get("format", "csv"), headings)
     first, last = str(period.first), str(period.last)
     bounds = [message("jobs_reports.activity_bounds", first=first, last=last, zone=args.get("zone", "UTC"))]
-    today = args.get("today")  # which a plan of an earlier version lacks
-    if today is not None and (running := period.running_part(today)) is not None:
+    if (running := period.running_part(args.get("today"))) is not None:
         bounds.append(running)
     if not _reads_users(args):
         return await _report_page_statistics(work, period, table, bounds)

@@ -56,13 +56,13 @@ class Period:
             yield replace(self, first=first, last=min(month_end, self.last))
             first = month_end + ONE_DAY
 
-    def running_part(self, today: str) -> Message | None:
+    def running_part(self, today: str | None) -> Message | None:
         """Return a note if the period is not over, or has not begun, because its figures are not final.
 
         Args:
-            today: YYYY-MM-DD in the time zone.
+            today: YYYY-MM-DD in the time zone. None, as in the plan of an earlier version, gives no note.
         """
-        if today > str(self.last):
+        if today is None or today > str(self.last):
             return None
         if today < str(self.first):
             return message("jobs_reports.not_begun", first=str(self.first), today=today)
