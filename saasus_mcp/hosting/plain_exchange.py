@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import anyio
+from mcp.server.runner import ServerRunner, modern_error_data
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
+from mcp_types import JSONRPCRequest
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
@@ -47,6 +49,13 @@ class PlainExchange:
     def cancel_requested(self) -> anyio.Event:
         """Set when the client cancels its request. The request of a client that leaves just ends."""
         return anyio.Event()
+
+    async def respond(self, runner: ServerRunner[Any], request: JSONRPCRequest) -> dict[str, Any]:
+        """Return the result of a request, or the error that the SDK makes of an exception: `{"result": …}` or `{"error": …}`."""
+        try:
+            return {"result": await runner.on_request(self, request.method, request.params)}
+        except Exception as error:  # noqa: BLE001 - the SDK's own mapping, which logs what it does not expect
+            return {"error": modern_error_data(error).model_dump(mode="json", by_alias=True, exclude_none=True)}
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

@@ -14,7 +14,7 @@ from typing import Any
 
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
-from mcp.server.runner import ServerRunner, modern_error_data
+from mcp.server.runner import ServerRunner
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     MCP_NAME_HEADER,
@@ -30,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.hosting.plain_exchange import CALL_METHOD, JSON_TYPE, PlainExchange
+from saasus_mcp.hosting.raw_headers import decode_headers
 
 PARAM_HEADER = MCP_PARAM_HEADER_PREFIX.lower()
 
@@ -70,7 +71,7 @@ class ShortReads:
         Args:
             body: the JSON of the body, in which no object has a field twice.
         """
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = decode_headers(scope)
         has_doubts = len(headers) < len(scope["headers"]) or PARAM_HEADER in "\n".join(headers)
         if has_doubts or not _accepts_json(headers) or not isinstance(body, dict) or body.get("method") != CALL_METHOD:
             return None
@@ -84,17 +85,12 @@ class ShortReads:
 
     async def answer(self, read: ShortRead, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request with the status and the body that the SDK would give it."""
-        request, route, status = read.request, read.route, HTTPStatus.OK
+        request, route = read.request, read.route
         connection = Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
         exchange = PlainExchange(request.id, read.headers, scope, receive)
-        outcome: dict[str, Any]
-        try:
-            runner = ServerRunner(self._server, connection, self._lifespan)
-            outcome = {"result": await runner.on_request(exchange, request.method, request.params)}
-        except Exception as error:  # noqa: BLE001 - the SDK's own mapping, which logs what it does not expect
-            told = modern_error_data(error)
-            status = HTTPStatus(ERROR_CODE_HTTP_STATUS.get(told.code, HTTPStatus.OK))
-            outcome = {"error": told.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        outcome = await exchange.respond(ServerRunner(self._server, connection, self._lifespan), request)
+        code = outcome.get("error", {}).get("code")
+        status = HTTPStatus(ERROR_CODE_HTTP_STATUS.get(code, HTTPStatus.OK))
         content = encode_json({"jsonrpc": request.jsonrpc, "id": request.id, **outcome})
         await Response(content, status, media_type=JSON_TYPE)(scope, receive, send)
 

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
-from mcp.server.runner import ServerRunner, modern_error_data
+from mcp.server.runner import ServerRunner
 from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp_types import JSONRPCRequest
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope
 from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.plain_exchange import CALL_METHOD, JSON_TYPE, PROGRESS, PlainExchange
+from saasus_mcp.hosting.raw_headers import decode_headers
 from saasus_mcp.hosting.sessions.client_session import ClientSession
 from saasus_mcp.hosting.sessions.exchange import digest_request_id
 from saasus_mcp.permissions.policy.presets import PresetPolicy, unwrap_policy
@@ -34,8 +35,7 @@ class SessionRead(PlainExchange):
     """A read in progress. Its client can cancel it through any replica, and is asked nothing."""
 
     def __init__(self, session: ClientSession, request_id: int | str, scope: Scope, receive: Receive) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        super().__init__(request_id, headers, scope, receive)
+        super().__init__(request_id, decode_headers(scope), scope, receive)
         self.id = secrets.token_hex(16)
         self.session = session
         self.started_at = anyio.current_time()
@@ -68,13 +68,9 @@ class SessionRead(PlainExchange):
         outcome: dict[str, Any] = {"error": CANCELLED_ERROR}
         connection = Connection.from_envelope(session.protocol_version, None, session.capabilities)
         with self._work:
-            try:
-                runner = ServerRunner(server, connection, lifespan)
-                result = await runner.on_request(self, request.method, request.params)
-                outcome = outcome if self.cancel_requested.is_set() else {"result": result}
-            except Exception as error:  # noqa: BLE001 - the SDK's own mapping, which logs what it does not expect
-                told = modern_error_data(error)
-                outcome = {"error": told.model_dump(mode="json", by_alias=True, exclude_none=True)}
+            told = await self.respond(ServerRunner(server, connection, lifespan), request)
+            if "error" in told or not self.cancel_requested.is_set():
+                outcome = told
         content = encode_json({"jsonrpc": request.jsonrpc, "id": request.id, **outcome})
         headers = {"mcp-session-id": session.id}
         if self.cancel_requested.is_set():
