@@ -25,8 +25,10 @@ from pydantic import ValidationError
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.model import MAX_REASON_LENGTH
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination, describe_destination
 from saasus_mcp.saasus import tracing
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
@@ -37,7 +39,6 @@ from saasus_mcp.server.apps.extension import with_extension
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.mcp_handlers import McpHandlers, ResolvePrincipal
 from saasus_mcp.server.param_errors import explain_missing_handshake, explain_validation_error
-from saasus_mcp.server.pipeline import stated_reason
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.progress import ProgressReporter
@@ -52,6 +53,8 @@ log = logging.getLogger(__name__)
 
 SERVER_NAME = "saasus"
 CALL_TOOL_METHOD = "tools/call"
+REASON_META_KEY = "saasus.io/reason"
+"""The member of `_meta` that carries the reason of a call of an operation's own tool."""
 LIST_TTL_MS = 3_600_000
 COMPLETED_METHODS = frozenset({LIST_TOOLS_METHOD, "initialize", "server/discover"})
 """Methods whose results this server completes."""
@@ -75,7 +78,7 @@ def build_server(
     async def call_tool(context: Context, params: CallToolRequestParams) -> dict[str, Any] | InputRequiredResult:
         reason, mistake = "", None
         try:
-            reason = stated_reason.reason_from_meta(params.meta)
+            reason = _stated_reason(params.meta)
         except InvalidArguments as error:
             mistake = error
         progress = ProgressReporter(context)
@@ -136,6 +139,18 @@ def build_server(
         )
     )
     return server
+
+
+def _stated_reason(meta: Mapping[str, Any] | None) -> str:
+    """Return the reason in the `_meta` of a request, or an empty text.
+
+    Raises:
+        InvalidArguments: the reason is not a text, or too long.
+    """
+    reason = (meta or {}).get(REASON_META_KEY, "")
+    if not isinstance(reason, str) or len(reason) > MAX_REASON_LENGTH:
+        raise InvalidArguments(("_meta", REASON_META_KEY), message("server.reason_invalid", count=MAX_REASON_LENGTH))
+    return reason
 
 
 def _guard_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> ServerMiddleware[Any]:

@@ -159,7 +159,7 @@ class Call:
         undo_ref: the change that the call undoes. A client cannot set it.
         job_step: the step of a job that the call makes. A client cannot set it.
         deadline: None for the server's own limit.
-        reason: why the caller makes the call, in the caller's words (see `stated_reason`). No decision depends on it.
+        reason: why the caller makes the call, in the caller's words. No decision depends on it.
         is_cancelled: returns whether the client cancelled the call. A lost connection does not cancel it.
         on_rate_limit: for calls of a job, which waits and goes on. Without it, the call ends. A client cannot set it.
         known_names: names that earlier calls of the job have read, by kind and id. The call adds those that it reads.

@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass, field, replace
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.model import MAX_REASON_LENGTH
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import Binding, Destination, Proof
 from saasus_mcp.permissions.inspection.inspect import NOT_INSPECTED, CallInspection
 from saasus_mcp.permissions.inspection.target import target_identity
@@ -18,9 +20,9 @@ from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_argume
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import ApiRequest, build_request
+from saasus_mcp.saasus.secret_names import scrub_text
 from saasus_mcp.saasus.secret_paths import secret_values
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, Progress, RateLimitHandler, UndoRef, no_progress
-from saasus_mcp.server.pipeline.stated_reason import sanitize_reason
 
 UNDECIDED = Decision("deny", "none", "not decided on")
 
@@ -39,7 +41,7 @@ class PreparedCall(OperationCall):
         undo_ref: the change that the call undoes.
         job_step: the step of a job that the call makes.
         deadline: of the call, with the reads that verify it.
-        reason: why the caller makes the call, sanitized (see `stated_reason`).
+        reason: why the caller makes the call. A person and the audit log see it; no decision depends on it.
         on_rate_limit: waits after a 429 so that the request can be sent again. None if the call then ends.
         id: the id of the audit record. The API gets it as the trace id.
     """
@@ -138,7 +140,7 @@ def prepare_call(
         raise
     step, reason = call.job_step, call.reason
     if reason:
-        reason = sanitize_reason(reason, secrets, secret_values(operation, arguments))
+        reason = _sanitize_reason(reason, secrets.with_texts(secret_values(operation, arguments)))
     return PreparedCall(
         operation,
         arguments,
@@ -182,3 +184,9 @@ def prepare_internal_call(
         deadline=deadline,
         progress=no_progress if parent is None else parent.progress,
     )
+
+
+def _sanitize_reason(reason: str, secrets: KnownSecrets) -> str:
+    """Return the reason on one line, with every character visible and without the secrets."""
+    text = scrub_text(secrets.text(" ".join(reason.split())))
+    return " ".join(visible_text(text, mark=" ").split())[:MAX_REASON_LENGTH]
