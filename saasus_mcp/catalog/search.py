@@ -42,7 +42,6 @@ class SearchIndex:
     """The search index of a catalogue.
 
     Args:
-        operations: the operations to find.
         compiled: the content of `search.json`. Its impacts are in hundredths.
     """
 

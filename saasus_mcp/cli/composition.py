@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from saasus_mcp.saasus.client import ApiClient
     from saasus_mcp.sandbox import Sandbox
     from saasus_mcp.server.mcp_handlers import ResolvePrincipal
-    from saasus_mcp.server.pipeline.call_observer import CallObserver
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.server.pipeline.context import RevocationCheck
+    from saasus_mcp.server.pipeline.context import CallObserver, RevocationCheck
     from saasus_mcp.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -290,9 +289,8 @@ async def _open_pipelines(
     is_revoked: RevocationCheck | None = None,
 ) -> AsyncIterator[dict[str, Pipeline]]:
     from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
-    from saasus_mcp.server.pipeline.call_observer import CallObserver  # noqa: PLC0415 - as above
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as above
-    from saasus_mcp.server.pipeline.context import never_revoked  # noqa: PLC0415 - as above
+    from saasus_mcp.server.pipeline.context import CallObserver, never_revoked  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - as above
     from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - as above
 

@@ -25,8 +25,7 @@ from saasus_mcp.cli.exit_status import (
 )
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.options import json_failure_option, settings_options
-from saasus_mcp.cli.output import print_json, print_outcome
-from saasus_mcp.cli.private_output import file_exists, write_private_file
+from saasus_mcp.cli.output import file_exists, print_json, print_outcome, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import InvalidJson, TerminalSession, open_session, parse_json, read_json_argument
 from saasus_mcp.cli.terminal import format_json, render, require_approver, say

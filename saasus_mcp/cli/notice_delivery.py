@@ -98,7 +98,6 @@ async def deliver_local_notices(
 
     Args:
         list_stores: returns the stores that exist now, each time the same objects.
-        console: the address of the console.
     """
     try:
         channels = load_channels(settings)

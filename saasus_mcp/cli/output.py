@@ -1,4 +1,4 @@
-"""What a command puts out: JSON, times, and lists that may be longer than the screen."""
+"""What a command puts out: JSON, times, lists that may be longer than the screen, and files for their user only."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import UnsupportedOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from saasus_mcp.cli.terminal import format_json, is_terminal, prints_json, say
 from saasus_mcp.cli.text_layout import wrap_prose
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.private_files import create_private_file
+from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import display_width
 
 if TYPE_CHECKING:
@@ -114,3 +119,48 @@ def format_time(at: float, now: float, reader: Reader) -> str:
     """Return a time to the minute, in the reader's zone, with how long ago it is."""
     shown = f"{datetime.fromtimestamp(at, reader.zone):%Y-%m-%d %H:%M %Z}"
     return f"{shown} ({relative_time(at, now).text(reader.language)})"
+
+
+@contextmanager
+def reserve_private_file(file: Path, size: int) -> Iterator[Callable[[bytes], None]]:
+    """Create a new private file of `size` bytes, and give a function that writes its content.
+
+    The space is there before the content is taken from where it can be read only once. An error deletes the file.
+
+    Raises:
+        SaasusMcpError: the file exists already, or cannot be written.
+    """
+    write_private_file(file, bytes(size))
+
+    def write(content: bytes) -> None:
+        with file.open("r+b") as handle:
+            handle.write(content)
+            handle.truncate()
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    try:
+        yield write
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def write_private_file(file: Path, content: str | bytes) -> None:
+    """Write a new file that only its owner can read.
+
+    Raises:
+        SaasusMcpError: the file exists already, or cannot be written.
+    """
+    try:
+        create_private_file(file, content.encode() if isinstance(content, str) else content)
+    except FileExistsError:
+        raise file_exists(file) from None
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        reason = os_reason(error)
+        raise SaasusMcpError(message("cli.file_unwritable", file=str(file), reason=reason)) from None
+
+
+def file_exists(file: Path) -> SaasusMcpError:
+    return SaasusMcpError.of("cli.file_exists", file=str(file))

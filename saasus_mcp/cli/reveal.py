@@ -15,8 +15,7 @@ import click
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import json_outcome_option, settings_options
-from saasus_mcp.cli.output import complete_output, print_json, print_outcome
-from saasus_mcp.cli.private_output import reserve_private_file
+from saasus_mcp.cli.output import complete_output, print_json, print_outcome, reserve_private_file
 from saasus_mcp.cli.terminal import prints_json, render, require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
@@ -106,11 +105,7 @@ def _csv(secrets: Mapping[str, Any]) -> str:
 
 
 def _find_vault(stores: Iterable[Store], encryptor: Encryptor, handle: str) -> SecretVault:
-    """Return the vault that holds the secret of a handle.
-
-    Raises:
-        SaasusMcpError: no store holds it.
-    """
+    """Return the vault that holds the secret of a handle. Raise SaasusMcpError if no store holds it."""
     for store in stores:
         vault = SecretVault(store, encryptor, time.time)
         try:

@@ -140,11 +140,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_json_argument(text: str) -> Any:
-    """Return the value of a JSON argument, from standard input if it is `-`.
-
-    Raises:
-        InvalidJson: it is not JSON.
-    """
+    """Return the value of a JSON argument, from standard input if it is `-`. Raise InvalidJson if it is not JSON."""
     return parse_json(sys.stdin.buffer.read() if text == "-" else text)
 
 

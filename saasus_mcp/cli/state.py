@@ -161,11 +161,7 @@ class PresentStores:
 
 
 def record_decision(stores: Stores, decision: ActionRecord) -> None:
-    """Record a decision that concerns every SaaS.
-
-    Raises:
-        StoreError: it cannot be recorded.
-    """
+    """Record a decision that concerns every SaaS. Raise StoreError if it cannot be recorded."""
     from saasus_mcp.permissions.approval import action_records  # noqa: PLC0415 - only where something was decided
 
     with closing(stores.open_decisions()) as store:

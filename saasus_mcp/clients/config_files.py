@@ -48,11 +48,7 @@ class ConfigFile:
 
     @property
     def text(self) -> str:
-        """The text, with its byte order mark and line ends.
-
-        Raises:
-            ConfigFileError: the file is not UTF-8.
-        """
+        """The text, with its byte order mark and line ends. Raise ConfigFileError if the file is not UTF-8."""
         try:
             return (self.raw or b"").decode("utf-8")
         except UnicodeDecodeError:

@@ -61,11 +61,7 @@ class JsonChild:
 
 
 def parse_jsonc(text: str) -> JsonNode:
-    """Return the root value.
-
-    Raises:
-        JsonSyntaxError: the text is not JSON.
-    """
+    """Return the root value. Raise JsonSyntaxError if the text is not JSON."""
     parser = _Parser(text)
     root = parser.value(0)
     parser.expect("end")

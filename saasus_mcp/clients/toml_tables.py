@@ -17,11 +17,7 @@ class TomlEditError(ValueError):
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return the content of a TOML text.
-
-    Raises:
-        TomlEditError: the text is not TOML.
-    """
+    """Return the content of a TOML text. Raise TomlEditError if the text is not TOML."""
     import tomllib  # noqa: PLC0415 - only where a client uses TOML
 
     try:
@@ -55,11 +51,7 @@ def put_table(text: str, table: str, name: str, value: Mapping[str, Any]) -> str
 
 
 def remove_table(text: str, table: str, name: str) -> str:
-    """Return the text without `[table.name]`.
-
-    Raises:
-        TomlEditError: the text is not TOML.
-    """
+    """Return the text without `[table.name]`. Raise TomlEditError if the text is not TOML."""
     import tomlkit  # noqa: PLC0415 - only where a client uses TOML
 
     if name not in parse_toml(text).get(table, {}):

@@ -45,11 +45,7 @@ def epoch_seconds(moment: datetime) -> int:
 
 
 def local_time(instant: int, zone: tzinfo) -> datetime:
-    """Return the local time of an instant.
-
-    Raises:
-        OverflowError: the time is after the year 9999.
-    """
+    """Return the local time of an instant. Raise OverflowError if the time is after the year 9999."""
     return (EPOCH + instant * SECOND).astimezone(zone)
 
 

@@ -17,7 +17,7 @@ from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import Level
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.pipeline.call_observer import CallObserver
+from saasus_mcp.server.pipeline.context import CallObserver
 
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 NO_OPERATION = "none"
@@ -97,7 +97,6 @@ class Metrics:
             MultiProcessCollector(self._collected, folder)  # type: ignore[no-untyped-call]  # as the library declares it
 
     def count_response(self, status: int) -> None:
-        """Count a response that has started."""
         counter = self._response_counters.get(status)
         if counter is None:  # looking a label up costs more than counting
             counter = self._response_counters[status] = self.responses.labels(str(status))
@@ -118,7 +117,6 @@ class Metrics:
         """Return the metrics of some profiles in the format that a scraper accepts, and its content type.
 
         Args:
-            accept: the Accept header of the scraper.
             pending: the number of pending approvals by profile.
             stores: whether the store works, by profile. Samples of other profiles are left out.
         """

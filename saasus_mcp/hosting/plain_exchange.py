@@ -60,11 +60,7 @@ class PlainExchange:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Refuse to ask the client.
-
-        Raises:
-            NoBackChannelError: always.
-        """
+        """Refuse to ask the client."""
         raise NoBackChannelError(method)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:

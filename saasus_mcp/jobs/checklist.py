@@ -30,7 +30,6 @@ class Checklist:
 
     Attributes:
         facts: findings for the question and the report.
-        report_facts: findings for the report only.
         volatile_facts: findings that may change while a person decides.
         phases: the groups of steps. A phase begins only if everything before it was applied.
         records: details that do not fit in a line.

@@ -82,11 +82,7 @@ class JobContext(JobReader):
             raise SaasusMcpError.of("jobs.approvals_full")
 
     async def report_progress(self, done: int, total: int | None = None) -> None:
-        """Store the progress of the job, and wait while it is paused.
-
-        Raises:
-            JobCancelled: the job was cancelled.
-        """
+        """Store the progress of the job, and wait while it is paused. Raise JobCancelled if the job was cancelled."""
         await self._save_progress(done, total)
         if not await self.gate.wait():
             raise JobCancelled

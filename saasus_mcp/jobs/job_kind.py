@@ -50,11 +50,7 @@ class JobKind(Protocol):
     """
 
     async def plan(self, reader: JobReader, args: Mapping[str, Any]) -> Plan:
-        """Plan the job.
-
-        Raises:
-            SaasusMcpError: the job cannot be done as requested.
-        """
+        """Plan the job. Raise SaasusMcpError if the job cannot be done as requested."""
         ...
 
     async def run(self, work: JobContext, plan: Plan) -> JobResult: ...

@@ -87,11 +87,7 @@ def _stored_reason(reason: str | Mapping[str, str]) -> Text:
 
 
 def require_one_of(args: Mapping[str, Any], *names: str, hint: Message | None = None) -> str:
-    """Return the one of some arguments that is given.
-
-    Raises:
-        InvalidArguments: none or several are given.
-    """
+    """Return the one of some arguments that is given. Raise InvalidArguments if none or several are given."""
     given = [name for name in names if name in args]
     if len(given) != 1:
         raise InvalidArguments((names[0],), message("jobs.exactly_one", names=names), hint)

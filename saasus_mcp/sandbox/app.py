@@ -20,8 +20,7 @@ from saasus_mcp.sandbox.call import SandboxCall
 from saasus_mcp.sandbox.engine import require_known
 from saasus_mcp.sandbox.faults import FaultInjector
 from saasus_mcp.sandbox.http_answers import HttpAnswer, declared_fields, failing_answer, refusal_answer, sample_of
-from saasus_mcp.sandbox.incoming_request import IncomingRequest
-from saasus_mcp.sandbox.routes import Routes
+from saasus_mcp.sandbox.incoming_request import IncomingRequest, Routes
 from saasus_mcp.sandbox.state import Refusal, State, missing, uid
 
 CREDENTIALS = Credentials(saas_id="sandbox", api_key="sandbox-api-key", secret_key="sandbox-secret-key")  # noqa: S106 - public

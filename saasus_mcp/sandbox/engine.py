@@ -144,7 +144,6 @@ class DocumentResource:
     Attributes:
         default: the answer if none is stored; 404 without it.
         change: makes the stored document from a write.
-        check: checks a write.
     """
 
     path: str

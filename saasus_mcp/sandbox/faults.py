@@ -58,11 +58,7 @@ SPECIFICATION = re.compile(
 
 
 def parse_fault(text: str, catalogue: Catalogue) -> InjectedFault:
-    """Return one fault of the command line.
-
-    Raises:
-        SaasusMcpError: the text has another form, or names no tool.
-    """
+    """Return one fault of the command line. Raise SaasusMcpError if the text has another form, or names no tool."""
     found = SPECIFICATION.fullmatch(text.strip())
     if found is None:
         raise SaasusMcpError(message("sandbox.not_a_fault", text=text[:80]), message("sandbox.fault_hint"))

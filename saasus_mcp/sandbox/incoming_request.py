@@ -1,4 +1,4 @@
-"""A received request: its signature, and the validation of its values against the schema of its operation.
+"""A received request: its route, its signature, and the validation of its values against the schema of its operation.
 
 The signature is computed again over the raw bytes. It does not share code with `saasus.signature`, so that a mistake there is found here.
 """
@@ -9,11 +9,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments, Schema
@@ -156,3 +157,40 @@ def _signature(credentials: Credentials, incoming: IncomingRequest, now: datetim
     place = incoming.headers.get("host", "") + incoming.target
     message = (timestamp + credentials.api_key + incoming.method + place).encode("latin-1") + incoming.body
     return hmac.new(credentials.secret_key.encode(), message, hashlib.sha256).hexdigest()
+
+
+class Routes:
+    """All routes. A literal segment, however encoded, wins over a parameter: a user named `count` cannot be read."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._routes: defaultdict[tuple[str, int], list[tuple[Operation, tuple[str, ...]]]] = defaultdict(list)
+        for operation in operations:
+            template = _segments(operation.path)
+            self._routes[operation.method, len(template)].append((operation, template))
+        for routes in self._routes.values():
+            routes.sort(key=lambda route: [segment.startswith("{") for segment in route[1]])
+
+    def match(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
+        """Return the operation of a raw path and its decoded path values, or None without a route, or if a value is no text."""
+        raw = _segments(path)
+        for operation, template in self._routes.get((method, len(raw)), ()):
+            pairs = list(zip(template, raw, strict=True))
+            if all(segment if part.startswith("{") else unquote(segment) == part for part, segment in pairs):
+                values = (segment for part, segment in pairs if part.startswith("{"))
+                try:
+                    return operation, tuple(unquote(value, errors="strict") for value in values)
+                except UnicodeDecodeError:
+                    return None
+        return None
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    """Return the raw segments, with dot segments resolved as a proxy may resolve them."""
+    kept: list[str] = []
+    for segment in path.removeprefix("/").split("/"):
+        dots = segment.lower().replace("%2e", ".")
+        if dots == "..":
+            del kept[-1:]
+        elif dots != ".":
+            kept.append(segment)
+    return tuple(kept)

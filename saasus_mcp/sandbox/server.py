@@ -28,11 +28,7 @@ def serve_sandbox(host: str, port: int, sandbox: Sandbox) -> None:
 
 
 def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
-    """Return a server for this sandbox, not yet running.
-
-    Raises:
-        SaasusMcpError: the host is not local.
-    """
+    """Return a server for this sandbox, not yet running. Raise SaasusMcpError if the host is not local."""
     if not is_loopback(host):
         raise SaasusMcpError.of("sandbox.not_local", host=host)
     import uvicorn  # noqa: PLC0415 - only where a sandbox is served

@@ -76,11 +76,7 @@ class State:
         return self._table(table).get(key)
 
     def get(self, table: str, *key: Id, noun: str = "") -> Record:
-        """Return the record with this key.
-
-        Raises:
-            Refusal: no such record exists (404).
-        """
+        """Return the record with this key. Raise Refusal if no such record exists (404)."""
         found = self.find(table, *key)
         if found is None:
             raise missing(noun or table.removesuffix("s").replace("_", " "))
@@ -102,7 +98,6 @@ class State:
         self._replace(table, kept)
 
     def sweep(self, table: str, doomed: Callable[[Record], bool]) -> None:
-        """Remove every record for which `doomed` is true."""
         self._replace(table, {key: record for key, record in self._table(table).items() if not doomed(record)})
 
     def rewrite(self, table: str, change: Callable[[Record], Record]) -> None:
@@ -125,11 +120,7 @@ class State:
 
     @classmethod
     def imported(cls, exported: Mapping[str, Any]) -> State:
-        """Return the state that was exported.
-
-        Raises:
-            ValueError: it has another form.
-        """
+        """Return the state that was exported. Raise ValueError if it has another form."""
         checked, state = _ExportedState.model_validate(exported), cls()
         state._made = checked.made
         state._tables = {name: {tuple(key): record for key, record in rows} for name, rows in checked.tables.items()}

@@ -13,7 +13,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.saasus.secret_paths import REMOVED
 from saasus_mcp.sandbox.behaviours import logs
-from saasus_mcp.sandbox.routes import Routes
+from saasus_mcp.sandbox.incoming_request import Routes
 from saasus_mcp.sandbox.state import Record, State
 
 FORMAT, VERSION = "saasus-mcp sandbox state", 1

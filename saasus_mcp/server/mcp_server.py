@@ -33,8 +33,7 @@ from saasus_mcp.permissions.approval.proof import Destination, describe_destinat
 from saasus_mcp.saasus import tracing
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server import elicitation
-from saasus_mcp.server.apps.app_data import app_data
-from saasus_mcp.server.apps.app_resources import shows_apps
+from saasus_mcp.server.apps.app_resources import app_data, shows_apps
 from saasus_mcp.server.apps.extension import with_extension
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.mcp_handlers import McpHandlers, ResolvePrincipal

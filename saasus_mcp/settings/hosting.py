@@ -88,7 +88,6 @@ class JwtTable(ProviderTable):
 
     Attributes:
         audience: accepted values of `aud`; by default the URL of this server's /mcp.
-        scopes: scopes that every token must have.
     """
 
     jwks_url: ProviderUrl

@@ -37,7 +37,6 @@ class Secret(Generic[Content]):
         self._content: Content = content
 
     def get_secret_value(self) -> Content:
-        """Return the secret itself."""
         return self._content
 
     def __eq__(self, other: object) -> bool:

@@ -166,7 +166,6 @@ class JobStore:
         return _job(row) if row is not None else None
 
     def list_jobs(self, principal: str, profile: str, most: int) -> list[Job]:
-        """Return the newest jobs of a principal in a profile."""
         own = (jobs.c.principal == principal, jobs.c.profile == profile)
         return [_job(row) for row in self._database.rows(_JOBS.where(*own).order_by(jobs.c.at.desc()).limit(most))]
 
@@ -221,7 +220,6 @@ class JobStore:
             return _update_running(connection, job, cancelling=True)
 
     def get_steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
-        """Return the known steps of a job, by name."""
         rows = (self._database.read_alone(_STEP, {"of": job, "name": name}) for name in names)
         return {row[0]: _step(row) for row in rows if row is not None}
 

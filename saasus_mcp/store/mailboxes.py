@@ -29,7 +29,6 @@ class Mailbox:
     """The mailbox of one request.
 
     Attributes:
-        session: the key of its session.
         request: the digest of its id in the session.
     """
 
@@ -97,7 +96,6 @@ class MailboxStore:
             return True
 
     def is_waiting(self, message: str) -> bool:
-        """Return whether a message is still in its mailbox."""
         return self._database.row(select(mailbox_messages.c.id).where(mailbox_messages.c.id == message)) is not None
 
     def take(self, message: str) -> bool:
@@ -119,5 +117,4 @@ class MailboxStore:
             insert_once(connection, ended_sessions, {"session": session, "until": until})
 
     def has_ended(self, session: str) -> bool:
-        """Return whether a client ended the session."""
         return self._database.row(select(ended_sessions).where(ended_sessions.c.session == session)) is not None

@@ -73,7 +73,6 @@ class HiddenSecret:
 
     Attributes:
         operation: the operation that answered.
-        call: the call that was answered.
     """
 
     id: str

@@ -36,7 +36,6 @@ class SharedStores:
     """See `Stores`.
 
     Args:
-        url: the URL of the database.
         keys: returns the keys of the audit log.
 
     Raises:

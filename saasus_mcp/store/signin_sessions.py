@@ -142,7 +142,6 @@ class SessionStore:
         return [_session(row) for row in found]
 
     def close(self, cookie: str) -> None:
-        """End one session."""
         self._database.change(delete(sessions).where(sessions.c.hash == hash_token(cookie)))
 
     def close_one(self, approver: Approver, identifier: str) -> bool:

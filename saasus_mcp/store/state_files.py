@@ -153,11 +153,7 @@ def unusable_folder(error: UnsafeFile | OSError) -> StoreError:
 
 
 def list_store_files(folder: Path) -> list[Path]:
-    """Return the files of every store in a folder.
-
-    Raises:
-        StoreError: other users can change the folder.
-    """
+    """Return the files of every store in a folder. Raise StoreError if other users can change the folder."""
     if not os.path.lexists(folder):
         return []
     try:

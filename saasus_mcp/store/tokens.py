@@ -157,11 +157,7 @@ class TokenStore:
         return any(each.role == role and each.is_valid(now) for each in self.list_tokens())
 
     def authenticate(self, token: str, now: float) -> Token | None:
-        """Return the record of a valid token, and save its use.
-
-        Raises:
-            StoreError: the database cannot be read.
-        """
+        """Return the record of a valid token, and save its use. Raise StoreError if the database cannot be read."""
         if TOKEN_PATTERN.fullmatch(token) is None:
             return None
         hashed = hash_token(token)
@@ -190,11 +186,7 @@ class TokenStore:
         return all(token.revoked_at is not None for token in _read(self._database.rows(query)))
 
     def check_writable(self) -> None:
-        """Write and delete a row, as `probe_write` does.
-
-        Raises:
-            StoreError: the database accepts no write.
-        """
+        """Write and delete a row, as `probe_write` does. Raise StoreError if the database accepts no write."""
         probe_write(self._database)
 
     def list_tokens(self) -> list[Token]:

@@ -22,7 +22,7 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.jobs import engine_storage
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.sandbox import app, behaviours, seed
-from saasus_mcp.sandbox.routes import Routes
+from saasus_mcp.sandbox.incoming_request import Routes
 from saasus_mcp.sandbox.state import State
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_list import ToolListCache

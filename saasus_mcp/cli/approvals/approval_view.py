@@ -49,11 +49,7 @@ def find_pending(stores: Iterable[Store], code: str, now: float) -> tuple[Approv
 
 
 def find_approval(stores: Iterable[Store], code: str, now: float) -> Approval:
-    """Return the approval with this code, in whatever status.
-
-    Raises:
-        UnknownCode: no store has it.
-    """
+    """Return the approval with this code, in whatever status. Raise UnknownCode if no store has it."""
     for approval in list_approvals(stores, now, decided=True):
         if is_code(code, approval):
             return approval

@@ -55,7 +55,6 @@ class Finding:
 
 
 def problem(check: str, error: SaasusMcpError) -> Finding:
-    """Return the finding of an error."""
     return Finding(check, "problem", error.message, error.hint or "")
 
 

@@ -133,11 +133,7 @@ def install(
 def _parse_request(
     settings: Settings, client: str | None, launch: LaunchOptions, entry: dict[str, Any]
 ) -> InstallRequest:
-    """Check the options of a request.
-
-    Raises:
-        InstallError: no client is named, or an option does not fit it.
-    """
+    """Check the options of a request. Raise InstallError if no client is named, or an option does not fit it."""
     if client is None and not entry["print_only"]:
         hint = message("cli_install.which_client_hint", clients=tuple(CLIENTS))
         raise InstallError(message("cli_install.which_client"), hint)

@@ -52,11 +52,7 @@ class CaseResults:
 
 
 def run_cases(file: Path) -> CaseResults:
-    """Decide every case in a file.
-
-    Raises:
-        PolicyError: the file, or the policy that it names, has errors.
-    """
+    """Decide every case in a file. Raise PolicyError if the file, or the policy that it names, has errors."""
     document, catalogue = yaml_reader.read_document(file), load_catalogue()
     if not isinstance(document.value, dict):
         raise PolicyError(file, [PolicyFault(0, "empty")])

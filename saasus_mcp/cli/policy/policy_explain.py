@@ -98,11 +98,7 @@ def _list_text(in_list: dict[str, Any] | None, level: str) -> Message:
 
 
 def parse_object(option: str, text: str) -> dict[str, Any]:
-    """Return a JSON object from the command line.
-
-    Raises:
-        SaasusMcpError: it is something else.
-    """
+    """Return a JSON object from the command line. Raise SaasusMcpError if it is something else."""
     try:
         value = parse_json(text)
     except InvalidJson as error:

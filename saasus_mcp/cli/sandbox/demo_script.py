@@ -59,12 +59,10 @@ class DemoPresenter:
             click.echo(click.style(f"\n{self._count:>2}. {self.step}", bold=True))
 
     def end_step(self) -> None:
-        """End a step that succeeded."""
         if self._lines is not None:
             self._lines.append(f"{self._count:>2}. {render(message('cli_demo.step_result', step=self.step))}")
 
     def say(self, speaker: str, text: Localized | str) -> None:
-        """Print what a speaker says, or a note."""
         if self._lines is not None:
             return
         first, *rest = visible_text(render(text)).splitlines() or [""]

@@ -92,9 +92,6 @@ class BackgroundHandler(logging.Handler):
     """Writes lines in a thread: while nobody reads standard error, as during the outage of a log driver, requests go on.
 
     It writes to the descriptor: a thread that is stopped within `sys.stderr` would hold its lock, and break the end of the process.
-
-    Args:
-        descriptor: where the lines go.
     """
 
     def __init__(self, descriptor: int = STDERR) -> None:

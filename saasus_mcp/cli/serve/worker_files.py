@@ -42,9 +42,7 @@ class WorkerFiles:
     """Reads the files at the start, at SIGHUP and at `policy reload`. What it accepts is what every worker gets.
 
     Attributes:
-        accepted: what the workers have.
         read_at: start of the last read, in nanoseconds since the epoch.
-        last_result: result of the last reload.
         replace_workers: gives new contents to all workers, and returns False if none could start with them.
         give_policy: puts a new policy into force in all workers.
     """

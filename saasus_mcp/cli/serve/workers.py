@@ -40,11 +40,7 @@ NEW_SECONDS = 60.0
 
 
 def require_several(settings: Settings, http: HttpSettings) -> None:
-    """Check that several processes can serve these settings.
-
-    Raises:
-        SettingsError: they cannot.
-    """
+    """Raise SettingsError if several processes cannot serve these settings."""
     if sys.platform == "win32":
         raise SettingsError.of("cli_serve.workers_on_windows", workers=http.workers)
     if settings.sandbox:

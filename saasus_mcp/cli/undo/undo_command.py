@@ -245,11 +245,7 @@ class _Undoing:
         return None
 
     def _plan(self, entry: UndoEntry) -> UndoPlan:
-        """Return how to undo one call.
-
-        Raises:
-            TerminalError: it cannot be undone, or not by this person.
-        """
+        """Return how to undo one call. Raise TerminalError if it cannot be undone, or not by this person."""
         try:
             return plan_undo(self._pipeline.catalogue, entry, self._undoer, self._pipeline.destination)
         except CallRefused as refused:

@@ -57,7 +57,6 @@ class Caller:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Caller:
-        """Return the caller of `to_json`."""
         return _caller_adapter().validate_python(given)
 
 
@@ -118,7 +117,6 @@ class AuthenticatorChain:
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:
-        """Return the checks of all authenticators."""
         return {name: check for link in self._links for name, check in health_checks_of(link).items()}
 
 

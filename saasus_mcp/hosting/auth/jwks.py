@@ -69,7 +69,6 @@ class JwksCache:
     """The signing keys of one provider.
 
     Args:
-        url: the URL of its JWKS document.
         algorithms: the algorithms that a key may be used with.
         transport: replaces the network in tests.
         clock: a monotonic clock in seconds.

@@ -71,7 +71,6 @@ class TokenAuthenticator:
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:
-        """Return the check of the store."""
         return {"accounts": self._is_writable}
 
     async def _is_writable(self) -> bool:

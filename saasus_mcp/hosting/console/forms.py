@@ -40,11 +40,7 @@ def is_cross_site(request: Request) -> bool:
 
 
 async def read_form(request: Request) -> Mapping[str, str]:
-    """Return the fields of a form of this site.
-
-    Raises:
-        InvalidForm: the form is too large, or another site sent it.
-    """
+    """Return the fields of a form of this site. Raise InvalidForm if the form is too large, or another site sent it."""
     if not _is_same_origin(request):
         raise InvalidForm
     body = bytearray()
@@ -60,11 +56,7 @@ async def read_form(request: Request) -> Mapping[str, str]:
 
 
 def check_csrf(fields: Mapping[str, str], session: ConsoleSession) -> None:
-    """Check that the form has the CSRF token of the session.
-
-    Raises:
-        InvalidForm: it has not.
-    """
+    """Raise InvalidForm unless the form has the CSRF token of the session."""
     if not session.csrf or not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
         raise InvalidForm
 

@@ -133,11 +133,7 @@ class Console:
         return render_message(text, request_language(request, self.language), status)
 
     async def _require_session(self, request: Request) -> ConsoleSession:
-        """Return the session of this browser.
-
-        Raises:
-            NotSignedIn: it has none.
-        """
+        """Return the session of this browser. Raise NotSignedIn if it has none."""
         session = await self.signin.find_session(request)
         if session is None:
             raise NotSignedIn
@@ -304,7 +300,6 @@ class Console:
         return await self._tell(message("console.not_found"), session, request, HTTPStatus.NOT_FOUND)
 
     async def _tell(self, text: Message, session: ConsoleSession | None, request: Request, status: int) -> Response:
-        """Return a page with one message."""
         if session is None:
             return render_message(text, request_language(request, self.language), status)
         content = views.PageContent("message", message_values(text, status))

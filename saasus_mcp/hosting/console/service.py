@@ -81,7 +81,6 @@ class ConsoleService:
     """What the pages show and their forms do.
 
     Attributes:
-        list_contexts: returns the present contexts.
         policy: the policy in force; on the console of one machine, that of servers with the same settings.
         profile: the profile for which decisions are shown if a context has none.
         freeze_all: freezes all stores, future ones included, or lifts that freeze with None; None if this is not possible here.
@@ -151,11 +150,7 @@ class ConsoleService:
         )
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:
-        """Reject a call, with an optional reason.
-
-        Raises:
-            CallRefused: the approval is not pending.
-        """
+        """Reject a call, with an optional reason. Raise CallRefused if the approval is not pending."""
         listed = self._find_pending(approver, code)
         service = ApprovalService(listed.context.store())
         service.reject(listed.record, approver.id, self.clock(), reason or None, via="console", person=approver.person)
@@ -309,11 +304,7 @@ class ConsoleService:
         return listed
 
     def find_context(self, approver: Approver, name: str) -> ProfileContext:
-        """Return the context with this name.
-
-        Raises:
-            CallRefused: the approver has no such context.
-        """
+        """Return the context with this name. Raise CallRefused if the approver has no such context."""
         context = next((each for each in self.contexts_of(approver) if each.name == name), None)
         if context is None:
             raise CallRefused.because(Reason.UNKNOWN, "hosting.unknown_profile")

@@ -65,7 +65,6 @@ def build_app(
     """Return the app for some profiles.
 
     Args:
-        create_server: creates the MCP server of a profile.
         authenticator: authenticates bearer tokens; or the caller of every request if no token is required.
         narrowing: the narrowing of every connection, in addition to the connection's own.
         is_policy_current: whether the policy in force is the content of its file.

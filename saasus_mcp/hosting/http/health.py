@@ -41,7 +41,6 @@ class CachedProbe:
     """A cached health check: at most one probe runs at a time, however many requests ask.
 
     Args:
-        check: the check.
         interval: seconds for which a success is reused. A failure is reused for FAILED_INTERVAL_SECONDS at most.
         clock: a monotonic clock in seconds.
     """

@@ -95,11 +95,7 @@ class RequestLifetime:
         self._body_timer: asyncio.TimerHandle | None = None
 
     def assign(self, principal: str) -> None:
-        """Count the request against the share of its principal.
-
-        Raises:
-            CapacityExceeded: there is no place for it.
-        """
+        """Count the request against the share of its principal. Raise CapacityExceeded if there is no place for it."""
         if self.check_slot is not None:
             self.check_slot.release()
         self._principal = principal
@@ -138,7 +134,6 @@ class RequestLifetime:
             self._body_slot.release()
 
     def end(self) -> None:
-        """End the request now."""
         self.is_over = True
         self._ended.set()
         if not self._stream:

@@ -29,9 +29,6 @@ class ConnectionTracker:
     head, or one that is kept alive. The pools (`request_pool`) accept fewer requests than there are connections, so a new
     connection always finds an idle one to replace, and its request is read before the connection becomes the oldest. This
     holds for health checks too.
-
-    Args:
-        max_connections: connections at once.
     """
 
     def __init__(self, max_connections: int) -> None:
@@ -62,7 +59,6 @@ class ConnectionTracker:
             (self._idle_authenticated if authenticated else self._idle)[connection] = None
 
     def remove(self, connection: TrackedConnection) -> None:
-        """Forget a connection."""
         self.mark_busy(connection)
         self._open.discard(connection)
 

@@ -43,7 +43,6 @@ def files_needed(connections: int, others: int) -> int:
 
     Args:
         connections: requests of clients at once.
-        others: see `other_files`.
     """
     limits = PoolLimits.from_settings(HttpTable(connections=connections), multiple_principals=True)
     return others + connections_needed(limits)
@@ -55,7 +54,6 @@ def fit_connections(http: HttpSettings, others: int, *, warns: bool = True) -> H
     The soft limit is raised as far as needed and permitted. A warning is logged if that does not suffice.
 
     Args:
-        others: see `other_files`.
         warns: whether this process warns; one of several workers does.
     """
     connections = http.table.connections

@@ -25,7 +25,6 @@ class RecentTokens:
         self._principals: dict[bytes, str] = {}
 
     def read(self, scope: Scope) -> PresentedToken:
-        """Return the token of a request."""
         headers = [value for name, value in scope.get("headers", ()) if name == b"authorization"]
         return PresentedToken(self, sha256(headers[0]).digest() if len(headers) == 1 else b"")
 

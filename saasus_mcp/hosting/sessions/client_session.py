@@ -74,11 +74,7 @@ class SessionIds:
         self._clock = clock
 
     def issue(self, caller: Caller, params: InitializeRequestParams, narrowing: Narrowing) -> ClientSession:
-        """Return the session that a client opens.
-
-        Raises:
-            SessionTooLarge: the narrowing is too long.
-        """
+        """Return the session that a client opens. Raise SessionTooLarge if the narrowing is too long."""
         key, expires_at = secrets.token_hex(16), self._clock() + LIFETIME_SECONDS
         version = _negotiate_version(params.protocol_version)
         capabilities = _used_capabilities(params.capabilities)
@@ -134,18 +130,13 @@ class EndedSessions:
         self._checked: dict[str, float] = {}
 
     async def add(self, session: ClientSession) -> None:
-        """End a session.
-
-        Raises:
-            StoreError: the store fails.
-        """
+        """End a session. Raise StoreError if the store fails."""
         self._checked.pop(session.key, None)
         await self._pipeline.store_executor(
             lambda: self._pipeline.store.mailboxes.end_session(session.key, session.expires_at)
         )
 
     async def contains(self, session: ClientSession) -> bool:
-        """Return whether a session has ended."""
         now = self._clock()
         if now - self._checked.get(session.key, -RECHECK_SECONDS) < RECHECK_SECONDS:
             return False

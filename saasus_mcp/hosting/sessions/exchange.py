@@ -137,7 +137,6 @@ class Exchange:
             await self._deliver({"jsonrpc": "2.0", "id": number, "error": error})
 
     def question_id(self, number: RequestId) -> str:
-        """Return the id of a question on the wire."""
         return f"{self.id}-{number}"
 
     def _connection(self, dispatcher: JSONRPCDispatcher[TransportContext]) -> Connection:

@@ -69,11 +69,7 @@ class MailboxService:
                 log.exception("messages of other servers could not be passed on")
 
     async def open(self, wanted: Iterable[Mailbox]) -> None:
-        """Open the mailboxes that are not open yet.
-
-        Raises:
-            StoreError: the store fails.
-        """
+        """Open the mailboxes that are not open yet. Raise StoreError if the store fails."""
         new = [each for each in wanted if each.id not in self._opened]
         if not new:
             return

@@ -47,7 +47,6 @@ class SseRelay:
     and program: their digest is the session of the stream's mailbox.
 
     Args:
-        deliver: handles a message of a stream of this worker.
         body_limit: bytes of a message.
         unread: what waits on the streams of this worker.
     """

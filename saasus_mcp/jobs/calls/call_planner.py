@@ -86,11 +86,9 @@ class CallPlanner:
     _unchanged_rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add_fault(self, fault: RowFault) -> None:
-        """Add a fault of a row from which no call can be made."""
         self._faults.append(fault)
 
     def add_unchanged(self, row: int, target: str) -> None:
-        """Add a row that needs no call."""
         reason = message("permissions.no_change").text(self.reader.language)
         self._unchanged_rows.append({"row": row, "target": target, "outcome": "skipped", "why": reason})
 

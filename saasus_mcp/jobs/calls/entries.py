@@ -97,9 +97,6 @@ def read_calls(calls: Sequence[Mapping[str, Any]]) -> list[CallEntry]:
 def fill_template(template: Sequence[Mapping[str, Any]], rows: Sequence[TableRow], limit: int) -> list[CallEntry]:
     """Return the calls of each row. Cells are inserted as they are, once: a cell is never read as a template or as JSON.
 
-    Args:
-        limit: of calls.
-
     Raises:
         InvalidArguments: the template names a column that the table does not have, or the list becomes too large.
     """

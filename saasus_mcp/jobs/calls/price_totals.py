@@ -33,7 +33,6 @@ class PriceTotals:
     Attributes:
         by_step: old and new plan of each plan change, with its fixed price.
         complete: the steps for which both plans are known and differ. No other line needs to name them.
-        facts: the sums.
     """
 
     by_step: Mapping[str, Value] = field(default_factory=dict)

@@ -220,7 +220,6 @@ class ChargedMonth:
 def charged_months(
     tenant: Mapping[str, Any], plans: Mapping[str, PricingPlan], period: Period
 ) -> Iterator[ChargedMonth]:
-    """Yield what a tenant is charged in each month of the period."""
     terms = contract_terms(tenant)
     for month in period.months():
         span = Span(month.start, month.end + 1)

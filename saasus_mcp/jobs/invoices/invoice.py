@@ -117,7 +117,6 @@ class PriceBook:
         return Fraction(stored, 100) if currency == "USD" and self.usd_unit == "cent" else Fraction(stored)
 
     def count(self, unit: PricingUnit, usage: MeteredUsage) -> int:
-        """Return the count that is charged."""
         own = unit.get("aggregate_usage")
         maximum = own == "max" if own else unit["metering_unit_name"] in self.uses_maximum
         return usage.maximum if maximum and self.stripe else usage.summed

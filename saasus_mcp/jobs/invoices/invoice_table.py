@@ -69,7 +69,6 @@ class InvoiceTable:
                 yield [*self._start(month), *([""] * 7), status, "", *self._comparison(compared, None)]
 
     def listed_rows(self, compared: Sequence[ComparedAmount], names: Mapping[str, str]) -> Iterator[list[Any]]:
-        """Yield the rows of the list that no invoice matches."""
         for each in compared:
             id_, name = (each.tenant, names[each.tenant]) if each.tenant in names else ("", each.tenant)
             cells = ["", "", each.currency, *([""] * 8)]

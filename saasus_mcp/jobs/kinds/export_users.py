@@ -114,7 +114,6 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
 
 
 async def _read_filter(work: JobContext, data: Mapping[str, Any]) -> UserFilter:
-    """Return the filter, with what it needs to read."""
     logins, dormant, names = AccountFilter.from_arguments(data), None, None
     if logins.before is not None:
         accounts = await read_accounts(work)

@@ -271,7 +271,6 @@ def _unread_rows(tenant: Mapping[str, Any], usage: Mapping[UsageKey, MeteredUsag
 
 
 def _comparison_rows(compared: Sequence[ComparedAmount], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the amounts that are not equal."""
     for each in compared:
         if each.verdict != "equal":
             amounts = {"estimated": each.estimated, "listed": each.listed, "difference": each.difference}

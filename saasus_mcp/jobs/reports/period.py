@@ -77,11 +77,7 @@ class Period:
 
 
 def parse_zone(args: Mapping[str, Any]) -> tzinfo:
-    """Return the time zone of a job's arguments, UTC by default.
-
-    Raises:
-        InvalidArguments: the time zone is unknown.
-    """
+    """Return the time zone of a job's arguments, UTC by default. Raise InvalidArguments if the time zone is unknown."""
     zone = timezones.find_time_zone(args.get("zone", "UTC"))
     if zone is None:
         raise InvalidArguments.at(("zone",), "jobs_reports.unknown_zone")

@@ -94,13 +94,11 @@ class PricingPlan:
 
 
 async def read_plans(reader: JobReader) -> dict[str, PricingPlan]:
-    """Return all plans by id."""
     extracted = await reader.read("pricing.GetPricingPlans", take=_extract_plans)
     return {plan["id"]: PricingPlan(**{**plan, "units": tuple(plan["units"])}) for plan in extracted}
 
 
 async def read_tenants(reader: JobReader, fields: Sequence[str]) -> list[dict[str, Any]]:
-    """Return these fields of all tenants."""
     return await reader.read(
         "auth.GetTenants",
         take=lambda answer: [
@@ -110,14 +108,12 @@ async def read_tenants(reader: JobReader, fields: Sequence[str]) -> list[dict[st
 
 
 async def read_tax_rates(reader: JobReader) -> dict[str, dict[str, Any]]:
-    """Return all tax rates by id."""
     return await reader.read(
         "pricing.GetTaxRates", take=lambda answer: {rate["id"]: rate for rate in answer.get("tax_rates", [])}
     )
 
 
 async def uses_stripe(reader: JobReader) -> bool:
-    """Return whether Stripe charges the tenants."""
     return await reader.read("billing.GetStripeInfo", take=lambda answer: bool(answer.get("is_registered")))
 
 

@@ -76,11 +76,7 @@ async def load_document(
 
 
 def validate_document(content: Any, argument: str) -> Settings:
-    """Return the settings of a document.
-
-    Raises:
-        InvalidArguments: it is not a valid document.
-    """
+    """Return the settings of a document. Raise InvalidArguments if it is not a valid document."""
     hint = message("jobs_settings.document_hint")
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise InvalidArguments((argument,), message("jobs_settings.not_a_document", format=FORMAT), hint)
@@ -151,7 +147,6 @@ def changed_settings(kind: str, saved: Mapping[str, Any], live: Mapping[str, Any
 
 
 def describe_difference(record: Record) -> Message:
-    """Return a difference on one line."""
     item: Message | str = record["kind"]
     if record["name"]:
         item = message("jobs_settings.named_item", kind=record["kind"], name=Quoted(record["name"]))

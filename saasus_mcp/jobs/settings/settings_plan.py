@@ -259,7 +259,6 @@ def _current_items(kind: str, answer: Mapping[str, Any]) -> CurrentItems:
 
 
 def _differing_values(before: Any, after: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
-    """Yield the values that differ, with their paths."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys((*before, *after)):
             if before.get(name) != after.get(name):

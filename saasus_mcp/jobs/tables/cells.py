@@ -49,11 +49,7 @@ def is_filled(value: Any) -> bool:
 
 
 def parse_number(text: str) -> int | float:
-    """Return the number in a text.
-
-    Raises:
-        ValueError: it is not a finite number.
-    """
+    """Return the number in a text. Raise ValueError if it is not a finite number."""
     text = narrow(text)
     if not NUMBER.fullmatch(text):
         raise ValueError(text)
@@ -68,11 +64,7 @@ def parse_number(text: str) -> int | float:
 
 
 def parse_bool(text: str) -> bool:
-    """Return the truth value in a text.
-
-    Raises:
-        ValueError: it is not a truth value.
-    """
+    """Return the truth value in a text. Raise ValueError if it is not a truth value."""
     word = narrow(text).casefold()
     if word not in TRUE_WORDS | FALSE_WORDS:
         raise ValueError(text)
@@ -80,11 +72,7 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_date(text: str) -> str:
-    """Return the date in a text as YYYY-MM-DD.
-
-    Raises:
-        ValueError: it is not a date, or has a time of day.
-    """
+    """Return the date in a text as YYYY-MM-DD. Raise ValueError if it is not a date, or has a time of day."""
     parts = DATE_PATTERN.fullmatch(MIDNIGHT.sub("", narrow(text)))
     if parts is None:
         raise ValueError(text)

@@ -80,18 +80,13 @@ def action_of(record: Mapping[str, Any]) -> str:
 
 
 def record_action(store: Store, decision: ActionRecord, at: float) -> None:
-    """Record a decision that changes nothing else in the store.
-
-    Raises:
-        StoreError: the record cannot be written.
-    """
+    """Record a decision that changes nothing else in the store. Raise StoreError if the record cannot be written."""
     store.record_decision(decision.to_audit(), at)
 
 
 def approval_action(
     approval: Approval, kind: ActionKind, *, by: str, via: Channel, reason: str = "", person: Person = NOBODY
 ) -> ActionRecord:
-    """Return the record of a decision on an approval."""
     place = {"profile": approval.profile, "saas_id": approval.saas_id, "code": approval.code}
     return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, person=person, **place)
 

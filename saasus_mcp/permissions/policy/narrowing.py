@@ -74,7 +74,6 @@ class Narrowing:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the conditions that are set, as JSON."""
         found = {name: getattr(self, name) for name in ("toolsets", "tools")}
         return {
             **{name: sorted(value) for name, value in found.items() if value is not None},
@@ -84,7 +83,6 @@ class Narrowing:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
-        """Return the narrowing of stored JSON."""
         found = {name: frozenset(kept[name]) for name in ("toolsets", "tools", "exclude") if name in kept}
         return cls(read_only=kept.get("read_only", False), **found)
 

@@ -54,7 +54,6 @@ class PresetPolicy(Policy):
 
 @lru_cache(maxsize=64)
 def _decision(policy: str, level: Level, outcome: DecisionOutcome) -> Decision:
-    """Return the decision on every call of a level."""
     return Decision(
         outcome, f"{policy}/{level}", one_of("policy.by_level", outcome, level=level), level in TYPED_LEVELS
     )

@@ -64,7 +64,6 @@ class Rule:
     reason: str = ""
 
     def selects(self, operation: Operation) -> bool:
-        """Return whether the rule applies to this operation."""
         if self.tools:
             return any(matches_glob(tool, operation.tool) or matches_glob(tool, operation.key) for tool in self.tools)
         if self.module:

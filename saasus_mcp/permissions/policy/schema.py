@@ -36,7 +36,6 @@ MAX_SHOWN_LENGTH = 60
 
 
 def schema_faults(document: PolicyDocument, schema: str) -> list[PolicyFault]:
-    """Return every fault in the form of a document."""
     found = [fault for error in _validator(schema).iter_errors(document.value) for fault in _faults(error, document)]
     return list({(fault.line, str(fault.message)): fault for fault in found}.values())
 
@@ -47,7 +46,6 @@ def _validator(schema: str) -> Draft202012Validator:
 
 
 def _faults(error: ValidationError, document: PolicyDocument) -> Iterator[PolicyFault]:
-    """Yield the faults of one validation error."""
     steps: DocumentPath = tuple(error.absolute_path)
     where, given = describe_place(document, steps), _given(error, steps)
     if error.validator == "anyOf":  # an item or a list of items: the type of the value chooses the branch

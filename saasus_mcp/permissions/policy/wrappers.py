@@ -94,11 +94,7 @@ class NarrowedPolicy(PolicyWrapper):
 
 
 def require_not_narrowed(operation: Operation, principal: Principal) -> None:
-    """Refuse an operation that the caller's connection excludes.
-
-    Raises:
-        CallRefused: the operation is excluded.
-    """
+    """Raise CallRefused if the caller's connection excludes the operation."""
     why = principal.narrowing.exclusion_reason(operation)
     if why:
         raise CallRefused(
@@ -107,11 +103,7 @@ def require_not_narrowed(operation: Operation, principal: Principal) -> None:
 
 
 def require_not_denied(name: str, decision: Decision) -> None:
-    """Refuse a call that the policy, or the connection, denies.
-
-    Raises:
-        CallRefused: it is denied.
-    """
+    """Raise CallRefused if the policy, or the connection, denies a call."""
     if decision.outcome == "deny":
         narrowed = decision.refusal_reason == Reason.NARROWED
         hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")

@@ -342,7 +342,6 @@ class _Builder:
         return self._filled(line.text, facts)
 
     def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text | Sentence:
-        """Return the sentence with its values."""
         known = {name: fact.value for name, fact in facts.items()} | {
             "target": NamedItem(self.asked.inspection.snapshot.name)
         }

@@ -135,7 +135,6 @@ class FileContent:
     """Binary content, such as a picture or an archive.
 
     Attributes:
-        size: bytes.
         digest: beginning of the SHA-256, to compare it with a local file.
     """
 
@@ -333,11 +332,7 @@ class Question:
 
     @classmethod
     def from_json(cls, kept: str) -> Question:
-        """Return the question of stored JSON text.
-
-        Raises:
-            ValueError: it is not of this version.
-        """
+        """Return the question of stored JSON text. Raise ValueError if it is not of this version."""
         return _adapter().validate_json(kept)
 
 

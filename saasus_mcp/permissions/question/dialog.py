@@ -38,7 +38,6 @@ def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
 
 
 def render_body(of: Fact | Change, reader: Reader) -> str:
-    """Return a fact or a change as text."""
     if isinstance(of, Fact):
         text = message("question.fact", label=of.label, value=format_value(of.value, reader))
     else:

@@ -20,7 +20,6 @@ class TierRow:
 
 
 def price_rows(price: TieredPrice, reader: Reader) -> tuple[TierRow, ...]:
-    """Return the tiers of one price, as `after`."""
     return tuple(_rows(None, price, reader))
 
 

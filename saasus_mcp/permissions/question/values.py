@@ -201,7 +201,6 @@ def _is_finite(number: float) -> bool:
 
 
 def make_quoted_label(name: object) -> Text:
-    """Return a name of the API as a quoted label."""
     said = one_line(str(name), MAX_LABEL_LENGTH)
     return Text(quote_text(said, "en"), quote_text(said, "ja"))
 

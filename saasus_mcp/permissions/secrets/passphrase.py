@@ -94,11 +94,7 @@ def verify_passphrase(folder: Path, passphrase: str) -> bool:
 
 
 def clear_passphrase(folder: Path) -> None:
-    """Delete the passphrase.
-
-    Raises:
-        PassphraseError: the file cannot be deleted.
-    """
+    """Delete the passphrase. Raise PassphraseError if the file cannot be deleted."""
     try:
         (folder / PASSPHRASE_FILE).unlink(missing_ok=True)
     except OSError as error:

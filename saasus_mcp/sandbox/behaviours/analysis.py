@@ -17,7 +17,6 @@ CREATED = {"create_tenant": "tenants", "create_saas_user": "users", "create_tena
 
 
 def _period(kind: str) -> Callable[[str, str], str]:
-    """Return the formatter of a kind of period."""
     return month if kind == "monthly" else day
 
 

@@ -81,11 +81,7 @@ def _entries(call: SandboxCall) -> Record:
 
 
 def day(text: str, name: str) -> str:
-    """Return a valid day.
-
-    Raises:
-        Refusal: the text is not a day.
-    """
+    """Return a valid day. Raise Refusal if the text is not a day."""
     try:
         if date.fromisoformat(text).isoformat() == text:
             return text
@@ -95,11 +91,7 @@ def day(text: str, name: str) -> str:
 
 
 def month(text: str, name: str) -> str:
-    """Return a valid month.
-
-    Raises:
-        Refusal: the text is not a month.
-    """
+    """Return a valid month. Raise Refusal if the text is not a month."""
     if not MONTH.fullmatch(text):
         raise invalid(f"{name}: expected YYYY-MM.")
     return text

@@ -118,7 +118,6 @@ def without_reservation(tenant: Record) -> Record:
 
 
 def apply_due_plans(state: State, now: int) -> None:
-    """Apply every reservation that is due."""
     state.rewrite(
         "tenants", lambda tenant: _applied(tenant) if tenant.get("using_next_plan_from", now + 1) <= now else tenant
     )

@@ -1,18 +1,22 @@
-"""The resources of clients that show apps: the documents of the apps, and the state of an approval of the caller.
+"""What clients that show apps get: the documents of the apps, the state of an approval, and the data beside a result.
 
-Both are read by the client, on behalf of an app too. Neither is listed.
+Documents and states are resources that the client reads, on behalf of an app too. Neither is listed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, TextResourceContents
 
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.awaited import approval_state
 from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.apps.documents import APPS, build_document
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, APPS_URI, declares_apps
 from saasus_mcp.server.elicitation import Context
@@ -63,3 +67,30 @@ class AppResources:
             raise MCPError(INVALID_PARAMS, "Unknown resource.", {"uri": uri[:200]})
         state = TextResourceContents(uri=uri, mime_type="application/json", text=compact_json(approval_state(approval)))
         return ReadResourceResult(contents=[state], ttl_ms=0, cache_scope="private")
+
+
+MAX_FAILURE_PART = 1_000
+
+
+def app_data(answer: ToolAnswer, catalogue: Catalogue, tool: str) -> dict[str, Any]:
+    """Return the data for an app.
+
+    It is what the answer brings and, in both languages, the title of the operation, which many clients do not tell an app, and what
+    went wrong, what that changed, and what to do next.
+    """
+    failure = {} if answer.failure is None else {"failure": _failure_texts(answer)}
+    return {**_title(catalogue, tool), **answer.app_data, **failure}
+
+
+def _title(catalogue: Catalogue, tool: str) -> dict[str, dict[str, str]]:
+    operation = catalogue.get(tool)
+    if operation is None:
+        return {}
+    return {"title": {language: operation.title.text(language) for language in get_args(Language)}}
+
+
+def _failure_texts(answer: ToolAnswer) -> dict[str, list[str]]:
+    return {
+        language: [part[:MAX_FAILURE_PART] for part in answer.failure_parts(language)]
+        for language in get_args(Language)
+    }

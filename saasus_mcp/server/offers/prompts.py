@@ -29,7 +29,6 @@ MAX_ARGUMENT_LENGTH = 2_000
 
 
 def list_prompts(language: Language) -> list[McpPrompt]:
-    """Return all prompts."""
     return [
         McpPrompt(
             name=name,

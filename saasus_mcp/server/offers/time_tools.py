@@ -105,11 +105,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _in_zones(instant: int, zones: Mapping[str, tzinfo]) -> dict[str, Any]:
-    """Return an instant in each of the zones.
-
-    Raises:
-        OverflowError: the instant is out of range.
-    """
+    """Return an instant in each of the zones. Raise OverflowError if the instant is out of range."""
     if instant < FIRST_INSTANT:
         raise OverflowError
     return {
@@ -119,11 +115,7 @@ def _in_zones(instant: int, zones: Mapping[str, tzinfo]) -> dict[str, Any]:
 
 
 def _epoch(value: int) -> int:
-    """Return epoch seconds.
-
-    Raises:
-        InvalidArguments: the number is too large for them.
-    """
+    """Return epoch seconds. Raise InvalidArguments if the number is too large for them."""
     if value > LAST_INSTANT:
         seconds = value // 1000
         is_milliseconds = seconds <= LAST_INSTANT

@@ -54,7 +54,6 @@ class ConsentRequest:
     """A call or job that needs the consent of a person.
 
     Attributes:
-        name: the tool.
         binding: what the consent is bound to.
         call: how the client can ask, and what the person has answered so far.
         two_person: whether the approver must be a person other than the requester.

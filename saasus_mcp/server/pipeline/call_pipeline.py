@@ -46,7 +46,6 @@ class Pipeline(PipelineContext):
 
     @cached_property
     def recorder(self) -> AuditRecorder:
-        """The recorder of calls."""
         return AuditRecorder(self)
 
     @cached_property
@@ -66,7 +65,6 @@ class Pipeline(PipelineContext):
 
     @cached_property
     def sender(self) -> CallSender:
-        """The sender of authorized calls."""
         # The internal reads need the sender first.
         return CallSender(self, self.recorder, self.authorizer, lambda call: self.internal_reads.reader_for(call))  # noqa: PLW0108 - see above
 

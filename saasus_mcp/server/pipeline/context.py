@@ -1,4 +1,4 @@
-"""What the steps of all calls to one destination share."""
+"""What the steps of all calls to one destination share, and the observer of these calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Policy, Principal
@@ -18,7 +18,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.deadline import CALL_SECONDS
-from saasus_mcp.server.pipeline.call_observer import CallObserver
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
@@ -33,6 +33,24 @@ RevocationCheck = Callable[[Principal], Awaitable[bool]]
 async def never_revoked(_: Principal) -> bool:
     """Return False, for callers without a token of this server."""
     return False
+
+
+class CallObserver:
+    """Sees every call, internal reads included, and ignores it. A subclass changes nothing and raises nothing."""
+
+    def call_refused(self, operation: str, why: str) -> None:
+        """Observe a call that was not sent.
+
+        Args:
+            operation: the key of the operation. Empty if there is no such operation.
+            why: the reason, as the audit log records it.
+        """
+
+    def call_started(self, operation: Operation) -> None:
+        """Observe a call that is about to be sent."""
+
+    def call_ended(self, operation: Operation, answer: ToolAnswer, seconds: float) -> None:
+        """Observe the answer of a started call."""
 
 
 @dataclass(kw_only=True, eq=False)

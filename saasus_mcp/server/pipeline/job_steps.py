@@ -101,7 +101,6 @@ async def withdraw_approvals(pipeline: Pipeline, call: Call) -> None:
 
 
 async def pending_approvals(pipeline: Pipeline, principal: str) -> list[Approval]:
-    """Return the pending approvals of a principal."""
     approvals = await pipeline.store_executor(lambda: pipeline.store.list_approvals(pipeline.clock()))
     return [each for each in approvals if each.status == "pending" and each.principal == principal]
 
@@ -121,5 +120,4 @@ async def recover_step(pipeline: Pipeline, call: Call) -> ToolAnswer:
 
 
 async def with_jobs(pipeline: Pipeline, query: Callable[[JobStore], T]) -> T:
-    """Run a query on the store of jobs."""
     return await pipeline.store_executor(lambda: query(pipeline.store.jobs))

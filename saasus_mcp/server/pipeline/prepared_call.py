@@ -38,8 +38,6 @@ class PreparedCall(OperationCall):
     Attributes:
         parent: the id of the call or job that makes this call.
         probe: whether this is an internal read for a question, a decision or a verification.
-        undo_ref: the change that the call undoes.
-        job_step: the step of a job that the call makes.
         deadline: of the call, with the reads that verify it.
         reason: why the caller makes the call. A person and the audit log see it; no decision depends on it.
         on_rate_limit: waits after a 429 so that the request can be sent again. None if the call then ends.

@@ -67,7 +67,6 @@ class _Truncating:
         self._text_sizes: dict[str, int] = {}
 
     def fit(self, value: Any, budget: int, place: str) -> Any:
-        """Return the value within the budget."""
         if not value or self._size(value, budget) <= budget:
             return value
         if isinstance(value, dict):

@@ -71,7 +71,6 @@ class FairQueue:
     """Grants slots. A free slot goes to the waiting principals in turn, and there to the oldest call.
 
     Args:
-        total: the number of slots.
         per_principal: the most slots that one principal can hold.
     """
 

@@ -116,11 +116,7 @@ class StdioDispatcher:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Ask the client, and return its result.
-
-        Raises:
-            MCPError: the client answered with an error, or has gone.
-        """
+        """Ask the client, and return its result. Raise MCPError if the client answered with an error, or has gone."""
         if self._is_closed:
             raise MCPError.from_error_data(CLOSED)
         self._last_question += 1

@@ -59,7 +59,6 @@ class UnparsableLine(ValueError):
         self.code, self.reason, self.path = code, reason, path
 
     def to_invalid_message(self, of: Envelope) -> InvalidMessage:
-        """Return the fault as an invalid message."""
         return InvalidMessage(of, self.code, self.reason, self.path)
 
 

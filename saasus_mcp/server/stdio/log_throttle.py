@@ -26,5 +26,4 @@ class RepeatFilter(logging.Filter):
         return count if count <= FIRST_LINES or count == 10 ** (len(str(count)) - 1) else None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is to be written."""
         return record.name.partition(".")[0] != "mcp" or self.count(f"{record.name} {record.msg}") is not None

@@ -71,11 +71,7 @@ class PipeTransport:
         return self._lines.ready.popleft() if self._lines.ready else None
 
     def write_blocking(self, data: bytes) -> None:
-        """Write all of the data, and read some input meanwhile.
-
-        Raises:
-            BrokenPipeError: the client does not read.
-        """
+        """Write all of the data, and read some input meanwhile. Raise BrokenPipeError if the client does not read."""
         left = self._write_some(memoryview(data))
         reads, idle = 0, 0.0
         while left:

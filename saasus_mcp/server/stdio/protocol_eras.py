@@ -51,11 +51,7 @@ class ProtocolEras:
         self._envelope: dict[str, Any] | None = None
 
     def on_request(self, context: Context, method: str, params: Params) -> Awaitable[dict[str, Any]]:
-        """Return what the runner makes of a request.
-
-        Raises:
-            MCPError: the request is not one of this era.
-        """
+        """Return what the runner makes of a request. Raise MCPError if the request is not one of this era."""
         envelope = _envelope_of(params)
         if self._has_handshake is None:
             self._has_handshake = method == "initialize" or PROTOCOL_VERSION_META_KEY not in envelope

@@ -27,7 +27,6 @@ class ToolHints:
     @classmethod
     @cache
     def of_operation(cls, operation: Operation) -> Self:
-        """Return the hints of an operation's tool."""
         effects = operation.effects
         return cls(
             read_only=operation.reads,

@@ -71,8 +71,6 @@ class CompactTools:
     """The tools of the compact surface for one pipeline.
 
     Attributes:
-        language: of titles.
-        jobs: the jobs of the surface.
         hints: leads from repeated calls to a job.
     """
 
@@ -82,7 +80,6 @@ class CompactTools:
     hints: JobHints
 
     def tools(self) -> tuple[BuiltinTool, ...]:
-        """Return all five tools."""
         return (
             BuiltinTool(
                 name="search_operations",

@@ -30,7 +30,6 @@ level says which of call_read, call_write and call_destructive runs it. `select`
 
 
 def server_instructions(place: Destination, policy: Policy, kind: SurfaceKind) -> str:
-    """Return the instructions of a server, with its surface, destination and policy."""
     announcement = f"\n{policy.announcement}." if policy.announcement else ""
     listed = COMPACT_TEXT if kind == "compact" else FULL_TEXT
     return f"{COMMON_TEXT}{listed}\n{describe_destination(place, 'en')}; policy: {policy.name}.{announcement}"

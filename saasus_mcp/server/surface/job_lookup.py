@@ -23,7 +23,6 @@ class JobLookup:
 
     Args:
         tools: the built-in tools of the surface, with the tools of jobs if there are any.
-        language: of titles.
     """
 
     def __init__(self, tools: Iterable[BuiltinTool], language: Language) -> None:
@@ -36,7 +35,6 @@ class JobLookup:
         return {spec.name: spec for spec in load_jobs() if spec.name in self._tools}
 
     def call_tool_for(self, name: str) -> str:
-        """Return the tool that runs a job."""
         return RUN_TOOL if RUN_TOOL in self._tools else name
 
     def find(self, name: str, principal: Principal) -> JobSpec | None:

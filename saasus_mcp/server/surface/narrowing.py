@@ -60,9 +60,6 @@ class NarrowingError(SaasusMcpError):
 def parse_toolsets(text: str, source: str) -> frozenset[str] | None:
     """Return the toolsets of a comma-separated list, or None if it names `all`.
 
-    Args:
-        source: of the list, for errors.
-
     Raises:
         NarrowingError: the list is empty or too long, or names an unknown toolset.
     """
@@ -77,11 +74,7 @@ def parse_toolsets(text: str, source: str) -> frozenset[str] | None:
 
 
 def parse_switch(text: str, source: str) -> bool:
-    """Return the value of a switch.
-
-    Raises:
-        NarrowingError: the text is neither true nor false.
-    """
+    """Return the value of a switch. Raise NarrowingError if the text is neither true nor false."""
     switch = read_switch(text)
     if switch is None:
         raise NarrowingError.of("server_narrowing.not_a_switch", source=source, name=_shown(text))
@@ -161,11 +154,7 @@ def exclusion_reason(tool: BuiltinTool, principal: Principal) -> Message | None:
 
 
 def require_not_excluded(tool: BuiltinTool, principal: Principal) -> None:
-    """Check that the connection offers a built-in tool.
-
-    Raises:
-        CallRefused: it does not.
-    """
+    """Raise CallRefused unless the connection offers a built-in tool."""
     reason = exclusion_reason(tool, principal)
     if reason:
         raise CallRefused(Reason.NARROWED, message("policy.not_allowed", tool=tool.name, reason=reason), NARROWED_HINT)

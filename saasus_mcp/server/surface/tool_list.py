@@ -24,7 +24,6 @@ UNLISTED_KEYWORDS = frozenset({"minLength", "maxLength", "minItems", "maxItems",
 
 
 def operation_tool(operation: Operation, language: Language) -> Tool:
-    """Return the MCP tool of an operation."""
     title = operation.title.text(language)
     return Tool(
         name=operation.tool,
@@ -100,9 +99,6 @@ class ToolListCache:
 
     The SDK would serialize and validate some two hundred tools for each request. That takes about 70 ms of processor time,
     during which every other caller waits.
-
-    Args:
-        language: of titles.
     """
 
     def __init__(self, language: Language) -> None:

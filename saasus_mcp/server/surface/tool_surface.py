@@ -29,7 +29,6 @@ class ToolSurface:
     """The surface of one pipeline. Every tool can be called by its name, listed or not.
 
     Args:
-        language: of titles.
         kind: `full` lists every operation, `compact` five tools that run any operation.
         toolsets: if not empty, only their operations are listed, with either kind.
         extra_tools: further built-in tools. One with a toolset is listed like an operation of the toolset.

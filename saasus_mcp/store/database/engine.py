@@ -46,7 +46,6 @@ class Database:
 
     Args:
         tables: the tables, one of which is `versions`.
-        version: the version of the tables.
         schema: the schema of the tables, in a database with several stores. The engine is then shared.
 
     Raises:

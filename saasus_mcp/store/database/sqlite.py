@@ -31,11 +31,7 @@ def create_memory_engine() -> Engine:
 
 
 def create_file_engine(file: Path) -> Engine:
-    """Return the engine of a database file.
-
-    Raises:
-        StoreError: other users can change the file.
-    """
+    """Return the engine of a database file. Raise StoreError if other users can change the file."""
     require_safe_database(file)
     return _configure(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
 

@@ -7,7 +7,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.search import SearchIndex
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.apps.app_data import app_data
+from saasus_mcp.server.apps.app_resources import app_data
 
 
 def test_a_built_in_tool_costs_no_search_for_similar_names(

@@ -52,15 +52,12 @@ class PrecomputedResponses:
     uis: Mapping[str, dict[str, Any]]
 
     def initialize_result(self, protocol: str, *, apps: bool = False) -> str:
-        """Return the result of `initialize` in a protocol version."""
         return _named(self.initialize_template.replace(VERSION_MARK, json.dumps(protocol)), apps=apps)
 
     def discover_result(self, *, apps: bool = False) -> str:
-        """Return the result of `server/discover`."""
         return _named(self.discover_template, apps=apps)
 
     def list_result(self, *, earlier: bool = False, apps: bool = False) -> str:
-        """Return the result of `tools/list`."""
         tools = self.tools if not earlier else [earlier_protocol_tool(tool) for tool in self.tools]
         shown = tools if not apps else [with_ui(tool, self.uis[tool["name"]]) for tool in tools]
         return (self.earlier_list_template if earlier else self.list_template).replace(TOOLS_MARK, sdk_json(shown))
