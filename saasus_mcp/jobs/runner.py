@@ -32,6 +32,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
@@ -99,7 +100,7 @@ class JobRunner:
         self._require_not_narrowed(spec, call.principal)
         reason = str(call.arguments.get(REASON_ARGUMENT, ""))
         given = {name: value for name, value in call.arguments.items() if name != REASON_ARGUMENT}
-        call = replace(call, arguments=given)
+        call = replace(call, arguments={**self._reader_defaults(spec), **given})
         key = self._request_key(spec, call)
         principal = acting_principal(spec, call.principal)
         planned: dict[str, tuple[Plan, JobReader]] = {}
@@ -139,6 +140,12 @@ class JobRunner:
             return await authorize_job(self.pipeline, call, plan, submit)
         except JobAlreadyRunning as error:
             return error.job
+
+    def _reader_defaults(self, spec: JobSpec) -> dict[str, str]:
+        """Return the time zone and the language of the questions, for a kind of job that takes them: what people write means what they read."""
+        reader = Reader.of(self.pipeline.language, self.pipeline.zone)
+        defaults = {"zone": reader.zone_name, "language": reader.language}
+        return {name: value for name, value in defaults.items() if name in spec.input_schema["properties"]}
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Run or continue a submitted job, and record its end."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, time
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
@@ -15,14 +14,12 @@ from saasus_mcp.common.text import Quoted, one_line
 from saasus_mcp.jobs.calls.call_planner import CallPlanner, ListOptions
 from saasus_mcp.jobs.calls.entries import CallEntry, read_call_table
 from saasus_mcp.jobs.calls.row_faults import faults_of
-from saasus_mcp.jobs.calls.target_names import WHOLE_NUMBER
 from saasus_mcp.jobs.job_context import GroupResult, JobContext, outcome_of
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_question import format_notes
 from saasus_mcp.jobs.job_reader import JobReader, require_one_of
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.reports.period import parse_zone
-from saasus_mcp.jobs.tables.cells import ColumnNames, cell_text, narrow, parse_date
+from saasus_mcp.jobs.tables.cells import ColumnNames, cell_text
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.tables.table_reading import reading_notes
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
@@ -118,27 +115,6 @@ def required_text(row: TableRow, column: str) -> str:
     if not text:
         raise InvalidArguments((column,), message("jobs_calls.empty_cell"))
     return text
-
-
-def parse_moment(text: str, args: Mapping[str, Any], column: str) -> int:
-    """Return epoch seconds: as given, or the start of a day, or a time of day in ISO form in the zone of the job.
-
-    Raises:
-        InvalidArguments: it is no moment.
-    """
-    text = narrow(text)
-    if WHOLE_NUMBER.fullmatch(text):
-        return int(text)
-    zone = parse_zone(args)
-    try:
-        return int(datetime.combine(datetime.fromisoformat(parse_date(text)), time(), zone).timestamp())
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidArguments((column,), message("jobs_calls.no_moment", text=Quoted(text))) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
 
 
 def _first_cell(row: TableRow) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, tzinfo
 from typing import Any
 
-from saasus_mcp.jobs.calls.recipe import parse_moment, plan_rows, read_rows, required_text, run_calls
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import Quoted
+from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import IdResolver
+from saasus_mcp.jobs.calls.target_names import WHOLE_NUMBER, IdResolver
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import PLAN, TENANT
 from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.reports.period import parse_zone
+from saasus_mcp.jobs.tables.cells import narrow, parse_moment
 from saasus_mcp.jobs.tables.table_reader import TableRow
 
 AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
@@ -18,7 +25,10 @@ AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one change for each row. A row says when: a moment, or `now`."""
-    rows = await read_rows(reader, args, ("tenant", "plan", "when"))
+    zone = parse_zone(args)
+    options, rows = await read_rows(reader, args, ("tenant", "plan", "when"))
+    if options.reading is not None and any(_depends_on_zone(text_of(row, "when")) for row in rows):
+        options = replace(options, reading=replace(options.reading, zone=args.get("zone", "UTC")))
     names = IdResolver(reader)
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
@@ -31,11 +41,33 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         with faults:
             when = required_text(row, "when")
             if when.casefold() not in AT_ONCE:
-                arguments["using_next_plan_from"] = parse_moment(when, args, "when")
+                arguments["using_next_plan_from"] = _epoch(when, zone)
         faults.raise_collected()
         return [{"tool": "auth_update_tenant_plan", "arguments": arguments}]
 
-    return await plan_rows(reader, rows, make)
+    return await plan_rows(reader, (options, rows), make)
 
 
 run = run_calls
+
+
+def _epoch(text: str, zone: tzinfo) -> int:
+    """Return epoch seconds: as given, or of the date or time.
+
+    Raises:
+        InvalidArguments: it is no moment.
+    """
+    number = narrow(text)
+    if WHOLE_NUMBER.fullmatch(number):
+        return int(number)
+    try:
+        return parse_moment(text, zone)[0]
+    except ValueError:
+        raise InvalidArguments(("when",), message("jobs_calls.no_moment", text=Quoted(text))) from None
+
+
+def _depends_on_zone(text: str) -> bool:
+    try:
+        return parse_moment(text, UTC)[1]
+    except ValueError:
+        return False

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time, tzinfo
 from math import isfinite
 from typing import Any
 
+from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.text import fold_name, nearest_names
 from saasus_mcp.server.results.jmespath_query import looks_like_formula
 
-DATE_PATTERN = re.compile(r"(\d{4})(?:[-/.]|年)(\d{1,2})(?:[-/.]|月)(\d{1,2})日?")
-"""A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words."""
+ERAS = {"令和": (2018, date(2019, 5, 1)), "平成": (1988, date(1989, 1, 8)), "昭和": (1925, date(1926, 12, 25))}
+"""By Japanese era, newest first: the year before its first, and its first day."""
+DATE_PATTERN = re.compile(
+    r"(?:(令和|平成|昭和)(?=[^-/.]+年))?(\d{1,4}|元)(?:[-/.]|年)(\d{1,2})(?:[-/.]|月)(\d{1,2})日?"
+)
+"""A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words, also by era."""
+CLOCK_PATTERN = re.compile(
+    r"(?:\([月火水木金土日]\))?(?:[T ] *)?(?:(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?|(\d{1,2})時(?:(\d{1,2})分)?)"
+    r" *(Z|UTC|JST|[-+]\d{2}:?\d{2})?"
+)
+"""What follows the date in a time: in ISO form, as Japanese Excel writes it, and as questions show it."""
 MIDNIGHT = re.compile(r"[T ]0{1,2}:00(:00(\.0+)?)?$")
 """The time of day that a spreadsheet adds to a date."""
 NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
@@ -73,10 +83,48 @@ def parse_bool(text: str) -> bool:
 
 def parse_date(text: str) -> str:
     """Return the date in a text as YYYY-MM-DD. Raise ValueError if it is not a date, or has a time of day."""
-    parts = DATE_PATTERN.fullmatch(MIDNIGHT.sub("", narrow(text)))
-    if parts is None:
+    return _date_of(DATE_PATTERN.fullmatch(MIDNIGHT.sub("", narrow(text)))).isoformat()
+
+
+def parse_moment(text: str, zone: tzinfo) -> tuple[int, bool]:
+    """Return the epoch seconds of a date (its start) or a time, and whether the zone decided them.
+
+    Raises:
+        ValueError: it is not a date or time, or clocks do not show that time in the zone.
+    """
+    text = narrow(text)
+    found = DATE_PATTERN.match(text)
+    day, rest = _date_of(found), text[found.end() :] if found else ""
+    if not rest:
+        return timezones.start_of_day(day.year, day.month, day.day, zone), True
+    clock = CLOCK_PATTERN.fullmatch(rest)
+    if clock is None:
         raise ValueError(text)
-    return date(*(int(part) for part in parts.groups())).isoformat()
+    hour, minute, second, hour_in_words, minute_in_words, offset = clock.groups()
+    at = time(int(hour or hour_in_words), int(minute or minute_in_words or 0), int(second or 0))
+    if offset:
+        offset = {"Z": "+00:00", "UTC": "+00:00", "JST": "+09:00"}.get(offset, offset)
+        return timezones.epoch_seconds(datetime.fromisoformat(f"{day}T{at}{offset}")), False
+    moment = datetime.combine(day, at, zone)
+    if timezones.clock_change_instant(moment) is not None:
+        raise ValueError(text)
+    return timezones.epoch_seconds(moment), True
+
+
+def _date_of(found: re.Match[str] | None) -> date:
+    if found is None:
+        raise ValueError("no date")
+    era, year, month, day = found.groups()
+    if era is None:
+        if len(year) < len("YYYY"):
+            raise ValueError(year)
+        return date(int(year), int(month), int(day))
+    before_first, begins = ERAS[era]
+    named = date(before_first + (1 if year == "元" else int(year)), int(month), int(day))
+    ends = min((other for _, other in ERAS.values() if other > begins), default=date.max)
+    if not begins <= named < ends:
+        raise ValueError(named)
+    return named
 
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {"number": parse_number, "bool": parse_bool, "date": parse_date}

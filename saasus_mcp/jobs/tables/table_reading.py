@@ -30,6 +30,7 @@ class TableReading:
         columns: the headings, by the column that they were taken for.
         encoding: a value of ENCODINGS; empty if the table does not come from a file.
         blank_rows: the number of rows that were left out.
+        zone: the IANA name of the time zone of times without one; empty if every time has one.
     """
 
     separator: str
@@ -37,11 +38,12 @@ class TableReading:
     columns: Mapping[str, str]
     encoding: str = ""
     blank_rows: int = 0
+    zone: str = ""
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing had to be interpreted: UTF-8, commas, and the names of the columns as headings."""
-        is_text = self.encoding in ("", UTF8) and self.separator in ("", "comma")
+        """Whether nothing had to be interpreted: UTF-8, commas, times with zones, and the names of the columns as headings."""
+        is_text = not self.zone and self.encoding in ("", UTF8) and self.separator in ("", "comma")
         return is_text and all(name == heading for name, heading in self.columns.items())
 
     def describe(self) -> Message:
@@ -57,6 +59,8 @@ class TableReading:
             parts.insert(0, one_of("jobs_tables.encoding", self.encoding))
         if self.blank_rows:
             parts.append(message("jobs_tables.blank_rows", count=self.blank_rows))
+        if self.zone:
+            parts.append(message("jobs_tables.zone", zone=self.zone))
         return message("jobs_tables.reading", parts=tuple(parts), columns=shown)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.common.language import Language
 from saasus_mcp.jobs.calls.recipe import HEADINGS
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
@@ -44,6 +45,16 @@ async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
     state = sandbox_state(on.sandbox)
     assert [state.get("tenants", each)["using_next_plan_from"] for each in tenants] == [1798729200, 1798761600]
     assert {state.get("tenants", each)["next_plan_id"] for each in tenants} == {uid("plan", "starter")}
+
+
+@pytest.mark.parametrize(("language", "midnight"), [("en", 1798761600), ("ja", 1798729200)])
+async def test_a_time_without_a_zone_is_one_in_the_zone_of_the_reader(
+    on: JobServer, language: Language, midnight: int
+) -> None:
+    on.pipeline.language = language
+    [tenant] = add_tenants(on.sandbox, 1)
+    await run(on, "job_change_plans", {"rows": [{"tenant": "Test 1", "plan": STARTER, "when": "2027年1月1日"}]})
+    assert sandbox_state(on.sandbox).get("tenants", tenant)["using_next_plan_from"] == midnight
 
 
 @pytest.mark.parametrize(

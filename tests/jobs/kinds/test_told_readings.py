@@ -15,6 +15,7 @@ PEOPLE = (
     "\t\t\t\nメールアドレス\tテナント名\t環境\tロール\nnew@example.jp\t株式会社青空商事\tdev\tviewer\n\t\t\t\n\t\t\t\n"
 )
 READ = "CP932 (Shift_JIS), tab-separated, 1 row, 3 blank rows ignored; columns: "
+PLAN_COLUMNS = "テナント → tenant, プラン → plan, 適用日 → when"
 PLANS = "テナント\tプラン\t適用日\nTest 1\tスタータープラン\t２０２７／１／１\n"
 
 
@@ -39,9 +40,13 @@ async def test_the_question_and_the_report_of_an_import_say_how_its_list_was_rea
 
 
 @pytest.mark.parametrize(
-    ("name", "args", "columns"),
+    ("name", "args", "told"),
     [
-        ("job_change_plans", {"csv": PLANS, "zone": "Asia/Tokyo"}, "テナント → tenant, プラン → plan, 適用日 → when"),
+        (
+            "job_change_plans",
+            {"csv": PLANS, "zone": "Asia/Tokyo"},
+            f", times without a time zone: Asia/Tokyo; columns: {PLAN_COLUMNS}",
+        ),
         (
             "job_run_plan",
             {
@@ -57,17 +62,17 @@ async def test_the_question_and_the_report_of_an_import_say_how_its_list_was_rea
                     }
                 ],
             },
-            "テナント, プラン, 適用日",
+            "; columns: テナント, プラン, 適用日",
         ),
     ],
 )
 async def test_the_plan_of_a_list_of_calls_says_how_its_table_was_read(
-    on: JobServer, name: str, args: dict[str, Any], columns: str
+    on: JobServer, name: str, args: dict[str, Any], told: str
 ) -> None:
     add_tenants(on.sandbox, 1)
     _, report = await run_from_file(on, name, {**args, "only_plan": True})
     assert report["counts"] == {"planned": 1}, report
-    assert f"CP932 (Shift_JIS), tab-separated, 1 row; columns: {columns}" in "\n".join(report["notes"])
+    assert f"CP932 (Shift_JIS), tab-separated, 1 row{told}" in "\n".join(report["notes"])
 
 
 async def test_a_comparison_of_invoices_says_which_columns_it_compares(on: JobServer) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from saasus_mcp.jobs.tables.cells import PARSERS, cell_text
+from saasus_mcp.common.timezones import find_time_zone
+from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, parse_moment
 from saasus_mcp.server.results.jmespath_query import csv_cell
 
 
@@ -29,8 +30,12 @@ from saasus_mcp.server.results.jmespath_query import csv_cell
                 "２０２６／４／１",
                 "2026.4.1",
                 "2026-04-01 00:00:00",
+                "令和8年4月1日",
             )
         ),
+        ("date", "令和元年５月１日", "2019-05-01"),
+        ("date", "平成31年4月30日", "2019-04-30"),
+        ("date", "昭和64年1月7日", "1989-01-07"),
     ],
 )
 def test_a_value_is_read_as_people_write_it(kind: str, text: str, value: object) -> None:
@@ -48,11 +53,57 @@ def test_a_value_is_read_as_people_write_it(kind: str, text: str, value: object)
         ("date", "4/1"),
         ("date", "4月1日"),
         ("date", "2026/4/1 9:30"),
+        ("date", "平成31年5月1日"),
+        ("date", "令和元年4月30日"),
+        ("date", "令和8/4/1"),
+        ("date", "8年4月1日"),
     ],
 )
 def test_anything_else_is_refused(kind: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         PARSERS[kind](text)
+
+
+@pytest.mark.parametrize(
+    ("text", "instant", "by_zone"),
+    [
+        *(
+            (text, 1798693200, True)
+            for text in (
+                "2026-12-31T14:00",
+                "2026/12/31 14:00",
+                "２０２６／１２／３１　１４：００",
+                "2026年12月31日 14:00:00",
+                "2026年12月31日14時",
+                "令和8年12月31日(木) 14時00分",
+            )
+        ),
+        *(
+            (text, 1798693200, False)
+            for text in (
+                "2026-12-31T05:00:00Z",
+                "2026/12/31 14:00+09:00",
+                "2026年12月31日(木) 14:00 JST",
+                "2026/12/31 5:00 UTC",
+            )
+        ),
+        ("2027/1/1", 1798729200, True),
+    ],
+)
+def test_a_moment_is_read_as_people_write_it_in_the_zone_of_the_reader(text: str, instant: int, by_zone: bool) -> None:
+    tokyo = find_time_zone("Asia/Tokyo")
+    assert tokyo is not None
+    assert parse_moment(text, tokyo) == (instant, by_zone)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "14:00", "2026-12-31 25:00", "2026/12/31 午後2時", "2026/2/29 9:00", "2027-03-14 02:30", "12/31 14:00"]
+)
+def test_a_moment_that_clocks_do_not_show_is_refused(text: str) -> None:
+    new_york = find_time_zone("America/New_York")
+    assert new_york is not None
+    with pytest.raises(ValueError, match=r"."):
+        parse_moment(text, new_york)
 
 
 @given(st.text())
