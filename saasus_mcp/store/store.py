@@ -88,6 +88,7 @@ class Store(ApprovalStore, SecretStore):
         return cls(Database.open_file(file), keys, folder_freeze, store_name(file))
 
     def close(self) -> None:
+        self.record_waiting_ends()
         self._database.close()
 
     def check_writable(self) -> None:
@@ -163,6 +164,14 @@ class Store(ApprovalStore, SecretStore):
             if at - self._purged_at >= HOUR:
                 retention.purge_expired(connection, at)
                 self._purged_at = at
+
+    def finish_read_soon(self, call: str, record: Record, at: float) -> bool:
+        """Record the end of a call that changed nothing in `record_waiting_ends`, or before. Return False if it must be recorded at once."""
+        return at - self._purged_at < HOUR and self.audit_log.append_soon(call, "ended", record, at)
+
+    def record_waiting_ends(self) -> None:
+        """Record the ends that wait. One that cannot be recorded is logged."""
+        self.audit_log.append_waiting()
 
     def _save_outcome(self, connection: Connection, call: str, outcome: CallOutcome) -> None:
         if outcome.changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -133,6 +134,9 @@ class AuditRecorder:
             step = job_grants.step_outcome(call.job_step, answer)
             outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
         at = self.context.clock()
+        if outcome is None and self.context.store.finish_read_soon(call.id, record, at):
+            asyncio.get_running_loop().call_soon(self.context.store.record_waiting_ends)  # after the answer
+            return
         try:
             await self.context.store_executor(lambda: self.context.store.finish_call(call.id, record, at, outcome))
         except StoreError as error:

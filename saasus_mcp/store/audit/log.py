@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -37,7 +38,11 @@ from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.people import PeopleDirectory
 from saasus_mcp.store.records import HOUR
 
+log = logging.getLogger(__name__)
+
 Record = Mapping[str, Any]
+_Entry = tuple[str, str, str, float]
+"""Call, event, encoded record and time."""
 BUSY_SECONDS = 9.0
 """Maximum wait for earlier records, about the database's own timeout."""
 BATCH_SIZE = 1_000
@@ -93,6 +98,7 @@ class AuditLog:
         self.name = name
         self.people = PeopleDirectory(database)
         self._committed = self._end = _new_chain()
+        self._waiting: list[_Entry] = []
         self._lock = threading.Lock()
 
     @contextmanager
@@ -135,7 +141,7 @@ class AuditLog:
         if self.people.is_news(record, at):
             self.people.note(connection, record, at)
         follows = "" if self._end.is_plain(at) else self._link(connection, at)
-        _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
+        _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at, follows))
 
     def append_alone(self, call: str, event: str, record: Record, at: float) -> None:
         """Add a record without any other write, as for a read.
@@ -148,14 +154,37 @@ class AuditLog:
             with self.write_transaction() as connection:
                 self.append(connection, call, event, record, at=at)
             return
-        text = encode_bounded(record)
+        self._insert_alone((call, event, encode_bounded(record), float(at)))
+
+    def append_soon(self, call: str, event: str, record: Record, at: float) -> bool:
+        """Add a record with the next one that is added alone, or in `append_waiting`, whichever comes first.
+
+        Returns:
+            False if the record must be added at once, because it needs another write or the database is not a file.
+        """
+        if not self._database.is_file or not self._committed.is_plain(at) or self.people.is_news(record, at):
+            return False
+        self._waiting.append((call, event, encode_bounded(record), float(at)))
+        return True
+
+    def append_waiting(self) -> None:
+        """Add the records that wait. A record that cannot be added is logged."""
+        if self._waiting:
+            with suppress(StoreError):
+                self._insert_alone()
+
+    def _insert_alone(self, *entries: _Entry) -> None:
+        """Add the records that wait, and then these, in a transaction of their own."""
         self._acquire()
+        waiting, self._waiting = self._waiting, []
         try:
             self._end = self._committed if self._committed.head.number else _new_chain()
-            self._database.execute_alone(_INSERT, self._next_row(call, event, text, at=float(at)))
+            self._database.execute_alone(_INSERT, *[self._next_row(*entry) for entry in (*waiting, *entries)])
             self._committed = self._end
-        except BaseException:
-            self._committed = _new_chain()  # the record may exist or not: no record may build on it
+        except BaseException as error:
+            self._committed = _new_chain()  # the records may exist or not: no record may build on them
+            for call, event, text, _ in waiting:
+                log.error("the record of call %s (%s) could not be added: %s %s", call, event, error, text)  # noqa: TRY400 - the record matters, not the trace
             raise
         finally:
             self._lock.release()
@@ -197,7 +226,7 @@ class AuditLog:
         self._end = self._end._replace(linked_at=at)
         return cross_links.link_other_chains(connection, self._end.head.writer, at)
 
-    def _next_row(self, call: str, event: str, text: str, *, at: float, follows: str = "") -> dict[str, Any]:
+    def _next_row(self, call: str, event: str, text: str, at: float, follows: str = "") -> dict[str, Any]:
         """Return the row of this writer's next record, and move the end of the chain to it."""
         head = self._end.head
         record = ChainRecord(head.writer, head.number + 1, at, call, event, text, follows, "")
@@ -341,7 +370,7 @@ class AuditLog:
         """Add the record of a purge, which names the removed heads."""
         if not self._end.is_plain(at) and (follows := self._link(connection, at)):
             removed = json.dumps([*json.loads(follows), *json.loads(removed)], separators=(",", ":"))
-        row = self._next_row(secrets.token_hex(16), "decided", encode_bounded(record), at=at, follows=removed)
+        row = self._next_row(secrets.token_hex(16), "decided", encode_bounded(record), at, removed)
         _INSERT.run(connection, row)
 
 

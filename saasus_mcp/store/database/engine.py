@@ -57,7 +57,7 @@ class Database:
     ) -> None:
         self._is_shared = schema is not None
         self._is_postgres = engine.dialect.name == "postgresql"
-        self._is_file = not self._is_postgres and engine.url.database is not None
+        self.is_file = not self._is_postgres and engine.url.database is not None
         self._raw: PoolProxiedConnection | None = None
         self._driver: Any = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
@@ -125,23 +125,31 @@ class Database:
             error.may_have_written = commits
             raise
 
-    def execute_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
-        """Run one statement as a transaction. On a file it bypasses SQLAlchemy, which takes longer than the write.
+    def execute_alone(self, statement: PreparedStatement, *rows: Mapping[str, Any]) -> None:
+        """Run a statement for each row of values, in one transaction. On a file it bypasses SQLAlchemy, which takes longer than the write.
 
         For one thread at a time.
         """
-        if not self._is_file:
+        if not self.is_file:
             with self.transaction() as connection:
-                statement.run(connection, values)
+                for values in rows:
+                    statement.run(connection, values)
             return
         try:  # a context manager would take a tenth of the time
-            (self._driver or self._open_driver()).execute(*statement.compiled_sql(self._engine.dialect, values))
+            driver = self._driver or self._open_driver()
+            if len(rows) == 1:
+                driver.execute(*statement.compiled_sql(self._engine.dialect, rows[0]))
+            else:
+                with driver:
+                    driver.execute("BEGIN IMMEDIATE")
+                    for values in rows:
+                        driver.execute(*statement.compiled_sql(self._engine.dialect, values))
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise explained_failure(self._engine, error) from None
 
     def read_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`."""
-        if not self._is_file:
+        if not self.is_file:
             with self.read_transaction() as connection:
                 return statement.execute(connection, values).first()
         with self._explain():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import pytest
 from mcp import types
@@ -22,6 +25,7 @@ from saasus_mcp.store.errors import StoreError, StoreUnavailable
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from tests.support.arguments import complete_arguments
+from tests.support.databases import open_stores
 from tests.support.gate import Clock, reply_text, run_over_operations, start_session, type_name
 from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, accept_question, build_pipeline
 from tests.support.variants import sample_operations
@@ -379,3 +383,16 @@ async def test_a_call_for_which_nobody_could_be_asked_is_audited_as_refused(
     assert (given.ok, "disk is full" in given.text) == (False, True)
     assert api.writes == []
     assert events(store, "auth.DeleteTenant") == ["refused"]
+
+
+async def test_the_end_of_a_read_is_recorded_right_after_its_answer(catalogue: Catalogue, tmp_path: Path) -> None:
+    with closing(open_stores(tmp_path)) as opened, closing(opened.open_saas("saas")) as store:
+        api = StubApi(catalogue)
+        behind = build_pipeline(api, store)
+        await behind.run(call("auth_get_roles", {}))  # the first record of a process takes more writes
+        before = len(store.audit_log.list_records())
+        await behind.run(call("auth_get_roles", {}))
+        assert [record["event"] for record in store.audit_log.list_records()[before:]] == ["begun"]
+        await anyio.lowlevel.checkpoint()
+        assert [record["event"] for record in store.audit_log.list_records()[before:]] == ["begun", "ended"]
+        assert store.audit_log.find_breaks() == []

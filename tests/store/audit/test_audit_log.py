@@ -158,8 +158,8 @@ def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
     with closing(open_stores(where)) as opened, closing(filled(opened)) as store:
         add = store._database.execute_alone
 
-        def added_unheard(statement: PreparedStatement, values: Mapping[str, Any]) -> None:
-            add(statement, values)
+        def added_unheard(statement: PreparedStatement, *rows: Mapping[str, Any]) -> None:
+            add(statement, *rows)
             raise StoreError.of("store.unusable", reason="the connection was lost")
 
         monkeypatch.setattr(store._database, "execute_alone", added_unheard)
@@ -227,3 +227,37 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
     store.record_refusal("next", {}, 1.0)
     assert [record["call"] for record in store.audit_log.list_records()] == ["first", "next"]
     assert store.audit_log.find_breaks() == []
+
+
+def test_ends_that_wait_are_recorded_with_the_next_record_and_at_the_close(tmp_path: Path) -> None:
+    with closing(open_stores(tmp_path)) as opened:
+        with closing(filled(opened)) as store:
+            store.finish_call("call-0", {"ok": True}, NOW + 10)
+            assert all(store.finish_read_soon(f"call-{number}", {"ok": True}, NOW + 10 + number) for number in (1, 2))
+            store.commit("next", {}, NOW + 13)
+            recorded = [(record["call"], record["event"]) for record in store.audit_log.list_records()]
+            assert recorded[-3:] == [("call-1", "ended"), ("call-2", "ended"), ("next", "begun")]
+            assert store.finish_read_soon("call-3", {"ok": True}, NOW + 14)
+        again = opened.open_saas("saas")
+        assert again.audit_log.list_records()[-1]["call"] == "call-3"
+        assert faults(again) == []
+
+
+def test_ends_that_cannot_be_recorded_are_logged_and_the_chain_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(open_stores(tmp_path)) as opened, closing(filled(opened)) as store:
+        store.finish_call("call-0", {"ok": True}, NOW + 10)
+        execute(
+            store,
+            "CREATE TRIGGER full BEFORE INSERT ON audit WHEN NEW.call = 'call-2' BEGIN SELECT RAISE(ABORT, 'full'); END",
+        )
+        assert all(store.finish_read_soon(f"call-{number}", {"ms": 7}, NOW + 10 + number) for number in (1, 2))
+        store.record_waiting_ends()
+        assert [(record.levelname, "call-1" in record.message, "call-2" in record.message) for record in caplog.records] == [
+            ("ERROR", True, False), ("ERROR", False, True)
+        ]  # fmt: skip
+        assert '"ms":7' in caplog.text
+        store.commit("next", {}, NOW + 13)
+        assert [record["call"] for record in store.audit_log.list_records()][-2:] == ["call-0", "next"]
+        assert faults(store) == []
