@@ -11,6 +11,10 @@ from saasus_mcp.common.json_columns import MANY, MAX_LEVELS, Columns, columns_of
 
 _TOGETHER = 1024
 """Texts that are collected together: megabytes of them would stop every other thread."""
+_MAX_JOINED = 16 * 1024
+"""Characters of texts that can be the parts of one. Longer ones are texts of their own, such as lines of a log."""
+_SIGN = 128
+"""Bytes from here on are negative numbers, if a program takes them for signed."""
 _ATTEMPTS = 4
 """Lists whose items may be looked at together without effect. Nested ones would be looked at again at each level."""
 
@@ -47,11 +51,26 @@ def iterate_scalars(value: Any, *, keys: bool = False) -> Iterator[Any]:
             yield item
 
 
+def join_pieces(value: list[Any] | dict[str, Any]) -> str:
+    """Return the text whose letters, parts or bytes a list contains, or an object under the keys 0, 1, and so on; else empty.
+
+    A buffer becomes such a list of bytes in JSON, and a text such an object, if a program spreads it by mistake.
+    """
+    if isinstance(value, dict):
+        return join_pieces(list(value.values())) if "0" in value else ""
+    types = set(map(type, value)) if len(value) > 1 else ()
+    if types == {str}:
+        return "".join(value) if sum(map(len, value)) <= _MAX_JOINED else ""
+    if types == {int} and min(value) >= -_SIGN and max(value) < 2 * _SIGN:
+        return bytes(each % (2 * _SIGN) for each in value).decode(errors="replace")
+    return ""
+
+
 class Survey(NamedTuple):
     """What is inside a JSON value.
 
     Attributes:
-        texts: its texts, keys and numbers, each once.
+        texts: its texts, keys and numbers, and what `join_pieces` makes of its lists and objects, each once.
         too_deep: objects and lists are nested in more levels than the limit. The other attributes then lack the rest.
         infinite: a number is infinite.
         columns: by identity, the long lists whose items were looked at together.
@@ -74,6 +93,7 @@ def survey(value: Any, limit: int) -> Survey:
     for depth in range(limit + 1):
         inner: list[Any] = []
         for parent in level:
+            found.add_pieces(parent)
             if isinstance(parent, dict):
                 found.texts.update(parent)
                 parent = parent.values()  # noqa: PLW2901 - what is inside it
@@ -102,6 +122,11 @@ class _Found:
     numbers: list[int | float] = field(default_factory=list)
     columns: dict[int, Columns] = field(default_factory=dict)
     attempts: int = _ATTEMPTS
+
+    def add_pieces(self, parent: list[Any] | dict[str, Any]) -> None:
+        """Add the text that the items of a list or an object are pieces of."""
+        if pieces := join_pieces(parent):
+            self.texts.add(pieces)
 
     def add_together(self, values: list[Any], levels: int) -> bool:
         """Add everything inside a list, or return False if its items cannot be looked at together."""

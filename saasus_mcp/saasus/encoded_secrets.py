@@ -32,6 +32,8 @@ _MIN_ENCODED_LENGTH = 8
 """Decoded texts of fewer bytes are not searched: they occur in almost any text."""
 _MAX_DEPTH = 3
 """Nested encodings that are decoded."""
+_MAX_COPIES, _FREE = 8, 256 * 1024
+"""Copies of a text that are searched, and characters that always are: a few codes of each encoding make a hundred copies."""
 _ESCAPE = re.compile(
     r"(?P<percent>%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)"
     r"|(?P<bytes>\\x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)"
@@ -66,7 +68,6 @@ _ONE_SEPARATOR = str.maketrans(":._ ,", "-----")
 _BETWEEN_HEX, _BETWEEN_BASE64 = "000", "A" * 7
 """Separate runs that are decoded together. Wherever the groups begin, a byte of zeros is between two runs, which is no text. The ends
 of a run get zero bits to complete their groups."""
-_SOFT_BREAK = re.compile(r"=\r?\n")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 """A line break inside base64."""
 _BASE64_URL = str.maketrans("-_", "+/")
@@ -104,7 +105,7 @@ class _Secret:
     needles: tuple[str, ...]
 
     def within(self, text: str) -> bool:
-        return any(needle in form for form in decoded_forms(text) for needle in self.needles)
+        return _occur_in(text, self.needles)
 
     def only_encoded(self, text: str) -> bool:
         return self.needles[0] not in fold_encoded(text)
@@ -123,23 +124,21 @@ class EncodedSecrets:
         self.shortest = min(map(len, self._needles)) if "".join(self._needles).isascii() and self._needles else 0
 
     def within(self, text: str) -> bool:
-        """Return whether a text contains one of the secrets."""
-        if not self._needles:
-            return False
-        for form in decoded_forms(text):
-            for needle in self._needles:
-                if needle in form:
-                    return True
-        return False
+        """Return whether a text contains one of the secrets, or too many encodings to be searched."""
+        return bool(self._needles) and _occur_in(text, self._needles)
 
-    def remove_from(self, text: str, *, locate: bool) -> str:
-        """Remove the secrets from a text, or withhold it entirely if one cannot be located, or is not to be."""
+    def remove_from(self, text: str, may_locate: Callable[[str], bool]) -> str:
+        """Remove the secrets from a text, or withhold it entirely if one cannot be located, or is not to be.
+
+        Args:
+            may_locate: asked whether to spend time on locating encoded secrets.
+        """
         if not self.within(text):
             return text
         rest = self.remove_plain(text)
-        if not self.within(rest):
+        if rest != text and not self.within(rest):
             return rest
-        return self._cut_out(rest) if locate and len(rest) <= LOCATED else REMOVED
+        return self._cut_out(rest) if may_locate(text) and len(rest) <= LOCATED else REMOVED
 
     def remove_plain(self, text: str) -> str:
         """Remove the secrets in their plain form."""
@@ -221,20 +220,51 @@ def fold_encoded(text: str) -> str:
     """Fold case and normal form, and drop white space, backslashes, plus signs and invisible characters."""
     if "=\n" in text or "=\r" in text:
         text = _SOFT_BREAK.sub("", text)
+    if not text.isascii():
+        text = text.replace(_INVALID, SEPARATOR)  # without another letter, the faster way follows
     if text.isascii():
         return text.translate(_ASCII)
     return _IGNORED.sub("", normalize("NFKD", normalize("NFKD", text).casefold()))
 
 
-def decoded_forms(text: str) -> Iterator[str]:
-    """Yield the folded form of a text and of every text decoded from it."""
-    layer = [text]
+class _TooManyForms(Exception):
+    """A text contains so many encodings that searching all of its forms would take too long."""
+
+
+def _occur_in(text: str, needles: Iterable[str]) -> bool:
+    """Return whether a form of a text contains one of the needles, or the text has too many forms to be searched."""
+    try:
+        for form in _decoded_forms(text):
+            for needle in needles:
+                if needle in form:
+                    return True
+    except _TooManyForms:
+        return True
+    return False
+
+
+def _decoded_forms(text: str) -> Iterator[str]:
+    """Yield the folded form of a text and of every text decoded from it.
+
+    Raises:
+        _TooManyForms: they have too many characters.
+    """
+    layer, seen, left = [text], {text}, max(_FREE, _MAX_COPIES * len(text))
     for depth in range(_MAX_DEPTH + 1):
         for each in layer:
             yield fold_encoded(each)
         if depth == _MAX_DEPTH:
             return
-        layer = [decoded for each in layer for decoded in _decoded(each)]
+        found: list[str] = []
+        for each in layer:
+            for decoded in _decoded(each):
+                if decoded not in seen:
+                    seen.add(decoded)
+                    found.append(decoded)
+                    left -= len(decoded)
+                    if left < 0:
+                        raise _TooManyForms
+        layer = found
         if not layer:
             return
 
@@ -260,12 +290,12 @@ def _decoded(text: str) -> Iterator[str]:
 
 
 def _replaced(code: re.Pattern[str], decode: Callable[..., str], text: str) -> Iterator[str]:
-    """Yield the text with its codes decoded as UTF-8, and if some bytes are not UTF-8, with these in Latin-1 too."""
-    decoded = code.sub(decode, text)
-    if decoded != text:
-        yield decoded
-    if _INVALID in decoded:
-        yield code.sub(partial(decode, encoding="latin-1"), text)
+    """Yield the texts that have codes, decoded as UTF-8, and those with bytes that are not UTF-8 with these in Latin-1 too."""
+    both = [(each, code.sub(decode, each)) for each in text.split(SEPARATOR)]
+    if changed := [(each, decoded) for each, decoded in both if decoded != each]:
+        yield SEPARATOR.join(decoded for _, decoded in changed)
+        if invalid := [each for each, decoded in changed if _INVALID in decoded]:
+            yield SEPARATOR.join(code.sub(partial(decode, encoding="latin-1"), each) for each in invalid)
 
 
 def _unescape(found: re.Match[str], encoding: str = "utf-8") -> str:

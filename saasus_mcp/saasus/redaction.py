@@ -6,14 +6,14 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from saasus_mcp.common.json_tree import survey
+from saasus_mcp.common.json_tree import join_pieces, survey
 from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.saasus.encoded_secrets import SEPARATOR, EncodedSecrets, is_strong
 from saasus_mcp.saasus.secret_names import is_revealing
@@ -34,8 +34,8 @@ class KnownSecrets:
     """Removes secrets whose values are known from text and JSON. Compiled once.
 
     Secrets of eight characters or more are found in plain text, JSON and unicode escapes, HTML entities, percent and form
-    encoding, quoted-printable, base64 (both alphabets, any alignment), base32, hexadecimal, lists of bytes as numbers, UTF-16 in
-    any of these if some characters are Latin, changed case, other normal forms, split by white space or invisible characters,
+    encoding, quoted-printable, base64 (both alphabets, any alignment), base32, hexadecimal, lists of bytes as numbers, of letters or
+    of parts, UTF-16 in any of these if some characters are Latin, changed case, other normal forms, split by white space or invisible characters,
     and in up to three of these nested. Shorter ones are found as separate words. Secrets below four characters are not
     searched for, and long ones that consist of white space and invisible characters but for a few only as they are. The cost is
     linear in the text.
@@ -85,20 +85,16 @@ class KnownSecrets:
         ascii_texts = [text for text in texts if len(text) >= self._shortest and text.isascii()]
         return any(map(self.within, chain(_joined(ascii_texts), _joined(others))))
 
-    def text(self, text: str, *, locate: bool = True) -> str:
+    def text(self, text: str, may_locate: Callable[[str], bool] = bool) -> str:
         """Remove the secrets from a text, or withhold it entirely if one cannot be located.
 
         Args:
-            locate: whether to spend time on locating encoded secrets.
+            may_locate: asked whether to spend time on locating encoded secrets in the text. It may be, by default.
         """
         for each in self._blank:
             text = text.replace(each, REMOVED)
-        shown = self._strong.remove_from(text, locate=locate)
+        shown = self._strong.remove_from(text, may_locate)
         return self._weak.sub(REMOVED, shown) if self._weak is not None else shown
-
-    def needs_locating(self, text: str) -> bool:
-        """Return whether a text contains a secret in any form but its plain one."""
-        return self._strong.within(self._strong.remove_plain(text))
 
 
 @dataclass(slots=True)
@@ -113,12 +109,16 @@ class _Redaction:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
-            return [self.value(item) for item in value]
+            return self.whole([self.value(item) for item in value])
         if isinstance(value, dict):
-            return dict(self.field(name, item) for name, item in value.items())
+            return self.whole(dict(self.field(name, item) for name, item in value.items()))
         if isinstance(value, bool) or value is None:
             return value
         return REMOVED if str(value) in self.known.texts and is_strong(str(value)) else value
+
+    def whole(self, shown: Any) -> Any:
+        """Hide all of a list or an object whose letters, parts or bytes still spell a secret."""
+        return hide_all_values(shown, redact) if self.known.within(join_pieces(shown)) else shown
 
     def field(self, name: str, item: Any) -> tuple[str, Any]:
         shown = name if name in self.names else self.text(name)
@@ -127,11 +127,11 @@ class _Redaction:
         return shown, self.value(item)
 
     def text(self, text: str) -> str:
-        if not self.known.within(text):
-            return text
-        if self.known.needs_locating(text):
-            self.left -= len(text)
-        return self.known.text(text, locate=self.left >= 0)
+        return self.known.text(text, self._may_locate)
+
+    def _may_locate(self, text: str) -> bool:
+        self.left -= len(text)
+        return self.left >= 0
 
 
 def _variants(text: str) -> Iterator[str]:

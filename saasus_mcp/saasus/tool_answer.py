@@ -316,7 +316,7 @@ def _error_text(raw: bytes, known: KnownSecrets) -> tuple[str, str]:
 
 
 def _safe_text(value: object, known: KnownSecrets) -> str:
-    return plain_text(scrub_text(known.text(str(value or ""))[:MAX_LENGTH])).rstrip(". ")
+    return plain_text(scrub_text(known.text(str(known.redact(value) or ""))[:MAX_LENGTH])).rstrip(". ")
 
 
 def _status_hint(operation: Operation, status: int, applied: Outcome, *, named: bool) -> Message:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from saasus_mcp.saasus.encoded_secrets import LOCATED
+from saasus_mcp.saasus.encoded_secrets import LOCATED, fold_encoded
 from saasus_mcp.saasus.redaction import MAX_LOCATED_TOTAL, NO_SECRETS, KnownSecrets
 from saasus_mcp.saasus.secret_paths import REMOVED
 from tests.support.function_calls import FunctionCalls
@@ -140,6 +140,39 @@ def test_the_time_grows_with_the_text(part: str) -> None:
 
     most = 16 * seconds(4_000) + 0.05
     assert seconds(16_000, most) < most
+
+
+MIXED = "%2525%ff =3D3D=FF=FE &amp;amp;#255; \\\\u005cu00ff \\xff \u00c3\u00a9"
+"""Codes of several encodings, each of which decodes to another code."""
+
+
+def test_a_few_codes_of_many_encodings_do_not_multiply_the_time() -> None:
+    text = f"{MIXED} {'abc def. ' * 15_000}"
+    most = 150 * cpu_seconds(lambda: fold_encoded(text))
+    assert cpu_seconds(lambda: KNOWN.redact({"text": text}), enough=most) < most
+
+
+def test_a_text_with_too_many_encodings_is_withheld_and_others_beside_it_stay() -> None:
+    page = f"{MIXED} {'abc def. ' * 15_000}"
+    mail = f"<p>100%25 &amp; caf=C3=A9 \\u3042</p> {'abc def. ' * 15_000}"
+    assert KNOWN.redact([page, mail, MIXED]) == [REMOVED, mail, MIXED]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [SECRET[:8], SECRET[8:]],
+        list(SECRET),
+        list(SECRET.encode()),
+        [byte - 256 * (byte > 127) for byte in SECRET.encode()],
+        [f"{byte:02x}" for byte in SECRET.encode()],
+    ],
+)
+def test_a_secret_in_pieces_goes(pieces: list[Any]) -> None:
+    hidden = [REMOVED] * len(pieces)
+    assert KNOWN.redact({"data": pieces, "other": [1, 2, "a", "b"]}) == {"data": hidden, "other": [1, 2, "a", "b"]}
+    spread = {str(place): piece for place, piece in enumerate(pieces)}
+    assert KNOWN.redact([spread]) == [dict.fromkeys(spread, REMOVED)]
 
 
 def test_an_answer_without_secrets_costs_little_more_than_reading_it() -> None:
