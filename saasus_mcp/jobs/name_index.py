@@ -6,14 +6,15 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.text import Quoted, fold_name
+from saasus_mcp.common.text import Quoted, fold_name, one_line
 from saasus_mcp.jobs.job_reader import JobReader
 
-MAX_LISTED = 10
+MAX_LISTED, MAX_NAME = 10, 80
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """A text that is an id of the API, and no name."""
 NAME_FIELDS = ("name", "display_name", "unit_name", "role_name", "attribute_name")
@@ -102,7 +103,7 @@ class NameIndex(Generic[K]):
     def _list_names(self) -> Message | None:
         if not self._names:
             return None
-        known = tuple(_with_names(str(key), names) for key, names in list(self._names.items())[:MAX_LISTED])
+        known = tuple(_with_names(str(key), names) for key, names in islice(self._names.items(), MAX_LISTED))
         more = len(self._names) > MAX_LISTED
         return message(
             "jobs.known_names_more" if more else "jobs.known_names", kind=one_of("jobs.kind", self._kind), names=known
@@ -136,5 +137,7 @@ async def read_names(reader: JobReader, kind: NameKind) -> dict[Any, list[str]]:
 
 
 def _with_names(key: str, names: Sequence[str]) -> str:
-    called = " / ".join(dict.fromkeys(name for name in names if name and name != key))
-    return f"{key} ({called})" if called else key
+    """Return a record for a list that each of many faults repeats, with texts that anybody may have chosen."""
+    shown = one_line(key, MAX_NAME)
+    called = " / ".join(dict.fromkeys(one_line(name, MAX_NAME) for name in names if name and name != key))
+    return f"{shown} ({called})" if called else shown

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Localized, Message, message
 
-MAX_REPORTED = 50
-"""Faulty rows that the error lists."""
+MAX_REPORTED, MAX_LINES = 50, 100
+"""Faulty rows that the error lists, and their faults: one cell can have thousands of names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,23 @@ def faults_of(row: int, tool: str, error: SaasusMcpError) -> list[RowFault]:
 
 def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:
     """Return the error that lists the faulty rows. Nothing was sent, and nobody was asked."""
-    by_row: dict[int, list[RowFault]] = defaultdict(list)
-    for fault in faults:
-        by_row[fault.row].append(fault)
-    rows = sorted(by_row)
-    lines: list[Message] = [
-        message("jobs_calls.row_fault", row=fault.row, tool=fault.tool, fault=fault.text)
-        for row in rows[:MAX_REPORTED]
-        for fault in by_row[row]
-    ]
-    if len(rows) > MAX_REPORTED:
-        lines.append(message("jobs_calls.more_rows", count=len(rows) - MAX_REPORTED))
+    rows = sorted({fault.row for fault in faults})
+    reported = frozenset(rows[:MAX_REPORTED])
+    listed = sorted((fault for fault in faults if fault.row in reported), key=lambda fault: fault.row)[:MAX_LINES]
+    lines = list(_lines(listed))
+    more = len(rows) - len({fault.row for fault in listed})
+    if more:
+        lines.append(message("jobs_calls.more_rows", count=more))
     return InvalidArguments.at((argument,), "jobs_calls.faulty_rows", count=len(rows), lines=Lines(tuple(lines)))
+
+
+def _lines(faults: Sequence[RowFault]) -> Iterator[Message]:
+    """Yield a line for each fault. A hint, such as the names that exist, stands in the first line that needs it."""
+    told: set[str] = set()
+    for fault in faults:
+        text = fault.text
+        if isinstance(text, SaasusMcpError) and text.hint is not None:
+            hint = str(text.hint)
+            text = text.message if hint in told else text
+            told.add(hint)
+        yield message("jobs_calls.row_fault", row=fault.row, tool=fault.tool, fault=text)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import Quoted, fold_name
+from saasus_mcp.common.text import Quoted, fold_name, one_line
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, Members
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import TENANT
+from saasus_mcp.jobs.name_index import MAX_LISTED, MAX_NAME, TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.cells import PARSERS
 from saasus_mcp.jobs.tables.table_reader import TableRow
@@ -85,7 +86,8 @@ def _values(row: TableRow, types: Mapping[str, str], faults: FaultCollector) -> 
 
 def _value(column: str, text: str, types: Mapping[str, str], name: str) -> Any:
     if name not in types:
-        hint = message("jobs_calls.columns_hint", columns=tuple(ATTRIBUTE_PREFIX + each for each in types))
+        known = tuple(one_line(ATTRIBUTE_PREFIX + each, MAX_NAME) for each in islice(types, MAX_LISTED))
+        hint = message("jobs_calls.columns_hint", columns=known)
         raise InvalidArguments((column,), message("jobs_calls.other_column", column=Quoted(column)), hint)
     try:
         return PARSERS.get(types[name], str)(text)

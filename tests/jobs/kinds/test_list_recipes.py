@@ -222,6 +222,51 @@ async def test_every_fault_of_a_table_of_roles_is_reported(on: JobServer) -> Non
         assert said in text
 
 
+LONG = "x" * 60_000
+MANY = 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        (
+            "job_set_roles",
+            {"rows": [{"user": USER, "tenant": AOZORA, "env": "3", "roles": ";".join(map(str, range(MANY)))}]},
+        ),
+        (
+            "job_change_plans",
+            {"rows": [{"tenant": f"no {n}", "plan": STARTER, "when": "2099-01-01"} for n in range(100)]},
+        ),
+        ("job_update_attributes", {"of": "tenants", "rows": [{"tenant": "Test 1", "attribute.no": "1"}] * 100}),
+        (
+            "job_run_plan",
+            {
+                "calls": [
+                    {
+                        "tool": "auth_create_tenant_user_roles",
+                        "arguments": {
+                            "tenant_id": AOZORA,
+                            "user_id": USER,
+                            "env_id": 3,
+                            "role_names": list(map(str, range(MANY))),
+                        },
+                    }
+                ]
+            },
+        ),
+    ],
+)
+async def test_the_error_of_many_faults_stays_short_beside_long_names(
+    on: JobServer, name: str, args: dict[str, Any]
+) -> None:
+    add_tenants(on.sandbox, 1)
+    state = sandbox_state(on.sandbox)
+    state.rewrite("roles", lambda each: {**each, "display_name": LONG})
+    state.rewrite("tenants", lambda each: {**each, "name": each["name"] + LONG * (each["name"] != "Test 1")})
+    state.rewrite("tenant_attributes", lambda each: {**each, "attribute_name": LONG})
+    assert len(await refused(on, name, args)) < 100_000
+
+
 async def test_an_environment_that_is_no_id_is_a_fault_of_its_row_also_where_no_list_of_them_can_be_read(
     on: JobServer,
 ) -> None:
