@@ -22,8 +22,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.results.select_tool import SELECT_SCHEMA, check_expression, select_from_answer
 from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, structured_answer
-from saasus_mcp.server.surface.job_hints import JobHints
-from saasus_mcp.server.surface.job_lookup import JobLookup
+from saasus_mcp.server.surface.job_lookup import JobHints, JobLookup
 from saasus_mcp.server.surface.tool_description import describe_operation, summarize_operation
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, READ_AND_SELECT
 

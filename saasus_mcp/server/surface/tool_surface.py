@@ -19,8 +19,7 @@ from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.results.select_tool import select_tool
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.compact_tools import CompactTools
-from saasus_mcp.server.surface.job_hints import JobHints
-from saasus_mcp.server.surface.job_lookup import JobLookup
+from saasus_mcp.server.surface.job_lookup import JobHints, JobLookup
 from saasus_mcp.server.surface.narrowing import exclusion_reason, require_not_excluded
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 

@@ -9,9 +9,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.surface import job_hints
-from saasus_mcp.server.surface.job_hints import JobHints
-from saasus_mcp.server.surface.job_lookup import JobLookup
+from saasus_mcp.server.surface import job_lookup
+from saasus_mcp.server.surface.job_lookup import JobHints, JobLookup
 from tests.support.job_server import start_job_server
 from tests.support.pipeline import PRINCIPAL
 
@@ -54,7 +53,7 @@ def test_without_jobs_there_is_no_note() -> None:
 
 
 def test_the_counted_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_hints, "MAX_COUNTED", 10)
+    monkeypatch.setattr(job_lookup, "MAX_COUNTED", 10)
     hints, operation = JobHints(JobLookup((), "en")), load_catalogue().find("auth.CreateSaasUser")
     for number in range(100):
         hints.add_note(operation, replace(PRINCIPAL, id=f"caller-{number}"), ANSWER, 0.0)
