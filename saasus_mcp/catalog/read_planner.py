@@ -19,10 +19,10 @@ from typing import Any
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import Schema
 
-Row = dict[str, Any]
+SlotValues = dict[str, Any]
 """Values that belong together, by slot: a user's id, and the id of the tenant in whose list it appears."""
 
-MAX_ITEMS = 50
+MAX_ITEMS_READ = 50
 """The limit of items of one list."""
 MAX_ROWS = 200
 """The limit of rows of one answer."""
@@ -67,7 +67,7 @@ class PlannedRead:
         """Return whether reads provide every value it needs."""
         return not self.secret and all(self.needs.values())
 
-    def arguments(self, rows: Iterable[Row], now: datetime) -> Iterator[dict[str, Any]]:
+    def arguments(self, rows: Iterable[SlotValues], now: datetime) -> Iterator[dict[str, Any]]:
         """Yield the arguments that can be built from rows, in their order."""
         available = list(rows)
         generated = {
@@ -85,7 +85,7 @@ class PlannedRead:
             if None not in values.values():
                 yield {**values, **generated}
 
-    def rows(self, arguments: Mapping[str, Any], answer: Any) -> list[Row]:
+    def rows(self, arguments: Mapping[str, Any], answer: Any) -> list[SlotValues]:
         """Return the rows of an answer, each with the arguments of the read."""
         given = {self._slot(name): arguments[name] for name in self.needs if name in arguments}
         return list(islice(_rows(answer, (), given, self.sources), MAX_ROWS))
@@ -180,7 +180,9 @@ def _items(schema: Schema) -> Schema | None:
     return item if "properties" in item else None
 
 
-def _rows(value: Any, at: tuple[str, ...], given: Row, sources: tuple[ArgumentSource, ...]) -> Iterator[Row]:
+def _rows(
+    value: Any, at: tuple[str, ...], given: SlotValues, sources: tuple[ArgumentSource, ...]
+) -> Iterator[SlotValues]:
     if not isinstance(value, dict):
         return
     here = [source for source in sources if source.lists == at]
@@ -191,7 +193,7 @@ def _rows(value: Any, at: tuple[str, ...], given: Row, sources: tuple[ArgumentSo
         {one.lists[len(at)] for one in sources if one.lists[: len(at)] == at and len(one.lists) > len(at)}
     ):
         items = value.get(name)
-        for item in islice(items, MAX_ITEMS) if isinstance(items, list) else ():
+        for item in islice(items, MAX_ITEMS_READ) if isinstance(items, list) else ():
             yield from _rows(item, (*at, name), row, sources)
 
 
@@ -199,13 +201,13 @@ def _usable(value: Any) -> bool:
     return bool(value) if isinstance(value, str) else isinstance(value, int) and not isinstance(value, bool)
 
 
-def _rows_with(rows: list[Row], slots: tuple[str, ...]) -> Iterator[Row]:
+def _rows_with(rows: list[SlotValues], slots: tuple[str, ...]) -> Iterator[SlotValues]:
     """Yield the rows with a value for one of the slots, the best slot first."""
     for slot in slots:
         yield from (row for row in rows if slot in row)
 
 
-def _first(row: Row, slots: Iterable[str]) -> Any:
+def _first(row: SlotValues, slots: Iterable[str]) -> Any:
     return next((row[slot] for slot in slots if slot in row), None)
 
 

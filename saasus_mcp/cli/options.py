@@ -24,7 +24,7 @@ from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
 from saasus_mcp.settings.environment import PROFILE_NAME, Mode, Settings, read_settings
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _setting = partial(option, sets_setting=True)
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
@@ -50,7 +50,7 @@ _DURATION = re.compile(r"(\d{1,6})([mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
-def make_json_option(help_id: str, **attributes: Any) -> Callable[[Command], Command]:
+def make_json_option(help_id: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
     """Return a `--json` option whose help is this message."""
 
     def choose(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - called by click
@@ -86,7 +86,7 @@ client_surface_option = option(
 client_toolsets_option = option("--toolsets", metavar="NAME,NAME", help="cli_help.option.client_toolsets")
 
 
-def settings_options(*names: str, locale: bool = True) -> Callable[[Command], Command]:
+def settings_options(*names: str, locale: bool = True) -> Callable[[Decorated], Decorated]:
     """Add the options of these settings to a command, and call it with the settings as its first argument.
 
     Args:
@@ -95,7 +95,7 @@ def settings_options(*names: str, locale: bool = True) -> Callable[[Command], Co
     """
     wanted = names or CALL_SETTINGS
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Decorated) -> Decorated:
         @wraps(command)
         def run(**given: Any) -> Any:
             flags = {name: given.pop(name) for name in wanted}
@@ -107,10 +107,10 @@ def settings_options(*names: str, locale: bool = True) -> Callable[[Command], Co
     return decorate
 
 
-def setting_flags(*names: str) -> Callable[[Command], Command]:
+def setting_flags(*names: str) -> Callable[[Decorated], Decorated]:
     """Add the options of these settings to a command, which gets their values."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Decorated) -> Decorated:
         for name in reversed(names):
             command = _SETTINGS[name](command)
         return command

@@ -11,7 +11,7 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.common.timezones import format_instant
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, Channel
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, DecidedVia
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, PauseSide
 
@@ -28,7 +28,7 @@ class Controller:
 
     principal: str
     side: PauseSide
-    via: Channel
+    via: DecidedVia
     saas_id: str = ""
     person: Person = NOBODY
 

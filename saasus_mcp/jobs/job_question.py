@@ -29,7 +29,7 @@ from saasus_mcp.permissions.question.dialog import render_body
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import hidden_labels
 
-MAX_ITEMS = 200
+MAX_STORED_ITEMS = 200
 """Items of a list that are stored with a question. Of a longer list, the question has the total."""
 
 
@@ -56,7 +56,7 @@ def in_brackets(texts: Iterable[Text]) -> FixedText:
     return fixed_text(message("jobs.brackets", text=joined))
 
 
-def value_list(items: Iterable[Value], limit: int = MAX_ITEMS, unit: Text | None = None) -> ValueList:
+def value_list(items: Iterable[Value], limit: int = MAX_STORED_ITEMS, unit: Text | None = None) -> ValueList:
     """Return the items as a list of which at most `limit` are stored."""
     every = tuple(items)
     return ValueList(every[:limit], (1,) * min(len(every), limit), len(every), unit)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
-PLACEHOLDER = "known later"
+KNOWN_LATER = "known later"
 """Stands for an argument that an earlier step supplies, while the plan is made. In a list of calls, its place follows."""
 
 
@@ -63,7 +63,7 @@ class PlanStep:
 
     def placeholders(self) -> dict[str, Any]:
         """Return a value for each argument that an earlier step supplies, with which the plan is evaluated."""
-        return {place: argument_at(self.args, place) or PLACEHOLDER for place in self.from_steps}
+        return {place: argument_at(self.args, place) or KNOWN_LATER for place in self.from_steps}
 
     def ref(self, job: JobStepRef) -> JobStepRef:
         return replace(job, step=self.step, later=self.from_steps, bound=self.snapshot)

@@ -65,9 +65,9 @@ class Sandbox:
         self._arrived += 1
         trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
         found = self._route(request)
-        told = self.faults.take(found[0].key if found else "")
-        await anyio.sleep(sum(fault.seconds for fault in told))
-        fault = next((each for each in told if each.kind != "latency"), None)
+        hits = self.faults.take(found[0].key if found else "")
+        await anyio.sleep(sum(fault.seconds for fault in hits))
+        fault = next((each for each in hits if each.kind != "latency"), None)
         if fault is None:
             await self._send(send, self._run(request, found, trace_id), trace_id)
         elif fault.kind == "status":

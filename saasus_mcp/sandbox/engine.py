@@ -15,7 +15,7 @@ from saasus_mcp.sandbox.state import Key, Record, invalid, missing
 
 Check = Callable[[SandboxCall, Record], None]
 Make = Callable[[SandboxCall], Record]
-Change = Callable[[SandboxCall, Record], Record]
+TransformRecord = Callable[[SandboxCall, Record], Record]
 
 PARENTS = {
     "tenant_id": ("tenants", "tenant"),
@@ -72,7 +72,7 @@ class CollectionResource:
     constant: tuple[str, ...] = ()
     new: Make | None = None
     check: Check = accept_all
-    view: Change = lambda _call, record: record
+    view: TransformRecord = lambda _call, record: record
     guard: Check = accept_all
     cascade: Check = accept_all
 
@@ -149,7 +149,7 @@ class DocumentResource:
     path: str
     noun: str = "setting"
     default: Make | None = None
-    change: Change = merge_body
+    change: TransformRecord = merge_body
     check: Check = accept_all
 
     def behaviours(self, catalogue: Catalogue) -> Iterator[tuple[str, Behaviour]]:

@@ -43,12 +43,12 @@ class FaultInjector:
     """The faults in force, which may be changed at any time."""
 
     def __init__(self) -> None:
-        self.told: list[InjectedFault] = []
+        self.active: list[InjectedFault] = []
         self._random = random.Random(0)  # noqa: S311 - the same faults in every run, so that a trial can be repeated
 
     def take(self, operation: str) -> tuple[InjectedFault, ...]:
         """Return the faults that hit a request for this operation (empty without a route)."""
-        meant = (fault for fault in self.told if fault.on in (EVERY, operation))
+        meant = (fault for fault in self.active if fault.on in (EVERY, operation))
         return tuple(fault for fault in meant if fault.rate >= 1 or self._random.random() < fault.rate)
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.catalog.read_planner import MAX_ROWS, PlannedRead, Row, plan_reads
+from saasus_mcp.catalog.read_planner import MAX_ROWS, PlannedRead, SlotValues, plan_reads
 from saasus_mcp.saasus import arguments
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
 READS: dict[str, PlannedRead] = {read.key: read for read in plan_reads(load_catalogue())}
 
 
-def build_arguments(key: str, rows: list[Row]) -> list[dict[str, Any]]:
+def build_arguments(key: str, rows: list[SlotValues]) -> list[dict[str, Any]]:
     return list(READS[key].arguments(rows, NOW))
 
 

@@ -125,7 +125,7 @@ def test_a_fault_on_an_unknown_tool_names_the_nearest(catalogue: Catalogue) -> N
 def test_a_share_of_the_requests_is_hit_and_the_same_share_in_every_run() -> None:
     def hits() -> list[bool]:
         faults = FaultInjector()
-        faults.told.append(InjectedFault("status", rate=0.3))
+        faults.active.append(InjectedFault("status", rate=0.3))
         return [bool(faults.take("auth.GetTenant")) for _ in range(1000)]
 
     assert hits() == hits()

@@ -86,7 +86,7 @@ class ScheduledFaults(FaultInjector):
         self._answers = [each for each in self._answers if on not in (None, each.fault.on)]
 
     def take(self, operation: str) -> tuple[InjectedFault, ...]:
-        self.told = [each.fault for each in self._counted if each.hits(operation)]
+        self.active = [each.fault for each in self._counted if each.hits(operation)]
         return super().take(operation)
 
     def take_answers(self, operation: str) -> Iterator[_Scheduled]:

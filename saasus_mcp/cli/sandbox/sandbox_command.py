@@ -59,7 +59,7 @@ def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Pa
     file = None if state is None else state.absolute()
     opened = nullcontext(Sandbox(catalogue)) if file is None else sandbox_state.open_sandbox_file(settings, file)
     with _exit_on_signals(), opened as emulator:
-        emulator.faults.told += injected
+        emulator.faults.active += injected
         _print_settings(f"http://{HOST}:{port}")
         if file is None:
             say(message("cli_sandbox.stop_without_saving"))

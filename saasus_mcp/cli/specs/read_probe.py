@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import anyio
 
-from saasus_mcp.catalog.read_planner import PlannedRead, Row, plan_reads
+from saasus_mcp.catalog.read_planner import PlannedRead, SlotValues, plan_reads
 from saasus_mcp.cli.doctor.api_check import PROBE_OPERATION, SUCCESS, UNAUTHORIZED
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.schema_drift import Deviation, SchemaComparison
@@ -128,7 +128,7 @@ class _Run:
         self._now = datetime.fromtimestamp(pipeline.clock(), UTC)
         self._reads = plan_reads(pipeline.catalogue)
         self._states = {read.key: _Progress(SchemaComparison(facts[read.key])) for read in self._reads}
-        self._rows: list[Row] = []
+        self._rows: list[SlotValues] = []
         self._limit = anyio.CapacityLimiter(CONCURRENT_READS)
         self._progress = progress
         self._stopped: StopReason = ""
@@ -144,7 +144,7 @@ class _Run:
 
     async def _make(self, calls: list[tuple[PlannedRead, dict[str, Any]]]) -> bool:
         """Make these calls, a few at a time, and store their ids. Return True if the run must stop."""
-        found = list[list[Row]]([[] for _ in calls])
+        found = list[list[SlotValues]]([[] for _ in calls])
         with anyio.CancelScope() as scope:
 
             async def one(at: int, read: PlannedRead, arguments: dict[str, Any]) -> None:
@@ -179,7 +179,7 @@ class _Run:
         waiting = (one for one in self._reads if one.possible and not self._states[one.key].attempts)
         return any(not missing.isdisjoint(slots) for one in waiting for slots in one.needs.values())
 
-    async def _call(self, read: PlannedRead, arguments: dict[str, Any]) -> list[Row]:
+    async def _call(self, read: PlannedRead, arguments: dict[str, Any]) -> list[SlotValues]:
         """Make one call and compare its response. Return the ids in it."""
         state = self._states[read.key]
         state.attempts.append(arguments)

@@ -34,7 +34,7 @@ MAX_HEADLINE_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class LiveState:
+class LiveView:
     """What the pages of an approver depend on.
 
     Attributes:
@@ -59,7 +59,7 @@ def parse_time(text: str) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else 0
 
 
-def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveState:
+def read_live_state(service: ConsoleService, approver: Approver, reader: Reader) -> LiveView:
     now = service.clock()
     listed = [each.record for each in service.list_approvals(approver, since=now)]
     waiting = [each for each in listed if each.status == "pending"]
@@ -71,7 +71,7 @@ def read_live_state(service: ConsoleService, approver: Approver, reader: Reader)
     jobs = [each.store().jobs.list_states(each.profile, LISTED_JOBS) for each in service.contexts_of(approver)]
     approvals = _digest([(each.code, each.status) for each in listed])
     freezes = freezes_version(service.list_freezes(approver))
-    return LiveState(len(waiting), tuple(pending), approvals, _digest(jobs), freezes)
+    return LiveView(len(waiting), tuple(pending), approvals, _digest(jobs), freezes)
 
 
 def _digest(value: Any) -> str:
@@ -150,11 +150,11 @@ async def stream_events(
     if stream is None:
         return
 
-    def read_state() -> LiveState | None:
+    def read_state() -> LiveView | None:
         present = find_session()
         return None if present is None else read_live_state(service, present.approver, reader)
 
-    last: LiveState | None = None
+    last: LiveView | None = None
     quiet, end = 0.0, anyio.current_time() + MAX_SECONDS
     try:
         yield f"retry: {RETRY_MILLISECONDS}\n\n"

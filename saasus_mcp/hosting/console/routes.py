@@ -312,7 +312,7 @@ class Console:
         request: Request,
         status: int = HTTPStatus.OK,
         *,
-        state: live.LiveState | None = None,
+        state: live.LiveView | None = None,
         address: str = "",
     ) -> Response:
         """Return a page, with its freezes, and marked if the approver sees nothing but the sandbox.

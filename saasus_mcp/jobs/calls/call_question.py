@@ -38,7 +38,7 @@ from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.namesakes import Namesakes, namesake_texts
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 
-MAX_ITEMS = 500
+MAX_STORED_CALLS = 500
 """Calls of a list, all of which are stored with the question."""
 GRAVITY = ("critical", "destructive", "write_sensitive", "write")
 """Levels, the gravest first."""
@@ -114,7 +114,7 @@ class CallsQuestion:
             items: list[Value] = [people_count(sum(count or 0 for _, count in known))]
             if not self._only_target:
                 items += [LabelledValue(self._target_text(each), people_count(count)) for each, count in known if count]
-            yield Fact("people", _label("people"), value_list(items, MAX_ITEMS + 1), lead=True)
+            yield Fact("people", _label("people"), value_list(items, MAX_STORED_CALLS + 1), lead=True)
         unknown = sum(
             count is None and isinstance(each.review.operation.effects.affects_users, str) for each, count in known
         )
@@ -166,7 +166,7 @@ class CallsQuestion:
         parts = [self._parts(each, headlines=headlines) for each in group]
         common = parts[0] if len(group) > 1 and all(each == parts[0] for each in parts) else ()
         items = [self._item(each, own, common) for each, own in zip(group, parts, strict=True)]
-        yield Fact(operation.tool, operation.title, value_list(items, MAX_ITEMS), lead=lead)
+        yield Fact(operation.tool, operation.title, value_list(items, MAX_STORED_CALLS), lead=lead)
         for number, part in enumerate(common):
             label, value = (part.label, part.value) if isinstance(part, LabelledValue) else (operation.title, part)
             yield Fact(f"{operation.tool}.{number}", label, value, lead=lead and number == 0)

@@ -14,7 +14,7 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import cell_text
 from saasus_mcp.jobs.tables.table_reader import InputTable, TableRow, read_table, require_rows
 
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+COLUMN_REFERENCE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """A column in a template, or an escaped brace."""
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,40}")
 CALL_FIELDS = frozenset({"tool", "arguments", "id"})
@@ -152,10 +152,10 @@ class _Budget:
 
 
 def _require_columns(call: Mapping[str, Any], columns: set[str]) -> None:
-    if PLACEHOLDER.search(str(call["tool"])) or PLACEHOLDER.search(str(call.get("id", ""))):
+    if COLUMN_REFERENCE.search(str(call["tool"])) or COLUMN_REFERENCE.search(str(call.get("id", ""))):
         raise InvalidArguments.at(("template",), "jobs_calls.fixed_tool")
     for text in iterate_scalars(call.get("arguments") or {}):
-        for found in PLACEHOLDER.finditer(text) if isinstance(text, str) else ():
+        for found in COLUMN_REFERENCE.finditer(text) if isinstance(text, str) else ():
             if found[1] is not None and found[1].strip() not in columns:
                 raise InvalidArguments(
                     ("template",),
@@ -185,7 +185,7 @@ def _fill(value: Any, row: TableRow, ids: set[str], budget: _Budget) -> Any:
 
 def _fill_text(text: str, row: TableRow, budget: _Budget) -> Any:
     """Return the text with cells in place. A text that is one column alone becomes the cell itself, None if it is empty."""
-    alone = PLACEHOLDER.fullmatch(text)
+    alone = COLUMN_REFERENCE.fullmatch(text)
     if alone is not None and alone[1] is not None:
         cell = row.cells.get(alone[1].strip(), "")
         if isinstance(cell, str):
@@ -198,4 +198,4 @@ def _fill_text(text: str, row: TableRow, budget: _Budget) -> Any:
         cell = row.cells.get(found[1].strip(), "")
         return budget.charge("" if cell is None else str(cell))
 
-    return budget.charge(PLACEHOLDER.sub(put, text))
+    return budget.charge(COLUMN_REFERENCE.sub(put, text))

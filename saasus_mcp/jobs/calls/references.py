@@ -11,7 +11,7 @@ from saasus_mcp.common.json_path import InvalidArguments, Schema, main_branch
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.entries import REFERENCE_KEY, CallEntry
-from saasus_mcp.jobs.plan import PLACEHOLDER
+from saasus_mcp.jobs.plan import KNOWN_LATER
 from saasus_mcp.saasus.secret_paths import top_level_names
 
 ID = "id"
@@ -108,7 +108,7 @@ class ReferenceResolver:
             raise InvalidArguments((place,), message("jobs_calls.reference_type", type=str(kind)))
         if "enum" in schema or "pattern" in schema or "const" in schema:
             raise InvalidArguments((place,), message("jobs_calls.reference_form"))
-        return (step, field), f"{PLACEHOLDER}: {place}"
+        return (step, field), f"{KNOWN_LATER}: {place}"
 
 
 def _created_id(operation: Operation) -> str:

@@ -15,18 +15,18 @@ from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS, SettingsKind
 
 FORMAT, VERSION = "saasus-settings", 1
-MAX_ITEMS = 1_000
+MAX_RECORDS = 1_000
 """Items of one kind in a document."""
-Settings = dict[str, Any]
+SaasSettings = dict[str, Any]
 """By kind: an object, or a list of objects sorted by name."""
 ONLY_SAVED, ONLY_LATER, DIFFERS = "only_saved", "only_later", "differs"
 Record = dict[str, Any]
 _EMPTY: tuple[Any, ...] = (None, "", [])
 
 
-async def read_saas_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Settings, dict[str, Message]]:
+async def read_saas_settings(work: JobContext, kinds: Sequence[str]) -> tuple[SaasSettings, dict[str, Message]]:
     """Return the current settings of these kinds, and the reason for each part that cannot be read."""
-    settings: Settings = {}
+    settings: SaasSettings = {}
     unread: dict[str, Message] = {}
     for number, name in enumerate(kinds):
         await work.report_progress(number, len(kinds))
@@ -43,7 +43,7 @@ async def read_saas_settings(work: JobContext, kinds: Sequence[str]) -> tuple[Se
 
 
 def build_settings_document(
-    reader: JobReader, settings: Settings, unread: Iterable[str], exported_at: str
+    reader: JobReader, settings: SaasSettings, unread: Iterable[str], exported_at: str
 ) -> dict[str, Any]:
     """Return the document, which names its source."""
     destination = reader.destination
@@ -65,7 +65,7 @@ def select_kinds(names: Sequence[str] | None) -> list[str]:
 
 async def load_document(
     reader: JobReader, args: Mapping[str, Any], by_value: str = "document", by_id: str = "result"
-) -> Settings:
+) -> SaasSettings:
     """Return the settings of a document, which is an argument or a stored result.
 
     Raises:
@@ -75,7 +75,7 @@ async def load_document(
     return validate_document(content, argument)
 
 
-def validate_document(content: Any, argument: str) -> Settings:
+def validate_document(content: Any, argument: str) -> SaasSettings:
     """Return the settings of a document. Raise InvalidArguments if it is not a valid document."""
     hint = message("jobs_settings.document_hint")
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
@@ -105,8 +105,8 @@ def _validate_kind(kind: SettingsKind, value: Any, path: JsonPath) -> None:
         return
     if not isinstance(value, list):
         raise InvalidArguments(path, message("jobs_settings.not_a_list"))
-    if len(value) > MAX_ITEMS:
-        raise InvalidArguments(path, message("jobs_settings.too_many_items", limit=MAX_ITEMS))
+    if len(value) > MAX_RECORDS:
+        raise InvalidArguments(path, message("jobs_settings.too_many_items", limit=MAX_RECORDS))
     for number, item in enumerate(value):
         _validate_item(kind, item, (*path, number))
     for name, count in Counter(item[kind.key] for item in value).items():

@@ -19,7 +19,7 @@ from saasus_mcp.jobs.settings.settings_kinds import RESOURCES, SETTINGS_KINDS, T
 from saasus_mcp.jobs.settings.settings_question import SettingChange
 from saasus_mcp.saasus.secret_paths import REMOVED
 
-PLACEHOLDER = "later"
+UNKNOWN_ID = "later"
 """Stands for an id in a list until an earlier step supplies it."""
 MAX_REPORTED_FAULTS = 50
 """Faults that the error about a document lists."""
@@ -189,7 +189,7 @@ class SettingsPlanner:
         for field_name, (kind, argument) in item.spec.references.items():
             names = enumerate(item.value.get(field_name, []))
             ids = [self._resolve(kind, name, (*item.path, field_name, index)) for index, name in names]
-            args[argument] = [PLACEHOLDER if isinstance(each, PlanStep) else each for each in ids]
+            args[argument] = [UNKNOWN_ID if isinstance(each, PlanStep) else each for each in ids]
             from_steps |= {
                 f"{argument}.{index}": (each.step, "id") for index, each in enumerate(ids) if isinstance(each, PlanStep)
             }
@@ -209,7 +209,7 @@ class SettingsPlanner:
         if name in current.raw:
             return str(current.raw[name]["id"])
         if (kind, name) in self._faulty:  # one fault, reported once
-            return PLACEHOLDER
+            return UNKNOWN_ID
         key = "jobs_settings.ambiguous_name" if name in current.duplicates else "jobs_settings.unresolved_name"
         raise self._invalid(path, message(key, name=Quoted(name), kind=one_of("jobs_settings.kind", kind)))
 

@@ -106,9 +106,9 @@ def _find_separator(text: str, argument: str) -> str:
     Raises:
         InvalidArguments: several marks do.
     """
-    told = SEPARATOR_LINE.match(text)
-    if told is not None:
-        return told[1]
+    separator_line = SEPARATOR_LINE.match(text)
+    if separator_line is not None:
+        return separator_line[1]
     widths = {mark: width for mark in SEPARATORS if (width := _widths(text, mark)) and width[0] > 1}
     even = {mark: width for mark, width in widths.items() if set(width) == {width[0]}} or widths
     most = max((width[0] for width in even.values()), default=0)

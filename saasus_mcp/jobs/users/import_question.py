@@ -25,7 +25,7 @@ from saasus_mcp.permissions.question.content import (
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS
 from saasus_mcp.permissions.question.values import is_privileged_name
 
-MAX_ITEMS = 500
+MAX_IMPORT_ITEMS = 500
 """Items of a list that are stored with the question. Of a longer list, the question has the total."""
 ORDINARY_FACTS = ("accounts", "skipped", "people")
 """Facts about users who get no more than the others."""
@@ -129,7 +129,7 @@ class ImportQuestion:
                 LabelledValue(name_text(self._targets.tenants[key]), people_count(number))
                 for key, number in counts.most_common()
             ]
-            yield Fact("tenants", _label("jobs_users.tenants_label"), value_list(items, MAX_ITEMS))
+            yield Fact("tenants", _label("jobs_users.tenants_label"), value_list(items, MAX_IMPORT_ITEMS))
 
     def warnings(self) -> Iterator[QuestionWarning]:
         if self._left_out:
@@ -189,7 +189,7 @@ class ImportQuestion:
             for role, env, tenant in ordered
         ]
         if items:
-            yield Fact("roles", self._roles_label(), value_list(items, MAX_ITEMS), lead=True)
+            yield Fact("roles", self._roles_label(), value_list(items, MAX_IMPORT_ITEMS), lead=True)
         without = sum(each.joins_tenant and each.line.env_id is None for each in self._planned)
         if without:
             label = _label("jobs_users.without_role")
@@ -207,7 +207,7 @@ class ImportQuestion:
         if len(special) <= MAX_OWN_FACTS:
             for role in special:
                 label = message("jobs_users.role_holders", role=name_text(self._targets.role_label(role)))
-                holders = value_list(self._holders(by_role[role]), MAX_ITEMS, PEOPLE)
+                holders = value_list(self._holders(by_role[role]), MAX_IMPORT_ITEMS, PEOPLE)
                 yield Fact(f"role.{role}", label.both(), holders, lead=True)
         else:
             users = {line.login_key for line in self._special_grants()}
@@ -217,7 +217,7 @@ class ImportQuestion:
         return Fact(
             "by_person",
             _label("jobs_users.by_person"),
-            value_list(self._with_roles(lines), MAX_ITEMS, PEOPLE),
+            value_list(self._with_roles(lines), MAX_IMPORT_ITEMS, PEOPLE),
             lead=True,
         )
 
@@ -294,7 +294,7 @@ class ImportQuestion:
                 LabelledValue(name_text(name), people_count(number))
                 for name, number in sorted(new.items(), key=lambda each: each[1])
             ]
-            yield Fact("domains", _label("jobs_users.new_domains"), value_list(items, MAX_ITEMS))
+            yield Fact("domains", _label("jobs_users.new_domains"), value_list(items, MAX_IMPORT_ITEMS))
 
     def _is_privileged(self, role: str) -> bool:
         return is_privileged_name(self._targets.role_label(role))
@@ -343,5 +343,5 @@ def _details_by_domain(name: str, logins: Sequence[str]) -> Iterator[Detail]:
 def _short_list(texts: Sequence[Text]) -> Value:
     """Return the texts in brackets, or as a list if they are too many for a line."""
     if len(texts) > MAX_LIST_ITEMS:
-        return value_list((FixedText(text) for text in texts), MAX_ITEMS)
+        return value_list((FixedText(text) for text in texts), MAX_IMPORT_ITEMS)
     return in_brackets(texts)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from saasus_mcp.store.records import Approval, HiddenSecret
     from saasus_mcp.store.store import Store
 
-Channel = Literal["terminal", "console", "server", "client"]
+DecidedVia = Literal["terminal", "console", "server", "client"]
 
 
 class ActionKind(StrEnum):
@@ -56,7 +56,7 @@ class ActionRecord:
 
     kind: ActionKind
     principal: str
-    via: Channel
+    via: DecidedVia
     profile: str = ""
     saas_id: str = ""
     code: str = ""
@@ -85,14 +85,14 @@ def record_action(store: Store, decision: ActionRecord, at: float) -> None:
 
 
 def approval_action(
-    approval: Approval, kind: ActionKind, *, by: str, via: Channel, reason: str = "", person: Person = NOBODY
+    approval: Approval, kind: ActionKind, *, by: str, via: DecidedVia, reason: str = "", person: Person = NOBODY
 ) -> ActionRecord:
     place = {"profile": approval.profile, "saas_id": approval.saas_id, "code": approval.code}
     return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, person=person, **place)
 
 
 def reveal_action(
-    hidden: HiddenSecret, kind: ActionKind = ActionKind.REVEAL, *, by: str, via: Channel, person: Person = NOBODY
+    hidden: HiddenSecret, kind: ActionKind = ActionKind.REVEAL, *, by: str, via: DecidedVia, person: Person = NOBODY
 ) -> ActionRecord:
     """Return the record of a revealed secret, or of one that could not be shown."""
     return ActionRecord(

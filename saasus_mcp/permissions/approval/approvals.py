@@ -15,7 +15,7 @@ from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Lines, Message, message, one_of
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.common.text import Quoted, quote_text
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, Channel, approval_action
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, DecidedVia, approval_action
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question import stored_question
@@ -194,7 +194,7 @@ class ApprovalService:
         now: float,
         comment: str | None = None,
         *,
-        via: Channel = "terminal",
+        via: DecidedVia = "terminal",
         person: Person = NOBODY,
     ) -> None:
         """Approve the call that the approval shows, with the typed name of its target. The comment is stored and recorded.
@@ -216,7 +216,7 @@ class ApprovalService:
         now: float,
         reason: str | None = None,
         *,
-        via: Channel = "terminal",
+        via: DecidedVia = "terminal",
         person: Person = NOBODY,
     ) -> None:
         """Reject the call. It and its variations can be requested again after ten minutes.

@@ -45,7 +45,7 @@ _BREAK = re.compile(r"[。、>\s]")
 """After which a text is cut, rather than within a word or a tag."""
 DIGEST_LENGTH = 16
 """Hexadecimal digits of a file's digest that are shown."""
-MAX_ITEMS = 200
+MAX_DISTINCT_ITEMS = 200
 """Distinct items of a list that are kept."""
 MAX_LABEL_LENGTH = 60
 MIN_TIMESTAMP, MAX_TIMESTAMP = 0, 4_102_444_800
@@ -146,7 +146,7 @@ class ValueFactory:
             return every[0]
         ranks = counts if len(set(counts.values())) > 1 else dict.fromkeys(counts, 0)
         ordered = sorted(counts, key=lambda item: (not is_privileged(item), ranks[item]))
-        kept = tuple(ordered[:MAX_ITEMS])
+        kept = tuple(ordered[:MAX_DISTINCT_ITEMS])
         return ValueList(kept, tuple(counts[item] for item in kept), len(every), unit)
 
 

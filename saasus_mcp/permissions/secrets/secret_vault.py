@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.person import NOBODY, Person
-from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, reveal_action
+from saasus_mcp.permissions.approval.action_records import ActionKind, DecidedVia, reveal_action
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.arguments import Arguments, secret_handles
@@ -89,7 +89,9 @@ class SecretVault:
         ]
         self.store.add_secrets(kept, now)
 
-    def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Channel, person: Person = NOBODY) -> str:
+    def reveal(
+        self, handle: str, profile: str | None = None, *, by: str, via: DecidedVia, person: Person = NOBODY
+    ) -> str:
         """Return the secret of a handle to a person, once, and record it.
 
         Args:
@@ -103,22 +105,22 @@ class SecretVault:
         return self._take(handle, profile, by=by, via=via, person=person)[1]
 
     def _take(
-        self, handle: str, profile: str | None = None, *, by: str, via: Channel, person: Person
+        self, handle: str, profile: str | None = None, *, by: str, via: DecidedVia, person: Person
     ) -> tuple[HiddenSecret, str]:
         """Use up a handle. Return the secret as it was stored, and what it hides. See `reveal`."""
         identifier = handle.strip().removeprefix(HANDLE_PREFIX)
         hidden = self.store.get_secret(identifier, self.clock())
         secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
         assert hidden is not None  # noqa: S101 - for the type checker: _opened refuses None
-        told = {hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit()}
-        if not self.store.take_secrets(told, self.clock()):
+        records = {hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit()}
+        if not self.store.take_secrets(records, self.clock()):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.handle_just_revealed"), message("permissions.request_new_hint")
             )
         return hidden, secret
 
     @contextmanager
-    def revealing(self, handle: str, *, by: str, via: Channel, person: Person = NOBODY) -> Iterator[str]:
+    def revealing(self, handle: str, *, by: str, via: DecidedVia, person: Person = NOBODY) -> Iterator[str]:
         """Reveal a secret, and put it back if the block that shows it fails, which is recorded.
 
         Raises:
@@ -137,7 +139,9 @@ class SecretVault:
         hidden = self.store.get_secret(handle.removeprefix(HANDLE_PREFIX), self.clock())
         return self._opened(hidden) if hidden is not None else None
 
-    def reveal_all(self, handles: Iterable[str], *, by: str, via: Channel, person: Person = NOBODY) -> dict[str, str]:
+    def reveal_all(
+        self, handles: Iterable[str], *, by: str, via: DecidedVia, person: Person = NOBODY
+    ) -> dict[str, str]:
         """Return the secrets of all valid handles, by handle, each once and recorded.
 
         Raises:
@@ -148,10 +152,10 @@ class SecretVault:
             hidden = self.store.get_secret(handle.removeprefix(HANDLE_PREFIX), self.clock())
             if hidden is not None:
                 found[handle] = hidden, self._opened(hidden)
-        told = {
+        records = {
             hidden.id: reveal_action(hidden, by=by, via=via, person=person).to_audit() for hidden, _ in found.values()
         }
-        taken = set(self.store.take_secrets(told, self.clock())) if told else set()
+        taken = set(self.store.take_secrets(records, self.clock())) if records else set()
         return {handle: secret for handle, (hidden, secret) in found.items() if hidden.id in taken}
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:

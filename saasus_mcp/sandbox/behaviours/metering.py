@@ -12,7 +12,7 @@ from saasus_mcp.sandbox.call import Behaviour, SandboxCall, day_of
 from saasus_mcp.sandbox.state import Id, Record, invalid, missing
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-Period = Callable[[SandboxCall], str]
+GetPeriod = Callable[[SandboxCall], str]
 
 
 def _unit(call: SandboxCall) -> Record:
@@ -54,12 +54,12 @@ def _counted(call: SandboxCall, unit: Record, field: str, when: str) -> Record:
     return {"metering_unit_name": unit["unit_name"], field: when, "count": _total(call, unit, when)}
 
 
-def _single(field: str, period: Period) -> Behaviour:
+def _single(field: str, period: GetPeriod) -> Behaviour:
     """Return a behaviour that answers one unit's total of a period under `field`."""
     return lambda call: _counted(call, _unit(call), field, period(call))
 
 
-def _each(field: str, period: Period) -> Behaviour:
+def _each(field: str, period: GetPeriod) -> Behaviour:
     """Return a behaviour that answers the totals of all units."""
 
     def behaviour(call: SandboxCall) -> Record:

@@ -83,7 +83,7 @@ class ClientMessage:
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress, if the client asked for it."""
-        told = {"progressToken": progress_token_from_params(self.params), "progress": progress}
-        if told["progressToken"] is not None:
-            told |= {} if total is None else {"total": total}
-            await self.notify("notifications/progress", told if message is None else {**told, "message": message})
+        params = {"progressToken": progress_token_from_params(self.params), "progress": progress}
+        if params["progressToken"] is not None:
+            params |= {} if total is None else {"total": total}
+            await self.notify("notifications/progress", params if message is None else {**params, "message": message})

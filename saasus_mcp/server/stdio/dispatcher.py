@@ -31,7 +31,7 @@ from pydantic_core import to_json
 from saasus_mcp.server.elicitation import INVALID_RESPONSE_CODE
 from saasus_mcp.server.stdio import jsonrpc_parser
 from saasus_mcp.server.stdio.client_message import ClientMessage
-from saasus_mcp.server.stdio.jsonrpc_parser import InvalidMessage, Message
+from saasus_mcp.server.stdio.jsonrpc_parser import InvalidMessage, ParsedMessage
 from saasus_mcp.server.stdio.line_splitter import Line
 from saasus_mcp.server.stdio.line_writer import LineWriter
 from saasus_mcp.server.stdio.log_throttle import RepeatFilter
@@ -80,7 +80,7 @@ class StdioDispatcher:
         self._revision: str | None = None
         self._messages: dict[ClientMessage, asyncio.Task[None]] = {}
         self._requests: dict[RequestId, ClientMessage] = {}
-        self._questions: dict[str, asyncio.Future[Message]] = {}
+        self._questions: dict[str, asyncio.Future[ParsedMessage]] = {}
         self._last_question = 0
         self._repeat_filter = RepeatFilter()
         self._is_ended = self._is_closed = False
@@ -125,16 +125,16 @@ class StdioDispatcher:
         try:
             members = {"id": number, "method": method, **({"params": params} if params else {})}
             await self._send(members)
-            told = await answer
+            reply = await answer
         except asyncio.CancelledError:
             with anyio.move_on_after(CANCEL_SECONDS, shield=True):
                 await self.notify(CANCELLED_METHOD, {"requestId": number, "reason": "caller cancelled"})
             raise
         finally:
             del self._questions[str(number)]
-        if "error" in told:
-            raise MCPError(told["error"]["code"], told["error"]["message"], told["error"].get("data"))
-        result: dict[str, Any] = told["result"]
+        if "error" in reply:
+            raise MCPError(reply["error"]["code"], reply["error"]["message"], reply["error"].get("data"))
+        result: dict[str, Any] = reply["result"]
         return result
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
@@ -185,7 +185,7 @@ class StdioDispatcher:
                         await asyncio.wait([handled])
 
     def _take_notification(
-        self, frame: Message, on_notify: OnNotify, on_notify_intercept: OnNotifyIntercept | None
+        self, frame: ParsedMessage, on_notify: OnNotify, on_notify_intercept: OnNotifyIntercept | None
     ) -> None:
         message = ClientMessage(self, frame["method"], frame.get("params"))
         if message.method == CANCELLED_METHOD:
@@ -202,7 +202,7 @@ class StdioDispatcher:
                 self._requests[each].cancel()
                 return
 
-    def _take_response(self, frame: Message) -> None:
+    def _take_response(self, frame: ParsedMessage) -> None:
         waiting = self._questions.get(str(frame["id"]))
         if waiting is None or waiting.done():
             self._report("A response does not match a pending request.")

@@ -27,7 +27,7 @@ TOO_LONG = f"The message is longer than {MAX_LINE_BYTES // 1024 // 1024} MiB. Se
 WRONG_ID = "The member `id` must be a string or an integer."
 LSP_HEADERS = (b"content-length:", b"content-type:")
 
-Message = dict[str, Any]
+ParsedMessage = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class UnparsableLine(ValueError):
         return InvalidMessage(of, self.code, self.reason, self.path)
 
 
-def parse_line(line: Line, revision: str | None) -> list[Message | InvalidMessage]:
+def parse_line(line: Line, revision: str | None) -> list[ParsedMessage | InvalidMessage]:
     """Return the messages of a line: one entry for a message, or one for each message of a batch.
 
     Args:
@@ -152,7 +152,7 @@ def _shown(name: str) -> str:
     return LONE_SURROGATE.sub("\ufffd", name[:MAX_SHOWN_NAME])
 
 
-def _batch(values: list[Any], revision: str | None) -> list[Message | InvalidMessage]:
+def _batch(values: list[Any], revision: str | None) -> list[ParsedMessage | InvalidMessage]:
     if not values:
         return [
             InvalidMessage(EMPTY_ENVELOPE, INVALID_REQUEST, "The batch is empty. Send one JSON-RPC message per line.")
@@ -170,7 +170,7 @@ def _describe_revision(revision: str | None) -> str:
     return "another revision" if revision else "none before `initialize`"
 
 
-def _in_batch(value: Any) -> Message | InvalidMessage:
+def _in_batch(value: Any) -> ParsedMessage | InvalidMessage:
     checked = check_message(value)
     if isinstance(checked, dict) and checked.get("method") == "initialize":
         return InvalidMessage(
@@ -179,18 +179,18 @@ def _in_batch(value: Any) -> Message | InvalidMessage:
     return checked
 
 
-def _answerable(faults: Iterable[InvalidMessage]) -> list[Message | InvalidMessage]:
+def _answerable(faults: Iterable[InvalidMessage]) -> list[ParsedMessage | InvalidMessage]:
     """Return the faults that a sender waits for, or the first fault."""
     every = list(faults)
     return [*(each for each in every if each.envelope.has_id)] or [every[0]]
 
 
-def check_message(value: Any) -> Message | InvalidMessage:
+def check_message(value: Any) -> ParsedMessage | InvalidMessage:
     """Return the message, with an id of the type that the SDK accepts, or its fault."""
     fault = _find_fault(value)
     if fault is not None:
         return InvalidMessage(envelope_of(value), *fault)
-    message: Message = value
+    message: ParsedMessage = value
     return {**message, "id": int(message["id"])} if isinstance(message.get("id"), float) else message
 
 
@@ -205,7 +205,7 @@ def _find_fault(value: Any) -> tuple[int, str] | None:
     return _response(value) if "method" not in value and ("result" in value or "error" in value) else _call(value)
 
 
-def _call(value: Message) -> tuple[int, str] | None:
+def _call(value: ParsedMessage) -> tuple[int, str] | None:
     if not isinstance(value.get("method"), str):
         return INVALID_REQUEST, "The member `method` must be a string, the name of a method."
     if "result" in value or "error" in value:
@@ -215,7 +215,7 @@ def _call(value: Message) -> tuple[int, str] | None:
     return None
 
 
-def _response(value: Message) -> tuple[int, str] | None:
+def _response(value: ParsedMessage) -> tuple[int, str] | None:
     error = value.get("error")
     if "id" not in value:
         return INVALID_REQUEST, "A response must have the `id` of the request that it answers."

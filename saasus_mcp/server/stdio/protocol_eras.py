@@ -30,7 +30,7 @@ ENVELOPE_KEYS = (PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABIL
 HAS_HANDSHAKE = "this connection serves the handshake protocol era; requests carrying the 2026-07-28 envelope are not accepted on it"
 HAS_NO_HANDSHAKE = "connection is serving the 2026-07-28 protocol; the initialize handshake is not accepted"
 
-Context = DispatchContext[TransportContext]
+MessageContext = DispatchContext[TransportContext]
 Params = Mapping[str, Any] | None
 
 
@@ -50,7 +50,7 @@ class ProtocolEras:
         self._has_handshake: bool | None = None
         self._envelope: dict[str, Any] | None = None
 
-    def on_request(self, context: Context, method: str, params: Params) -> Awaitable[dict[str, Any]]:
+    def on_request(self, context: MessageContext, method: str, params: Params) -> Awaitable[dict[str, Any]]:
         """Return what the runner makes of a request. Raise MCPError if the request is not one of this era."""
         envelope = _envelope_of(params)
         if self._has_handshake is None:
@@ -64,7 +64,7 @@ class ProtocolEras:
             raise MCPError(INVALID_REQUEST, HAS_HANDSHAKE)
         return self._runner.on_request(context, method, params)
 
-    def on_notify(self, context: Context, method: str, params: Params) -> Awaitable[None]:
+    def on_notify(self, context: MessageContext, method: str, params: Params) -> Awaitable[None]:
         """Hand over a notification. Those of the newer era have no envelope."""
         return self._runner.on_notify(context, method, params)
 
