@@ -51,11 +51,7 @@ class JobSpec:
 
 @cache
 def load_jobs(*, for_people: bool = False) -> tuple[JobSpec, ...]:
-    """Load the jobs of this version, once for a process.
-
-    Args:
-        for_people: also those that are no tools.
-    """
+    """Load the jobs of this version, once for a process. `for_people`: also those that are no tools."""
     rows = json.loads(FILE.read_text(encoding="utf-8"))["jobs"]
     return tuple(
         JobSpec(

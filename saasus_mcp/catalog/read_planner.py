@@ -32,11 +32,7 @@ DEFAULT_PERIOD = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class ArgumentSource:
-    """A field with values for a slot.
-
-    Attributes:
-        lists: names of the lists that contain the field, outermost first.
-    """
+    """A field with values for a slot. `lists`: names of the lists that contain the field, outermost first."""
 
     slot: str
     lists: tuple[str, ...]

@@ -39,11 +39,7 @@ class SearchHit:
 
 
 class SearchIndex:
-    """The search index of a catalogue.
-
-    Args:
-        compiled: the content of `search.json`. Its impacts are in hundredths.
-    """
+    """The search index of a catalogue. `compiled`: the content of `search.json`. Its impacts are in hundredths."""
 
     def __init__(self, operations: Iterable[Operation], compiled: Mapping[str, Any]) -> None:
         by_key = {operation.key: operation for operation in operations}

@@ -264,11 +264,7 @@ async def open_job_runners(
 def build_mcp_server(
     pipeline: Pipeline, runner: JobRunner, resolve: ResolvePrincipal, settings: Settings, options: SurfaceOptions
 ) -> Server[Any]:
-    """Return the MCP server of a pipeline and its jobs.
-
-    Args:
-        resolve: returns the principal behind a request.
-    """
+    """Return the MCP server of a pipeline and its jobs. `resolve`: returns the principal behind a request."""
     from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - imports the SDK
     from saasus_mcp.server.mcp_server import build_server  # noqa: PLC0415 - as above
     from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client

@@ -44,11 +44,7 @@ def columns_of(values: Sequence[Any], levels: int = MAX_LEVELS) -> Columns | Non
 
 @dataclass(slots=True)
 class _Builder:
-    """Looks at the values of one list.
-
-    Attributes:
-        places: that may still be looked at.
-    """
+    """Looks at the values of one list. `places`: that may still be looked at."""
 
     places: int = MAX_PLACES
 

@@ -10,11 +10,7 @@ MAX_SHOWN_NAME = 64
 
 
 class RepeatedMember(ValueError):
-    """An object has a member twice.
-
-    Attributes:
-        name: of the member, shortened.
-    """
+    """An object has a member twice. `name`: of the member, shortened."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

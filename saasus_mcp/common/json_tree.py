@@ -33,11 +33,7 @@ def map_scalars(value: Any, convert: Callable[[Any], Any], *, keys: bool = False
 
 
 def iterate_scalars(value: Any, *, keys: bool = False) -> Iterator[Any]:
-    """Yield every string, number, boolean and null inside `value`, in its order.
-
-    Args:
-        keys: yield the keys of objects, too.
-    """
+    """Yield every string, number, boolean and null inside `value`, in its order. `keys`: yield the keys of objects, too."""
     pending = [value]
     while pending:
         item = pending.pop()
@@ -83,11 +79,7 @@ class Survey(NamedTuple):
 
 
 def survey(value: Any, limit: int) -> Survey:
-    """Look at everything inside `value` once. Recurses a few levels only.
-
-    Args:
-        limit: the levels of objects and lists to look at.
-    """
+    """Look at everything inside `value` once. Recurses a few levels only. `limit`: the levels of objects and lists to look at."""
     found = _Found()
     level: list[Any] = [[value]]
     for depth in range(limit + 1):

@@ -45,11 +45,7 @@ USER_ATTRIBUTE = NameKind("attribute", "auth.GetUserAttributes", "user_attribute
 
 
 class UnknownName(Exception):
-    """No record, or several, have the name.
-
-    Attributes:
-        hint: the names that exist, which are listed once for all errors.
-    """
+    """No record, or several, have the name. `hint`: the names that exist, which are listed once for all errors."""
 
     def __init__(self, problem: Message, hint: Message | None = None) -> None:
         super().__init__(problem)

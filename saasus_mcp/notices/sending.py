@@ -46,11 +46,7 @@ Cause = Literal[
 
 
 class MailRefused(Exception):
-    """The server did not accept the message.
-
-    Attributes:
-        status: of SMTP.
-    """
+    """The server did not accept the message. `status`: of SMTP."""
 
     def __init__(self, status: str, *, repeatable: bool) -> None:
         super().__init__(status)

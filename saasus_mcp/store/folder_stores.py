@@ -43,11 +43,7 @@ def read_folder_freeze(folder: Path) -> Freeze | None:
 
 
 class FolderStores:
-    """See `Stores`.
-
-    Args:
-        keys: returns the keys of the audit log when the first store is opened.
-    """
+    """See `Stores`. `keys`: returns the keys of the audit log when the first store is opened."""
 
     shared = False
 

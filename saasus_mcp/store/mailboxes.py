@@ -26,11 +26,7 @@ class MailboxFull(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The mailbox of one request.
-
-    Attributes:
-        request: the digest of its id in the session.
-    """
+    """The mailbox of one request. `request`: the digest of its id in the session."""
 
     id: str
     session: str

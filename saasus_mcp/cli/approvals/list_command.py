@@ -38,11 +38,7 @@ COLOURS = {"pending": "yellow", "approved": "green", "rejected": "red", "used": 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalEvent:
-    """A change of an approval.
-
-    Attributes:
-        at: epoch seconds, as far as they are known.
-    """
+    """A change of an approval. `at`: epoch seconds, as far as they are known."""
 
     kind: EventKind
     approval: Approval

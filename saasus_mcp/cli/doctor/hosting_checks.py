@@ -120,11 +120,7 @@ def check_database_tls(url: str) -> Finding:
 
 
 def check_metrics(http: HttpSettings, published: int | None) -> Finding:
-    """Check who can read the metrics.
-
-    Args:
-        published: the status of /metrics at the public address; None if that did not answer.
-    """
+    """Check who can read the metrics. `published`: the status of /metrics at the public address; None if that did not answer."""
     if published is not None and published != NOT_FOUND:
         text = message("cli_doctor.metrics_published", url=http.public_url, status=published)
         return Finding("metrics", "problem", text, message("cli_doctor.metrics_hint"))

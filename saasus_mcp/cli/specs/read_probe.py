@@ -61,11 +61,7 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRead:
-    """A read that was not made.
-
-    Attributes:
-        parameters: the parameters without a value, if that is the reason.
-    """
+    """A read that was not made. `parameters`: the parameters without a value, if that is the reason."""
 
     operation: str
     route: str
@@ -75,11 +71,7 @@ class SkippedRead:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """The results by operation, without values of responses.
-
-    Attributes:
-        stopped: why the run ended early.
-    """
+    """The results by operation, without values of responses. `stopped`: why the run ended early."""
 
     made: tuple[ProbeResult, ...]
     not_made: tuple[SkippedRead, ...]

@@ -150,11 +150,7 @@ def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
 
 
 def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> PageContent | None:
-    """Return one change: its call, the state before, and how to undo it.
-
-    Args:
-        error: why the undo was refused.
-    """
+    """Return one change: its call, the state before, and how to undo it. `error`: why the undo was refused."""
     listed = service.find_change(page.session.approver, page.path["call"])
     if listed is None:
         return None
@@ -181,11 +177,7 @@ def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> 
 def view_undo(
     service: ConsoleService, page: PageRequest, asked: PendingElicitation, error: str = ""
 ) -> PageContent | None:
-    """Return the question that the approver must answer before a change is undone.
-
-    Args:
-        error: why the last answer was refused.
-    """
+    """Return the question that the approver must answer before a change is undone. `error`: why the last answer was refused."""
     listed, question = service.find_change(page.session.approver, page.path["call"]), asked.prompt.question
     if listed is None or question is None:
         return None

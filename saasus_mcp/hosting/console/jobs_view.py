@@ -100,11 +100,7 @@ def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
 
 
 def view_job(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent | None:
-    """Return one job with its report.
-
-    Args:
-        error: why the last form was refused.
-    """
+    """Return one job with its report. `error`: why the last form was refused."""
     listed = service.find_job(page.session.approver, page.path["job"])
     if listed is None:
         return None

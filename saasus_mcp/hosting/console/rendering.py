@@ -122,11 +122,7 @@ def request_reader(request: Request, default: Language, zone: tzinfo | None) -> 
 def render_page(
     template: str, language: Language, session: ConsoleSession | None, *, status: int = HTTPStatus.OK, **values: Any
 ) -> HTMLResponse:
-    """Return a page.
-
-    Args:
-        values: the variables of the template. In a template, `t` renders a message or the id of one.
-    """
+    """Return a page. `values`: the variables of the template. In a template, `t` renders a message or the id of one."""
 
     def t(text: Message | str, **params: Any) -> str:
         return (message(text, **params) if isinstance(text, str) else text).text(language)

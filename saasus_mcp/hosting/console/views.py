@@ -61,11 +61,7 @@ class PagePeople:
         self._found: dict[tuple[str, str], PersonView] = {}
 
     def view(self, context: ProfileContext, principal: str, known: Person = NOBODY) -> PersonView:
-        """Return a person.
-
-        Args:
-            known: name and address as a record states them. They count, whatever the person is called today.
-        """
+        """Return a person. `known`: name and address as a record states them. They count, whatever the person is called today."""
         if known.label or not principal:
             return PersonView(principal, known.label)
         key = (context.name, principal)
@@ -102,11 +98,7 @@ View = Callable[[ConsoleService, PageRequest], PageContent | None]
 
 
 def view_limits(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent:
-    """Return the used budgets and the freezes that the approver may see.
-
-    Args:
-        error: why a freeze was not started or lifted.
-    """
+    """Return the used budgets and the freezes that the approver may see. `error`: why a freeze was not started or lifted."""
     now, approver, people = service.clock(), page.session.approver, PagePeople()
     ceilings = {**DEFAULT_CEILINGS, **(service.policy.ceilings or {})}
     places: list[dict[str, Any]] = []

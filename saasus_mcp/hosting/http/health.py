@@ -96,7 +96,7 @@ class HealthEndpoints:
         # A limiter of its own: while a database hangs, each probe leaves a thread behind for seconds.
         self._threads = anyio.CapacityLimiter(len(profiles) + 1)
         self._stores = {
-            name: CachedProbe(partial(self._is_writable, profile), STORE_INTERVAL_SECONDS, clock)
+            name: CachedProbe(partial(self._query, profile, _check_writable, False), STORE_INTERVAL_SECONDS, clock)
             for name, profile in profiles.items()
         }
         self._others = {
@@ -154,9 +154,6 @@ class HealthEndpoints:
         except (StoreError, OSError) as error:  # OSError: too many open files, or a timeout
             log.warning("the store of profile %s is unavailable: %s", profile.name, str(error) or type(error).__name__)
             return default
-
-    async def _is_writable(self, profile: ServedProfile) -> bool:
-        return await self._query(profile, _check_writable, False)
 
     async def _is_any_api_reachable(self) -> bool:
         origins = {each.api_origin for each in self._profiles.values()} - {""}

@@ -39,11 +39,7 @@ def other_files(profiles: int, *, shared: bool) -> int:
 
 
 def files_needed(connections: int, others: int) -> int:
-    """Return the open files of a server at its busiest.
-
-    Args:
-        connections: requests of clients at once.
-    """
+    """Return the open files of a server at its busiest. `connections`: requests of clients at once."""
     limits = PoolLimits.from_settings(HttpTable(connections=connections), multiple_principals=True)
     return others + connections_needed(limits)
 

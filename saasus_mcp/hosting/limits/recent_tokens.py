@@ -49,11 +49,7 @@ class RecentTokens:
 
 
 class PresentedToken:
-    """The token of one request.
-
-    Attributes:
-        principal: the principal that the token recently had; empty if unknown.
-    """
+    """The token of one request. `principal`: the principal that the token recently had; empty if unknown."""
 
     def __init__(self, recent: RecentTokens, digest: bytes) -> None:
         self.principal = recent.find_principal(digest)

@@ -205,11 +205,7 @@ def _interval(plans: Mapping[str, PricingPlan], term: ContractTerm) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChargedMonth:
-    """What one tenant is charged in one month, named YYYY-MM.
-
-    Attributes:
-        plan_ids: the plans that the tenant has in the month.
-    """
+    """What one tenant is charged in one month, named YYYY-MM. `plan_ids`: the plans that the tenant has in the month."""
 
     month: str
     span: Span

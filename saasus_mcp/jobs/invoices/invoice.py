@@ -22,11 +22,7 @@ UNCALCULATED: frozenset[LineNote] = frozenset({"unread", "unknown_plan", "unknow
 
 @dataclass(frozen=True, slots=True)
 class MeteredUsage:
-    """What was recorded of a metering unit in a span.
-
-    Attributes:
-        reason: why it could not be read; empty if it was.
-    """
+    """What was recorded of a metering unit in a span. `reason`: why it could not be read; empty if it was."""
 
     summed: int = 0
     maximum: int = 0
@@ -127,11 +123,7 @@ UsageOf = Callable[[PricingUnit, Span], MeteredUsage]
 
 @dataclass(slots=True)
 class InvoiceBuilder:
-    """Builds the invoices of one tenant and month.
-
-    Args:
-        usage_of: returns the recorded usage of a pricing unit.
-    """
+    """Builds the invoices of one tenant and month. `usage_of`: returns the recorded usage of a pricing unit."""
 
     book: PriceBook
     tenant_id: str

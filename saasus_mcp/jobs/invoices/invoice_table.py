@@ -47,11 +47,7 @@ class TenantMonth:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceTable:
-    """Makes the rows.
-
-    Args:
-        language: of texts in the table; None for codes, which programs read.
-    """
+    """Makes the rows. `language`: of texts in the table; None for codes, which programs read."""
 
     book: PriceBook
     zone: tzinfo

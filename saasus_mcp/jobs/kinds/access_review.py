@@ -43,11 +43,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class GrantRecord:
-    """One grant.
-
-    Attributes:
-        approved_by: who consented; empty if the policy asked nobody.
-    """
+    """One grant. `approved_by`: who consented; empty if the policy asked nobody."""
 
     at: int
     granted_by: str

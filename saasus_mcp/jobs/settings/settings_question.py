@@ -24,11 +24,7 @@ MAX_LEADING_CHANGES = 2
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A field that changes.
-
-    Attributes:
-        siblings: the fields of the item in the document, which units of amounts depend on.
-    """
+    """A field that changes. `siblings`: the fields of the item in the document, which units of amounts depend on."""
 
     kind: str
     item: str

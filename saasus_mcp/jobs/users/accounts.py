@@ -22,11 +22,7 @@ NAME_FILTERS: Mapping[str, NameKind] = {"tenant_ids": TENANT, "env_ids": ENVIRON
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account.
-
-    Attributes:
-        last_login: epoch seconds; `NEVER`, or None if the API did not say.
-    """
+    """One account. `last_login`: epoch seconds; `NEVER`, or None if the API did not say."""
 
     id: str
     email: str

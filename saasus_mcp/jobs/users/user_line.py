@@ -76,11 +76,7 @@ class ImportTargets:
 
 
 class CellError(Exception):
-    """An error in one cell.
-
-    Attributes:
-        hint: what would be right. It is listed once for all lines.
-    """
+    """An error in one cell. `hint`: what would be right. It is listed once for all lines."""
 
     def __init__(self, column: str, problem: Message, hint: Message | None = None) -> None:
         self.text = message("jobs_users.cell", column=column, problem=problem) if column else problem

@@ -78,11 +78,7 @@ def describe_call(asked: QuestionInput, names: Mapping[str, str]) -> ChangeDescr
 
 
 async def read_names(asked: QuestionInput, read: ApiReader, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the names of the items that a call refers to, by kind and id.
-
-    Args:
-        known: names that were read before.
-    """
+    """Return the names of the items that a call refers to, by kind and id. `known`: names that were read before."""
     if not _refers_to_items(asked.operation):
         return {}
     names = _resolver(asked, known)

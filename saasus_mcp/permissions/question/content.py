@@ -132,11 +132,7 @@ class CalendarDate:
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """Binary content, such as a picture or an archive.
-
-    Attributes:
-        digest: beginning of the SHA-256, to compare it with a local file.
-    """
+    """Binary content, such as a picture or an archive. `digest`: beginning of the SHA-256, to compare it with a local file."""
 
     size: int
     digest: str

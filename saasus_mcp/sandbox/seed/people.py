@@ -23,11 +23,7 @@ class SeedUser(NamedTuple):
 
 
 def plant(state: State, now: int, rows: Iterable[Iterable[str]]) -> None:
-    """Add users, their memberships and their grants.
-
-    Args:
-        rows: the fields of each `SeedUser`.
-    """
+    """Add users, their memberships and their grants. `rows`: the fields of each `SeedUser`."""
     for number, person in enumerate(starmap(SeedUser, rows)):
         joined = now - (400 - 9 * number) * DAY - number * 977
         identifier = uid("user", person.login)

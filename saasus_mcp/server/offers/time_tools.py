@@ -51,11 +51,7 @@ TIME_OUTPUT_SCHEMA: Schema = {
 
 
 def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
-    """Return both tools.
-
-    Args:
-        now: returns the current time in epoch seconds.
-    """
+    """Return both tools. `now`: returns the current time in epoch seconds."""
 
     async def time_now(_: Call) -> ToolAnswer:
         return structured_answer(_in_zones(int(now()), timezones.default_zones()))

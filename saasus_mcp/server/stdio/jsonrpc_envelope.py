@@ -82,11 +82,7 @@ def scan_envelopes(line: Line) -> list[Envelope]:
 
 
 class _Scan:
-    """The objects of a message or batch.
-
-    Attributes:
-        is_complete: whether all of the text was scanned.
-    """
+    """The objects of a message or batch. `is_complete`: whether all of the text was scanned."""
 
     def __init__(self, text: bytes) -> None:
         self.objects: list[Members] = []

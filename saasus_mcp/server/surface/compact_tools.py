@@ -67,11 +67,7 @@ SEARCH_OUTPUT_SCHEMA: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class CompactTools:
-    """The tools of the compact surface for one pipeline.
-
-    Attributes:
-        hints: leads from repeated calls to a job.
-    """
+    """The tools of the compact surface for one pipeline. `hints`: leads from repeated calls to a job."""
 
     pipeline: Pipeline
     language: Language

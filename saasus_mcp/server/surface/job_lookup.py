@@ -26,11 +26,7 @@ MAX_COUNTED = 1_000
 
 
 class JobLookup:
-    """The jobs of one surface.
-
-    Args:
-        tools: the built-in tools of the surface, with the tools of jobs if there are any.
-    """
+    """The jobs of one surface. `tools`: the built-in tools of the surface, with the tools of jobs if there are any."""
 
     def __init__(self, tools: Iterable[BuiltinTool], language: Language) -> None:
         self._tools = {tool.name: tool for tool in tools}

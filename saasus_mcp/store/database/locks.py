@@ -18,11 +18,7 @@ LockName = Literal["setup", "freeze", "budget", "approvals", "jobs", "results", 
 
 
 def acquire_lock(connection: Connection, name: LockName, of: str = "", *, shared: bool = False) -> None:
-    """Wait for a lock. A shared lock waits only for exclusive ones.
-
-    Args:
-        of: the instance of the lock, such as a principal.
-    """
+    """Wait for a lock. A shared lock waits only for exclusive ones. `of`: the instance of the lock, such as a principal."""
     if connection.dialect.name == "postgresql":
         lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
         connection.execute(select(lock(_number(connection, name, of))))
