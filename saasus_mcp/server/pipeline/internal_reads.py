@@ -37,44 +37,52 @@ class InternalReads:
 
         No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
         """
-        principal = parent.principal.without_narrowing
+        return _InternalReader(self, parent, deadline or parent.deadline)
 
-        async def read(key: str, arguments: Mapping[str, Any]) -> ReadResult:
-            try:
-                operation = self.context.catalogue.find(key)
-                call = prepare_internal_call(operation, arguments, principal, deadline or parent.deadline, parent)
-            except SaasusMcpError as error:
-                return ReadResult(read_error=str(error.message))
-            generation = self.context.policy.generation
-            decision = await self.policy_evaluator.decide(call, read)
-            if not call.operation.reads or decision.outcome != "allow":
-                await self.recorder.record_refusal(call, Authorized(decision), "denied")
-                return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
-            answer = await self.sender.send(call, Authorized(decision, generation=generation))
-            if not answer.ok:
-                failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
-                return ReadResult(read_error=failure, status=answer.status)
-            if parent.operation.secret_inputs:  # no other argument can be a secret or a handle
-                known = await self._known_secrets(parent)
-                if known.redact(answer.structured) is not answer.structured:
-                    return ReadResult(read_error=ReadFailure.REPEATS_SECRET, status=answer.status)
-            return ReadResult(answer.structured, status=answer.status)
 
-        return read
+@dataclass(frozen=True, slots=True)
+class _InternalReader:
+    """Makes the internal reads of one call (an `ApiReader`). A closure that calls itself would be garbage in a cycle after every call."""
 
-    async def _known_secrets(self, parent: PreparedCall) -> KnownSecrets:
-        """Return the longer secrets among the arguments of a call, with those behind valid handles.
+    reads: InternalReads
+    parent: PreparedCall
+    deadline: Deadline
 
-        Short secrets also occur in unrelated names, so they are left out.
-        """
-        arguments = parent.arguments
+    async def __call__(self, key: str, arguments: Mapping[str, Any]) -> ReadResult:
+        reads, parent = self.reads, self.parent
+        context, principal = reads.context, parent.principal.without_narrowing
         try:
-            if secret_handles(arguments):
-                arguments = await self.context.store_executor(
-                    lambda: self.context.vault.resolve(
-                        parent.arguments, parent.principal.id, self.context.destination.profile
-                    )
-                )
-        except SaasusMcpError:
-            log.info("a secret handle of call %s is no longer valid", parent.id)
-        return KnownSecrets(text for text in secret_values(parent.operation, arguments) if len(text) >= STRONG)
+            operation = context.catalogue.find(key)
+            call = prepare_internal_call(operation, arguments, principal, self.deadline, parent)
+        except SaasusMcpError as error:
+            return ReadResult(read_error=str(error.message))
+        generation = context.policy.generation
+        decision = await reads.policy_evaluator.decide(call, self)
+        if not call.operation.reads or decision.outcome != "allow":
+            await reads.recorder.record_refusal(call, Authorized(decision), "denied")
+            return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
+        answer = await reads.sender.send(call, Authorized(decision, generation=generation))
+        if not answer.ok:
+            failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
+            return ReadResult(read_error=failure, status=answer.status)
+        if parent.operation.secret_inputs:  # no other argument can be a secret or a handle
+            known = await _known_secrets(parent, context)
+            if known.redact(answer.structured) is not answer.structured:
+                return ReadResult(read_error=ReadFailure.REPEATS_SECRET, status=answer.status)
+        return ReadResult(answer.structured, status=answer.status)
+
+
+async def _known_secrets(parent: PreparedCall, context: PipelineContext) -> KnownSecrets:
+    """Return the longer secrets among the arguments of a call, with those behind valid handles.
+
+    Short secrets also occur in unrelated names, so they are left out.
+    """
+    arguments = parent.arguments
+    try:
+        if secret_handles(arguments):
+            arguments = await context.store_executor(
+                lambda: context.vault.resolve(parent.arguments, parent.principal.id, context.destination.profile)
+            )
+    except SaasusMcpError:
+        log.info("a secret handle of call %s is no longer valid", parent.id)
+    return KnownSecrets(text for text in secret_values(parent.operation, arguments) if len(text) >= STRONG)

@@ -5,6 +5,7 @@ The processor time is that of a fixed piece of Python in the same process, so th
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import time
@@ -55,6 +56,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store in a file, as a user's server does: a store in memory is slower."""
     with closing(open_saas_store(tmp_path / "state", "saas-under-test", (b"k" * 32,))) as opened:
         yield opened
+
+
+@pytest.mark.parametrize("name", sorted({*MEASURED} - {"question about a tenant"}))
+async def test_a_call_leaves_nothing_to_the_garbage_collector(
+    catalogue: Catalogue, store: Store, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool, arguments, _, _ = MEASURED[name]
+    pipeline = _pipeline(catalogue, store, name, monkeypatch)
+    left: list[int] = []
+    for _ in range(4):  # the first one loads modules, and the thread of the test runner may leave something too
+        gc.collect()
+        await pipeline.run(Call(tool, dict(arguments), PRINCIPAL))
+        left.append(gc.collect())
+    assert min(left) == 0, "objects in a cycle stay in memory, and are searched for"
 
 
 @pytest.mark.parametrize("name", MEASURED)
