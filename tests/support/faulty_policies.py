@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 HEAD = "version: 1\nrules:\n"
 RULE = HEAD + "  - name: a\n    then: deny\n"
 VALID_POLICY = RULE + '    tools: ["*"]\n'
@@ -98,6 +100,23 @@ FAULTY_POLICIES: list[tuple[str, int, str]] = [
     (VALID_POLICY + "    when: args['tenant\\x69d'] == 'x'\n", 6, "uses args.tenant"),
     (VALID_POLICY + '    when: |\n      """tenantid""" in args\n', 6, "uses args.tenantid"),
     (VALID_POLICY + "    when: '\"tenantid\" in args && args.tenant_id == \"x\"'\n", 6, "uses args.tenantid"),
+    *(
+        (VALID_POLICY + f"    when: {json.dumps(when)}\n", 6, "uses args.tenantid")
+        for when in (
+            "has((args).tenantid)",
+            "has(args. // the tenant\n tenantid)",
+            "has(args.`tenantid`)",
+            "has(dyn(args).tenantid)",
+            "'tenantid' in (args)",
+            "'tenantid'in args",
+            "'tenantid' in // the tenant\n args",
+            "['tenant_id', 'tenantid'].exists(name, name in args)",
+            "args.exists(name, name == 'tenantid')",
+            "args.exists(name, name in ['tenant_id', 'tenantid'])",
+        )
+    ),
+    (VALID_POLICY + "    when: has(args.sign_up.text)\n", 6, "uses args.sign_up.text"),
+    (VALID_POLICY + "    when: args.tiers.exists(each, has(each.up_too))\n", 6, "uses args.tiers.up_too"),
     (VALID_POLICY + "    when: '!(\"group\" in principal)'\n", 6, "uses principal.group"),
     (VALID_POLICY + "    when: has(impact.userz)\n", 6, "uses impact.userz"),
     (VALID_POLICY + "    when: principal.role == 'x'\n", 6, "Known: claims, groups, id"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from saasus_mcp.catalog.expressions import cel_environment
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.permissions.policy.field_uses import FieldUses, find_field_uses
 from saasus_mcp.permissions.policy.model import LiveState, PolicyInput
 
 if TYPE_CHECKING:
@@ -57,19 +58,10 @@ def used_variables(text: str) -> frozenset[str]:
     )
 
 
-def split_literals(text: str) -> tuple[str, list[str]]:
-    """Return a condition in which a number in quotation marks stands for each string literal or comment, and these by number.
-
-    Triple quotation marks count as single ones. A literal that holds some is split: its parts are then names that no field has.
-    """
-    literals: list[str] = []
-
-    def put(found: re.Match[str]) -> str:
-        literals.append(found[0][1:-1])
-        return f'"{len(literals) - 1}"'
-
-    text = text.replace('"""', '"').replace("'''", "'")
-    return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', put, text), literals
+@cache
+def used_fields(text: str) -> FieldUses:
+    """Return the fields of the variables that a valid condition uses."""
+    return find_field_uses(_compiled(text).serialize(), VARIABLES)
 
 
 @cache

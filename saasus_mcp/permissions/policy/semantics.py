@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,12 +17,6 @@ from saasus_mcp.permissions.policy.schema import describe_place
 from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
 
 UNSAFE_KEY = "unsafe-allow-everything"
-FIELD_ACCESS = re.compile(r"(?<![\w.])(?P<variable>args|impact|principal)\s*\.\s*(?P<name>[A-Za-z_]\w*)(?!\w*\s*\()")
-"""A field of a variable, and no call of a function on it."""
-KEY_ACCESS = re.compile(r'(?<![\w.])(?P<variable>args|impact|principal)\s*\[\s*[rR]?"(?P<number>\d+)"\s*\]')
-KEY_TEST = re.compile(r'"(?P<number>\d+)"\s+in\s+(?P<variable>args|impact|principal)\b(?!\s*[.\[(])')
-"""A field of a variable by a literal, and the question whether a variable has it, with the number of the literal."""
-
 PRINCIPAL_FIELDS = ("id", "groups", "claims")
 SELECTORS = ("tools", "module", "levels", "effects")
 
@@ -152,23 +145,17 @@ class PolicyBuilder:
 
     def _fields(self, index: int, when: str, selected: list[Operation]) -> None:
         """Reject unknown fields: a typo in `has(…)` would silently disable a deny rule."""
-        names, literals = conditions.split_literals(when)
-        fields = {(match["variable"], match["name"]) for match in FIELD_ACCESS.finditer(names)}
-        read, tested = (
-            {(match["variable"], literals[int(match["number"])]) for match in pattern.finditer(names)}
-            for pattern in (KEY_ACCESS, KEY_TEST)
-        )
-        fields |= read | tested
-        used = conditions.used_variables(when)
-        for variable, name in sorted(each for each in fields if each[0] in used):
-            having = [operation for operation in selected if name in _names(operation, variable)]
-            known = sorted({known for operation in selected for known in _names(operation, variable)})
-            if not known and variable == "impact":
-                continue  # said already: none of them has an impact
-            has = rf"has\(\s*{variable}\.{re.escape(name)}\s*\)"
-            if having and ((variable, name) in tested or re.search(has, names)):
-                continue
-            self._spoken_of(index, f"{variable}.{name}", selected, having, known=", ".join(known) or "-")
+        uses = conditions.used_fields(when)
+        for path in sorted(uses.read, key=str):
+            *parent, name = path
+            inside = [operation for operation in selected if _names(operation, parent) is not None]
+            fields = {operation.tool: _names(operation, parent) or () for operation in inside}
+            having = [operation for operation in inside if name in fields[operation.tool]]
+            known = sorted({each for names in fields.values() for each in names})
+            if not known or (having and path in uses.tested):
+                continue  # nothing is known of it, or it was said already that none of them has it
+            spoken = ".".join(step for step in path if step is not None)
+            self._spoken_of(index, spoken, inside, having, known=", ".join(known))
 
     def _spoken_of(
         self, index: int, spoken: str, selected: list[Operation], having: list[Operation], *, known: str = ""
@@ -195,11 +182,16 @@ def _has(operation: Operation, state: LiveState) -> bool:
     return bool(operation.effects.impact) if state == "impact" else target is not None and target.read is not None
 
 
-def _names(operation: Operation, variable: str) -> Collection[str]:
-    """Return the fields that a variable can have for this operation."""
-    if variable == "args":
-        return tuple(operation.input_schema.get("properties", ()))
-    return tuple(measure.name for measure in operation.effects.impact) if variable == "impact" else PRINCIPAL_FIELDS
+def _names(operation: Operation, path: Sequence[str | None]) -> Collection[str] | None:
+    """Return the fields that a value can have for this operation; None if it does not occur, or can have any."""
+    variable, *steps = path
+    if variable != "args":
+        names = PRINCIPAL_FIELDS if variable == "principal" else tuple(each.name for each in operation.effects.impact)
+        return None if steps or variable == "target" else names
+    schema: Mapping[str, Any] = operation.input_schema
+    for step in steps:
+        schema = schema.get("items", {}) if step is None else schema.get("properties", {}).get(step, {})
+    return None if steps and "properties" not in schema else tuple(schema.get("properties", ()))
 
 
 def _several(said: str | Sequence[str]) -> tuple[str, ...]:

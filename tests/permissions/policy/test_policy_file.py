@@ -163,6 +163,7 @@ def test_a_condition_that_some_tools_cannot_satisfy_is_noted(file: Path, catalog
         "has(args.tenant_id) && args.tenant_id == 'x'": [],
         "'tenant_id' in args && args['tenant_id'] == 'x'": [],
         "'tenantid' in principal.claims && 'tenantid' in [\"args['tenantid']\", r'x', \"\"]": [],
+        "has(args.attributes.anything) || [{'no': 1}].exists(args, has(args.no))": ["args.attributes"],
         "target.id == 'x'": ["target"],
         "'args.nothing' == \"impact.users\" // principal.x": [],
     }
