@@ -26,11 +26,7 @@ class ExpressionError(SaasusMcpError):
 
 @cache
 def compile_expression(text: str, names: tuple[str, ...] = TARGET) -> cel.Expression:
-    """Return the parsed and checked expression over these variables.
-
-    Raises:
-        ExpressionError: the expression does not compile.
-    """
+    """Return the parsed and checked expression over these variables. Raise ExpressionError if the expression does not compile."""
     try:
         return cel_environment(names).compile(text)
     except RuntimeError as error:

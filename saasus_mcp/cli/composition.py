@@ -131,11 +131,7 @@ def resolve_destination(settings: Settings) -> Destination:
 
 
 def check_prerequisites(settings: Settings) -> None:
-    """Check credentials, state folder and key before the server answers.
-
-    Raises:
-        SaasusMcpError: one of them cannot be used.
-    """
+    """Check credentials, state folder and key before the server answers. Raise SaasusMcpError if one of them cannot be used."""
     destination = resolve_destination(settings)
     if settings.database_url is None:
         prepare_store_file(settings.state_folder, destination.saas_id)
@@ -165,11 +161,7 @@ def action_at_terminal(kind: ActionKind, **fields: str) -> ActionRecord:
 
 
 def record_decision(settings: Settings, kind: ActionKind, subject: str = "", reason: str = "") -> None:
-    """Record a decision of the user at this terminal that concerns every SaaS.
-
-    Raises:
-        StoreError: it cannot be recorded.
-    """
+    """Record a decision of the user at this terminal that concerns every SaaS. Raise StoreError if it cannot be recorded."""
     with state.open_state(settings) as stores:
         state.record_decision(stores, action_at_terminal(kind, subject=subject, reason=reason))
 

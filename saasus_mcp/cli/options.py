@@ -158,11 +158,7 @@ def parse_toolset_names(text: str) -> frozenset[str]:
 
 
 def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
-    """Return the narrowing of --tools and --exclude-tools.
-
-    Raises:
-        NarrowingError: one of them is empty, or names no tool.
-    """
+    """Return the narrowing of --tools and --exclude-tools. Raise NarrowingError if one of them is empty, or names no tool."""
     if tools is None and exclude_tools is None:
         return NO_NARROWING
     from saasus_mcp.server.surface.narrowing import ToolNames  # noqa: PLC0415 - only if tools are narrowed

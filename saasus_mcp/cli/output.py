@@ -147,11 +147,7 @@ def reserve_private_file(file: Path, size: int) -> Iterator[Callable[[bytes], No
 
 
 def write_private_file(file: Path, content: str | bytes) -> None:
-    """Write a new file that only its owner can read.
-
-    Raises:
-        SaasusMcpError: the file exists already, or cannot be written.
-    """
+    """Write a new file that only its owner can read. Raise SaasusMcpError if the file exists already, or cannot be written."""
     try:
         create_private_file(file, content.encode() if isinstance(content, str) else content)
     except FileExistsError:

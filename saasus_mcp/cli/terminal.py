@@ -101,11 +101,7 @@ def require_person(command: str) -> None:
 
 
 def require_passphrase(folder: Path, label: Message | None = None) -> None:
-    """Ask for the approver's passphrase if one is set in the state folder.
-
-    Raises:
-        TerminalError: it was wrong three times.
-    """
+    """Ask for the approver's passphrase if one is set in the state folder. Raise TerminalError if it was wrong three times."""
     from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
     if not passphrase.is_passphrase_set(folder):

@@ -41,11 +41,7 @@ def put_entry(text: str, client: KnownClient, name: str, entry: ServerEntry) -> 
 
 
 def remove_entry(text: str, client: KnownClient, name: str) -> str:
-    """Return the text without this server's entry and its inputs.
-
-    Raises:
-        UneditableConfig: the client cannot read the text.
-    """
+    """Return the text without this server's entry and its inputs. Raise UneditableConfig if the client cannot read the text."""
     try:
         if client.format == "toml":
             return toml_tables.remove_table(text, client.servers_key, name)

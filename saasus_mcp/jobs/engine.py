@@ -214,11 +214,7 @@ class JobEngine:
             await self._dbos.start_workflow_async(cast("Any", self._workflow), submitted)
 
     async def find_submitted(self, job: str) -> dict[str, Any]:
-        """Return what a job was submitted with.
-
-        Raises:
-            EngineError: DBOS does not know the job, or cannot be started.
-        """
+        """Return what a job was submitted with. Raise EngineError if DBOS does not know the job, or cannot be started."""
         await self.start()
         found = await run_sync(lambda: self._dbos.list_workflows(workflow_ids=[job], load_output=False))
         if not found or found[0].input is None:

@@ -176,11 +176,7 @@ class JobReader:
         return int(self._pipeline.clock())
 
     def validate_arguments(self, key: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments as the operation takes them.
-
-        Raises:
-            InvalidArguments: the operation does not take them.
-        """
+        """Return the arguments as the operation takes them. Raise InvalidArguments if the operation does not take them."""
         return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args))
 
     @property

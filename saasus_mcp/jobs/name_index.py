@@ -80,11 +80,7 @@ class NameIndex(Generic[K]):
         return key in self._names
 
     def resolve(self, text: str) -> K:
-        """Return the id of the only record with this id or name.
-
-        Raises:
-            UnknownName: no record, or several, have the name.
-        """
+        """Return the id of the only record with this id or name. Raise UnknownName if no record, or several, have the name."""
         if text in self._ids:
             return self._ids[text]
         found = self._exact.get(text) or self._folded.get(fold_name(text)) or []

@@ -316,11 +316,8 @@ class JobRunner:
         for operation in map(self.pipeline.catalogue.find, spec.reads):
             if not policy.could_allow(operation, principal, profile):
                 denied = policy.decide(PolicyInput(operation, {}, principal, profile)).reason
-                raise CallRefused(
-                    Reason.DENIED,
-                    message("jobs.read_denied", job=spec.name, tool=operation.tool, reason=denied),
-                    message("jobs.read_denied_hint"),
-                )
+                names = {"job": spec.name, "tool": operation.tool}
+                raise CallRefused.because(Reason.DENIED, "jobs.read_denied", **names, reason=denied)
 
     async def _evaluate(
         self, spec: JobSpec, plan: Plan, reader: JobReader

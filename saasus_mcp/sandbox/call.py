@@ -49,11 +49,7 @@ def require_text(call: SandboxCall, name: str) -> None:
 
 
 def page_of(call: SandboxCall, records: list[Record], field: str, default: int) -> Record:
-    """Return one page of the records, and a cursor if there are more.
-
-    Raises:
-        Refusal: the cursor was not issued here.
-    """
+    """Return one page of the records, and a cursor if there are more. Raise Refusal if the cursor was not issued here."""
     cursor = call.query.get("cursor", "")
     start = cursor.removeprefix(CURSOR)
     if cursor and (start == cursor or not start.isdecimal()):

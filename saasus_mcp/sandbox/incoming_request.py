@@ -136,11 +136,7 @@ def _typed(schema: Schema, text: str) -> Any:
 
 
 def verify_signature(credentials: Credentials, incoming: IncomingRequest, now: datetime) -> None:
-    """Accept a request that these credentials signed within the tolerance.
-
-    Raises:
-        Refusal: the signature does not fit (401).
-    """
+    """Accept a request that these credentials signed within the tolerance. Raise Refusal if the signature does not fit (401)."""
     found = HEADER.fullmatch(incoming.headers.get("authorization", ""))
     if found is None:
         raise unauthorized("The Authorization header is missing or is not a SAASUSSIGV1 signature.")

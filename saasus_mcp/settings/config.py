@@ -102,11 +102,7 @@ def load_config(file: Path) -> Config:
 
 
 def read_config(file: Path) -> bytes | None:
-    """Return the bytes of the configuration file, or None if there is no file.
-
-    Raises:
-        SettingsError: the file cannot be read.
-    """
+    """Return the bytes of the configuration file, or None if there is no file. Raise SettingsError if the file cannot be read."""
     try:
         return read_provided_file(file, MAX_CONFIG_BYTES)
     except FileNotFoundError:

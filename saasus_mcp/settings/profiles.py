@@ -57,11 +57,7 @@ def load_profiles(settings: Settings) -> dict[str, Profile]:
 
 
 def load_profile(settings: Settings) -> Profile:
-    """Return the chosen profile.
-
-    Raises:
-        SettingsError: no profile has this name, or its credentials are missing or invalid.
-    """
+    """Return the chosen profile. Raise SettingsError if no profile has this name, or its credentials are missing or invalid."""
     return _profile(settings, settings.profile, _load_table(settings))
 
 

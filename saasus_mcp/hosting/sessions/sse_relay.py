@@ -126,11 +126,7 @@ class SseRelay:
         return error_response(HTTPStatus.NOT_FOUND, message("hosting.stream_unknown"))
 
     async def _open_mailboxes(self) -> None:
-        """Open the mailboxes of the streams of this worker that are not open yet.
-
-        Raises:
-            StoreError: the store fails.
-        """
+        """Open the mailboxes of the streams of this worker that are not open yet. Raise StoreError if the store fails."""
         streams = self._streams.items()
         await self._mailboxes.open([Mailbox(each, owner_digest(scope[CALLER_KEY]), "") for each, scope in streams])
 

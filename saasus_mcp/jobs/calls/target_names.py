@@ -153,11 +153,7 @@ class Members:
         self._by_tenant: dict[str, list[Record]] = {}
 
     async def find(self, user: str, tenant: str) -> Member:
-        """Return a member.
-
-        Raises:
-            InvalidArguments: the tenant does not exist, or no such person or several belong to it.
-        """
+        """Return a member. Raise InvalidArguments if the tenant does not exist, or no such person or several belong to it."""
         tenant_id = str(await self._names.find("tenant", TENANT, tenant))
         key = "id" if UUID_PATTERN.fullmatch(user) else "email" if "@" in user else "sign_in_id"
         wanted = user.casefold()

@@ -52,11 +52,7 @@ run = run_calls
 
 
 def _epoch(text: str, zone: tzinfo) -> int:
-    """Return epoch seconds: as given, or of the date or time.
-
-    Raises:
-        InvalidArguments: it is no moment.
-    """
+    """Return epoch seconds: as given, or of the date or time. Raise InvalidArguments if it is no moment."""
     number = narrow(text)
     if WHOLE_NUMBER.fullmatch(number):
         return int(number)

@@ -111,6 +111,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         checklist.report_facts.append(without_tenant)
         checklist.add_fact("members", message("jobs_offboarding.members"), people)
     name = tenant.get("name") or tenant_id
+    delete_later = message("jobs_offboarding.delete_later", when=format_both(Timestamp(ends_at)))
     return checklist.build_plan(
         name,
         _headline(name, counts),
@@ -118,7 +119,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         warnings=_warnings(counts, contract),
         only_plan=bool(args.get("only_plan")),
         impact=(losing_access,) if deletes else (),
-        follow_up=() if deletes else (_delete_later(ends_at),),
+        follow_up=() if deletes else (delete_later,),
     )
 
 
@@ -190,10 +191,6 @@ def _steps(counts: Mapping[str, int]) -> Fact:
         [message("jobs_offboarding.end_contract")] if counts["end_contract"] else [],
         [message("jobs_offboarding.delete_tenant")] if counts["delete_tenant"] else [],
     )
-
-
-def _delete_later(ends_at: int) -> Message:
-    return message("jobs_offboarding.delete_later", when=format_both(Timestamp(ends_at)))
 
 
 async def _add_contract(

@@ -101,11 +101,7 @@ def require_rows(table: InputTable, argument: str) -> None:
 
 
 def _find_separator(text: str, argument: str) -> str:
-    """Return the mark that splits the headings, and every row into as many cells.
-
-    Raises:
-        InvalidArguments: several marks do.
-    """
+    """Return the mark that splits the headings, and every row into as many cells. Raise InvalidArguments if several marks do."""
     separator_line = SEPARATOR_LINE.match(text)
     if separator_line is not None:
         return separator_line[1]

@@ -176,11 +176,7 @@ class ApprovalService:
         return any(each.status == "approved" for each in self.store.list_approvals(now, binding.digest()))
 
     def find_pending(self, code: str, now: float) -> Approval:
-        """Return the pending approval with this code, in any spelling.
-
-        Raises:
-            CallRefused: no such approval is pending.
-        """
+        """Return the pending approval with this code, in any spelling. Raise CallRefused if no such approval is pending."""
         for approval in self.store.list_approvals(now):
             if is_code(code, approval) and approval.status == "pending":
                 return approval

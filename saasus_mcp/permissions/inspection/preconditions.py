@@ -168,11 +168,7 @@ async def _read(requirement: Requirement, call: OperationCall, snapshot: TargetS
 
 
 def _check(requirement: Requirement, call: OperationCall, variables: Mapping[str, Any]) -> None:
-    """Check one requirement. If it cannot be evaluated, the person and the API decide.
-
-    Raises:
-        CallRefused: it is not met.
-    """
+    """Check one requirement. If it cannot be evaluated, the person and the API decide. Raise CallRefused if it is not met."""
     if not _applies(requirement, call, variables) or call.evaluate(requirement.that, **variables) is not False:
         return
     field, text = requirement.field, requirement.text

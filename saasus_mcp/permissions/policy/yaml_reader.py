@@ -105,11 +105,7 @@ def _code(character: str) -> dict[str, Parameter]:
 
 
 def read_content(file: Path) -> bytes:
-    """Return the bytes of a policy file.
-
-    Raises:
-        PolicyError: the file is unreadable, too large, or others can change it.
-    """
+    """Return the bytes of a policy file. Raise PolicyError if the file is unreadable, too large, or others can change it."""
     try:
         return read_provided_file(file, MAX_BYTES)
     except UnsafeFile as error:

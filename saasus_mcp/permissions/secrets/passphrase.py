@@ -72,11 +72,7 @@ def save_passphrase(folder: Path, passphrase: str) -> None:
 
 
 def verify_passphrase(folder: Path, passphrase: str) -> bool:
-    """Return whether this is the stored passphrase, in constant time.
-
-    Raises:
-        PassphraseError: the stored hash cannot be read.
-    """
+    """Return whether this is the stored passphrase, in constant time. Raise PassphraseError if the stored hash cannot be read."""
     file = folder / PASSPHRASE_FILE
     try:
         kept: Any = json.loads(private_files.read_private_file(file, MAX_FILE_BYTES, secret=True))
