@@ -14,9 +14,10 @@ import click
 
 from saasus_mcp.cli import server_log
 from saasus_mcp.cli.terminal import render, warn
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings.environment import Settings
-from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.errors import StoreError, StoreGone
 from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.stores import Stores
 
@@ -132,20 +133,26 @@ def open_readable_store(stores: Stores, name: str, *, strict: bool = False, sile
 
 
 class PresentStores:
-    """The stores that exist now, each opened when it is first seen and closed with `until`. Threads may share it."""
+    """The stores that exist now, for a process that runs long. Threads may share it.
+
+    Each is opened when it is first seen, and closed with `until` or when it is gone. What cannot be opened, or is gone, is
+    reported once at the terminal.
+    """
 
     def __init__(self, stores: Stores, until: ExitStack) -> None:
         self._stores = stores
-        self._until = until
+        until.callback(self._close_all)
         self._opened: dict[str, Store] = {}
         self._reported = set[str]()
         self._lock = threading.Lock()
 
     def by_name(self) -> dict[str, Store | None]:
-        """Return the stores by name; None for one that cannot be read, which is reported once at the terminal."""
+        """Return the stores by name; None for one that cannot be read."""
         with self._lock:
             names = self._stores.names
-            self._opened = {name: store for name, store in self._opened.items() if name in names}
+            for name in [each for each in self._opened if each not in names or not _is_present(self._opened[each])]:
+                self._opened.pop(name).close()
+                warn(message("cli.store_gone", store=name))
             for name in names:
                 if name not in self._opened:
                     self._open(name)
@@ -156,8 +163,20 @@ class PresentStores:
         if store is None:
             self._reported.add(name)
         else:
-            self._until.callback(store.close)
+            self._reported.discard(name)
             self._opened[name] = store
+
+    def _close_all(self) -> None:
+        for store in self._opened.values():
+            store.close()
+
+
+def _is_present(store: Store) -> bool:
+    try:
+        store.require_present()
+    except StoreGone:
+        return False
+    return True
 
 
 def record_decision(stores: Stores, decision: ActionRecord) -> None:

@@ -23,6 +23,10 @@ class StoreUnavailable(StoreError):
     """The database on the network failed or did not answer. What was to be committed may be committed or not."""
 
 
+class StoreGone(StoreError):
+    """The file was removed or replaced while it was open. What is written to it now, nobody finds again."""
+
+
 class AlreadyUsed(StoreError):
     """A confirmation or approval was already used, has expired, or does not exist. Each can be used once."""
 

@@ -91,6 +91,10 @@ class Store(ApprovalStore, SecretStore):
         self.record_waiting_ends()
         self._database.close()
 
+    def require_present(self) -> None:
+        """Raise StoreGone if the file of the store was removed or replaced."""
+        self._database.require_present()
+
     def check_writable(self) -> None:
         """Write and delete a row, as `probe_write` does."""
         probe_write(self._database)

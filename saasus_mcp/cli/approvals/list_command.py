@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal
 
 import click
 
@@ -19,6 +19,8 @@ from saasus_mcp.cli.completion import complete_codes
 from saasus_mcp.cli.options import make_json_option, settings_options
 from saasus_mcp.cli.output import format_time, iso_time, print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
+from saasus_mcp.cli.serve.hosted_log import FloodFilter
+from saasus_mcp.cli.server_log import configure_logging
 from saasus_mcp.cli.terminal import format_json, is_terminal, say, warn
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import message, one_of
@@ -27,9 +29,9 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Approval, ApprovalStatus
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 
-Polled = TypeVar("Polled")
 POLL_SECONDS = 1.0
 
 EventKind = Literal["pending", "approved", "rejected", "used", "expired", "withdrawn"]
@@ -55,17 +57,17 @@ def watch_approvals(
         decided: begin also with the approvals that were decided or have expired.
     """
     known: dict[tuple[str, str], ApprovalStatus] = {}
+    start = 0.0 if decided else clock()
     with ExitStack() as until:
-        present = state.PresentStores(stores, until)
-        first, since = True, 0.0 if decided else clock()
+        reader = _ApprovalReader(state.PresentStores(stores, until), start)
         while True:
             now = clock()
-            for approval in _changed_approvals(present, now, since):
+            for approval in reader.changed_approvals(now):
                 before = known.get((approval.saas_id, approval.code))
                 known[approval.saas_id, approval.code] = approval.status
-                if before != approval.status and (not first or decided or approval.status == "pending"):
+                is_new = before is not None or approval.status == "pending" or approval.requested_at > start
+                if before != approval.status and is_new:
                     yield _event(approval, now)
-            first, since = False, now
             pause()
 
 
@@ -96,23 +98,44 @@ def _event(approval: Approval, now: float) -> ApprovalEvent:
     return ApprovalEvent(approval.status, approval, since.get(approval.status) or now)
 
 
-def _changed_approvals(present: state.PresentStores, now: float, since: float) -> list[Approval]:
-    """Return the approvals that can have changed since a time, oldest first.
+class _ApprovalReader:
+    """Reads what has changed since a store was last read. A store that cannot be read is reported once, and read again later.
 
-    A store that cannot be read is reported, and read again with the next poll.
+    Args:
+        start: when the watch began.
     """
-    found: list[Approval] = []
-    for store in _try(lambda: [each for each in present.by_name().values() if each is not None]):
-        found += _try(partial(store.list_approvals, now, since=since))
-    return sorted(found, key=lambda approval: approval.requested_at)
 
+    def __init__(self, present: state.PresentStores, start: float) -> None:
+        self._present = present
+        self._start = start
+        self._read_at: dict[str, float] = {}
+        self._faults: dict[str, StoreError] = {}
 
-def _try(read: Callable[[], list[Polled]]) -> list[Polled]:
-    try:
-        return read()
-    except StoreError as error:
-        warn(error)
-        return []
+    def changed_approvals(self, now: float) -> list[Approval]:
+        """Return the approvals that can have changed, oldest first."""
+        found: list[Approval] = []
+        faults: dict[str, StoreError] = {}
+        stores: dict[str, Store | None] = {}
+        try:
+            stores = self._present.by_name()
+        except StoreError as error:
+            faults[""] = error
+        for name, store in stores.items():
+            try:
+                found += store.list_approvals(now, since=self._read_at.get(name, self._start)) if store else []
+            except StoreError as error:
+                faults[name] = error
+            else:
+                self._read_at[name] = now
+        self._report(faults)
+        return sorted(found, key=lambda approval: approval.requested_at)
+
+    def _report(self, faults: dict[str, StoreError]) -> None:
+        for name in faults.keys() - self._faults:
+            warn(faults[name])
+        if self._faults and not faults:
+            warn(message("cli.stores_back"))
+        self._faults = faults
 
 
 @command(help="cli_help.command.approvals")
@@ -183,6 +206,7 @@ def _status_and_time(approval: Approval, now: float, reader: Reader) -> str:
 def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> None:
     """Print the events, one a line, until Ctrl+C."""
     reader, has_reader = terminal_reader(settings), is_terminal(sys.stdout)
+    configure_logging(FloodFilter())
     if has_reader and not as_json:
         say(message("cli_approvals.watching"))
     pause = partial(time.sleep, POLL_SECONDS)

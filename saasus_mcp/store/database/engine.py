@@ -57,7 +57,8 @@ class Database:
     ) -> None:
         self._is_shared = schema is not None
         self._is_postgres = engine.dialect.name == "postgresql"
-        self.is_file = not self._is_postgres and engine.url.database is not None
+        self._file: sqlite.OpenedFile | None = engine.get_execution_options().get(sqlite.OPENED_FILE)
+        self.is_file = self._file is not None
         self._raw: PoolProxiedConnection | None = None
         self._driver: Any = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
@@ -93,6 +94,11 @@ class Database:
     @classmethod
     def open_file(cls, file: Path, tables: MetaData = metadata, version: int = SCHEMA_VERSION) -> Database:
         return cls(sqlite.create_file_engine(file), tables, version)
+
+    def require_present(self) -> None:
+        """Raise StoreGone if this is a file that was removed or replaced."""
+        if self._file is not None:
+            self._file.require_present()
 
     def close(self) -> None:
         """Close the connections, except those of a shared engine."""
@@ -130,11 +136,12 @@ class Database:
 
         For one thread at a time.
         """
-        if not self.is_file:
+        if self._file is None:
             with self.transaction() as connection:
                 for values in rows:
                     statement.run(connection, values)
             return
+        self._file.require_present()
         try:  # a context manager would take a tenth of the time
             driver = self._driver or self._open_driver()
             if len(rows) == 1:
@@ -149,9 +156,10 @@ class Database:
 
     def read_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Return the first row of one statement, or None, without a transaction around it. See `execute_alone`."""
-        if not self.is_file:
+        if self._file is None:
             with self.read_transaction() as connection:
                 return statement.execute(connection, values).first()
+        self._file.require_present()
         with self._explain():
             found = (self._driver or self._open_driver()).execute(*statement.compiled_sql(self._engine.dialect, values))
             row: Sequence[Any] | None = found.fetchone()

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from saasus_mcp.store.errors import StoreGone
 from saasus_mcp.store.state_files import require_safe_database
 
 BUSY_SECONDS = 5
@@ -24,6 +25,29 @@ READ_ONLY = "saasus_reading"
 DURABLE = "saasus_durable"
 """The execution option of a connection for a transaction that a power failure must not undo."""
 
+OPENED_FILE = "saasus_file"
+"""The execution option of an engine with its `OpenedFile`."""
+
+
+class OpenedFile:
+    """A database file. SQLite does not notice that the file it has open is removed or replaced: other processes no longer see what it writes."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._identity = self._identify()
+
+    def require_present(self) -> None:
+        """Raise StoreGone unless the path still leads to the file that was opened."""
+        if self._identity is None or self._identify() != self._identity:
+            raise StoreGone.of("store.gone", store=self._file.name)
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            status = self._file.stat()
+        except OSError:  # also a folder that is gone, or a volume that does not answer
+            return None
+        return status.st_dev, status.st_ino
+
 
 def create_memory_engine() -> Engine:
     """Return the engine of a database that ends with the process."""
@@ -33,7 +57,12 @@ def create_memory_engine() -> Engine:
 def create_file_engine(file: Path) -> Engine:
     """Return the engine of a database file. Raise StoreError if other users can change the file."""
     require_safe_database(file)
-    return _configure(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
+    opened, name = OpenedFile(file), f"sqlite:///{file}"
+    arguments, options = {"check_same_thread": False}, {OPENED_FILE: opened}
+    engine = _configure(create_engine(name, connect_args=arguments, execution_options=options))
+    event.listen(engine, "do_connect", lambda *_: opened.require_present())  # SQLite would create a missing file
+    event.listen(engine, "begin", lambda _: opened.require_present())
+    return engine
 
 
 def _configure(engine: Engine) -> Engine:

@@ -19,6 +19,7 @@ import pytest
 from saasus_mcp.cli.approvals import list_command
 from saasus_mcp.cli.approvals.list_command import ApprovalEvent
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.folder_stores import FolderStores
 from tests.support.commands import Terminal, create_approval, run_command
 from tests.support.processes import TIMEOUT, start_module
@@ -134,6 +135,57 @@ def test_a_store_that_cannot_be_read_is_said_and_the_others_go_on(
     (state / "zzz.sqlite3").write_bytes(b"no database at all" * 100)
     assert told(state, Hand(nothing)) == [("pending", "ABCD-2345")]
     assert "zzz.sqlite3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("loss", ["the file", "the folder", "another file in its place"])
+def test_a_store_that_is_lost_meanwhile_is_said_once_and_watched_again_when_it_is_back(
+    state: Path, capsys: pytest.CaptureFixture[str], loss: str
+) -> None:
+    def lose() -> None:
+        for file in state.glob("*.sqlite3*"):
+            file.unlink()
+        if loss == "the folder":
+            state.rmdir()
+        if loss == "another file in its place":
+            return_it()
+
+    def return_it() -> None:
+        create_approval(state, "BBBB-3333", at=NOW + 1)
+
+    create_approval(state, at=NOW)
+    hand = Hand(nothing, lose, nothing, *(() if "another" in loss else (return_it,)), nothing)
+    assert told(state, hand) == [("pending", "ABCD-2345"), ("pending", "BBBB-3333")]
+    warnings = capsys.readouterr().err
+    assert warnings.count("saas-1") == 1
+    assert "was removed or replaced" in warnings
+
+
+def test_an_outage_is_said_once_with_its_end_and_hides_no_change(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(FolderStores):
+        fails = False
+
+        @property
+        def names(self) -> list[str]:
+            if Failing.fails:
+                raise StoreError.of("store.database_failed")
+            return super().names
+
+    def switch(*, fails: bool) -> None:
+        monkeypatch.setattr(Failing, "fails", fails)
+        hand.later(450)  # in all, the approval expires meanwhile
+
+    create_approval(state, at=NOW)
+    hand = Hand(nothing, lambda: switch(fails=True), nothing, nothing, lambda: switch(fails=False), nothing)
+    found = []
+    with suppress(KeyboardInterrupt):
+        for event in list_command.watch_approvals(Failing(state, tuple), hand.pause, clock=hand):
+            found.append((event.kind, event.approval.code))  # noqa: PERF401 - kept also where it is interrupted
+    assert found == [("pending", "ABCD-2345"), ("expired", "ABCD-2345")]
+    [first, back] = capsys.readouterr().err.splitlines()
+    assert "database failed" in first
+    assert "can be read again" in back
 
 
 def changed_to(state: Path, status: str) -> Callable[[], object]:
