@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.system_reasons import toml_reason
 
 
 class TomlEditError(ValueError):
@@ -23,7 +24,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
-        raise TomlEditError(str(error)) from None
+        raise TomlEditError(toml_reason(error)) from None
     except RecursionError:
         raise TomlEditError(message("clients.nested_too_deeply")) from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import ssl
@@ -14,8 +13,7 @@ from urllib.request import getproxies_environment
 import httpx2
 
 from saasus_mcp.common.messages import Message, message, one_of
-from saasus_mcp.common.system_reasons import os_reason
-from saasus_mcp.common.text import one_line
+from saasus_mcp.common.system_reasons import certificate_reason, errno_reason, os_reason
 from saasus_mcp.saasus.route import format_address
 
 Cause = Literal[
@@ -51,7 +49,6 @@ TIMEOUTS = (httpx2.TimeoutException, TimeoutError)
 PERMANENT_CAUSES: frozenset[Cause] = frozenset({"ca_file", "certificate", "proxy_setting", "proxy_refused", "request"})
 """Causes that remain at another attempt."""
 _STATUS = re.compile(r"[1-5][0-9]{2}\b", re.ASCII)
-_MAX_DETAIL = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +127,10 @@ def _connection_fault(error: Exception, host: str, proxy: str) -> NetworkFault:
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return NetworkFault("certificate", host, one_line(cause.verify_message, _MAX_DETAIL))
+            return NetworkFault("certificate", host, certificate_reason(cause))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            reason = (cause.reason or "").replace("_", " ").lower()
-            return NetworkFault("tls", host, reason or message("network.detail.no_tls"))
+            return NetworkFault("tls", host, cause.reason or message("network.detail.no_tls"))
         if isinstance(cause, socket.gaierror):
             name = (proxy or host).rpartition(":")[0]
             return NetworkFault("proxy_unknown" if proxy else "unknown_host", name)
@@ -146,10 +142,10 @@ def _connection_fault(error: Exception, host: str, proxy: str) -> NetworkFault:
     return NetworkFault("no_connection", host, detail)
 
 
-def _system_text(causes: list[BaseException]) -> str:
+def _system_text(causes: list[BaseException]) -> Message | str:
     """Return the system's text for the innermost error number, or the class of the outermost error."""
     numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno and cause.errno > 0]
-    return os.strerror(numbers[-1]) if numbers else type(causes[0]).__name__
+    return errno_reason(numbers[-1]) if numbers else type(causes[0]).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

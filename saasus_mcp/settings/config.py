@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.common.system_reasons import os_reason
+from saasus_mcp.common.system_reasons import os_reason, toml_reason
 from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, PROFILE_NAME, Settings, variable_name
 from saasus_mcp.settings.hosting import (
     AuthTable,
@@ -129,7 +129,8 @@ def _parse_config(file: Path, content: bytes | None) -> Config:
     except UnicodeDecodeError as error:
         raise _unreadable(file, error) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(message("settings.file_not_toml", file=str(file), reason=str(error)), hint) from None
+        reason = toml_reason(error)
+        raise SettingsError(message("settings.file_not_toml", file=str(file), reason=reason), hint) from None
     except RecursionError:
         raise SettingsError(message("settings.file_too_deep", file=str(file)), hint) from None
     except ValidationError as error:

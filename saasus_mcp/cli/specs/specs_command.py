@@ -27,6 +27,7 @@ from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.settings.addresses import parse_endpoint
 from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.validation import InvalidValue
 
 DRIFTED, UNREADABLE = 1, 2
 AGAINST_OPTION = option("--against", required=True, metavar="FOLDER_OR_URL", help="cli_help.option.against")
@@ -155,10 +156,8 @@ def _read_folder(folder: Path, modules: Collection[str]) -> Iterator[tuple[str, 
 def _fetch(address: str, modules: Collection[str]) -> Iterator[tuple[str, str]]:
     try:
         base = parse_endpoint(address).rstrip("/")
-    except SaasusMcpError as error:
-        raise InvalidOpenApi(message("cli_specs.invalid_against", reason=error)) from None
-    except ValueError as error:
-        raise InvalidOpenApi(message("cli_specs.invalid_against", reason=f"{error}.")) from None
+    except InvalidValue as error:
+        raise InvalidOpenApi(message("cli_specs.invalid_against", reason=error.problem)) from None
     import httpx2  # noqa: PLC0415 - only if documents are fetched
 
     from saasus_mcp.saasus import network_errors  # noqa: PLC0415 - as above

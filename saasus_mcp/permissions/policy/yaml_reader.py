@@ -26,7 +26,7 @@ from yaml.resolver import Resolver
 
 from saasus_mcp.common.messages import Parameter, message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.common.system_reasons import os_reason
+from saasus_mcp.common.system_reasons import os_reason, yaml_reason
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 
@@ -84,8 +84,8 @@ def read_document(file: Path, content: bytes | None = None) -> PolicyDocument:
 
 
 def _syntax_fault(lines: list[str], error: yaml.MarkedYAMLError) -> PolicyFault:
-    """Return the fault of a text that is not YAML: the common mistakes by name, the others in the words of the parser."""
-    why = error.problem or message("policy.unexpected_end")
+    """Return the fault of a text that is not YAML: the common mistakes by name, the others as the parser sees them."""
+    why = yaml_reason(error.problem) if error.problem else message("policy.unexpected_end")
     if error.problem_mark is None:
         return PolicyFault(0, "not_yaml", {"why": why})
     at = min(error.problem_mark.line, len(lines) - 1)  # the parser reports an unclosed value after the last line
@@ -97,7 +97,7 @@ def _syntax_fault(lines: list[str], error: yaml.MarkedYAMLError) -> PolicyFault:
             return PolicyFault(number + 1, "tab")
         if found := FULL_WIDTH.match(line):
             return PolicyFault(number + 1, "full_width", _code(found[1]))
-    return PolicyFault(at + 1, "colon" if "mapping values" in str(why) else "not_yaml", {"why": why})
+    return PolicyFault(at + 1, "colon" if why.id == "system.yaml.colon" else "not_yaml", {"why": why})
 
 
 def _code(character: str) -> dict[str, Parameter]:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -218,11 +219,17 @@ class Database:
 def explained_failure(engine: Engine, error: SQLAlchemyError | sqlite3.Error) -> StoreError:
     """Return the error of the store for an error of its database library."""
     cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
-    reason = str(cause or type(error).__name__).partition("\n")[0]
+    text = str(cause or type(error).__name__).partition("\n")[0]
     if engine.dialect.name == "postgresql":
-        log.warning("database error: %s", reason)  # its address and user are not for the client
+        log.warning("database error: %s", text)  # its address and user are not for the client
         return StoreUnavailable.of("store.database_failed")
-    if getattr(cause, "sqlite_errorcode", 0) & sqlite.PRIMARY_CODE in sqlite.DAMAGED:
+    code = getattr(cause, "sqlite_errorcode", 0) & sqlite.PRIMARY_CODE
+    if code in sqlite.REASONS:
+        reason = one_of("system.database", sqlite.REASONS[code])
+    else:
+        log.warning("database error: %s", text)
+        reason = message("system.other", name=getattr(cause, "sqlite_errorname", type(cause or error).__name__))
+    if code in sqlite.DAMAGED:
         file = Path(engine.url.database or "").name  # its folder is not for the client
         return StoreError.of("store.damaged", file=file, reason=reason)
     return StoreError.of("store.unusable", reason=reason)

@@ -18,6 +18,17 @@ CHECKPOINT_PAGES = 8000
 """Of 4 KiB. A checkpoint adds milliseconds to a call. SQLite's default of 1,000 comes about every hundredth call, and so shows in
 the slowest percent."""
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+REASONS = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "readonly",
+    sqlite3.SQLITE_IOERR: "io",
+    sqlite3.SQLITE_CANTOPEN: "open",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_CORRUPT: "malformed",
+    sqlite3.SQLITE_NOTADB: "not_a_database",
+}
+"""The messages of primary error codes."""
 PRIMARY_CODE = 0xFF
 """The bits of an error code without its details."""
 READ_ONLY = "saasus_reading"
