@@ -1,4 +1,4 @@
-"""The outermost middleware: it checks the Host, Origin and length headers, and adds security headers to every response."""
+"""The outermost middleware: it checks the Host, Origin, length and encoding headers, and adds security headers to every response."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ class SecurityMiddleware:
         return headers
 
     def _find_error(self, scope: Scope) -> Response | None:
-        found: dict[bytes, list[str]] = {b"host": [], b"origin": [], b"content-length": [], b"transfer-encoding": []}
+        names = (b"host", b"origin", b"content-length", b"transfer-encoding", b"content-encoding")
+        found: dict[bytes, list[str]] = {name: [] for name in names}
         for name, value in scope["headers"]:
             if name in found:
                 found[name].append(value.decode("latin-1"))
@@ -120,4 +121,7 @@ class SecurityMiddleware:
         if found[b"content-length"] and found[b"transfer-encoding"]:
             # A proxy in front of this server may have used the other header, and taken the body's end for the next request.
             return error_response(HTTPStatus.BAD_REQUEST, message("hosting.ambiguous_length"), CLOSE_HEADER)
+        if any(value.lower() not in ("", "identity") for value in found[b"content-encoding"]):
+            text = message("hosting.encoded_body")
+            return error_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text, {"Accept-Encoding": "identity"})
         return None

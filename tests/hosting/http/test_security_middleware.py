@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
 from typing import Any
 
@@ -12,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthenticatorChain
 from saasus_mcp.hosting.auth.profile_access import ProfileUnavailable, resolve_profile
 from saasus_mcp.hosting.http import mcp_transports
@@ -356,6 +359,20 @@ async def test_a_request_that_says_twice_how_long_it_is_is_the_connections_last(
         answers = b"".join([piece async for piece in stream])
     assert answers.startswith(b"HTTP/1.1 400 ")
     assert answers.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages/?session_id=0", "/console/enter"])
+@pytest.mark.parametrize(("encoding", "refused"), [("gzip", True), ("br, gzip", True), ("Identity", False)])
+async def test_an_encoded_body_is_refused_by_what_it_is(
+    catalogue: Catalogue, path: str, encoding: str, refused: bool
+) -> None:
+    body = gzip.compress(json.dumps(INITIALIZE).encode()) if refused else json.dumps(INITIALIZE).encode()
+    async with build_server(catalogue).client() as client:
+        answer = await client.post(path, content=body, headers={"Content-Encoding": encoding})
+    assert (answer.status_code == 415) is refused
+    if refused:
+        assert answer.headers["Accept-Encoding"] == "identity"
+        assert answer.json()["error"]["message"] == message("hosting.encoded_body").text("en")
 
 
 async def test_every_answer_has_the_headers_that_browsers_obey(catalogue: Catalogue) -> None:
