@@ -8,19 +8,19 @@ from __future__ import annotations
 import heapq
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, partial
+from itertools import groupby, islice
 from typing import Any
 
 import click
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
-from saasus_mcp.catalog.jobs import JobSpec, find_job, load_jobs
+from saasus_mcp.catalog.jobs import find_job
+from saasus_mcp.catalog.tool_names import ToolFilter
 from saasus_mcp.cli import state
-from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools
 from saasus_mcp.cli.options import json_array_option, parse_since, settings_options
@@ -29,6 +29,7 @@ from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import format_json, say
 from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common import timezones
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import LANGUAGES, Language, Text
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import display_width, one_line, quote_name, visible_text
@@ -36,6 +37,7 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings.environment import Settings
+from saasus_mcp.store.audit.entries import AuditEntry, end_outcome, iterate_entries, tool_of
 from saasus_mcp.store.audit.log import EVENTS
 from saasus_mcp.store.records import DAY
 from saasus_mcp.store.store import Store
@@ -64,7 +66,7 @@ _DECISION_FIELDS = ("via", "subject", "code", "from_call", "handle", "records", 
 
 
 @dataclass(frozen=True)
-class AuditEntry:
+class FoundEntry:
     """A call with its end, a refusal, or a decision.
 
     Attributes:
@@ -91,12 +93,9 @@ class AuditEntry:
         kind = self.events[-1]
         if kind != "ended":
             return "unfinished" if kind == "begun" else kind
-        steps = self.record.get("steps")  # of a job: their outcomes, or their number if it ended without them
-        outcomes = steps if steps and isinstance(steps, Mapping) else {self.record.get("applied"): 1}
-        if outcomes.get("unknown"):
-            return "unknown"
-        if outcomes.get("applied"):
-            return "applied"
+        outcome = end_outcome(self.record)
+        if outcome != "not_applied":
+            return outcome
         return "done" if self.record.get("ok") or self.record.get("status") == "done" else "failed"
 
     @property
@@ -129,43 +128,18 @@ class AuditEntry:
         }
 
 
-class EntryReader:
-    """Joins the records of a call, and names its tool."""
-
-    def __init__(self, catalogue: Catalogue, jobs: Iterable[JobSpec]) -> None:
-        self._catalogue = catalogue
-        self._jobs = {job.name: job for job in jobs}
-
-    def read(self, records: Iterable[Mapping[str, Any]]) -> Iterator[AuditEntry]:
-        """Yield the entries of one store's records, which come oldest first; calls without an end come last.
-
-        An end whose beginning is missing is left out: its call began before the records.
-        """
-        begun: dict[str, Mapping[str, Any]] = {}
-        for record in records:
-            event, call = record["event"], record["call"]
-            if event == "begun":
-                begun[call] = record
-            elif event != "ended":
-                yield self._entry(record)
-            elif call in begun:
-                yield self._entry(begun.pop(call), record)
-        yield from map(self._entry, begun.values())
-
-    def _entry(self, first: Mapping[str, Any], *later: Mapping[str, Any]) -> AuditEntry:
-        ended = later[0] if later else {}
-        fields = {**ended, **first, **ended}  # what the end says stands first, and replaces what the beginning says
-        events = tuple(str(each["event"]) for each in (first, *later))
-        fields = {name: value for name, value in fields.items() if name not in ("at", "call", "event")}
-        name = str(fields.get("operation") or fields.get("tool") or "")
-        tool, title = self._name(name)
-        return AuditEntry(first["at"], first["call"], events, fields, tool, title)
-
-    def _name(self, name: str) -> tuple[str, Text]:
-        if name in self._jobs:
-            return name, self._jobs[name].title
-        operation = self._catalogue.get(name)
-        return (operation.tool, operation.title) if operation is not None else (name, Text("", ""))
+def read_entry(entry: AuditEntry, catalogue: Catalogue) -> FoundEntry:
+    """Join the records of an entry, and name its tool."""
+    ended = entry.end or {}
+    fields = {**ended, **entry.record, **ended}  # what the end says stands first, and replaces what the beginning says
+    events = (str(entry.record["event"]), *(("ended",) if entry.end is not None else ()))
+    fields = {name: value for name, value in fields.items() if name not in ("at", "call", "event")}
+    name = tool_of(fields)
+    operation, job = catalogue.get(name), find_job(name)
+    tool = operation.tool if operation is not None else name
+    known = operation or job
+    title = known.title if known is not None else Text("", "")
+    return FoundEntry(entry.position.at, entry.record["call"], events, fields, tool, title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +150,24 @@ class _Filter:
         children: also the reads that a call made to check itself.
     """
 
-    tool: str = ""
+    tool: ToolFilter
     principal: str = ""
     result: str = ""
     event: str = ""
     children: bool = False
     words: WordSearch = field(default_factory=WordSearch)
 
-    def matches(self, entry: AuditEntry) -> bool:
+    def matches(self, entry: FoundEntry) -> bool:
         wanted = (
-            (self.tool, (entry.tool,)),
             (self.principal, (entry.record.get("principal"),)),
             (self.result, (entry.result,)),
             (self.event, entry.events),
         )
         if "parent" in entry.record and not self.children:
             return False
-        return all(not value or value in found for value, found in wanted) and self.words.matches(entry.texts())
+        if not all(not value or value in found for value, found in wanted):
+            return False
+        return self.tool.matches(tool_of(entry.record)) and self.words.matches(entry.texts())
 
 
 @command(help="cli_help.command.audit_search")
@@ -234,9 +209,12 @@ def search(
     now = time.time()
     start = parse_since(since, reader.zone) if since else now - (DEFAULT_DAYS if days is None else days) * DAY
     searched = WordSearch(" ".join(words))
-    wanted = _Filter(_tool_name(tool), principal, result or "", event or "", children, searched)
+    named = ToolFilter(tool, load_catalogue())
+    wanted = _Filter(named, principal, result or "", event or "", children, searched)
     with state.open_audit_stores(settings) as stores:
         found = _newest(stores, wanted, start, limit)
+    if not found:
+        _require_tool(named)
     if as_json:
         print_json([{"at": iso_time(entry.at), **entry.as_json()} for entry in found])
     elif found:
@@ -248,25 +226,24 @@ def search(
     stores.require_all()
 
 
-def _tool_name(name: str) -> str:
-    """Return the present name of a tool or job.
-
-    Raises:
-        SaasusMcpError: no tool has this name; the hint names the nearest ones.
-    """
-    if not name or find_job(name) is not None:
-        return name
-    return find_operation(load_catalogue(), name).tool
+def _require_tool(wanted: ToolFilter) -> None:
+    """Raise SaasusMcpError if no tool is meant. The hint names the nearest ones."""
+    if wanted.names_some():
+        return
+    nearest = wanted.nearest()
+    hint = message("cli.nearest_names", names=nearest) if nearest else message("cli.unknown_tool_hint")
+    raise SaasusMcpError(message("cli_audit.unknown_tool", text=one_line(wanted.text, MAX_DETAILS)), hint)
 
 
-def _newest(stores: Iterable[Store], wanted: _Filter, start: float, limit: int) -> Sequence[AuditEntry]:
-    """Return the newest entries of all stores, newest first. No more than these are in memory."""
-    reader = EntryReader(load_catalogue(), load_jobs(for_people=True))
-    entries = (entry for store in stores for entry in reader.read(store.audit_log.iterate_records(start)))
-    return heapq.nlargest(limit, filter(wanted.matches, entries), key=lambda entry: entry.at)
+def _newest(stores: Iterable[Store], wanted: _Filter, start: float, limit: int) -> list[FoundEntry]:
+    """Return the newest entries of all stores, newest first."""
+    catalogue = load_catalogue()
+    streams = [map(partial(read_entry, catalogue=catalogue), iterate_entries(each.audit_log, start)) for each in stores]
+    merged = heapq.merge(*streams, key=lambda entry: -entry.at)
+    return list(islice(filter(wanted.matches, merged), limit))
 
 
-def _lines(entries: Iterable[AuditEntry], now: float, reader: Reader) -> Iterator[str]:
+def _lines(entries: Iterable[FoundEntry], now: float, reader: Reader) -> Iterator[str]:
     """Yield a line for each entry: on a screen in one row under the day, elsewhere whole, with the date."""
     if not has_screen():
         for entry in entries:
@@ -291,7 +268,7 @@ def _local(at: float, reader: Reader) -> datetime:
     return datetime.fromtimestamp(at, reader.zone)
 
 
-def _line(entry: AuditEntry, at: str, reader: Reader, columns: int = 0) -> str:
+def _line(entry: FoundEntry, at: str, reader: Reader, columns: int = 0) -> str:
     """Return when, which call, what became of it, the tool, the principal and the arguments.
 
     Args:
@@ -308,21 +285,21 @@ def _line(entry: AuditEntry, at: str, reader: Reader, columns: int = 0) -> str:
     return begin + click.style(results[entry.result], fg=COLOURS.get(entry.result)) + rest
 
 
-def _subject(entry: AuditEntry, language: Language, *, with_tool: bool) -> str:
+def _subject(entry: FoundEntry, language: Language, *, with_tool: bool) -> str:
     """Return the title of the tool, or its name if it has none; of a decision, also what was decided."""
     title, name = visible_text(entry.title.text(language)), quote_name(entry.tool, language) if entry.tool else ""
     tool = f"{title} ({name})" if title and with_tool else title or name
     return ": ".join(filter(None, (entry.action_text(language), tool)))
 
 
-def _person_text(entry: AuditEntry, language: Language) -> str:
+def _person_text(entry: FoundEntry, language: Language) -> str:
     """Return the principal, after the name of the person if the record states one."""
     principal = quote_name(str(entry.record.get("principal") or "-"), language)
     name = entry.record.get("principal_name") or entry.record.get("principal_email")
     return f"{quote_name(str(name), language)} ({principal})" if name else principal
 
 
-def _details(entry: AuditEntry, language: Language) -> str:
+def _details(entry: FoundEntry, language: Language) -> str:
     """Return what a line says of the call besides its tool: why it was refused, and its arguments."""
     record, arguments = entry.record, entry.record.get("arguments")
     shown = {name: record.get(name) for name in ("refused", *(_DECISION_FIELDS if entry.action else ()))}

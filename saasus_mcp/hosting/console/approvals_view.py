@@ -8,7 +8,7 @@ from typing import Any
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console import changes_view
-from saasus_mcp.hosting.console.audit_search import END_SECONDS, ConsoleAuditEntry
+from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry
 from saasus_mcp.hosting.console.audit_view import record_links, shown_outcome
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
@@ -17,6 +17,7 @@ from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
+from saasus_mcp.store.audit.entries import END_SECONDS
 from saasus_mcp.store.audit.log import RecordPosition
 from saasus_mcp.store.records import Approval
 

@@ -12,12 +12,14 @@ from typing import Literal
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.hosting.console import audit_search
-from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry, operation_of
+from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry
 from saasus_mcp.hosting.console.audit_view import decision_text, outcome_text, read_filter
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageRequest, select_context
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.results.jmespath_query import csv_cell
+from saasus_mcp.store.audit import entries
+from saasus_mcp.store.audit.entries import tool_of
 
 ExportFormat = Literal["csv", "json"]
 MEDIA_TYPES: Mapping[str, tuple[ExportFormat, str]] = {
@@ -66,7 +68,7 @@ def _export_items(
         return
     wanted, count = read_filter(service, page), 0
     for searched, entry in enumerate(audit_search.read_entries(context.store(), wanted)):
-        if searched % audit_search.BATCH_SIZE == 0:
+        if searched % entries.BATCH_SIZE == 0:
             if searched >= MAX_SEARCHED:
                 day = format_instant(entry.position.at, page.reader.zone)
                 yield message("console_audit.search_cut", count=MAX_SEARCHED, at=day)
@@ -92,7 +94,7 @@ def _csv_rows(service: ConsoleService, items: Iterator[ConsoleAuditEntry | Messa
 
 
 def _cells(service: ConsoleService, entry: ConsoleAuditEntry, reader: Reader) -> list[str]:
-    record, operation = entry.record, operation_of(entry.record)
+    record, operation = entry.record, tool_of(entry.record)
     outcome = outcome_text(service, entry)
     shown = {
         "time": format_instant(record["at"], reader.zone),

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
+from saasus_mcp.catalog.tool_names import ToolFilter
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.permissions.refusal import Reason
+from saasus_mcp.store.audit.entries import AuditEntry, end_outcome, iterate_entries, tool_of
 from saasus_mcp.store.audit.log import RecordPosition
-from saasus_mcp.store.job_records import JobStatus
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store
 
-PAGE_SIZE, SCAN_LIMIT, BATCH_SIZE = 50, 5_000, 500
-"""Entries on a page, how many records are searched for one page, and how many are read at once."""
+PAGE_SIZE, SCAN_LIMIT = 50, 5_000
+"""Entries on a page, and how many are searched for one page."""
 PAGE_BYTES = 256 * 1024
 """The size at which a page of entries ends."""
-END_SECONDS = 24 * 3600.0
-"""How long after its begin the end of a call is looked for, if it was not passed on the way."""
 OUTCOMES = ("applied", "not_applied", "unknown", "refused", "open")
 
 
@@ -32,7 +31,8 @@ class AuditFilter:
 
     Attributes:
         since, until: the time of the begin, in epoch seconds.
-        tool, principal: parts of the name of a tool or operation, and of a person who called, approved or decided.
+        tool: the tools; None fits every one.
+        principal: part of the name of a person who called, approved or decided.
         outcome: one of OUTCOMES: `open` for a call without an end.
         own_reads: also the reads that the server itself made for a call, such as those for a question.
     """
@@ -40,7 +40,7 @@ class AuditFilter:
     words: WordSearch
     since: float
     until: float = math.inf
-    tool: str = ""
+    tool: ToolFilter | None = None
     principal: str = ""
     event: str = ""
     outcome: str = ""
@@ -48,12 +48,8 @@ class AuditFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsoleAuditEntry:
-    """A record of the audit log, and of a call the record of its end."""
-
-    position: RecordPosition
-    record: Mapping[str, Any]
-    end: Mapping[str, Any] | None
+class ConsoleAuditEntry(AuditEntry):
+    """An entry as the console shows it."""
 
     @property
     def event(self) -> str:
@@ -64,7 +60,7 @@ class ConsoleAuditEntry:
     def outcome(self) -> str:
         """Return one of OUTCOMES, or an empty string for a decision or a request for one."""
         if self.record["event"] == "begun":
-            return _end_outcome(self.end) if self.end else "open"
+            return end_outcome(self.end) if self.end else "open"
         return "refused" if self.event == "refused" else ""
 
     @property
@@ -76,16 +72,6 @@ class ConsoleAuditEntry:
     def http_status(self) -> int | str:
         """Return the HTTP status of a call, or an empty string: a job has none."""
         return self.end_status if isinstance(self.end_status, int) else ""
-
-
-def _end_outcome(end: Mapping[str, Any]) -> str:
-    """Return what became of a call. The record of a job has the outcomes of its steps."""
-    if "applied" in end or end.get("status") not in get_args(JobStatus):
-        return str(end.get("applied") or "unknown")
-    steps = end.get("steps")
-    if steps is None:  # the engine gave the job up, and nobody counted what became of its calls
-        return "unknown"
-    return next((each for each in ("unknown", "applied") if steps.get(each)), "not_applied")
 
 
 def search_page(
@@ -107,29 +93,14 @@ def search_page(
 def read_entries(
     store: Store, wanted: AuditFilter, before: RecordPosition | None = None
 ) -> Iterator[ConsoleAuditEntry]:
-    """Yield the entries between two times, newest first, with a batch of records in memory at a time."""
-    ends: dict[str, Mapping[str, Any]] = {}
-    if before is None and wanted.until < math.inf:
-        before = RecordPosition(wanted.until, "", 0)
-    while True:
-        batch = store.audit_log.newest_records(BATCH_SIZE, before)
-        ends |= {record["call"]: record for _, record in batch if record["event"] == "ended"}
-        begun = [record for _, record in batch if record["event"] == "begun" and record["call"] not in ends]
-        if begun:
-            ends |= store.audit_log.find_ends([record["call"] for record in begun], begun[-1]["at"], END_SECONDS)
-        for position, record in batch:
-            if record["at"] < wanted.since:
-                return
-            if record["event"] != "ended":
-                yield ConsoleAuditEntry(position, record, ends.pop(record["call"], None))
-        if len(batch) < BATCH_SIZE:
-            return
-        before = batch[-1][0]
+    """Yield the entries between two times, newest first."""
+    for each in iterate_entries(store.audit_log, wanted.since, wanted.until, before):
+        yield ConsoleAuditEntry(each.position, each.record, each.end)
 
 
 def matches(service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, wanted: AuditFilter) -> bool:
     """Return True for an entry that a search wants, whatever its time."""
-    record, operation = entry.record, operation_of(entry.record)
+    record, operation = entry.record, tool_of(entry.record)
     if context.profile not in (None, record.get("profile")) or not _fits_fields(service, entry, wanted):
         return False
     if not wanted.words:
@@ -139,7 +110,7 @@ def matches(service: ConsoleService, context: ProfileContext, entry: ConsoleAudi
 
 
 def _fits_fields(service: ConsoleService, entry: ConsoleAuditEntry, wanted: AuditFilter) -> bool:
-    record, key = entry.record, operation_of(entry.record)
+    record, key = entry.record, tool_of(entry.record)
     operation = service.find_operation(key)
     if not wanted.own_reads and record.get("parent") and operation is not None and operation.reads:
         return False
@@ -147,10 +118,4 @@ def _fits_fields(service: ConsoleService, entry: ConsoleAuditEntry, wanted: Audi
         return False
     named = ("principal", "principal_name", "principal_email", "by")
     people = "\n".join(str(record.get(name, "")) for name in named)
-    names = f"{key}\n{operation.tool if operation is not None else ''}"
-    return wanted.principal.casefold() in people.casefold() and wanted.tool.casefold() in names.casefold()
-
-
-def operation_of(record: Mapping[str, Any]) -> str:
-    """Return the operation, job or tool of a record."""
-    return str(record.get("operation") or record.get("tool", ""))
+    return wanted.principal.casefold() in people.casefold() and (wanted.tool is None or wanted.tool.matches(key))

@@ -10,12 +10,13 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, get_args
 
+from saasus_mcp.catalog.tool_names import ToolFilter
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.person import Person
 from saasus_mcp.common.word_search import WordSearch
-from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditFilter, ConsoleAuditEntry, operation_of, search_page
+from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditFilter, ConsoleAuditEntry, search_page
 from saasus_mcp.hosting.console.changes_view import subject_of
 from saasus_mcp.hosting.console.jobs_view import has_failures
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
@@ -25,6 +26,7 @@ from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import text_to_type
 from saasus_mcp.permissions.refusal import Reason
+from saasus_mcp.store.audit.entries import tool_of
 from saasus_mcp.store.audit.log import RecordPosition
 from saasus_mcp.store.errors import (
     AlreadyUsed,
@@ -90,6 +92,7 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "older": f"{cursor.at!r}_{cursor.writer}_{cursor.number}" if cursor is not None else None,
         "paged": before is not None,
         "fault": fault,
+        "nearest": _nearest_tools(service, page) if not records and cursor is None else None,
         "faults": faults,
         "counted": log.count_records() if log and not faults else 0,
         "verified_at": timezones.format_instant(service.clock(), page.reader.zone),
@@ -112,6 +115,15 @@ def find_filter_fault(service: ConsoleService, page: PageRequest) -> Message | N
     return message("console_audit.dates_reversed") if last and first.isoformat() > last else None
 
 
+def _nearest_tools(service: ConsoleService, page: PageRequest) -> Message | None:
+    """Return the tools that may be meant, if the filter names none of this version."""
+    wanted = ToolFilter(page.filter_text("operation"), service.catalogue)
+    if wanted.names_some():
+        return None
+    nearest = wanted.nearest()
+    return message("cli.nearest_names", names=nearest) if nearest else None
+
+
 def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
     """Return the wanted entries of a request. Days are those of the reader's time zone."""
     first, last = _read_dates(service, page)
@@ -120,7 +132,7 @@ def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
         WordSearch(page.filter_text("q")),
         since=_start_of(first, page.reader),
         until=_start_of(end, page.reader) if end is not None else math.inf,
-        tool=page.filter_text("operation"),
+        tool=ToolFilter(page.filter_text("operation"), service.catalogue),
         principal=page.filter_text("principal"),
         event=page.filter_text("event"),
         outcome=page.filter_text("outcome"),
@@ -131,7 +143,7 @@ def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
 def _entry_row(
     service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, reader: Reader, people: PagePeople
 ) -> dict[str, Any]:
-    record, operation = entry.record, operation_of(entry.record)
+    record, operation = entry.record, tool_of(entry.record)
     applied, outcome = shown_outcome(service, context, entry)
     details = {name: value for name, value in record.items() if name not in _COLUMNS}
     if entry.end is not None:
@@ -168,7 +180,7 @@ def shown_outcome(
 ) -> tuple[str, Message | None]:
     """Return how a call ended: the kind of its mark, and the text. A job says so itself if it still runs, or some of its rows failed."""
     usual = entry.outcome, outcome_text(service, entry)
-    if not operation_of(entry.record).startswith("job_") or entry.outcome in ("unknown", ""):
+    if not tool_of(entry.record).startswith("job_") or entry.outcome in ("unknown", ""):
         return usual
     job = context.store().jobs.get(str(entry.record["call"]))
     if job is None:
@@ -186,7 +198,7 @@ def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[s
     approval = store.find_approval(code, service.clock()) if code else None
     if approval is not None:
         return text_to_type(approval, language)
-    operation = service.find_operation(operation_of(record))
+    operation = service.find_operation(tool_of(record))
     if record["event"] != "begun" or operation is None or operation.reads:
         return ""
     entry = store.undo_log.get(str(record["call"]))
@@ -195,7 +207,7 @@ def _subject(service: ConsoleService, context: ProfileContext, record: Mapping[s
 
 def record_links(service: ConsoleService, record: Mapping[str, Any]) -> list[tuple[str, Message]]:
     """Return the path and the label of each page. The page of a change is missing if the call changed nothing."""
-    operation = operation_of(record)
+    operation = tool_of(record)
     code = _approval_code(record)
     links = [(f"/approvals/{code}", message("console_live.to_approval"))] if code else []
     job = record["call"] if operation.startswith("job_") and record["event"] == "begun" else ""
@@ -228,7 +240,7 @@ def outcome_text(service: ConsoleService, entry: ConsoleAuditEntry) -> Message |
     """Return how a call ended. A read that was answered is not called `not applied`."""
     if not entry.outcome:
         return None
-    operation = service.find_operation(operation_of(entry.record))
+    operation = service.find_operation(tool_of(entry.record))
     if operation is not None and operation.reads and entry.end is not None:
         return message("console_audit.read" if entry.end.get("ok") else "console_audit.not_read")
     if entry.outcome == "not_applied" and entry.end_status in get_args(JobStatus):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.jobs import find_job
+from saasus_mcp.catalog.tool_names import names_of
 from saasus_mcp.common.language import Language
 from saasus_mcp.jobs import job_control
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
@@ -289,9 +290,7 @@ class ConsoleService:
 
     def operation_names(self, key: str) -> list[str]:
         """Return the names of an operation or a job, in both languages, for a search."""
-        operation = self.find_operation(key)
-        titles = [self.operation_title(key, "en"), self.operation_title(key, "ja")]
-        return [key, *titles, *([operation.tool] if operation else [])]
+        return names_of(self.catalogue, key)
 
     def find_operation(self, key: str) -> Operation | None:
         """Return the operation with this key; None if this version does not know it."""

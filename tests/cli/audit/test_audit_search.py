@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.cli import state as cli_state
-from saasus_mcp.cli.audit.audit_search import AuditEntry
+from saasus_mcp.cli.audit.audit_search import FoundEntry
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.person import Person
 from saasus_mcp.common.word_search import WordSearch
@@ -23,6 +23,11 @@ SEARCHES: list[tuple[list[str], list[str]]] = [
     (["--tool", "auth_get_roles"], ["auth_get_roles"]),
     (["--tool", "auth.CreateRole"], ["auth_create_role"]),
     (["--operation", "auth.DeleteRole"], ["auth_delete_role"]),
+    (["--tool", "get_roles"], ["auth_get_roles"]),
+    (["--tool", "Create"], ["auth_create_role"]),
+    (["--tool", "ロールの作成"], ["auth_create_role"]),
+    (["--tool", "削除 ロール"], ["auth_delete_role"]),
+    (["--tool", "auth_get_role"], ["auth_get_roles"]),
     (["create", "ROLE"], ["auth_create_role"]),
     (["ロールの", "作成"], ["auth_create_role"]),
     (["確認担当"], ["auth_create_role"]),
@@ -90,10 +95,17 @@ def test_the_reads_of_a_call_itself_are_listed_on_demand() -> None:
     assert "auth_get_tenant" in [entry["tool"] for entry in search("--all")]
 
 
-def test_a_misspelt_tool_gets_the_nearest_names() -> None:
-    ran = run_command("audit", "search", "--tool", "auth_get_rolse")
-    assert ran.status == 1
-    assert "auth_get_roles" in ran.err
+@pytest.mark.parametrize("text", ["auth_get_rolse", "ロール取得", "list all roles"])
+def test_a_name_that_no_tool_has_gets_the_nearest_names(text: str) -> None:
+    for language in ("en", "ja"):
+        ran = run_command("audit", "search", "--tool", text, "--lang", language)
+        assert ran.status == 1
+        assert "auth_get_roles" in ran.err
+
+
+def test_a_tool_without_records_is_no_unknown_tool() -> None:
+    ran = run_command("audit", "search", "--tool", "tenant")
+    assert (ran.status, ran.out) == (0, "No matching records.\n")
 
 
 @pytest.mark.usefixtures("calls")
@@ -167,7 +179,7 @@ def test_on_a_screen_each_line_has_one_row_under_its_day() -> None:
 @pytest.mark.parametrize("action", [*ActionKind, "key_change", "purge"])
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_decision_has_a_text(action: str, language: Language) -> None:
-    entry = AuditEntry(0.0, "c" * 32, ("decided",), {"event": "decided", "action": action}, "", Text("", ""))
+    entry = FoundEntry(0.0, "c" * 32, ("decided",), {"event": "decided", "action": action}, "", Text("", ""))
     assert entry.action_text(language) not in ("", action)
     assert WordSearch(entry.action_text(language)).matches(entry.texts())
 
@@ -180,11 +192,11 @@ def test_every_decision_has_a_text(action: str, language: Language) -> None:
         ({"status": "done", "steps": {"applied": 2, "unknown": 1}}, "unknown"),
         ({"status": "cancelled", "steps": {"applied": 1}}, "applied"),
         ({"status": "failed", "steps": {}}, "failed"),
-        ({"status": "failed"}, "failed"),
+        ({"status": "failed"}, "unknown"),
     ],
 )
 def test_an_ended_job_is_shown_by_what_became_of_its_calls(ended: dict[str, Any], result: str) -> None:
-    entry = AuditEntry(0.0, "c" * 32, ("begun", "ended"), ended, "job_import_users", Text("", ""))
+    entry = FoundEntry(0.0, "c" * 32, ("begun", "ended"), ended, "job_import_users", Text("", ""))
     assert entry.result == result
 
 

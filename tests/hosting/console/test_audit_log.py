@@ -19,6 +19,7 @@ from saasus_mcp.hosting.console import audit_export, audit_search, audit_view
 from saasus_mcp.hosting.console.views import PageRequest
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store import signin_sessions
+from saasus_mcp.store.audit import entries
 from saasus_mcp.store.errors import StoreError
 from tests.support.approvals import NOW
 from tests.support.console import ALICE, CALL, ConsoleSession
@@ -109,6 +110,20 @@ async def test_each_filter_shows_what_it_says(filled: ConsoleSession, query: dic
     assert calls_of(page) == found
 
 
+@pytest.mark.parametrize("text", ["auth.CreateRole", "auth_create_role", "create_role", "ロールの作成", "Create ROLE"])
+async def test_a_tool_is_found_by_any_of_its_names(filled: ConsoleSession, text: str) -> None:
+    assert calls_of(await search(filled, operation=text)) == ["aaaaaaaa", "ffffffff"]
+
+
+@pytest.mark.parametrize(("text", "suggested"), [("auth_creat_role", True), ("auth_get_tenants", False)])
+async def test_a_name_that_no_tool_has_gets_the_nearest_names(
+    filled: ConsoleSession, text: str, *, suggested: bool
+) -> None:
+    page = await search(filled, operation=text)
+    assert calls_of(page) == []
+    assert ("auth_create_role" in page.text) is suggested
+
+
 async def test_a_call_that_needs_an_approval_is_not_called_refused(filled: ConsoleSession) -> None:
     waits = {"operation": "auth.DeleteTenant", "principal": "eve", "profile": "production", "refused": "approval"}
     filled.store.record_refusal("99999999", waits, NOW + 50)
@@ -128,7 +143,7 @@ async def test_a_call_and_its_end_are_one_row(filled: ConsoleSession) -> None:
 
 async def test_the_end_of_a_call_is_found_across_pages(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_search, "PAGE_SIZE", 1)
-    monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
+    monkeypatch.setattr(entries, "BATCH_SIZE", 2)
     shown, query = [], {"outcome": "applied"}
     for _ in range(len(ALL)):
         page = await search(filled, **query)
@@ -173,7 +188,7 @@ async def test_a_download_searches_a_limited_number_of_records_and_says_where_to
     filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = (await search(filled, "/audit.json")).json()
-    monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
+    monkeypatch.setattr(entries, "BATCH_SIZE", 2)
     monkeypatch.setattr(audit_export, "MAX_SEARCHED", 4)
     *records, end = (await search(filled, "/audit.json", outcome="applied")).json()
     at = format_instant(whole[4]["at"], UTC)
@@ -181,7 +196,7 @@ async def test_a_download_searches_a_limited_number_of_records_and_says_where_to
 
 
 async def test_a_download_ends_with_the_session(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_search, "BATCH_SIZE", 2)
+    monkeypatch.setattr(entries, "BATCH_SIZE", 2)
     page = PageRequest({"profile": "production"}, {}, SESSION, Reader.of("en"))
     answers = iter([True, False])
     content = audit_export.export_audit(filled.console.service, page, "json", lambda: next(answers))
