@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 OS_REASONS = frozenset(
     {
         *("ENOENT", "EACCES", "EPERM", "EEXIST", "EISDIR", "ENOTDIR", "ENOTEMPTY", "ELOOP", "ENAMETOOLONG", "EXDEV"),
-        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EBUSY", "ESTALE", "EMFILE", "ENFILE", "ENOMEM", "EINVAL"),
+        *(
+            "ENOSPC",
+            "EDQUOT",
+            "EFBIG",
+            "EROFS",
+            "EIO",
+            "EBUSY",
+            "ESTALE",
+            "EMFILE",
+            "ENFILE",
+            "ENOMEM",
+            "EINVAL",
+            "EBADF",
+        ),
         *("EADDRINUSE", "EADDRNOTAVAIL", "EAFNOSUPPORT", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE"),
         *("ETIMEDOUT", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN"),
     }

@@ -128,7 +128,7 @@ def test_each_fault_of_a_text_has_a_message(text: str, name: str) -> None:
         (r'a = "C:\Users"', "escape"),
         (r'a = "\u12"', "escape"),
         (r'a = "\ud800"', "escape"),
-        ("a = 2026-13-01", "date"),
+        ("a = 2026-02-30", "date"),
         ("a = word", "value"),
         ("a = ", "value"),
         ("# \x01", "character"),
