@@ -227,7 +227,7 @@ def explained_failure(engine: Engine, error: SQLAlchemyError | sqlite3.Error) ->
     if code in sqlite.REASONS:
         reason = one_of("system.database", sqlite.REASONS[code])
     else:
-        log.warning("database error: %s", text)
+        log.info("database error: %s", text)
         reason = message("system.other", name=getattr(cause, "sqlite_errorname", type(cause or error).__name__))
     if code in sqlite.DAMAGED:
         file = Path(engine.url.database or "").name  # its folder is not for the client
