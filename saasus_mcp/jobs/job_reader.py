@@ -15,6 +15,7 @@ from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language, Text
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.jobs.paged_list import MAX_PAGES, PAGES_PER_CHECKPOINT, PAGING_ARGUMENTS, PagedList
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
@@ -37,16 +38,9 @@ from saasus_mcp.store.records import UndoEntry
 
 MAX_RECORDED = 20
 """Reads of one operation that are recorded with their arguments. Of more reads, only the operation is recorded."""
-PAGING_ARGUMENTS = frozenset({"cursor", "limit"})
 T = TypeVar("T")
 Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a part of a job under a name and remembers its JSON result. If the job runs again, it returns the remembered result."""
-PAGE_SIZE = 100
-"""The largest page of the API's lists."""
-PAGES_PER_CHECKPOINT = 10
-"""A checkpoint takes about as long as a page. After a crash, only so many pages are read again."""
-MAX_PAGES = 10_000
-"""Of one list: a million items. Stops an API that keeps returning new cursors."""
 MAX_AUDIT_RECORDS = 20_000
 """Calls in the audit log that a job looks at."""
 MAX_CONCURRENT = 6
@@ -293,35 +287,27 @@ class JobReader:
         Raises:
             ReadFailed: a page cannot be read, the API repeats a cursor, or the pages do not end.
         """
-        tool = self._pipeline.catalogue.find(key).tool
         cursor, seen = "", set[str]()
         self._record_read(key, args)
-        while len(seen) < MAX_PAGES:
-            some = min(PAGES_PER_CHECKPOINT, MAX_PAGES - len(seen))
-            read = partial(self._read_some_pages, key, {**args, "limit": PAGE_SIZE}, cursor, take, some)
-            for page, cursor, reason in await self._checkpoint(key, read):
-                if reason:
-                    raise ReadFailed.of("jobs.read_failed", reason=_stored_reason(reason))
-                yield page
-                if not cursor:
-                    return
-                if cursor in seen:
-                    raise ReadFailed(message("jobs.repeated_cursor", tool=tool), message("jobs.endless_pages_hint"))
-                seen.add(cursor)
-        raise ReadFailed(message("jobs.too_many_pages", tool=tool, limit=MAX_PAGES), message("jobs.endless_pages_hint"))
-
-    async def _read_some_pages(
-        self, key: str, query: Mapping[str, Any], cursor: str, take: Callable[[Any], T], count: int
-    ) -> list[list[Any]]:
-        """Return for each page what `take` makes of it, the next cursor, and the reason if it cannot be read."""
-        pages: list[list[Any]] = []
-        asked = set[str]()
-        while len(pages) < count and cursor not in asked and (cursor or not pages):
-            asked.add(cursor)
-            answer, reason = await self.fetch(key, {**query, "cursor": cursor} if cursor else query)
-            cursor = "" if reason else answer.get("cursor") or ""
-            pages.append([None if reason else take(answer), cursor, asdict(reason) if reason else None])
-        return pages
+        pages = PagedList(partial(self.fetch, key), args)
+        try:
+            while len(seen) < MAX_PAGES:
+                some = min(PAGES_PER_CHECKPOINT, MAX_PAGES - len(seen))
+                read = partial(pages.read_some, cursor, take, some)
+                for page, cursor, reason in await self._checkpoint(key, read):
+                    if reason:
+                        raise ReadFailed.of("jobs.read_failed", reason=_stored_reason(reason))
+                    yield page
+                    if not cursor:
+                        return
+                    if cursor in seen:
+                        repeated = message("jobs.repeated_cursor", tool=self.find_operation(key).tool)
+                        raise ReadFailed(repeated, message("jobs.endless_pages_hint"))
+                    seen.add(cursor)
+        finally:
+            pages.close()
+        too_many = message("jobs.too_many_pages", tool=self.find_operation(key).tool, limit=MAX_PAGES)
+        raise ReadFailed(too_many, message("jobs.endless_pages_hint"))
 
     async def read_applied_calls(self, operation: str, take: Callable[[Mapping[str, Any]], T]) -> list[T]:
         """Return what `take` makes of the audit records of the newest applied calls of an operation, newest first."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.jobs import job_reader
+from saasus_mcp.jobs import job_reader, paged_list
 from saasus_mcp.jobs.job_reader import Checkpoint, JobReader, ReadFailed, no_checkpoint
 from saasus_mcp.server.pipeline.call import JobStepRef
 from tests.support.pipeline import PRINCIPAL
@@ -47,7 +48,8 @@ async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalog
 async def test_an_api_that_goes_on_giving_cursors_is_stopped(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_reader, "MAX_PAGES", 7)
+    for module in (job_reader, paged_list):
+        monkeypatch.setattr(module, "MAX_PAGES", 7)
     paged = Paged(catalogue, map(str, count()))
     with pytest.raises(ReadFailed, match="more than 7 pages"):
         await paged.all()
@@ -81,10 +83,35 @@ async def test_a_list_that_was_read_in_part_is_read_on_from_the_last_checkpoint(
     assert again.asked == ["20", "21", "22", "23", "24"]
 
 
+async def test_the_next_page_is_requested_before_the_last_one_is_worked_on(catalogue: Catalogue) -> None:
+    paged, at_work = Paged(catalogue, iter(["a", "b", ""])), list[int]()
+    async for _ in paged.read_pages("auth.SearchTenantUsers", {}, lambda _: at_work.append(len(paged.asked))):
+        pass
+    assert at_work == [2, 3, 3]
+
+
+async def test_a_page_that_nobody_waits_for_is_not_read_on(catalogue: Catalogue) -> None:
+    ended = anyio.Event()
+
+    class Stalled(Paged):
+        async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, None]:
+            if len(self.asked) == paged_list.PAGES_PER_CHECKPOINT:
+                try:
+                    await anyio.Event().wait()
+                finally:
+                    ended.set()
+            return await super().fetch(key, args)
+
+    async for _ in Stalled(catalogue, map(str, count())).read_pages("auth.SearchTenantUsers", {}, len):
+        break  # as a job that was cancelled
+    with anyio.fail_after(5):
+        await ended.wait()
+
+
 def test_only_the_guarded_loop_asks_for_further_pages() -> None:
     """Another module that names the argument `cursor` would be another loop: it uses `JobReader.read_pages` instead."""
     told = {
-        "jobs/job_reader.py": "the loop, and the log of reads, which compares calls without it",
+        "jobs/paged_list.py": "the loop, and what the log of reads leaves out when it compares calls",
         "server/offers/completion.py": "reads one page",
     }
     package = Path(job_reader.__file__).parents[1]

@@ -1,0 +1,75 @@
+"""The pages of one list of the API. The next page is on its way while the last one is worked on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from saasus_mcp.common.language import Text
+
+Answer = tuple[Any, Text | None]
+"""The API's answer, or None and the reason."""
+PAGING_ARGUMENTS = frozenset({"cursor", "limit"})
+PAGE_SIZE = 100
+"""The largest page of the API's lists."""
+PAGES_PER_CHECKPOINT = 10
+"""A checkpoint takes about as long as a page. After a crash, only so many pages are read again."""
+MAX_PAGES = 10_000
+"""Of one list: a million items. Stops an API that keeps returning new cursors."""
+
+
+class PagedList:
+    """Reads the pages of one list, each once.
+
+    Args:
+        fetch: reads a page by its arguments.
+        query: the arguments of every page.
+    """
+
+    def __init__(self, fetch: Callable[[Mapping[str, Any]], Awaitable[Answer]], query: Mapping[str, Any]) -> None:
+        self._fetch = fetch
+        self._query = {**query, "limit": PAGE_SIZE}
+        self._begun = set[str]()
+        self._next: tuple[str, asyncio.Task[Answer]] | None = None
+
+    async def read_some(self, cursor: str, take: Callable[[Any], Any], count: int) -> list[list[Any]]:
+        """Return for each page what `take` makes of it, the next cursor, and the reason if it cannot be read.
+
+        It ends at the end of the list, at an error, at a cursor that came before, or after `count` pages.
+        """
+        pages: list[list[Any]] = []
+        asked = set[str]()
+        while len(pages) < count and cursor not in asked and (cursor or not pages):
+            asked.add(cursor)
+            answer, reason = await self._read(cursor)
+            cursor = "" if reason else answer.get("cursor") or ""
+            await self._begin(cursor)
+            pages.append([None if reason else take(answer), cursor, asdict(reason) if reason else None])
+        return pages
+
+    def close(self) -> None:
+        """Cancel the read of a page that nobody waits for."""
+        if self._next is not None:
+            self._next[1].cancel()
+
+    async def _read(self, cursor: str) -> Answer:
+        begun, self._next = self._next, None
+        if begun is not None and begun[0] == cursor:
+            return await begun[1]
+        self._begun.add(cursor)
+        return await self._page(cursor)
+
+    async def _begin(self, cursor: str) -> None:
+        """Send the request for the next page, unless there is none or it was read before."""
+        if not cursor or cursor in self._begun or len(self._begun) == MAX_PAGES:
+            return
+        self._begun.add(cursor)
+        task = asyncio.create_task(self._page(cursor))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # retrieved, also if nobody waits
+        self._next = cursor, task
+        await asyncio.sleep(0)
+
+    async def _page(self, cursor: str) -> Answer:
+        return await self._fetch({**self._query, "cursor": cursor} if cursor else self._query)
