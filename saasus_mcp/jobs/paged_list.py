@@ -62,7 +62,7 @@ class PagedList:
         return await self._page(cursor)
 
     async def _begin(self, cursor: str) -> None:
-        """Send the request for the next page, unless there is none or it was read before."""
+        """Send the request for the next page, if the list has one that was not read before."""
         if not cursor or cursor in self._begun or len(self._begun) == MAX_PAGES:
             return
         self._begun.add(cursor)
