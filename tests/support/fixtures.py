@@ -21,7 +21,7 @@ from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support import variants
 from tests.support.databases import BACKENDS, create_database, open_stores
-from tests.support.shared_work import PASSPHRASE_COST, SERIALIZE_TOOL, copy_tables, copy_tables_of_jobs, share_work
+from tests.support.shared_work import PASSPHRASE_COST, SERIALIZE_TOOL, copy_tables_of_jobs, share_work
 
 _NUMBERS = itertools.count()
 OPEN_DATABASE = Database.__init__
@@ -131,7 +131,6 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, exhaustive: bool) -> Itera
     _hear_interrupts()
     with (
         share_work(),
-        copy_tables(),
         copy_tables_of_jobs(tmp_path_factory.getbasetemp()),
         _whole_walks(exhaustive=exhaustive),
         _no_waiting(),

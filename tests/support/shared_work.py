@@ -19,6 +19,7 @@ from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.common import private_files
 from saasus_mcp.jobs import engine_storage
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.sandbox import app, behaviours, seed
@@ -28,7 +29,7 @@ from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_list import ToolListCache
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.engine import Database
-from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
+from saasus_mcp.store.state_files import STORE_SUFFIX
 from tests.support.databases import create_engine_of_jobs
 
 PASSPHRASE_COST = passphrase.COST
@@ -43,6 +44,7 @@ def share_work() -> Iterator[None]:
     with ExitStack() as until:
         for share in (
             _share_statements,
+            _copy_tables,
             _share_absent_module,
             _share_certificates,
             _share_tools,
@@ -89,29 +91,26 @@ def _share_statements() -> Iterator[None]:
 
 
 @contextmanager
-def copy_tables() -> Iterator[None]:
-    """Copy the tables of a new store. Of a process that opens it at the same time, this would overwrite what it writes."""
+def _copy_tables() -> Iterator[None]:
+    """Copy the tables of a new store. A file has them before it has its name."""
     model = sqlite.create_memory_engine()
     Database(model)  # creates the tables
     with model.connect() as connection:
         assert connection.connection.driver_connection is not None
         image: bytes = connection.connection.driver_connection.serialize()
-    create_empty = sqlite.create_memory_engine
+    create_empty, create_file = sqlite.create_memory_engine, private_files.create_private_file
 
     def create_memory_engine() -> Engine:
         engine = create_empty()
         event.listen(engine, "connect", lambda connection, _: connection.deserialize(image))
         return engine
 
-    def open_file(file: Path, tables: MetaData = metadata, version: int = SCHEMA_VERSION) -> Database:
-        engine = sqlite.create_file_engine(file)  # which checks the file
-        if tables is metadata and not file.stat().st_size:
-            file.write_bytes(image)
-        return Database(engine, tables, version)
+    def create_private_file(path: Path, content: bytes) -> None:
+        create_file(path, content or (image if STORE_SUFFIX in path.name else b""))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "create_memory_engine", create_memory_engine)
-        patch.setattr(Database, "open_file", open_file)
+        patch.setattr(private_files, "create_private_file", create_private_file)
         yield
     model.dispose()
 
@@ -206,7 +205,10 @@ def _derive_cheaply() -> Iterator[None]:
 
 @contextmanager
 def copy_tables_of_jobs(folder: Path) -> Iterator[None]:
-    """Copy the SQLite tables of a new engine of jobs from a model that is made in this folder. See `copy_tables`."""
+    """Copy the SQLite tables of a new engine of jobs from a model that is made in this folder.
+
+    Of a process that opens it at the same time, this would overwrite what it writes.
+    """
     configure = engine_storage.engine_configuration
 
     def configure_copy(url: str, schema: str) -> tuple[Any, Engine]:
