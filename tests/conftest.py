@@ -19,7 +19,7 @@ settings.register_profile("ci", _SAME_EVERYWHERE, max_examples=150)
 settings.load_profile("dev")
 
 STARTERS = {
-    "Terminal", "run_module", "serve_sandbox", "spawn_command", "start_module", "start_replicas", "start_server", "start_stdio_server",
+    "PIPE", "Terminal", "run_module", "serve_sandbox", "spawn_command", "start_module", "start_replicas", "start_server", "start_stdio_server",
     "subprocess",
 }  # fmt: skip
 """Names that start processes. A module that imports one is marked `process`."""

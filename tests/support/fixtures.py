@@ -6,10 +6,11 @@ import itertools
 import os
 import secrets
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -21,6 +22,7 @@ from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support import variants
 from tests.support.databases import BACKENDS, create_database, open_stores
+from tests.support.processes import ForkedProcess
 from tests.support.shared_work import PASSPHRASE_COST, SERIALIZE_TOOL, copy_tables_of_jobs, share_work
 
 _NUMBERS = itertools.count()
@@ -138,11 +140,21 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, exhaustive: bool) -> Itera
         yield
 
 
+def _refuse_process(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("`make test-fast` runs this test, which starts a process: see STARTERS in tests/conftest.py")
+
+
 @pytest.fixture(autouse=True)
 def _own_state(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Hide the credentials and the state of the user. The folder for state is made by tests that need one."""
+    """Hide the credentials and the state of the user. The folder for state is made by tests that need one.
+
+    Refuse to start processes where a mark promises that the test does not.
+    """
+    if not any(mark.name in {"process", "slow"} for mark in request.node.iter_markers()):
+        for each in (subprocess.Popen, ForkedProcess):
+            monkeypatch.setattr(each, "__init__", _refuse_process)
     for name in os.environ:
         if name.startswith("SAASUS_"):
             monkeypatch.delenv(name)

@@ -67,6 +67,7 @@ def test_pending_approvals_are_noted(state: Path) -> None:
     assert (found["status"], found["said"]) == ("note", "1 pending")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_engine")
 @pytest.mark.parametrize(
     ("lang", "said"), [("en", "so jobs cannot run: IntegrityError"), ("ja", "ジョブを実行できません: IntegrityError")]
@@ -85,6 +86,7 @@ def test_a_job_engine_that_does_not_start_is_a_problem(lang: str, said: str, mon
     assert "Traceback" not in ran.out + ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_engine")
 def test_a_job_engine_that_hangs_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = threading.Event()
@@ -99,6 +101,7 @@ def test_a_job_engine_that_hangs_is_a_problem(monkeypatch: pytest.MonkeyPatch) -
     assert (found["status"], "no job ran within" in found["said"]) == ("problem", True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_engine")
 def test_the_trial_of_the_job_engine_leaves_nothing(
     tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch

@@ -142,6 +142,7 @@ def test_the_level_is_that_of_this_program(monkeypatch: pytest.MonkeyPatch) -> N
         hosting.setLevel(before[1])
 
 
+@pytest.mark.process
 async def test_a_real_server_writes_only_objects_and_finds_a_refused_request_again(tmp_path: Path) -> None:
     issuer = JwtIssuer()
     with document_server({"/keys": issuer.document()}) as provider:
@@ -170,6 +171,7 @@ async def test_a_real_server_writes_only_objects_and_finds_a_refused_request_aga
     assert "[auth.jwt]" in refused[0]["message"], "with what an operator can compare"
 
 
+@pytest.mark.process
 async def test_the_link_that_signs_in_is_in_no_log(tmp_path: Path) -> None:
     env = {
         "SAASUS_MCP_STATE_DIR": str(tmp_path / "state"),
@@ -182,6 +184,7 @@ async def test_the_link_that_signs_in_is_in_no_log(tmp_path: Path) -> None:
         assert "/console/enter/" not in replica.output
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended without a signal")
 async def test_a_stop_is_logged_with_its_reason_and_its_duration(tmp_path: Path) -> None:
     env = {

@@ -14,6 +14,7 @@ from tests.support.pipeline import ERAS, Era
 from tests.support.processes import TIMEOUT
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("forked_servers")
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogue, era: Era) -> None:
@@ -35,6 +36,7 @@ async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogu
     assert "roles" in (found.structured_content or {})
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("forked_servers")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("by", ["flags", "variables"])

@@ -32,6 +32,7 @@ def hostile(tmp_path: Path) -> Path:
     return hostile_folder.create_folder(tmp_path / "project")
 
 
+@pytest.mark.process
 def test_the_decoys_run_where_python_looks_for_them(hostile: Path) -> None:
     hostile_folder.run_in_folder([sys.executable, "-c", "import click"], hostile)
     assert hostile_folder.executed_file(hostile).read_text(encoding="utf-8") == "click "
