@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -72,6 +73,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Have the processes that run all tests forked from one that has imported them."""
+    from tests.support.processes import FORKING  # noqa: PLC0415 - see pytest_configure
+
+    if FORKING and _are_all_tests(config):
+        from tests.support.forked_runners import fork_runners  # noqa: PLC0415 - only here
+
+        fork_runners(config, specs)
+
+
+def _are_all_tests(config: pytest.Config) -> bool:
+    return [Path(each).resolve() for each in config.args] == [TESTS]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without the collector of garbage, which would walk ten thousand tests again and again: a third of the time."""
@@ -91,9 +107,9 @@ def _share_compilation(config: pytest.Config) -> None:
 
     In a fresh checkout, pytest spends 12 s of processor time on assertions, and all workers would do so for each file at once.
     """
-    worker: dict[str, str] | None = getattr(config, "workerinput", None)
-    if worker is None or [Path(each).resolve() for each in config.args] != [TESTS]:
+    if config.getoption("dist", "no") != "no" or not _are_all_tests(config):
         return
+    worker: dict[str, str] = getattr(config, "workerinput", {"workerid": "gw0", "workercount": "1"})
     left_out = tuple(str(Path(each).resolve()) for each in config.getoption("ignore") or ())
     files = sorted(TESTS.rglob("test_*.py"))
     files = [each for each in files if not str(each).startswith(left_out) and not pytest_ignore_collect(each, config)]
