@@ -225,16 +225,17 @@ async def test_a_profile_opens_to_its_groups_only(
     catalogue: Catalogue, groups: tuple[str, ...], opens: set[str]
 ) -> None:
     known = StaticAuthenticator({"alice-token": build_caller("alice", *groups)})
-    for name in (*TWO, "nowhere"):
-        for kind in ("mcp", "sse", "messages"):
-            if kind != "mcp" and name in opens:
-                continue
-            path = f"/{kind}/{name}" + ("/" if kind == "messages" else "")
-            answer = await ask(build_server(catalogue, TWO, known=known), path)
-            assert answer.status_code == (200 if name in opens else 403), path
-            if name not in opens:
-                named = {other for other in TWO if f"/mcp/{other}" in error_message(answer)}
-                assert named == opens, "it names those that it may use, and no other"
+    async with build_server(catalogue, TWO, known=known).client() as client:
+        for name in (*TWO, "nowhere"):
+            for kind in ("mcp", "sse", "messages"):
+                if kind != "mcp" and name in opens:
+                    continue
+                path = f"/{kind}/{name}" + ("/" if kind == "messages" else "")
+                answer = await client.post(path, json=INITIALIZE)
+                assert answer.status_code == (200 if name in opens else 403), path
+                if name not in opens:
+                    named = {other for other in TWO if f"/mcp/{other}" in error_message(answer)}
+                    assert named == opens, "it names those that it may use, and no other"
 
 
 async def test_without_a_profile_the_only_one_is_meant(catalogue: Catalogue) -> None:

@@ -9,9 +9,10 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:open_binary is deprecated:DeprecationWarning"
-)  # bpe_openai's own affair
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:open_binary is deprecated:DeprecationWarning"),  # bpe_openai's own affair
+]
 
 
 @pytest.fixture
@@ -21,7 +22,6 @@ def bench() -> ModuleType:
     return surface_bench
 
 
-@pytest.mark.slow
 def test_each_surface_keeps_within_its_tokens(bench: ModuleType) -> None:
     surfaces = bench.measured().surfaces
     assert surfaces.keys() == bench.BUDGETS.keys()
