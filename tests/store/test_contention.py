@@ -27,6 +27,7 @@ from saasus_mcp.store.records import (
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import POSTGRESQL, open_stores
+from tests.support.processes import TIMEOUT
 
 RECORD = {"operation": "auth.DeleteTenant"}
 PENDING = pending_approval(bound="d" * 64)
@@ -193,6 +194,12 @@ class Held:
         return "held"
 
 
+@pytest.fixture(autouse=True)
+def _long_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a call be held for as long as the other one takes on a busy machine. If that waits for a lock, PostgreSQL still ends it."""
+    monkeypatch.setattr("saasus_mcp.store.database.postgres.IDLE_TRANSACTION_SECONDS", 0)
+
+
 def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object], longest: float = 0.3) -> list[object]:
     """Return the result of `other`, started during a commit, and whether it ended before the commit.
 
@@ -242,7 +249,7 @@ def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path 
     mine, yours = (Commitment(charges=(BudgetCharge(who, "writes", 1, 1, 60),)) for who in ("local:me", "local:you"))
     waited = isinstance(where, Path)  # a file has one writer at a time
     given = meanwhile(
-        here, mine, lambda: there.commit("second", RECORD, NOW, commitment=yours), longest=0.3 if waited else 2.5
+        here, mine, lambda: there.commit("second", RECORD, NOW, commitment=yours), longest=0.3 if waited else TIMEOUT
     )
     assert given == [not waited, None]
 
@@ -250,7 +257,9 @@ def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path 
 def test_a_call_waits_for_no_call_of_another_saas(several: list[Store], where: Path | str) -> None:
     last = Commitment(writes=True, charges=(BudgetCharge("local:me", "writes", 1, 1, 60),))
     with closing(open_stores(where)) as kept, closing(kept.open_saas("another-saas")) as other:
-        given = meanwhile(several[0], last, lambda: other.commit("second", RECORD, NOW, commitment=last), longest=2.5)
+        given = meanwhile(
+            several[0], last, lambda: other.commit("second", RECORD, NOW, commitment=last), longest=TIMEOUT
+        )
     assert given == [True, None]
 
 
@@ -258,7 +267,7 @@ def test_a_call_waits_for_no_call_of_another_saas(several: list[Store], where: P
 def test_a_write_waits_for_no_other_write_though_both_ask_whether_writes_are_frozen(several: list[Store]) -> None:
     here, there, _ = several
     write = Commitment(writes=True)
-    given = meanwhile(here, write, lambda: there.commit("second", RECORD, NOW, commitment=write), longest=2.5)
+    given = meanwhile(here, write, lambda: there.commit("second", RECORD, NOW, commitment=write), longest=TIMEOUT)
     assert given == [True, None]
 
 
