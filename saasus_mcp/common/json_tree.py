@@ -66,13 +66,15 @@ class Survey(NamedTuple):
     """What is inside a JSON value.
 
     Attributes:
-        texts: its texts, keys and numbers, and what `join_pieces` makes of its lists and objects, each once.
+        texts: its texts, keys and numbers, each once.
+        pieces: what `join_pieces` makes of its lists and objects, each once.
         too_deep: objects and lists are nested in more levels than the limit. The other attributes then lack the rest.
         infinite: a number is infinite.
         columns: by identity, the long lists whose items were looked at together.
     """
 
     texts: set[str]
+    pieces: set[str]
     too_deep: bool
     infinite: bool
     columns: Mapping[int, Columns]
@@ -103,7 +105,7 @@ def survey(value: Any, limit: int) -> Survey:
             break
     found.texts.update(map(str, found.numbers))
     infinite = any(isinstance(number, float) and math.isinf(number) for number in found.numbers)
-    return Survey(found.texts, too_deep=any(level), infinite=infinite, columns=found.columns)
+    return Survey(found.texts, found.pieces, too_deep=any(level), infinite=infinite, columns=found.columns)
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class _Found:
     """What a survey has found so far."""
 
     texts: set[str] = field(default_factory=set)
+    pieces: set[str] = field(default_factory=set)
     numbers: list[int | float] = field(default_factory=list)
     columns: dict[int, Columns] = field(default_factory=dict)
     attempts: int = _ATTEMPTS
@@ -118,7 +121,7 @@ class _Found:
     def add_pieces(self, parent: list[Any] | dict[str, Any]) -> None:
         """Add the text that the items of a list or an object are pieces of."""
         if pieces := join_pieces(parent):
-            self.texts.add(pieces)
+            self.pieces.add(pieces)
 
     def add_together(self, values: list[Any], levels: int) -> bool:
         """Add everything inside a list, or return False if its items cannot be looked at together."""

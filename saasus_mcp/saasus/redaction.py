@@ -72,7 +72,7 @@ class KnownSecrets:
         if not self.texts:
             return value
         found = survey(value, _MAX_DEPTH) if texts is None else None
-        if not (found and found.too_deep) and not self._occur_in(found.texts if found else texts or ()):
+        if not (found and found.too_deep) and not self._occur_in(found.texts | found.pieces if found else texts or ()):
             return value
         return _Redaction(self, frozenset(names)).value(value)
 

@@ -28,7 +28,7 @@ class ParsedBody(NamedTuple):
     """The value of a body.
 
     Attributes:
-        texts: its texts, keys and numbers, each once.
+        texts: its texts, keys and numbers, and what its lists are pieces of, each once.
         columns: by identity, the long lists whose items were looked at together.
     """
 
@@ -58,7 +58,7 @@ def parse_body(raw: bytes) -> ParsedBody:
     if _may_need_replacing(raw):
         value = map_scalars(value, _replace_unsupported, keys=True)
         found = survey(value, MAX_DEPTH)
-    return ParsedBody(value, found.texts, found.columns)
+    return ParsedBody(value, found.texts | found.pieces, found.columns)
 
 
 def _parse_slowly(raw: bytes) -> Any:
