@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC
 from functools import partial
 
 import anyio
@@ -91,8 +90,9 @@ class PauseGate:
             await anyio.sleep(POLL_SECONDS)
 
     async def _report(self, job: Job, pause: JobPause) -> None:
-        text = describe_pause(job, pause).text(self._pipeline.language)
-        report = {PAUSED_KEY: {"by": pause.by, "side": pause.side, "since": _instant(pause)}, "waiting": text}
+        since = format_instant(pause.at, self._pipeline.reader.zone)
+        text = describe_pause(job, pause, since).text(self._pipeline.language)
+        report = {PAUSED_KEY: {"by": pause.by, "side": pause.side, "since": since}, "waiting": text}
         await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job, report))
 
 
@@ -101,13 +101,9 @@ def paused_too_long(job: Job, now: float) -> bool:
     return job.pause is not None and now > job.at + GRANT_SECONDS
 
 
-def describe_pause(job: Job, pause: JobPause) -> Message:
+def describe_pause(job: Job, pause: JobPause, since: str) -> Message:
     """Return where a job is paused, by whom and since when."""
-    by, since = Quoted(pause.by, bare=True), _instant(pause)
+    by = Quoted(pause.by, bare=True)
     if job.total is None:
         return message("jobs.paused.at", done=job.done, by=by, since=since)
     return message("jobs.paused.of", done=job.done, total=job.total, by=by, since=since)
-
-
-def _instant(pause: JobPause) -> str:
-    return format_instant(pause.at, UTC)

@@ -32,7 +32,6 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
-from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
@@ -143,7 +142,7 @@ class JobRunner:
 
     def _reader_defaults(self, spec: JobSpec) -> dict[str, str]:
         """Return the time zone and the language of the questions, for a kind of job that takes them: what people write means what they read."""
-        reader = Reader.of(self.pipeline.language, self.pipeline.zone)
+        reader = self.pipeline.reader
         defaults = {"zone": reader.zone_name, "language": reader.language}
         return {name: value for name, value in defaults.items() if name in spec.input_schema["properties"]}
 

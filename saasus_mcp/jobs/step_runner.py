@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC
 from functools import partial
 from math import inf
 from typing import Any
@@ -85,10 +84,10 @@ class StepRunner:
             answer = await (self._send(call, begins_row=begins_row) if sends else recover_step(self._pipeline, call))
             if answer.why == FROZEN_REASON:
                 if not await self._gate.hold_row_for_freeze():
-                    return replace(record, error=answer.text), CANCELLED_REASON
+                    return replace(record, error=self._explain(answer)), CANCELLED_REASON
                 continue
             if answer.why != "store":
-                error = "" if answer.ok else answer.text
+                error = "" if answer.ok else self._explain(answer)
                 record, reason = JobStep(step.step, record.call, answer.applied, error, answer.structured), answer.why
                 break
             await wait_for_store(answer.text)
@@ -96,6 +95,9 @@ class StepRunner:
         if record.outcome == "applied" and record.answer is None and step.lookup is not None:
             record = await self._look_up_answer(record, step.lookup)
         return record, reason
+
+    def _explain(self, answer: ToolAnswer) -> str:
+        return answer.explain(self._pipeline.language)
 
     async def _read_record(self, step: PlanStep) -> JobStep:
         steps = await query_jobs(self._pipeline, lambda jobs: jobs.get_steps(self._job.job, [step.step]))
@@ -164,7 +166,8 @@ class StepRunner:
             return replace(answer, why=RATE_LIMITED_REASON)
         resume_at = anyio.current_time() + seconds
         if resume_at > self._resume_at:
-            self._resume_at, self._resume_text = resume_at, format_instant(self._pipeline.clock() + seconds, UTC)
+            at = format_instant(self._pipeline.clock() + seconds, self._pipeline.reader.zone)
+            self._resume_at, self._resume_text = resume_at, at
         if not await self._wait_for_api():
             return replace(answer, why=CANCELLED_REASON)
         while not call.operation.reads and await self._pipeline.authorizer.is_frozen():

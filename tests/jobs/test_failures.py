@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from tests.support.job_data import import_lines, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server, start_jobs_at_once
 from tests.support.paused_jobs import until
 from tests.support.pipeline import PRINCIPAL
+
+JAPANESE = re.compile(r"[ぁ-ん]")
 
 
 def joined(sandbox: Sandbox, login: str) -> bool:
@@ -72,6 +75,17 @@ async def test_the_report_tells_the_truth_of_every_line(
         again = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 4)}, elicitor=AcceptingPerson())
         assert set(again["counts"]) <= {"applied", "skipped"}
         assert all(joined(on.sandbox, row["login"]) for row in told["rows"])
+
+
+async def test_a_report_says_why_a_row_failed_in_the_language_of_its_readers(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.pipeline.language = "ja"
+        on.sandbox.faults.add("status", on="auth.CreateTenantUser", times=1, status=400)
+        on.sandbox.faults.add("reset_before", on="auth.CreateSaasUser", times=1)
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 3)}, elicitor=AcceptingPerson())
+        reasons = [row["why"] for row in told["rows"] if row["outcome"] != "applied"]
+        assert len(reasons) >= 2
+        assert all(JAPANESE.search(each) for each in reasons), reasons
 
 
 async def test_an_unverifiable_write_is_unknown(tmp_path: Path) -> None:

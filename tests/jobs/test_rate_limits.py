@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from saasus_mcp.common import timezones
 from saasus_mcp.jobs import step_runner
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.permissions.policy.model import Principal
@@ -44,10 +45,12 @@ async def test_no_row_is_lost_while_the_api_refuses_calls(tmp_path: Path, on_ope
 
 async def test_calls_are_held_back_until_the_time_that_the_api_names(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
+        on.pipeline.zone = timezones.find_time_zone("Europe/Berlin")
         on.sandbox.faults.add("status", on=CREATE, times=1, status=429, retry_after=600)
         job = await on.start_import(30)
         report = await wait_until_waiting(on, job)
         assert report["status"] == "running"
+        assert report["until"].endswith((" CET", " CEST")), "the zone in which people read times"
         assert report["until"] in report["waiting"]
         assert "do not start it again" in report["hint"]
         cancelled = await on.call_json("job_cancel", {"job": job})

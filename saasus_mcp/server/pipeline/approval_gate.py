@@ -90,11 +90,7 @@ class ApprovalGate:
     @property
     def approvals(self) -> ApprovalService:
         """The approvals outside the client. They open the store."""
-        return ApprovalService(self.context.store, self._reader)
-
-    @property
-    def _reader(self) -> Reader:
-        return Reader.of(self.context.language, self.context.zone)
+        return ApprovalService(self.context.store, self.context.reader)
 
     def require_not_declined(self, reply: ConfirmationReply) -> None:
         """Check that the person has not answered no.
@@ -186,7 +182,7 @@ class ApprovalGate:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
             raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
         name = question.typed.text(self.context.language) if question.typed is not None else None
-        prompt = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
+        prompt = ConfirmationPrompt(render_dialog(question, self.context.reader), name, question)
         state = self.confirmations.seal_question(binding, prompt, snapshot, self.context.clock())
         asked_at = anyio.current_time()
         answer = await call.elicitor.ask(prompt)
@@ -209,7 +205,10 @@ class ApprovalGate:
         if unattended is not None:
             raise self._unattended_refusal(unattended, self._awaited(approval, after))
         if proof is not None:
-            text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
+            text_before, text_after = (
+                render_for_model(before, self.context.reader),
+                render_for_model(after, self.context.reader),
+            )
             return Authorized(request.decision, proof, draft.inspection, added_lines(text_before, text_after))
         # The question of an earlier request may show fields that this caller may no longer read.
         shown = replace(approved, reason="") if before == after else after

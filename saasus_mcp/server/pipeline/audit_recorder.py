@@ -131,7 +131,7 @@ class AuditRecorder:
     async def _write_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
         record, outcome = _outcome_record(answer, seconds), None
         if not call.operation.reads:
-            step = job_grants.step_outcome(call.job_step, answer)
+            step = job_grants.step_outcome(call.job_step, answer, self.context.language)
             outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
         at = self.context.clock()
         if outcome is None and self.context.store.finish_read_soon(call.id, record, at):

@@ -14,6 +14,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretReferences, SecretVault, no_references
 from saasus_mcp.saasus.client import ApiClient
@@ -87,6 +88,11 @@ class PipelineContext:
 
     def __post_init__(self) -> None:
         self.policy = NarrowedPolicy(self.policy)
+
+    @property
+    def reader(self) -> Reader:
+        """The language and the time zone of what people read."""
+        return Reader.of(self.language, self.zone)
 
     @cached_property
     def store(self) -> Store:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.json_path import value_at
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.proof import Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspector
@@ -164,8 +165,8 @@ def grant_claim(call: PreparedCall) -> StepClaim | None:
     return StepClaim(step.job, step.step, step_digest(call, step)) if step is not None and step.step else None
 
 
-def step_outcome(step: JobStepRef | None, answer: ToolAnswer) -> StepOutcome | None:
+def step_outcome(step: JobStepRef | None, answer: ToolAnswer, language: Language) -> StepOutcome | None:
     """Return the outcome that the job records for its step."""
     if step is None or not step.step:
         return None
-    return StepOutcome(answer.applied, "" if answer.ok else answer.text, answer.structured)
+    return StepOutcome(answer.applied, "" if answer.ok else answer.explain(language), answer.structured)
