@@ -14,10 +14,11 @@ Any other exception is a defect of this program, and its text never reaches a cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, Parameter, message
+from saasus_mcp.common.messages import Localized, Message, Parameter, message
 
 LINE_END = "\n"
 
@@ -34,6 +35,13 @@ class SaasusMcpError(Exception):
     def of(cls, id: str, /, **params: Parameter) -> Self:
         """Return the error with the message `id` and the hint `<id>_hint`, which has no parameters."""
         return cls(message(id, **params), message(f"{id}_hint"))
+
+    def with_field(self, name: Callable[[str], Localized]) -> SaasusMcpError:
+        """Return the error with another name of the field that it is about, if it is about one."""
+        field = self.message.params.get("field")
+        if not isinstance(field, str):
+            return self
+        return SaasusMcpError(Message(self.message.id, {**self.message.params, "field": name(field)}), self.hint)
 
     def text(self, language: Language) -> str:
         """Return message and hint in `language`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
 from saasus_mcp.jobs.calls.references import ReferenceResolver
-from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows
+from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows, is_about
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
@@ -77,15 +77,18 @@ class _Candidate:
 
 @dataclass(slots=True)
 class CallPlanner:
-    """Plans one list of calls."""
+    """Plans one list of calls. `name_column` names the column that an argument comes from, if it comes from one."""
 
     reader: JobReader
     options: ListOptions
+    name_column: Callable[[str], Localized] | None = None
     _faults: list[RowFault] = field(default_factory=list)
     _unchanged: list[_Candidate] = field(default_factory=list)
     _unchanged_rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add_fault(self, fault: RowFault) -> None:
+        if self.name_column is not None and isinstance(fault.text, SaasusMcpError):
+            fault = replace(fault, text=fault.text.with_field(self.name_column))
         self._faults.append(fault)
 
     def add_unchanged(self, row: int, target: str) -> None:
@@ -107,6 +110,7 @@ class CallPlanner:
         self._leave_out_dependents(candidates)
         if self._faults and not self.options.skip_faulty:
             raise invalid_rows(self._faults, self.options.argument)
+        self._defer_critical(candidates)
         faulty = {fault.row for fault in self._faults}
         sound = [each for each in candidates if each.listed is not None and each.entry.row not in faulty]
         listed = [each.listed for each in sound if each.listed is not None]
@@ -136,10 +140,10 @@ class CallPlanner:
                 if not faults:
                     references.add(entry, step.step, operation)
             except SaasusMcpError as error:
-                if not _is_about(error, faults):
+                if not is_about(error, faults):
                     faults.append(error)
             if faults:
-                self._faults += [RowFault(entry.row, entry.shown, fault) for fault in faults]
+                self._add_faults(entry, *faults)
                 references.add_faulty(entry)
                 continue
             values = {str(value) for value in iterate_scalars(dict(step.args))}
@@ -174,14 +178,15 @@ class CallPlanner:
             call = compact_json([each.operation.key, each.step.args, each.step.from_steps])
             first = calls.setdefault(call, each)
             if first is not each:
-                self._add_call_fault(each, message("jobs_calls.duplicate_call", row=first.entry.row))
+                self._add_faults(each.entry, message("jobs_calls.duplicate_call", row=first.entry.row))
                 continue
             same = targets.setdefault((each.operation.key, each.target), each)
             if same is not each and each.operation.level in TYPED_LEVELS:
-                self._add_call_fault(each, message("jobs_calls.same_target", row=same.entry.row))
+                self._add_faults(each.entry, message("jobs_calls.same_target", row=same.entry.row))
 
-    def _add_call_fault(self, candidate: _Candidate, text: Localized) -> None:
-        self._faults.append(RowFault(candidate.entry.row, candidate.entry.shown, text))
+    def _add_faults(self, entry: CallEntry, *faults: Localized) -> None:
+        for fault in faults:
+            self.add_fault(RowFault(entry.row, entry.shown, fault))
 
     async def _review(self, candidates: Sequence[_Candidate]) -> None:
         refused: dict[str, CallRefused] = {}
@@ -194,7 +199,7 @@ class CallPlanner:
             except CallRefused as error:
                 refused[candidate.step.step] = error
             except SaasusMcpError as error:
-                self._add_call_fault(candidate, error)
+                self._add_faults(candidate.entry, error)
             else:
                 candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
 
@@ -209,7 +214,7 @@ class CallPlanner:
             if each.listed is not None and _frees_name(each, name := each.listed.review.inspection.snapshot.name):
                 freed.add((_collection(each), name))
         for each in (each for each in candidates if each.step.step in refused):
-            self._add_call_fault(each, refused[each.step.step])
+            self._add_faults(each.entry, refused[each.step.step])
 
     def _leave_out_dependents(self, candidates: Sequence[_Candidate]) -> None:
         """Add a fault for each call that takes a value from a call that is left out."""
@@ -220,8 +225,21 @@ class CallPlanner:
             sources = {step for step, _ in each.step.from_steps.values()}
             left_out = [rows[step] for step in sources if rows[step] in faulty or step in unchanged]
             if left_out and each.entry.row not in faulty:
-                self._add_call_fault(each, message("jobs_calls.depends_on_left_out", row=min(left_out)))
+                self._add_faults(each.entry, message("jobs_calls.depends_on_left_out", row=min(left_out)))
                 faulty.add(each.entry.row)
+
+    def _defer_critical(self, candidates: Sequence[_Candidate]) -> None:
+        """Leave the critical inverse calls that one approval does not cover to the next undo. Others are refused as a list."""
+        bulk, faulty = self.reader.bulk_limits, {fault.row for fault in self._faults}
+        covered: list[str] = []
+        for each in candidates:
+            is_critical = each.listed is not None and each.listed.needs_approval
+            if bulk.critical != "once" or each.entry.undoes is None or not is_critical or each.entry.row in faulty:
+                continue
+            if len(covered) == bulk.critical_limit or each.operation.tool not in (covered or [each.operation.tool]):
+                self._add_faults(each.entry, message("jobs_calls.undo_later"))
+            else:
+                covered.append(each.operation.tool)
 
     def _require_one_critical_operation(self, listed: Sequence[ListedCall]) -> None:
         """Refuse a list whose critical calls one approval cannot cover."""
@@ -312,14 +330,6 @@ def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:
         else value
         for name, value in entry.arguments.items()
     }
-
-
-def _is_about(error: SaasusMcpError, faults: Sequence[SaasusMcpError]) -> bool:
-    """Return whether an error is about an argument that one of the faults is about."""
-    if not isinstance(error, InvalidArguments):
-        return False
-    argument = error.field.partition("[")[0]
-    return any(isinstance(fault, InvalidArguments) and fault.field == argument for fault in faults)
 
 
 def _order(

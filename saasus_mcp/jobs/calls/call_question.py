@@ -206,9 +206,11 @@ class CallsQuestion:
         if call.step.step in self._totals.by_step:
             parts.append(self._totals.by_step[call.step.step])
         parts += [
-            FixedText(_rendered(warning.text)) for warning in question.warnings if isinstance(warning.text, Sentence)
+            FixedText(_clause(_rendered(warning.text)))
+            for warning in question.warnings
+            if isinstance(warning.text, Sentence)
         ]
-        parts += [FixedText(text) for text in namesake_texts(self._namesakes(call))]
+        parts += [FixedText(_clause(text)) for text in namesake_texts(self._namesakes(call))]
         return tuple(parts)
 
     def _with_sources(self, call: ListedCall) -> Question:
@@ -322,6 +324,11 @@ def _person(call: ListedCall) -> str:
     user = call.review.arguments.get("user_id") if "user_id" in call.review.operation.path_parameters else None
     user = call.step.from_steps.get("user_id", user)  # each account that the list creates is a person of its own
     return f"user {user}" if user is not None else call.step.step
+
+
+def _clause(text: Text) -> Text:
+    """Return a sentence as a part of a list, without its full stop."""
+    return Text(text.en.removesuffix("."), text.ja.removesuffix("。"))
 
 
 def _rendered(text: Text | Sentence) -> Text:

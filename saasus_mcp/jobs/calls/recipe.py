@@ -31,7 +31,7 @@ HEADINGS = ColumnNames(
     {
         "tenant": ("テナント", "テナント名", "テナントID", "tenant_id", "tenant_name"),
         "plan": ("プラン", "料金プラン", "next_plan_id"),
-        "when": ("適用日", "適用日時"),
+        "when": ("適用日", "適用日時", "using_next_plan_from"),
         "user": ("ユーザー", "メールアドレス", "email", "user_id"),
         "env": ("環境", "環境情報", "環境ID", "env_id"),
         "roles": ("ロール", "役割", "役割(ロール)", "role_names"),
@@ -80,7 +80,7 @@ def list_rows(args: Mapping[str, Any], argument: str) -> ListedRows:
 
 async def plan_rows(reader: JobReader, listed: ListedRows, make: RowCalls) -> Plan:
     options, rows = listed
-    planner = CallPlanner(reader, options)
+    planner = CallPlanner(reader, options, lambda argument: HEADINGS.shown(HEADINGS.find(argument)))
     entries: list[CallEntry] = []
     for row in rows:
         try:

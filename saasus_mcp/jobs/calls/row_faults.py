@@ -60,6 +60,14 @@ def faults_of(row: int, tool: str, error: SaasusMcpError) -> list[RowFault]:
     return [RowFault(row, tool, each) for each in errors]
 
 
+def is_about(error: SaasusMcpError, faults: Sequence[SaasusMcpError]) -> bool:
+    """Return whether an error is about an argument that one of the faults is about."""
+    if not isinstance(error, InvalidArguments):
+        return False
+    argument = error.field.partition("[")[0]
+    return any(isinstance(fault, InvalidArguments) and fault.field == argument for fault in faults)
+
+
 def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:
     """Return the error that lists the faulty rows. Nothing was sent, and nobody was asked."""
     rows = sorted({fault.row for fault in faults})

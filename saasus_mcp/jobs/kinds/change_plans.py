@@ -53,12 +53,12 @@ run = run_calls
 
 def _epoch(text: str, zone: tzinfo) -> int:
     """Return epoch seconds: as given, or of the date or time. Raise InvalidArguments if it is no moment."""
-    number = narrow(text)
-    if WHOLE_NUMBER.fullmatch(number):
-        return int(number)
     try:
         return parse_moment(text, zone)[0]
     except ValueError:
+        number = narrow(text)
+        if WHOLE_NUMBER.fullmatch(number):
+            return int(number)
         raise InvalidArguments(("when",), message("jobs_calls.no_moment", text=Quoted(text))) from None
 
 

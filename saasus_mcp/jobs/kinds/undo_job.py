@@ -37,7 +37,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             planner.add_fault(RowFault(row, entry.operation, fault))
             continue
         if len(entries) + len(steps) > limit:
-            planner.add_fault(RowFault(row, entry.operation, message("jobs_calls.undo_later", limit=limit)))
+            planner.add_fault(RowFault(row, entry.operation, message("jobs_calls.undo_later")))
             continue
         entries += [
             CallEntry(row, row, "", step.operation.key, step.args, undoes=(entry.call, step.number)) for step in steps

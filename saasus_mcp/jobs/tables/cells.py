@@ -25,6 +25,8 @@ CLOCK_PATTERN = re.compile(
     r" *(Z|UTC|JST|[-+]\d{2}:?\d{2})?"
 )
 """What follows the date in a time: in ISO form, as Japanese Excel writes it, and as questions show it."""
+COMPACT_DATE = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})")
+"""A date as other systems export it. As epoch seconds, the number would be a time in 1970."""
 MIDNIGHT = re.compile(r"[T ]0{1,2}:00(:00(\.0+)?)?$")
 """The time of day that a spreadsheet adds to a date."""
 NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
@@ -83,7 +85,7 @@ def parse_bool(text: str) -> bool:
 
 def parse_date(text: str) -> str:
     """Return the date in a text as YYYY-MM-DD. Raise ValueError if it is not a date, or has a time of day."""
-    return _date_of(DATE_PATTERN.fullmatch(MIDNIGHT.sub("", narrow(text)))).isoformat()
+    return _date_of(DATE_PATTERN.fullmatch(MIDNIGHT.sub("", _with_hyphens(text)))).isoformat()
 
 
 def parse_moment(text: str, zone: tzinfo) -> tuple[int, bool]:
@@ -92,7 +94,7 @@ def parse_moment(text: str, zone: tzinfo) -> tuple[int, bool]:
     Raises:
         ValueError: it is not a date or time, or clocks do not show that time in the zone.
     """
-    text = narrow(text)
+    text = _with_hyphens(text)
     found = DATE_PATTERN.match(text)
     day, rest = _date_of(found), text[found.end() :] if found else ""
     if not rest:
@@ -109,6 +111,12 @@ def parse_moment(text: str, zone: tzinfo) -> tuple[int, bool]:
     if timezones.clock_change_instant(moment) is not None:
         raise ValueError(text)
     return timezones.epoch_seconds(moment), True
+
+
+def _with_hyphens(text: str) -> str:
+    text = narrow(text)
+    compact = COMPACT_DATE.fullmatch(text)
+    return "-".join(compact.groups()) if compact else text
 
 
 def _date_of(found: re.Match[str] | None) -> date:

@@ -41,7 +41,7 @@ async def test_each_row_states_the_id_of_a_tenant_whose_name_one_outside_of_the_
     shown = await asked(on, listed)
     said = [f"This one has the id {each}" in shown["en"] for each in listed]
     assert said == [False, True, False]
-    assert f"対象のIDは{listed[1]}です。" in shown["ja"]
+    assert f"対象のIDは{listed[1]}です" in shown["ja"]
     assert "1 call names an item whose name others have too." in shown["en"]
     assert "同じ名前のものがほかにも存在します" in shown["ja"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.policy.model import BulkLimits
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.results.result_store import ResultOrigin
@@ -69,6 +72,18 @@ async def test_an_import_is_undone_as_a_whole(on: JobServer) -> None:
     report = await undo(on, answer["job"])
     assert set(report["counts"]) == {"applied"}, report
     assert list_grants(on.sandbox) == before
+
+
+async def test_changes_that_one_approval_does_not_cover_are_undone_by_the_next_run(on: JobServer) -> None:
+    replace_policy(on.pipeline, replace(PRESETS["guarded"], bulk=BulkLimits(critical_limit=3)))
+    before = list_grants(on.sandbox)
+    answer = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 4)}, elicitor=AcceptingPerson())
+    await on.wait_for_job(answer["job"])
+    report = await undo(on, answer["job"])
+    assert (report["counts"]["left_out"], on.count_requests("auth.DeleteSaasUser")) == (1, 3)
+    assert set((await undo(on, answer["job"]))["counts"]) == {"applied"}
+    assert list_grants(on.sandbox) == before
+    assert on.count_requests("auth.DeleteSaasUser") == 4
 
 
 async def test_changed_and_irreversible_values_are_reported_and_the_rest_is_undone(on: JobServer) -> None:

@@ -31,6 +31,7 @@ from saasus_mcp.server.results.jmespath_query import csv_cell
                 "2026.4.1",
                 "2026-04-01 00:00:00",
                 "令和8年4月1日",
+                "20260401",
             )
         ),
         ("date", "令和元年５月１日", "2019-05-01"),
@@ -51,6 +52,7 @@ def test_a_value_is_read_as_people_write_it(kind: str, text: str, value: object)
         ("date", "2026/13/1"),
         ("date", "1/4/2026"),
         ("date", "4/1"),
+        ("date", "20260231"),
         ("date", "4月1日"),
         ("date", "2026/4/1 9:30"),
         ("date", "平成31年5月1日"),
