@@ -42,11 +42,18 @@ def lines(key: str, values: dict[str, Any], *first: tuple[str, dict[str, Any]]) 
     return render_dialog(question, Reader.of("en")).splitlines()
 
 
+def test_values_that_are_there_already_are_shown_if_nothing_else_changes() -> None:
+    said = lines("auth.UpdateSignInSettings", {"self_regist": {"enable": True}})
+    assert said[1] == "Self sign-up: Self sign-up allowed"
+    assert any(each.startswith("Not sent; the API does not say whether they are kept: ") for each in said)
+
+
 @pytest.mark.parametrize(
     ("method", "count", "headline", "after"),
     [
         ("add", 20, "Add 20 to “受注件数”", 250),
         ("sub", 200, "Subtract 200 from “受注件数”", 30),
+        ("sub", 300, "Subtract 300 from “受注件数”", 0),
         ("direct", 5, "Overwrite “受注件数” of “株式会社青空商事” with 5", 5),
     ],
 )

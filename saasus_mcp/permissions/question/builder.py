@@ -226,10 +226,13 @@ class _Builder:
         return self.make(found.raw_value, field, found.name)
 
     def _compared(self) -> set[str]:
-        """Return the arguments that are shown as changes, or that would change nothing."""
+        """Return the arguments that are shown as changes, or that would change nothing beside others that change something."""
         recipe, inspection = self.asked.operation.effects.diff, self.asked.inspection
         if recipe is None or inspection.before is None:
             return set()
+        found = compare_fields(self.asked, inspection.before)
+        if found and all(change.effect == "unknown" for change in found):
+            return set()  # what is sent is there already, and a person must see it all the same
         return {name for name in recipe.now if name in self.asked.arguments}
 
     def _changes(self) -> Iterator[Change]:
