@@ -30,7 +30,7 @@ def find_excess(text: bytes) -> Message | None:
         return _too_large()
     outside = b"".join(unescaped.split(b'"')[::2])
     containers = _count_containers(outside)
-    if outside.count(b",") + containers > MAX_VALUES or containers > MAX_CONTAINERS:
+    if containers > MAX_CONTAINERS or outside.count(b",") + containers > MAX_VALUES:
         return _too_large()
     if _depth(outside) > MAX_DEPTH:
         return message("arguments.message_too_deep", limit=MAX_DEPTH)
