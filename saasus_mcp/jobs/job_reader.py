@@ -305,7 +305,7 @@ class JobReader:
                         raise ReadFailed(repeated, message("jobs.endless_pages_hint"))
                     seen.add(cursor)
         finally:
-            pages.close()
+            await pages.close()
         too_many = message("jobs.too_many_pages", tool=self.find_operation(key).tool, limit=MAX_PAGES)
         raise ReadFailed(too_many, message("jobs.endless_pages_hint"))
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import anyio
+
 from saasus_mcp.common.language import Text
 
 Answer = tuple[Any, Text | None]
@@ -18,6 +20,32 @@ PAGES_PER_CHECKPOINT = 10
 """A checkpoint takes about as long as a page. After a crash, only so many pages are read again."""
 MAX_PAGES = 10_000
 """Of one list: a million items. Stops an API that keeps returning new cursors."""
+
+
+class _RequestedPage:
+    """The read of a page, in a task of its own. Its scope is cancelled, not its task, so that it still records its end."""
+
+    def __init__(self, cursor: str, read: Awaitable[Answer]) -> None:
+        self.cursor = cursor
+        self._scope = anyio.CancelScope()
+        self._task = asyncio.create_task(self._run(read))
+        # Its error is retrieved, also if nobody waits.
+        self._task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _run(self, read: Awaitable[Answer]) -> Answer:
+        with self._scope:
+            return await read
+        return None, None  # cancelled, and nobody waits
+
+    async def answer(self) -> Answer:
+        await asyncio.wait([self._task])
+        return self._task.result()
+
+    async def cancel(self) -> None:
+        """Cancel the read, and wait for its end."""
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._task])
 
 
 class PagedList:
@@ -32,7 +60,7 @@ class PagedList:
         self._fetch = fetch
         self._query = {**query, "limit": PAGE_SIZE}
         self._begun = set[str]()
-        self._next: tuple[str, asyncio.Task[Answer]] | None = None
+        self._next: _RequestedPage | None = None
 
     async def read_some(self, cursor: str, take: Callable[[Any], Any], count: int) -> list[list[Any]]:
         """Return for each page what `take` makes of it, the next cursor, and the reason if it cannot be read.
@@ -49,15 +77,16 @@ class PagedList:
             pages.append([None if reason else take(answer), cursor, asdict(reason) if reason else None])
         return pages
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Cancel the read of a page that nobody waits for."""
         if self._next is not None:
-            self._next[1].cancel()
+            await self._next.cancel()
 
     async def _read(self, cursor: str) -> Answer:
-        begun, self._next = self._next, None
-        if begun is not None and begun[0] == cursor:
-            return await begun[1]
+        if self._next is not None and self._next.cursor == cursor:
+            answer = await self._next.answer()
+            self._next = None
+            return answer
         self._begun.add(cursor)
         return await self._page(cursor)
 
@@ -66,9 +95,7 @@ class PagedList:
         if not cursor or cursor in self._begun or len(self._begun) == MAX_PAGES:
             return
         self._begun.add(cursor)
-        task = asyncio.create_task(self._page(cursor))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # retrieved, also if nobody waits
-        self._next = cursor, task
+        self._next = _RequestedPage(cursor, self._page(cursor))
         await asyncio.sleep(0)
 
     async def _page(self, cursor: str) -> Answer:

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
+from anyio import to_thread
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.jobs import job_reader, paged_list
@@ -106,6 +108,31 @@ async def test_a_page_that_nobody_waits_for_is_not_read_on(catalogue: Catalogue)
         break  # as a job that was cancelled
     with anyio.fail_after(5):
         await ended.wait()
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+async def test_a_page_whose_job_is_cancelled_still_records_its_end(catalogue: Catalogue, is_ahead: bool) -> None:
+    requested, recorded = anyio.Event(), list[str]()
+
+    class Stalled(Paged):
+        async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, None]:
+            if len(self.asked) < is_ahead:
+                return await super().fetch(key, args)
+            requested.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):  # as a record in a database on the network
+                    await to_thread.run_sync(recorded.append, "end")
+            return None, None
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(Stalled(catalogue, map(str, count())).all)
+        await requested.wait()
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    assert recorded == ["end"]
 
 
 def test_only_the_guarded_loop_asks_for_further_pages() -> None:
