@@ -7,6 +7,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -98,7 +99,7 @@ class AuditLog:
         self.name = name
         self.people = PeopleDirectory(database)
         self._committed = self._end = _new_chain()
-        self._waiting: list[_Entry] = []
+        self._waiting = deque[_Entry]()  # always the same one: a thread may add to it while another one writes
         self._lock = threading.Lock()
 
     @contextmanager
@@ -176,7 +177,7 @@ class AuditLog:
     def _insert_alone(self, *entries: _Entry) -> None:
         """Add the records that wait, and then these, in a transaction of their own."""
         self._acquire()
-        waiting, self._waiting = self._waiting, []
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             self._end = self._committed if self._committed.head.number else _new_chain()
             self._database.execute_alone(_INSERT, *[self._next_row(*entry) for entry in (*waiting, *entries)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from saasus_mcp.store.audit.chain_verification import verify_chains
+from saasus_mcp.store.audit.excerpts import encode_bounded
 from saasus_mcp.store.audit.hash_chain import GENESIS_MAC, ChainHead, ChainRecord, derive_store_keys, record_mac
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import audit
@@ -260,4 +262,25 @@ def test_ends_that_cannot_be_recorded_are_logged_and_the_chain_goes_on(
         assert '"ms":7' in caplog.text
         store.commit("next", {}, NOW + 13)
         assert [record["call"] for record in store.audit_log.list_records()][-2:] == ["call-0", "next"]
+        assert faults(store) == []
+
+
+def test_an_end_that_comes_while_another_thread_adds_a_record_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_stores(tmp_path)) as opened, closing(filled(opened)) as store:
+        store.finish_call("call-0", {"ok": True}, NOW + 10)
+        encoder = "saasus_mcp.store.audit.log.encode_bounded"
+
+        def encode_late(record: Mapping[str, Any]) -> str:
+            monkeypatch.setattr(encoder, encode_bounded)
+            console = threading.Thread(target=store.record_refusal, args=("other", {}, NOW + 11))
+            console.start()
+            console.join()
+            return encode_bounded(record)
+
+        monkeypatch.setattr(encoder, encode_late)
+        assert store.finish_read_soon("call-1", {"ok": True}, NOW + 11)
+        store.record_waiting_ends()
+        assert [record["call"] for record in store.audit_log.list_records()][-2:] == ["other", "call-1"]
         assert faults(store) == []
