@@ -136,6 +136,9 @@ class _Found:
     def _add(self, place: Columns) -> None:
         """Add the texts, keys and numbers at a place and inside it. Equal whole numbers are one."""
         self.texts.update(place.fields)
+        if list in place.types or "0" in place.fields:  # other objects are no pieces
+            for each in place.of_type(list, dict):
+                self.add_pieces(each)
         if str in place.types:
             found = place.of_type(str)
             for start in range(0, len(found), _TOGETHER):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from saasus_mcp.common.json_columns import MANY
 from saasus_mcp.saasus.encoded_secrets import LOCATED, fold_encoded
 from saasus_mcp.saasus.redaction import MAX_LOCATED_TOTAL, NO_SECRETS, KnownSecrets
 from saasus_mcp.saasus.secret_paths import REMOVED
@@ -173,6 +174,9 @@ def test_a_secret_in_pieces_goes(pieces: list[Any]) -> None:
     assert KNOWN.redact({"data": pieces, "other": [1, 2, "a", "b"]}) == {"data": hidden, "other": [1, 2, "a", "b"]}
     spread = {str(place): piece for place, piece in enumerate(pieces)}
     assert KNOWN.redact([spread]) == [dict.fromkeys(spread, REMOVED)]
+    others = [{"data": ["a", "b"]}] * MANY  # looked at together
+    assert KNOWN.redact([*others, {"data": pieces}]) == [*others, {"data": hidden}]
+    assert KNOWN.redact([*others, spread]) == [*others, dict.fromkeys(spread, REMOVED)]
 
 
 def test_an_answer_without_secrets_costs_little_more_than_reading_it() -> None:
