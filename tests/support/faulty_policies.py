@@ -107,6 +107,7 @@ FAULTY_POLICIES: list[tuple[str, int, str]] = [
             "has(args. // the tenant\n tenantid)",
             "has(args.`tenantid`)",
             "has(dyn(args).tenantid)",
+            "{'given': has(args.tenantid)}.given",
             "'tenantid' in (args)",
             "'tenantid'in args",
             "'tenantid' in // the tenant\n args",

@@ -11,7 +11,7 @@ MESSAGE_FIELD = 2
 """The field of `google.protobuf.Any` with the message."""
 EXPRESSION = 4
 """The field of `cel.expr.CheckedExpr` with the syntax tree."""
-CONSTANT, IDENTIFIER, SELECT, CALL, LIST, COMPREHENSION = 3, 4, 5, 6, 7, 9
+CONSTANT, IDENTIFIER, SELECT, CALL, LIST, STRUCT, COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
 """The fields of `cel.expr.Expr`, one of which an expression has."""
 STRING_CONSTANT = 6
 _VARINT, _FIXED_64, _BYTES = 0, 1, 2
@@ -105,6 +105,9 @@ def _walk(node: Node, scope: _Scope, uses: FieldUses) -> None:
         _walk(_message(_message(node, SELECT), 1), scope, uses)
     for each in (*_call(node)[1], *map(_parse, _message(node, LIST).get(1, []) if LIST in node else ())):
         _walk(each, scope, uses)
+    for entry in map(_parse, _message(node, STRUCT).get(2, []) if STRUCT in node else ()):
+        for part in (3, 4):  # its key and its value
+            _walk(_message(entry, part), scope, uses)
 
 
 def _uses_of(node: Node, scope: _Scope) -> Iterator[tuple[FieldPath, bool]]:
