@@ -21,10 +21,11 @@ DATE_PATTERN = re.compile(
 )
 """A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words, also by era."""
 CLOCK_PATTERN = re.compile(
-    r"(?:\([月火水木金土日]\))?(?:[T ] *)?(?:(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?|(\d{1,2})時(?:(\d{1,2})分)?)"
+    r"(?:\([月火水木金土日]\))?(?:[T ] *|(?<=[日)]))(?:(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?|(\d{1,2})時(?:(\d{1,2})分)?)"
     r" *(Z|UTC|JST|[-+]\d{2}:?\d{2})?"
 )
-"""What follows the date in a time: in ISO form, as Japanese Excel writes it, and as questions show it."""
+"""What follows the date in a time: in ISO form, as Japanese Excel writes it, and as questions show it. After a number it begins with a separator:
+2026-1-112:00 can be two times."""
 COMPACT_DATE = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})")
 """A date as other systems export it. As epoch seconds, the number would be a time in 1970."""
 MIDNIGHT = re.compile(r"[T ]0{1,2}:00(:00(\.0+)?)?$")
@@ -96,10 +97,10 @@ def parse_moment(text: str, zone: tzinfo) -> tuple[int, bool]:
     """
     text = _with_hyphens(text)
     found = DATE_PATTERN.match(text)
-    day, rest = _date_of(found), text[found.end() :] if found else ""
-    if not rest:
+    day, end = _date_of(found), found.end() if found else 0
+    if end == len(text):
         return timezones.start_of_day(day.year, day.month, day.day, zone), True
-    clock = CLOCK_PATTERN.fullmatch(rest)
+    clock = CLOCK_PATTERN.fullmatch(text, end)
     if clock is None:
         raise ValueError(text)
     hour, minute, second, hour_in_words, minute_in_words, offset = clock.groups()

@@ -160,6 +160,7 @@ async def test_the_question_names_the_plans_of_a_change_once(on: JobServer) -> N
         ({"tenant": "Test 1", "plan": "", "when": "now"}, "plan"),
         ({"tenant": "Test 9", "plan": "starter", "when": "now"}, "Test 9"),
         ({"tenant": "Test 1", "plan": "starter", "when": "soon"}, "not a date or time"),
+        ({"tenant": "Test 1", "plan": "starter", "when": "20270231"}, "not a date or time"),
         ({"tenant": "Test 1", "plan": "starter", "when": "9" * 5_000}, "not a date or time"),
         ({"tenant": "Test 1", "plan": "starter", "when": "2020-01-01"}, "five minutes ahead"),
         ({"tenant": "Test 1", "plan": "starter", "when": "1893456000000"}, "milliseconds"),

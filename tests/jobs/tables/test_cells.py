@@ -99,7 +99,17 @@ def test_a_moment_is_read_as_people_write_it_in_the_zone_of_the_reader(text: str
 
 
 @pytest.mark.parametrize(
-    "text", ["", "14:00", "2026-12-31 25:00", "2026/12/31 午後2時", "2026/2/29 9:00", "2027-03-14 02:30", "12/31 14:00"]
+    "text",
+    [
+        "",
+        "14:00",
+        "2026-1-112:00",
+        "2026-12-31 25:00",
+        "2026/12/31 午後2時",
+        "2026/2/29 9:00",
+        "2027-03-14 02:30",
+        "12/31 14:00",
+    ],
 )
 def test_a_moment_that_clocks_do_not_show_is_refused(text: str) -> None:
     new_york = find_time_zone("America/New_York")
