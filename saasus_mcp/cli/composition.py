@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp import catalog
 from saasus_mcp.cli import server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.person import MAX_NAME, Person
 from saasus_mcp.common.text import one_line
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, ReadOnlyPolicy, unwrap_policy
 from saasus_mcp.settings.environment import DEFAULT_PROFILE, Settings
-from saasus_mcp.settings.profiles import load_profile, load_profiles
+from saasus_mcp.settings.profiles import load_profile, load_profiles, profile_names
 from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.state_files import create_database_file, prepare_store_file
 from saasus_mcp.store.stores import Stores
@@ -69,6 +70,13 @@ def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Po
             policy_file.reload_on_sighup(policy, make_reload_recorder(settings))
         return limit_to_reads(policy, settings)
     return PRESETS[preset_name(settings)]
+
+
+def unserved_profiles(policy: Policy, settings: Settings) -> tuple[str, ...]:
+    """Return the profiles that rules name and these settings do not have, such as misspelt ones. Their rules never apply here."""
+    inner = unwrap_policy(policy)
+    named: frozenset[str] = getattr(getattr(inner, "inner", inner), "profiles", frozenset())
+    return tuple(sorted(named - {settings.profile, SANDBOX_PROFILE, *profile_names(settings)})) if named else ()
 
 
 def limit_to_reads(policy: Policy, settings: Settings) -> Policy:
@@ -284,6 +292,8 @@ async def _open_pipelines(
 
     catalogue, pipelines = catalog.load_catalogue(), dict[str, Pipeline]()
     policy = resolve_policy(profiles[0], catalogue)
+    if unserved := unserved_profiles(policy, profiles[0]):
+        _log.warning("%s", message("policy.unserved_profiles", name=policy.name, profiles=unserved))
     async with AsyncExitStack() as until:
         until.enter_context(accept_policy_reloads(profiles[0], policy))
         stores = until.enter_context(state.open_state(profiles[0]))

@@ -56,6 +56,11 @@ def load_profiles(settings: Settings) -> dict[str, Profile]:
     return {name: _profile(settings, name, table) for name, table in tables.items()}
 
 
+def profile_names(settings: Settings) -> frozenset[str]:
+    """Return the names of the profiles of the configuration file. Raise SettingsError if the file has a fault."""
+    return frozenset(_load_tables(settings))
+
+
 def load_profile(settings: Settings) -> Profile:
     """Return the chosen profile. Raise SettingsError if no profile has this name, or its credentials are missing or invalid."""
     return _profile(settings, settings.profile, _load_table(settings))

@@ -74,8 +74,11 @@ def check_settings(settings: Settings, profiles: Sequence[str]) -> Finding:
 
 
 def check_policy(settings: Settings) -> Finding:
-    """Load the policy. What it announces is a note."""
+    """Load the policy. What it announces is a note, and profiles of its rules that do not exist are."""
     policy = composition.resolve_policy(settings)
+    if unserved := composition.unserved_profiles(policy, settings):
+        text = message("policy.unserved_profiles", name=policy.name, profiles=unserved)
+        return Finding("policy", "note", text, message("policy.unserved_profiles_hint"))
     if policy.announcement:
         return Finding("policy", "note", policy.announcement)
     return Finding("policy", "ok", policy.name)

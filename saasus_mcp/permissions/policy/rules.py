@@ -119,6 +119,11 @@ class RulePolicy(Policy):
     _selected: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
     _applicable: dict[tuple[object, ...], _ApplicableRules] = field(default_factory=dict, init=False, repr=False)
 
+    @property
+    def profiles(self) -> frozenset[str]:
+        """The profiles that rules name."""
+        return frozenset(name for rule in self.rules for name in rule.profile)
+
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return the live state that the conditions of the applicable rules use."""
         applicable = self._applicable_rules(operation, principal, profile)

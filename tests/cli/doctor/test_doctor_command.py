@@ -245,6 +245,16 @@ def test_a_policy_that_is_not_sound_is_a_problem(tmp_path: Path) -> None:
     assert "version is 2" in findings("--sandbox", "--policy", str(policy))["policy"]["said"]
 
 
+@pytest.mark.parametrize(("profile", "status"), [("prodution", "note"), ("sandbox", "ok")])
+def test_a_rule_for_a_profile_that_does_not_exist_is_named(tmp_path: Path, profile: str, status: str) -> None:
+    policy = tmp_path / "policy.yaml"
+    rule = f"  - name: kept\n    tools: [auth_delete_tenant]\n    profile: {profile}\n    then: deny\n"
+    policy.write_text(f"version: 1\nrules:\n{rule}", encoding="utf-8")
+    found = findings("--sandbox", "--policy", str(policy))["policy"]
+    assert found["status"] == status
+    assert ("prodution" in found["said"]) == (status == "note")
+
+
 def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nunsafe-allow-everything: true\n", encoding="utf-8")
