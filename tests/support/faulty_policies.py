@@ -118,6 +118,11 @@ FAULTY_POLICIES: list[tuple[str, int, str]] = [
     ),
     (VALID_POLICY + "    when: has(args.sign_up.text)\n", 6, "uses args.sign_up.text"),
     (VALID_POLICY + "    when: args.tiers.exists(each, has(each.up_too))\n", 6, "uses args.tiers.up_too"),
+    (
+        VALID_POLICY + "    when: args.tiers.filter(one, one.up_to > 1).exists(each, has(each.up_too))\n",
+        6,
+        "uses args.tiers.up_too",
+    ),
     (VALID_POLICY + "    when: '!(\"group\" in principal)'\n", 6, "uses principal.group"),
     (VALID_POLICY + "    when: has(impact.userz)\n", 6, "uses impact.userz"),
     (VALID_POLICY + "    when: principal.role == 'x'\n", 6, "Known: claims, groups, id"),

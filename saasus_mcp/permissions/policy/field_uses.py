@@ -63,12 +63,21 @@ class _Scope:
             select = _message(node, SELECT)
             path = self.path(_message(select, 1))
             return None if path is None or select.get(3) else (*path, _text(select, 2))
+        if COMPREHENSION in node:
+            return self._path_of_filter(_message(node, COMPREHENSION))
         function, arguments = _call(node)
         if function == "dyn":
             return self.path(arguments[0])
         if function != "_[_]" or (path := self.path(arguments[0])) is None:
             return None
         return (*path, next(iter(self.literals(arguments[1])), None))
+
+    def _path_of_filter(self, loop: Node) -> FieldPath | None:
+        """Return the path of a list of which a loop keeps some items, `step` being `condition ? kept + [item] : kept`."""
+        name, over, step = _text(loop, 1), _message(loop, 2), _call(_message(loop, 6))[1]
+        added = _call(step[1])[1] if len(step) > 1 else []
+        items = _message(added[1], LIST).get(1, []) if len(added) > 1 else []
+        return self.path(over) if [_name(_parse(item)) for item in items] == [name] else None
 
     def literals(self, node: Node) -> tuple[str, ...]:
         """Return the texts that an expression can be: a literal, the items of a list of literals, or a name for one."""
