@@ -70,6 +70,7 @@ TOML_REASONS: Mapping[str, str] = {
     "Invalid date": "date",
     "Invalid value": "value",
     "Found invalid character": "character",
+    r"Illegal character '\n'": "unterminated",
     "Illegal character": "character",
 }
 """How the texts of Python's TOML reader begin, and their messages. The first that fits counts."""

@@ -116,6 +116,7 @@ def test_each_fault_of_a_text_has_a_message(text: str, name: str) -> None:
         ("a = 1 b", "newline"),
         ("a = 'x", "unterminated"),
         ('a = "x', "unterminated"),
+        ('a = "x\nb = 1', "unterminated"),
         ('a = """x', "unterminated"),
         ("a = 1\na = 2", "twice"),
         ("[a]\n[a]", "twice"),
