@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
 from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.text import one_line
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 log = logging.getLogger(__name__)
+
+MAX_DETAIL = 160
+"""Characters of the text of SQLite in an error."""
 
 
 class Database:
@@ -227,8 +231,9 @@ def explained_failure(engine: Engine, error: SQLAlchemyError | sqlite3.Error) ->
     if code in sqlite.REASONS:
         reason = one_of("system.database", sqlite.REASONS[code])
     else:
-        log.info("database error: %s", text)
-        reason = message("system.other", name=getattr(cause, "sqlite_errorname", type(cause or error).__name__))
+        # Most of these have the name SQLITE_ERROR: only their text says which table or column is missing.
+        name = getattr(cause, "sqlite_errorname", type(cause or error).__name__)
+        reason = message("system.other", name=f"{name}: {one_line(text, MAX_DETAIL)}" if cause is not None else name)
     if code in sqlite.DAMAGED:
         file = Path(engine.url.database or "").name  # its folder is not for the client
         return StoreError.of("store.damaged", file=file, reason=reason)
