@@ -52,7 +52,7 @@ class CallsQuestion:
     """The question of a list of calls.
 
     Args:
-        left_out: rows that are left out because of faults.
+        left_out: rows that are left out: because of faults, or changes that are not undone.
         unchanged: rows that would change nothing.
     """
 
@@ -60,6 +60,7 @@ class CallsQuestion:
         self._listed = listed
         self._totals = totals
         self._left_out, self._unchanged = left_out, unchanged
+        self._undoes = any(each.step.undoes is not None for each in listed)
         self._by_step = {each.step.step: each for each in listed}
         self._new_items = {each.new_item: each for each in listed if each.new_item is not None}
         self._shared_names = _shared_names(listed)
@@ -124,7 +125,8 @@ class CallsQuestion:
     def warnings(self) -> Iterator[QuestionWarning]:
         """Yield each warning of the single calls once, with the rows that are left out."""
         if self._left_out:
-            yield QuestionWarning("consequence", message("jobs_calls.left_out", count=self._left_out).both())
+            reported = "jobs_calls.not_undone" if self._undoes else "jobs_calls.left_out"
+            yield QuestionWarning("consequence", message(reported, count=self._left_out).both())
         ambiguous = sum(bool(self._namesakes(each)) for each in self._listed)
         if ambiguous:
             yield QuestionWarning("deceptive", message("jobs_calls.namesakes", count=ambiguous).both())

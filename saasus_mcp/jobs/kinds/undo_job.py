@@ -40,7 +40,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             planner.add_fault(RowFault(row, entry.operation, message("jobs_calls.undo_later")))
             continue
         entries += [
-            CallEntry(row, row, "", step.operation.key, step.args, undoes=(entry.call, step.number)) for step in steps
+            CallEntry(row, row, "", step.operation.tool, step.args, undoes=(entry.call, step.number)) for step in steps
         ]
     return await planner.plan(entries)
 

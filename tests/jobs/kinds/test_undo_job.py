@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import Question
@@ -81,6 +82,10 @@ async def test_changes_that_one_approval_does_not_cover_are_undone_by_the_next_r
     await on.wait_for_job(answer["job"])
     report = await undo(on, answer["job"])
     assert (report["counts"]["left_out"], on.count_requests("auth.DeleteSaasUser")) == (1, 3)
+    [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
+    said = [each.text for each in Question.from_json(approval.preview).warnings]
+    assert message("jobs_calls.not_undone", count=1).both() in said, "what waits for the next run has no fault"
+    assert {row["tool"] for row in report["rows"] if row["outcome"] == "left_out"} == {"auth_delete_saas_user"}
     assert set((await undo(on, answer["job"]))["counts"]) == {"applied"}
     assert list_grants(on.sandbox) == before
     assert on.count_requests("auth.DeleteSaasUser") == 4
