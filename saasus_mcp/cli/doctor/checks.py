@@ -24,7 +24,7 @@ from saasus_mcp.clients.detection import detect_servers
 from saasus_mcp.clients.known_clients import Machine
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import Localized, message, one_of
+from saasus_mcp.common.messages import Localized, Sentences, message, one_of
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.common.system_reasons import os_reason
 from saasus_mcp.common.text import plain_text
@@ -77,7 +77,9 @@ def check_policy(settings: Settings) -> Finding:
     """Load the policy. What it announces is a note, and profiles of its rules that do not exist are."""
     policy = composition.resolve_policy(settings)
     if unserved := composition.unserved_profiles(policy, settings):
-        text = message("policy.unserved_profiles", name=policy.name, profiles=unserved)
+        text: Localized = message("policy.unserved_profiles", name=policy.name, profiles=unserved)
+        if policy.announcement:
+            text = Sentences((message("policy.announced", announcement=policy.announcement), text))
         return Finding("policy", "note", text, message("policy.unserved_profiles_hint"))
     if policy.announcement:
         return Finding("policy", "note", policy.announcement)

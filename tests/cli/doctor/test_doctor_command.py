@@ -245,14 +245,15 @@ def test_a_policy_that_is_not_sound_is_a_problem(tmp_path: Path) -> None:
     assert "version is 2" in findings("--sandbox", "--policy", str(policy))["policy"]["said"]
 
 
-@pytest.mark.parametrize(("profile", "status"), [("prodution", "note"), ("sandbox", "ok")])
-def test_a_rule_for_a_profile_that_does_not_exist_is_named(tmp_path: Path, profile: str, status: str) -> None:
+@pytest.mark.parametrize(("profile", "is_unserved"), [("prodution", True), ("sandbox", False)])
+def test_a_rule_for_a_profile_that_does_not_exist_is_named(tmp_path: Path, profile: str, *, is_unserved: bool) -> None:
     policy = tmp_path / "policy.yaml"
     rule = f"  - name: kept\n    tools: [auth_delete_tenant]\n    profile: {profile}\n    then: deny\n"
-    policy.write_text(f"version: 1\nrules:\n{rule}", encoding="utf-8")
+    policy.write_text(f"version: 1\nannouncement: PILOT\nrules:\n{rule}", encoding="utf-8")
     found = findings("--sandbox", "--policy", str(policy))["policy"]
-    assert found["status"] == status
-    assert ("prodution" in found["said"]) == (status == "note")
+    assert "PILOT" in found["said"], "what the policy announces is said all the same"
+    assert found["status"] == "note"
+    assert ("prodution" in found["said"]) == is_unserved
 
 
 def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:
