@@ -136,7 +136,8 @@ class _Found:
     def _add(self, place: Columns) -> None:
         """Add the texts, keys and numbers at a place and inside it. Equal whole numbers are one."""
         self.texts.update(place.fields)
-        if list in place.types or "0" in place.fields:  # other objects are no pieces
+        holds_letters = place.items is not None and not place.items.types.isdisjoint((str, int))
+        if holds_letters or "0" in place.fields:  # other lists and objects contain no pieces
             for each in place.of_type(list, dict):
                 self.add_pieces(each)
         if str in place.types:
