@@ -67,7 +67,7 @@ def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Po
         given = settings.contents.policy if settings.contents is not None else None
         policy = policy_file.ReloadablePolicy(settings.policy, catalogue, given)
         if settings.contents is None:
-            policy_file.reload_on_sighup(policy, make_reload_recorder(settings))
+            policy_file.reload_on_sighup(policy, make_reload_recorder(settings, policy))
         return limit_to_reads(policy, settings)
     return PRESETS[preset_name(settings)]
 
@@ -77,6 +77,11 @@ def unserved_profiles(policy: Policy, settings: Settings) -> tuple[str, ...]:
     inner = unwrap_policy(policy)
     named: frozenset[str] = getattr(getattr(inner, "inner", inner), "profiles", frozenset())
     return tuple(sorted(named - {settings.profile, SANDBOX_PROFILE, *profile_names(settings)})) if named else ()
+
+
+def _warn_of_unserved_profiles(policy: Policy, settings: Settings) -> None:
+    if unserved := unserved_profiles(policy, settings):
+        _log.warning("%s", message("policy.unserved_profiles", name=policy.name, profiles=unserved))
 
 
 def limit_to_reads(policy: Policy, settings: Settings) -> Policy:
@@ -99,11 +104,15 @@ def accept_policy_reloads(settings: Settings, policy: Policy) -> AbstractContext
     inner = unwrap_policy(policy)
     if not isinstance(inner, policy_file.ReloadablePolicy):
         return nullcontext()
-    return reload.ReloadListener(settings.state_folder, inner, make_reload_recorder(settings))
+    return reload.ReloadListener(settings.state_folder, inner, make_reload_recorder(settings, inner))
 
 
-def make_reload_recorder(settings: Settings) -> Callable[[ReloadResult], None]:
-    """Return a function that logs a reload and records it in a thread: a signal may interrupt a transaction."""
+def make_reload_recorder(settings: Settings, policy: Policy | None = None) -> Callable[[ReloadResult], None]:
+    """Return a function that logs a reload and records it in a thread: a signal may interrupt a transaction.
+
+    Args:
+        policy: what is reloaded, if this process uses it.
+    """
     from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord  # noqa: PLC0415 - as above
     from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
@@ -119,6 +128,8 @@ def make_reload_recorder(settings: Settings) -> Callable[[ReloadResult], None]:
 
     def log_and_record(result: ReloadResult) -> None:
         policy_file.log_reload(result)
+        if result.accepted and policy is not None:
+            _warn_of_unserved_profiles(policy, settings)
         threading.Thread(target=record, args=(result,), name="policy record").start()
 
     return log_and_record
@@ -292,8 +303,7 @@ async def _open_pipelines(
 
     catalogue, pipelines = catalog.load_catalogue(), dict[str, Pipeline]()
     policy = resolve_policy(profiles[0], catalogue)
-    if unserved := unserved_profiles(policy, profiles[0]):
-        _log.warning("%s", message("policy.unserved_profiles", name=policy.name, profiles=unserved))
+    _warn_of_unserved_profiles(policy, profiles[0])
     async with AsyncExitStack() as until:
         until.enter_context(accept_policy_reloads(profiles[0], policy))
         stores = until.enter_context(state.open_state(profiles[0]))

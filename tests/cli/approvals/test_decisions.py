@@ -191,6 +191,18 @@ def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state:
     assert (state / "decisions.db").is_file()
 
 
+@pytest.mark.usefixtures("state")
+def test_a_reload_warns_of_a_profile_that_does_not_exist(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(SOUND, encoding="utf-8")
+    reloading, before = ReloadablePolicy(file), set(threading.enumerate())
+    file.write_text(SOUND.replace("levels:", "profile: prodution, levels:"), encoding="utf-8")
+    composition.make_reload_recorder(read_settings(policy=file), reloading)(reloading.reload())
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert "prodution" in caplog.text
+
+
 SOUND = "version: 1\nname: desk\nrules:\n  - {name: reads, levels: [read], then: allow}\n"
 
 
