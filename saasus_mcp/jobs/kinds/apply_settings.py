@@ -94,12 +94,21 @@ def _finished_row(item: ItemReport, results: Mapping[str, GroupResult]) -> ItemR
 def _notes(data: Mapping[str, Any]) -> list[Message]:
     """Return notes about the parts of the document that are not applied."""
     notes = [
-        message("jobs_settings.not_applied", kind=name, reason=one_of("jobs_settings.why_not_applied", name))
+        message(
+            "jobs_settings.not_applied",
+            kind=settings_document.kind_text(name),
+            reason=one_of("jobs_settings.why_not_applied", name),
+        )
         for name in data["not_applied"]
     ]
     notes += [
-        message("jobs_settings.unknown_field", kind=kind, field=Quoted(name)) for kind, name in data["unknown_fields"]
+        message("jobs_settings.unknown_field", kind=settings_document.kind_text(kind), field=Quoted(name))
+        for kind, name in data["unknown_fields"]
     ]
     if data["texts_not_named"]:
-        notes.append(message("jobs_settings.texts_not_named", kinds=tuple(data["texts_not_named"])))
+        names = data["texts_not_named"]
+        kinds = tuple(
+            message("jobs_settings.kind_code", kind=settings_document.kind_text(name), code=name) for name in names
+        )
+        notes.append(message("jobs_settings.texts_not_named", kinds=kinds))
     return notes

@@ -64,7 +64,10 @@ def _common_parts(name: str, saved: Any, later: Any) -> tuple[Any, Any]:
 
 def _exclusions(plan: Plan, compared: Sequence[str], unread: Mapping[str, Message]) -> list[Message]:
     """Return notes about everything that was not compared."""
-    missing = tuple(name for name in plan.data["kinds"] if name not in compared)
+    missing = tuple(settings_document.kind_text(name) for name in plan.data["kinds"] if name not in compared)
     notes = [message("jobs_settings.not_compared", kinds=missing)] if missing else []
-    notes += [message("jobs_settings.unreadable", part=part, reason=reason) for part, reason in unread.items()]
+    notes += [
+        message("jobs_settings.unreadable", part=settings_document.kind_text(part), reason=reason)
+        for part, reason in unread.items()
+    ]
     return [*notes, message("jobs_settings.secrets_not_compared")]

@@ -23,6 +23,7 @@ from saasus_mcp.jobs.reports.period import format_day, parse_zone
 from saasus_mcp.jobs.reports.price_list import PricingPlan, read_plans, read_tax_rates, read_tenants, uses_stripe
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.users.accounts import resolve_filters
+from saasus_mcp.server.results.jmespath_query import csv_cell
 
 COLUMNS = (
     "tenant_id",
@@ -51,6 +52,14 @@ COLUMNS = (
     "invoice_additional",
     "invoice_language",
 )
+CODES = {
+    "interval": ("month", "year"),
+    "next_change": ("plan", "end"),
+    "tax_inclusive": ("true", "false"),
+    "payment": ("stripe", "aws_marketplace", "none", "unknown"),
+    "invoice_language": ("ja-JP", "en-US"),
+}
+"""The codes of columns, which a CSV states in the reader's language."""
 ADDRESS_FIELDS = ("postal_code", "country", "state", "city", "street", "additional_address_info")
 TENANT_FIELDS = (
     "id",
@@ -137,7 +146,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     tenants = [tenant for tenant in await read_tenants(work, TENANT_FIELDS) if _is_wanted(tenant, args, contracts)]
     headings = [one_of("jobs_reports.column", name).text(work.language) for name in COLUMNS]
     table = Table(COLUMNS, args.get("format", "csv"), headings)
-    table.add_rows(contracts.row(tenant) for tenant in tenants)
+    rows = map(contracts.row, tenants)
+    table.add_rows(rows if args.get("format") == "json" else (_in_words(row, work.language) for row in rows))
     await work.report_progress(len(tenants), len(tenants))
     plans = [contracts.plans[tenant["plan_id"]] for tenant in tenants if tenant.get("plan_id") in contracts.plans]
     if any("USD" in each.currency for each in plans):
@@ -163,6 +173,16 @@ async def _read_contract_data(work: JobContext, args: Mapping[str, Any]) -> tupl
     aws_tenants = None if buyers is None else frozenset(buyers)
     notes = [] if aws_tenants is not None else [message("jobs_reports.buyers_unread", reason=reason)]
     return ContractData(plans, tax_rates, stripe, aws_tenants, parse_zone(args), work.language), notes
+
+
+def _in_words(row: Sequence[Any], language: Language) -> list[Any]:
+    """Return a row with words for its codes. A value that the API added later stays."""
+    cells = dict(zip(COLUMNS, row, strict=True))
+    for name, codes in CODES.items():
+        code = csv_cell(cells[name])
+        if code in codes:
+            cells[name] = one_of("jobs_reports.cell", f"{name}_{code}").text(language)
+    return list(cells.values())
 
 
 def _is_wanted(tenant: Mapping[str, Any], args: Mapping[str, Any], contracts: ContractData) -> bool:

@@ -25,5 +25,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     settings, unread = await settings_document.read_saas_settings(work, plan.data["kinds"])
     document = settings_document.build_settings_document(work, settings, unread, plan.data["at"])
     counts = {name: len(value) for name, value in settings.items() if isinstance(value, list)}
-    notes = tuple(message("jobs_settings.not_exported", part=part, reason=reason) for part, reason in unread.items())
+    notes = tuple(
+        message("jobs_settings.not_exported", part=settings_document.kind_text(part), reason=reason)
+        for part, reason in unread.items()
+    )
     return JobResult({"kinds": len(settings), **counts}, product=document, notes=notes)

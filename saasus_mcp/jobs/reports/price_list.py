@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.permissions.question.content import PriceTier
+from saasus_mcp.permissions.question.formatting import Reader, format_tier_range, format_value
+from saasus_mcp.permissions.question.values import make_price
 
 UNIT_FIELDS = (
     "id",
@@ -27,6 +30,7 @@ UNIT_FIELDS = (
     "tiers",
 )
 PricingUnit = Mapping[str, Any]
+_SEPARATORS: Mapping[Language, str] = {"en": "; ", "ja": "、"}
 
 
 def _extract_plans(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -63,8 +67,8 @@ class PricingPlan:
 
     def usage_prices(self, language: Language) -> str:
         """Return the prices of all units that depend on use."""
-        prices = (_usage_price(unit).text(language) for unit in self.units if unit.get("type") != "fixed")
-        return "; ".join(prices)
+        prices = (_usage_price(unit, language) for unit in self.units if unit.get("type") != "fixed")
+        return _SEPARATORS[language].join(prices)
 
     @property
     def currency(self) -> str:
@@ -85,11 +89,11 @@ class PricingPlan:
         return found
 
     def price_tier(self, meter: str, usage: int, language: Language) -> str:
-        """Return the tier of a tiered price for a usage, e.g. `2/3 up to 1000`; empty without tiers."""
+        """Return the tier of a tiered price for a usage, e.g. `2/3 up to 1,000`; empty without tiers."""
         for unit in self.units:
             tiers = unit.get("tiers") or []
             if unit.get("metering_unit_name") == meter and tiers:
-                return _tier(tiers, usage).text(language)
+                return _tier(tiers, usage, language).text(language)
         return ""
 
 
@@ -122,32 +126,18 @@ def _common_value(units: Iterable[PricingUnit], field: str) -> str:
     return "/".join(dict.fromkeys(unit[field] for unit in units if unit.get(field)))
 
 
-def _usage_price(unit: PricingUnit) -> Message:
-    name = unit.get("display_name") or unit.get("name", "")
-    meter, kind = str(unit.get("metering_unit_name")), str(unit.get("type"))
-    if kind == "usage":
-        return message("jobs_reports.usage_price", unit=name, meter=meter, amount=str(unit.get("unit_amount")))
-    tiers = tuple(
-        message(
-            "jobs_reports.tier_price",
-            range=_tier_end(tier),
-            flat=str(tier.get("flat_amount")),
-            amount=str(tier.get("unit_amount")),
-        )
-        for tier in unit.get("tiers") or ()
-    )
-    key = "jobs_reports.tiered_usage_price" if kind == "tiered_usage" else "jobs_reports.tiered_price"
-    return message(key, unit=name, meter=meter, tiers=tiers)
+def _usage_price(unit: PricingUnit, language: Language) -> str:
+    name, kind = unit.get("display_name") or unit.get("name", ""), str(unit.get("type"))
+    price = format_value(make_price(unit), Reader.of(language))
+    known = kind if kind in ("usage", "tiered_usage") else "tiered"
+    meter = str(unit.get("metering_unit_name"))
+    return one_of("jobs_reports.usage_price", known, unit=name, meter=meter, price=price).text(language)
 
 
-def _tier(tiers: Sequence[Mapping[str, Any]], usage: int) -> Message:
+def _tier(tiers: Sequence[Mapping[str, Any]], usage: int, language: Language) -> Message:
     for number, tier in enumerate(tiers, 1):
         if tier.get("inf") or usage <= tier.get("up_to", 0):
-            return message("jobs_reports.tier", number=number, count=len(tiers), range=_tier_end(tier))
+            limit = "" if tier.get("inf") else str(tier.get("up_to"))
+            covered = format_tier_range(PriceTier(limit, "", ""), Reader.of(language))
+            return message("jobs_reports.tier", number=number, count=len(tiers), range=covered)
     return message("jobs_reports.above_tiers", count=len(tiers))
-
-
-def _tier_end(tier: Mapping[str, Any]) -> Message:
-    if tier.get("inf"):
-        return message("jobs_reports.tier_without_end")
-    return message("jobs_reports.tier_up_to", limit=str(tier.get("up_to")))

@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
-from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
@@ -146,10 +146,17 @@ def changed_settings(kind: str, saved: Mapping[str, Any], live: Mapping[str, Any
     return [name for name, value in saved.items() if not _is_equal(value, live.get(name), unordered=name in unordered)]
 
 
+def kind_text(name: str) -> Message:
+    """Return what people call a kind of settings, or a part of one, such as `links.stripe`."""
+    name, _, part = name.partition(".")
+    kind = one_of("jobs_settings.kind", name)
+    return message("jobs_settings.kind_part", kind=kind, part=one_of("jobs_settings.part", part)) if part else kind
+
+
 def describe_difference(record: Record) -> Message:
-    item: Message | str = record["kind"]
+    item = kind_text(record["kind"])
     if record["name"]:
-        item = message("jobs_settings.named_item", kind=record["kind"], name=Quoted(record["name"]))
+        item = message("jobs_settings.named_item", kind=item, name=Quoted(record["name"]))
     if record["change"] == ONLY_SAVED:
         return message("jobs_settings.only_saved", item=item)
     if record["change"] == ONLY_LATER:

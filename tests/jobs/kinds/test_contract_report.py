@@ -88,8 +88,8 @@ async def test_usage_based_prices_are_shown_as_such(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         rows = {row["tenant_name"]: row for row in (await reported(on)).values()}
         told = rows["株式会社青空商事"]["variable_price"]
-        assert "APIコール従量: usage by api_calls, 2 each" in told
-        assert "ストレージ段階: tiered by storage_gb, up to 100: 0 + 0 each, up to 1000: 500 + 20 each" in told
+        assert "APIコール従量: usage by api_calls, ¥2 each" in told
+        assert "ストレージ段階: tiered by storage_gb (up to 100: ¥0; up to 1,000: ¥500 + ¥20 each; " in told
         assert rows["株式会社青空商事"]["fixed_price"] == "49800"
 
 
@@ -138,3 +138,22 @@ async def test_a_missing_object_is_reported_by_field(tmp_path: Path, args: dict[
         answer = await on.call("job_contract_report", args)
         assert not answer.ok
         assert answer.text.startswith(f"{field}:")
+
+
+async def test_japanese_readers_get_words_for_codes_and_programs_get_codes(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.pipeline.language = "ja"
+        first, *others = on.sandbox.state.rows("tenants")
+        on.sandbox.state.change("tenants", (first["id"],), next_plan_id="", using_next_plan_from=4_102_444_800)
+        text = (await on.call_json("job_contract_report"))["csv"]
+        rows = {row["テナントID"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
+        columns = ("請求間隔", "予約中の変更", "内税", "支払い方法", "請求書の言語")
+        assert [rows[first["id"]][name] for name in columns] == ["毎月", "解約", "いいえ", "Stripe", "日本語"]
+        assert "AWS Marketplace" in {rows[other["id"]]["支払い方法"] for other in others}
+        told = next(row["従量料金"] for row in rows.values() if row["テナント名"] == "株式会社青空商事")
+        assert "APIコール従量: api_callsの従量課金、2円/単位" in told
+        assert "ストレージ段階: storage_gbの段階課金(〜100: 0円、〜1,000: 500円+20円/単位、" in told
+        records = (await on.call_json("job_contract_report", {"format": "json"}))["records"]
+        record = next(each for each in records if each["tenant_id"] == first["id"])
+        names = ("interval", "next_change", "tax_inclusive", "payment", "invoice_language")
+        assert [record[name] for name in names] == ["month", "end", False, "stripe", "ja-JP"]

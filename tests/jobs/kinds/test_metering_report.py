@@ -104,7 +104,7 @@ async def test_usage_above_the_upper_count_of_the_plan_comes_first(tmp_path: Pat
         worst = told["rows"][0]
         assert (worst["tenant_id"], worst["meter"], worst["upper_count"]) == (tenant["id"], "orders", 1_000)
         assert (worst["usage"], worst["percent"]) == (used, round(used / 10, 1))
-        assert worst["tier"] == "3/3 no end"
+        assert worst["tier"] == "3/3 above"
         assert told["counts"]["over"] == 1
         record = next(row for row in told["records"] if row["tenant_id"] == tenant["id"] and row["meter"] == "orders")
         assert record["percent"] == worst["percent"] > 100

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.jobs.settings.settings_document import kind_text
 from saasus_mcp.jobs.settings.settings_kinds import SETTINGS_KINDS
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.faulty_sandbox import FaultySandbox
@@ -93,7 +94,8 @@ async def test_unreadable_settings_are_named_and_the_rest_is_there(tmp_path: Pat
         told = await on.call_json("job_export_settings")
         assert told["status"] == "done"
         assert any(
-            note.startswith("links.event_bridge is not in the document: integration_get") for note in told["notes"]
+            note.startswith("Connected services, EventBridge: not in the document: integration_get")
+            for note in told["notes"]
         )
         whole = on.stored_result(told["result"])
         assert whole["unread"] == ["links.event_bridge"]
@@ -116,9 +118,9 @@ async def test_a_difference_is_reported_in_words_and_as_a_record(tmp_path: Path)
         state.drop("user_attributes", "full_name")
         told = await on.call_json("job_compare_settings", {"document": before})
         assert told["counts"] == {"kinds": 18, "only_saved": 1, "only_later": 1, "differs": 1}
-        assert "envs “7”: not in the saved document" in told["notes"]
-        assert "user_attributes “full_name”: only in the saved document" in told["notes"]
-        assert any(note.startswith("roles “editor”: display_name: “") for note in told["notes"])
+        assert "Environments, “7”: not in the saved document" in told["notes"]
+        assert "User attributes, “full_name”: only in the saved document" in told["notes"]
+        assert any(note.startswith("Roles, “editor”: display_name: “") for note in told["notes"])
         differs = next(each for each in told["records"] if each["change"] == "differs")
         assert (differs["field"], differs["later"]) == ("display_name", "編集する人")
 
@@ -230,7 +232,7 @@ async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quote
         told = await on.call_json("job_apply_settings", {"document": document}, elicitor=person)
         assert "\nApproved" not in person.questions[0].message
         assert "\nGo ahead: yes" not in person.questions[0].message
-        assert any("an unknown field" in note for note in told["notes"])
+        assert any("is no known field" in note for note in told["notes"])
 
 
 async def test_the_question_has_the_names_of_people_and_says_what_can_be_undone(tmp_path: Path) -> None:
@@ -289,8 +291,17 @@ async def test_a_plan_alone_tells_what_would_be_made_and_makes_nothing(tmp_path:
 async def test_settings_that_are_never_applied_are_reported_with_the_reason(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         notes = " ".join((await on.call_json("job_apply_settings", {"document": await exported(on)}))["notes"])
-        for said in ("identity_providers is not applied: the secrets are redacted", "links is not applied: Stripe"):
-            assert said in notes
+        assert "Identity providers: not applied (the secrets are redacted" in notes
+        assert "Connected services: not applied (Stripe" in notes
+
+
+def test_every_kind_and_part_of_settings_has_a_name_for_people() -> None:
+    names = [f"{name}.{part}".rstrip(".") for name, kind in SETTINGS_KINDS.items() for part in kind.reads]
+    assert len(names) > len(SETTINGS_KINDS)
+    for name in names:
+        text = kind_text(name).text("ja")
+        assert "_" not in text
+        assert text != name
 
 
 @pytest.mark.slow
