@@ -39,6 +39,7 @@ class Users:
         self.accounts: list[Record] = []
         self.members: dict[tuple[str, str], Record] = {}
         self.ids: dict[str, str] = {}
+        self._records: dict[tuple[str, str], Record] = {("tenants", each["id"]): each for each in self.tenants}
         self._lists: dict[str, tuple[str, Iterable[Record]]] = {
             "tenants": ("tenants", self.tenants),
             "envs": ("envs", ENVS),
@@ -60,6 +61,7 @@ class Users:
         account: Record = {"id": identifier("user", len(self.accounts)), "email": login, "attributes": {}}
         self.accounts.append(account)
         self.ids[login] = account["id"]
+        self._records["users", account["id"]] = account
         return account
 
     def join(self, tenant: str, login: str, attributes: Record) -> Record:
@@ -90,6 +92,8 @@ class Users:
         match path.split("/"):
             case ["users"]:
                 return self.create(sent["email"])
+            case [("tenants" | "users") as kind, wanted] if method == "GET":
+                return self._records[kind, wanted]
             case ["tenants", tenant, "users"]:
                 return self.join(tenant, sent["email"], sent["attributes"])
             case ["tenants", tenant, "users", user]:
