@@ -38,7 +38,7 @@ from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.audit.entries import AuditEntry, end_outcome, iterate_entries, tool_of
-from saasus_mcp.store.audit.log import EVENTS
+from saasus_mcp.store.audit.excerpts import EVENTS
 from saasus_mcp.store.records import DAY
 from saasus_mcp.store.store import Store
 

@@ -1,4 +1,4 @@
-"""Audit records of bounded size: a long value is stored as its digest, its length and its beginning.
+"""Audit records as text of bounded size: a long value is stored as its digest, its length and its beginning.
 
 A caller whose calls are refused cannot fill the disk, and the digest still shows whether the value was a given one.
 """
@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
+from sqlalchemy import Row
+
+from saasus_mcp.common.messages import message
 
 FULL_RECORD_CHARACTERS = 4 * 1024
 """JSON up to this length is stored unchanged."""
 MAX_RECORD_BYTES = 16 * 1024
 """Of the JSON of a record."""
+EVENTS = frozenset({"begun", "ended", "refused", "decided"})
+_LATEST = 4e9
+"""The latest accepted time of a record, in epoch seconds: the year 2096."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +98,22 @@ def _excerpt(value: Any, text: str, limits: _Limits) -> dict[str, Any]:
     """Return digest, length and beginning. `length` counts characters or items; the digest is of UTF-8 or of canonical JSON."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return {"sha256": digest, "length": len(value), "beginning": text[: limits.beginning]}
+
+
+def decode_record(row: Row[Any]) -> dict[str, Any]:
+    """Return `call`, `event`, `at` and the recorded values. An altered row is marked and raises nothing."""
+    has_valid_time = isinstance(row.at, float) and 0 <= row.at <= _LATEST
+    identity = {"call": str(row.call), "event": row.event, "at": row.at}
+    record = decode_text(row.record)
+    if record is None or row.event not in EVENTS or not has_valid_time:
+        altered = {"unreadable": str(message("store.record_altered")), "event": "refused"}
+        return {**identity, **altered, "at": row.at if has_valid_time else _LATEST}
+    return {**record, **identity}
+
+
+def decode_text(text: str) -> dict[str, Any] | None:
+    """Return a recorded object, or None for an altered one."""
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None

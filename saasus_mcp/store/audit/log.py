@@ -13,13 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, func, select, tuple_
+from sqlalchemy import Connection, and_, func, select, tuple_
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.store.audit import cross_links, keys, purge
 from saasus_mcp.store.audit.chain_verification import IntegrityReport, decode_heads, verify_chains
-from saasus_mcp.store.audit.excerpts import encode_bounded
+from saasus_mcp.store.audit.excerpts import decode_record, decode_text, encode_bounded
 from saasus_mcp.store.audit.hash_chain import (
     GENESIS_MAC,
     ChainBreak,
@@ -48,13 +48,10 @@ BUSY_SECONDS = 9.0
 """Maximum wait for earlier records, about the database's own timeout."""
 BATCH_SIZE = 1_000
 """Records that are read at once."""
-EVENTS = frozenset({"begun", "ended", "refused", "decided"})
 
 _INSERT = PreparedStatement.insert_into(audit, *ChainRecord._fields)
 _POSITION = (audit.c.at, audit.c.writer, audit.c.number)
 """The order of records for people. All three columns are in each record's MAC."""
-_LATEST = 4e9
-"""The latest accepted time of a record, in epoch seconds: the year 2096."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +239,7 @@ class AuditLog:
         with self._database.read_transaction() as connection:
             query = select(audit).where(audit.c.at >= since).order_by(*_POSITION)
             for row in connection.execute(query, execution_options={"yield_per": BATCH_SIZE}):
-                yield _decode_record(row)
+                yield decode_record(row)
 
     def list_records(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return every record since a time, oldest first."""
@@ -257,20 +254,20 @@ class AuditLog:
             query = query.where(tuple_(*_POSITION) < tuple_(before.at, before.writer, before.number))
         with self._database.read_transaction() as connection:
             rows = connection.execute(query)
-            return [(RecordPosition(row.at, row.writer, row.number), _decode_record(row)) for row in rows]
+            return [(RecordPosition(row.at, row.writer, row.number), decode_record(row)) for row in rows]
 
     def find_ends(self, calls: Sequence[str], since: float, seconds: float) -> dict[str, dict[str, Any]]:
         """Return the `ended` records of calls by call, looked for within so many seconds from a time."""
         ended = (audit.c.event == "ended", audit.c.at >= since, audit.c.at <= since + seconds, audit.c.call.in_(calls))
         with self._database.read_transaction() as connection:
-            return {row.call: _decode_record(row) for row in connection.execute(select(audit).where(*ended))}
+            return {row.call: decode_record(row) for row in connection.execute(select(audit).where(*ended))}
 
     def find_proof_use(self, proof: str, since: float) -> dict[str, Any] | None:
         """Return the `begun` record of the call that used up a proof, looked for from a time on."""
         contains = audit.c.record.contains(json.dumps(proof), autoescape=True)
         query = select(audit).where(audit.c.event == "begun", audit.c.at >= since, contains)
         with self._database.read_transaction() as connection:
-            found = (_decode_record(row) for row in connection.execute(query))
+            found = (decode_record(row) for row in connection.execute(query))
             return next((record for record in found if record.get("proof_id") == proof), None)
 
     def find_actions(self, call: str, since: float) -> list[dict[str, Any]]:
@@ -278,7 +275,7 @@ class AuditLog:
         contains = audit.c.record.contains(json.dumps(call), autoescape=True)
         query = select(audit).where(audit.c.event == "decided", audit.c.at >= since, contains).order_by(*_POSITION)
         with self._database.read_transaction() as connection:
-            found = [_decode_record(row) for row in connection.execute(query)]
+            found = [decode_record(row) for row in connection.execute(query)]
         return [record for record in found if record.get("from_call") == call]
 
     def newest_applied(self, operation: str, most: int) -> list[dict[str, Any]]:
@@ -296,7 +293,7 @@ class AuditLog:
             .limit(most)
         )
         with self._database.read_transaction() as connection:
-            rows = [(_decode_record(row), _decode_text(row.ending)) for row in connection.execute(query)]
+            rows = [(decode_record(row), decode_text(row.ending)) for row in connection.execute(query)]
         return [
             record
             for record, ending in rows
@@ -383,25 +380,6 @@ def _chain_records(connection: Connection) -> Iterator[ChainRecord]:
         if not isinstance(values["number"], int):  # SQLite stores any type in any column
             values["number"] = 0
         yield ChainRecord(**values)
-
-
-def _decode_record(row: Row[Any]) -> dict[str, Any]:
-    """Return `call`, `event`, `at` and the recorded values. An altered row is marked and raises nothing."""
-    has_valid_time = isinstance(row.at, float) and 0 <= row.at <= _LATEST
-    identity = {"call": str(row.call), "event": row.event, "at": row.at}
-    record = _decode_text(row.record)
-    if record is None or row.event not in EVENTS or not has_valid_time:
-        altered = {"unreadable": str(message("store.record_altered")), "event": "refused"}
-        return {**identity, **altered, "at": row.at if has_valid_time else _LATEST}
-    return {**record, **identity}
-
-
-def _decode_text(text: str) -> dict[str, Any] | None:
-    """Return a recorded object, or None for an altered one."""
-    try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError, RecursionError):
-        return None
 
 
 def _new_chain() -> _ChainEnd:
