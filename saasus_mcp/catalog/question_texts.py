@@ -45,11 +45,13 @@ class NameSource:
         read: operation key of the read whose answer contains the name.
         args: the read's arguments, as expressions over `id` and `args`.
         name: expression for the name, over `id`, `args` and `result`.
+        also: other reads that show the same name of the same id. The name of a target that one of them found is not read again.
         among: where the others of its kind are; None if names of this kind are unique, or shown with what makes them so.
     """
 
     read: str
     name: str
+    also: tuple[str, ...] = ()
     args: Mapping[str, str] = field(default_factory=dict)
     among: NameList | None = None
 

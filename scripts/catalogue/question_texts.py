@@ -48,7 +48,9 @@ _AMONG = mapping(
     {"read": TEXT, "args": mapping_of(TEXT), "items": TEXT, "id": TEXT, "name": TEXTS},
     required=("read", "items", "id", "name"),
 )
-_KIND = mapping({"read": TEXT, "args": mapping_of(TEXT), "name": TEXT, "among": _AMONG}, required=("read", "name"))
+_KIND = mapping(
+    {"read": TEXT, "also": TEXTS, "args": mapping_of(TEXT), "name": TEXT, "among": _AMONG}, required=("read", "name")
+)
 _FORM = mapping(
     {"kinds": mapping_of(_KIND), "fields": _FIELDS, "measures": _FIELDS, "rows": mapping_of(_ROW)},
     required=("kinds", "fields", "measures", "rows"),

@@ -30,32 +30,38 @@ class NameResolver:
     ) -> None:
         self._kinds = kinds
         self._call = call
-        self._known: dict[str, Value] = {
-            key: NamedItem(name, key.partition(" ")[2]) for key, name in (names or {}).items()
-        }
+        self._names: Mapping[str, str] = names or {}
+        self._known: dict[str, Value] = {}
         self._wanted: set[str] = set()
         self.unresolved: dict[str, tuple[str, Any]] = {}
 
     @property
     def known_names(self) -> dict[str, str]:
         """The names that are wanted and known, by kind and id."""
-        items = ((key, self._known.get(key)) for key in self._wanted)
+        items = ((key, self._find(key)) for key in self._wanted)
         return {key: item.name for key, item in items if isinstance(item, NamedItem)}
 
     def name_of(self, kind: str, id_: Any) -> Value:
         """Return the name of an item, or its id while the name is unknown."""
         key = f"{kind} {id_}"
         self._wanted.add(key)
-        if key not in self._known:
+        known = self._find(key)
+        if known is None:
             self.unresolved[key] = kind, id_
             return UnresolvedId(str(id_))
-        return self._known[key]
+        return known
 
     def remember(self, kind: str, id_: Any, name: str) -> None:
         """Store a name that was read anyway, such as the target's. Without a name, a target is called by its id."""
         said = clean_name(name)
         if said and said != str(id_):
             self._known[f"{kind} {id_}"] = NamedItem(said, str(id_))
+
+    def _find(self, key: str) -> Value | None:
+        """Return what was found by a key. The names given are looked up one by one: a job knows those of all its calls."""
+        if key not in self._known and key in self._names:
+            return NamedItem(self._names[key], key.partition(" ")[2])
+        return self._known.get(key)
 
     async def resolve(self, read: ApiReader) -> None:
         """Read the wanted names, in parallel and within the deadline."""

@@ -46,6 +46,8 @@ async def test_exactly_the_listed_users_exist_afterwards(tmp_path: Path) -> None
         assert set(before) <= set(list_grants(on.sandbox))
         assert on.count_requests("auth.CreateSaasUser") == on.count_requests("auth.CreateTenantUser") == 5
         assert on.count_requests("auth.CreateTenantUserRoles") == 5, "the roles of one environment go in one call"
+        assert on.count_requests("auth.GetTenantUser") == 5, "the state before the roles are granted"
+        assert on.count_requests("auth.GetSaasUser") == 0, "a member that was read has a name already"
 
 
 @pytest.mark.slow
