@@ -27,6 +27,7 @@ from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.pause_gate import paused_too_long
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.store_retry import query_jobs, retry
+from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.approval.proof import Binding, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
@@ -36,7 +37,12 @@ from saasus_mcp.permissions.question.stored_question import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job
+from saasus_mcp.server.pipeline.job_authorization import (
+    MAX_RUNNING_JOBS,
+    JobProposal,
+    authorize_job,
+    commit_job,
+)
 from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
@@ -102,43 +108,46 @@ class JobRunner:
         call = replace(call, arguments={**self._reader_defaults(spec), **given})
         key = self._request_key(spec, call)
         principal = acting_principal(spec, call.principal)
-        planned: dict[str, tuple[Plan, JobReader]] = {}
-
-        async def plan(asked: float) -> JobProposal:
-            await self._require_not_running(key, principal)
-            job, limit = key + secrets.token_hex(16 - REQUEST_KEY_BYTES), call.deadline
-            reader = JobReader(
-                self.pipeline,
-                principal,
-                JobStepRef(job),
-                deadline=None if limit is None else limit.postponed(asked),
-                caller=call.principal,
-                encoding=call.encoding,
-            )
-            found, proposal = await self._plan(spec, call, reader, job=job, reason=reason)
-            planned[job] = found, reader
-            return proposal
-
-        async def submit(ref: JobStepRef) -> None:
-            found, reader = planned[ref.job]
-            submitted = {
-                "name": spec.name,
-                "profile": self.pipeline.destination.profile,
-                "principal": _principal_to_json(principal),
-                "ref": asdict(ref),
-                "plan": await worker_threads.run_in_worker(principal.id, found.to_json),
-                "calls": reader.read_log.reads(),
-            }
-            await self._engine.submit(ref.job, submitted)
-
         try:
             await self._require_not_running(key, principal)
             # Refuse early, before anything is planned or asked. The store decides again when the job begins.
             await with_jobs(self.pipeline, lambda jobs: jobs.require_capacity(principal.id, MAX_RUNNING_JOBS))
             await self._engine.start()
-            return await authorize_job(self.pipeline, call, plan, submit)
+            while True:
+                await self._require_not_running(key, principal)
+                job = key + secrets.token_hex(16 - REQUEST_KEY_BYTES)
+                reader = JobReader(
+                    self.pipeline,
+                    principal,
+                    JobStepRef(job),
+                    deadline=call.deadline,
+                    caller=call.principal,
+                    encoding=call.encoding,
+                )
+                plan, proposal = await self._plan(spec, call, reader, job=job, reason=reason)
+                result = await authorize_job(self.pipeline, call, proposal)
+                if not isinstance(result, ConfirmationReply):
+                    break
+                call = call.answered(result)
+            if isinstance(result, PendingElicitation):
+                return result
+            proposal = proposal.consented(result.proof)
+            await self._submit(spec, proposal.ref, plan, reader)
+            await commit_job(self.pipeline, proposal, result.proof)
         except JobAlreadyRunning as error:
             return error.job
+        return proposal.ref.job
+
+    async def _submit(self, spec: JobSpec, ref: JobStepRef, plan: Plan, reader: JobReader) -> None:
+        submitted = {
+            "name": spec.name,
+            "profile": self.pipeline.destination.profile,
+            "principal": _principal_to_json(reader.principal),
+            "ref": asdict(ref),
+            "plan": await worker_threads.run_in_worker(reader.principal.id, plan.to_json),
+            "calls": reader.read_log.reads(),
+        }
+        await self._engine.submit(ref.job, submitted)
 
     def _reader_defaults(self, spec: JobSpec) -> dict[str, str]:
         """Return the time zone and the language of the questions, for a kind of job that takes them: what people write means what they read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -76,6 +76,18 @@ class ConsentRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """Where a person is asked: in the client, or outside it.
+
+    Attributes:
+        unattended: the client's own answer, which refuses the call even if an approval exists.
+    """
+
+    in_client: bool = False
+    unattended: UnattendedAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalGate:
     """Obtains consent: in the client if the decision is to confirm and the client can ask, else outside the client."""
 
@@ -111,28 +123,33 @@ class ApprovalGate:
             lambda: self.approvals.require_none_rejected(binding, covered, self.context.clock())
         )
 
+    async def choose_channel(self, request: ConsentRequest) -> Channel:
+        """Return where the person is asked, before anything is read for the question: one that was just rejected costs no reads.
+
+        Raises:
+            CallRefused: the person refused, or the client would ask what was rejected.
+        """
+        try:
+            return Channel(in_client=await self._asks_in_client(request))
+        except UnattendedAnswer as answer:
+            return Channel(unattended=answer)
+
     async def obtain_consent(
-        self, request: ConsentRequest, draft_question: Callable[[], Awaitable[QuestionDraft]]
+        self, request: ConsentRequest, channel: Channel, draft: QuestionDraft
     ) -> Authorized | PendingElicitation | ConfirmationReply:
         """Return the permission, a question for the person, or the person's answer.
 
         An answer must be brought back with a new draft, because the target was read before the person was asked.
 
         Args:
-            draft_question: inspects the target for the question. A question that was just rejected costs no reads.
+            channel: of `choose_channel`.
 
         Raises:
             CallRefused: the policy denies the call, the person refused, or the consent is not given yet.
         """
         require_not_denied(request.name, request.decision)
-        unattended: UnattendedAnswer | None = None
-        try:
-            in_client = await self._asks_in_client(request)
-        except UnattendedAnswer as answer:  # it refuses the call even if an approval exists
-            in_client, unattended = False, answer
-        draft = await draft_question()
-        draft = replace(draft, question=warn_of_deceptive_text(draft.question))
-        if in_client:
+        draft, unattended = replace(draft, question=warn_of_deceptive_text(draft.question)), channel.unattended
+        if channel.in_client:
             try:
                 confirmed = await self._confirm(request, draft)
             except UnattendedAnswer as answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 4
 """Questions of one call while the target keeps changing."""
-
-T = TypeVar("T")
 
 
 class Elicitor(Protocol):
@@ -163,6 +161,7 @@ class Call:
         is_cancelled: returns whether the client cancelled the call. A lost connection does not cancel it.
         on_rate_limit: for calls of a job, which waits and goes on. Without it, the call ends. A client cannot set it.
         known_names: names that earlier calls of the job have read, by kind and id. The call adds those that it reads.
+        rounds: the answers of the person so far for which the server waited.
         encoding: of the file that a table among the arguments was read from, which a question tells. Empty without a file.
     """
 
@@ -181,7 +180,22 @@ class Call:
     is_cancelled: Callable[[], bool] = lambda: False
     on_rate_limit: RateLimitHandler | None = None
     known_names: dict[str, str] = field(default_factory=dict)
+    rounds: int = 0
     encoding: str = ""
+
+    def answered(self, reply: ConfirmationReply) -> Call:
+        """Return the call with a person's answer. The time that they took does not count against its deadline.
+
+        While the person thought, policy and target may have changed, and they are asked again, but not without end.
+        """
+        rounds = self.rounds + 1
+        return replace(
+            self,
+            reply=reply,
+            rounds=rounds,
+            elicitor=self.elicitor if rounds < MAX_ROUNDS else None,
+            deadline=self.deadline and self.deadline.postponed(reply.seconds),
+        )
 
     def with_timer(self) -> tuple[Call, Callable[[], float]]:
         """Return the call with an elicitor that measures, and a function that returns the seconds of all answers so far."""
@@ -203,24 +217,6 @@ class PendingElicitation:
     prompt: ConfirmationPrompt
     state: str = ""
     url_prompt: UrlPrompt | None = None
-
-
-async def ask_in_rounds(
-    call: Call, attempt: Callable[[Call, float], Awaitable[T | PendingElicitation | ConfirmationReply]]
-) -> T | PendingElicitation:
-    """Attempt until the person's answer holds: while the person thought, policy and target may have changed.
-
-    Args:
-        attempt: evaluates the call and tries to authorize it. It gets the seconds that the person has taken to answer so far.
-
-    Raises:
-        CallRefused: the call is not authorized, or not yet.
-    """
-    rounds, seconds = 0, 0.0
-    while isinstance(result := await attempt(call, seconds), ConfirmationReply):
-        rounds, seconds = rounds + 1, seconds + result.seconds
-        call = replace(call, reply=result, elicitor=call.elicitor if rounds < MAX_ROUNDS else None)
-    return result
 
 
 def mention_current_name(catalogue: Catalogue, name: str, answer: ToolAnswer) -> ToolAnswer:

@@ -107,7 +107,9 @@ class CallAuthorizer:
             call=call,
             two_person=self.context.policy.two_person,
         )
-        return await self.gate.obtain_consent(request, lambda: self._draft_question(prepared, decision, inspector))
+        channel = await self.gate.choose_channel(request)
+        draft = await self._draft_question(prepared, decision, inspector)
+        return await self.gate.obtain_consent(request, channel, draft)
 
     async def _name_items(
         self, prepared: PreparedCall, authorized: Authorized, read: ApiReader, known: dict[str, str]

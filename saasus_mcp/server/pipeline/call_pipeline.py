@@ -14,13 +14,13 @@ from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
 from saasus_mcp.permissions.inspection.inspect import cache_reads
 from saasus_mcp.permissions.inspection.preconditions import NoChange
-from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
-from saasus_mcp.server.pipeline.call import Call, PendingElicitation, ask_in_rounds
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer, PolicyEvaluator
 from saasus_mcp.server.pipeline.call_sender import CallSender
 from saasus_mcp.server.pipeline.context import PipelineContext
@@ -65,8 +65,7 @@ class Pipeline(PipelineContext):
 
     @cached_property
     def sender(self) -> CallSender:
-        # The internal reads need the sender first.
-        return CallSender(self, self.recorder, self.authorizer, lambda call: self.internal_reads.reader_for(call))  # noqa: PLW0108 - see above
+        return CallSender(self, self.recorder, self.authorizer)
 
     @cached_property
     def internal_reads(self) -> InternalReads:
@@ -99,39 +98,30 @@ class Pipeline(PipelineContext):
             prepared = await self._prepare(call)
         except SaasusMcpError as error:
             return await self.reject(call, error)
-        limit, decision = prepared.deadline, UNDECIDED
-
-        async def attempt(call: Call, seconds: float) -> Authorized | PendingElicitation | ConfirmationReply:
-            nonlocal prepared, decision
-            if seconds:
-                prepared = replace(prepared, deadline=limit.postponed(seconds))
-            if seconds or call.job_step is not None:
-                await self.authorizer.require_not_revoked(call.principal)
-            read = cache_reads(self.internal_reads.reader_for(prepared, prepared.deadline.for_preliminary_reads()))
-            generation = self.policy.generation
-            decision = await self.policy_evaluator.decide(prepared, read)
-            result = await self.authorizer.authorize(prepared, decision, read, call)
-            return result.decided_in(generation) if isinstance(result, Authorized) else result
-
+        decision = UNDECIDED
         try:
-            authorized = await ask_in_rounds(call, attempt)
-        except CallRefused as refusal:
-            await self.recorder.record_refusal(prepared, Authorized(decision), refusal.reason, refusal.awaited)
-            if isinstance(refusal, NoChange):
-                answer = no_change_answer(prepared.operation, refusal.message)
-            else:
-                answer = failed_answer(refusal.message, refusal.hint, why=refusal.reason)
-            return replace(answer, app_data=refusal.app_data, redacted_arguments=prepared.redacted_arguments)
+            while True:
+                if call.rounds or call.job_step is not None:
+                    await self.authorizer.require_not_revoked(call.principal)
+                reader = self.internal_reads.reader_for(prepared)
+                read = cache_reads(reader.before_call())
+                generation = self.policy.generation
+                decision = await self.policy_evaluator.decide(prepared, read)
+                result = await self.authorizer.authorize(prepared, decision, read, call)
+                if not isinstance(result, ConfirmationReply):
+                    break
+                call = call.answered(result)
+                prepared = replace(prepared, deadline=prepared.deadline.postponed(result.seconds))
         except SaasusMcpError as error:
-            await self.recorder.record_refusal(prepared, Authorized(decision), "failed")
-            return failed_answer(error.message, error.hint, why="store" if isinstance(error, StoreError) else "")
+            return await self._refuse(prepared, decision, error)
         except anyio.get_cancelled_exc_class():
             await self.recorder.record_refusal(prepared, Authorized(decision), "cancelled")
             raise
-        if isinstance(authorized, PendingElicitation):
+        if isinstance(result, PendingElicitation):
             await self.recorder.record_refusal(prepared, Authorized(decision), "confirmation")
-            return authorized
-        return (await self.sender.send(prepared, authorized)).with_arguments(prepared.redacted_arguments)
+            return result
+        answer = await self.sender.send(prepared, result.decided_in(generation), reader)
+        return answer.with_arguments(prepared.redacted_arguments)
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
@@ -177,6 +167,18 @@ class Pipeline(PipelineContext):
         await self.recorder.record_rejected_call(call, error)
         answer = failed_answer(error.message, error.hint)
         return replace(answer, app_data=error.app_data) if isinstance(error, CallRefused) else answer
+
+    async def _refuse(self, call: PreparedCall, decision: Decision, error: SaasusMcpError) -> ToolAnswer:
+        """Record that a prepared call is not sent, and return its answer."""
+        if not isinstance(error, CallRefused):
+            await self.recorder.record_refusal(call, Authorized(decision), "failed")
+            return failed_answer(error.message, error.hint, why="store" if isinstance(error, StoreError) else "")
+        await self.recorder.record_refusal(call, Authorized(decision), error.reason, error.awaited)
+        if isinstance(error, NoChange):
+            answer = no_change_answer(call.operation, error.message)
+        else:
+            answer = failed_answer(error.message, error.hint, why=error.reason)
+        return replace(answer, app_data=error.app_data, redacted_arguments=call.redacted_arguments)
 
     async def truncate(self, operation: Operation, answer: ToolAnswer, principal: Principal) -> ToolAnswer:
         """Return the answer of an operation within its budget. If it is truncated, the full answer is stored with the call."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -43,18 +42,19 @@ class CallSender:
 
     Attributes:
         authorizer: decides again if another policy came into force since the decision.
-        reader_for: returns the function for the internal reads of a call.
     """
 
     context: PipelineContext
     recorder: AuditRecorder
     authorizer: CallAuthorizer
-    reader_for: Callable[[PreparedCall], ApiReader]
 
-    async def send(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer:
+    async def send(self, call: PreparedCall, authorized: Authorized, read: ApiReader) -> ToolAnswer:
         """Send a call when its principal gets a slot. Nothing is used up before.
 
         If another policy came into force since the decision, the call is decided on again, without a slot: its reads take their own.
+
+        Args:
+            read: makes the internal reads of the call.
         """
         try:
             while True:
@@ -62,13 +62,13 @@ class CallSender:
                     if not call.deadline.seconds_left():
                         raise CallRefused(Reason.LATE, NO_TIME, NO_TIME_HINT)  # noqa: TRY301 - refused as below
                     if self.context.policy.generation == authorized.generation:
-                        return await self._send(call, authorized, slot)
-                authorized = await self.authorizer.decide_again(call, authorized, self.reader_for(call))
+                        return await self._send(call, authorized, read, slot)
+                authorized = await self.authorizer.decide_again(call, authorized, read)
         except CallRefused as refusal:
             await self.recorder.record_refusal(call, authorized, refusal.reason)
             return failed_answer(refusal.message, refusal.hint, why=refusal.reason)
 
-    async def _send(self, call: PreparedCall, authorized: Authorized, slot: Slot) -> ToolAnswer:
+    async def _send(self, call: PreparedCall, authorized: Authorized, read: ApiReader, slot: Slot) -> ToolAnswer:
         """Take steps 6 to 9. A committed call is always ended, even if the client goes away."""
         refusal = await self.recorder.commit_call(call, authorized)
         if refusal is not None:
@@ -95,8 +95,7 @@ class CallSender:
                     answer = await self._exchange(call)
             if answer.applied == Outcome.UNKNOWN:
                 with anyio.CancelScope(shield=True):
-                    read, before = self.reader_for(call), authorized.inspection.before
-                    answer = await verification.verify_outcome(call, answer, read, before)
+                    answer = await verification.verify_outcome(call, answer, read, authorized.inspection.before)
             answer = self._append_changes(authorized.changes, answer)
         except CallRefused as error:  # the API did not serve the request, and it may not be sent again
             answer = failed_answer(error.message, error.hint, trace_id=call.id, why=error.reason)

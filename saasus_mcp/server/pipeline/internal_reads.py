@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.inspection.target import ReadFailure, ReadResult
 from saasus_mcp.saasus.arguments import secret_handles
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.encoded_secrets import STRONG
@@ -32,21 +32,25 @@ class InternalReads:
     recorder: AuditRecorder
     sender: CallSender
 
-    def reader_for(self, parent: PreparedCall, deadline: Deadline | None = None) -> ApiReader:
-        """Return a function for the internal reads of a call, until a deadline or that of the call.
-
-        No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
-        """
-        return _InternalReader(self, parent, deadline or parent.deadline)
+    def reader_for(self, parent: PreparedCall) -> InternalReader:
+        """Return the reader for the internal reads of a call, until the deadline of the call."""
+        return InternalReader(self, parent, parent.deadline)
 
 
 @dataclass(frozen=True, slots=True)
-class _InternalReader:
-    """Makes the internal reads of one call (an `ApiReader`). A closure that calls itself would be garbage in a cycle after every call."""
+class InternalReader:
+    """Makes the internal reads of one call (an `ApiReader`). A closure that calls itself would be garbage in a cycle after every call.
+
+    No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
+    """
 
     reads: InternalReads
     parent: PreparedCall
     deadline: Deadline
+
+    def before_call(self) -> InternalReader:
+        """Return the reader for what is read before the call is sent, which leaves time for the call itself."""
+        return InternalReader(self.reads, self.parent, self.deadline.for_preliminary_reads())
 
     async def __call__(self, key: str, arguments: Mapping[str, Any]) -> ReadResult:
         reads, parent = self.reads, self.parent
@@ -61,7 +65,7 @@ class _InternalReader:
         if not call.operation.reads or decision.outcome != "allow":
             await reads.recorder.record_refusal(call, Authorized(decision), "denied")
             return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
-        answer = await reads.sender.send(call, Authorized(decision, generation=generation))
+        answer = await reads.sender.send(call, Authorized(decision, generation=generation), self)
         if not answer.ok:
             failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
             return ReadResult(read_error=failure, status=answer.status)

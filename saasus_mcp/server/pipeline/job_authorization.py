@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from saasus_mcp.server.pipeline.approval_gate import (
     QuestionDraft,
 )
 from saasus_mcp.server.pipeline.audit_recorder import job_record
-from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, ask_in_rounds
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.prepared_call import Authorized
 from saasus_mcp.store.errors import StoreError
@@ -64,44 +64,27 @@ class JobProposal:
     typed_count: bool = False
     covered: Sequence[Binding] = ()
 
+    def consented(self, proof: Proof | None) -> JobProposal:
+        """Return the job with the consent to it."""
+        if proof is None:
+            return self
+        ref = replace(self.ref, given=proof.use.kind, by=proof.by, typed=self.decision.typed)
+        return replace(self, ref=ref)
+
 
 async def authorize_job(
-    pipeline: Pipeline,
-    call: Call,
-    plan: Callable[[float], Awaitable[JobProposal]],
-    submit: Callable[[JobStepRef], Awaitable[None]],
-) -> str | PendingElicitation:
-    """Obtain consent to a job and commit it. Return its id, or the question to answer first.
-
-    Args:
-        plan: plans the job from the current state. The argument is the seconds that the person has taken to answer so far.
-        submit: hands the authorized job to the engine. It is called before the commit, so that a committed job is never
-            lost; the engine must not run a job that is not committed.
+    pipeline: Pipeline, call: Call, job: JobProposal
+) -> Authorized | PendingElicitation | ConfirmationReply:
+    """Return the permission to start a job; or a question; or the person's answer, with which the job is planned again.
 
     Raises:
-        SaasusMcpError: the job is not authorized, or not yet, or it cannot be planned.
-        StoreError: as well; if its `may_have_written` is true, the job may have started.
+        CallRefused: the job is not authorized, or not yet.
     """
-    job: JobProposal
-
-    async def attempt(call: Call, seconds: float) -> Authorized | PendingElicitation | ConfirmationReply:
-        nonlocal job
-        job = await plan(seconds)
-        try:
-            return await _authorize(pipeline, call, job)
-        except CallRefused as refusal:
-            await pipeline.recorder.write_refusal(job.ref.job, _record(pipeline, job), refusal.reason, refusal.awaited)
-            raise
-
-    authorized = await ask_in_rounds(call, attempt)
-    if isinstance(authorized, PendingElicitation):
-        return authorized
-    proof, ref = authorized.proof, job.ref
-    if proof is not None:
-        ref = replace(ref, given=proof.use.kind, by=proof.by, typed=job.decision.typed)
-    await submit(ref)
-    await _commit(pipeline, replace(job, ref=ref), proof)
-    return ref.job
+    try:
+        return await _authorize(pipeline, call, job)
+    except CallRefused as refusal:
+        await pipeline.recorder.write_refusal(job.ref.job, _record(pipeline, job), refusal.reason, refusal.awaited)
+        raise
 
 
 async def _authorize(
@@ -135,13 +118,16 @@ async def _authorize(
         may_cut=job.typed_count,
     )
 
-    async def draft() -> QuestionDraft:
-        return QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
-
-    return await gate.obtain_consent(request, draft)
+    draft = QuestionDraft(CallInspection(job.snapshot, Impact()), job.question)
+    return await gate.obtain_consent(request, await gate.choose_channel(request), draft)
 
 
-async def _commit(pipeline: Pipeline, job: JobProposal, proof: Proof | None) -> None:
+async def commit_job(pipeline: Pipeline, job: JobProposal, proof: Proof | None) -> None:
+    """Commit an authorized job, which the engine has then, and runs only if it is committed: so none is lost.
+
+    Raises:
+        StoreError: nothing was committed, or if `may_have_written` is true, the job may have started.
+    """
     profile, ref = pipeline.destination.profile, job.ref
     grant = JobGrant(
         name=job.name,
