@@ -187,7 +187,11 @@ class _Builder:
         for argument in self.asked.operation.path_parameters:
             kind = self._field(argument).kind
             known = self.table.kinds.get(kind)
-            if known is not None and target.read in (known.read, *known.also) and f"args.{argument}" in target.args.values():
+            if (
+                known is not None
+                and target.read in (known.read, *known.also)
+                and f"args.{argument}" in target.args.values()
+            ):
                 self.names.remember(kind, arguments.get(argument), self.asked.inspection.snapshot.name)
 
     def _field(self, path: str) -> FieldText:
