@@ -180,7 +180,7 @@ async def unreadable(ground: AttackContext) -> str:
         assert len(verify_chain(store)) >= 4
         session = ConsoleSession(OWNER, "", NOW, NOW + 60)
         assert audit_page(
-            build_console(ground, store), PageRequest({"from": "2026-01-01"}, {}, session, Reader.of("en"))
+            PageRequest(build_console(ground, store), {"from": "2026-01-01"}, {}, session, Reader.of("en"))
         ).values["records"]
     return "found; every record is still shown"
 
@@ -261,12 +261,12 @@ async def large_page(ground: AttackContext) -> str:
             store.record_refusal(f"call-{number}", {"arguments": [["界" * 900] * 9] * 9}, NOW + number)
         desk = build_console(ground, store)
         session = ConsoleSession(OWNER, "", NOW, NOW + 60)
-        page = audit_page(desk, PageRequest({"from": "2026-01-01"}, {}, session, Reader.of("en")))
+        page = audit_page(PageRequest(desk, {"from": "2026-01-01"}, {}, session, Reader.of("en")))
         size, older = len(json.dumps(page.values["records"], default=str)), page.values["older"]
         assert size < 1_000_000
         assert older
         assert audit_page(
-            desk, PageRequest({"from": "2026-01-01", "before": older}, {}, session, Reader.of("en"))
+            PageRequest(desk, {"from": "2026-01-01", "before": older}, {}, session, Reader.of("en"))
         ).values["records"]
     return "the page ends after 256 KiB of records, and a link leads to the older ones"
 
@@ -276,8 +276,10 @@ async def forged_place(ground: AttackContext) -> str:
     with closing(write_records(ground)) as store:
         session = ConsoleSession(OWNER, "", NOW, NOW + 60)
         for before in ("x", "1e999_a_1", "nan_a_1", "1.0_';--_1", f"{NOW + 9}_{'f' * 16}_{2**40}", "9" * 400):
-            asked = PageRequest({"before": before, "from": "2026-01-01"}, {}, session, Reader.of("en"))
-            assert len(audit_page(build_console(ground, store), asked).values["records"]) == 6
+            asked = PageRequest(
+                build_console(ground, store), {"before": before, "from": "2026-01-01"}, {}, session, Reader.of("en")
+            )
+            assert len(audit_page(asked).values["records"]) == 6
     return "the newest records are shown"
 
 

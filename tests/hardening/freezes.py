@@ -142,8 +142,10 @@ async def console_pages(ground: AttackContext) -> str:
     desk = _desk(ground, store)
     assert (await _wrote(ground, store, "alpha", Principal("token:alice"))).ok
     desk.freeze(BOSS, "alpha", "secret reason")
-    asked = views.PageRequest({"profile": "alpha"}, {}, ConsoleSession(OTHER_BOSS, "", NOW, NOW + 1), Reader.of("en"))
+    asked = views.PageRequest(
+        desk, {"profile": "alpha"}, {}, ConsoleSession(OTHER_BOSS, "", NOW, NOW + 1), Reader.of("en")
+    )
     for page in (views.view_limits, approvals_view.view_approvals, tools_view.view_tools):
-        shown = repr({name: value for name, value in page(desk, asked).values.items() if name != "rooms"})
+        shown = repr({name: value for name, value in page(asked).values.items() if name != "rooms"})
         assert not any(word in shown for word in ("token:alice", "secret reason", "token:boss'"))
     return "none is shown"

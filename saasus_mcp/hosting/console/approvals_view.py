@@ -11,8 +11,8 @@ from saasus_mcp.hosting.console import changes_view
 from saasus_mcp.hosting.console.audit_search import ConsoleAuditEntry
 from saasus_mcp.hosting.console.audit_view import record_links, shown_outcome
 from saasus_mcp.hosting.console.question_view import question_content
-from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest
+from saasus_mcp.hosting.console.service import Listed
+from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp
@@ -36,14 +36,10 @@ RELOAD_SECONDS = 30
 """How often a browser without scripts loads the list again."""
 
 
-def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
+def view_approvals(page: PageRequest) -> PageContent:
     """Return the pending approvals and the most recent decisions; with words to search for, the matching ones."""
-    search, people = WordSearch(page.filter_text("q")), PagePeople()
-    rows = [
-        _approval_row(service, each, page.reader, people)
-        for each in service.list_approvals(page.session.approver)
-        if search.matches(_searched_texts(service, each, people))
-    ]
+    search, listed = WordSearch(page.filter_text("q")), page.service.list_approvals(page.approver)
+    rows = [_approval_row(page, each) for each in listed if search.matches(_searched_texts(page, each))]
     waiting = [row for row in rows if row["approval"].status == "pending"]
     decided = [row for row in rows if row["approval"].status != "pending"]
     values = {
@@ -57,7 +53,7 @@ def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
 
 
 def view_approval(
-    service: ConsoleService, page: PageRequest, error: Message | None = None, typed: str = "", comment: str = ""
+    page: PageRequest, error: Message | None = None, typed: str = "", comment: str = ""
 ) -> PageContent | None:
     """Return one approval with its question.
 
@@ -66,12 +62,12 @@ def view_approval(
         typed: the name that was typed in the last attempt.
         comment: the comment of the last attempt.
     """
-    listed = service.find_approval(page.session.approver, page.path["code"])
+    listed = page.service.find_approval(page.approver, page.path["code"])
     if listed is None:
         return None
     approval = listed.record
     question = stored_question.load_question(approval)
-    row, change = _approval_row(service, listed, page.reader, PagePeople()), _undone_change(service, page, listed)
+    row, change = _approval_row(page, listed), _undone_change(page, listed)
     if change and row["shown"] in UNDO_STATUSES:
         row["explanation"] = (
             message("console_jobs.undo_approved_until", until=row["until"])
@@ -80,26 +76,26 @@ def view_approval(
         )
     own_path = f"/approvals/{approval.code}"
     if (use := _use_of(listed)) is not None:
-        _tell_outcome(service, listed, row, use, page.reader)
+        _tell_outcome(page, listed, row, use)
     values = {
         "row": row,
         "change": change,
         "question": question_content(question, page.reader) if question is not None else None,
         "to_type": stored_question.text_to_type(approval, page.language),
-        "asked_by_reader": approval.principal == page.session.approver.id,
-        "may_approve": may_approve(approval, page.session.approver.id),
+        "asked_by_reader": approval.principal == page.approver.id,
+        "may_approve": may_approve(approval, page.approver.id),
         "error": error,
         "typed": typed,
         "comment": comment,
-        "links": [link for link in record_links(service, use.record) if link[0] != own_path] if use else [],
+        "links": [link for link in record_links(page.service, use.record) if link[0] != own_path] if use else [],
         "here": "approvals",
     }
     return PageContent("approval", values)
 
 
-def _undone_change(service: ConsoleService, page: PageRequest, listed: Listed[Approval]) -> str:
+def _undone_change(page: PageRequest, listed: Listed[Approval]) -> str:
     """Return the change whose undo on the console made this person's request; empty if another call did."""
-    approver, approval = page.session.approver, listed.record
+    service, approver, approval = page.service, page.approver, listed.record
     found = service.find_change(approver, page.filter_text("change")) if approval.principal == approver.id else None
     plan = changes_view.plan_here(approver, found) if found is not None else None
     operation = service.find_operation(approval.operation)
@@ -120,20 +116,16 @@ def _use_of(listed: Listed[Approval]) -> ConsoleAuditEntry | None:
     return ConsoleAuditEntry(RecordPosition(at, "", 0), record, log.find_ends([call], at, END_SECONDS).get(call))
 
 
-def _tell_outcome(
-    service: ConsoleService, listed: Listed[Approval], row: dict[str, Any], use: ConsoleAuditEntry, reader: Reader
-) -> None:
+def _tell_outcome(page: PageRequest, listed: Listed[Approval], row: dict[str, Any], use: ConsoleAuditEntry) -> None:
     """Say in the row when the call was made and how it ended."""
-    kind, outcome = shown_outcome(service, listed.context, use)
+    kind, outcome = shown_outcome(page.service, listed.context, use)
     if outcome is not None:
-        row["explanation"] = message("console.used_at", time=_unbroken(use.position.at, reader), outcome=outcome)
+        row["explanation"] = message("console.used_at", time=_unbroken(use.position.at, page.reader), outcome=outcome)
         row["mark"] = OUTCOME_MARKS.get(kind, "sheet")
 
 
-def _approval_row(
-    service: ConsoleService, listed: Listed[Approval], reader: Reader, people: PagePeople
-) -> dict[str, Any]:
-    approval, now = listed.record, service.clock()
+def _approval_row(page: PageRequest, listed: Listed[Approval]) -> dict[str, Any]:
+    service, reader, approval, now = page.service, page.reader, listed.record, page.service.clock()
     operation, question = service.find_operation(approval.operation), stored_question.load_question(approval)
     title = f"{service.operation_title(approval.operation, reader.language)}: "
     shown, left = _shown_status(approval, now), max(0, math.ceil(approval.expires_at - now))
@@ -147,7 +139,7 @@ def _approval_row(
         "title": headline(MAX_LISTED_NAME) if question else title + approval.name[:MAX_LISTED_NAME],
         "heading": headline(MAX_HEADING_NAME),
         "level": operation.level if operation else "",
-        "who": people.view(listed.context, approval.principal),
+        "who": page.person(listed.context, approval.principal),
         "profile": approval.profile,
         "saas_id": approval.saas_id,
         "sandbox": listed.context.sandbox,
@@ -156,7 +148,7 @@ def _approval_row(
         "mark": STATUS_MARKS.get(shown, "sheet"),
         "left": left,
         "until": _unbroken(approval.expires_at, reader),
-        "decided_by": people.view(listed.context, approval.decided_by or ""),
+        "decided_by": page.person(listed.context, approval.decided_by or ""),
     }
 
 
@@ -184,12 +176,12 @@ def _shown_status(approval: Approval, now: float) -> str:
     return "void" if approval.status == "stale" and approval.expires_at > now else approval.status
 
 
-def _searched_texts(service: ConsoleService, listed: Listed[Approval], people: PagePeople) -> list[str]:
+def _searched_texts(page: PageRequest, listed: Listed[Approval]) -> list[str]:
     """Return the texts of an approval in which words are searched: both languages, whatever the reader's."""
     approval, question = listed.record, stored_question.load_question(listed.record)
     readers = (Reader.of("en"), Reader.of("ja"))
     headlines = [format_sentence(question.headline, reader) for reader in readers] if question else []
-    involved = [str(people.view(listed.context, each or "")) for each in (approval.principal, approval.decided_by)]
-    status = one_of("console.approval_status", _shown_status(approval, service.clock()))
+    involved = [str(page.person(listed.context, each or "")) for each in (approval.principal, approval.decided_by)]
+    status = one_of("console.approval_status", _shown_status(approval, page.service.clock()))
     names = [approval.name, approval.code, approval.reason or "", *involved, status.text("en"), status.text("ja")]
-    return [*headlines, *names, *service.operation_names(approval.operation)]
+    return [*headlines, *names, *page.service.operation_names(approval.operation)]

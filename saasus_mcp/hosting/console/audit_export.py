@@ -45,28 +45,24 @@ COLUMNS = (
 )
 
 
-def export_audit(
-    service: ConsoleService, page: PageRequest, form: ExportFormat, is_signed_in: Callable[[], bool]
-) -> Iterator[bytes]:
+def export_audit(page: PageRequest, form: ExportFormat, is_signed_in: Callable[[], bool]) -> Iterator[bytes]:
     """Yield the matching entries of one context, newest first, in chunks. The last row says if there may be more.
 
     Args:
         is_signed_in: asked once for each batch of searched entries, since a long download may outlast the session.
     """
-    items = _export_items(service, page, is_signed_in)
-    rows = _csv_rows(service, items, page.reader) if form == "csv" else _json_rows(items, page.reader)
+    items = _export_items(page, is_signed_in)
+    rows = _csv_rows(page.service, items, page.reader) if form == "csv" else _json_rows(items, page.reader)
     while chunk := "".join(islice(rows, ROWS_PER_CHUNK)):
         yield chunk.encode()
 
 
-def _export_items(
-    service: ConsoleService, page: PageRequest, is_signed_in: Callable[[], bool]
-) -> Iterator[ConsoleAuditEntry | Message]:
+def _export_items(page: PageRequest, is_signed_in: Callable[[], bool]) -> Iterator[ConsoleAuditEntry | Message]:
     """Yield the matching entries, and last why there may be more, if so."""
-    context = select_context(service.audit_contexts(page.session.approver), page)
+    context = select_context(page.service.audit_contexts(page.approver), page)
     if context is None:
         return
-    wanted, count = read_filter(service, page), 0
+    wanted, count = read_filter(page), 0
     for searched, entry in enumerate(audit_search.read_entries(context.store(), wanted)):
         if searched % entries.BATCH_SIZE == 0:
             if searched >= MAX_SEARCHED:
@@ -76,7 +72,7 @@ def _export_items(
             if not is_signed_in():
                 yield message("console_audit.session_cut")
                 return
-        if not audit_search.matches(service, context, entry, wanted):
+        if not audit_search.matches(page.service, context, entry, wanted):
             continue
         if count == MAX_ROWS:
             yield message("console_audit.cut", count=MAX_ROWS)

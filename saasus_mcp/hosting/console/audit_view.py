@@ -20,7 +20,7 @@ from saasus_mcp.hosting.console.audit_search import OUTCOMES, AuditFilter, Conso
 from saasus_mcp.hosting.console.changes_view import subject_of
 from saasus_mcp.hosting.console.jobs_view import has_failures
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
-from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, select_context
+from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.permissions.approval.action_records import ActionKind, action_of
 from saasus_mcp.permissions.policy.model import DecisionOutcome
 from saasus_mcp.permissions.question.formatting import Reader
@@ -66,20 +66,19 @@ _COLUMNS = frozenset({"at", "event", "call", "operation", "tool", "principal"})
 _CURSOR = re.compile(r"([0-9]{1,15}\.[0-9]{1,20})_([0-9a-f]{1,32})_([0-9]{1,9})", re.ASCII)
 
 
-def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
+def view_audit(page: PageRequest) -> PageContent:
     """Return the filtered entries of one context; with `verify`, also the faults of the hash chain."""
-    contexts = service.audit_contexts(page.session.approver)
+    service, contexts = page.service, page.service.audit_contexts(page.approver)
     context = select_context(contexts, page)
-    first, last = _read_dates(service, page)
+    first, last = _read_dates(page)
     asked = _CURSOR.fullmatch(page.query.get("before", ""))
     before = RecordPosition(float(asked[1]), asked[2], int(asked[3])) if asked else None
-    people = PagePeople()
-    fault = find_filter_fault(service, page)
+    fault = find_filter_fault(page)
     records: list[dict[str, Any]] = []
     cursor = None
     if context is not None and fault is None:
-        found, cursor = search_page(service, context, read_filter(service, page), before)
-        records = [_entry_row(service, context, entry, page.reader, people) for entry in found]
+        found, cursor = search_page(service, context, read_filter(page), before)
+        records = [_entry_row(page, context, entry) for entry in found]
     log = context.store().audit_log if context and page.query.get("verify") else None
     faults = log.find_breaks() if log else None
     values = {
@@ -92,7 +91,7 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
         "older": f"{cursor.at!r}_{cursor.writer}_{cursor.number}" if cursor is not None else None,
         "paged": before is not None,
         "fault": fault,
-        "nearest": _nearest_tools(service, page) if not records and cursor is None else None,
+        "nearest": _nearest_tools(page) if not records and cursor is None else None,
         "faults": faults,
         "counted": log.count_records() if log and not faults else 0,
         "verified_at": timezones.format_instant(service.clock(), page.reader.zone),
@@ -103,36 +102,36 @@ def view_audit(service: ConsoleService, page: PageRequest) -> PageContent:
     return PageContent("audit", values)
 
 
-def find_filter_fault(service: ConsoleService, page: PageRequest) -> Message | None:
+def find_filter_fault(page: PageRequest) -> Message | None:
     """Return why a search cannot be made as it was asked for; None if it can. It must not show more than was wanted."""
-    contexts = service.audit_contexts(page.session.approver)
+    contexts = page.service.audit_contexts(page.approver)
     wanted = page.query.get("profile", "")
     if wanted and all(each.name != wanted for each in contexts):
         return message("hosting.unknown_profile")
     if any(text and _parse_date(text) is None for text in map(page.filter_text, ("from", "to"))):
         return message("console_audit.bad_date")
-    first, last = _read_dates(service, page)
+    first, last = _read_dates(page)
     return message("console_audit.dates_reversed") if last and first.isoformat() > last else None
 
 
-def _nearest_tools(service: ConsoleService, page: PageRequest) -> Message | None:
+def _nearest_tools(page: PageRequest) -> Message | None:
     """Return the tools that may be meant, if the filter names none of this version."""
-    wanted = ToolFilter(page.filter_text("operation"), service.catalogue)
+    wanted = ToolFilter(page.filter_text("operation"), page.service.catalogue)
     if wanted.names_some():
         return None
     nearest = wanted.nearest()
     return message("cli.nearest_names", names=nearest) if nearest else None
 
 
-def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
+def read_filter(page: PageRequest) -> AuditFilter:
     """Return the wanted entries of a request. Days are those of the reader's time zone."""
-    first, last = _read_dates(service, page)
+    first, last = _read_dates(page)
     end = date.fromisoformat(last) + timedelta(days=1) if last else None
     return AuditFilter(
         WordSearch(page.filter_text("q")),
         since=_start_of(first, page.reader),
         until=_start_of(end, page.reader) if end is not None else math.inf,
-        tool=ToolFilter(page.filter_text("operation"), service.catalogue),
+        tool=ToolFilter(page.filter_text("operation"), page.service.catalogue),
         principal=page.filter_text("principal"),
         event=page.filter_text("event"),
         outcome=page.filter_text("outcome"),
@@ -140,10 +139,10 @@ def read_filter(service: ConsoleService, page: PageRequest) -> AuditFilter:
     )
 
 
-def _entry_row(
-    service: ConsoleService, context: ProfileContext, entry: ConsoleAuditEntry, reader: Reader, people: PagePeople
-) -> dict[str, Any]:
+def _entry_row(page: PageRequest, context: ProfileContext, entry: ConsoleAuditEntry) -> dict[str, Any]:
+    service, reader = page.service, page.reader
     record, operation = entry.record, tool_of(entry.record)
+    called = Person(str(record.get("principal_name", "")), str(record.get("principal_email", "")))
     applied, outcome = shown_outcome(service, context, entry)
     details = {name: value for name, value in record.items() if name not in _COLUMNS}
     if entry.end is not None:
@@ -155,17 +154,13 @@ def _entry_row(
         "title": service.operation_title(operation, reader.language) if operation else "",
         "subject": _subject(service, context, record, reader.language),
         "operation": service.tool_name(operation),
-        "principal": people.view(
-            context,
-            str(record.get("principal", "")),
-            Person(str(record.get("principal_name", "")), str(record.get("principal_email", ""))),
-        ),
+        "principal": page.person(context, str(record.get("principal", "")), called),
         "decision": decision_text(record, reader),
         "verdict": bool(record.get("decision") and not record.get("refused")),
         "mark": {"approve": "approved", "reject": "rejected"}.get(action_of(record), ""),
         "rule": record.get("rule", ""),
         "by_label": "console_audit.approved_by" if record.get("proof") == "approval" else "console.by",
-        "by": people.view(context, str(record.get("by", ""))),
+        "by": page.person(context, str(record.get("by", ""))),
         "outcome": outcome,
         "applied": applied,
         "status": entry.http_status,
@@ -254,9 +249,9 @@ def http_text(status: object) -> Message:
     return one_of("console_audit.http", name or "other")
 
 
-def _read_dates(service: ConsoleService, page: PageRequest) -> tuple[date, str]:
+def _read_dates(page: PageRequest) -> tuple[date, str]:
     """Return the first and the last day, in the reader's time zone. The last one is empty for an open end."""
-    today = datetime.fromtimestamp(service.clock(), page.reader.zone).date()
+    today = datetime.fromtimestamp(page.service.clock(), page.reader.zone).date()
     last = _parse_date(page.filter_text("to"))
     first = _parse_date(page.filter_text("from")) or min(last or today, today) - timedelta(days=DEFAULT_DAYS)
     return first, last.isoformat() if last is not None else ""

@@ -21,7 +21,7 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.rendering import safe_path
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, View
+from saasus_mcp.hosting.console.views import PageContent, PageRequest, View
 from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.permissions.approval.confirmation import (
     FIELD_NAME,
@@ -84,7 +84,7 @@ def plan_here(approver: Approver, listed: Listed[UndoEntry]) -> UndoPlan | None:
 
 
 async def undo_change(
-    service: ConsoleService, approver: Approver, call: str, reply: ConfirmationReply | None, *, is_first: bool
+    page: PageRequest, call: str, reply: ConfirmationReply | None, *, is_first: bool
 ) -> PendingElicitation | UndoRefused | None:
     """Make the calls that undo a change and are not made yet. Return the question or the refusal of the next one, if any.
 
@@ -95,6 +95,7 @@ async def undo_change(
     Raises:
         CallRefused: there is no such change, it cannot be undone here, or the approver is no caller of the profile.
     """
+    service, approver = page.service, page.approver
     listed = await run_sync(service.find_change, approver, call)
     plan = plan_here(approver, listed) if listed is not None else None
     if listed is None or plan is None or (pipeline := listed.context.pipeline) is None:
@@ -127,20 +128,14 @@ def read_reply(fields: Mapping[str, str]) -> ConfirmationReply | None:
     return ConfirmationReply(ClientAnswer("accept", content, at_terminal=True), state) if state else None
 
 
-def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
+def view_changes(page: PageRequest) -> PageContent:
     """Return the newest changes, those of one job, or those that match a search."""
-    search, people = WordSearch(page.filter_text("q")), PagePeople()
-    job, every = page.filter_text("job"), service.list_changes(page.session.approver)
-    found = [
-        each
-        for each in every
-        if (not job or each.record.job == job) and search.matches(_searched_texts(service, each, people))
-    ]
+    search, job = WordSearch(page.filter_text("q")), page.filter_text("job")
+    every = page.service.list_changes(page.approver)
+    of_job = [each for each in every if not job or each.record.job == job]
+    found = [each for each in of_job if search.matches(_searched_texts(page, each))]
     values = {
-        "rows": [
-            _change_row(service, each, page.reader, people) | _gone_row(service, each, every)
-            for each in found[:PAGE_SIZE]
-        ],
+        "rows": [_change_row(page, each) | _gone_row(page.service, each, every) for each in found[:PAGE_SIZE]],
         "more": len(found) - PAGE_SIZE,
         "q": search.text,
         "job": job,
@@ -149,22 +144,21 @@ def view_changes(service: ConsoleService, page: PageRequest) -> PageContent:
     return PageContent("changes", values)
 
 
-def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> PageContent | None:
+def view_change(page: PageRequest, error: str = "") -> PageContent | None:
     """Return one change: its call, the state before, and how to undo it. `error`: why the undo was refused."""
-    listed = service.find_change(page.session.approver, page.path["call"])
+    service, listed = page.service, page.service.find_change(page.approver, page.path["call"])
     if listed is None:
         return None
-    entry, plan = listed.record, plan_here(page.session.approver, listed)
-    may_undo = listed.context.find_caller(page.session.approver) is not None
-    row = _change_row(service, listed, page.reader, PagePeople())
-    row |= _gone_row(service, listed, service.list_changes(page.session.approver))
+    entry, plan = listed.record, plan_here(page.approver, listed)
+    may_undo = listed.context.find_caller(page.approver) is not None
+    row = _change_row(page, listed) | _gone_row(service, listed, service.list_changes(page.approver))
     steps = plan.steps if plan is not None and not row["gone"] else ()
     values = {
         "error": error,
         "may_undo": may_undo,
         "hosted": listed.context.pipeline is not None,
         "steps": [_step_row(plan, step, page.reader) for step in steps] if plan is not None else [],
-        "asked": _pending_undo(service, page, listed, steps),
+        "asked": _pending_undo(page, listed, steps),
         "row": row,
         "arguments": _indented(entry.arguments),
         "before": _indented(entry.before) if entry.before is not None else "",
@@ -174,15 +168,13 @@ def view_change(service: ConsoleService, page: PageRequest, error: str = "") -> 
     return PageContent("change", values)
 
 
-def view_undo(
-    service: ConsoleService, page: PageRequest, asked: PendingElicitation, error: str = ""
-) -> PageContent | None:
+def view_undo(page: PageRequest, asked: PendingElicitation, error: str = "") -> PageContent | None:
     """Return the question that the approver must answer before a change is undone. `error`: why the last answer was refused."""
-    listed, question = service.find_change(page.session.approver, page.path["call"]), asked.prompt.question
+    listed, question = page.service.find_change(page.approver, page.path["call"]), asked.prompt.question
     if listed is None or question is None:
         return None
     values = {
-        "row": _change_row(service, listed, page.reader, PagePeople()),
+        "row": _change_row(page, listed),
         "question": question_content(question, page.reader),
         "state_of_question": asked.state,
         "to_type": asked.prompt.name,
@@ -206,14 +198,14 @@ class UndoAnswer:
     status: int = HTTPStatus.OK
 
 
-async def answer_undo(service: ConsoleService, page: PageRequest, fields: Mapping[str, str]) -> UndoAnswer:
+async def answer_undo(page: PageRequest, fields: Mapping[str, str]) -> UndoAnswer:
     """Undo a change, or ask the approver first, as the policy requires.
 
     Raises:
         CallRefused: there is no such change, or this person cannot undo it here.
     """
     call, reply = fields.get("call", ""), read_reply(fields)
-    undo = partial(undo_change, service, page.session.approver, call)
+    undo = partial(undo_change, page, call)
     path, error, status = safe_path(f"/changes/{call}"), "", HTTPStatus.OK
     result = await undo(reply, is_first=reply is None)
     if isinstance(result, UndoRefused):
@@ -274,16 +266,15 @@ def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterabl
     return {"gone": gone, **(said if gone else {})}
 
 
-def _pending_undo(
-    service: ConsoleService, page: PageRequest, listed: Listed[UndoEntry], steps: Sequence[UndoStep]
-) -> Approval | None:
+def _pending_undo(page: PageRequest, listed: Listed[UndoEntry], steps: Sequence[UndoStep]) -> Approval | None:
     """Return the approval that a step of an undo already waits for: of the same operation, for the same name."""
     names = {
         (step.operation.key, str(name))
         for step in steps
-        for name in (*step.args.values(), subject_of(service, listed.record))
+        for name in (*step.args.values(), subject_of(page.service, listed.record))
     }
-    pending = (each.record for each in service.list_approvals(page.session.approver) if each.context == listed.context)
+    approvals = page.service.list_approvals(page.approver)
+    pending = (each.record for each in approvals if each.context == listed.context)
     return next(
         (
             each
@@ -296,10 +287,9 @@ def _pending_undo(
     )
 
 
-def _change_row(
-    service: ConsoleService, listed: Listed[UndoEntry], reader: Reader, people: PagePeople
-) -> dict[str, Any]:
-    entry, preview = listed.record, preview_undo(service.catalogue, listed.record)
+def _change_row(page: PageRequest, listed: Listed[UndoEntry]) -> dict[str, Any]:
+    service, reader, entry = page.service, page.reader, listed.record
+    preview = preview_undo(service.catalogue, entry)
     said = describe_change(service.catalogue, entry)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"
@@ -311,7 +301,7 @@ def _change_row(
         "extent": preview.extent if preview is not None else "",
         "extent_label": one_of(group, preview.extent) if preview is not None else None,
         "note": preview.note if preview is not None and preview.extent not in ("undone", "begun") else None,
-        "who": people.view(listed.context, entry.principal),
+        "who": page.person(listed.context, entry.principal),
         "profile": entry.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
@@ -319,10 +309,10 @@ def _change_row(
     }
 
 
-def _searched_texts(service: ConsoleService, listed: Listed[UndoEntry], people: PagePeople) -> list[str]:
-    entry, subject = listed.record, subject_of(service, listed.record)
-    who = str(people.view(listed.context, entry.principal))
-    return [subject, *entry.names.values(), entry.call, who, entry.job, *service.operation_names(entry.operation)]
+def _searched_texts(page: PageRequest, listed: Listed[UndoEntry]) -> list[str]:
+    service, entry, who = page.service, listed.record, str(page.person(listed.context, listed.record.principal))
+    own = (subject_of(service, entry), *entry.names.values(), entry.call, who, entry.job)
+    return [*own, *service.operation_names(entry.operation)]
 
 
 def subject_of(service: ConsoleService, entry: UndoEntry) -> str:

@@ -18,7 +18,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Message, one_of, templates_of
 from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
-from saasus_mcp.hosting.console.views import PageContent, PagePeople, PageRequest, PersonView
+from saasus_mcp.hosting.console.views import PageContent, PageRequest, PersonView
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_report import shown_status
 from saasus_mcp.jobs.tables.table_file import encode_table_file
@@ -87,30 +87,24 @@ def _encode(name: str, value: Any) -> JobFile:
     return JobFile(f"{name}.json", "application/json", json.dumps(value, ensure_ascii=False, indent=2).encode())
 
 
-def view_jobs(service: ConsoleService, page: PageRequest) -> PageContent:
+def view_jobs(page: PageRequest) -> PageContent:
     """Return the newest jobs, with words to search for the matching ones."""
-    search, people = WordSearch(page.filter_text("q")), PagePeople()
-    rows = [
-        _job_row(service, each, page.reader, people)
-        for each in service.list_jobs(page.session.approver, MAX_JOBS)
-        if search.matches(_searched_texts(service, each, people))
-    ]
-    values = {"rows": rows, "q": search.text, "reload_seconds": 30, "here": "jobs"}
-    return PageContent("jobs", values)
+    search, listed = WordSearch(page.filter_text("q")), page.service.list_jobs(page.approver, MAX_JOBS)
+    rows = [_job_row(page, each) for each in listed if search.matches(_searched_texts(page, each))]
+    return PageContent("jobs", {"rows": rows, "q": search.text, "reload_seconds": 30, "here": "jobs"})
 
 
-def view_job(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent | None:
+def view_job(page: PageRequest, error: Message | None = None) -> PageContent | None:
     """Return one job with its report. `error`: why the last form was refused."""
-    listed = service.find_job(page.session.approver, page.path["job"])
+    listed = page.service.find_job(page.approver, page.path["job"])
     if listed is None:
         return None
     report = listed.record.report
-    downloads = DOWNLOADS if _owner(page.session.approver, listed) is not None else ()
+    downloads = DOWNLOADS if _owner(page.approver, listed) is not None else ()
     counts = report.get("counts") or listed.context.store().jobs.count_outcomes(listed.record.id)
-    row = _job_row(service, listed, page.reader, PagePeople())
     values = {
-        "row": {**row, "counts": _count_rows(counts, page.reader)},
-        "cancelled_by": _cancelled_by(listed),
+        "row": {**_job_row(page, listed), "counts": _count_rows(counts, page.reader)},
+        "cancelled_by": _cancelled_by(page, listed),
         "halted": job_control.find_freeze(listed.context.store(), listed.record) is not None,
         "notes": [str(each) for each in report.get("notes", ())],
         "why": str(report.get("why", "")),
@@ -124,37 +118,37 @@ def view_job(service: ConsoleService, page: PageRequest, error: Message | None =
     return PageContent("job", values)
 
 
-def _cancelled_by(listed: Listed[Job]) -> PersonView:
+def _cancelled_by(page: PageRequest, listed: Listed[Job]) -> PersonView:
     """Return the person who cancelled a job; nobody if it goes on, or ended by itself or by its caller's wish."""
     job, context = listed.record, listed.context
     ended = job.cancelling or job.status == "cancelled"
     records = context.store().audit_log.find_actions(job.id, job.at) if ended else []
     found = [str(each["principal"]) for each in records if action_of(each) == ActionKind.JOB_CANCEL]
-    return PagePeople().view(context, found[0] if found else "")
+    return page.person(context, found[0] if found else "")
 
 
-def _searched_texts(service: ConsoleService, listed: Listed[Job], people: PagePeople) -> list[str]:
+def _searched_texts(page: PageRequest, listed: Listed[Job]) -> list[str]:
     job = listed.record
-    involved = [str(people.view(listed.context, each)) for each in (job.principal, job.by)]
+    involved = [str(page.person(listed.context, each)) for each in (job.principal, job.by)]
     status = one_of("console_jobs.status", _shown_status(job))
-    return [*service.operation_names(job.name), job.id, *involved, status.text("en"), status.text("ja")]
+    return [*page.service.operation_names(job.name), job.id, *involved, status.text("en"), status.text("ja")]
 
 
-def _job_row(service: ConsoleService, listed: Listed[Job], reader: Reader, people: PagePeople) -> dict[str, Any]:
+def _job_row(page: PageRequest, listed: Listed[Job]) -> dict[str, Any]:
     job, waiting = listed.record, str(listed.record.report.get("waiting", ""))
     status = _shown_status(job)
     return {
         "job": job,
-        "title": service.operation_title(job.name, reader.language),
-        "who": people.view(listed.context, job.principal),
+        "title": page.service.operation_title(job.name, page.language),
+        "who": page.person(listed.context, job.principal),
         "profile": job.profile,
         "saas_id": listed.context.saas_id,
         "sandbox": listed.context.sandbox,
         "status": status,
-        "paused_by": people.view(listed.context, job.pause.by if job.pause else ""),
-        "by": people.view(listed.context, job.by),
-        "duration": duration_text((job.ended_at or service.clock()) - job.at),
-        "counts": _count_rows(job.report.get("counts") or {}, reader),
+        "paused_by": page.person(listed.context, job.pause.by if job.pause else ""),
+        "by": page.person(listed.context, job.by),
+        "duration": duration_text((job.ended_at or page.service.clock()) - job.at),
+        "counts": _count_rows(job.report.get("counts") or {}, page.reader),
         "waiting": waiting if job.status == "running" else "",
     }
 

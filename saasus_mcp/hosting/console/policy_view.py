@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import PresetPolicy, ReadOnlyPolicy
@@ -23,8 +22,9 @@ EFFECT_GROUPS: Mapping[str, str] = {
 """The group of messages that names a word of the table of effects."""
 
 
-def view_policy(service: ConsoleService, page: PageRequest) -> PageContent:
+def view_policy(page: PageRequest) -> PageContent:
     """Return the rules of the policy in force, and the text of its file."""
+    service = page.service
     written, (*_, inner) = service.read_policy(), _layers(service.policy)
     rows = _list_rules(inner)
     values = {

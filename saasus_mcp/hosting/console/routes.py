@@ -55,7 +55,6 @@ from saasus_mcp.hosting.console.rendering import (
 )
 from saasus_mcp.hosting.console.service import ConsoleService, freezes_version
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.views import PagePeople
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import format_value
@@ -98,7 +97,7 @@ class Console:
             "/policy": policy_view.view_policy,
             "/limits": views.view_limits,
             "/secrets": views.view_secrets,
-            "/session": self._view_access,
+            "/session": partial(views.view_access, self.signin.sessions),
         }
         actions = FormActions(self.service, self.signin.sessions).by_path()
         routes = [
@@ -154,8 +153,8 @@ class Console:
     ) -> Response | None:
         """Return a live page, under an address of its own if it answers a form; None if it does not exist."""
         # Before the content: a change in between then looks new to the page, and is not missed.
-        state = await run_sync(live.read_live_state, self.service, page.session.approver, page.reader)
-        content = await run_sync(view, self.service, page)
+        state = await run_sync(live.read_live_state, self.service, page.approver, page.reader)
+        content = await run_sync(view, page)
         if content is None:
             return None
         return await run_sync(
@@ -171,9 +170,9 @@ class Console:
         form, media_type = known
         find = self.signin.session_finder(request)
         page = self._page_request(request, session)
-        if (fault := audit_view.find_filter_fault(self.service, page)) is not None:
+        if (fault := audit_view.find_filter_fault(page)) is not None:
             return await self._tell(fault, session, request, HTTPStatus.UNPROCESSABLE_ENTITY)
-        content = audit_export.export_audit(self.service, page, form, lambda: find() is not None)
+        content = audit_export.export_audit(page, form, lambda: find() is not None)
         headers = {**CONSOLE_HEADERS, "Content-Disposition": f'attachment; filename="audit.{form}"'}
         return StreamingResponse(content, media_type=media_type, headers=headers)
 
@@ -233,9 +232,6 @@ class Console:
             shown = await self._show_page(partial(views.view_limits, error=error), page, request, status, "/limits")
         return shown or await self._tell(error, session, request, status)
 
-    def _view_access(self, service: ConsoleService, page: views.PageRequest) -> views.PageContent:
-        return views.view_access(service, self.signin.sessions, page)
-
     async def _reveal(self, request: Request) -> Response:
         """Show a secret once. There is no redirect, because the page cannot be requested again."""
         session, fields = await self._read_form(request)
@@ -257,7 +253,7 @@ class Console:
         session, fields = await self._read_form(request)
         page = self._page_request(request, session)
         try:
-            answer = await changes_view.answer_undo(self.service, page, fields)
+            answer = await changes_view.answer_undo(page, fields)
         except CallRefused as refused:
             return await self._tell(refused.message, session, request, HTTPStatus.CONFLICT)
         if answer.view is None:
@@ -286,7 +282,7 @@ class Console:
         if name and timezones.find_time_zone(name) is None:
             page = self._page_request(request, session)
             view = partial(views.view_access, error=message("console.time_zone_wrong"), typed=name)
-            content = await run_sync(view, self.service, self.signin.sessions, page)
+            content = await run_sync(view, self.signin.sessions, page)
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             return await run_sync(partial(self._render, content, session, request, status, address="/session"))
         response = redirect_to("/session")
@@ -326,7 +322,7 @@ class Console:
             "sandbox": bool(contexts) and all(context.sandbox for context in contexts),
             "frozen": frozen,
             "freezes_version": freezes_version(frozen),
-            "people": PagePeople(),
+            "page": page,
             "back": requested_address(request) if request.method == "GET" else address,
             "address": address,
             "state": state,
@@ -347,7 +343,8 @@ class Console:
 
     def _page_request(self, request: Request, session: ConsoleSession) -> views.PageRequest:
         reader = request_reader(request, self.language, self.zone)
-        return views.PageRequest(dict(request.query_params), dict(request.path_params), session, reader)
+        query, path = dict(request.query_params), dict(request.path_params)
+        return views.PageRequest(self.service, query, path, session, reader)
 
 
 async def _send_file(name: str, _: Request) -> Response:

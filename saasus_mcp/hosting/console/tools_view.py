@@ -9,7 +9,7 @@ from typing import Any
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.word_search import WordSearch
-from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
+from saasus_mcp.hosting.console.service import ProfileContext
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
 from saasus_mcp.permissions.policy.model import Decision, Principal
 
@@ -21,9 +21,9 @@ MAX_DEPTH = 6
 """The depth to which the fields of arguments are listed. The schema itself is shown below."""
 
 
-def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
+def view_tools(page: PageRequest) -> PageContent:
     """Return every operation with its effects and the decision for a principal."""
-    principal, context, asked = _read_asked(service, page)
+    service, (principal, context, asked) = page.service, _read_asked(page)
     search = WordSearch(page.filter_text("q"))
     # The catalogue also knows other words for what a tool does, and corrects misspelt ones.
     hits = service.catalogue.index.search(search.text, MAX_FOUND) if search else []
@@ -36,24 +36,17 @@ def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
         if outcome in ("", decision.outcome)
         and (operation.key in found or search.matches([*service.operation_names(operation.key), operation.level]))
     ]
-    values = {
-        **asked,
-        "q": search.text,
-        "outcome": outcome,
-        "outcomes": OUTCOMES,
-        "rows": rows,
-        "total": len(decided),
-    }
-    return PageContent("tools", values)
+    filters = {"q": search.text, "outcome": outcome, "outcomes": OUTCOMES}
+    return PageContent("tools", {**asked, **filters, "rows": rows, "total": len(decided)})
 
 
-def view_tool(service: ConsoleService, page: PageRequest) -> PageContent | None:
+def view_tool(page: PageRequest) -> PageContent | None:
     """Return one tool: what it does, its effects, its arguments, and who may call it by which rule."""
-    operation = service.find_operation(page.path["tool"])
+    operation = page.service.find_operation(page.path["tool"])
     if operation is None or operation.tool != page.path["tool"]:
         return None
-    principal, context, asked = _read_asked(service, page)
-    decision, depends, traces = service.explain_decision(operation, principal, context)
+    principal, context, asked = _read_asked(page)
+    decision, depends, traces = page.service.explain_decision(operation, principal, context)
     values = {
         **asked,
         "row": _tool_row(operation, decision, page, depends=depends),
@@ -80,14 +73,14 @@ def _reason_text(decision: Decision, operation: Operation, page: PageRequest) ->
     return reason.text(page.language)
 
 
-def _read_asked(service: ConsoleService, page: PageRequest) -> tuple[Principal, ProfileContext | None, dict[str, Any]]:
+def _read_asked(page: PageRequest) -> tuple[Principal, ProfileContext | None, dict[str, Any]]:
     """Return the person and the profile for which decisions are shown, and what both pages have of them."""
-    contexts = service.contexts_of(page.session.approver)
+    contexts = page.service.contexts_of(page.approver)
     context, groups = select_context(contexts, page), page.filter_text("groups")
     names = frozenset(name for part in groups.split(",") if (name := part.strip()))
-    principal = Principal(page.filter_text("who") or page.session.approver.id, names)
+    principal = Principal(page.filter_text("who") or page.approver.id, names)
     values = {"contexts": contexts, "context": context, "who": principal.id, "groups": groups}
-    return principal, context, {**values, "local": service.freeze_all is not None, "here": "tools"}
+    return principal, context, {**values, "local": page.service.freeze_all is not None, "here": "tools"}
 
 
 def _tool_row(operation: Operation, decision: Decision, page: PageRequest, *, depends: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Language
@@ -15,7 +15,7 @@ from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
 from saasus_mcp.permissions.policy.model import Ceiling
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store.records import BudgetKind, Freeze
-from saasus_mcp.store.signin_sessions import ConsoleSession
+from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 
 if TYPE_CHECKING:
     from saasus_mcp.store.tokens import Token
@@ -54,30 +54,20 @@ class PersonView:
         return f"{self.label} \N{MIDDLE DOT} {self.id}" if self.label else self.id
 
 
-class PagePeople:
-    """Finds the people of one page. Each is looked up once."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], PersonView] = {}
-
-    def view(self, context: ProfileContext, principal: str, known: Person = NOBODY) -> PersonView:
-        """Return a person. `known`: name and address as a record states them. They count, whatever the person is called today."""
-        if known.label or not principal:
-            return PersonView(principal, known.label)
-        key = (context.name, principal)
-        if key not in self._found:
-            self._found[key] = PersonView(principal, context.store().audit_log.people.get(principal).label)
-        return self._found[key]
-
-
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for a page: its query and path parameters, the session, and the reader."""
+    """A request for a page: what the console has, the query and path parameters, the session, and the reader."""
 
+    service: ConsoleService
     query: Mapping[str, str]
     path: Mapping[str, str]
     session: ConsoleSession
     reader: Reader
+    _people: dict[tuple[str, str], PersonView] = field(default_factory=dict)
+
+    @property
+    def approver(self) -> Approver:
+        return self.session.approver
 
     @property
     def language(self) -> Language:
@@ -86,6 +76,19 @@ class PageRequest:
     def filter_text(self, name: str) -> str:
         return self.query.get(name, "").strip()[:MAX_FILTER_LENGTH]
 
+    def person(self, context: ProfileContext, principal: str, known: Person = NOBODY) -> PersonView:
+        """Return a person, who is looked up once.
+
+        Args:
+            known: name and address as a record states them. They count, whatever the person is called today.
+        """
+        if known.label or not principal:
+            return PersonView(principal, known.label)
+        key = (context.name, principal)
+        if key not in self._people:
+            self._people[key] = PersonView(principal, context.store().audit_log.people.get(principal).label)
+        return self._people[key]
+
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
@@ -93,33 +96,33 @@ class PageContent:
     values: Mapping[str, Any]
 
 
-View = Callable[[ConsoleService, PageRequest], PageContent | None]
+View = Callable[[PageRequest], PageContent | None]
 """Returns a page; None if it does not exist."""
 
 
-def view_limits(service: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent:
+def view_limits(page: PageRequest, error: Message | None = None) -> PageContent:
     """Return the used budgets and the freezes that the approver may see. `error`: why a freeze was not started or lifted."""
-    now, approver, people = service.clock(), page.session.approver, PagePeople()
+    service, now = page.service, page.service.clock()
     ceilings = {**DEFAULT_CEILINGS, **(service.policy.ceilings or {})}
     places: list[dict[str, Any]] = []
     used: list[dict[str, Any]] = []
     whole: list[Freeze] = []
-    for context in service.contexts_of(approver):
+    for context in service.contexts_of(page.approver):
         store = context.store()
         found = store.active_freezes(context.profile or "")
         whole += [each for each in found if not each.profile]
         # An approver of this context can lift the freezes of its own.
         own = [each for each in found if each.profile and context.profile in (None, each.profile)]
-        freezes = [(each, people.view(context, each.by), freeze_mark([each])) for each in found]
+        freezes = [(each, page.person(context, each.by), freeze_mark([each])) for each in found]
         places.append({"context": context, "freezes": freezes, "own": own})
         for charge in store.budget_usage(WINDOWS, now, context.profile):
             ceiling = ceilings[CEILING_OF_KIND[charge.kind]] if service.policy.ceilings is not None else None
-            who = people.view(context, charge.principal)
+            who = page.person(context, charge.principal)
             used.append({"context": context, "charge": charge, "who": who, "ceiling": ceiling})
     values = {
         "places": places,
         "used": used,
-        "everything": service.may_freeze_all(approver),
+        "everything": service.may_freeze_all(page.approver),
         "whole": freeze_mark(whole),
         "error": error,
         "here": "limits",
@@ -127,12 +130,12 @@ def view_limits(service: ConsoleService, page: PageRequest, error: Message | Non
     return PageContent("limits", values)
 
 
-def view_secrets(_: ConsoleService, __: PageRequest) -> PageContent:
+def view_secrets(_: PageRequest) -> PageContent:
     return PageContent("secrets", {"secret": None, "handle": "", "error": None, "here": "secrets"})
 
 
 def view_access(
-    service: ConsoleService, sessions: ConsoleSessions, page: PageRequest, error: Message | None = None, typed: str = ""
+    sessions: ConsoleSessions, page: PageRequest, error: Message | None = None, typed: str = ""
 ) -> PageContent:
     """Return the sessions of the approver, their time zone, and the tokens that they may see.
 
@@ -140,13 +143,13 @@ def view_access(
         error: what is wrong with the entered time zone.
         typed: that time zone.
     """
-    session, now = page.session, service.clock()
+    approver, now = page.approver, page.service.clock()
     values = {
-        "who": PersonView(session.approver.id, session.approver.person.label),
-        "groups": sorted(session.approver.groups),
+        "who": PersonView(approver.id, approver.person.label),
+        "groups": sorted(approver.groups),
         "zone": typed or page.reader.zone_name,
-        "sessions": sessions.list_own(session.approver, now),
-        "tokens": [(_token_status(each, now), each) for each in service.list_tokens(session.approver)],
+        "sessions": sessions.list_own(approver, now),
+        "tokens": [(_token_status(each, now), each) for each in page.service.list_tokens(approver)],
         "error": error,
         "here": "account",
     }

@@ -197,9 +197,9 @@ async def test_a_download_searches_a_limited_number_of_records_and_says_where_to
 
 async def test_a_download_ends_with_the_session(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entries, "BATCH_SIZE", 2)
-    page = PageRequest({"profile": "production"}, {}, SESSION, Reader.of("en"))
+    page = PageRequest(filled.console.service, {"profile": "production"}, {}, SESSION, Reader.of("en"))
     answers = iter([True, False])
-    content = audit_export.export_audit(filled.console.service, page, "json", lambda: next(answers))
+    content = audit_export.export_audit(page, "json", lambda: next(answers))
     *records, end = json.loads(b"".join(content))
     assert [each["call"] for each in records] == ALL[:2]
     assert end == {"cut": message("console_audit.session_cut").text("en")}

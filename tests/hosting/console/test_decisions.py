@@ -221,17 +221,18 @@ def test_no_page_shows_an_approver_anything_of_another_profile(service: ConsoleS
         "tools": view_tools,
         "policy": view_policy,
         "secrets": view_secrets,
-        "access": lambda service, page: view_access(service, LocalSessions(), page),
+        "access": lambda page: view_access(LocalSessions(), page),
     }
     shown = {}
     for name, view in pages.items():
-        asked = PageRequest({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, Reader.of("en"))
-        shown[name] = view(service, asked)
+        query, path = {"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}
+        asked = PageRequest(service, query, path, session, Reader.of("en"))
+        shown[name] = view(asked)
     assert shown["approval"] is None
     for name, page in shown.items():
         text = repr({key: value for key, value in page.values.items() if key != "contexts"}) if page else ""
         assert not {"token:eve", "staging", "WXYZ"} & set(re.findall(r"token:eve|staging|WXYZ", text)), name
-    shown["audit"] = view_audit(service, PageRequest({"verify": "1"}, {}, session, Reader.of("en")))
+    shown["audit"] = view_audit(PageRequest(service, {"verify": "1"}, {}, session, Reader.of("en")))
     for name in ("approvals", "audit", "limits"):
         assert "token:bob" in repr(shown[name]), name
 
@@ -254,5 +255,5 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
 @pytest.mark.parametrize("day", ["nan", "2026-13-01", "0001-01-01", "9999-12-31", "x"])
 def test_an_invalid_day_becomes_the_default(service: ConsoleService, day: str) -> None:
     session = ConsoleSession(OPERATOR, "", NOW, NOW + 1)
-    shown = view_audit(service, PageRequest({"from": day, "to": day}, {}, session, Reader.of("en")))
+    shown = view_audit(PageRequest(service, {"from": day, "to": day}, {}, session, Reader.of("en")))
     assert (shown.values["wanted"]["from"], shown.values["wanted"]["to"]) == ("2026-09-14", "")
