@@ -40,11 +40,8 @@ from saasus_mcp.store.records import UndoEntry
 
 UNDO_JOB = "job_undo_job"
 _EXPLAINED_REASONS = (
-    "changed",
-    "unseen",
     "undone",
     "alreadyused",
-    "undo_none",
     "undo_others",
     "undo_elsewhere",
 )
@@ -249,6 +246,8 @@ class _Undoing:
         try:
             return plan_undo(self._pipeline.catalogue, entry, self._undoer, self._pipeline.destination)
         except CallRefused as refused:
+            if refused.reason == Reason.UNDO_NONE:
+                raise TerminalError(refused.message) from refused
             principal, profile = visible_text(entry.principal), visible_text(entry.profile)
             text = one_of("cli_undo.refused", refused.reason, principal=principal, profile=profile)
             raise TerminalError(text) from refused

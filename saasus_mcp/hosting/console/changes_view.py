@@ -49,7 +49,7 @@ from saasus_mcp.store.records import Approval, UndoEntry
 from saasus_mcp.store.signin_sessions import Approver
 
 PAGE_SIZE = 50
-UNDO_REASONS = frozenset({"changed", "unseen", "undone", "alreadyused", "undo_none"})
+UNDO_REASONS = frozenset({"undone", "alreadyused"})
 """Reasons that have a text of their own for the undo."""
 
 

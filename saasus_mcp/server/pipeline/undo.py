@@ -15,7 +15,13 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.impact import assess_unread
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, can_undo, find_inverse_calls, is_redacted
+from saasus_mcp.permissions.inspection.inverse_calls import (
+    InverseCall,
+    can_undo,
+    find_inverse_calls,
+    is_redacted,
+    removes_created_item,
+)
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Principal
@@ -164,6 +170,8 @@ def _step_target(plan: UndoPlan, step: UndoStep) -> str:
             return known
         if undone is not None and (undone.read, undone.args) == (done.read, done.args):
             return _target_name(call, plan.entry)
+        if undone is not None and undone.read is not None and _removes_created_item(plan.operation):
+            return _naming_field(plan.entry.result, plan.entry.arguments)  # the target is what it was created in
     return _subject(call, plan.entry)
 
 
@@ -173,6 +181,11 @@ def _describe(call: OperationCall, entry: UndoEntry, target: TargetSnapshot, bef
     place = Destination(entry.profile, "")
     asked = QuestionInput(call.operation, call.arguments, place, entry.principal, inspection, entry.at)
     return describe_call(asked, entry.names)
+
+
+def _removes_created_item(operation: Operation) -> bool:
+    undo = operation.effects.undo
+    return undo is not None and removes_created_item(undo)
 
 
 def _target_name(call: OperationCall, entry: UndoEntry) -> str:
@@ -185,10 +198,14 @@ def _target_name(call: OperationCall, entry: UndoEntry) -> str:
 
 def _subject(call: OperationCall, entry: UndoEntry) -> str:
     """Return the target's name, or else the first naming field."""
-    sources = [each for each in (entry.before, entry.result, entry.arguments) if isinstance(each, Mapping)]
-    names = [source.get(field) for source in sources for field in NAMING_FIELDS]
-    named = next((each for each in names if isinstance(each, str) and each), "")
-    return _target_name(call, entry) or clean_name(named)
+    return _target_name(call, entry) or _naming_field(entry.before, entry.result, entry.arguments)
+
+
+def _naming_field(*sources: Any) -> str:
+    """Return the first field that names an item for people; empty without one."""
+    known = [each for each in sources if isinstance(each, Mapping)]
+    names = [source.get(field) for source in known for field in NAMING_FIELDS]
+    return clean_name(next((each for each in names if isinstance(each, str) and each), ""))
 
 
 def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destination: Destination) -> UndoPlan:
@@ -208,7 +225,11 @@ def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destinatio
     operation = catalogue.find(entry.operation)
     inverses = list(find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result))
     if not inverses:
-        raise CallRefused(Reason.UNDO_NONE, message("server.undo_impossible"))
+        preview = preview_undo(catalogue, entry)
+        why = message("server.undo_impossible")
+        if preview is not None and preview.note is not None:
+            why = message("server.undo_impossible_because", note=preview.note)
+        raise CallRefused(Reason.UNDO_NONE, why)
     steps = tuple(
         UndoStep(
             number=number,

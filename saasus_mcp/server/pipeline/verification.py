@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import UndoRecipe
+from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
@@ -69,7 +71,20 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
     if seen.status is None:
         raise _unreadable(read_error(seen.read_error))
     if was_applied(done, seen.status, seen.answer, entry.before) is not True:
-        raise _changed(message("server.undo_changed"))
+        raise _changed(await _find_difference(done, read))
+
+
+async def _find_difference(done: OperationCall, read: ApiReader) -> Message:
+    """Return how the current state differs from the one that a call left behind, as far as its recipes tell."""
+    effects, inspector = done.operation.effects, CallInspector(done, "", read)
+    if effects.effect == "create":
+        return message("server.undo_item_gone")
+    snapshot = await inspector.read_target()
+    if snapshot.missing:
+        return message("server.undo_target_gone")
+    present = (await inspector.read_before(snapshot)).answer
+    now = {} if effects.diff is None else done.evaluate_each(effects.diff.now, result=present)
+    return _different(done, changed_fields(done.arguments, now))
 
 
 async def _require_item_unchanged(
@@ -92,7 +107,16 @@ async def _require_item_unchanged(
         return
     fields = changed_fields(entry.result, seen.answer)
     if fields:
-        raise _changed(message("server.undo_changed_fields", fields=tuple(fields)))
+        raise _changed(_different(done, fields))
+
+
+def _different(done: OperationCall, fields: Sequence[str]) -> Message:
+    """Return that the current state differs in these fields; without any, that it differs."""
+    if not fields:
+        return message("server.undo_changed")
+    texts = load_question_texts()
+    labels = tuple(texts.field(done.operation.key, name).label for name in fields)
+    return message("server.undo_changed_fields", fields=labels)
 
 
 def _unreadable(reason: Localized) -> CallRefused:

@@ -17,7 +17,7 @@ from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
-from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.saasus.tool_answer import Failure, ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -132,8 +132,27 @@ async def test_a_value_that_changed_since_is_not_undone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed by another")
     [answer] = await world.undo(world.plan(entry))
     assert not answer.ok
-    assert "no longer matches the state after the change" in answer.text
+    assert isinstance(answer.failure, Failure)
+    assert answer.failure.message.id == "server.undo_changed_fields"
+    assert "Different: Display name." in answer.text
     assert (await world.roles())["helper"] == "Changed by another"
+
+
+async def test_a_change_of_what_was_deleted_since_says_so(world: World) -> None:
+    await world.call("auth_update_role", role_name="helper", display_name="Changed")
+    entry = world.entry()
+    await world.call("auth_delete_role", role_name="helper")
+    [answer] = await world.undo(world.plan(entry))
+    assert not answer.ok
+    assert "no longer exists" in answer.text
+
+
+async def test_a_change_without_an_inverse_call_says_what_is_lost(world: World) -> None:
+    await world.call("auth_reset_saas_user_password", user_id=USER)
+    with pytest.raises(CallRefused) as refused:
+        world.plan(world.entry())
+    assert refused.value.message.id == "server.undo_impossible_because"
+    assert "The old password is lost." in str(refused.value)
 
 
 async def test_an_unverifiable_change_is_not_undone(world: World) -> None:
