@@ -12,7 +12,7 @@ from saasus_mcp.jobs.job_reader import Checkpoint, JobReader, run_concurrently
 from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import Plan, StepGroup
 from saasus_mcp.jobs.step_runner import CANCELLED_REASON, RATE_LIMITED_REASON, StepRunner
-from saasus_mcp.jobs.store_retry import query_jobs
+from saasus_mcp.jobs.store_retry import query_jobs, retry
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.server.pipeline.call import JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -88,7 +88,13 @@ class JobContext(JobReader):
             raise JobCancelled
 
     async def _save_progress(self, done: int, total: int | None) -> None:
-        if not await query_jobs(self._pipeline, lambda jobs: jobs.report_progress(self._job.job, done, total)):
+        job = self._job.job
+        if group := self._pipeline.write_group:
+            save = self._pipeline.store.jobs.save_progress_within
+            await retry(lambda: group.run(lambda connection: save(connection, job, done, total)))
+        else:
+            await query_jobs(self._pipeline, lambda jobs: jobs.save_progress(job, done, total))
+        if not await query_jobs(self._pipeline, lambda jobs: jobs.may_begin_rows(job)):
             self.gate.recheck()
 
     async def run_groups(

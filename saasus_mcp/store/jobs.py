@@ -182,9 +182,17 @@ class JobStore:
         query = states.order_by(jobs.c.at.desc()).limit(most)
         return [tuple(row) for row in self._database.rows(_of_profile(query, profile))]
 
-    def report_progress(self, job: str, done: int, total: int | None) -> bool:
-        """Save the progress of a job. False if it must stop or pause."""
-        self._database.execute_alone(_REPORT_PROGRESS, {"job": job, "finished": done, "all": total})
+    def save_progress(self, job: str, done: int, total: int | None) -> None:
+        with self._database.transaction() as connection:
+            self.save_progress_within(connection, job, done, total)
+
+    @staticmethod
+    def save_progress_within(connection: Connection, job: str, done: int, total: int | None) -> None:
+        """Save the progress of a job, in a transaction."""
+        _REPORT_PROGRESS.run(connection, {"job": job, "finished": done, "all": total})
+
+    def may_begin_rows(self, job: str) -> bool:
+        """Return whether a job may begin its next row. False if it must stop or pause."""
         state = self._database.read_alone(_STATE, {"job": job})
         return state is not None and _is_running(state) and not state[2]
 

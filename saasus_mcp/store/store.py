@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,11 @@ class Store(ApprovalStore, SecretStore):
 
         return cls(Database.open_file(file), keys, folder_freeze, store_name(file))
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the store is a file on this machine, in which one transaction writes at a time."""
+        return self._database.is_file
+
     def close(self) -> None:
         self.record_waiting_ends()
         self._database.close()
@@ -130,20 +135,46 @@ class Store(ApprovalStore, SecretStore):
                 return
             commitment = NO_COMMITMENT
         with self.audit_log.write_transaction(durable=True) as connection:
-            if commitment.writes:
-                refuse_if_frozen(connection, self._global_freeze, commitment.profile)
-            reserve_budget(connection, commitment.charges, call=call, profile=commitment.profile, at=at)
-            if proof is not None and (proof.kind != "grant" or commitment.claim is None):
-                use_proof(connection, proof, at)
-            if commitment.claim is not None:
-                self.jobs.claim_step(connection, commitment.claim, call, at)
-            if commitment.undo_entry is not None:
-                self.undo_log.add(connection, commitment.undo_entry)
-            if commitment.undoes is not None:
-                self.undo_log.claim_undo(connection, commitment.undoes, call)
-            if commitment.grant is not None:
-                self.jobs.start(connection, call, commitment.grant, at)
-            self.audit_log.append(connection, call, "begun", record, at=at)
+            self.commit_within(connection, call, record, at, proof=proof, commitment=commitment)
+
+    def commit_within(
+        self,
+        connection: Connection,
+        call: str,
+        record: Record,
+        at: float,
+        *,
+        proof: ProofUse | None,
+        commitment: Commitment,
+    ) -> None:
+        """Commit as `commit` does, in a durable transaction."""
+        if commitment.writes:
+            refuse_if_frozen(connection, self._global_freeze, commitment.profile)
+        reserve_budget(connection, commitment.charges, call=call, profile=commitment.profile, at=at)
+        if proof is not None and (proof.kind != "grant" or commitment.claim is None):
+            use_proof(connection, proof, at)
+        if commitment.claim is not None:
+            self.jobs.claim_step(connection, commitment.claim, call, at)
+        if commitment.undo_entry is not None:
+            self.undo_log.add(connection, commitment.undo_entry)
+        if commitment.undoes is not None:
+            self.undo_log.claim_undo(connection, commitment.undoes, call)
+        if commitment.grant is not None:
+            self.jobs.start(connection, call, commitment.grant, at)
+        self.audit_log.append(connection, call, "begun", record, at=at)
+
+    def write_together(self, writes: Sequence[Callable[[Connection], None]], *, durable: bool) -> None:
+        """Run several writes in one transaction.
+
+        Args:
+            durable: wait for the disk, which `commit_within` needs.
+
+        Raises:
+            StoreError: the database fails. What a write raises is raised, too. Either way nothing was written, unless `may_have_written`.
+        """
+        with self.audit_log.write_transaction(durable=durable) as connection:
+            for write in writes:
+                write(connection)
 
     def finish_call(
         self, call: str, record: Record, at: float, outcome: CallOutcome | None = None, *, again: bool = False
@@ -162,12 +193,18 @@ class Store(ApprovalStore, SecretStore):
         with self.audit_log.write_transaction() as connection:
             if again and self.audit_log.has_ended(connection, call, at):
                 return
-            if outcome is not None:
-                self._save_outcome(connection, call, outcome)
-            self.audit_log.append(connection, call, "ended", record, at=at)
-            if at - self._purged_at >= HOUR:
-                retention.purge_expired(connection, at)
-                self._purged_at = at
+            self.finish_within(connection, call, record, at, outcome)
+
+    def finish_within(
+        self, connection: Connection, call: str, record: Record, at: float, outcome: CallOutcome | None
+    ) -> None:
+        """Record the end of a call as `finish_call` does, in a transaction."""
+        if outcome is not None:
+            self._save_outcome(connection, call, outcome)
+        self.audit_log.append(connection, call, "ended", record, at=at)
+        if at - self._purged_at >= HOUR:
+            retention.purge_expired(connection, at)
+            self._purged_at = at
 
     def finish_read_soon(self, call: str, record: Record, at: float) -> bool:
         """Record the end of a call that changed nothing in `record_waiting_ends`, or before. Return False if it must be recorded at once."""

@@ -33,7 +33,7 @@ def fill_console(stage: BrowserServer) -> dict[str, str]:
     pending = stage.asks_to_delete(names[0])
     stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(names[1])}, TANAKA)
     start_job(stage, RUNNING_JOB, "job_import_users")
-    stage.pipeline.store.jobs.report_progress(RUNNING_JOB, 40, 120)
+    stage.pipeline.store.jobs.save_progress(RUNNING_JOB, 40, 120)
     start_job(stage, JOB, "job_change_plans")
     stage.pipeline.store.finish_job(JOB, "done", REPORT, record={"ok": True, "applied": "applied"}, at=time.time())
     change = stage.pipeline.store.undo_log.list_entries()[0]

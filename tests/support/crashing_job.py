@@ -23,7 +23,9 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.jobs import job_control
 from saasus_mcp.jobs.job_control import Controller
 from saasus_mcp.saasus.client import ApiClient, ApiResponse
+from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store.store import Store
 from tests.support.job_server import PLACE, AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
@@ -46,14 +48,14 @@ class CrashPoint:
         self._doomed = ""
 
     def aim(self) -> None:
-        commit, end, send = Store.commit, Store.finish_call, ApiClient.send
+        commit, end, send = AuditRecorder.commit, AuditRecorder.record_end, ApiClient.send
 
-        def committed(store: Store, call: str, record: Any, *given: Any, **named: Any) -> None:
-            commit(store, call, record, *given, **named)
+        async def committed(recorder: AuditRecorder, call: str, record: Any, *given: Any, **named: Any) -> None:
+            await commit(recorder, call, record, *given, **named)
             if self._counted(record["operation"]):
                 self._left -= 1
                 if self._left == 0 and self._moment == PAUSED:
-                    pause_newest(store)
+                    pause_newest(recorder.context.store)
                 if self._left == 0:
                     self._doomed = call
                     self._at("before send")
@@ -64,14 +66,14 @@ class CrashPoint:
                 self._at("before end")
             return response
 
-        def ended(store: Store, call: str, *given: Any, **named: Any) -> None:
-            end(store, call, *given, **named)
-            if call == self._doomed:
+        async def ended(recorder: AuditRecorder, call: PreparedCall, *given: Any) -> None:
+            await end(recorder, call, *given)
+            if call.id == self._doomed:
                 self._at("before checkpoint")
 
         for owner, name, made in (
-            (Store, "commit", committed),
-            (Store, "finish_call", ended),
+            (AuditRecorder, "commit", committed),
+            (AuditRecorder, "record_end", ended),
             (ApiClient, "send", sent),
         ):
             setattr(owner, name, made)

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,11 +69,13 @@ class AuditRecorder:
         Raises:
             StoreError: nothing was committed, unless `StoreError.may_have_written` is true.
         """
-        use, now = proof.use if proof else None, self.context.clock()
+        use, now, store = proof.use if proof else None, self.context.clock(), self.context.store
         try:
-            await self.context.store_executor(
-                lambda: self.context.store.commit(id, record, now, use, commitment=commitment)
-            )
+            if commitment is not None and commitment.claim is not None and (group := self.context.write_group):
+                within = partial(store.commit_within, call=id, record=record, at=now, proof=use, commitment=commitment)
+                await group.run(within, durable=True)
+            else:
+                await self.context.store_executor(lambda: store.commit(id, record, now, use, commitment=commitment))
         except WritesFrozen as error:
             error.hint = _freeze_hint(error, self.context.console_url())
             raise
@@ -137,8 +140,12 @@ class AuditRecorder:
         if outcome is None and self.context.store.finish_read_soon(call.id, record, at):
             asyncio.get_running_loop().call_soon(self.context.store.record_waiting_ends)  # after the answer
             return
+        store = self.context.store
         try:
-            await self.context.store_executor(lambda: self.context.store.finish_call(call.id, record, at, outcome))
+            if outcome is not None and outcome.step is not None and (group := self.context.write_group):
+                await group.run(partial(store.finish_within, call=call.id, record=record, at=at, outcome=outcome))
+            else:
+                await self.context.store_executor(lambda: store.finish_call(call.id, record, at, outcome))
         except StoreError as error:
             restarts = outcome is not None and isinstance(error, StoreUnavailable)
             if not (restarts and await self._record_end_later(call.id, record, at, outcome)):

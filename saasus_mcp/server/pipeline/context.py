@@ -23,6 +23,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.results.result_store import ANSWER_BUDGET
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
+from saasus_mcp.server.scheduling.write_group import WriteGroup
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store
@@ -98,6 +99,11 @@ class PipelineContext:
     def store(self) -> Store:
         """The store, opened by the first access."""
         return self.open_store()
+
+    @cached_property
+    def write_group(self) -> WriteGroup | None:
+        """The group in which jobs write to a file. None for a database, in which they write side by side."""
+        return WriteGroup(self.store) if self.store.is_file else None
 
     @cached_property
     def vault(self) -> SecretVault:

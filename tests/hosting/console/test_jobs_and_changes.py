@@ -34,7 +34,7 @@ async def page_of(stage: ConsoleSession, path: str, lang: str = "en") -> httpx2.
 
 async def test_a_running_job_shows_its_progress_and_can_be_stopped(stage: ConsoleSession) -> None:
     stage.start_job()
-    stage.store.jobs.report_progress(JOB, 40, 1200)
+    stage.store.jobs.save_progress(JOB, 40, 1200)
     async with stage.signed_in() as client:
         listed = await client.get("/console/jobs")
         page = await client.get(f"/console/jobs/{JOB}")

@@ -79,7 +79,7 @@ async def test_nothing_of_another_profile_is_reported(stage: ConsoleSession, ser
     stage.start_job()
     seen, nothing = (read_live_state(service, who, ENGLISH) for who in (ALICE, EVE))
     assert (seen.waiting, nothing.waiting, nothing.pending) == (1, 0, ())
-    stage.store.jobs.report_progress(JOB, 3, 9)
+    stage.store.jobs.save_progress(JOB, 3, 9)
     assert read_live_state(service, EVE, ENGLISH) == nothing
     assert read_live_state(service, ALICE, ENGLISH).jobs != seen.jobs
 
