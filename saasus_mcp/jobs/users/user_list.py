@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Localized, Sentences, message, one_of
 from saasus_mcp.common.text import Quoted
+from saasus_mcp.jobs.calls.row_faults import FaultCollector, FaultyRow
 from saasus_mcp.jobs.tables.cells import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
 from saasus_mcp.jobs.tables.table_reading import TableReading
-from saasus_mcp.jobs.users.user_line import (
-    ATTRIBUTE_PREFIX,
-    CellError,
-    ImportTargets,
-    LineErrors,
-    UserLine,
-    collect_error,
-    parse_user_line,
-)
+from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX, ImportTargets, LineErrors, UserLine, parse_user_line
 
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
 REQUIRED_COLUMNS = (("email", "sign_in_id"), ("tenant_id", "tenant_name"))
@@ -71,17 +63,16 @@ def parse_users(
     seen: dict[tuple[Any, ...], int] = {}
     attributes: dict[tuple[str, str], tuple[int, Mapping[str, Any]]] = {}
     for row in table.rows:
-        errors = list[CellError]()
-        line = None
-        if row.is_too_long:
-            errors.append(CellError("", message("jobs_users.too_many_cells")))
-        else:
-            line = parse_user_line(row.number, row.cells, targets, errors)
-        if line is not None:
-            collect_error(partial(_require_new, line, seen), errors)
-            collect_error(partial(_require_same_attributes, line, attributes), errors)
-        if line is None or errors:
-            faulty.append(LineErrors(row.number, tuple(errors)))
+        faults = FaultCollector()
+        try:
+            line = parse_user_line(row, targets)
+            with faults:
+                _require_new(line, seen)
+            with faults:
+                _require_same_attributes(line, attributes)
+            faults.raise_collected()
+        except FaultyRow as error:
+            faulty.append(LineErrors(row.number, error.errors))
         else:
             lines.append(line)
     return lines, faulty, table.reading
@@ -135,11 +126,11 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
 def _require_new(line: UserLine, seen: dict[tuple[Any, ...], int]) -> None:
     key = (line.login_key, line.tenant_id, line.env_id, line.role_name)
     if key in seen:
-        raise CellError("", message("jobs_users.duplicate_line", line=seen[key]))
+        raise InvalidArguments((), message("jobs_users.duplicate_line", line=seen[key]))
     seen[key] = line.number
 
 
 def _require_same_attributes(line: UserLine, known: dict[tuple[str, str], tuple[int, Mapping[str, Any]]]) -> None:
     first, attributes = known.setdefault((line.login_key, line.tenant_id), (line.number, line.attributes))
     if attributes != line.attributes:
-        raise CellError("attributes", message("jobs_users.other_attributes", line=first))
+        raise InvalidArguments(("attributes",), message("jobs_users.other_attributes", line=first))
