@@ -64,7 +64,7 @@ class Measurement:
 
     Attributes:
         counts: the numbers of its report.
-        calls, at_once: calls of the API, and the most at the same time.
+        calls, at_once: calls of the API, and the most at the same time, but for short peaks.
         seconds: from the call of the tool to the end of the job.
         api_seconds: those in which the job waited for at least one call of the API.
         processor: seconds of a processor that the job's process used.

@@ -76,7 +76,7 @@ def _check_path_value(name: str, value: str) -> None:
         raise InvalidArguments.at((name,), "arguments.empty")
     if any(part in (".", "..") for part in _PATH_SEPARATORS.split(value)):
         raise InvalidArguments((name,), message("arguments.dot_segment"), message("arguments.itself_hint"))
-    if any(unicodedata.category(character) == "Cc" for character in value):
+    if not value.isprintable() and any(unicodedata.category(character) == "Cc" for character in value):
         raise InvalidArguments((name,), message("arguments.control_character"), message("arguments.itself_hint"))
 
 

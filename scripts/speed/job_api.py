@@ -111,30 +111,42 @@ def _page(name: str, records: Iterable[Record], query: dict[str, str]) -> Record
     return {name: found[start:end], **({"cursor": str(end)} if end < len(found) else {})}
 
 
+SHORT_PEAK = 0.01
+"""The part of the time with calls in which more calls at once do not count."""
+
+
 class Use:
     """What was used of the API."""
 
     def __init__(self) -> None:
-        self.calls = self.most = self._open = 0
-        self.busy = self._since = 0.0
+        self.calls = self._open = 0
+        self._seconds: list[float] = [0.0]
+        self._since = time.perf_counter()
 
     def begin(self) -> None:
         self.calls += 1
-        self._open += 1
-        self.most = max(self.most, self._open)
-        if self._open == 1:
-            self._since = time.perf_counter()
+        self._change(1)
 
     def end(self) -> None:
-        self._open -= 1
-        if not self._open:
-            self.busy += time.perf_counter() - self._since
+        self._change(-1)
 
     def take(self) -> Record:
-        """Return the calls, the most at once, and the seconds with at least one; and count from zero."""
-        used = {"calls": self.calls, "at_once": self.most, "seconds": self.busy}
+        """Return the calls, how many there were at once but for short peaks, and the seconds with at least one; and count from zero."""
+        busy, left = sum(self._seconds[1:]), 0.0
+        at_once = len(self._seconds) - 1
+        while at_once > 1 and left + self._seconds[at_once] <= busy * SHORT_PEAK:
+            left += self._seconds[at_once]
+            at_once -= 1
+        used = {"calls": self.calls, "at_once": at_once, "seconds": busy}
         self.__init__()  # type: ignore[misc]  # counts from zero
         return used
+
+    def _change(self, by: int) -> None:
+        now = time.perf_counter()
+        self._seconds[self._open] += now - self._since
+        self._open, self._since = self._open + by, now
+        if self._open == len(self._seconds):
+            self._seconds.append(0.0)
 
 
 class Connection(asyncio.Protocol):
