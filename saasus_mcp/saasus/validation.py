@@ -27,6 +27,9 @@ PATTERN_FORMS = {r"^[A-Z]{2}\Z": "country", r"^[A-Za-z0-9_-]{1,40}\Z": "id"}
 """What each pattern of the input schemas is in words: a message of `arguments.form`."""
 FORMS = frozenset({*PATTERN_FORMS.values(), "date", "date-time"})
 """The messages of `arguments.form`, with those of the formats."""
+_ANNOTATIONS = frozenset({"description", "examples", "contentEncoding"})
+"""Keywords that demand nothing."""
+_TEXT: Schema = {"type": "string"}
 _DATE = re.compile(r"\s*[0-9]{4}\s*[-/.年]\s*[0-9]{1,2}(?![0-9])", re.ASCII)
 """The beginning of a date."""
 
@@ -99,6 +102,14 @@ def _lazy_validator() -> type[Validator]:
         yield ValidationError("it matches no variant", context=errors)
 
     check_fields = Draft202012Validator.VALIDATORS["additionalProperties"]
+    check_properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def properties(validator: Validator, wanted: Schema, value: Any, schema: Schema) -> Iterator[ValidationError]:
+        if isinstance(value, dict):  # most are plain texts, for each of which the library would make a validator
+            others = {
+                name: each for name, each in wanted.items() if not (each == _TEXT and type(value.get(name)) is str)
+            }
+            yield from check_properties(validator, others, value, schema)
 
     def additional(validator: Validator, other: Any, value: Any, schema: Schema) -> Iterator[ValidationError]:
         if other is not False:
@@ -106,7 +117,8 @@ def _lazy_validator() -> type[Validator]:
         elif isinstance(value, dict) and not value.keys() <= schema.get("properties", {}).keys():
             yield ValidationError("it has an undeclared field")
 
-    lazy: type[Validator] = untyped(Draft202012Validator, {"anyOf": any_of, "additionalProperties": additional})
+    own = {"anyOf": any_of, "additionalProperties": additional, "properties": properties}
+    lazy: type[Validator] = untyped(Draft202012Validator, own)
     return lazy
 
 
@@ -130,7 +142,7 @@ def strict_validator(schema: Schema) -> Schema:
             closed[key] = strict_validator(value)
         elif key == "anyOf":
             closed[key] = [strict_validator(item) for item in value]
-        else:
+        elif key not in _ANNOTATIONS:
             closed[key] = value
     if "properties" in schema:
         closed.setdefault("additionalProperties", False)
