@@ -264,6 +264,8 @@ def _read_table(raw: bytes, file: Path) -> DecodedText:
     if decoded.encoding != UTF8:
         encoding = one_of("jobs_tables.encoding", decoded.encoding)
         say(message("jobs_tables.read_as", file=str(file), encoding=encoding), err=True)
+    for note in decoded.notes:
+        say(note, err=True)
     return decoded
 
 

@@ -86,6 +86,7 @@ def _lines(faults: Sequence[RowFault]) -> Iterator[Message]:
     for fault in faults:
         text = fault.text
         if isinstance(text, SaasusMcpError) and text.hint is not None:
+            told.add(str(message("permissions.not_asked_hint")))  # the heading of the list says so
             hint = str(text.hint)
             text = text.message if hint in told else text
             told.add(hint)

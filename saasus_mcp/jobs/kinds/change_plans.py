@@ -17,7 +17,7 @@ from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import PLAN, TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
-from saasus_mcp.jobs.tables.cells import COMPACT_DATE, narrow, parse_moment
+from saasus_mcp.jobs.tables.cells import COMPACT_DATE, date_of_serial, explain_value, narrow, parse_moment
 from saasus_mcp.jobs.tables.table_reader import TableRow
 
 AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
@@ -54,6 +54,8 @@ run = run_calls
 def _epoch(text: str, zone: tzinfo) -> int:
     """Return epoch seconds: as given, or of the date or time. Raise InvalidArguments if it is no moment."""
     number = narrow(text)
+    if date_of_serial(text) is not None:
+        raise InvalidArguments(("when",), message("jobs.sentence", text=explain_value("date", text)))
     if WHOLE_NUMBER.fullmatch(number) and not COMPACT_DATE.fullmatch(number):
         return int(number)
     try:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted, fold_name, one_line
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
@@ -15,7 +15,7 @@ from saasus_mcp.jobs.calls.target_names import IdResolver, Members
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import MAX_LISTED, MAX_NAME, TENANT
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.tables.cells import PARSERS
+from saasus_mcp.jobs.tables.cells import PARSERS, explain_value
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 
@@ -92,5 +92,5 @@ def _value(column: str, text: str, types: Mapping[str, str], name: str) -> Any:
     try:
         return PARSERS.get(types[name], str)(text)
     except ValueError:
-        fault = one_of("jobs_users.not_a", types[name], value=Quoted(text))
+        fault = explain_value(types[name], text)
         raise InvalidArguments((column,), message("jobs.sentence", text=fault)) from None

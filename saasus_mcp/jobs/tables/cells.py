@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from math import isfinite
 from typing import Any
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.normal_forms import normalize
-from saasus_mcp.common.text import fold_name, nearest_names
+from saasus_mcp.common.text import Quoted, fold_name, nearest_names
 from saasus_mcp.server.results.jmespath_query import looks_like_formula
 
 ERAS = {"令和": (2018, date(2019, 5, 1)), "平成": (1988, date(1989, 1, 8)), "昭和": (1925, date(1926, 12, 25))}
@@ -28,6 +29,9 @@ CLOCK_PATTERN = re.compile(
 2026-1-112:00 can be two times."""
 COMPACT_DATE = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})")
 """A date as other systems export it. As epoch seconds, the number would be a time in 1970."""
+SERIAL_NUMBER = re.compile(r"[2-7]\d{4}(\.\d+)?")
+"""A date of 1954 to 2119 as a workbook stores it: days since 1899-12-30."""
+FIRST_SERIAL = date(1899, 12, 30)
 MIDNIGHT = re.compile(r"[T ]0{1,2}:00(:00(\.0+)?)?$")
 """The time of day that a spreadsheet adds to a date."""
 NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
@@ -112,6 +116,22 @@ def parse_moment(text: str, zone: tzinfo) -> tuple[int, bool]:
     if timezones.clock_change_instant(moment) is not None:
         raise ValueError(text)
     return timezones.epoch_seconds(moment), True
+
+
+def date_of_serial(text: str) -> date | None:
+    """Return the date that a cell shows if it is formatted as one, or None if the text is not the number of such a date."""
+    number = narrow(text)
+    if not SERIAL_NUMBER.fullmatch(number):
+        return None
+    return FIRST_SERIAL + timedelta(days=int(float(number)))
+
+
+def explain_value(kind: str, text: str) -> Message:
+    """Return why a text is not a value of an attribute's type."""
+    stored = date_of_serial(text) if kind == "date" else None
+    if stored is not None:
+        return message("jobs_tables.date_serial", value=Quoted(text), date=stored.isoformat())
+    return one_of("jobs_users.not_a", kind, value=Quoted(text))
 
 
 def _with_hyphens(text: str) -> str:

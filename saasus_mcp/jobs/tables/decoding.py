@@ -7,6 +7,8 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from dataclasses import dataclass
 
+from saasus_mcp.common.messages import Message
+
 UTF8, UTF16, CP932, EUC_JP = "utf-8", "utf-16", "cp932", "euc_jp"
 MIN_NUL_SHARE = 0.1
 """The share of NUL bytes in a text of UTF-16: each delimiter, digit and Latin letter has one."""
@@ -22,8 +24,15 @@ NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\uf8f0-\uf8f3]")
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
+    """The text of a table file.
+
+    Attributes:
+        notes: what of a workbook was not read as it looks in Excel.
+    """
+
     text: str
     encoding: str
+    notes: tuple[Message, ...] = ()
 
 
 def decode_table(raw: bytes) -> DecodedText | None:

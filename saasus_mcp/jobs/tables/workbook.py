@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import is_filled
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ MAX_ALL_ROWS = 1_048_576
 MAX_ALL_CELLS = 2_000_000
 """Blank cells included: spreadsheets keep the format of cells that people have cleared."""
 MAX_COLUMNS = 500
+MAX_NAMED_SHEETS = 10
+SHEETS = "xl/worksheets/"
+MERGED_CELLS = re.compile(rb'<mergeCell\s[^>]{0,200}?ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
+UNSAVED_FORMULA = re.compile(
+    rb'<c r="([A-Z]+[0-9]+)"(?![^>]{0,200}t="str")[^>]{0,200}><f[^<]{0,9000}(?:</f>)?(?:<v ?/>|<v></v>)?</c>'
+)
+"""A formula in the sheet's XML. Excel saves an empty text as a value of the type `str`."""
 CELL_LENGTH = 32_767
 """Characters that a cell of a workbook can hold."""
 
@@ -50,6 +59,26 @@ def read_workbook(raw: bytes) -> str:
         raise SaasusMcpError(
             message("jobs_tables.not_a_workbook", reason=reason), message("jobs_tables.as_csv_hint")
         ) from None
+
+
+def find_oddities(raw: bytes) -> Iterator[Message]:
+    """Yield what of a workbook is not read as it looks in Excel: other sheets, merged cells, formulas without a value."""
+    book = _load_library().load_workbook(io.BytesIO(raw), read_only=True, keep_links=False)
+    first, *others = (Quoted(sheet.title) for sheet in book.worksheets[: MAX_NAMED_SHEETS + 1])
+    if others:
+        yield message("jobs_tables.other_sheets", sheet=first, others=tuple(others))
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        sheets = [archive.read(name) for name in archive.namelist() if name.startswith(SHEETS)]
+    if merged := _find(MERGED_CELLS, sheets):
+        yield message("jobs_tables.merged_cells", cells=merged)
+    if unsaved := _find(UNSAVED_FORMULA, sheets):
+        yield message("jobs_tables.unsaved_formula", cell=unsaved)
+
+
+def _find(pattern: re.Pattern[bytes], sheets: Iterable[bytes]) -> str:
+    """Return the first cells that the pattern finds; empty if no sheet has any."""
+    found = (pattern.search(sheet) for sheet in sheets)
+    return next((each[1].decode("ascii") for each in found if each), "")
 
 
 def write_workbook(text: str) -> bytes:

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted, fold_name
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.name_index import NameIndex, UnknownName
-from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, narrow
+from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, explain_value, narrow
 from saasus_mcp.jobs.tables.table_reader import TableRow
 
 ATTRIBUTE_PREFIX = "attribute."
@@ -204,4 +204,4 @@ def _parse_attribute(column: str, text: str, kind: str) -> Any:
     try:
         return PARSERS.get(kind, str)(text)
     except ValueError:
-        raise InvalidArguments((column,), one_of("jobs_users.not_a", kind, value=Quoted(text))) from None
+        raise InvalidArguments((column,), explain_value(kind, text)) from None

@@ -35,7 +35,7 @@ HEADINGS = ColumnNames(
     },
     {ATTRIBUTE_PREFIX: ("属性.",)},
 )
-MAX_REPORTED = 100
+MAX_REPORTED, MAX_RANGES = 100, 20
 """Lines with errors that the error lists."""
 MAX_UNKNOWN = 10
 """Unknown columns that the error lists."""
@@ -80,13 +80,36 @@ def parse_users(
 
 def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArguments:
     """Return the error that lists the faulty lines."""
+    alike: dict[str, list[LineErrors]] = {}
+    for each in faulty:
+        alike.setdefault(each.text("en"), []).append(each)
+    reported = list(alike.values())[:MAX_REPORTED]
     texts: list[Localized] = [
-        message("jobs_users.invalid_line", line=each.number, problems=each) for each in faulty[:MAX_REPORTED]
+        message(
+            "jobs_users.invalid_line",
+            count=len(group),
+            lines=make_ranges([each.number for each in group], MAX_RANGES),
+            problems=group[0],
+        )
+        for group in reported
     ]
-    if len(faulty) > MAX_REPORTED:
-        texts.append(message("jobs_users.invalid_more", count=len(faulty) - MAX_REPORTED))
+    more = len(faulty) - sum(map(len, reported))
+    if more:
+        texts.append(message("jobs_users.invalid_more", count=more))
     texts += {str(error.hint): error.hint for each in faulty for error in each.errors if error.hint}.values()
     return InvalidArguments.at((argument,), "jobs_users.invalid", count=len(faulty), lines=Lines(tuple(texts)))
+
+
+def make_ranges(numbers: Sequence[int], most: int) -> tuple[str, ...]:
+    """Return ascending numbers as texts, those in succession as one: `3`, `5-9`. After `most` of them follows `…`."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    texts = tuple("-".join(map(str, each)) for each in ranges[:most])
+    return texts if len(ranges) <= most else (*texts, "…")
 
 
 def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: str) -> None:

@@ -119,6 +119,19 @@ async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path
         assert on.count_requests("auth.CreateSaasUser") == 0
 
 
+async def test_lines_with_the_same_mistake_are_one_line_of_the_error(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        there = tenant_id(on.sandbox)
+        wrong = [f"u{number}@example.com,,{there},,{'prd' if number % 2 else 3},viewer,A\n" for number in range(400)]
+        blank = [f"v{number}@example.com,,,,3,viewer,A\n" for number in range(5)]
+        answer = await on.call("job_import_users", {"csv": HEADER + "".join(wrong + blank)}, elicitor=AcceptingPerson())
+        first, *rest = answer.text.splitlines()[:4]
+        assert first == "csv: 205 lines are wrong:"
+        assert rest[0].startswith("200 lines (3, 5, 7, ")
+        assert rest[0].endswith(", 41, …), env_id: there is no environment “prd”")
+        assert rest[1] == "5 lines (402-406), tenant_id: the tenant is missing"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),

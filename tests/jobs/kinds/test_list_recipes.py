@@ -108,6 +108,7 @@ async def test_a_table_that_names_the_tenant_in_two_columns_is_refused(on: JobSe
             ("Nowhere", "gold", "not a date or time"),
         ),
         ("job_change_plans", {"tenant": " ", "plan": "gold", "when": " "}, ("tenant:", "gold", "when:")),
+        ("job_change_plans", {"tenant": "Nowhere", "plan": "gold", "when": "46388.375"}, ("stores for 2027-01-01;",)),
         (
             "job_set_roles",
             {"user": " ", "tenant": AOZORA, "env": "moon", "roles": "emperor;king"},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from saasus_mcp.common.timezones import find_time_zone
-from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, parse_moment
+from saasus_mcp.jobs.tables.cells import PARSERS, cell_text, date_of_serial, explain_value, parse_moment
 from saasus_mcp.server.results.jmespath_query import csv_cell
 
 
@@ -127,3 +129,18 @@ def test_an_exported_cell_is_no_formula_and_is_imported_as_it_was(text: str) -> 
     exported = csv_cell(text)
     assert not exported.lstrip(" \u200b\ufeff").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r"))
     assert cell_text(exported) in (text.strip(), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("46388", date(2027, 1, 1)),
+        ("４６３８８.375", date(2027, 1, 1)),
+        ("20270101", None),
+        ("1796083200", None),
+        ("12", None),
+    ],
+)
+def test_the_number_that_a_workbook_stores_for_a_date_is_recognized(text: str, day: date | None) -> None:
+    assert date_of_serial(text) == day
+    assert explain_value("date", text).id == ("jobs_tables.date_serial" if day else "jobs_users.not_a.date")

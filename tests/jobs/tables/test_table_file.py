@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import pytest
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables import workbook
 from saasus_mcp.jobs.tables.table_file import decode_table_file, encode_table_file
 from saasus_mcp.jobs.tables.table_reader import read_table
@@ -135,3 +137,35 @@ def test_a_csv_that_excel_in_japan_saved_keeps_every_character_or_is_refused(tex
         assert "list.csv" in str(error)
     else:
         assert (decoded.text, decoded.encoding) == (table, "cp932")
+
+
+def test_a_workbook_that_is_read_differently_from_how_it_looks_says_so() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["A2"], book.active["B2"] = "email", '="a"&"@example.jp"', "みどり薬局"
+    book.active.merge_cells("B2:B7")
+    book.create_sheet("一覧")
+    written = io.BytesIO()
+    book.save(written)
+    notes = decode_table_file(written.getvalue(), "x").notes
+    assert [(note.id, *note.params.values()) for note in notes] == [
+        ("jobs_tables.other_sheets", Quoted("Sheet"), (Quoted("一覧"),)),
+        ("jobs_tables.merged_cells", "B2:B7"),
+        ("jobs_tables.unsaved_formula", "A2"),
+    ]
+    assert decode_table_file(make_workbook({"A1": "email"}), "x").notes == ()
+
+
+def test_a_formula_with_a_saved_value_or_an_empty_text_is_nothing_to_mention() -> None:
+    raw = make_workbook({"A1": '="a"', "A2": '=""'})
+    saved = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive, zipfile.ZipFile(saved, "w") as copy:
+        for part in archive.namelist():
+            xml = archive.read(part).decode()
+            for cell, value in {"A1": "a", "A2": ""}.items():  # as Excel saves them
+                xml = re.sub(
+                    rf'<c r="{cell}"(.*?)<v ?/>|<c r="{cell}"(.*?)<v></v>',
+                    rf'<c r="{cell}" t="str"\1\2<v>{value}</v>',
+                    xml,
+                )
+            copy.writestr(part, xml)
+    assert decode_table_file(saved.getvalue(), "x").notes == ()
