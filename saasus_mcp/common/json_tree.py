@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,8 +13,11 @@ _TOGETHER = 1024
 """Texts that are collected together: megabytes of them would stop every other thread."""
 _MAX_JOINED = 16 * 1024
 """Characters of texts that can be the parts of one. Longer ones are texts of their own, such as lines of a log."""
+_FEWEST_PIECES = 2
+_PIECES = (str, int)
 _SIGN = 128
 """Bytes from here on are negative numbers, if a program takes them for signed."""
+_INFINITE = frozenset((math.inf, -math.inf))
 _ATTEMPTS = 4
 """Lists whose items may be looked at together without effect. Nested ones would be looked at again at each level."""
 
@@ -54,7 +57,9 @@ def join_pieces(value: list[Any] | dict[str, Any]) -> str:
     """
     if isinstance(value, dict):
         return join_pieces(list(value.values())) if "0" in value else ""
-    types = set(map(type, value)) if len(value) > 1 else ()
+    if len(value) < _FEWEST_PIECES or type(value[0]) not in _PIECES:
+        return ""
+    types = set(map(type, value))
     if types == {str}:
         return "".join(value) if sum(map(len, value)) <= _MAX_JOINED else ""
     if types == {int} and min(value) >= -_SIGN and max(value) < 2 * _SIGN:
@@ -79,6 +84,11 @@ class Survey(NamedTuple):
     infinite: bool
     columns: Mapping[int, Columns]
 
+    @property
+    def searched(self) -> set[str]:
+        """What a search for a text must look at."""
+        return self.texts | self.pieces if self.pieces else self.texts
+
 
 def survey(value: Any, limit: int) -> Survey:
     """Look at everything inside `value` once. Recurses a few levels only. `limit`: the levels of objects and lists to look at."""
@@ -87,24 +97,21 @@ def survey(value: Any, limit: int) -> Survey:
     for depth in range(limit + 1):
         inner: list[Any] = []
         for parent in level:
-            found.add_pieces(parent)
             if isinstance(parent, dict):
                 found.texts.update(parent)
+                if "0" in parent:
+                    found.add_pieces(parent)
                 parent = parent.values()  # noqa: PLW2901 - what is inside it
-            elif len(parent) >= MANY and found.add_together(parent, min(limit - depth, MAX_LEVELS)):
-                continue
-            for item in parent:
-                if isinstance(item, str):
-                    found.texts.add(item)
-                elif isinstance(item, (dict, list)):
-                    inner.append(item)
-                elif item is not None and not isinstance(item, bool):
-                    found.numbers.append(item)
+            else:
+                found.add_pieces(parent)
+                if len(parent) >= MANY and found.add_together(parent, min(limit - depth, MAX_LEVELS)):
+                    continue
+            found.add_items(parent, inner)
         level = inner
         if not level:
             break
     found.texts.update(map(str, found.numbers))
-    infinite = any(isinstance(number, float) and math.isinf(number) for number in found.numbers)
+    infinite = not _INFINITE.isdisjoint(found.numbers)
     return Survey(found.texts, found.pieces, too_deep=any(level), infinite=infinite, columns=found.columns)
 
 
@@ -117,6 +124,16 @@ class _Found:
     numbers: list[int | float] = field(default_factory=list)
     columns: dict[int, Columns] = field(default_factory=dict)
     attempts: int = _ATTEMPTS
+
+    def add_items(self, items: Iterable[Any], inner: list[Any]) -> None:
+        """Add the texts and numbers among items. The lists and objects are appended to `inner`."""
+        for item in items:
+            if isinstance(item, str):
+                self.texts.add(item)
+            elif isinstance(item, (dict, list)):
+                inner.append(item)
+            elif item is not None and not isinstance(item, bool):
+                self.numbers.append(item)
 
     def add_pieces(self, parent: list[Any] | dict[str, Any]) -> None:
         """Add the text that the items of a list or an object are pieces of."""

@@ -24,6 +24,8 @@ _MIN_LENGTH = 4
 _MAX_PATTERN = 64
 """Characters of the longest text that becomes a pattern. Compiling one takes 70 µs for each character of the text."""
 _MAX_DEPTH = 1000
+_NO_LATIN = re.compile("[ \u3000\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff]+")
+"""Ideographs, kana and the spaces between them. No normal form of them is a Latin letter or a digit."""
 _SEARCHED_TOGETHER = 1024
 """Texts that are joined to be searched."""
 MAX_LOCATED_TOTAL = 32 * 1024
@@ -72,16 +74,17 @@ class KnownSecrets:
         if not self.texts:
             return value
         found = survey(value, _MAX_DEPTH) if texts is None else None
-        if not (found and found.too_deep) and not self._occur_in(found.texts | found.pieces if found else texts or ()):
+        if not (found and found.too_deep) and not self._occur_in(found.searched if found else texts or ()):
             return value
         return _Redaction(self, frozenset(names)).value(value)
 
     def _occur_in(self, texts: Collection[str]) -> bool:
         """Return whether one of the texts contains one of the secrets.
 
-        ASCII texts are searched separately, which is faster; those that are too short for a secret are not.
+        ASCII texts are searched separately, which is faster; those that are too short for a secret are not, nor are
+        texts of kana and ideographs alone if all secrets are ASCII.
         """
-        others = [text for text in texts if not text.isascii()]
+        others = [text for text in texts if not (text.isascii() or (self._shortest and _NO_LATIN.fullmatch(text)))]
         ascii_texts = [text for text in texts if len(text) >= self._shortest and text.isascii()]
         return any(map(self.within, chain(_joined(ascii_texts), _joined(others))))
 

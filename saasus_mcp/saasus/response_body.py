@@ -58,7 +58,7 @@ def parse_body(raw: bytes) -> ParsedBody:
     if _may_need_replacing(raw):
         value = map_scalars(value, _replace_unsupported, keys=True)
         found = survey(value, MAX_DEPTH)
-    return ParsedBody(value, found.texts | found.pieces, found.columns)
+    return ParsedBody(value, found.searched, found.columns)
 
 
 def _parse_slowly(raw: bytes) -> Any:

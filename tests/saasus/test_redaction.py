@@ -209,3 +209,22 @@ def test_code_points_of_eight_digits_are_decoded() -> None:
     assert KnownSecrets((secret,)).redact({"error": f"value {escaped} is weak"}) == {
         "error": f"value {REMOVED} is weak"
     }
+
+
+def test_each_character_that_stands_for_latin_ones_is_searched() -> None:
+    spelled: dict[str, list[str]] = {}
+    for each in map(chr, range(0x80, 0x20000)):
+        form = fold_encoded(each)
+        if form.isascii() and form.isalnum():
+            spelled.setdefault(form, []).append(each)
+    assert len(spelled) > 100
+    for form, characters in spelled.items():
+        known = KnownSecrets([form * 18])
+        shown = [known.redact({"name": each * 18}) for each in characters]
+        assert shown == [{"name": REMOVED}] * len(characters)
+
+
+@pytest.mark.parametrize("encoded", [b"abc-DEF-123-456".hex(), base64.b64encode(b"abc-DEF-123-456").decode()])
+def test_a_secret_that_fills_a_whole_run_of_code_is_found(encoded: str) -> None:
+    words = "Administrator 0f8b1c9e-7f2a-4c1d-9d0e-1b2c3d4e5f60"
+    assert encoded not in str(KnownSecrets(["abc-DEF-123-456"]).redact({"code": f"{words} {encoded} {words}"}))
