@@ -93,7 +93,7 @@ class Store(ApprovalStore, SecretStore):
         return self._database.is_file
 
     def close(self) -> None:
-        self.record_waiting_ends()
+        self.record_waiting()
         self._database.close()
 
     def require_present(self) -> None:
@@ -206,12 +206,21 @@ class Store(ApprovalStore, SecretStore):
             retention.purge_expired(connection, at)
             self._purged_at = at
 
+    def begin_read_soon(self, call: str, record: Record, at: float) -> bool:
+        """Record the begin of a call that commits nothing else in `record_waiting`, or before. Return False if it must be recorded at once."""
+        return self.audit_log.append_soon(call, "begun", record, at)
+
     def finish_read_soon(self, call: str, record: Record, at: float) -> bool:
-        """Record the end of a call that changed nothing in `record_waiting_ends`, or before. Return False if it must be recorded at once."""
+        """Record the end of a call that changed nothing in `record_waiting`, or before. Return False if it must be recorded at once."""
         return at - self._purged_at < HOUR and self.audit_log.append_soon(call, "ended", record, at)
 
-    def record_waiting_ends(self) -> None:
-        """Record the ends that wait. One that cannot be recorded is logged."""
+    @property
+    def has_waiting_records(self) -> bool:
+        """Whether begins or ends wait for `record_waiting`."""
+        return self.audit_log.has_waiting
+
+    def record_waiting(self) -> None:
+        """Record the begins and ends that wait. One that cannot be recorded is logged."""
         self.audit_log.append_waiting()
 
     def _save_outcome(self, connection: Connection, call: str, outcome: CallOutcome) -> None:

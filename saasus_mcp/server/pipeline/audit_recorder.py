@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -66,10 +66,15 @@ class AuditRecorder:
     ) -> None:
         """Use up the proof, take the budget and write the audit record of a call or job, in one transaction.
 
+        The record of a read that takes nothing waits for those of other reads while other calls are in progress: see `wait_for_begin`.
+
         Raises:
             StoreError: nothing was committed, unless `StoreError.may_have_written` is true.
         """
         use, now, store = proof.use if proof else None, self.context.clock(), self.context.store
+        takes_nothing = proof is None and commitment is None
+        if takes_nothing and self.context.call_queue.is_shared and self._record_soon(store.begin_read_soon, id, record):
+            return
         try:
             if commitment is not None and commitment.claim is not None and (group := self.context.write_group):
                 within = partial(store.commit_within, call=id, record=record, at=now, proof=use, commitment=commitment)
@@ -99,6 +104,23 @@ class AuditRecorder:
             log.warning("a read was not audited: %s", error.message)
         self.context.observer.call_started(call.operation)
         return None
+
+    async def wait_for_begin(self, call: PreparedCall) -> None:
+        """Return when the begin of a committed call is recorded. That of a read may wait for the end of this turn of the event loop."""
+        if call.operation.reads and self.context.store.has_waiting_records:
+            await asyncio.sleep(0)
+
+    def _record_soon(
+        self, record_soon: Callable[[str, Mapping[str, Any], float], bool], id: str, record: Mapping[str, Any]
+    ) -> bool:
+        """Record in the next turn of the event loop, with all others of this turn. Return False if it must be recorded at once."""
+        store = self.context.store
+        is_first = not store.has_waiting_records
+        if not record_soon(id, record, self.context.clock()):
+            return False
+        if is_first:
+            asyncio.get_running_loop().call_soon(store.record_waiting)
+        return True
 
     def _commitment(self, call: PreparedCall, authorized: Authorized) -> Commitment | None:
         """Return what a call commits beside its record and its proof, or None if that is nothing.
@@ -136,11 +158,10 @@ class AuditRecorder:
         if not call.operation.reads:
             step = job_grants.step_outcome(call.job_step, answer, self.context.language)
             outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
-        at = self.context.clock()
-        if outcome is None and self.context.store.finish_read_soon(call.id, record, at):
-            asyncio.get_running_loop().call_soon(self.context.store.record_waiting_ends)  # after the answer
-            return
         store = self.context.store
+        if outcome is None and self._record_soon(store.finish_read_soon, call.id, record):
+            return  # it is recorded after the answer
+        at = self.context.clock()
         try:
             if outcome is not None and outcome.step is not None and (group := self.context.write_group):
                 await group.run(partial(store.finish_within, call=call.id, record=record, at=at, outcome=outcome))

@@ -77,6 +77,7 @@ class CallSender:
         answer: ToolAnswer | None = None
         refusals = 0
         try:
+            await self.recorder.wait_for_begin(call)
             answer = await self._exchange(call)
             slot.release()  # the reads that verify the outcome take their own slots
             # After a 429 the API has done nothing, so the same request may be sent again. The process can stop meanwhile.

@@ -75,11 +75,16 @@ class FairQueue:
     """
 
     def __init__(self, total: int = CONNECTIONS, per_principal: int = CONNECTIONS) -> None:
-        self._free = total
+        self._total = self._free = total
         self._per_principal = per_principal
         self._held: dict[str, int] = {}
         self._waiting: dict[str, deque[_WaitingSlot]] = {}
         self._requests: dict[str, int] = {}
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several calls hold a slot now."""
+        return self._total - self._free > 1
 
     def count_request(self, principal: str) -> CountedRequest:
         """Count a client's request while it is in progress, even if it only waits for a person.

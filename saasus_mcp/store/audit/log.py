@@ -165,9 +165,14 @@ class AuditLog:
         self._waiting.append((call, event, encode_bounded(record), float(at)))
         return True
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether records wait for `append_waiting`."""
+        return bool(self._waiting)
+
     def append_waiting(self) -> None:
-        """Add the records that wait. A record that cannot be added is logged."""
-        if self._waiting:
+        """Add the records that wait, or let another thread finish that adds them. A record that cannot be added is logged."""
+        if self._waiting or self._lock.locked():
             with suppress(StoreError):
                 self._insert_alone()
 
@@ -176,6 +181,8 @@ class AuditLog:
         self._acquire()
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
+            if not waiting and not entries:
+                return
             self._end = self._committed if self._committed.head.number else _new_chain()
             self._database.execute_alone(_INSERT, *[self._next_row(*entry) for entry in (*waiting, *entries)])
             self._committed = self._end

@@ -255,7 +255,7 @@ def test_ends_that_cannot_be_recorded_are_logged_and_the_chain_goes_on(
             "CREATE TRIGGER full BEFORE INSERT ON audit WHEN NEW.call = 'call-2' BEGIN SELECT RAISE(ABORT, 'full'); END",
         )
         assert all(store.finish_read_soon(f"call-{number}", {"ms": 7}, NOW + 10 + number) for number in (1, 2))
-        store.record_waiting_ends()
+        store.record_waiting()
         assert [(record.levelname, "call-1" in record.message, "call-2" in record.message) for record in caplog.records] == [
             ("ERROR", True, False), ("ERROR", False, True)
         ]  # fmt: skip
@@ -281,6 +281,6 @@ def test_an_end_that_comes_while_another_thread_adds_a_record_is_not_lost(
 
         monkeypatch.setattr(encoder, encode_late)
         assert store.finish_read_soon("call-1", {"ok": True}, NOW + 11)
-        store.record_waiting_ends()
+        store.record_waiting()
         assert [record["call"] for record in store.audit_log.list_records()][-2:] == ["other", "call-1"]
         assert faults(store) == []
