@@ -76,7 +76,7 @@ async def test_a_write_that_fails_leaves_nothing_and_takes_nobody_with_it(store:
 
 
 @pytest.mark.parametrize("written", [True, False])
-async def test_after_a_lost_commit_nobody_is_told_that_nothing_was_written(store: Store, *, written: bool) -> None:
+async def test_after_a_lost_commit_nobody_learns_that_nothing_was_written(store: Store, *, written: bool) -> None:
     group, failures = WriteGroup(store), []
 
     async def run(number: int) -> None:
