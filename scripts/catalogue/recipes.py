@@ -196,7 +196,9 @@ _LINK = {
     "en": "This is not a URL. Send all of it, such as https://www.example.com/page.",
     "ja": "URLの形式ではありません。https://www.example.com/pageのように、全体を指定してください。",
 }
-_NO_ADDRESS = r"@\s\pZ\pC<>,;:()"  # in RE2, \s is ASCII only
+_NO_ADDRESS = "@<>,;:()"
+_BLANKS = r"[\s\pZ\pC]"
+"""In RE2, \\s is ASCII only. The runtime compiles a pattern for each evaluation: once here takes a quarter of the time of once in each class below."""
 _LABEL = f"[^{_NO_ADDRESS}.\u3002\uff00-\uffef]+"
 """A part of a domain. Full-width letters and dots would be another spelling of a domain that a policy names."""
 _FORMS = {
@@ -205,7 +207,9 @@ _FORMS = {
         (_MILLISECONDS, "{} < 100000000000"),
         (_YEARS, "{0} >= 946684800 && {0} < 4102444800"),
     ),
-    "email": ((_ADDRESS, f'{{}}.matches(r"^[^{_NO_ADDRESS}]+@{_LABEL}(\\.{_LABEL})+$")'),),
+    "email": (
+        (_ADDRESS, f'{{0}}.matches(r"^[^{_NO_ADDRESS}]+@{_LABEL}(\\.{_LABEL})+$") && !{{0}}.matches(r"{_BLANKS}")'),
+    ),
     "url": ((_LINK, r"""{}.matches(r"^[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]")"""),),
 }
 """Text and expression of each requirement on the form of an argument."""
