@@ -8,11 +8,9 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Literal
 
-from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, one_of
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.jobs.invoices.comparison import ComparedAmount
 from saasus_mcp.jobs.invoices.invoice import Invoice, InvoiceLine, PriceBook
-from saasus_mcp.jobs.invoices.money import format_fixed_point
 from saasus_mcp.jobs.reports.period import format_day
 
 TENANT_COLUMNS = ("tenant_id", "tenant_name")
@@ -47,11 +45,10 @@ class TenantMonth:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceTable:
-    """Makes the rows. `language`: of texts in the table; None for codes, which programs read."""
+    """Makes the rows."""
 
     book: PriceBook
     zone: tzinfo
-    language: Language | None
 
     def invoice_rows(
         self, months: Sequence[TenantMonth], compared: Mapping[tuple[str, str], ComparedAmount] | None
@@ -61,7 +58,7 @@ class InvoiceTable:
                 comparison = self._comparison(compared, invoice)
                 yield [*self._start(month), *self._amounts(invoice), *self._status(month, invoice), *comparison]
             if not month.invoices:
-                status = self._shown(one_of("jobs_invoices.status", month.status))
+                status = one_of("jobs_invoices.status", month.status)
                 yield [*self._start(month), *([""] * 7), status, "", *self._comparison(compared, None)]
 
     def listed_rows(self, compared: Sequence[ComparedAmount], names: Mapping[str, str]) -> Iterator[list[Any]]:
@@ -84,17 +81,14 @@ class InvoiceTable:
         rates = [line.name for line in invoice.lines if line.kind in ("tax", "included_tax")]
         has_fixed = all(line.amount is not None for line in invoice.lines if line.kind == "fixed")
         sums = [invoice.usage, invoice.subtotal, invoice.tax, invoice.total]
-        usage, subtotal, tax, total = (self._amount(each) if invoice.is_complete else "" for each in sums)
-        fixed = self._amount(invoice.fixed) if has_fixed else ""
+        usage, subtotal, tax, total = (_amount(each) if invoice.is_complete else "" for each in sums)
+        fixed = _amount(invoice.fixed) if has_fixed else ""
         return [invoice.currency, fixed, usage, subtotal, " / ".join(rates), tax, total]
 
-    def _status(self, month: TenantMonth, invoice: Invoice) -> list[str]:
+    def _status(self, month: TenantMonth, invoice: Invoice) -> list[Any]:
         status: Status = month.status if invoice.is_complete else "incomplete"
         notes = dict.fromkeys(line.note for line in invoice.lines if line.note not in ("", "partial"))
-        return [
-            self._shown(one_of("jobs_invoices.status", status)),
-            "; ".join(self._shown(one_of("jobs_invoices.note", note)) for note in notes),
-        ]
+        return [one_of("jobs_invoices.status", status), tuple(one_of("jobs_invoices.note", note) for note in notes)]
 
     def _line(self, line: InvoiceLine) -> list[Any]:
         tier = line.tier
@@ -103,15 +97,15 @@ class InvoiceTable:
         return [
             self._plan_name(line.plan_id),
             line.name,
-            self._shown(one_of("jobs_invoices.kind", line.kind)),
+            one_of("jobs_invoices.kind", line.kind),
             *(span or ("", "")),
             line.meter,
             "" if line.usage is None else line.usage,
             self._tier_label(line),
             *prices,
-            self._amount(line.amount),
+            _amount(line.amount),
             line.currency,
-            self._shown(one_of("jobs_invoices.note", line.note)) if line.note else "",
+            one_of("jobs_invoices.note", line.note) if line.note else "",
         ]
 
     def _tier_label(self, line: InvoiceLine) -> str:
@@ -129,18 +123,12 @@ class InvoiceTable:
         return self._compared_cells(compared[invoice.tenant_id, invoice.currency])
 
     def _compared_cells(self, each: ComparedAmount) -> list[Any]:
-        verdict = self._shown(one_of("jobs_invoices.comparison", each.verdict))
-        return [self._amount(each.listed), self._amount(each.difference), verdict]
-
-    def _amount(self, amount: Decimal | None) -> Decimal | str:
-        """Return an amount as a number of the CSV, or as a text, since JSON has no decimals."""
-        if amount is None:
-            return ""
-        return format_fixed_point(amount) if self.language is None else amount
+        return [_amount(each.listed), _amount(each.difference), one_of("jobs_invoices.comparison", each.verdict)]
 
     def _plan_name(self, plan_id: str) -> str:
         plan = self.book.plans.get(plan_id)
         return plan.label if plan is not None else plan_id
 
-    def _shown(self, text: Message) -> str:
-        return text.id.rpartition(".")[2] if self.language is None else text.text(self.language)
+
+def _amount(amount: Decimal | None) -> Decimal | str:
+    return "" if amount is None else amount

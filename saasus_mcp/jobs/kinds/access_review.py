@@ -80,9 +80,7 @@ class ReviewTable:
         grants: the grants that the audit log knows.
     """
 
-    work: JobContext
     zone: tzinfo
-    codes: bool
     names: DisplayNames
     mfa: Mapping[str, str]
     grants: Mapping[GrantKey, GrantRecord]
@@ -99,24 +97,21 @@ class ReviewTable:
             "" if access.env is None else self.names.envs.get(access.env, ""),
             access.role,
             self.names.roles.get(access.role, ""),
-            self._shown(one_of("jobs_access.privileged", "yes" if access.privileged else "no")),
-            self._shown(one_of("jobs_access.mfa", self.mfa.get(account.id, "not_asked"))),
+            one_of("jobs_access.privileged", "yes" if access.privileged else "no"),
+            one_of("jobs_access.mfa", self.mfa.get(account.id, "not_asked")),
             self._last_login(account.last_login),
             "" if grant is None else self._time(grant.at),
             "" if grant is None else grant.granted_by,
             "" if grant is None else grant.approved_by,
         ]
 
-    def _last_login(self, at: int | None) -> str:
+    def _last_login(self, at: int | None) -> Message | str:
         if not at:
-            return self._shown(one_of("jobs_access.last_login", "never" if at == NEVER else "not_provided"))
+            return one_of("jobs_access.last_login", "never" if at == NEVER else "not_provided")
         return self._time(at)
 
     def _time(self, at: int) -> str:
         return f"{local_time(at, self.zone):%Y-%m-%d %H:%M}"
-
-    def _shown(self, text: Message) -> str:
-        return text.id.rpartition(".")[2] if self.codes else text.text(self.work.language)
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -137,11 +132,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     people = list(dict.fromkeys(each.account.id for each in found))
     mfa = await _read_mfa(work, people) if args.get("mfa", True) else {}
     grants = await _read_grants(work)
-    codes = args.get("format") == "json"
-    rows = ReviewTable(work, parse_zone(args), codes, names, mfa, grants)
-    headings = [one_of("jobs_access.column", name).text(work.language) for name in COLUMNS]
-    table = Table(COLUMNS, args.get("format", "csv"), headings)
-    table.add_rows(map(rows.row, found))
+    table = Table([one_of("jobs_access.column", name) for name in COLUMNS], args.get("format", "csv"), work.language)
+    table.add_rows(map(ReviewTable(parse_zone(args), names, mfa, grants).row, found))
     return JobResult(
         _counts(found, people, mfa, grants),
         rows=[{"user_id": id_, "outcome": "unread"} for id_, state in mfa.items() if state == "unread"],

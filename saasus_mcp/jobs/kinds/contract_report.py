@@ -144,8 +144,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     args = plan.data
     contracts, notes = await _read_contract_data(work, args)
     tenants = [tenant for tenant in await read_tenants(work, TENANT_FIELDS) if _is_wanted(tenant, args, contracts)]
-    headings = [one_of("jobs_reports.column", name).text(work.language) for name in COLUMNS]
-    table = Table(COLUMNS, args.get("format", "csv"), headings)
+    table = Table([one_of("jobs_reports.column", name) for name in COLUMNS], args.get("format", "csv"), work.language)
     rows = map(contracts.row, tenants)
     table.add_rows(rows if args.get("format") == "json" else (_in_words(row, work.language) for row in rows))
     await work.report_progress(len(tenants), len(tenants))

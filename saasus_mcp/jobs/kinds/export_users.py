@@ -87,10 +87,10 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     """Read the lists page by page. Only the table is held in memory."""
     data = plan.data
     users = await _read_filter(work, data)
-    columns = [*COLUMNS, *(DISPLAY_COLUMNS if users.names is not None else ())]
+    names = [*COLUMNS, *(DISPLAY_COLUMNS if users.names is not None else ())]
+    columns = [one_of("jobs_users.column", name) for name in names]
     attributes = [ATTRIBUTE_PREFIX + name for name in users.attributes]
-    headings = [*(one_of("jobs_users.column", name).text(work.language) for name in columns), *attributes]
-    table = Table([*columns, *attributes], data.get("format", "csv"), headings)
+    table = Table([*columns, *attributes], data.get("format", "csv"), work.language)
     ids, people = set[str](), set[tuple[str, str]]()
 
     async def add(key: str, query: Mapping[str, Any], rows: Callable[[Mapping[str, Any]], list[list[Any]]]) -> None:

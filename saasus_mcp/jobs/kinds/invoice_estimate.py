@@ -89,8 +89,7 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
         done += len(usage)
         await work.report_progress(done, args["reads"])
     compared = await _compare(work, args, months)
-    language = None if args.get("format") == "json" else work.language
-    table = _build_table(work, args, InvoiceTable(book, period.zone, language), months, compared)
+    table = _build_table(work, args, InvoiceTable(book, period.zone), months, compared)
     return JobResult(
         _counts(args, months, compared),
         rows=[*unread, *_comparison_rows(compared or (), args["names"])],
@@ -218,8 +217,8 @@ def _build_table(
 ) -> Table:
     by_line = args.get("by") == "line"
     columns = LINE_COLUMNS if by_line else (*INVOICE_COLUMNS, *(() if compared is None else COMPARISON_COLUMNS))
-    headings = [one_of("jobs_invoices.column", name).text(work.language) for name in columns]
-    table = Table(columns, args.get("format", "csv"), headings)
+    headings = [one_of("jobs_invoices.column", name) for name in columns]
+    table = Table(headings, args.get("format", "csv"), work.language)
     if by_line:
         table.add_rows(rows.line_rows(months))
         return table

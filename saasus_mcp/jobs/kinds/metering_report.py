@@ -57,9 +57,9 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     granularity: Granularity = args.get("by", "month")
     plans, stripe = await read_plans(work), await uses_stripe(work)
     units = [MeteringUnit(unit, name, stripe and maximum) for unit, (name, maximum) in args["units"].items()]
-    columns = (*COLUMNS, *(LIMIT_COLUMNS if granularity == "month" else ()))
-    headings = [one_of("jobs_reports.column", name).text(work.language) for name in columns]
-    table = Table(columns, args.get("format", "csv"), headings)
+    names = (*COLUMNS, *(LIMIT_COLUMNS if granularity == "month" else ()))
+    columns = [one_of("jobs_reports.column", name) for name in names]
+    table = Table(columns, args.get("format", "csv"), work.language)
     usages, unread, done = list[TenantUsage](), list[dict[str, Any]](), 0
     for tenant, (name, plan_id) in args["tenants"].items():
         days, failures = await _read_usage(work, tenant, units, period)

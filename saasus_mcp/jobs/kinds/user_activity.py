@@ -65,8 +65,8 @@ async def run(work: JobContext, plan: Plan) -> JobResult:
     """Make the report. By referrer alone it needs one read, otherwise one for each user."""
     args, period = plan.data, Period.from_arguments(plan.data)
     by = args.get("by", "referrer")
-    headings = [one_of("jobs_reports.column", name).text(work.language) for name in COLUMNS[by]]
-    table = Table(COLUMNS[by], args.get("format", "csv"), headings)
+    columns = [one_of("jobs_reports.column", name) for name in COLUMNS[by]]
+    table = Table(columns, args.get("format", "csv"), work.language)
     first, last = str(period.first), str(period.last)
     bounds = [message("jobs_reports.activity_bounds", first=first, last=last, zone=args.get("zone", "UTC"))]
     if (running := period.running_part(args.get("today"))) is not None:

@@ -131,7 +131,7 @@ def _strip(rows: list[list[str]]) -> list[list[str]]:
 def test_hostile_cells_are_the_same_after_an_export_and_an_import_but_for_nul(
     rows: list[tuple[str, str]], suffix: str
 ) -> None:
-    table = Table(("login", "note"), "csv", ("ログインID", "部署"))
+    table = Table(("ログインID", "部署"), "csv", "ja")
     table.add_rows(rows)
     decoded = decode_table_file(encode_table_file(str(table.content()), suffix), "x")
     found = read_table(decoded.text, "csv", ColumnNames({"login": ("ログインID",)}).find)
@@ -145,7 +145,7 @@ def test_hostile_cells_are_the_same_after_an_export_and_an_import_but_for_nul(
 def test_hostile_cells_are_the_same_after_a_workbook_but_for_characters_that_it_cannot_hold(
     rows: list[tuple[str, str]],
 ) -> None:
-    table = Table(("login", "note"), "csv")
+    table = Table(("login", "note"), "csv", "en")
     table.add_rows(rows)
     decoded = decode_table_file(encode_table_file(str(table.content()), ".xlsx"), "x")
     read = [[cell_text(cell) for cell in row.cells.values()] for row in read_table(decoded.text, "csv").rows]
