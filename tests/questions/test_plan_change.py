@@ -35,3 +35,22 @@ async def test_dropping_a_reservation_does_not_look_like_the_end_of_the_present_
     args = {"tenant_id": AOZORA, "next_plan_id": ""}
     asked = await ask(catalogue, "auth.UpdateTenantPlan", args, ("auth.UpdateTenantPlan", reserved))
     assert render_dialog(asked, Reader.of(lang)).splitlines()[1].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"next_plan_id": ""}, {"en": "The contract does not end on", "ja": "の解約は行われず"}),
+        ({"next_plan_id": STARTER}, {"en": "This replaces the end of the contract", "ja": "予約済みの解約("}),
+    ],
+    ids=["dropped", "replaced by a plan"],
+)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_a_call_that_drops_the_scheduled_end_of_a_contract_says_so(
+    catalogue: Catalogue, lang: Language, more: dict[str, Any], said: dict[Language, str]
+) -> None:
+    end = {"tenant_id": AOZORA, "next_plan_id": "", "using_next_plan_from": 1_775_001_600}
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", {"tenant_id": AOZORA, **more}, ("auth.UpdateTenantPlan", end))
+    lines = render_dialog(asked, Reader.of(lang)).splitlines()
+    assert ({"en": "scheduled end", "ja": "解約の予約"}[lang] in lines[0]) is (more["next_plan_id"] == "")
+    assert any(said[lang] in line for line in lines)
