@@ -70,6 +70,8 @@ class AccountFilter:
 
     def accepts_login(self, user: Mapping[str, Any]) -> bool:
         """Return whether the address or the sign-in id of a user contains the wanted part."""
+        if not self.login_part:
+            return True
         return any(self.login_part in fold_name(user.get(name) or "") for name in ("email", "sign_in_id"))
 
     def accepts(self, account: Account) -> bool:
