@@ -158,6 +158,7 @@ class Requirement:
         example: values that meet the requirement, by the paths of their descriptions.
         field: the argument at fault, or empty.
         each_item: the condition is one on each item of `field`, so that a refusal names those that do not meet it.
+        no_change: if the condition is false, the call would change nothing, which is no fault.
     """
 
     that: str
@@ -169,6 +170,7 @@ class Requirement:
     example: Mapping[str, str | int | Mapping[str, str]] = field(default_factory=dict)
     field: str = ""
     each_item: bool = False
+    no_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _REQUIREMENT_FORM = mapping(
     {
         "args": _ARGS,
         "example": {"type": ["string", "object"], "additionalProperties": TEXT},
+        "no_change": {"const": True},
         **dict.fromkeys(("moment", "email", "url", "that", "when", "field", "read", "en", "ja"), TEXT),
     }
 )
@@ -231,6 +232,8 @@ def find_requirement_problems(rows: list[Row]) -> Iterator[str]:
             yield from (f"requires has more keys beside the {forms[0]} {row[forms[0]]}",) if more else ()
             continue
         yield from (f"requires.{key} is missing" for key in ("that", "en", "ja") if key not in row)
+        if "no_change" in row and "field" in row:
+            yield f"requires names {row['field']} as the argument at fault, though nothing would change"
 
 
 def _expand_form(row: Row) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.jobs.calls.call_question import CallsQuestion
+from saasus_mcp.jobs.calls.candidates import Candidate, collection, frees_name, may_change_state, names_in, order_groups
 from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
@@ -23,10 +24,10 @@ from saasus_mcp.jobs.calls.references import ReferenceResolver
 from saasus_mcp.jobs.calls.row_faults import RowFault, invalid_rows, is_about
 from saasus_mcp.jobs.calls.target_names import IdResolver
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
-from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
+from saasus_mcp.jobs.plan import Plan, PlanStep
 from saasus_mcp.jobs.tables.table_reading import TableReading, reading_data, reading_facts
 from saasus_mcp.permissions.inspection.preconditions import NoChange
-from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, target_identity
+from saasus_mcp.permissions.inspection.target import target_identity
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.server.pipeline.job_grants import argument_at, fill_placeholders
@@ -57,25 +58,6 @@ class ListOptions:
 
 
 @dataclass(slots=True)
-class _Candidate:
-    """An entry on its way into the plan.
-
-    Attributes:
-        state_changes: whether earlier calls change what this one builds on.
-        takes_freed_name: whether it takes a name, such as an address, that an earlier call frees.
-        listed: set once the call is reviewed.
-    """
-
-    entry: CallEntry
-    operation: Operation
-    step: PlanStep
-    target: str
-    state_changes: bool = False
-    takes_freed_name: bool = False
-    listed: ListedCall | None = None
-
-
-@dataclass(slots=True)
 class CallPlanner:
     """Plans one list of calls. `name_column` names the column that an argument comes from, if it comes from one."""
 
@@ -83,7 +65,6 @@ class CallPlanner:
     options: ListOptions
     name_column: Callable[[str], Localized] | None = None
     _faults: list[RowFault] = field(default_factory=list)
-    _unchanged: list[_Candidate] = field(default_factory=list)
     _unchanged_rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add_fault(self, fault: RowFault) -> None:
@@ -115,13 +96,13 @@ class CallPlanner:
         sound = [each for each in candidates if each.listed is not None and each.entry.row not in faulty]
         listed = [each.listed for each in sound if each.listed is not None]
         self._require_one_critical_operation(listed)
-        return await self._build(entries, sound, listed)
+        return await self._build(self._rows(entries, candidates), sound, listed)
 
-    async def _resolve(self, entries: Sequence[CallEntry]) -> list[_Candidate]:
+    async def _resolve(self, entries: Sequence[CallEntry]) -> list[Candidate]:
         """Return the entries with their operation, references and ids. Those with a fault are left out."""
         references, names = ReferenceResolver(list(entries)), IdResolver(self.reader)
         created, known = set[str](), set[str]()
-        found: list[_Candidate] = []
+        found: list[Candidate] = []
         for number, entry in enumerate(entries, 1):
             faults: list[SaasusMcpError] = []
             try:
@@ -156,8 +137,8 @@ class CallPlanner:
             else:
                 depends = bool(places) or target in earlier_targets or not created.isdisjoint(values)
                 if operation.effects.effect == "create":
-                    created |= _names_in(step.args)
-            found.append(_Candidate(entry, operation, step, target, state_changes=depends))
+                    created |= names_in(step.args)
+            found.append(Candidate(entry, operation, step, target, state_changes=depends))
         return found
 
     def _listing_faults(self, operation: Operation) -> list[SaasusMcpError]:
@@ -168,10 +149,10 @@ class CallPlanner:
             return [InvalidArguments((), message("jobs_calls.level_not_listed", level=operation.level))]
         return []
 
-    def _find_duplicates(self, candidates: Sequence[_Candidate]) -> None:
+    def _find_duplicates(self, candidates: Sequence[Candidate]) -> None:
         """Add a fault for each call that another row has already, and for a second grave call about one target."""
-        calls: dict[str, _Candidate] = {}
-        targets: dict[tuple[str, str], _Candidate] = {}
+        calls: dict[str, Candidate] = {}
+        targets: dict[tuple[str, str], Candidate] = {}
         for each in candidates:
             if each.entry.undoes is not None:
                 continue  # two changes of one target are undone one after the other
@@ -188,38 +169,46 @@ class CallPlanner:
         for fault in faults:
             self.add_fault(RowFault(entry.row, entry.shown, fault))
 
-    async def _review(self, candidates: Sequence[_Candidate]) -> None:
-        refused: dict[str, CallRefused] = {}
-
-        async def review(candidate: _Candidate) -> None:
-            try:
-                reviewed = await self.reader.review_write(candidate.step, state_changes=candidate.state_changes)
-            except NoChange:
-                self._unchanged.append(candidate)
-            except CallRefused as error:
-                refused[candidate.step.step] = error
-            except SaasusMcpError as error:
-                self._add_faults(candidate.entry, error)
-            else:
-                candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
-
-        await run_concurrently([partial(review, each) for each in candidates])
+    async def _review(self, candidates: Sequence[Candidate]) -> None:
+        await run_concurrently([partial(self._review_call, each) for each in candidates])
         freed: set[tuple[str, str]] = set()
         for each in candidates:
-            taken = {(_collection(each), name) for name in _names_in(each.step.args)}
-            if each.step.step in refused and not each.entry.tabular and not freed.isdisjoint(taken):
-                del refused[each.step.step]
-                each.state_changes = each.takes_freed_name = True
-                await review(each)
-            if each.listed is not None and _frees_name(each, name := each.listed.review.inspection.snapshot.name):
-                freed.add((_collection(each), name))
-        for each in (each for each in candidates if each.step.step in refused):
-            self._add_faults(each.entry, refused[each.step.step])
+            taken = {(collection(each), name) for name in names_in(each.step.args)}
+            if each.refused is not None and not each.entry.tabular and not freed.isdisjoint(taken):
+                each.takes_freed_name = True
+                await self._review_later(each)
+            if each.listed is not None and frees_name(each, name := each.listed.review.inspection.snapshot.name):
+                freed.add((collection(each), name))
+        for number, each in enumerate(candidates):
+            others = candidates if each.entry.tabular else candidates[:number]
+            if each.unchanged is not None and may_change_state(each, others):
+                await self._review_later(each)
+        for each in candidates:
+            if each.refused is not None:
+                self._add_faults(each.entry, each.refused)
 
-    def _leave_out_dependents(self, candidates: Sequence[_Candidate]) -> None:
+    async def _review_call(self, candidate: Candidate) -> None:
+        candidate.refused = candidate.unchanged = None
+        try:
+            reviewed = await self.reader.review_write(candidate.step, state_changes=candidate.state_changes)
+        except NoChange as reason:
+            candidate.unchanged = reason.message
+        except CallRefused as error:
+            candidate.refused = error
+        except SaasusMcpError as error:
+            self._add_faults(candidate.entry, error)
+        else:
+            candidate.listed = ListedCall(candidate.entry.row, candidate.step, reviewed)
+
+    async def _review_later(self, candidate: Candidate) -> None:
+        """Review a call that depends on the state that earlier calls leave."""
+        candidate.state_changes = True
+        await self._review_call(candidate)
+
+    def _leave_out_dependents(self, candidates: Sequence[Candidate]) -> None:
         """Add a fault for each call that takes a value from a call that is left out."""
         rows = {each.step.step: each.entry.row for each in candidates}
-        unchanged = {each.step.step for each in self._unchanged}
+        unchanged = {each.step.step for each in candidates if each.unchanged is not None}
         faulty = {fault.row for fault in self._faults}
         for each in candidates:
             sources = {step for step, _ in each.step.from_steps.values()}
@@ -228,7 +217,7 @@ class CallPlanner:
                 self._add_faults(each.entry, message("jobs_calls.depends_on_left_out", row=min(left_out)))
                 faulty.add(each.entry.row)
 
-    def _defer_critical(self, candidates: Sequence[_Candidate]) -> None:
+    def _defer_critical(self, candidates: Sequence[Candidate]) -> None:
         """Leave the critical inverse calls that one approval does not cover to the next undo. Others are refused as a list."""
         bulk, faulty = self.reader.bulk_limits, {fault.row for fault in self._faults}
         covered: list[str] = []
@@ -254,10 +243,9 @@ class CallPlanner:
             raise InvalidArguments.at(path, "jobs_calls.too_many_critical", count=count, limit=limit)
 
     async def _build(
-        self, entries: Sequence[CallEntry], sound: Sequence[_Candidate], listed: Sequence[ListedCall]
+        self, rows: Sequence[Mapping[str, Any]], sound: Sequence[Candidate], listed: Sequence[ListedCall]
     ) -> Plan:
-        groups, sizes, needs = _order(sound)
-        rows = self._rows(entries, sound)
+        groups, sizes, needs = order_groups(sound)
         data = {
             "rows": rows,
             "phases": sizes,
@@ -285,24 +273,23 @@ class CallPlanner:
             is_list=True,
         )
 
-    def _rows(self, entries: Sequence[CallEntry], sound: Sequence[_Candidate]) -> list[dict[str, Any]]:
+    def _rows(self, entries: Sequence[CallEntry], candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
         """Return a row for each entry: the step that makes its call, or why none does."""
         language = self.reader.language
         faults = {fault.row: fault.text.text(language) for fault in reversed(self._faults)}
-        calls = {id(each.entry): each for each in sound}
-        unchanged = {id(each.entry) for each in self._unchanged}
+        calls = {id(each.entry): each for each in candidates}
         rows: list[dict[str, Any]] = []
         for entry in entries:
             row: dict[str, Any] = {"row": entry.row, "tool": entry.tool}
             call = calls.get(id(entry))
             if call is not None and call.listed is not None:
-                target = self._target(call.listed, sound)
-                rows.append({**row, "tool": call.operation.tool, "target": target, "step": call.step.step})
-            elif entry.row in faults:
+                row |= {"tool": call.operation.tool, "target": self._target(call.listed, candidates)}
+            if entry.row in faults:
                 rows.append({**row, "outcome": "left_out", "why": faults[entry.row]})
-            elif id(entry) in unchanged:
-                reason = message("permissions.no_change").text(language)
-                rows.append({**row, "outcome": "skipped", "why": reason})
+            elif call is not None and call.unchanged is not None:
+                rows.append({**row, "outcome": "skipped", "why": call.unchanged.text(language)})
+            elif call is not None:
+                rows.append({**row, "step": call.step.step})
         told = {row["row"] for row in rows}
         first = {fault.row: fault.tool for fault in reversed(self._faults)}
         rows += [
@@ -312,10 +299,10 @@ class CallPlanner:
         ]
         return sorted((*rows, *self._unchanged_rows), key=lambda row: int(row["row"]))
 
-    def _target(self, call: ListedCall, sound: Sequence[_Candidate]) -> str:
+    def _target(self, call: ListedCall, candidates: Sequence[Candidate]) -> str:
         """Return the name of a target, or of the item that an earlier call creates."""
         source = call.step.from_steps.get(call.target_argument, ("",))[0]
-        created = next((each.listed for each in sound if each.step.step == source), None)
+        created = next((each.listed for each in candidates if each.step.step == source), None)
         return call.target or (created.created if created is not None else "")
 
 
@@ -330,71 +317,3 @@ def _split_lists(operation: Operation, entry: CallEntry) -> dict[str, Any]:
         else value
         for name, value in entry.arguments.items()
     }
-
-
-def _order(
-    candidates: Sequence[_Candidate],
-) -> tuple[list[StepGroup], list[int], dict[str, list[str]]]:
-    """Return the groups, the sizes of the phases, and the groups that each group needs.
-
-    Calls of one row are one group. Rows of a table run at the same time, as do neighbours of one operation in a list. A call
-    about a target of this phase, with a value from a call of this phase, or with a name that was freed, begins a new phase.
-    """
-    group_of: dict[str, str] = {}
-    groups: list[StepGroup] = []
-    needs: dict[str, list[str]] = {}
-    sizes: list[int] = []
-    targets: set[str] = set()
-    tools: set[str] = set()
-    names: set[str] = set()
-    by_row: dict[int, list[_Candidate]] = defaultdict(list)
-    for each in candidates:
-        by_row[each.entry.group].append(each)
-    for own in by_row.values():
-        name = f"row {own[0].entry.group}"
-        sources = {group_of[step] for each in own for step, _ in each.step.from_steps.values() if step in group_of}
-        group_of |= {each.step.step: name for each in own}
-        own_targets = {each.target for each in own if each.operation.effects.effect != "create"}
-        own_tools = {each.operation.key for each in own}
-        follows = sources - {name}
-        breaks = not own_targets.isdisjoint(targets) or not follows.isdisjoint(names)
-        breaks = breaks or any(each.takes_freed_name for each in own)
-        if not sizes or breaks or (not own[0].entry.tabular and tools and own_tools != tools):
-            sizes.append(0)
-            targets, names = set(), set()
-        tools = own_tools
-        targets |= own_targets
-        names.add(name)
-        sizes[-1] += 1
-        groups.append(StepGroup(name, tuple(_with_lookup(each) for each in own)))
-        if follows:
-            needs[name] = sorted(follows)
-    return groups, sizes, needs
-
-
-def _frees_name(candidate: _Candidate, name: str) -> bool:
-    """Return whether a call deletes the item with a name, or names it otherwise."""
-    operation, names = candidate.operation, _names_in(candidate.step.args)
-    if operation.effects.effect == "delete":
-        return operation.path.endswith("}")  # the item, not a part of it
-    return operation.effects.effect == "update" and bool(names) and name not in names
-
-
-def _collection(candidate: _Candidate) -> str:
-    """Return the path of the items among which a name is unique."""
-    operation = candidate.operation
-    path = operation.path if operation.effects.effect == "create" else operation.path.rpartition("/{")[0]
-    return path.format_map(candidate.step.args)
-
-
-def _names_in(args: Mapping[str, Any]) -> set[str]:
-    return {str(args[name]) for name in NAME_ARGUMENTS if args.get(name)}
-
-
-def _with_lookup(candidate: _Candidate) -> PlanStep:
-    """Return the step, with a read that finds a created account if its answer was lost."""
-    if candidate.operation.key != "auth.CreateSaasUser":
-        return candidate.step
-    known = {name: candidate.step.args[name] for name in ("email", "sign_in_id") if candidate.step.args.get(name)}
-    lookup = AnswerLookup("auth.SearchSaasUsers", {**known, "limit": 100}, "users", known)
-    return replace(candidate.step, lookup=lookup)

@@ -23,10 +23,10 @@ MAX_EXAMINED_ITEMS, MAX_NAMED_ITEMS = 20, 3
 
 
 class NoChange(CallRefused):
-    """The call would change nothing."""
+    """The call would change nothing. `text`: why not."""
 
-    def __init__(self) -> None:
-        super().__init__(Reason.NO_CHANGE, message("permissions.no_change"))
+    def __init__(self, text: Message | None = None) -> None:
+        super().__init__(Reason.NO_CHANGE, text or message("permissions.no_change"))
 
 
 def check_argument_requirements(call: OperationCall, now: float) -> None:
@@ -168,10 +168,17 @@ async def _read(requirement: Requirement, call: OperationCall, snapshot: TargetS
 
 
 def _check(requirement: Requirement, call: OperationCall, variables: Mapping[str, Any]) -> None:
-    """Check one requirement. If it cannot be evaluated, the person and the API decide. Raise CallRefused if it is not met."""
+    """Check one requirement. If it cannot be evaluated, the person and the API decide.
+
+    Raises:
+        CallRefused: it is not met.
+        NoChange: it is not met, which means that the call would change nothing.
+    """
     if not _applies(requirement, call, variables) or call.evaluate(requirement.that, **variables) is not False:
         return
     field, text = requirement.field, requirement.text
+    if requirement.no_change:
+        raise NoChange(message("permissions.no_change_because", text=text))
     if requirement.each_item and (items := _failing_items(requirement, call, variables)):
         cause = message("permissions.items_requirement", field=field, text=text, items=items)
     elif field:

@@ -61,11 +61,18 @@ class ChangeDescription:
             headline: Text | Sentence = replace(self.headline, template=_in_past(self.headline.template))
         else:
             headline = _in_past(self.headline)
-        return replace(self, headline=headline)
+        facts, others = (tuple(map(_fact_in_past, each)) for each in (self.facts, self.others))
+        return replace(self, headline=headline, facts=facts, others=others)
 
 
 def _in_past(text: Text) -> Text:
     return Text(text.en, re.sub(r"ます(?=\(|$)", "ました", text.ja))
+
+
+def _fact_in_past(fact: Fact) -> Fact:
+    """Return a fact whose label does not call a state current that the change has ended."""
+    label = Text(re.sub("^Current ", "Previous ", fact.label.en), re.sub("^現在の", "変更前の", fact.label.ja))
+    return replace(fact, label=label)
 
 
 def describe_call(asked: QuestionInput, names: Mapping[str, str]) -> ChangeDescription:

@@ -47,6 +47,15 @@ async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
     assert {state.get("tenants", each)["next_plan_id"] for each in tenants} == {uid("plan", "starter")}
 
 
+async def test_a_change_that_is_reserved_already_is_a_skipped_row(on: JobServer) -> None:
+    first, _ = add_tenants(on.sandbox, 2)
+    reserved = {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1798761600}
+    sandbox_state(on.sandbox).change("tenants", (first,), **reserved)
+    rows = [{"tenant": f"Test {number}", "plan": STARTER, "when": "2027-01-01"} for number in (1, 2)]
+    report = await run(on, "job_change_plans", {"rows": rows})
+    assert report["counts"] == {"applied": 1, "skipped": 1}, report
+
+
 @pytest.mark.parametrize(("language", "midnight"), [("en", 1798761600), ("ja", 1798729200)])
 async def test_a_time_without_a_zone_is_one_in_the_zone_of_the_reader(
     on: JobServer, language: Language, midnight: int

@@ -340,6 +340,23 @@ async def test_a_row_that_would_change_nothing_is_skipped(on: JobServer) -> None
     assert report["counts"] == {"applied": 1, "skipped": 1}, report
 
 
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_row_is_made_if_another_row_changes_what_it_would_leave_as_it_is(on: JobServer, *, held: bool) -> None:
+    state = sandbox_state(on.sandbox)
+    member = next(each for each in state.rows("members") if state.rows("grants", each["tenant_id"], each["user_id"]))
+    person = {"tenant_id": member["tenant_id"], "user_id": member["user_id"]}
+    [grant, *_] = state.rows("grants", *person.values())
+    if not held:
+        state.drop("grants", *grant.values())
+    given = call("auth_create_tenant_user_roles", **person, env_id=grant["env_id"], role_names=[grant["role_name"]])
+    taken = call("auth_delete_tenant_user_role", **person, env_id=grant["env_id"], role_name=grant["role_name"])
+    calls = [taken, given] if held else [given, taken]
+    started = await on.call_json(NAME, {"calls": calls}, elicitor=AcceptingPerson())
+    report = await on.wait_for_job(started["job"])
+    assert report["counts"] == {"applied": 2}, report
+    assert (grant in state.rows("grants", *person.values())) is held
+
+
 async def test_users_and_tenants_are_named_by_what_people_call_them(on: JobServer) -> None:
     calls = [call("auth_delete_tenant_user", tenant_id="株式会社青空商事", user_id=USER)]
     person = AcceptingPerson()

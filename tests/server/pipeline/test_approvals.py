@@ -184,7 +184,7 @@ async def test_a_target_that_changed_after_the_approval_needs_a_new_one(catalogu
             change_target(stage.api, operation)
             result = await stage.call(operation)
             assert stage.api.writes == []
-            assert result.is_error
+            assert result.is_error or "Nothing would change" in reply_text(result)
             assert NOT_ASKED in reply_text(result) or stage.pending(result).code != code
 
         assert await run_over_operations(stage, critical(catalogue), attack) == {}

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_client import NOW, sandbox_client
+
+GATEWAY = "/v1/apigateway/settings"
+RESERVED = {"next_plan_id": "", "using_next_plan_from": NOW + 86_400}
+"""The end of a contract, reserved."""
 
 
 async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue: Catalogue) -> None:
@@ -65,18 +70,93 @@ async def test_a_switch_that_is_off_and_a_mark_that_is_set_change_nothing(catalo
         assert (on.person.asked, len(on.writes())) == ([], sent)
 
 
-async def test_a_member_is_not_added_again_and_a_count_of_zero_is_not_added(catalogue: Catalogue) -> None:
+async def test_a_call_whose_effect_is_there_already_is_no_fault(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        member = (await on.read("auth_get_all_tenant_users"))["users"][0]
+        person = {"tenant_id": member["tenant_id"], "user_id": member["id"]}
+        roles = {each["role_name"] for each in (await on.read("auth_get_roles"))["roles"]}
+        env = next(each for each in member["envs"] if each["roles"])
+        other = min(roles - {each["role_name"] for each in env["roles"]})
+        role = {**person, "env_id": env["id"], "role_name": other}
+        count = {"tenant_id": member["tenant_id"], "metering_unit_name": "orders", "count": 0}
+        on.sandbox.state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": False})
+        gateway = on.sandbox.state.get("documents", GATEWAY)
+        for status, tool, args, words in (
+            ("", "auth_update_user_mfa_preference", {"user_id": member["id"], "enabled": False}, "is off already."),
+            ("", "auth_delete_tenant_user_role", role, "The user does not hold this role in this environment."),
+            ("", "billing_delete_stripe_info", {}, "Stripe is not connected."),
+            ("published", "apigateway_publish_api_gateway", {}, "The API gateway is published already."),
+            ("unpublished", "apigateway_unpublish_api_gateway", {}, "The API gateway is not published."),
+            ("created", "apigateway_unpublish_api_gateway", {}, "The API gateway is not published."),
+            ("", "pricing_update_meter_count", {**count, "timestamp": NOW, "method": "add"}, "subtract is 0."),
+            ("", "pricing_update_meter_count_now", {**count, "method": "sub"}, "subtract is 0."),
+        ):
+            on.sandbox.state.put("documents", (GATEWAY,), {**gateway, "status": status or gateway["status"]})
+            given = await on.call(tool, args)
+            assert (given.ok, given.applied, given.why) == (True, "not_applied", "no_change"), given.text
+            assert words in given.text
+        assert (on.person.asked, on.writes()) == ([], [])
+        await on.refused("auth_delete_tenant_user_role", {**role, "role_name": "boss"}, "no such role", "precondition")
+        await on.refused("auth_delete_tenant_user_role", {**role, "env_id": 9}, "no such environment", "precondition")
+
+
+@pytest.mark.parametrize(
+    ("reserved", "other"),
+    [
+        ({}, {"using_next_plan_from": NOW + 90_000}),
+        ({}, {"next_plan_id": ""}),
+        ({}, {"next_plan_tax_rate_id": uid("tax", "us_zero")}),
+        ({"next_plan_tax_rate_id": uid("tax", "us_zero")}, {"next_plan_tax_rate_id": uid("tax", "jp_consumption_10")}),
+        ({}, {"proration_behavior": "create_prorations"}),
+        ({"proration_behavior": "none"}, {"proration_behavior": "always_invoice"}),
+        ({"next_plan_id": ""}, {"delete_usage": True}),  # erases the usage since the first call
+    ],
+)
+async def test_a_plan_change_that_is_reserved_already_changes_nothing(
+    catalogue: Catalogue, reserved: dict[str, Any], other: dict[str, Any]
+) -> None:
+    async with sandbox_client(catalogue) as on:
+        tenant = await on.tenant()
+        change = {"tenant_id": tenant["id"], "next_plan_id": tenant["plan_id"], "using_next_plan_from": NOW + 86_400}
+        change |= reserved
+        await on.outright(Call("auth_update_tenant_plan", change, PRINCIPAL))
+        given = await on.call("auth_update_tenant_plan", change)
+        assert (given.ok, given.why) == (True, "no_change"), given.text
+        assert "Exactly this plan change is reserved already." in given.text
+        given = await on.call("auth_update_tenant_plan", {**change, **other})
+        assert (given.why, len(on.writes())) == ("approval", 1), given.text
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "why"),
+    [
+        ({}, {}, "no_change"),
+        ({}, {"delete_usage": True}, "approval"),
+        ({"plan_id": ""}, {"using_next_plan_from": NOW + 86_400}, "no_change"),
+        ({"plan_id": ""}, {"using_next_plan_from": NOW + 86_400, "delete_usage": True}, "approval"),
+        ({"plan_id": "", **RESERVED}, {"using_next_plan_from": NOW + 90_000}, "approval"),
+        ({**RESERVED, "delete_usage": True}, {"using_next_plan_from": NOW + 86_400}, "approval"),
+        ({**RESERVED, "delete_usage": True}, {"using_next_plan_from": NOW + 86_400, "delete_usage": True}, "approval"),
+        (RESERVED, {}, "approval"),
+    ],
+)
+async def test_an_end_or_a_cancellation_is_asked_about_if_it_could_have_an_effect(
+    catalogue: Catalogue, more: dict[str, Any], given: dict[str, Any], why: str
+) -> None:
+    async with sandbox_client(catalogue) as on:
+        tenant = await on.tenant()
+        on.sandbox.state.put("tenants", (tenant["id"],), {**tenant, **more})
+        answer = await on.call("auth_update_tenant_plan", {"tenant_id": tenant["id"], "next_plan_id": "", **given})
+        assert (answer.why, on.writes()) == (why, []), answer.text
+
+
+async def test_a_member_is_not_added_again(catalogue: Catalogue) -> None:
     async with sandbox_client(catalogue) as on:
         members = (await on.read("auth_get_all_tenant_users"))["users"]
         for login in ("email", "sign_in_id"):
             member = next(each for each in members if each[login])
             again = {"tenant_id": member["tenant_id"], login: member[login], "attributes": {}}
             await on.refused("auth_create_tenant_user", again, "a member of the tenant already", "precondition")
-        tenant = {"tenant_id": members[0]["tenant_id"]}
-        for tool, more in (("pricing_update_meter_count", {"timestamp": NOW}), ("pricing_update_meter_count_now", {})):
-            for method in ("add", "sub"):
-                count = {**tenant, "metering_unit_name": "orders", "method": method, "count": 0, **more}
-                await on.refused(tool, count, "count: ", "precondition")
 
 
 @pytest.mark.parametrize(

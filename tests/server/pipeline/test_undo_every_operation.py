@@ -258,6 +258,7 @@ def require_whole_sentences(description: ChangeDescription, *, past: bool) -> No
         assert not re.search(r"\{|  |\(\)", said), said
         for text in (said, *description.all_lines(reader)):
             assert not re.search(r"\{\}|“”|「」|[0-9a-f]{8}-[0-9a-f]{4}-", text), text
+            assert not (past and re.match("Current |現在の", text)), f"the change has ended it: {text}"
     assert re.search(r"(まし|し|っ)?た(\(|$)" if past else r"ます(\(|$)", said), said
     assert all("→" in render_body(change, reader) for change in description.changes)
 
