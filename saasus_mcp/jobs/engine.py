@@ -74,6 +74,9 @@ class JobEngine:
         run: runs a job with the submitted data; after a crash, it is called again with the same data.
         schema: the schema of PostgreSQL for the engine's tables.
         has_jobs: returns whether the database may have earlier jobs.
+
+    Attributes:
+        is_stopping: no job begins another step here.
     """
 
     def __init__(
@@ -100,7 +103,8 @@ class JobEngine:
         self._last_heartbeat = self._no_recovery_before = 0.0
         self._lock = anyio.Lock()
         self._workflow: RunJob | None = None
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], anyio.CancelScope] = {}
+        self.is_stopping = False
         self._group: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -117,6 +121,12 @@ class JobEngine:
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._stop()
+
+    def interrupt(self) -> None:
+        """Let no job begin another step here: what was sent is recorded, and the next process continues the jobs."""
+        self.is_stopping = True
+        for scope in self._running.values():
+            scope.cancel()
 
     async def _stop(self) -> None:
         for task in self._running:
@@ -192,11 +202,16 @@ class JobEngine:
 
     async def _run_tracked(self, submitted: dict[str, Any]) -> None:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._running.add(task)
-        try:
-            await self._run(submitted)
-        finally:
-            self._running.discard(task)
+        with anyio.CancelScope() as scope:
+            self._running[task] = scope
+            try:
+                if self.is_stopping:
+                    scope.cancel()
+                await self._run(submitted)
+            finally:
+                del self._running[task]
+        if scope.cancelled_caught:
+            raise asyncio.CancelledError
 
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
         """Run a job in the background. A job that is submitted twice runs once.

@@ -111,7 +111,7 @@ async def follow_job(
     until_paused: bool = True,
     owns_job: bool = False,
 ) -> ToolAnswer:
-    """Return the answer about a job when it is over or paused, waits for a person, or the time is over.
+    """Return the answer about a job when it is over or paused, waits for a person, the time is over, or the server stops.
 
     Progress is reported meanwhile.
 
@@ -148,6 +148,7 @@ async def follow_job(
                 status not in ("running", "paused")
                 or (until_paused and status == "paused")
                 or left <= 0
+                or runner.engine.is_stopping
                 or (stops_waiting(waiting) and await waits_for_person(runner, waiting))
             ):
                 return await _answer(runner, found, call)

@@ -81,7 +81,7 @@ class JobRunner:
     def __init__(self, pipeline: Pipeline, specs: Mapping[str, JobSpec], engine: JobEngine) -> None:
         self.pipeline = pipeline
         self.specs = specs
-        self._engine = engine
+        self.engine = engine
 
     def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
         """Return False if the policy denies every such job."""
@@ -112,7 +112,7 @@ class JobRunner:
             await self._require_not_running(key, principal)
             # Refuse early, before anything is planned or asked. The store decides again when the job begins.
             await with_jobs(self.pipeline, lambda jobs: jobs.require_capacity(principal.id, MAX_RUNNING_JOBS))
-            await self._engine.start()
+            await self.engine.start()
             while True:
                 await self._require_not_running(key, principal)
                 job = key + secrets.token_hex(16 - REQUEST_KEY_BYTES)
@@ -147,7 +147,7 @@ class JobRunner:
             "plan": await worker_threads.run_in_worker(reader.principal.id, plan.to_json),
             "calls": reader.read_log.reads(),
         }
-        await self._engine.submit(ref.job, submitted)
+        await self.engine.submit(ref.job, submitted)
 
     def _reader_defaults(self, spec: JobSpec) -> dict[str, str]:
         """Return the time zone and the language of the questions, for a kind of job that takes them: what people write means what they read."""
@@ -162,7 +162,7 @@ class JobRunner:
         ref, name = JobStepRef(**submitted["ref"]), submitted["name"]
         if not await self._is_committed(ref.job):
             return
-        work = JobContext(self.pipeline, principal, ref, self._engine.checkpoint)
+        work = JobContext(self.pipeline, principal, ref, self.engine.checkpoint)
         work.read_log.extend(submitted["calls"])
         status: JobStatus = "done"
         report: Mapping[str, Any] = {}
@@ -299,7 +299,7 @@ class JobRunner:
         self._require_not_narrowed(spec, principal)
         if spec.writes_any and principal.narrowing != NO_NARROWING:
             # The calls go on under the narrowing of the connection that began the job, which may be wider than this one.
-            submitted = await self._engine.find_submitted(job.id)
+            submitted = await self.engine.find_submitted(job.id)
             keys = [step["operation"] for group in submitted["plan"]["groups"] for step in group["steps"]]
             self._require_calls_not_narrowed(spec, set(keys), principal)
 

@@ -132,13 +132,13 @@ async def changed_tenant(ground: AttackContext) -> str:
         tenants = add_tenants(on.sandbox, 2)
         calls, state = _changes(on, tenants), sandbox_state(on.sandbox)
         await _approve(on, calls)
-        submit = on.runner._engine.submit
+        submit = on.runner.engine.submit
 
         async def changed(job: str, submitted: dict[str, Any]) -> None:
             state.put("tenants", (tenants[0],), {**state.get("tenants", tenants[0]), "name": "Renamed"})
             await submit(job, submitted)
 
-        ground.monkeypatch.setattr(on.runner._engine, "submit", changed)
+        ground.monkeypatch.setattr(on.runner.engine, "submit", changed)
         report = await on.wait_for_job((await on.call_json(NAME, {"calls": calls}))["job"])
         assert report["counts"] == {"applied": 1, "not_applied": 1}, report
         assert on.count_requests("auth.UpdateTenantPlan") == 1
@@ -159,7 +159,7 @@ async def stricter_policy(ground: AttackContext) -> str:
         async with start_job_server(folder) as on:
             calls = _changes(on, add_tenants(on.sandbox, 2))
             await _approve(on, calls)
-            submit, stricter = on.runner._engine.submit, replace(PRESETS["guarded"], bulk=bulk)
+            submit, stricter = on.runner.engine.submit, replace(PRESETS["guarded"], bulk=bulk)
 
             async def changed(
                 job: str, submitted: dict[str, Any], on: JobServer = on, submit: Any = submit, stricter: Any = stricter
@@ -167,7 +167,7 @@ async def stricter_policy(ground: AttackContext) -> str:
                 replace_policy(on.pipeline, stricter)
                 await submit(job, submitted)
 
-            ground.monkeypatch.setattr(on.runner._engine, "submit", changed)
+            ground.monkeypatch.setattr(on.runner.engine, "submit", changed)
             report = await on.wait_for_job((await on.call_json(NAME, {"calls": calls}))["job"])
             assert report["counts"] == {"not_applied": 2}, report
             assert _sends(on) == 0

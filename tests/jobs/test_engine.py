@@ -68,7 +68,7 @@ def lose_store(_: object) -> None:
 
 
 def engine_database(runner: JobRunner) -> Any:
-    return runner._engine._pool
+    return runner.engine._pool
 
 
 async def test_a_job_that_could_not_say_how_it_ended_is_reported_as_failed(

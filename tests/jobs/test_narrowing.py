@@ -108,7 +108,7 @@ async def begun_but_not_run(on: JobServer, monkeypatch: pytest.MonkeyPatch, who:
     async def submit(_: str, submitted: dict[str, Any]) -> None:
         handed.append(json.loads(json.dumps(submitted)))
 
-    monkeypatch.setattr(on.runner._engine, "submit", submit)
+    monkeypatch.setattr(on.runner.engine, "submit", submit)
     monkeypatch.setattr("saasus_mcp.jobs.job_tools.MAX_WAIT_SECONDS", 0.0)
     await on.call("job_import_users", {"csv": one_user(on)}, who=who, elicitor=AcceptingPerson())
     [submitted] = handed

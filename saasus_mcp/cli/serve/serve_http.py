@@ -155,6 +155,7 @@ async def _serve(
                 is_policy_current=partial(_is_policy_current, policy),
                 extra_routes=console.routes() if console else [],
             )
+            app.limiter.on_drain = (*app.limiter.on_drain, *(each.engine.interrupt for each in runners.values()))
             with bound or uvicorn_server.open_listener(http.host, http.port) as listener:
                 address.port = listener.getsockname()[1]
 

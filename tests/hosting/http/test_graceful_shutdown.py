@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.sandbox import CREDENTIALS
 from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.gate import reply_text
 from tests.support.hosting_process import (
@@ -19,12 +20,14 @@ from tests.support.hosting_process import (
     SlowSandbox,
     assert_refuses_connections,
     audit_records,
+    call_request,
     create_role_request,
     create_token,
     start_server,
 )
 from tests.support.hosting_server import TRANSPORTS, Transport, connect_client
 from tests.support.processes import TIMEOUT
+from tests.support.saas_store import open_saas_store
 from tests.support.variants import sample_cases
 
 
@@ -62,6 +65,41 @@ async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
     assert [each.operation for each in slow.sandbox.requests].count("auth.CreateRole") == 1
     assert [record["event"] for record in audit_records(state)] == ["begun", "ended"]
     assert audit_records(state)[-1]["applied"] == "applied"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
+async def test_at_a_signal_a_job_ends_its_steps_begins_no_other_and_is_reported(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    state, slow = tmp_path / "state", SlowSandbox(FaultySandbox(catalogue))
+    roles = [{"tool": "auth_create_role", "arguments": {**ROLE, "role_name": f"role-{number}"}} for number in range(40)]
+    request = call_request(create_token(state), "job_run_plan", {"calls": roles})
+    async with slow.listening() as api:
+        with start_server(api, state) as (url, process):
+            async with httpx2.AsyncClient(base_url=url, timeout=TIMEOUT) as client:
+
+                async def stop() -> None:
+                    with anyio.fail_after(TIMEOUT):
+                        await slow.arrived.wait()
+                    process.send_signal(signal.SIGTERM)
+
+                async with anyio.create_task_group() as both:
+                    both.start_soon(stop)
+                    answer = await client.post("/mcp", **request)
+            slow.released.set()
+            assert await anyio.to_thread.run_sync(process.wait, TIMEOUT) == 0
+    report = answer.json()["result"]["structuredContent"]
+    assert (report["status"], report["done"]) == ("running", 0)
+    store = open_saas_store(state, CREDENTIALS.saas_id)
+    try:
+        job, outcomes = store.jobs.get(report["job"]), store.jobs.count_outcomes(report["job"])
+    finally:
+        store.close()
+    assert job is not None
+    assert job.status == "running"
+    sent = [each.operation for each in slow.sandbox.requests].count("auth.CreateRole")
+    assert 0 < sent < len(roles)
+    assert outcomes == {"applied": sent}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
