@@ -85,6 +85,13 @@ def test_subtracting_more_than_is_recorded_is_pointed_out() -> None:
     assert "⚠ Less is recorded at this moment than is subtracted." in said
 
 
+@pytest.mark.parametrize(("method", "warned"), [("sub", True), ("add", False), ("direct", False)])
+def test_subtracting_at_the_present_moment_warns_that_little_is_recorded_at_it(method: str, *, warned: bool) -> None:
+    args = {name: item for name, item in METER.items() if name != "timestamp"}
+    said = lines("pricing.UpdateMeteringUnitTimestampCountNow", {**args, "method": method, "count": 7})
+    assert any("Probably more than is recorded at this moment" in line for line in said) is warned
+
+
 def test_a_price_comes_before_other_changes_and_a_removed_tier_is_seen() -> None:
     tiers = [
         {"up_to": 100, "unit_amount": 0, "flat_amount": 0, "inf": False},
