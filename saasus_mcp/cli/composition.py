@@ -101,8 +101,8 @@ def accept_policy_reloads(settings: Settings, policy: Policy) -> AbstractContext
     from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
     from saasus_mcp.permissions.policy import reload  # noqa: PLC0415 - as above
 
-    inner = unwrap_policy(policy)
-    if not isinstance(inner, policy_file.ReloadablePolicy):
+    inner = policy_file.reloadable_policy(policy)
+    if inner is None:
         return nullcontext()
     return reload.ReloadListener(settings.state_folder, inner, make_reload_recorder(settings, inner))
 

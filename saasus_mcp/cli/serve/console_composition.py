@@ -10,31 +10,32 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, server_log, state
+from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.console.caller_identity import find_caller
 from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes, TokenSignIn
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSessions, GuessThrottle, LocalSessions, OneTimeLinks
+from saasus_mcp.permissions.policy.file import preset_path, reloadable_policy
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.permissions.policy.presets import unwrap_policy
+from saasus_mcp.permissions.secrets import passphrase
+from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.settings.environment import Mode, Settings
 from saasus_mcp.settings.hosting import HttpSettings
 from saasus_mcp.settings.profiles import require_valid_credentials
 from saasus_mcp.store.signin_sessions import Approver, SessionStore, VerifiedApprover
 from saasus_mcp.store.state_files import safe_name
+from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores
-
-if TYPE_CHECKING:
-    from saasus_mcp.hosting.auth.profile_access import ServedProfile
-    from saasus_mcp.store.store import Store
-    from saasus_mcp.store.tokens import TokenStore
+from saasus_mcp.store.tokens import TokenStore
 
 HASH_LENGTH = 13
 """Characters at the end of a store's name, which tell apart two SaaS ids with the same readable form."""
@@ -162,8 +163,6 @@ def _build_console(
 
 
 def _passphrase_check(folder: Path) -> Callable[[str], bool] | None:
-    from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
-
     return partial(passphrase.verify_passphrase, folder) if passphrase.is_passphrase_set(folder) else None
 
 
@@ -197,12 +196,10 @@ def build_identity_provider(http: HttpSettings) -> OidcProvider | None:
 
 def read_policy_text(policy: Policy) -> PolicyText:
     """Return the text of the policy file, and whether it differs from the policy in force."""
-    from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only if it is shown
-
-    inner = unwrap_policy(policy)
-    if not isinstance(inner, policy_file.ReloadablePolicy):
-        files = (policy_file.preset_path(mode) for mode in get_args(Mode))
-        texts = (file.read_text(encoding="utf-8") for file in files if file.stem == inner.name)
+    inner = reloadable_policy(policy)
+    if inner is None:
+        files = (preset_path(mode) for mode in get_args(Mode))
+        texts = (file.read_text(encoding="utf-8") for file in files if file.stem == unwrap_policy(policy).name)
         return PolicyText(next(texts, ""))
     is_current = inner.is_current()
     try:
@@ -214,8 +211,6 @@ def read_policy_text(policy: Policy) -> PolicyText:
 
 def _list_contexts(present: state.PresentStores) -> list[ProfileContext]:
     """Return a context for every store, including stores that are created later."""
-    from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its SaaS id
-
     stores = {Path(name).stem.removeprefix(SCHEMA_PREFIX): store for name, store in present.by_name().items()}
     counts = Counter(full[:-HASH_LENGTH] for full in stores)  # also those that cannot be read now: names stay the same
     return [

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from saasus_mcp.cli.server_log import without_faults
+from saasus_mcp.cli.server_log import configure_logging, without_faults
 from saasus_mcp.common.request_id import REQUEST_ID
+from saasus_mcp.settings.environment import Settings
 
 FLOOD_LINES, FLOOD_SECONDS = 5, 60.0
 MAX_KINDS = 1_000
@@ -130,3 +131,16 @@ class BackgroundHandler(logging.Handler):
             with suppress(OSError):  # the reader has gone
                 while rest:
                     rest = rest[os.write(self._descriptor, rest) :]
+
+
+def configure_hosted_log(settings: Settings, worker: int = 0) -> None:
+    """Write the log of this process in the background. `worker`: its number among several."""
+    configure_logging(
+        FloodFilter(),
+        log_format=settings.log_format,
+        level=settings.log_level,
+        at_least=logging.INFO,
+        worker=worker,
+        handler=BackgroundHandler(),
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, any bad request would fill the log

@@ -57,11 +57,11 @@ def serve(
     options = SurfaceOptions(surface, parse_toolset_names(toolsets), parse_narrowing(tools, exclude_tools))
     with working_directory.outside_working_directory():
         if settings.transport == "http":
-            from saasus_mcp.cli.serve import serve_http  # noqa: PLC0415 - only for HTTP
+            from saasus_mcp.cli.serve import workers  # noqa: PLC0415 - only for HTTP
 
-            serve_http.serve_http(settings, options)
-        elif (workers := settings.workers or 1) > 1:
-            raise SettingsError.of("cli_serve.workers_on_stdio", workers=workers)
+            workers.serve(settings, options)
+        elif (count := settings.workers or 1) > 1:
+            raise SettingsError.of("cli_serve.workers_on_stdio", workers=count)
         else:
             _serve_stdio(settings, options)
 

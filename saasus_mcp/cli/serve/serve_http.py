@@ -12,70 +12,43 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
+from mcp.server.lowlevel import Server
 
-from saasus_mcp.cli import composition, notice_delivery, server_log, state
+from saasus_mcp.cli import composition, notice_delivery, state
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.options import SurfaceOptions
-from saasus_mcp.cli.serve import trace_export
-from saasus_mcp.cli.serve.hosted_log import BackgroundHandler, FloodFilter
+from saasus_mcp.cli.serve import console_composition, trace_export
+from saasus_mcp.cli.serve.hosted_log import configure_hosted_log
 from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Localized, load_all, message
 from saasus_mcp.common.text import visible_text
+from saasus_mcp.hosting.auth.authentication import Authenticator, AuthenticatorChain, Caller
+from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator, accepted_audiences
+from saasus_mcp.hosting.auth.profile_access import ServedProfile
+from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
+from saasus_mcp.hosting.console.caller_identity import require_two_people
+from saasus_mcp.hosting.console.routes import Console
+from saasus_mcp.hosting.http import application, uvicorn_server
+from saasus_mcp.hosting.http.worker_process import Worker
+from saasus_mcp.hosting.limits import file_descriptors
+from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
+from saasus_mcp.permissions.policy.file import reloadable_policy
 from saasus_mcp.permissions.policy.model import Policy
-from saasus_mcp.permissions.policy.presets import unwrap_policy
+from saasus_mcp.saasus.route import CONNECTIONS
+from saasus_mcp.server.mcp_handlers import ResolvePrincipal
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.settings.config import load_http_settings
 from saasus_mcp.settings.environment import Settings
-from saasus_mcp.settings.profiles import load_profiles
-
-if TYPE_CHECKING:
-    from mcp.server.lowlevel import Server
-
-    from saasus_mcp.hosting.auth.authentication import Authenticator, Caller
-    from saasus_mcp.hosting.auth.profile_access import ServedProfile
-    from saasus_mcp.hosting.console.routes import Console
-    from saasus_mcp.hosting.http.uvicorn_server import DrainingServer
-    from saasus_mcp.hosting.http.worker_process import Worker
-    from saasus_mcp.server.mcp_handlers import ResolvePrincipal
-    from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.hosting import HttpSettings
+from saasus_mcp.settings.profiles import EVERYONE, load_profiles
 
 log = logging.getLogger("saasus_mcp.hosting")
 
 Tell = Callable[[Localized | str], None]
-
-
-def serve_http(settings: Settings, options: SurfaceOptions) -> None:
-    """Serve until a signal stops the process.
-
-    Raises:
-        SaasusMcpError: the settings cannot be used, or other computers could reach the server without authentication.
-    """
-    from saasus_mcp.settings.config import load_http_settings, require_named_file  # noqa: PLC0415 - only for HTTP
-
-    require_named_file(settings)
-    http = load_http_settings(settings)
-    if http.workers == 1:
-        run(settings, options)
-        return
-    from saasus_mcp.cli.serve import workers  # noqa: PLC0415 - only with several
-
-    _configure_logging(settings)
-    workers.serve_workers(settings, options, http)
-
-
-def _configure_logging(settings: Settings, worker: int = 0) -> None:
-    server_log.configure_logging(
-        FloodFilter(),
-        log_format=settings.log_format,
-        level=settings.log_level,
-        at_least=logging.INFO,
-        worker=worker,
-        handler=BackgroundHandler(),
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, any bad request would fill the log
 
 
 def run(
@@ -91,9 +64,9 @@ def run(
         listener: the socket of the port, if it is bound already.
 
     Raises:
-        SaasusMcpError: see `serve_http`.
+        SaasusMcpError: the settings cannot be used, or other computers could reach the server without authentication.
     """
-    _configure_logging(settings, worker.number if worker else 0)
+    configure_hosted_log(settings, worker.number if worker else 0)
     use_uvloop = find_spec("uvloop") is not None
     with trace_export.export_traces(settings.traces):
         server = anyio.run(_serve, settings, options, worker, listener, backend_options={"use_uvloop": use_uvloop})
@@ -108,14 +81,8 @@ async def _serve(
     options: SurfaceOptions,
     worker: Worker | None,
     bound: socket.socket | None,
-) -> DrainingServer:
+) -> uvicorn_server.DrainingServer:
     """Serve until a signal. Return the server, which has stopped."""
-    from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
-    from saasus_mcp.hosting.http import application, uvicorn_server  # noqa: PLC0415 - as above
-    from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - as above
-    from saasus_mcp.hosting.metrics import Metrics, MetricsObserver  # noqa: PLC0415 - as above
-    from saasus_mcp.settings.config import load_http_settings  # noqa: PLC0415 - only for HTTP
-
     http, metrics = load_http_settings(settings), Metrics()
     address, announces = _Address(http, http.port), worker is None or worker.announces
     with ExitStack() as until:
@@ -185,19 +152,13 @@ def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack
     Raises:
         SaasusMcpError: other computers can reach the server, and no caller could authenticate.
     """
-    from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, Caller  # noqa: PLC0415 - only for HTTP
-
     if not http.authenticated:
         return Caller(composition.local_user(), "caller", is_owner=True)
     chain: list[Authenticator] = []
     if http.jwt is not None:
-        from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator, accepted_audiences  # noqa: PLC0415 - cryptography
-
         names = [] if settings.sandbox else list(load_profiles(settings))
         chain.append(JwtAuthenticator(http.jwt, accepted_audiences(http, names)))
     if http.tokens:
-        from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator  # noqa: PLC0415 - the database library
-
         tokens = until.enter_context(state.open_tokens(settings))
         chain.append(TokenAuthenticator(tokens))
         if http.jwt is None and http.configured_tokens is None and not tokens.has_valid("caller", time.time()):
@@ -207,43 +168,19 @@ def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack
     return AuthenticatorChain(*chain)
 
 
-def require_two_people(policy: Policy, http: HttpSettings) -> None:
-    """Require that no person can approve their own call, under this policy and under every later version of its file.
-
-    Raises:
-        SettingsError: a person could.
-    """
-    from saasus_mcp.hosting.console import caller_identity  # noqa: PLC0415 - only for HTTP
-    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - as above
-
-    inner = unwrap_policy(policy)
-    check = partial(caller_identity.check_two_person, http=http)
-    if isinstance(inner, ReloadablePolicy):
-        inner.add_check(check)
-    else:
-        check(inner)
-
-
 def _follow_supervisor(worker: Worker | None, policy: Policy) -> None:
     """Let the supervisor put another policy into force in this worker.
 
     Raises:
         SaasusMcpError: it gave one meanwhile that does not go with this worker's settings.
     """
-    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only for HTTP
-
-    inner = unwrap_policy(policy)
-    if worker is None or not isinstance(inner, ReloadablePolicy):
-        return
-    if not worker.follow_policy(lambda content: inner.reload(content).accepted):
+    inner = reloadable_policy(policy)
+    if worker and inner and not worker.follow_policy(lambda content: inner.reload(content).accepted):
         raise SaasusMcpError.of("cli_serve.no_new_worker")
 
 
 def build_served_profiles(settings: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
     """Return each profile with the groups that may use it and the address that it sends to."""
-    from saasus_mcp.hosting.auth.profile_access import ServedProfile  # noqa: PLC0415 - only for HTTP
-    from saasus_mcp.settings.profiles import EVERYONE  # noqa: PLC0415 - as above
-
     if settings.sandbox:
         return {name: ServedProfile(pipeline, frozenset({EVERYONE})) for name, pipeline in pipelines.items()}
     known = load_profiles(settings)
@@ -255,16 +192,12 @@ def build_served_profiles(settings: Settings, pipelines: Mapping[str, Pipeline])
 
 def _is_policy_current(policy: Policy) -> bool:
     """Return False if the policy file has another content than the policy in force."""
-    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only for HTTP
-
-    inner = unwrap_policy(policy)
-    return inner.is_current() if isinstance(inner, ReloadablePolicy) else True
+    inner = reloadable_policy(policy)
+    return inner is None or inner.is_current()
 
 
 def _calls_per_principal(http: HttpSettings) -> int:
     """Return how many calls of one principal may be at the API at once: all of them without authentication."""
-    from saasus_mcp.saasus.route import CONNECTIONS  # noqa: PLC0415 - imports the HTTP client
-
     return http.table.calls_per_caller if http.authenticated else CONNECTIONS
 
 
@@ -320,8 +253,6 @@ def _announce_console(http: HttpSettings, console: Console | None, url: str, tel
         if http.console.enabled and not http.authenticated:
             tell(message("cli_serve.console_without_workers"))
         return
-    from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
-
     if console.signin.verify_token is not None or console.signin.provider is not None:
         tell(message("cli_serve.console_at", url=url))
         return

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from saasus_mcp.cli import composition
-from saasus_mcp.cli.serve import serve_http
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.permissions.policy import file as policy_file
+from saasus_mcp.hosting.console.caller_identity import require_two_people
 from saasus_mcp.permissions.policy import yaml_reader
-from saasus_mcp.permissions.policy.file import ReloadResult
-from saasus_mcp.permissions.policy.presets import unwrap_policy
+from saasus_mcp.permissions.policy.file import ReloadResult, log_reload, reloadable_policy
 from saasus_mcp.settings.config import load_http_settings, read_config
 from saasus_mcp.settings.environment import FileContents, Settings
 from saasus_mcp.settings.hosting import HttpSettings
@@ -58,7 +56,7 @@ class WorkerFiles:
         """
         self._settings = settings
         self._fixed = fixed_settings(http)
-        self.say = composition.make_reload_recorder(settings) if settings.policy else policy_file.log_reload
+        self.say = composition.make_reload_recorder(settings) if settings.policy else log_reload
         self.replace_workers: Callable[[Accepted], bool] = lambda _: True
         self.give_policy: Callable[[Accepted], None] = lambda _: None
         self.read_at = time.time_ns()
@@ -110,14 +108,10 @@ class WorkerFiles:
         http = load_http_settings(settings)
         require_same(self._fixed, http)
         policy = composition.resolve_policy(settings)
-        serve_http.require_two_people(policy, http)
-        inner = unwrap_policy(policy)
-        result = (
-            inner.last_result
-            if isinstance(inner, policy_file.ReloadablePolicy)
-            else ReloadResult(accepted=True, message=message("cli_serve.files_accepted").both())
-        )
-        return Accepted(settings, http, result)
+        require_two_people(policy, http)
+        inner = reloadable_policy(policy)
+        unread = ReloadResult(accepted=True, message=message("cli_serve.files_accepted").both())
+        return Accepted(settings, http, inner.last_result if inner is not None else unread)
 
 
 def fixed_settings(http: HttpSettings) -> dict[str, object]:

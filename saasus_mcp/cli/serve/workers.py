@@ -1,4 +1,4 @@
-"""`serve --workers N`: several processes on one port, each like a replica on this machine, which count together in a folder."""
+"""Serve over HTTP: in this process, or with `--workers N` in several on one port, each like a replica, which count together in a folder."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from saasus_mcp.cli.command_line import INTERRUPTED
 from saasus_mcp.cli.options import SurfaceOptions
+from saasus_mcp.cli.serve.hosted_log import configure_hosted_log
+from saasus_mcp.cli.serve.worker_files import Accepted, WorkerFiles
 from saasus_mcp.cli.terminal import choose_language, warn
 from saasus_mcp.common import working_directory
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.system_reasons import os_reason
+from saasus_mcp.hosting.http import listener, supervisor
+from saasus_mcp.hosting.http.worker_process import Work, Worker
+from saasus_mcp.permissions.policy.reload import ReloadListener
+from saasus_mcp.settings.config import load_http_settings, require_named_file
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.settings.hosting import HttpSettings
 from saasus_mcp.settings.validation import SettingsError
-
-if TYPE_CHECKING:
-    from saasus_mcp.cli.serve.worker_files import Accepted
-    from saasus_mcp.hosting.http.worker_process import Work, Worker
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the workers count together. The library of Prometheus reads it when it is imported."""
@@ -47,16 +48,21 @@ def require_several(settings: Settings, http: HttpSettings) -> None:
         raise SettingsError.of("cli_serve.workers_with_sandbox", workers=http.workers)
 
 
-def serve_workers(settings: Settings, options: SurfaceOptions, http: HttpSettings) -> None:
-    """Start the workers, and keep them running until a signal stops the server.
+def serve(settings: Settings, options: SurfaceOptions) -> None:
+    """Serve until a signal stops the server: in this process, or in workers that are kept running.
 
     Raises:
-        SaasusMcpError: the port or the settings cannot be used. What only a worker can find out, the first one reports.
+        SaasusMcpError: the port or the settings cannot be used, or other computers could reach the server without authentication.
+            What only a worker can find out, the first one reports.
     """
-    from saasus_mcp.cli.serve.worker_files import WorkerFiles  # noqa: PLC0415 - imports the policy
-    from saasus_mcp.hosting.http import listener, supervisor  # noqa: PLC0415 - imports the web server
-    from saasus_mcp.permissions.policy.reload import ReloadListener  # noqa: PLC0415 - imports the policy
+    require_named_file(settings)
+    http = load_http_settings(settings)
+    if http.workers == 1:
+        from saasus_mcp.cli.serve import serve_http  # noqa: PLC0415 - imports the web server, which a supervisor does without
 
+        serve_http.run(settings, options)
+        return
+    configure_hosted_log(settings)
     require_several(settings, http)
     files = WorkerFiles(settings, http)
     with ExitStack() as until:
@@ -81,10 +87,8 @@ def serve_workers(settings: Settings, options: SurfaceOptions, http: HttpSetting
 
 
 def _work(options: SurfaceOptions, counts: Path, accepted: Accepted) -> Work:
-    from saasus_mcp.hosting.http import listener, worker_process  # noqa: PLC0415 - imports the web server
-
     settings = accepted.settings
-    return worker_process.Work(
+    return Work(
         partial(_run_worker, settings, options, counts),
         listener.stop_seconds(settings.timeout, accepted.http.leave_seconds),
         settings.contents.policy if settings.contents is not None else None,
@@ -96,14 +100,14 @@ def _run_worker(
 ) -> None:
     """Serve in a worker process."""
     os.environ[METRICS_VARIABLE] = str(counts)
-    from saasus_mcp.cli.serve import serve_http  # noqa: PLC0415 - it would import the metrics before
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     choose_language(sys.argv[1:])
     try:
         with working_directory.outside_working_directory():
+            from saasus_mcp.cli.serve import serve_http  # noqa: PLC0415 - imports the metrics, which read the variable
+
             serve_http.run(settings, options, worker, sockets[0])
     except SaasusMcpError as error:
         warn(error)

@@ -5,12 +5,15 @@ An approver decides. Only a caller makes calls, from the console too.
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
+from saasus_mcp.permissions.policy.file import reloadable_policy
 from saasus_mcp.permissions.policy.model import Policy, Principal
+from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.settings.hosting import HttpSettings, JwtTable, OidcTable
 from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.signin_sessions import Approver
@@ -45,6 +48,19 @@ def _as_caller(http: HttpSettings, approver: Approver) -> Caller | None:
     if not same or has_id_per_application(callers, approvers) or callers.scopes:
         return None
     return Caller(principal, "caller", issuer=callers.issuer)
+
+
+def require_two_people(policy: Policy, http: HttpSettings) -> None:
+    """Require that no person can approve their own call, under this policy and under every later version of its file.
+
+    Raises:
+        SettingsError: a person could.
+    """
+    check, reloadable = partial(check_two_person, http=http), reloadable_policy(policy)
+    if reloadable is not None:
+        reloadable.add_check(check)
+    else:
+        check(unwrap_policy(policy))
 
 
 def check_two_person(policy: Policy, http: HttpSettings) -> None:

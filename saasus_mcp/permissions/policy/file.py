@@ -18,7 +18,7 @@ from saasus_mcp.common.terminals import in_terminal
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import Policy
-from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy, unwrap_policy
 from saasus_mcp.permissions.policy.wrappers import PolicyWrapper
 
 log = logging.getLogger(__name__)
@@ -152,6 +152,12 @@ class ReloadablePolicy(PolicyWrapper):
         """Yield the note about groups whose members only the file lists."""
         if names := tuple(getattr(self.inner, "groups", ())):
             yield message("policy.closed_groups", groups=names)
+
+
+def reloadable_policy(policy: Policy) -> ReloadablePolicy | None:
+    """Return the policy of a file below every ceiling; None if the policy is of no file."""
+    inner = unwrap_policy(policy)
+    return inner if isinstance(inner, ReloadablePolicy) else None
 
 
 def log_reload(ended: ReloadResult) -> None:
