@@ -31,6 +31,8 @@ from saasus_mcp.common.text import plain_text
 from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, Settings
 from saasus_mcp.settings.profiles import load_profile
 
+FREE_BYTES = 1_000_000
+"""What a database and its journal need at least."""
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables of the HTTP library. The first that is set replaces the system's certificate authorities."""
 OTHER_USERS = stat.S_IRWXG | stat.S_IRWXO
@@ -100,8 +102,9 @@ def check_state_folder(settings: Settings) -> Finding:
     folder = settings.state_folder
     try:
         private_files.ensure_private_folder(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as written:
+            written.write(bytes(FREE_BYTES))  # on a full disk, an empty file can still be created
+            written.flush()
         if os.name != "posix":
             return Finding("state", "ok", message("cli_doctor.state_ok_unchecked", folder=str(folder)))
         readable = next(_readable_by_others(folder), None)

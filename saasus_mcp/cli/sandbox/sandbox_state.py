@@ -96,6 +96,15 @@ def _exclusive(settings: Settings, file: Path) -> Iterator[None]:
     with closing(sqlite3.connect(lock, timeout=LOCK_TIMEOUT, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            raise SaasusMcpError.of("cli_sandbox.state_busy", file=str(file)) from None
+        except sqlite3.Error as error:
+            raise _unlocked(error, lock, file) from None
         yield
+
+
+def _unlocked(error: sqlite3.Error, lock: Path, file: Path) -> SaasusMcpError:
+    """Return why the state could not be locked: another command uses it, or the disk is full, for example."""
+    from saasus_mcp.store.database import sqlite  # noqa: PLC0415 - only after an error
+
+    if sqlite.primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return SaasusMcpError.of("cli_sandbox.state_busy", file=str(file))
+    return SaasusMcpError.of("cli_sandbox.state_unwritable", file=str(lock), reason=sqlite.explain_error(error))

@@ -28,8 +28,6 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
-from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.common.text import one_line
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 log = logging.getLogger(__name__)
-
-MAX_DETAIL = 160
-"""Characters of the text of SQLite in an error."""
 
 
 class Database:
@@ -223,18 +218,12 @@ class Database:
 def explained_failure(engine: Engine, error: SQLAlchemyError | sqlite3.Error) -> StoreError:
     """Return the error of the store for an error of its database library."""
     cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
-    text = str(cause or type(error).__name__).partition("\n")[0]
     if engine.dialect.name == "postgresql":
+        text = str(cause or type(error).__name__).partition("\n")[0]
         log.warning("database error: %s", text)  # its address and user are not for the client
         return StoreUnavailable.of("store.database_failed")
-    code = getattr(cause, "sqlite_errorcode", 0) & sqlite.PRIMARY_CODE
-    if code in sqlite.REASONS:
-        reason = one_of("system.database", sqlite.REASONS[code])
-    else:
-        # Most of these have the name SQLITE_ERROR: only their text says which table or column is missing.
-        name = getattr(cause, "sqlite_errorname", type(cause or error).__name__)
-        reason = message("system.other", name=f"{name}: {one_line(text, MAX_DETAIL)}" if cause is not None else name)
-    if code in sqlite.DAMAGED:
+    reason = sqlite.explain_error(cause or error)
+    if sqlite.primary_code(cause) in sqlite.DAMAGED:
         file = Path(engine.url.database or "").name  # its folder is not for the client
         return StoreError.of("store.damaged", file=file, reason=reason)
     return StoreError.of("store.unusable", reason=reason)

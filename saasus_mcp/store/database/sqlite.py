@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import one_line
 from saasus_mcp.store.errors import StoreGone
 from saasus_mcp.store.state_files import require_safe_database
 
@@ -29,6 +31,8 @@ REASONS = {
     sqlite3.SQLITE_NOTADB: "not_a_database",
 }
 """The messages of primary error codes."""
+MAX_DETAIL = 160
+"""Characters of the text of SQLite in an error."""
 PRIMARY_CODE = 0xFF
 """The bits of an error code without its details."""
 READ_ONLY = "saasus_reading"
@@ -38,6 +42,22 @@ DURABLE = "saasus_durable"
 
 OPENED_FILE = "saasus_file"
 """The execution option of an engine with its `OpenedFile`."""
+
+
+def primary_code(error: BaseException | None) -> int:
+    """Return the code of an error without its details; 0 if it is no error of SQLite."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & PRIMARY_CODE
+
+
+def explain_error(error: BaseException) -> Message:
+    """Return why SQLite failed."""
+    reason = REASONS.get(primary_code(error))
+    if reason is not None:
+        return one_of("system.database", reason)
+    # Most of these have the name SQLITE_ERROR: only their text says which table or column is missing.
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    text = str(error).partition("\n")[0]
+    return message("system.other", name=f"{name}: {one_line(text, MAX_DETAIL)}" if text else name)
 
 
 class OpenedFile:

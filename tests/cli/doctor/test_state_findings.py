@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import shlex
@@ -51,6 +53,17 @@ def test_a_state_folder_that_cannot_be_written_is_a_problem(tmp_path: Path, monk
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "file" / "state"))
     assert "cannot be written" in findings("--sandbox")["state"]["said"]
+
+
+def test_a_state_folder_on_a_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checks.tempfile, "TemporaryFile", lambda **_: Full())
+    found = findings("--sandbox")["state"]
+    assert found["status"] == "problem"
+    assert "No space left" in found["said"]
 
 
 def test_a_damaged_store_is_a_problem(state: Path) -> None:

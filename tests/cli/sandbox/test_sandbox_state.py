@@ -129,6 +129,17 @@ def test_two_commands_do_not_lose_each_others_changes(monkeypatch: pytest.Monkey
     assert "admin" in roles()
 
 
+def test_a_lock_that_cannot_be_used_is_not_said_to_be_another_command(file: Path) -> None:
+    assert "admin" in roles()
+    [lock] = file.parent.glob("sandbox-state*.lock")
+    lock.write_bytes(b"this is no database" * 100)
+    for lang, said in (("en", "is not a database"), ("ja", "データベース")):
+        ran = run_command(*READS, "--lang", lang)
+        assert ran.status == 1
+        assert said in ran.err
+        assert str(lock) in ran.err.replace("\n", "")
+
+
 def test_commands_that_run_at_the_same_time_all_leave_their_changes() -> None:
     names = [f"role-{number}" for number in range(3)]
     made = [
