@@ -60,7 +60,7 @@ def test_a_state_folder_on_a_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPa
         def write(self, _: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checks.tempfile, "TemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
     found = findings("--sandbox")["state"]
     assert found["status"] == "problem"
     assert "No space left" in found["said"]
