@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from saasus_mcp.catalog.model import Operation, Requirement
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.permissions.inspection.difference import compare_fields
+from saasus_mcp.permissions.inspection.difference import FieldChange, compare_fields
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import was_applied
 from saasus_mcp.permissions.inspection.target import OWNER_ARGUMENTS, ApiReader, ReadResult, TargetSnapshot
@@ -70,7 +70,8 @@ async def check_target_requirements(
             _check(requirement, call, {**variables, "result": seen.answer, "status": seen.status})
     if inspection.snapshot.missing and call.operation.effects.effect == "delete":
         raise NoChange  # settings of the SaaS that were never saved, or are gone: a target with a name was required above
-    if _changes_nothing(call, inspection.before) or _is_done_already(call, inspection.before):
+    changes = compare_fields(call, inspection.before)
+    if _changes_nothing(call, changes) or _is_done_already(call, inspection.before, changes):
         raise NoChange
 
 
@@ -91,7 +92,7 @@ def require_target_exists(call: OperationCall, snapshot: TargetSnapshot) -> None
     raise CallRefused.because(Reason.NOT_FOUND, "permissions.not_found", ids=ids)
 
 
-def _changes_nothing(call: OperationCall, before: Any) -> bool:
+def _changes_nothing(call: OperationCall, changes: Sequence[FieldChange] | None) -> bool:
     """Return whether an update would store exactly the present values, as far as a read shows all sent and omitted fields."""
     operation, effects = call.operation, call.operation.effects
     if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
@@ -99,10 +100,10 @@ def _changes_nothing(call: OperationCall, before: Any) -> bool:
     sent = call.arguments.keys() - set(operation.addressing) - _identifying(operation)
     if not sent or _sends_secret(call) or not sent <= effects.diff.now.keys():
         return False
-    return compare_fields(call, before) == []
+    return changes is not None and not changes
 
 
-def _is_done_already(call: OperationCall, before: Any) -> bool:
+def _is_done_already(call: OperationCall, before: Any, changes: Sequence[FieldChange] | None) -> bool:
     """Return whether the state shows the effect of a call before it: a role is held, a vote does not exist.
 
     Only calls without effect when repeated have such a state. It must come from the read that would verify the call. Of
@@ -115,7 +116,7 @@ def _is_done_already(call: OperationCall, before: Any) -> bool:
         return False
     if verify is None or recipe is None or before is None or (verify.read, verify.args) != (recipe.read, recipe.args):
         return False
-    if effects.effect == "update" and not (_only_switches(call) and not compare_fields(call, before)):
+    if effects.effect == "update" and not (_only_switches(call) and not changes):
         return False
     return was_applied(call, HTTPStatus.OK, before, before) is True
 

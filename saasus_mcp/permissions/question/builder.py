@@ -5,7 +5,6 @@ from __future__ import annotations
 import string
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Effects
@@ -109,6 +108,8 @@ class _Builder:
 
     Attributes:
         shown: the arguments with secrets hidden.
+        present: the present values of the arguments: a present amount is in its present currency.
+        differences: the changes that the call would make, or None if there is no comparison.
         known: the variables of the conditions of lines.
         headlines, warnings: the lines whose condition holds.
     """
@@ -120,6 +121,9 @@ class _Builder:
         self.names = names
         self.row = table.rows.get(operation.key, EMPTY_ROW)
         self.shown = asked.redacted_arguments()
+        diff = operation.effects.diff
+        self.present = {} if diff is None else asked.evaluate_each(diff.now, result=inspection.before)
+        self.differences = compare_fields(asked, inspection.before)
         unread = inspection.is_early and inspection.before is None
         self.undo_class = undo_class(asked, {} if unread else inspection.before)
         self.known = {
@@ -234,15 +238,12 @@ class _Builder:
         recipe, inspection = self.asked.operation.effects.diff, self.asked.inspection
         if recipe is None or inspection.before is None:
             return set()
-        found = compare_fields(self.asked, inspection.before)
-        if found and all(change.effect == "unknown" for change in found):
+        if self.differences and all(change.effect == "unknown" for change in self.differences):
             return set()  # what is sent is there already, and a person must see it all the same
         return {name for name in recipe.now if name in self.asked.arguments}
 
     def _changes(self) -> Iterator[Change]:
-        found = compare_fields(self.asked, self.asked.inspection.before) or ()
-        beside_before, beside_after = self._present(), self.shown
-        for change in found:
+        for change in self.differences or ():
             if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
@@ -250,19 +251,19 @@ class _Builder:
             yield Change(
                 change.field,
                 self._label(change.field, field),
-                self.make(before, field, change.field, beside_before),
-                self.make(after, field, change.field, beside_after),
+                self.make(before, field, change.field, self.present),
+                self.make(after, field, change.field, self.shown),
                 "change" if change.effect == "unshown" else change.effect,
             )
-        if found:
-            yield from self._repriced({change.field for change in found})
+        if self.differences:
+            yield from self._repriced({change.field for change in self.differences})
             yield from self._unsent_secrets()
 
     def _unsent_secrets(self) -> Iterator[Change]:
         """Yield the secrets that are left out. No read shows them, so one may be stored wherever another setting is."""
         operation, before = self.asked.operation, self.asked.inspection.before
         recipe = operation.effects.diff
-        if recipe is None or recipe.omitted == "keeps" or not any(self._present().values()):
+        if recipe is None or recipe.omitted == "keeps" or not any(self.present.values()):
             return
         for path in sorted(operation.secret_inputs):
             name, _, inner = path.partition(".")
@@ -273,24 +274,18 @@ class _Builder:
 
     def _repriced(self, changed: Collection[str]) -> Iterator[Change]:
         """Yield the amounts that stay the same number, but become another price, as in another currency."""
-        beside_before, beside_after = self._present(), self.shown
-        for name in beside_after:
+        for name in self.shown:
             field = self._field(name)
-            if field.kind not in PRICED or name in changed or name not in beside_before:
+            if field.kind not in PRICED or name in changed or name not in self.present:
                 continue
-            before = self.make(beside_before[name], field, name, beside_before)
-            after = self.make(beside_after[name], field, name, beside_after)
+            before = self.make(self.present[name], field, name, self.present)
+            after = self.make(self.shown[name], field, name, self.shown)
             if before != after:
                 yield Change(name, field.label, before, after)
 
     def _label(self, name: str, field: FieldText) -> Text:
         """Return the label of a change: that of the field, unless the row has another for what this call does."""
         return next((line.text for line in self.row.relabel.get(name, ()) if self._holds(line)), field.label)
-
-    def _present(self) -> dict[str, Any]:
-        """Return the present values of the arguments: a present amount is in its present currency."""
-        recipe = self.asked.operation.effects.diff
-        return {} if recipe is None else self.asked.evaluate_each(recipe.now, result=self.asked.inspection.before)
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """Return the changes in the order of the recipe, then of the document."""
