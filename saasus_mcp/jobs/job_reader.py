@@ -27,9 +27,8 @@ from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.secret_paths import redact_arguments
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, RateLimitHandler
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.call_review import CallReview, review_call
 from saasus_mcp.server.pipeline.job_grants import fill_placeholders
-from saasus_mcp.server.pipeline.job_steps import undo_ref_of
+from saasus_mcp.server.pipeline.job_steps import CallReview, review_call, undo_ref_of
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
 from saasus_mcp.server.results.result_store import RESULTS_URI, SourceCall
@@ -190,16 +189,16 @@ class JobReader:
         """Review a call that changes something, as if its question were asked now.
 
         Raises:
-            SaasusMcpError: see `review_call`.
+            SaasusMcpError: the arguments do not fit, or see `review_call`.
         """
         target = self._pipeline.catalogue.find(step.operation).effects.target
         if target is not None and target.read is not None:
             self.read_log.record(target.read, None)  # the report names the target
-        call = await self.build_call(step)
+        call = self._pipeline.prepare(await self.build_call(step))
         return await review_call(
             self._pipeline,
             call,
-            self.reader_for,
+            self.reader_for(call),
             tuple(step.placeholders().values()),
             namesakes=self._namesakes,
             state_changes=state_changes,

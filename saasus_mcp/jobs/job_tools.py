@@ -84,8 +84,7 @@ def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
         started = await runner.start(spec, timed)
         if isinstance(started, PendingElicitation):
             return started
-        deadline = runner.pipeline.deadline_for(call).postponed(asked())
-        return await follow_job(runner, started, replace(call, deadline=deadline), MAX_WAIT_SECONDS, owns_job=True)
+        return await follow_job(runner, started, call.postponed(asked()), MAX_WAIT_SECONDS, owns_job=True)
 
     return BuiltinTool(
         name=spec.name,

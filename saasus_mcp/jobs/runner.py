@@ -345,9 +345,9 @@ class JobRunner:
             for step in group.steps:
                 if not spec.may_write(step.operation):
                     raise AssertionError(f"{spec.name} does not declare that it calls {step.operation}")
-                call = await reader.build_call(step)
-                evaluated = await evaluate_step(self.pipeline, call, reader.reader_for, binds=step.binds)
-                decisions.append(DecidedStep(evaluated.decision, evaluated.binding, call.name, group.name))
+                call = self.pipeline.prepare(await reader.build_call(step))
+                evaluated = await evaluate_step(self.pipeline, call, reader.reader_for(call), binds=step.binds)
+                decisions.append(DecidedStep(evaluated.decision, evaluated.binding, call.operation.tool, group.name))
                 digests[step.step] = evaluated.digest
                 steps.append(replace(step, snapshot=evaluated.snapshot))
             groups.append(replace(group, steps=tuple(steps)))

@@ -20,13 +20,12 @@ from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
-from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.store.records import Freeze
 from tests.support.faulty_sandbox import AnyKind
 from tests.support.job_data import import_lines, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server, start_jobs_at_once
 from tests.support.paused_jobs import until
-from tests.support.pipeline import PRINCIPAL
+from tests.support.pipeline import PRINCIPAL, evaluate_call
 
 JAPANESE = re.compile(r"[ぁ-ん]")
 
@@ -209,7 +208,7 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
         from saasus_mcp.store.records import Commitment  # noqa: PLC0415 - beside its use
 
         part = JobStepRef(job, "one", given="confirmation", by="local:person")
-        weighed = await evaluate_step(
+        weighed = await evaluate_call(
             on.pipeline, Call("auth_create_role", {"role_name": "a", "display_name": "A"}, PRINCIPAL, job_step=part)
         )
         grant = JobGrant(

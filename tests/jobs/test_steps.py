@@ -19,12 +19,11 @@ from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
-from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import Commitment
 from saasus_mcp.store.store import Store
-from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline, evaluate_call
 from tests.support.policies import build_policy, build_rule
 
 JOB = "j" * 32
@@ -47,7 +46,7 @@ async def test_an_object_made_by_a_step_is_recognised_only_if_it_is_unambiguous(
 ) -> None:
     api = StubApi(catalogue, answers={"auth.CreateRole": lost, "auth.GetRoles": {"roles": roles}})
     behind, part = build_pipeline(api, store), JobStepRef(JOB)
-    weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
+    weighed = await evaluate_call(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     stepper = StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch, PauseGate(behind, JOB))
@@ -67,7 +66,7 @@ async def test_a_ceiling_that_is_reached_ends_a_plan_that_would_only_go_on_to_re
     rows, steps = [], {}
     for number in range(20):
         entry = PlanStep(f"{number}/leave", "auth.DeleteTenantUser", {"tenant_id": "t", "user_id": f"u-{number}"})
-        weighed = await evaluate_step(
+        weighed = await evaluate_call(
             behind, Call("auth_delete_tenant_user", entry.args, PRINCIPAL, job_step=entry.ref(JobStepRef(JOB)))
         )
         rows.append(StepGroup(f"row {number}", (replace(entry, snapshot=weighed.snapshot),)))
@@ -102,7 +101,7 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
     monkeypatch.setattr("saasus_mcp.jobs.store_retry.RETRY_SECONDS", 0.0)
     api = StubApi(catalogue, answers={"auth.GetRoles": {"roles": [ROLE]}})
     behind, part = build_pipeline(api, store), JobStepRef(JOB)
-    weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
+    weighed = await evaluate_call(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     commit = store.commit

@@ -28,7 +28,9 @@ from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.mcp_handlers import ResolvePrincipal
 from saasus_mcp.server.mcp_server import build_server
+from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.job_steps import StepDecision, evaluate_step
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store.store import Store
 from tests.support.output_schemas import share_output_schemas
@@ -197,6 +199,12 @@ def build_pipeline(
         language=language,
         **given,
     )
+
+
+async def evaluate_call(pipeline: Pipeline, call: Call) -> StepDecision:
+    """Evaluate the policy for a call of a job, with reads of its own."""
+    prepared = pipeline.prepare(call)
+    return await evaluate_step(pipeline, prepared, pipeline.internal_reads.reader_for(prepared))
 
 
 def elicitation_callback(answering: Responder) -> ElicitationFnT:

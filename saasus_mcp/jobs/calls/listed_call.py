@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.permissions.inspection.target import NAME_ARGUMENTS, ReadFailure
-from saasus_mcp.server.pipeline.call_review import CallReview
+from saasus_mcp.server.pipeline.job_steps import CallReview
 
 GIVEN_IDS = {
     "auth.CreateRole": ("role", "role_name"),

@@ -55,7 +55,7 @@ class ConsentRequest:
 
     Attributes:
         binding: what the consent is bound to.
-        call: how the client can ask, and what the person has answered so far.
+        client_call: how the client can ask, and what the person has answered so far.
         two_person: whether the approver must be a person other than the requester.
         covered: the calls of a list, to which a rejection of the list applies, too.
         may_cut: whether the text to type is enough for a question of which the dialog does not show all.
@@ -64,7 +64,7 @@ class ConsentRequest:
     name: str
     decision: Decision
     binding: Binding
-    call: Call
+    client_call: Call
     two_person: bool
     covered: Collection[Binding] = ()
     may_cut: bool = True
@@ -166,13 +166,13 @@ class ApprovalGate:
             UnattendedAnswer: the client's own answer.
             CallRefused: the person declined, or the client would ask what was rejected.
         """
-        call, binding, now = request.call, request.binding, self.context.clock()
-        if call.reply is not None:
-            self.require_not_declined(call.reply)
-        if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
+        client_call, binding, now = request.client_call, request.binding, self.context.clock()
+        if client_call.reply is not None:
+            self.require_not_declined(client_call.reply)
+        if request.decision.outcome != "confirm" or (client_call.elicitor is None and client_call.reply is None):
             return False
         run = self.context.store_executor
-        if call.reply is None and await run(lambda: self.approvals.is_approved(binding, now)):
+        if client_call.reply is None and await run(lambda: self.approvals.is_approved(binding, now)):
             return False
         await run(lambda: self.approvals.require_not_rejected(binding, now))
         return True
@@ -184,10 +184,12 @@ class ApprovalGate:
 
         Returns None if a dialog cannot show all of the question.
         """
-        call, binding, typed = request.call, request.binding, request.decision.typed
+        client_call, binding, typed = request.client_call, request.binding, request.decision.typed
         snapshot, changes = draft.inspection.snapshot, tuple[Text, ...]()
-        if call.reply is not None:
-            proof = self.confirmations.verify_reply(call.reply, binding, snapshot, self.context.clock(), typed=typed)
+        if client_call.reply is not None:
+            proof = self.confirmations.verify_reply(
+                client_call.reply, binding, snapshot, self.context.clock(), typed=typed
+            )
             if not isinstance(proof, StaleAnswer):
                 return Authorized(request.decision, proof, draft.inspection)
             changes = explain_stale_question(proof.snapshot, snapshot)
@@ -195,14 +197,14 @@ class ApprovalGate:
         question = replace(draft.question, lead=changes, typed=text_to_type)
         if request.shows_too_little(question):
             return None
-        if call.elicitor is None:
+        if client_call.elicitor is None:
             hint = message("server.target_keeps_changing_hint", changes=Lines(changes))
             raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
         name = question.typed.text(self.context.language) if question.typed is not None else None
         prompt = ConfirmationPrompt(render_dialog(question, self.context.reader), name, question)
         state = self.confirmations.seal_question(binding, prompt, snapshot, self.context.clock())
         asked_at = anyio.current_time()
-        answer = await call.elicitor.ask(prompt)
+        answer = await client_call.elicitor.ask(prompt)
         if answer is None:
             return PendingElicitation(prompt, state)
         return ConfirmationReply(answer, state, anyio.current_time() - asked_at)
@@ -242,9 +244,9 @@ class ApprovalGate:
         Raises:
             CallRefused: the approval is not given yet.
         """
-        approval, elicitor = awaited.approval, request.call.url_elicitor
+        approval, elicitor = awaited.approval, request.client_call.url_elicitor
         code = approval.code
-        opened = request.call.url_answers.get(code)
+        opened = request.client_call.url_answers.get(code)
         # If another person must approve, the page is of no use to this one.
         is_new = opened is None and code not in self._opened and not approval.two_person
         if awaited.url and elicitor is not None and is_new:

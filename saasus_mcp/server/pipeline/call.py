@@ -189,13 +189,12 @@ class Call:
         While the person thought, policy and target may have changed, and they are asked again, but not without end.
         """
         rounds = self.rounds + 1
-        return replace(
-            self,
-            reply=reply,
-            rounds=rounds,
-            elicitor=self.elicitor if rounds < MAX_ROUNDS else None,
-            deadline=self.deadline and self.deadline.postponed(reply.seconds),
-        )
+        elicitor = self.elicitor if rounds < MAX_ROUNDS else None
+        return replace(self.postponed(reply.seconds), reply=reply, rounds=rounds, elicitor=elicitor)
+
+    def postponed(self, seconds: float) -> Call:
+        """Return the call with a later deadline."""
+        return self if self.deadline is None else replace(self, deadline=self.deadline.postponed(seconds))
 
     def with_timer(self) -> tuple[Call, Callable[[], float]]:
         """Return the call with an elicitor that measures, and a function that returns the seconds of all answers so far."""

@@ -66,35 +66,33 @@ class CallAuthorizer:
     gate: ApprovalGate
 
     async def authorize(
-        self, prepared: PreparedCall, decision: Decision, read: ApiReader, call: Call
+        self, call: PreparedCall, decision: Decision, read: ApiReader, client_call: Call
     ) -> Authorized | PendingElicitation | ConfirmationReply:
         """Return the permission to send, with the inspection of the target; or a question; or the person's answer.
 
         Raises:
             CallRefused: the policy denies the call, a requirement is not met, or the consent is refused or not given yet.
         """
-        result = await self._authorize(prepared, decision, read, call)
-        if not isinstance(result, Authorized) or not prepared.operation.leaves_undo_entry:
+        result = await self._authorize(call, decision, read, client_call)
+        if not isinstance(result, Authorized) or not call.operation.leaves_undo_entry:
             return result
-        return await self._name_items(prepared, result, read, call.known_names)
+        return await self._name_items(call, result, read, client_call.known_names)
 
     async def _authorize(
-        self, prepared: PreparedCall, decision: Decision, read: ApiReader, call: Call
+        self, call: PreparedCall, decision: Decision, read: ApiReader, client_call: Call
     ) -> Authorized | PendingElicitation | ConfirmationReply:
-        operation = prepared.operation
+        operation = call.operation
         require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(prepared, self.context.clock())
-        step = job_grants.covered_step(prepared, decision, self.context.policy)
-        if prepared.undo_ref is not None:
-            await verification.require_unchanged(
-                self.context.catalogue, await self._latest(prepared.undo_ref.entry), read
-            )
+        preconditions.check_argument_requirements(call, self.context.clock())
+        step = job_grants.covered_step(call, decision, self.context.policy)
+        if call.undo_ref is not None:
+            await verification.require_unchanged(self.context.catalogue, await self._latest(call.undo_ref.entry), read)
         if step is None and decision.outcome == "allow":
-            if call.reply is not None:
-                self.gate.require_not_declined(call.reply)
+            if client_call.reply is not None:
+                self.gate.require_not_declined(client_call.reply)
             if operation.reads:  # there is nothing to verify or undo
                 return Authorized(decision)
-        inspector = CallInspector(prepared, self.context.destination.saas_id, read)
+        inspector = CallInspector(call, self.context.destination.saas_id, read)
         if step is not None:
             return await self._authorize_step(step, decision, inspector)
         if decision.outcome == "allow":
@@ -103,16 +101,16 @@ class CallAuthorizer:
         request = ConsentRequest(
             name=operation.tool,
             decision=decision,
-            binding=prepared.binding(self.context.destination),
-            call=call,
+            binding=call.binding(self.context.destination),
+            client_call=client_call,
             two_person=self.context.policy.two_person,
         )
         channel = await self.gate.choose_channel(request)
-        draft = await self._draft_question(prepared, decision, inspector)
+        draft = await self._draft_question(call, decision, inspector)
         return await self.gate.obtain_consent(request, channel, draft)
 
     async def _name_items(
-        self, prepared: PreparedCall, authorized: Authorized, read: ApiReader, known: dict[str, str]
+        self, call: PreparedCall, authorized: Authorized, read: ApiReader, known: dict[str, str]
     ) -> Authorized:
         """Return the permission with the names that the undo log needs to tell the change, and how to undo it.
 
@@ -120,12 +118,12 @@ class CallAuthorizer:
             known: names that were read before, to which those that are read here are added.
         """
         inspection = authorized.inspection
-        asked = prepared.question_input(self.context.destination, inspection, self.context.clock())
+        asked = call.question_input(self.context.destination, inspection, self.context.clock())
         inverses = [
             replace(
                 asked, operation=self.context.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED
             )
-            for each in islice(find_inverse_calls(prepared, inspection.before, None), MAX_NAMES)
+            for each in islice(find_inverse_calls(call, inspection.before, None), MAX_NAMES)
         ]
         names: dict[str, str] = {}
         for each in (asked, *inverses):
@@ -133,20 +131,20 @@ class CallAuthorizer:
             known.update(names)
         return replace(authorized, inspection=replace(inspection, names=names))
 
-    async def decide_again(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> Authorized:
+    async def decide_again(self, call: PreparedCall, authorized: Authorized, read: ApiReader) -> Authorized:
         """Return the permission under the policy in force now, if what was consented to suffices for it.
 
         Raises:
             CallRefused: the policy has become stricter, or the caller's token was revoked.
         """
-        await self.require_not_revoked(prepared.principal)
+        await self.require_not_revoked(call.principal)
         generation = self.context.policy.generation
-        decision = await self.evaluator.decide(prepared, read)
-        require_not_denied(prepared.operation.tool, decision)
+        decision = await self.evaluator.decide(call, read)
+        require_not_denied(call.operation.tool, decision)
         proof = authorized.proof
-        if job_grants.covered_step(prepared, decision, self.context.policy) is None:
+        if job_grants.covered_step(call, decision, self.context.policy) is None:
             needs_other = self.context.policy.two_person and decision.outcome == "approve"
-            by_requester = proof is None or proof.by == prepared.principal.id
+            by_requester = proof is None or proof.by == call.principal.id
             if is_stricter(decision, authorized.decision) or (needs_other and by_requester):
                 raise CallRefused.because(Reason.STRICTER, "server.policy_stricter_now", reason=decision.reason)
         return replace(authorized, decision=decision, generation=generation)
@@ -171,16 +169,16 @@ class CallAuthorizer:
         )
         return freeze is not None
 
-    async def require_still_covered(self, prepared: PreparedCall, authorized: Authorized, read: ApiReader) -> None:
+    async def require_still_covered(self, call: PreparedCall, authorized: Authorized, read: ApiReader) -> None:
         """Check a committed step again after a wait: the grant still covers it, and its target is as the person saw it.
 
         Raises:
             CallRefused: the policy or the target has changed.
         """
-        if prepared.job_step is None:
+        if call.job_step is None:
             return
-        inspector = CallInspector(prepared, self.context.destination.saas_id, read)
-        step = job_grants.covered_step(prepared, authorized.decision, self.context.policy)
+        inspector = CallInspector(call, self.context.destination.saas_id, read)
+        step = job_grants.covered_step(call, authorized.decision, self.context.policy)
         if step is not None:
             await self._authorize_step(step, authorized.decision, inspector)
             return
@@ -190,15 +188,11 @@ class CallAuthorizer:
         answers = await self.context.store_executor(lambda: job_grants.earlier_answers(step, self.context.store.jobs))
         return await job_grants.authorize_step(step, decision, answers, inspector)
 
-    async def _draft_question(
-        self, prepared: PreparedCall, decision: Decision, inspector: CallInspector
-    ) -> QuestionDraft:
+    async def _draft_question(self, call: PreparedCall, decision: Decision, inspector: CallInspector) -> QuestionDraft:
         """Inspect the target now, check the requirements that concern it, and build the question."""
         inspection, read = await inspector.inspect(), inspector.read
-        await preconditions.check_target_requirements(prepared, inspection, read, self.context.clock())
-        asked = prepared.question_input(
-            self.context.destination, inspection, self.context.clock(), typed=decision.typed
-        )
+        await preconditions.check_target_requirements(call, inspection, read, self.context.clock())
+        asked = call.question_input(self.context.destination, inspection, self.context.clock(), typed=decision.typed)
         question = await warn_of_namesakes(await build_question(asked, read), asked, read)
         return QuestionDraft(inspection, question)
 

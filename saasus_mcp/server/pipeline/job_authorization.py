@@ -112,7 +112,7 @@ async def _authorize(
         name=job.name,
         decision=decision,
         binding=binding,
-        call=call,
+        client_call=call,
         two_person=pipeline.policy.two_person,
         covered=job.covered,
         may_cut=job.typed_count,

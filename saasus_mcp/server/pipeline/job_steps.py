@@ -1,21 +1,30 @@
-"""Queries of a job about its steps: the decision on a step, its pending approval, its outcome after a crash."""
+"""What a job asks about its calls: the review and the decision before it starts, a pending approval, the outcome after a crash."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Binding
-from saasus_mcp.permissions.inspection.inspect import CallInspector, cache_reads
-from saasus_mcp.permissions.inspection.preconditions import require_target_exists
-from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspector
+from saasus_mcp.permissions.inspection.preconditions import (
+    check_argument_requirements,
+    check_target_requirements,
+    require_target_exists,
+)
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Decision
+from saasus_mcp.permissions.policy.wrappers import require_not_denied
+from saasus_mcp.permissions.question.builder import build_question
+from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.namesakes import NamesakeFinder, Namesakes
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import verification
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, UndoRef
@@ -45,32 +54,83 @@ class StepDecision:
     snapshot: str = ""
 
 
-async def evaluate_step(
-    pipeline: Pipeline,
-    call: Call,
-    reader_for: Callable[[PreparedCall], ApiReader] | None = None,
-    *,
-    binds: bool = True,
-) -> StepDecision:
+@dataclass(frozen=True, slots=True)
+class CallReview(OperationCall):
+    """A call that may be part of a list.
+
+    Attributes:
+        question: of the call alone.
+        namesakes: its items whose names others have, in the list or not.
+    """
+
+    decision: Decision
+    inspection: CallInspection
+    question: Question
+    namesakes: tuple[Namesakes, ...] = ()
+
+
+async def evaluate_step(pipeline: Pipeline, call: PreparedCall, read: ApiReader, *, binds: bool = True) -> StepDecision:
     """Evaluate the policy for a step now. Only reads are sent.
 
     Args:
         binds: see `PlanStep`. Only an undo can be without a bound target.
-        reader_for: returns the reader for a call, which several calls may share. A reader for this call by default.
 
     Raises:
-        SaasusMcpError: there is no such tool, the arguments do not fit it, or its target does not exist.
+        CallRefused: the target does not exist.
     """
-    prepared, step = pipeline.prepare(call), call.job_step or JobStepRef("")
-    read = reader_for(prepared) if reader_for is not None else cache_reads(pipeline.internal_reads.reader_for(prepared))
-    decision = await pipeline.policy_evaluator.decide(prepared, read)
-    level, bind = prepared.operation.level, prepared.operation.effects.bind
-    if level in TYPED_LEVELS and bind and (binds or prepared.undo_ref is None):
-        inspection = await CallInspector(prepared, pipeline.destination.saas_id, read).inspect_target()
+    step = call.job_step or JobStepRef("")
+    decision = await pipeline.policy_evaluator.decide(call, read)
+    if call.operation.level in TYPED_LEVELS and call.operation.effects.bind and (binds or call.undo_ref is None):
+        inspection = await CallInspector(call, pipeline.destination.saas_id, read).inspect_target()
         if not step.later:  # an earlier step may create the target
-            require_target_exists(prepared, inspection.snapshot)
+            require_target_exists(call, inspection.snapshot)
         step = replace(step, bound=inspection.snapshot.encoded)
-    return StepDecision(decision, step_digest(prepared, step), prepared.binding(pipeline.destination), step.bound)
+    return StepDecision(decision, step_digest(call, step), call.binding(pipeline.destination), step.bound)
+
+
+async def review_call(
+    pipeline: Pipeline,
+    call: PreparedCall,
+    read: ApiReader,
+    unknown: Collection[Any],
+    *,
+    namesakes: NamesakeFinder,
+    state_changes: bool,
+) -> CallReview:
+    """Review a call now. Only reads are sent.
+
+    Args:
+        namesakes: of all calls of the list.
+        unknown: stand for values that earlier calls of the list supply. No read is made with them.
+        state_changes: whether earlier calls of the list change what the call builds on, so that its target and the live
+            requirements can be checked only when it is made.
+
+    Raises:
+        CallRefused: the policy denies the call, or a requirement is not met.
+        NoChange: the call would change nothing.
+    """
+    read = _without_unknown(read, unknown)
+    decision = await pipeline.policy_evaluator.decide(call, read)
+    require_not_denied(call.operation.tool, decision)
+    check_argument_requirements(call, pipeline.clock())
+    inspection = await CallInspector(call, pipeline.destination.saas_id, read).inspect()
+    if not state_changes:
+        if call.undo_ref is not None:
+            await verification.require_unchanged(pipeline.catalogue, call.undo_ref.entry, read)
+        await check_target_requirements(call, inspection, read, pipeline.clock())
+    early = replace(inspection, is_early=state_changes)
+    asked = call.question_input(pipeline.destination, early, pipeline.clock())
+    question, found = await build_question(asked, read), await namesakes.find(asked, read)
+    return CallReview(call.operation, call.arguments, decision, inspection, question, tuple(found))
+
+
+def _without_unknown(read: ApiReader, unknown: Collection[Any]) -> ApiReader:
+    async def made(key: str, arguments: Mapping[str, Any]) -> ReadResult:
+        if any(value in unknown for value in arguments.values()):
+            return ReadResult(read_error=ReadFailure.TARGET_UNREAD)
+        return await read(key, arguments)
+
+    return made
 
 
 async def undo_ref_of(pipeline: Pipeline, undoes: tuple[str, int] | None) -> UndoRef | None:

@@ -116,14 +116,11 @@ class Authorized:
         return self if self.generation == generation else replace(self, generation=generation)
 
 
-def prepare_call(
-    operation: Operation, call: Call, secrets: KnownSecrets, deadline: Deadline = NO_DEADLINE
-) -> PreparedCall:
+def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> PreparedCall:
     """Check the arguments that a client sent, and build the request.
 
     Args:
         secrets: the server's own, which the stated reason must not show.
-        deadline: of a call that has none of its own.
 
     Raises:
         CallRefused: the connection does not offer this tool.
@@ -147,7 +144,7 @@ def prepare_call(
         parent=step.job if step is not None else "",
         undo_ref=call.undo_ref,
         job_step=step,
-        deadline=call.deadline or deadline,
+        deadline=call.deadline or NO_DEADLINE,
         progress=call.progress,
         reason=reason,
         on_rate_limit=call.on_rate_limit,

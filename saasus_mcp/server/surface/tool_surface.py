@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.catalog import Operation, UnknownTool
@@ -70,7 +69,7 @@ class ToolSurface:
     async def run(self, call: Call) -> ToolAnswer | PendingElicitation:
         """Return the answer of a call, or the question that a person must answer first."""
         if call.deadline is None:
-            call = replace(call, deadline=self._pipeline.deadline_for(call))
+            call = self._pipeline.with_deadline(call)
         try:
             tool = self._builtin.get(call.name) or self._operation(call.name, call.principal)
             if isinstance(tool, BuiltinTool):

@@ -14,11 +14,10 @@ from saasus_mcp.permissions.policy.model import BulkLimits, DecisionOutcome
 from saasus_mcp.permissions.policy.rules import RulePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
-from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import Commitment
 from saasus_mcp.store.store import Store
-from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline, evaluate_call
 from tests.support.policies import build_policy, build_rule
 
 JOB = "j" * 32
@@ -45,7 +44,7 @@ async def make_step(
     """Make a step of a plan with this consent, under a policy with this decision and these fields."""
     api, part = StubApi(catalogue), JobStepRef(JOB, "one", **{"by": "local:person", "plan": "p", **agreed})
     behind = build_pipeline(api, store, replace(wants(then), **(policy or {})))
-    weighed = await evaluate_step(behind, Call(*step, PRINCIPAL, job_step=part))
+    weighed = await evaluate_call(behind, Call(*step, PRINCIPAL, job_step=part))
     steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", given, "local:person", typed, steps)
     store.commit(JOB, {"operation": "job_x"}, time.time(), commitment=Commitment(grant=grant))

@@ -21,13 +21,13 @@ from saasus_mcp.saasus.tool_answer import Failure, ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import Commitment, Freeze, UndoEntry
 from saasus_mcp.store.store import Store
 from scripts.story import AOZORA, USER
 from tests.support.outages import lose_commits
+from tests.support.pipeline import evaluate_call
 from tests.support.policies import build_policy, build_rule
 
 ME, OTHER = Principal("local:me"), Principal("local:other")
@@ -202,7 +202,7 @@ async def test_a_consent_to_undo_one_change_undoes_no_other_that_has_the_same_in
     ]
     assert calls[0].arguments == calls[1].arguments
     pipeline = world.pipeline()
-    agreed = (await evaluate_step(pipeline, calls[0])).digest
+    agreed = (await evaluate_call(pipeline, calls[0])).digest
     grant = JobGrant("job_undo_job", ME.id, PLACE.profile, "p", "approval", "local:boss", False, {"one": agreed})
     world.store.commit(step.job, {"operation": "job_undo_job"}, time.time(), commitment=Commitment(grant=grant))
     refused = await pipeline.run(calls[1])
