@@ -16,7 +16,7 @@ from saasus_mcp.permissions.inspection.inspect import cache_reads
 from saasus_mcp.permissions.inspection.preconditions import NoChange
 from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.saasus.deadline import Deadline
+from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_answer
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
@@ -94,8 +94,6 @@ class Pipeline(PipelineContext):
 
         A client cannot cause an exception: each refusal and failure is an answer.
         """
-        if call.deadline is None:
-            call = self.with_deadline(call)
         try:
             prepared = await self._prepare(call)
         except SaasusMcpError as error:
@@ -125,9 +123,11 @@ class Pipeline(PipelineContext):
         answer = await self.sender.send(prepared, result.decided_in(generation), reader)
         return answer.with_arguments(prepared.redacted_arguments)
 
-    def with_deadline(self, call: Call) -> Call:
-        """Return a call that has no deadline with the server's. A job outlives its caller and has no time limit as a whole."""
-        return call if call.job_step is not None else replace(call, deadline=self.new_deadline())
+    def deadline_for(self, call: Call) -> Deadline:
+        """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
+        if call.deadline is not None:
+            return call.deadline
+        return self.new_deadline() if call.job_step is None else NO_DEADLINE
 
     def new_deadline(self) -> Deadline:
         """Return the deadline of a client's call that begins now."""
@@ -189,14 +189,18 @@ class Pipeline(PipelineContext):
 
     async def _prepare(self, call: Call) -> PreparedCall:
         """Prepare a call, in a worker thread if its arguments are large."""
+        deadline = self.deadline_for(call)
         if not is_large(call.arguments):  # as `run_by_size`, without its closure for every small call
-            return self.prepare(call)
-        return await run_in_worker(call.principal.id, lambda: self.prepare(call))
+            return self.prepare(call, deadline)
+        return await run_in_worker(call.principal.id, lambda: self.prepare(call, deadline))
 
-    def prepare(self, call: Call) -> PreparedCall:
+    def prepare(self, call: Call, deadline: Deadline = NO_DEADLINE) -> PreparedCall:
         """Take steps 1 to 3: find the operation, check the arguments, build the request.
+
+        Args:
+            deadline: of a call that has none of its own.
 
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        return prepare_call(self.catalogue.find(call.name), call, self.client.secrets)
+        return prepare_call(self.catalogue.find(call.name), call, self.client.secrets, deadline)

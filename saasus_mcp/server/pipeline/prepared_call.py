@@ -116,11 +116,14 @@ class Authorized:
         return self if self.generation == generation else replace(self, generation=generation)
 
 
-def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> PreparedCall:
+def prepare_call(
+    operation: Operation, call: Call, secrets: KnownSecrets, deadline: Deadline = NO_DEADLINE
+) -> PreparedCall:
     """Check the arguments that a client sent, and build the request.
 
     Args:
         secrets: the server's own, which the stated reason must not show.
+        deadline: of a call that has none of its own.
 
     Raises:
         CallRefused: the connection does not offer this tool.
@@ -144,7 +147,7 @@ def prepare_call(operation: Operation, call: Call, secrets: KnownSecrets) -> Pre
         parent=step.job if step is not None else "",
         undo_ref=call.undo_ref,
         job_step=step,
-        deadline=call.deadline or NO_DEADLINE,
+        deadline=call.deadline or deadline,
         progress=call.progress,
         reason=reason,
         on_rate_limit=call.on_rate_limit,

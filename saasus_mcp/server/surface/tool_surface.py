@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.catalog import Operation, UnknownTool
@@ -69,7 +70,7 @@ class ToolSurface:
     async def run(self, call: Call) -> ToolAnswer | PendingElicitation:
         """Return the answer of a call, or the question that a person must answer first."""
         if call.deadline is None:
-            call = self._pipeline.with_deadline(call)
+            call = replace(call, deadline=self._pipeline.deadline_for(call))
         try:
             tool = self._builtin.get(call.name) or self._operation(call.name, call.principal)
             if isinstance(tool, BuiltinTool):

@@ -12,17 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp import __version__, catalog
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
-from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.apps.extension import with_extension, with_ui
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.narrowing import CHANGING_TOOLS, HELPER_TOOLS, JOB_HELPER_TOOLS
 from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, READ_AND_SELECT, SurfaceKind
+
+if TYPE_CHECKING:
+    from saasus_mcp.settings.environment import Mode
 
 PRECOMPUTED_FILE = Path(__file__).with_name("ready.json")
 CATALOGUE = Path(catalog.__file__).with_name("catalogue.json")
