@@ -21,13 +21,13 @@ from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import serve_command
 from saasus_mcp.common.language import Language
 from saasus_mcp.jobs import job_tools as jobs
-from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
 from saasus_mcp.server.stdio.early import precomputed
 from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings.environment import read_settings
+from saasus_mcp.settings.environment import MODES, Mode, read_settings
 
 KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -181,7 +181,7 @@ def made() -> str:
     making = Making()
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-ready-", ignore_cleanup_errors=True) as folder:
         for kind in KINDS:
-            for mode in tuple(PRESETS)[::-1]:  # strict first: it lists everything, in the order of all
+            for mode in MODES[::-1]:  # strict first: it lists everything, in the order of all
                 for language in LANGUAGES:
                     anyio.run(making.see, Path(folder), mode, kind, language)
     return making.text()

@@ -19,8 +19,8 @@ from saasus_mcp.common.person import MAX_NAME, Person
 from saasus_mcp.common.text import one_line
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.model import Policy, Principal
-from saasus_mcp.permissions.policy.presets import PRESETS, Mode, ReadOnlyPolicy, unwrap_policy
-from saasus_mcp.settings.environment import DEFAULT_PROFILE, Settings
+from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy, unwrap_policy
+from saasus_mcp.settings.environment import DEFAULT_PROFILE, Mode, Settings
 from saasus_mcp.settings.profiles import load_profile, load_profiles, profile_names
 from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.state_files import create_database_file, prepare_store_file

@@ -18,8 +18,8 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.permissions.policy.presets import Mode
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.settings.environment import Mode
 from saasus_mcp.store.signin_sessions import ConsoleSession
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.common.errors import SaasusMcpError
@@ -18,8 +19,11 @@ from saasus_mcp.common.terminals import in_terminal
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import Policy
-from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy, unwrap_policy
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy, unwrap_policy
 from saasus_mcp.permissions.policy.wrappers import PolicyWrapper
+
+if TYPE_CHECKING:
+    from saasus_mcp.settings.environment import Mode
 
 log = logging.getLogger(__name__)
 

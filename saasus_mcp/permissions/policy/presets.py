@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.common.messages import message, one_of
@@ -27,8 +27,8 @@ from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, PolicyWrapper
 
 if TYPE_CHECKING:
     from saasus_mcp.catalog.model import Level, Operation
+    from saasus_mcp.settings.environment import Mode
 
-Mode = Literal["read-only", "guarded", "strict"]
 PRESETS_FILE = Path(__file__).with_name("presets.json")
 
 
@@ -61,8 +61,7 @@ def _decision(policy: str, level: Level, outcome: DecisionOutcome) -> Decision:
 
 def _load_presets() -> Mapping[Mode, PresetPolicy]:
     tables: Mapping[Mode, Mapping[str, DecisionOutcome]] = json.loads(PRESETS_FILE.read_text(encoding="utf-8"))
-    modes: tuple[Mode, ...] = get_args(Mode)
-    return {mode: PresetPolicy(mode, tables[mode]) for mode in modes}
+    return {mode: PresetPolicy(mode, tables[mode]) for mode in tables}
 
 
 PRESETS = _load_presets()

@@ -16,9 +16,10 @@ from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import schema
 from saasus_mcp.permissions.policy.errors import PolicyError
 from saasus_mcp.permissions.policy.model import BulkLimits, DecisionOutcome, PolicyInput, Principal
-from saasus_mcp.permissions.policy.presets import PRESETS, Mode, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.rules import RulePolicy, effect_words
 from saasus_mcp.permissions.policy.yaml_reader import read_document
+from saasus_mcp.settings.environment import Mode
 from tests.support.faulty_policies import FAULTY_POLICIES, VALID_POLICY
 
 ME = Principal("local:me")

@@ -25,13 +25,13 @@ from saasus_mcp.cli.serve import serve_command
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
-from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.apps.extension import EXTENSION_ID
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.stdio.early import precomputed
 from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL, EarlyResponder
 from saasus_mcp.server.surface.toolsets import SurfaceKind
-from saasus_mcp.settings.environment import Settings, read_settings
+from saasus_mcp.settings.environment import Mode, Settings, read_settings
 from scripts.ready import ENVELOPE, INITIALIZED, SHOWS_APPS, envelope, initialize, made, request, said
 
 KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
