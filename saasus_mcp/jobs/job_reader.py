@@ -38,6 +38,8 @@ from saasus_mcp.store.records import UndoEntry
 MAX_RECORDED = 20
 """Reads of one operation that are recorded with their arguments. Of more reads, only the operation is recorded."""
 T = TypeVar("T")
+ApiRecord = Mapping[str, Any]
+"""An object in an answer of the API."""
 Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a part of a job under a name and remembers its JSON result. If the job runs again, it returns the remembered result."""
 MAX_AUDIT_RECORDS = 20_000

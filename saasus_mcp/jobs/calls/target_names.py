@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
+from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, ReadFailed
 from saasus_mcp.jobs.name_index import (
     ENVIRONMENT,
     PLAN,
@@ -27,7 +27,6 @@ from saasus_mcp.jobs.name_index import (
 from saasus_mcp.jobs.users.accounts import grants_of, read_members
 from saasus_mcp.jobs.users.existing_users import find_account
 
-Record = Mapping[str, Any]
 ARGUMENTS: Mapping[str, NameKind] = {
     "tenant_id": TENANT,
     "plan_id": PLAN,
@@ -134,13 +133,13 @@ class Member:
 
     tenant_id: str
     user_id: str
-    record: Record
+    record: ApiRecord
 
     def roles(self, env_id: int) -> tuple[str, ...]:
         return tuple(role for env, role in grants_of(self.record) if env == env_id)
 
     @property
-    def attributes(self) -> Record:
+    def attributes(self) -> ApiRecord:
         return self.record.get("attributes") or {}
 
 
@@ -150,7 +149,7 @@ class Members:
     def __init__(self, reader: JobReader) -> None:
         self._reader = reader
         self._names = IdResolver(reader)
-        self._by_tenant: dict[str, list[Record]] = {}
+        self._by_tenant: dict[str, list[ApiRecord]] = {}
 
     async def find(self, user: str, tenant: str) -> Member:
         """Return a member. Raise InvalidArguments if the tenant does not exist, or no such person or several belong to it."""
@@ -164,7 +163,7 @@ class Members:
             raise InvalidArguments(("user",), fault, message("jobs_calls.no_member_hint"))
         return Member(tenant_id, str(exact[0]["id"]), exact[0])
 
-    async def _members(self, tenant_id: str) -> Sequence[Record]:
+    async def _members(self, tenant_id: str) -> Sequence[ApiRecord]:
         if tenant_id not in self._by_tenant:
             self._by_tenant[tenant_id] = await read_members(self._reader, {"tenant_id": tenant_id})
         return self._by_tenant[tenant_id]

@@ -27,7 +27,7 @@ from saasus_mcp.jobs.job_question import (
     optional_list,
     people_count,
 )
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, require_one_of, run_concurrently
+from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, ReadFailed, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import read_plans
@@ -51,7 +51,6 @@ MIN_NOTICE_SECONDS = HOUR + HOUR // 4
 """Between the plan and the end of a contract: the longest wait of a step for its approval, and 15 minutes."""
 MAX_SINGLE_LOOKUPS = 50
 """Members whose other tenants are looked up one by one. If there are more, the whole list is read."""
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Contract:
     next_plan_id: str
 
     @classmethod
-    def from_tenant(cls, tenant: Record) -> Contract:
+    def from_tenant(cls, tenant: ApiRecord) -> Contract:
         change_at, next_plan = tenant.get("using_next_plan_from"), tenant.get("next_plan_id") or ""
         return cls(tenant.get("plan_id") or "", change_at if change_at and not next_plan else None, next_plan)
 
@@ -79,7 +78,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     if require_one_of(args, "tenant_id", "tenants") == "tenants":
         return await _plan_tenants(reader, args)
     tenant_id = await IdResolver(reader).find("tenant_id", TENANT, args["tenant_id"])
-    tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
+    tenant: ApiRecord = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
     ends_at = _contract_end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
     invitations = sorted((tenant_id, str(each["id"])) for each in await read_open_invitations(reader, tenant_id))
@@ -131,9 +130,9 @@ async def _plan_tenants(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     names, plans = IdResolver(reader), await read_plans(reader)
     deletes, soon = args.get("delete") == "at_once", args.get("contract_ends") == "soon"
 
-    async def make(row: TableRow) -> Sequence[Record]:
+    async def make(row: TableRow) -> Sequence[ApiRecord]:
         tenant_id = await names.find("tenants", TENANT, str(row.cells["tenants"]))
-        tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
+        tenant: ApiRecord = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
         contract = Contract.from_tenant(tenant)
         plan = plans.get(contract.plan_id)
         if deletes or not contract.plan_id:
@@ -151,7 +150,7 @@ async def _plan_tenants(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return await plan_rows(reader, list_rows(args, "tenants"), make)
 
 
-def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
+def _contract_end(reader: JobReader, tenant: ApiRecord, contract: Contract, *, soon: bool) -> int:
     """Return when the contract ends: as scheduled, with the paid period, or as soon as an approval can be in time."""
     if contract.ends_at is not None:
         return contract.ends_at
@@ -194,7 +193,7 @@ def _steps(counts: Mapping[str, int]) -> Fact:
 
 
 async def _add_contract(
-    reader: JobReader, checklist: Checklist, tenant: Record, contract: Contract, *, ends_at: int
+    reader: JobReader, checklist: Checklist, tenant: ApiRecord, contract: Contract, *, ends_at: int
 ) -> None:
     """Add the contract and the usage of this month."""
     label = message("jobs_offboarding.contract")
@@ -226,13 +225,13 @@ async def _add_contract(
 async def _read_meter_names(reader: JobReader) -> Mapping[str, str]:
     """Return the display names of the metering units; none if they cannot be read."""
     try:
-        answer: Record = await reader.read("pricing.GetMeteringUnits")
+        answer: ApiRecord = await reader.read("pricing.GetMeteringUnits")
     except ReadFailed:
         return {}
     return {each["unit_name"]: each.get("display_name") or each["unit_name"] for each in answer.get("units", [])}
 
 
-def _usage(names: Mapping[str, str], answer: Record) -> Value:
+def _usage(names: Mapping[str, str], answer: ApiRecord) -> Value:
     used = [(str(each["metering_unit_name"]), each["count"]) for each in answer.get("counts", []) if each.get("count")]
     return optional_list(LabelledValue(name_text(names.get(unit, unit)), make_quantity(count)) for unit, count in used)
 
@@ -241,7 +240,7 @@ async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str)
     """Return the number of members, and those who belong to no other tenant."""
     members: dict[str, str] = {}
 
-    def logins(answer: Record) -> dict[str, str]:
+    def logins(answer: ApiRecord) -> dict[str, str]:
         users = answer.get("users", [])
         return {user["id"]: user.get("email") or user.get("sign_in_id") or user["id"] for user in users}
 
@@ -258,15 +257,15 @@ async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str)
 async def _members_of_other_tenants(reader: JobReader, tenant_id: str, members: Mapping[str, str]) -> set[str]:
     found: set[str] = set()
 
-    def take(answer: Record) -> list[str]:
+    def take(answer: ApiRecord) -> list[str]:
         return [user["id"] for user in answer.get("users", []) if user.get("tenant_id") != tenant_id]
 
-    async def search(query: Record) -> None:
+    async def search(query: ApiRecord) -> None:
         async for page in reader.read_pages("auth.SearchTenantUsers", query, take):
             found.update(page)
 
     one_by_one = len(members) <= MAX_SINGLE_LOOKUPS
-    queries: Sequence[Record] = [{"id": user} for user in members] if one_by_one else [{}]
+    queries: Sequence[ApiRecord] = [{"id": user} for user in members] if one_by_one else [{}]
     await run_concurrently([partial(search, query) for query in queries])
     return found & members.keys()
 
@@ -275,7 +274,7 @@ async def _read_integrations(reader: JobReader, tenant_id: str) -> list[Fact]:
     """Return what remains of the tenant in other systems."""
     own = {"tenant_id": tenant_id}
     buyers = {"tenant_ids": [tenant_id]}
-    reads: Sequence[tuple[str, Record, str, Callable[[Record], Value]]] = (
+    reads: Sequence[tuple[str, ApiRecord, str, Callable[[ApiRecord], Value]]] = (
         ("auth.GetStripeCustomer", own, "stripe", _remains("stripe", "customer_id")),
         ("awsmarketplace.GetCustomers", buyers, "aws_marketplace", _remains("aws_marketplace", "customers")),
         ("auth.GetSingleTenantSettings", {}, "infrastructure", _remains("infrastructure", "enabled")),
@@ -289,10 +288,10 @@ async def _read_integrations(reader: JobReader, tenant_id: str) -> list[Fact]:
     ]
 
 
-def _remains(service: str, *fields: str) -> Callable[[Record], Value]:
+def _remains(service: str, *fields: str) -> Callable[[ApiRecord], Value]:
     """Return a function that says what remains in the service if an answer has one of the fields."""
 
-    def value(answer: Record) -> Value:
+    def value(answer: ApiRecord) -> Value:
         if not any(answer.get(name) for name in fields):
             return NoValue()
         return fixed_text(one_of("jobs_offboarding.remains", service))

@@ -24,7 +24,7 @@ from saasus_mcp.jobs.job_question import (
     name_text,
     optional_list,
 )
-from saasus_mcp.jobs.job_reader import JobReader, require_one_of, run_concurrently
+from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import UUID_PATTERN, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.price_list import read_tenants
@@ -40,7 +40,6 @@ from saasus_mcp.permissions.question.content import (
 )
 
 LOGIN_ARGUMENTS = ("user_id", "email", "sign_in_id")
-Record = Mapping[str, Any]
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -49,7 +48,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     if given == "users":
         return await _plan_users(reader, args)
     if given == "user_id":
-        user: Record = await reader.read("auth.GetSaasUser", {"user_id": args[given]}, dict)
+        user: ApiRecord = await reader.read("auth.GetSaasUser", {"user_id": args[given]}, dict)
     else:
         user = await find_account(reader, given, args[given], given)
     login = user.get("email") or user.get("sign_in_id") or user["id"]
@@ -91,7 +90,7 @@ async def _plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     names = IdResolver(reader)
     keeps = bool(args.get("keep_account"))
 
-    async def make(row: TableRow) -> Sequence[Record]:
+    async def make(row: TableRow) -> Sequence[ApiRecord]:
         text = str(row.cells["users"])
         user_id = text if UUID_PATTERN.fullmatch(text) else await names.find_user(text)
         leaves = [
@@ -104,7 +103,7 @@ async def _plan_users(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     return await plan_rows(reader, list_rows(args, "users"), make)
 
 
-def _select_memberships(memberships: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
+def _select_memberships(memberships: Sequence[ApiRecord], wanted: Sequence[str] | None) -> list[ApiRecord]:
     """Return the memberships in the tenants with these ids or names, or all memberships."""
     if not wanted:
         return [*memberships]
@@ -152,7 +151,7 @@ def _warnings(counts: Mapping[str, int], keys: Fact) -> Iterator[QuestionWarning
         yield QuestionWarning("consequence", message("jobs_offboarding.keys_stay").both())
 
 
-def _add_memberships(checklist: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
+def _add_memberships(checklist: Checklist, leaves: Sequence[ApiRecord], stays: Sequence[ApiRecord]) -> None:
     no_role = fixed_text(message("jobs_offboarding.no_role"))
     left = [
         LabelledValue(name_text(_tenant_name(each)), in_brackets(map(name_text, roles)) if roles else no_role)
@@ -177,7 +176,7 @@ def _add_steps(checklist: Checklist, counts: Mapping[str, int]) -> None:
 
 
 async def _add_remains(
-    reader: JobReader, checklist: Checklist, user: Record, keys: Fact, *, deletes_account: bool
+    reader: JobReader, checklist: Checklist, user: ApiRecord, keys: Fact, *, deletes_account: bool
 ) -> None:
     """Add what else the user has, and what no operation removes."""
     mfa = await read_fact(
@@ -198,11 +197,11 @@ async def _add_remains(
     checklist.add_fact("kept", message("jobs_offboarding.kept"), kept)
 
 
-def _tenant_name(member: Record) -> str:
+def _tenant_name(member: ApiRecord) -> str:
     return str(member.get("tenant_name") or member["tenant_id"])
 
 
-def _roles(member: Record) -> list[str]:
+def _roles(member: ApiRecord) -> list[str]:
     """Return environment and role of each grant, by the names that people use."""
     return [
         f"{env.get('display_name') or env.get('name') or env.get('id')}: {DisplayName(str(role.get('role_name')), str(role.get('display_name') or '')).label}"

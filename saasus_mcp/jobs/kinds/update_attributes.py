@@ -12,7 +12,7 @@ from saasus_mcp.common.text import Quoted, fold_name, one_line
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, Members
-from saasus_mcp.jobs.job_reader import JobReader
+from saasus_mcp.jobs.job_reader import ApiRecord, JobReader
 from saasus_mcp.jobs.name_index import MAX_LISTED, MAX_NAME, TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.cells import PARSERS, explain_value
@@ -23,7 +23,6 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     "tenants": ("auth.GetTenantAttributes", "tenant_attributes"),
     "users": ("auth.GetUserAttributes", "user_attributes"),
 }
-Record = Mapping[str, Any]
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -44,13 +43,13 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
                 member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
             faults.raise_collected()
             place = {"tenant_id": member.tenant_id, "user_id": member.user_id}
-            present: Record = member.attributes
+            present: ApiRecord = member.attributes
             tool, others = "auth_update_tenant_user", place
         else:
             with faults:
                 tenant_id = await names.find("tenant", TENANT, required_text(row, "tenant"))
             faults.raise_collected()
-            tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
+            tenant: ApiRecord = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
             present = tenant.get("attributes") or {}
             kept = {name: tenant.get(name) or "" for name in ("name", "back_office_staff_email")}
             tool, others = "auth_update_tenant", {"tenant_id": tenant_id, **kept}
@@ -68,7 +67,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 run = run_calls
 
 
-def _types(answer: Record, items: str) -> list[tuple[str, str]]:
+def _types(answer: ApiRecord, items: str) -> list[tuple[str, str]]:
     return [(str(each["attribute_name"]), str(each.get("attribute_type") or "")) for each in answer.get(items, [])]
 
 

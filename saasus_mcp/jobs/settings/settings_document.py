@@ -20,7 +20,7 @@ MAX_RECORDS = 1_000
 SaasSettings = dict[str, Any]
 """By kind: an object, or a list of objects sorted by name."""
 ONLY_SAVED, ONLY_LATER, DIFFERS = "only_saved", "only_later", "differs"
-Record = dict[str, Any]
+Difference = dict[str, Any]
 _EMPTY: tuple[Any, ...] = (None, "", [])
 
 
@@ -124,7 +124,7 @@ def _validate_item(kind: SettingsKind, item: Any, path: JsonPath) -> None:
             raise InvalidArguments((*path, name), message("jobs_settings.not_names"))
 
 
-def find_differences(kind: str, saved: Any, later: Any) -> Iterator[Record]:
+def find_differences(kind: str, saved: Any, later: Any) -> Iterator[Difference]:
     """Yield a record for each field that differs, and for each item that only one side has."""
     if not SETTINGS_KINDS[kind].items:
         yield from _field_differences(kind, "", saved, later)
@@ -153,7 +153,7 @@ def kind_text(name: str) -> Message:
     return message("jobs_settings.kind_part", kind=kind, part=one_of("jobs_settings.part", part)) if part else kind
 
 
-def describe_difference(record: Record) -> Message:
+def describe_difference(record: Difference) -> Message:
     item = kind_text(record["kind"])
     if record["name"]:
         item = message("jobs_settings.named_item", kind=item, name=Quoted(record["name"]))
@@ -170,7 +170,7 @@ def describe_difference(record: Record) -> Message:
     )
 
 
-def _field_differences(kind: str, name: str, saved: Any, later: Any) -> Iterator[Record]:
+def _field_differences(kind: str, name: str, saved: Any, later: Any) -> Iterator[Difference]:
     unordered = SETTINGS_KINDS[kind].named_lists.values()
     before, after = dict(_leaves(saved)), dict(_leaves(later))
     for field in sorted(before.keys() | after.keys()):

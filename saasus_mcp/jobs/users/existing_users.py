@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -12,7 +12,7 @@ from typing import Any
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
+from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, run_concurrently
 from saasus_mcp.jobs.users.accounts import grants_of, read_members
 from saasus_mcp.jobs.users.user_line import UserLine, login_key
 
@@ -21,7 +21,6 @@ MAX_QUERIES = 40
 PREFIX_LENGTH = 2
 """Characters of an address that are searched for in each spelling. The API matches prefixes and does not document whether case
 counts, so its results are compared here."""
-Record = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -37,16 +36,16 @@ class ExistingUsers:
 
     accounts: dict[str, str] = field(default_factory=dict)
     grants: dict[tuple[str, str], frozenset[tuple[int, str]]] = field(default_factory=dict)
-    attributes: dict[tuple[str, str], Record] = field(default_factory=dict)
+    attributes: dict[tuple[str, str], ApiRecord] = field(default_factory=dict)
     domains: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def add_accounts(self, answer: Record) -> None:
+    def add_accounts(self, answer: ApiRecord) -> None:
         for user in answer.get("users", []):
             for login_type in ("email", "sign_in_id"):
                 if user.get(login_type):
                     self.accounts[login_key(login_type, user[login_type])] = user["id"]
 
-    def add_members(self, answer: Record) -> None:
+    def add_members(self, answer: ApiRecord) -> None:
         self.add_accounts(answer)
         for user in answer.get("users", []):
             member = user["id"], user["tenant_id"]
@@ -61,7 +60,7 @@ async def find_existing_users(reader: JobReader, lines: Sequence[UserLine]) -> E
     accounts = _limit(query for line in lines for query in search_queries(line.login_type, line.login))
     members = _limit({"tenant_id": line.tenant_id} for line in lines if line.tenant_id)
 
-    async def search(key: str, query: Record, take: Any) -> None:
+    async def search(key: str, query: ApiRecord, take: Any) -> None:
         async for _ in reader.read_pages(key, query, take):
             pass
 
@@ -74,7 +73,7 @@ async def find_existing_users(reader: JobReader, lines: Sequence[UserLine]) -> E
     return existing
 
 
-async def find_account(reader: JobReader, login_type: str, login: str, argument: str) -> Record:
+async def find_account(reader: JobReader, login_type: str, login: str, argument: str) -> ApiRecord:
     """Return the account with exactly this login, or else the only one that differs in case alone.
 
     Args:
@@ -83,9 +82,9 @@ async def find_account(reader: JobReader, login_type: str, login: str, argument:
     Raises:
         InvalidArguments: no account, or several, have it.
     """
-    similar: dict[str, Record] = {}
+    similar: dict[str, ApiRecord] = {}
 
-    def take(answer: Record) -> None:
+    def take(answer: ApiRecord) -> None:
         for user in answer.get("users", []):
             if str(user.get(login_type, "")).casefold() == login.casefold():
                 similar[user["id"]] = user
@@ -105,7 +104,7 @@ async def find_account(reader: JobReader, login_type: str, login: str, argument:
     raise InvalidArguments((argument,), problem, message("jobs_offboarding.user_hint"))
 
 
-async def read_memberships(reader: JobReader, user: str) -> list[Record]:
+async def read_memberships(reader: JobReader, user: str) -> list[ApiRecord]:
     """Return the memberships of an account, by the id of the tenant."""
     found = await read_members(reader, {"id": user})
     return sorted((each for each in found if each.get("id") == user), key=lambda each: str(each["tenant_id"]))
