@@ -24,7 +24,7 @@ SlotValues = dict[str, Any]
 
 MAX_ITEMS_READ = 50
 """The limit of items of one list."""
-MAX_ROWS = 200
+MAX_READ_ROWS = 200
 """The limit of rows of one answer."""
 DEFAULT_PERIOD = timedelta(days=30)
 """The period of reads with a start and an end."""
@@ -84,7 +84,7 @@ class PlannedRead:
     def rows(self, arguments: Mapping[str, Any], answer: Any) -> list[SlotValues]:
         """Return the rows of an answer, each with the arguments of the read."""
         given = {self._slot(name): arguments[name] for name in self.needs if name in arguments}
-        return list(islice(_rows(answer, (), given, self.sources), MAX_ROWS))
+        return list(islice(_rows(answer, (), given, self.sources), MAX_READ_ROWS))
 
     def _slot(self, name: str) -> str:
         return _slots(self.operation.path).get(name, "")

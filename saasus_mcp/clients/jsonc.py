@@ -19,7 +19,7 @@ TOKEN = re.compile(
 )
 WHITESPACE = " \t\r\n"
 BYTE_ORDER_MARK = "\ufeff"
-MAX_DEPTH = 200
+MAX_CONFIG_DEPTH = 200
 
 
 class JsonSyntaxError(ValueError):
@@ -100,7 +100,7 @@ class _Parser:
 
     def value(self, depth: int) -> JsonNode:
         first = self.expect("{", "[", "string", "word")
-        if depth > MAX_DEPTH:
+        if depth > MAX_CONFIG_DEPTH:
             raise JsonSyntaxError(self._text, first.start)
         if first.kind in "{[":
             return self._container(first, depth)

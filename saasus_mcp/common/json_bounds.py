@@ -12,7 +12,7 @@ MAX_VALUES = 60_000
 """JSON values in the arguments of one call. The longest list that an operation takes has 10,000 items of five values."""
 MAX_CONTAINERS = 20_000
 """Objects and lists in one text. Parsing one takes as long as parsing ten other values."""
-MAX_DEPTH = 64
+MAX_MESSAGE_DEPTH = 64
 
 _BLOCK = 64 * 1024
 """Bytes that are searched at once."""
@@ -37,15 +37,15 @@ def find_excess(text: bytes) -> Message | None:
     containers = _count(outside, b"[{", MAX_CONTAINERS)
     if containers > MAX_CONTAINERS or _count(outside, b",", MAX_VALUES) + containers > MAX_VALUES:
         return _too_large()
-    if _depth(outside) > MAX_DEPTH:
-        return message("arguments.message_too_deep", limit=MAX_DEPTH)
+    if _depth(outside) > MAX_MESSAGE_DEPTH:
+        return message("arguments.message_too_deep", limit=MAX_MESSAGE_DEPTH)
     return None
 
 
 def _may_exceed(text: bytes) -> bool:
     """Count as if no bracket or comma stood in a string. Most messages need no closer look."""
-    containers = _count(text, b"[{", MAX_DEPTH)
-    return containers > MAX_DEPTH or _count(text, b",", MAX_VALUES) + containers > MAX_VALUES
+    containers = _count(text, b"[{", MAX_MESSAGE_DEPTH)
+    return containers > MAX_MESSAGE_DEPTH or _count(text, b",", MAX_VALUES) + containers > MAX_VALUES
 
 
 def _count(text: bytes, wanted: bytes, enough: int) -> int:

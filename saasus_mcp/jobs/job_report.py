@@ -19,7 +19,7 @@ from saasus_mcp.store.job_records import Job
 
 INLINE_BYTES = 12 * 1024
 """The largest product that is part of the answer. Of a larger one, the answer has the URI."""
-MAX_ROWS = 20
+MAX_REPORTED_ROWS = 20
 """Rows in the answer. Rows that were not applied come first."""
 SaveResult = Callable[[Any], str]
 """Stores a value for the caller for a day. Returns its id, or an empty string if it cannot be stored."""
@@ -53,8 +53,10 @@ def build_report(result: JobResult, store_result: SaveResult, language: Language
         report["secrets"] = len(result.secrets)
         report["kept_secrets"] = _uri(dict(result.secrets), store_result)
     if result.rows:
-        report["rows"] = sorted(result.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))[:MAX_ROWS]
-        if len(result.rows) > MAX_ROWS:
+        report["rows"] = sorted(result.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))[
+            :MAX_REPORTED_ROWS
+        ]
+        if len(result.rows) > MAX_REPORTED_ROWS:
             report["all_rows"] = _uri(result.rows, store_result)
     chart = {} if result.chart_data is None else {"chart": result.chart_data}
     notes = [{"en": note.text("en"), "ja": note.text("ja")} for note in result.notes]

@@ -21,7 +21,7 @@ from saasus_mcp.common.messages import Message, message
 from saasus_mcp.saasus.response_body import refuse_constant
 
 INT64 = 2**63 - 1
-MAX_DEPTH = 32
+MAX_ARGUMENT_DEPTH = 32
 MAX_FIELDS = 1_000
 """Fields of one object."""
 MAX_ITEMS = 10_000
@@ -149,7 +149,7 @@ class JsonCopier:
         self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int, schema: Schema | None
     ) -> Any:
         self._path.append(step)
-        if len(self._path) >= MAX_DEPTH:
+        if len(self._path) >= MAX_ARGUMENT_DEPTH:
             raise InvalidArguments(tuple(self._path[:1]), message("arguments.too_deep"))
         if isinstance(value, (dict, Mapping)):
             copied: Any = self._copy_object(value, schema)

@@ -13,7 +13,7 @@ from saasus_mcp.common.json_parts import parse_json
 from saasus_mcp.common.json_tree import map_scalars, survey
 from saasus_mcp.common.text import MARK
 
-MAX_DEPTH = 100
+MAX_RESPONSE_DEPTH = 100
 _TOO_DEEP = "nested too deeply"
 _SURROGATE_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 _TAG_BYTES = re.compile(rb"\xf3\xa0(?:[\x80-\x83\x88-\xbf]|\x87[\xb0-\xbf])")
@@ -47,17 +47,17 @@ def parse_body(raw: bytes) -> ParsedBody:
     """
     try:
         value = parse_json(raw)
-        found = survey(value, MAX_DEPTH)
+        found = survey(value, MAX_RESPONSE_DEPTH)
     except ValueError:  # what only the parser of Python reads, such as UTF-16 and lone surrogates, or what is no JSON
         found = None
     if found is None or found.infinite:
         value = _parse_slowly(raw)
-        found = survey(value, MAX_DEPTH)
+        found = survey(value, MAX_RESPONSE_DEPTH)
     if found.too_deep:
         raise ValueError(_TOO_DEEP)
     if _may_need_replacing(raw):
         value = map_scalars(value, _replace_unsupported, keys=True)
-        found = survey(value, MAX_DEPTH)
+        found = survey(value, MAX_RESPONSE_DEPTH)
     return ParsedBody(value, found.searched, found.columns)
 
 
@@ -70,7 +70,7 @@ def _parse_slowly(raw: bytes) -> Any:
 
 def check_depth(value: Any) -> None:
     """Raise ValueError if a value is nested too deeply."""
-    if survey(value, MAX_DEPTH).too_deep:
+    if survey(value, MAX_RESPONSE_DEPTH).too_deep:
         raise ValueError(_TOO_DEEP)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.catalog.read_planner import MAX_ROWS, PlannedRead, SlotValues, plan_reads
+from saasus_mcp.catalog.read_planner import MAX_READ_ROWS, PlannedRead, SlotValues, plan_reads
 from saasus_mcp.saasus import arguments
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
@@ -81,4 +81,4 @@ def test_an_answer_of_another_shape_gives_nothing(answer: Any) -> None:
 
 def test_the_rows_of_one_answer_are_bounded() -> None:
     nested = {"feedbacks": [{"id": f"{n}", "comments": [{"id": f"{m}"} for m in range(100)]} for n in range(1000)]}
-    assert len(READS["communication.GetFeedbacks"].rows({}, nested)) == MAX_ROWS
+    assert len(READS["communication.GetFeedbacks"].rows({}, nested)) == MAX_READ_ROWS

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.common.json_bounds import MAX_CONTAINERS, MAX_DEPTH, MAX_VALUES, find_excess
+from saasus_mcp.common.json_bounds import MAX_CONTAINERS, MAX_MESSAGE_DEPTH, MAX_VALUES, find_excess
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40)
@@ -43,6 +43,6 @@ def test_values_behind_a_text_are_counted(text: str, ascii_only: bool) -> None:
 def test_lists_and_depth_have_limits_of_their_own() -> None:
     assert find_excess(json.dumps([[]] * (MAX_CONTAINERS - 1)).encode()) is None
     assert excess_id(json.dumps([{}] * (MAX_CONTAINERS + 1)).encode()) == "arguments.message_too_large"
-    assert find_excess(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH) is None
-    assert excess_id(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)) == "arguments.message_too_deep"
-    assert find_excess(b"[[]]" * MAX_DEPTH) is None, "wide, not deep"
+    assert find_excess(b"[" * MAX_MESSAGE_DEPTH + b"]" * MAX_MESSAGE_DEPTH) is None
+    assert excess_id(b"[" * (MAX_MESSAGE_DEPTH + 1) + b"]" * (MAX_MESSAGE_DEPTH + 1)) == "arguments.message_too_deep"
+    assert find_excess(b"[[]]" * MAX_MESSAGE_DEPTH) is None, "wide, not deep"

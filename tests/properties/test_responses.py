@@ -94,7 +94,7 @@ def test_an_answer_is_shaped_as_the_slow_and_plain_way_shapes_it(key: str, data:
             at = data.draw(st.sampled_from(["new", "client_secret", "Session", "API-KEY"]))
         node[at] = data.draw(any_json | logged)
     quick, plainly = Hider(), Hider()
-    columns = data.draw(st.just({}) | st.just(survey(value, response_body.MAX_DEPTH).columns))
+    columns = data.draw(st.just({}) | st.just(survey(value, response_body.MAX_RESPONSE_DEPTH).columns))
     shaped, expected = (
         shape_response(operation, value, quick.hide, columns),
         reference_response_schema.shape_response(operation, value, plainly.hide),
@@ -244,7 +244,7 @@ def test_a_body_is_read_alike_by_the_short_way_and_the_long_one(value: object, e
 @pytest.mark.parametrize("inmost", ["", "1", '"\\u0000"'])
 def test_a_body_may_be_nested_as_deeply_by_either_way(levels: int, inmost: str) -> None:
     raw = ("[" * levels + inmost + "]" * levels).encode()
-    if levels + bool(inmost) > response_body.MAX_DEPTH + 1:
+    if levels + bool(inmost) > response_body.MAX_RESPONSE_DEPTH + 1:
         with pytest.raises(ValueError, match="deeply"):
             response_body.parse_body(raw)
     else:

@@ -26,7 +26,7 @@ MEDIA_TYPES: Mapping[str, tuple[ExportFormat, str]] = {
     "csv": ("csv", "text/csv"),
     "json": ("json", "application/json"),
 }
-MAX_ROWS, MAX_SEARCHED = 50_000, 500_000
+MAX_EXPORTED_ROWS, MAX_SEARCHED = 50_000, 500_000
 """Entries in a file, and entries that are searched for them."""
 ROWS_PER_CHUNK = 200
 COLUMNS = (
@@ -74,8 +74,8 @@ def _export_items(page: PageRequest, is_signed_in: Callable[[], bool]) -> Iterat
                 return
         if not audit_search.matches(page.service, context, entry, wanted):
             continue
-        if count == MAX_ROWS:
-            yield message("console_audit.cut", count=MAX_ROWS)
+        if count == MAX_EXPORTED_ROWS:
+            yield message("console_audit.cut", count=MAX_EXPORTED_ROWS)
             return
         count += 1
         yield entry

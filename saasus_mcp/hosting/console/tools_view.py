@@ -17,7 +17,7 @@ OUTCOMES = ("allow", "confirm", "approve", "deny")
 LIKELIHOOD = {"yes": "yes", "conditional": "maybe", "indirect": "maybe"}
 MAX_FOUND = 20
 """The tools that the catalogue's search adds to those whose texts contain the words."""
-MAX_DEPTH = 6
+MAX_SCHEMA_DEPTH = 6
 """The depth to which the fields of arguments are listed. The schema itself is shown below."""
 
 
@@ -120,5 +120,5 @@ def _argument_rows(schema: Mapping[str, Any], prefix: str = "", depth: int = 0) 
         choices = tuple(str(each) for each in member.get("enum", items.get("enum", ())))
         texts = {"description": str(member.get("description", "")), "choices": choices}
         yield {"path": path, "kind": kind, "required": name in required, **texts}
-        if depth < MAX_DEPTH:
+        if depth < MAX_SCHEMA_DEPTH:
             yield from _argument_rows(items or member, f"{path}{'[]' if items else ''}.", depth + 1)

@@ -22,7 +22,7 @@ MAX_CHARACTERS = 4_000_000
 """Of all texts of a list together, after the cells are filled in."""
 LIST_SEPARATOR = ";"
 REFERENCE_KEY = "$from"
-MAX_ROWS = 500
+MAX_TEMPLATE_ROWS = 500
 MAX_HEADING = 80
 
 
@@ -40,8 +40,8 @@ def read_call_table(
     """
     table = read_table(content, argument, column_of, encoding)
     require_rows(table, argument)
-    if len(table.rows) > MAX_ROWS:
-        fault = message("jobs_calls.table_too_large", rows=MAX_ROWS)
+    if len(table.rows) > MAX_TEMPLATE_ROWS:
+        fault = message("jobs_calls.table_too_large", rows=MAX_TEMPLATE_ROWS)
         raise InvalidArguments((argument,), fault, message("jobs_calls.too_many_calls_hint"))
     return replace(table, rows=tuple(TableRow(row.number, _read_cells(row, argument)) for row in table.rows))
 

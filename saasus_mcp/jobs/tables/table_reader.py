@@ -16,7 +16,7 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.tables.cells import is_filled
 from saasus_mcp.jobs.tables.table_reading import SEPARATORS, XLSX, TableReading
 
-MAX_ROWS = 5_000
+MAX_TABLE_ROWS = 5_000
 MAX_COLUMNS = 500
 MAX_CELLS = 100_000
 SAMPLE_ROWS = 20
@@ -77,14 +77,14 @@ def read_table(
         rows = (_split_row(number, cells, columns) if is_filled(cells) else None for number, cells in numbered)
     elif isinstance(content, list) and all(isinstance(record, dict) for record in content):
         separator, before = "", 0
-        headings = list(dict.fromkeys(name for record in content[: MAX_ROWS + 1] for name in record))
+        headings = list(dict.fromkeys(name for record in content[: MAX_TABLE_ROWS + 1] for name in record))
         columns = _name_columns(headings, column_of, argument)
         by_heading = dict(zip(headings, columns, strict=True))
         rows = (
             TableRow(number, {by_heading[name]: value for name, value in record.items() if by_heading[name]})
             if any(is_filled(value) for value in record.values())
             else None
-            for number, record in enumerate(content[: MAX_ROWS + 1], 1)
+            for number, record in enumerate(content[: MAX_TABLE_ROWS + 1], 1)
         )
     else:
         raise InvalidArguments.at((argument,), "jobs_tables.no_table")
@@ -183,11 +183,11 @@ def _bounded(rows: Iterable[TableRow | None], width: int, argument: str) -> tupl
             blank += 1
             continue
         found.append(row)
-        if len(found) > MAX_ROWS or len(found) * width > MAX_CELLS:
+        if len(found) > MAX_TABLE_ROWS or len(found) * width > MAX_CELLS:
             raise _too_large(argument)
     return tuple(found), blank
 
 
 def _too_large(argument: str) -> InvalidArguments:
     path = (argument,)
-    return InvalidArguments.at(path, "jobs_tables.too_large", rows=MAX_ROWS, columns=MAX_COLUMNS, cells=MAX_CELLS)
+    return InvalidArguments.at(path, "jobs_tables.too_large", rows=MAX_TABLE_ROWS, columns=MAX_COLUMNS, cells=MAX_CELLS)

@@ -22,7 +22,7 @@ SIGNATURE = b"PK\x03\x04"
 """The first bytes of a workbook, which is a ZIP archive."""
 MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 """Size of all parts of a workbook. An archive of some kilobytes could unpack to terabytes."""
-MAX_ROWS = 20_000
+MAX_SHEET_ROWS = 20_000
 """Rows that are not blank."""
 MAX_ALL_ROWS = 1_048_576
 MAX_ALL_CELLS = 2_000_000
@@ -134,7 +134,7 @@ def _bounded_rows(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
         cells += len(row)
         width = next((width for width in range(len(row), 0, -1) if is_filled(row[width - 1])), 0)
         filled += width > 0
-        if number >= MAX_ALL_ROWS or cells > MAX_ALL_CELLS or filled > MAX_ROWS or width > MAX_COLUMNS:
+        if number >= MAX_ALL_ROWS or cells > MAX_ALL_CELLS or filled > MAX_SHEET_ROWS or width > MAX_COLUMNS:
             raise _too_large()
         if width:
             yield from [()] * blank  # a row has the number that Excel shows

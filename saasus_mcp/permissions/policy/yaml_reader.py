@@ -32,7 +32,7 @@ from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 
 MAX_BYTES = 256 * 1024
 FILE_FAULTS = {"large": "too_big", "writable": "open"}
-MAX_DEPTH = 16
+MAX_POLICY_DEPTH = 16
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,63})")
 """How a whole number must be written: YAML 1.1 reads 010 to the base of 8 and 1:30 to that of 60, and YAML 1.2 does not."""
 FRACTION = re.compile(r"[-+]?([0-9]{1,64}\.[0-9]{0,64}|\.[0-9]{1,64})([eE][-+][0-9]{1,2})?")
@@ -163,7 +163,7 @@ class _Builder:
             raise _Unaccepted(event, "anchor")
         if event.tag is not None:
             raise _Unaccepted(event, "tag", tag=str(event.tag)[:40])
-        if len(steps) > MAX_DEPTH:
+        if len(steps) > MAX_POLICY_DEPTH:
             raise _Unaccepted(event, "deep")
         if isinstance(event, MappingStartEvent):
             return self._mapping(steps)

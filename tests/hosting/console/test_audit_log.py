@@ -177,7 +177,7 @@ async def test_the_download_as_json_has_the_whole_records(filled: ConsoleSession
 
 
 async def test_a_long_download_is_cut_and_says_so(filled: ConsoleSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_export, "MAX_ROWS", 2)
+    monkeypatch.setattr(audit_export, "MAX_EXPORTED_ROWS", 2)
     rows = (await search(filled, "/audit.json")).json()
     assert [row.get("call") for row in rows] == [*ALL[:2], None]
     assert "Only the newest 2 records" in rows[-1]["cut"]

@@ -78,7 +78,7 @@ def test_a_semicolon_in_the_cells_of_a_workbook_is_no_separator() -> None:
 
 @pytest.mark.parametrize("place", ["A20001", "SH1"])
 def test_a_workbook_beyond_the_limits_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook, "MAX_ROWS", 1)
+    monkeypatch.setattr(workbook, "MAX_SHEET_ROWS", 1)
     with pytest.raises(SaasusMcpError) as caught:
         decode_table_file(make_workbook({"A1": "email", place: "x"}), "x")
     assert caught.value.message.id == "jobs_tables.workbook_too_large"

@@ -12,7 +12,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.reports.table import Table
 from saasus_mcp.jobs.tables.cells import ColumnNames, cell_text
 from saasus_mcp.jobs.tables.table_file import decode_table_file, encode_table_file
-from saasus_mcp.jobs.tables.table_reader import MAX_CELLS, MAX_ROWS, read_table
+from saasus_mcp.jobs.tables.table_reader import MAX_CELLS, MAX_TABLE_ROWS, read_table
 
 ROWS = [{"name": "青空", "note": 'a "b"\r\nc'}, {"name": "緑", "note": ""}]
 
@@ -57,8 +57,8 @@ def test_the_separator_is_the_mark_that_splits_every_row_alike(text: str, cells:
         ("Email,email\n1,2", "both mean the column email"),
         (["a"], "is not a table"),
         (7, "is not a table"),
-        ("a\n" + "1\n" * (MAX_ROWS + 1), "more than 5,000 lines"),
-        ([{"a": 1}] * (MAX_ROWS + 1), "more than 5,000 lines"),
+        ("a\n" + "1\n" * (MAX_TABLE_ROWS + 1), "more than 5,000 lines"),
+        ([{"a": 1}] * (MAX_TABLE_ROWS + 1), "more than 5,000 lines"),
         (",".join(f"c{n}" for n in range(100)) + ("\n" + "1," * 100) * (MAX_CELLS // 100 + 1), "100,000 cells"),
         ("c," * 501, "500 columns"),
     ],
