@@ -52,12 +52,12 @@ class ChangingPolicy:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._under, name)
 
-    def decide(self, case: PolicyInput) -> Decision:
-        if case.operation.reads:
-            return self._under.decide(case)
+    def decide(self, call: PolicyInput) -> Decision:
+        if call.operation.reads:
+            return self._under.decide(call)
         under = PRESETS["read-only"] if self._turned else self._under
         self._turned = True
-        return under.decide(case)
+        return under.decide(call)
 
 
 def named_policy(name: str) -> Policy:

@@ -71,14 +71,14 @@ def used_states(text: str) -> frozenset[LiveState]:
     return frozenset(state for state in LIVE_STATES if state in used)
 
 
-def evaluate_conditions(texts: tuple[str, ...], case: PolicyInput) -> Iterable[ConditionResult]:
+def evaluate_conditions(texts: tuple[str, ...], call: PolicyInput) -> Iterable[ConditionResult]:
     """Return the result of each valid condition, in order. An error is a result too."""
-    unread = frozenset(state for state in LIVE_STATES if getattr(case, state) is None)
+    unread = frozenset(state for state in LIVE_STATES if getattr(call, state) is None)
     if not unread or unread.isdisjoint(_states(texts)):
-        return _evaluate_readable(texts, case, unread)
+        return _evaluate_readable(texts, call, unread)
     missing = [used_states(text) & unread for text in texts]
     left = tuple(text for text, state in zip(texts, missing, strict=True) if not state)
-    results = iter(_evaluate_readable(left, case, unread))
+    results = iter(_evaluate_readable(left, call, unread))
     return (_unreadable(state) if state else next(results) for state in missing)
 
 
@@ -88,11 +88,11 @@ def _states(texts: tuple[str, ...]) -> frozenset[LiveState]:
 
 
 def _evaluate_readable(
-    texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveState]
+    texts: tuple[str, ...], call: PolicyInput, unread: frozenset[LiveState]
 ) -> Iterable[ConditionResult]:
     """Return the results: many conditions at once, few one by one on demand."""
     try:
-        facts = cel_environment(VARIABLES, _MAPS).Activation(data=_activation_data(case, unread))
+        facts = cel_environment(VARIABLES, _MAPS).Activation(data=_activation_data(call, unread))
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be evaluated
         return [_failure(str(error), "")] * len(texts)
     values = _evaluate_combined(texts, facts) if len(texts) > MAX_SEPARATE else None
@@ -154,10 +154,10 @@ def _combined_expression(texts: tuple[str, ...]) -> cel.Expression | None:
         return None
 
 
-def _activation_data(case: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
-    who = case.principal
+def _activation_data(call: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
+    who = call.principal
     known = {"id": who.id, "groups": sorted(who.groups), "claims": _json(who.claims)}
-    facts = {"args": dict(case.arguments), "principal": known, "target": case.target, "impact": _json(case.impact)}
+    facts = {"args": dict(call.arguments), "principal": known, "target": call.target, "impact": _json(call.impact)}
     for state in unread:
         del facts[state]
     return facts

@@ -195,7 +195,7 @@ class Policy:
         """Return the live state that must be read before `decide`: none, unless a policy has conditions."""
         return NO_LIVE_STATE
 
-    def decide(self, case: PolicyInput) -> Decision:
+    def decide(self, call: PolicyInput) -> Decision:
         """Return the decision on this call."""
         raise NotImplementedError
 
@@ -203,7 +203,7 @@ class Policy:
         """Return whether some arguments could lead to anything but deny. If so, the tool is listed."""
         return True
 
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
+    def explain(self, call: PolicyInput) -> tuple[RuleTrace, ...]:
         """Return the trace of every rule, in order: of the decision alone, if the policy has no rules."""
-        decision = self.decide(case)
+        decision = self.decide(call)
         return (RuleTrace(decision.rule, decision.outcome, value=True, won=True),)

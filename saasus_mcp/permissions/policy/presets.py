@@ -44,8 +44,8 @@ class PresetPolicy(Policy):
     two_person: bool = False
     bulk: BulkLimits = DEFAULT_BULK
 
-    def decide(self, case: PolicyInput) -> Decision:
-        level = case.operation.level
+    def decide(self, call: PolicyInput) -> Decision:
+        level = call.operation.level
         return _decision(self.name, level, self.by_level.get(level, "deny"))
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
@@ -78,7 +78,7 @@ class UnsafeAllowAllPolicy(Policy):
     announcement: str = "UNSAFE: the policy allows everything; nobody is asked before data is destroyed"
     ceilings: None = None
 
-    def decide(self, case: PolicyInput) -> Decision:
+    def decide(self, call: PolicyInput) -> Decision:
         return Decision("allow", self.name, message("policy.unsafe_allowed"))
 
 
@@ -95,14 +95,14 @@ class ReadOnlyPolicy(PolicyWrapper):
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         return self.inner.required_state(operation, principal, profile) if operation.reads else NO_LIVE_STATE
 
-    def decide(self, case: PolicyInput) -> Decision:
-        return (self.inner if case.operation.reads else PRESETS["read-only"]).decide(case)
+    def decide(self, call: PolicyInput) -> Decision:
+        return (self.inner if call.operation.reads else PRESETS["read-only"]).decide(call)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         return operation.reads and self.inner.could_allow(operation, principal, profile)
 
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        return (self.inner if case.operation.reads else PRESETS["read-only"]).explain(case)
+    def explain(self, call: PolicyInput) -> tuple[RuleTrace, ...]:
+        return (self.inner if call.operation.reads else PRESETS["read-only"]).explain(call)
 
 
 def unwrap_policy(policy: Policy) -> Policy:

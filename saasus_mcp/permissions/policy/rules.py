@@ -88,11 +88,11 @@ class _ApplicableRules:
     conditions: tuple[str, ...]
     groups: frozenset[str]
 
-    def results(self, case: PolicyInput) -> Iterator[ConditionResult]:
+    def results(self, call: PolicyInput) -> Iterator[ConditionResult]:
         """Yield for every rule whether it holds. A rule without a condition holds."""
-        if self.conditions and case.principal.groups != self.groups:
-            case = replace(case, principal=replace(case.principal, groups=self.groups))
-        results = iter(conditions.evaluate_conditions(self.conditions, case) if self.conditions else ())
+        if self.conditions and call.principal.groups != self.groups:
+            call = replace(call, principal=replace(call.principal, groups=self.groups))
+        results = iter(conditions.evaluate_conditions(self.conditions, call) if self.conditions else ())
         return (True if rule.when is None else next(results) for rule in self.rules)
 
 
@@ -129,10 +129,10 @@ class RulePolicy(Policy):
         applicable = self._applicable_rules(operation, principal, profile)
         return frozenset(state for text in applicable.conditions for state in conditions.used_states(text))
 
-    def decide(self, case: PolicyInput) -> Decision:
-        typed = case.operation.level in TYPED_LEVELS
-        applicable = self._applicable_rules(case.operation, case.principal, case.profile)
-        won = self._winner(applicable.rules, applicable.results(case))
+    def decide(self, call: PolicyInput) -> Decision:
+        typed = call.operation.level in TYPED_LEVELS
+        applicable = self._applicable_rules(call.operation, call.principal, call.profile)
+        won = self._winner(applicable.rules, applicable.results(call))
         if won is None:
             return Decision("deny", NO_RULE, message("policy.no_rule"), typed)
         rule, verdict = won
@@ -140,7 +140,7 @@ class RulePolicy(Policy):
             failed = message("policy.condition_failed", rule=rule.name, why=verdict)
             return Decision("deny", rule.name, failed, typed)
         outcome = self.final_outcome(rule.then)
-        return Decision(outcome, rule.name, rule.reason or _default_reason(rule, outcome, case.operation.level), typed)
+        return Decision(outcome, rule.name, rule.reason or _default_reason(rule, outcome, call.operation.level), typed)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         possible, applicable = False, self._applicable_rules(operation, principal, profile)
@@ -152,13 +152,13 @@ class RulePolicy(Policy):
             possible = possible or (verdict is not False and rule.then != "deny")
         return possible
 
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
+    def explain(self, call: PolicyInput) -> tuple[RuleTrace, ...]:
         """Return the trace of every rule, in file order."""
-        applicable = self._applicable_rules(case.operation, case.principal, case.profile)
-        given = dict(zip((rule.name for rule in applicable.rules), applicable.results(case), strict=True))
+        applicable = self._applicable_rules(call.operation, call.principal, call.profile)
+        given = dict(zip((rule.name for rule in applicable.rules), applicable.results(call), strict=True))
         won = self._winner(applicable.rules, given.values())
         return tuple(
-            self._trace(rule, case, given.get(rule.name), won=won is not None and rule is won[0]) for rule in self.rules
+            self._trace(rule, call, given.get(rule.name), won=won is not None and rule is won[0]) for rule in self.rules
         )
 
     def _winner(self, rules: Sequence[Rule], given: Iterable[ConditionResult]) -> tuple[Rule, ConditionResult] | None:
@@ -174,13 +174,13 @@ class RulePolicy(Policy):
                 break
         return won
 
-    def _trace(self, rule: Rule, case: PolicyInput, verdict: ConditionResult | None, *, won: bool) -> RuleTrace:
+    def _trace(self, rule: Rule, call: PolicyInput, verdict: ConditionResult | None, *, won: bool) -> RuleTrace:
         outcome = self.final_outcome(rule.then)
         if verdict is None:
             skipped_by: Literal["tool", "who", "profile"] = "who"
-            if not rule.selects(case.operation):
+            if not rule.selects(call.operation):
                 skipped_by = "tool"
-            elif not rule.applies_to_profile(case.profile):
+            elif not rule.applies_to_profile(call.profile):
                 skipped_by = "profile"
             return RuleTrace(rule.name, outcome, rule.when, skipped_by)
         if isinstance(verdict, Message):

@@ -49,14 +49,14 @@ class PolicyWrapper(Policy):
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         return self.inner.required_state(operation, principal, profile)
 
-    def decide(self, case: PolicyInput) -> Decision:
-        return self.inner.decide(case)
+    def decide(self, call: PolicyInput) -> Decision:
+        return self.inner.decide(call)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         return self.inner.could_allow(operation, principal, profile)
 
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        return self.inner.explain(case)
+    def explain(self, call: PolicyInput) -> tuple[RuleTrace, ...]:
+        return self.inner.explain(call)
 
 
 @dataclass(frozen=True)
@@ -72,25 +72,25 @@ class NarrowedPolicy(PolicyWrapper):
             return NO_LIVE_STATE
         return self.inner.required_state(operation, principal.without_narrowing, profile)
 
-    def decide(self, case: PolicyInput) -> Decision:
-        if not case.principal.is_narrowed:
-            return self.inner.decide(case)
-        why = case.principal.narrowing.exclusion_reason(case.operation)
+    def decide(self, call: PolicyInput) -> Decision:
+        if not call.principal.is_narrowed:
+            return self.inner.decide(call)
+        why = call.principal.narrowing.exclusion_reason(call.operation)
         return (
             Decision("deny", NARROWED_RULE, why, refusal_reason=Reason.NARROWED)
             if why
-            else self.inner.decide(_unnarrowed(case))
+            else self.inner.decide(_unnarrowed(call))
         )
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         left = not principal.narrowing.exclusion_reason(operation)
         return left and self.inner.could_allow(operation, principal.without_narrowing, profile)
 
-    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
+    def explain(self, call: PolicyInput) -> tuple[RuleTrace, ...]:
         """Return the narrowing alone if it denies; otherwise the rules of the inner policy."""
-        if case.principal.narrowing.exclusion_reason(case.operation):
+        if call.principal.narrowing.exclusion_reason(call.operation):
             return (RuleTrace(NARROWED_RULE, "deny", value=True, won=True),)
-        return self.inner.explain(_unnarrowed(case))
+        return self.inner.explain(_unnarrowed(call))
 
 
 def require_not_narrowed(operation: Operation, principal: Principal) -> None:
@@ -112,7 +112,7 @@ def require_not_denied(name: str, decision: Decision) -> None:
         )
 
 
-def _unnarrowed(case: PolicyInput) -> PolicyInput:
+def _unnarrowed(call: PolicyInput) -> PolicyInput:
     """Return the input without the narrowing. Policies cache by principal, and many narrowings of one must not fill their memory."""
-    plain = case.principal.without_narrowing
-    return case if plain is case.principal else replace(case, principal=plain)
+    plain = call.principal.without_narrowing
+    return call if plain is call.principal else replace(call, principal=plain)

@@ -38,23 +38,23 @@ class PolicyEvaluator:
     async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
         """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
         principal, profile = call.principal, self.context.destination.profile
-        case = PolicyInput(call.operation, call.arguments, principal, profile)
-        decision = await self._decide(case, call, read)
+        own = PolicyInput(call.operation, call.arguments, principal, profile)
+        decision = await self._decide(own, read, probe=call.probe)
         if call.undo_ref is None:
             return decision
         undone = call.undo_ref.entry
         original = PolicyInput(self.context.catalogue.find(undone.operation), undone.arguments, principal, profile)
-        return stricter_decision(decision, await self._decide(original, call, read))
+        return stricter_decision(decision, await self._decide(original, read, probe=call.probe))
 
-    async def _decide(self, case: PolicyInput, call: PreparedCall, read: ApiReader) -> Decision:
-        """Decide on a case. An internal read makes no further reads, so a rule that needs live state denies it."""
-        needs = self.context.policy.required_state(case.operation, case.principal, case.profile)
-        if needs and not call.probe:
-            inspector = CallInspector(case, self.context.destination.saas_id, read)
+    async def _decide(self, call: PolicyInput, read: ApiReader, *, probe: bool) -> Decision:
+        """Decide on a call. An internal read makes no further reads, so a rule that needs live state denies it."""
+        needs = self.context.policy.required_state(call.operation, call.principal, call.profile)
+        if needs and not probe:
+            inspector = CallInspector(call, self.context.destination.saas_id, read)
             inspection = await (inspector.inspect() if "impact" in needs else inspector.inspect_target())
             impact = {**inspection.impact.counts, **inspection.impact.displayed} if "impact" in needs else None
-            case = replace(case, target=inspection.snapshot.target, impact=impact)
-        return self.context.policy.decide(case)
+            call = replace(call, target=inspection.snapshot.target, impact=impact)
+        return self.context.policy.decide(call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,8 @@ async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
 class ConfirmEverythingPolicy(UnsafeAllowAllPolicy):
     """Asks a person about every call, reads too."""
 
-    def decide(self, case: PolicyInput) -> Decision:
-        return replace(super().decide(case), outcome="confirm")
+    def decide(self, call: PolicyInput) -> Decision:
+        return replace(super().decide(call), outcome="confirm")
 
 
 async def test_a_read_that_needed_a_consent_is_not_sent_when_the_consent_cannot_be_used_up(
