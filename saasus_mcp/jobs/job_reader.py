@@ -234,9 +234,9 @@ class JobReader:
     def reader_for(self, call: PreparedCall) -> ApiReader:
         """Return a reader for the inspection of a call. Calls without secrets share one, which makes each read once."""
         if call.operation.secret_inputs:
-            return cache_reads(self._pipeline.internal_reads.reader_for(call))
+            return cache_reads(self._pipeline.reader_for(call))
         if self._shared_reader is None:
-            self._shared_reader = cache_reads(self._pipeline.internal_reads.reader_for(replace(call, id=self._job.job)))
+            self._shared_reader = cache_reads(self._pipeline.reader_for(replace(call, id=self._job.job)))
         return self._shared_reader
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:

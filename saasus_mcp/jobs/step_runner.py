@@ -178,7 +178,7 @@ class StepRunner:
     async def _decide_again(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
         """Return None if a call that was committed before the wait would be committed now, else why it is not sent."""
         pipeline = self._pipeline
-        read = pipeline.internal_reads.reader_for(call)
+        read = pipeline.reader_for(call)
         try:
             authorized = await pipeline.authorizer.decide_again(call, authorized, read)
             await pipeline.authorizer.require_still_covered(call, authorized, read)

@@ -204,7 +204,7 @@ def build_pipeline(
 async def evaluate_call(pipeline: Pipeline, call: Call) -> StepDecision:
     """Evaluate the policy for a call of a job, with reads of its own."""
     prepared = pipeline.prepare(call)
-    return await evaluate_step(pipeline, prepared, pipeline.internal_reads.reader_for(prepared))
+    return await evaluate_step(pipeline, prepared, pipeline.reader_for(prepared))
 
 
 def elicitation_callback(answering: Responder) -> ElicitationFnT:

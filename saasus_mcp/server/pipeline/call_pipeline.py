@@ -24,7 +24,7 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer, PolicyEvaluator
 from saasus_mcp.server.pipeline.call_sender import CallSender
 from saasus_mcp.server.pipeline.context import PipelineContext
-from saasus_mcp.server.pipeline.internal_reads import InternalReads
+from saasus_mcp.server.pipeline.internal_reads import InternalReader
 from saasus_mcp.server.pipeline.prepared_call import (
     UNDECIDED,
     Authorized,
@@ -68,11 +68,6 @@ class Pipeline(PipelineContext):
         return CallSender(self, self.recorder, self.authorizer)
 
     @cached_property
-    def internal_reads(self) -> InternalReads:
-        """The reads that questions, decisions and verifications need."""
-        return InternalReads(self, self.policy_evaluator, self.recorder, self.sender)
-
-    @cached_property
     def results(self) -> ResultStore:
         """The store of large answers, which the model reads truncated."""
         return ResultStore(
@@ -103,7 +98,7 @@ class Pipeline(PipelineContext):
             while True:
                 if call.rounds or call.job_step is not None:
                     await self.authorizer.require_not_revoked(call.principal)
-                reader = self.internal_reads.reader_for(prepared)
+                reader = self.reader_for(prepared)
                 read = cache_reads(reader.before_call())
                 generation = self.policy.generation
                 decision = await self.policy_evaluator.decide(prepared, read)
@@ -122,6 +117,10 @@ class Pipeline(PipelineContext):
             return result
         answer = await self.sender.send(prepared, result.decided_in(generation), reader)
         return answer.with_arguments(prepared.redacted_arguments)
+
+    def reader_for(self, call: PreparedCall) -> InternalReader:
+        """Return the reader for the internal reads of a call, until its deadline."""
+        return InternalReader(self.sender, call, call.deadline)
 
     def deadline_for(self, call: Call) -> Deadline:
         """Return the deadline of a call. A job outlives its caller and has no time limit as a whole."""
@@ -149,7 +148,7 @@ class Pipeline(PipelineContext):
                     return operation.tool
                 if arguments is not None:
                     prepared = prepare_internal_call(operation, arguments, principal, deadline)
-                    read = cache_reads(self.internal_reads.reader_for(prepared))
+                    read = cache_reads(self.reader_for(prepared))
                     decision = await self.policy_evaluator.decide(prepared, read)
                     if decision.outcome == "deny":
                         return operation.tool

@@ -14,27 +14,11 @@ from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.encoded_secrets import STRONG
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_paths import secret_values
-from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
-from saasus_mcp.server.pipeline.call_authorization import PolicyEvaluator
 from saasus_mcp.server.pipeline.call_sender import CallSender
 from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall, prepare_internal_call
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class InternalReads:
-    """Makes the internal reads of calls."""
-
-    context: PipelineContext
-    policy_evaluator: PolicyEvaluator
-    recorder: AuditRecorder
-    sender: CallSender
-
-    def reader_for(self, parent: PreparedCall) -> InternalReader:
-        """Return the reader for the internal reads of a call, until the deadline of the call."""
-        return InternalReader(self, parent, parent.deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +28,28 @@ class InternalReader:
     No narrowing applies to them: a caller must not hide the impact of a call from a rule or from the person.
     """
 
-    reads: InternalReads
+    sender: CallSender
     parent: PreparedCall
     deadline: Deadline
 
     def before_call(self) -> InternalReader:
         """Return the reader for what is read before the call is sent, which leaves time for the call itself."""
-        return InternalReader(self.reads, self.parent, self.deadline.for_preliminary_reads())
+        return InternalReader(self.sender, self.parent, self.deadline.for_preliminary_reads())
 
     async def __call__(self, key: str, arguments: Mapping[str, Any]) -> ReadResult:
-        reads, parent = self.reads, self.parent
-        context, principal = reads.context, parent.principal.without_narrowing
+        sender, parent = self.sender, self.parent
+        context, principal = sender.context, parent.principal.without_narrowing
         try:
             operation = context.catalogue.find(key)
             call = prepare_internal_call(operation, arguments, principal, self.deadline, parent)
         except SaasusMcpError as error:
             return ReadResult(read_error=str(error.message))
         generation = context.policy.generation
-        decision = await reads.policy_evaluator.decide(call, self)
+        decision = await sender.authorizer.evaluator.decide(call, self)
         if not call.operation.reads or decision.outcome != "allow":
-            await reads.recorder.record_refusal(call, Authorized(decision), "denied")
+            await sender.recorder.record_refusal(call, Authorized(decision), "denied")
             return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
-        answer = await reads.sender.send(call, Authorized(decision, generation=generation), self)
+        answer = await sender.send(call, Authorized(decision, generation=generation), self)
         if not answer.ok:
             failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
             return ReadResult(read_error=failure, status=answer.status)

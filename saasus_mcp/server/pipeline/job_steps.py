@@ -174,7 +174,7 @@ async def recover_step(pipeline: Pipeline, call: Call) -> ToolAnswer:
     """Return the answer of a step that was committed before a crash. It is verified by a read and never sent again."""
     prepared = pipeline.prepare(call)
     answer = failed_answer(message("server.stopped"), applied=Outcome.UNKNOWN, trace_id=prepared.id)
-    answer = await verification.verify_outcome(prepared, answer, pipeline.internal_reads.reader_for(prepared))
+    answer = await verification.verify_outcome(prepared, answer, pipeline.reader_for(prepared))
     await pipeline.recorder.record_end(prepared, answer, 0.0)
     return answer
 

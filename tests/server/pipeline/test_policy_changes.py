@@ -297,7 +297,7 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
 async def test_the_client_of_a_preview_can_never_write(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = build_pipeline(api, store, UnsafeAllowAllPolicy())
-    read = behind.internal_reads.reader_for(behind.prepare(Call("auth_get_tenant", ARGUMENTS, PRINCIPAL)))
+    read = behind.reader_for(behind.prepare(Call("auth_get_tenant", ARGUMENTS, PRINCIPAL)))
     assert (await read("auth.GetTenant", ARGUMENTS)).status == 200
     assert (await read("auth.DeleteTenant", ARGUMENTS)).read_error == "not_allowed"
     assert api.writes == []
