@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyEvaluator:
-    """Evaluates the policy in force for calls."""
+class CallAuthorizer:
+    """Decides on calls by the policy in force, and authorizes them."""
 
     context: PipelineContext
+    gate: ApprovalGate
 
     async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
         """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
@@ -55,15 +56,6 @@ class PolicyEvaluator:
             impact = {**inspection.impact.counts, **inspection.impact.displayed} if "impact" in needs else None
             call = replace(call, target=inspection.snapshot.target, impact=impact)
         return self.context.policy.decide(call)
-
-
-@dataclass(frozen=True, slots=True)
-class CallAuthorizer:
-    """Authorizes calls that the policy has decided on."""
-
-    context: PipelineContext
-    evaluator: PolicyEvaluator
-    gate: ApprovalGate
 
     async def authorize(
         self, call: PreparedCall, decision: Decision, read: ApiReader, client_call: Call
@@ -139,7 +131,7 @@ class CallAuthorizer:
         """
         await self.require_not_revoked(call.principal)
         generation = self.context.policy.generation
-        decision = await self.evaluator.decide(call, read)
+        decision = await self.decide(call, read)
         require_not_denied(call.operation.tool, decision)
         proof = authorized.proof
         if job_grants.covered_step(call, decision, self.context.policy) is None:

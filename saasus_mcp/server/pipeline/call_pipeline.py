@@ -21,7 +21,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer, no_change_a
 from saasus_mcp.server.pipeline.approval_gate import ApprovalGate
 from saasus_mcp.server.pipeline.audit_recorder import AuditRecorder
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer, PolicyEvaluator
+from saasus_mcp.server.pipeline.call_authorization import CallAuthorizer
 from saasus_mcp.server.pipeline.call_sender import CallSender
 from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.internal_reads import InternalReader
@@ -49,19 +49,14 @@ class Pipeline(PipelineContext):
         return AuditRecorder(self)
 
     @cached_property
-    def policy_evaluator(self) -> PolicyEvaluator:
-        """The evaluator of the policy, with live state."""
-        return PolicyEvaluator(self)
-
-    @cached_property
     def approval_gate(self) -> ApprovalGate:
         """The gate that obtains the consent of a person."""
         return ApprovalGate(self)
 
     @cached_property
     def authorizer(self) -> CallAuthorizer:
-        """The authorizer of calls that the policy has decided on."""
-        return CallAuthorizer(self, self.policy_evaluator, self.approval_gate)
+        """Decides on calls by the policy in force, and authorizes them."""
+        return CallAuthorizer(self, self.approval_gate)
 
     @cached_property
     def sender(self) -> CallSender:
@@ -101,7 +96,7 @@ class Pipeline(PipelineContext):
                 reader = self.reader_for(prepared)
                 read = cache_reads(reader.before_call())
                 generation = self.policy.generation
-                decision = await self.policy_evaluator.decide(prepared, read)
+                decision = await self.authorizer.decide(prepared, read)
                 result = await self.authorizer.authorize(prepared, decision, read, call)
                 if not isinstance(result, ConfirmationReply):
                     break
@@ -149,7 +144,7 @@ class Pipeline(PipelineContext):
                 if arguments is not None:
                     prepared = prepare_internal_call(operation, arguments, principal, deadline)
                     read = cache_reads(self.reader_for(prepared))
-                    decision = await self.policy_evaluator.decide(prepared, read)
+                    decision = await self.authorizer.decide(prepared, read)
                     if decision.outcome == "deny":
                         return operation.tool
             except SaasusMcpError:

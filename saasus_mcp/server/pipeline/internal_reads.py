@@ -45,7 +45,7 @@ class InternalReader:
         except SaasusMcpError as error:
             return ReadResult(read_error=str(error.message))
         generation = context.policy.generation
-        decision = await sender.authorizer.evaluator.decide(call, self)
+        decision = await sender.authorizer.decide(call, self)
         if not call.operation.reads or decision.outcome != "allow":
             await sender.recorder.record_refusal(call, Authorized(decision), "denied")
             return ReadResult(read_error=ReadFailure.NOT_ALLOWED)

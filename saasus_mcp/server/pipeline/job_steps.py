@@ -79,7 +79,7 @@ async def evaluate_step(pipeline: Pipeline, call: PreparedCall, read: ApiReader,
         CallRefused: the target does not exist.
     """
     step = call.job_step or JobStepRef("")
-    decision = await pipeline.policy_evaluator.decide(call, read)
+    decision = await pipeline.authorizer.decide(call, read)
     if call.operation.level in TYPED_LEVELS and call.operation.effects.bind and (binds or call.undo_ref is None):
         inspection = await CallInspector(call, pipeline.destination.saas_id, read).inspect_target()
         if not step.later:  # an earlier step may create the target
@@ -110,7 +110,7 @@ async def review_call(
         NoChange: the call would change nothing.
     """
     read = _without_unknown(read, unknown)
-    decision = await pipeline.policy_evaluator.decide(call, read)
+    decision = await pipeline.authorizer.decide(call, read)
     require_not_denied(call.operation.tool, decision)
     check_argument_requirements(call, pipeline.clock())
     inspection = await CallInspector(call, pipeline.destination.saas_id, read).inspect()
