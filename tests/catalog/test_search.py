@@ -57,6 +57,14 @@ def test_a_query_for_one_record_shows_no_job(catalogue: Catalogue) -> None:
     assert catalogue.index.search_jobs("xyzzy") == []
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["customer cannot log in", "ログインできない", "お客様がログインできません", "why can this user not sign in"],
+)
+def test_a_problem_to_sign_in_offers_the_read_of_the_account_among_the_first(catalogue: Catalogue, query: str) -> None:
+    assert "auth.GetUserInfoByEmail" in {hit.operation.key for hit in catalogue.index.search(query, 5)}
+
+
 @pytest.mark.parametrize("file", [search_bench.EVALUATION, search_bench.DEVELOPMENT], ids=lambda file: file.stem)
 def test_every_operation_is_asked_for_at_least_twice_in_each_language(catalogue: Catalogue, file: Any) -> None:
     asked = search_bench.queries(file)
