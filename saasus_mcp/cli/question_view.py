@@ -154,4 +154,8 @@ def _padded(text: str, columns: int) -> str:
 def _details(details: tuple[Detail, ...], columns: int) -> Iterator[str]:
     """Yield the exact request, with the API's names."""
     for detail in details:
-        yield from wrap_text(visible_text(detail.value), columns, f"{INDENT}{visible_text(detail.name)}: ")
+        begin = f"{INDENT}{visible_text(detail.name)}: "
+        if display_width(begin) > columns // 2:  # beside it, a list would have a line for each item
+            yield from wrap_text(begin.strip(), columns, INDENT)
+            begin = INDENT * 2
+        yield from wrap_text(visible_text(detail.value), columns, begin)
