@@ -99,7 +99,7 @@ def _approval_hint(needed: Localized, hint: Message) -> Message:
         return hint
     if getattr(needed, "id", "") == "server.approval_needed_two_person":
         return hint
-    return message("cli.approval_hint", code=decide.params["code"])
+    return message("cli.approval_hint", code=decide.params["code"], until=hint.params["until"])
 
 
 def point_to_arguments(fault: Message | None, tool: str) -> None:

@@ -39,6 +39,11 @@ def format_instant(at: float, zone: tzinfo) -> str:
     return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
+def format_clock(at: float, zone: tzinfo) -> str:
+    """Return the time of day of an instant that is minutes away, with the name of the zone."""
+    return f"{datetime.fromtimestamp(at, zone):%H:%M %Z}"
+
+
 def epoch_seconds(moment: datetime) -> int:
     """Return the instant of a time with a zone. A fraction of a second is dropped."""
     return (moment - EPOCH) // SECOND

@@ -13,7 +13,7 @@ import anyio
 from saasus_mcp.common.json_path import value_at
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.timezones import format_instant
+from saasus_mcp.common.timezones import format_clock, format_instant
 from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep
 from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
@@ -149,7 +149,10 @@ class StepRunner:
             if approval is None:
                 return None, {}
             text = message(
-                "jobs.waiting_two_person" if approval.two_person else "jobs.waiting", tool=call.name, code=approval.code
+                "jobs.waiting_two_person" if approval.two_person else "jobs.waiting",
+                tool=call.name,
+                code=approval.code,
+                until=format_clock(approval.expires_at, self._pipeline.reader.zone),
             )
             return text, {"approval": approval.code}
 

@@ -11,6 +11,7 @@ import anyio
 
 from saasus_mcp.common.language import LANGUAGES, Text
 from saasus_mcp.common.messages import Lines, Message, message
+from saasus_mcp.common.timezones import format_clock
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.awaited import AwaitedApproval
 from saasus_mcp.permissions.approval.confirmation import (
@@ -268,20 +269,15 @@ class ApprovalGate:
         return AwaitedApproval(approval, Text(en, ja), url, in_terminal)
 
     def _unattended_refusal(self, answer: UnattendedAnswer, awaited: AwaitedApproval) -> CallRefused:
-        where, preview = _where_to_decide(awaited), awaited.question.text(self.context.language)
         return CallRefused(
             answer.reason,
             message("server.client_declined", cause=answer.message, code=awaited.approval.code),
-            message("server.client_declined_hint", decide=where, preview=preview),
+            message("server.client_declined_hint", **self._how_to_decide(awaited)),
             awaited=awaited,
         )
 
     def _pending_refusal(self, awaited: AwaitedApproval, *, opened: bool, too_long: bool) -> CallRefused:
-        approval, where, preview = (
-            awaited.approval,
-            _where_to_decide(awaited),
-            awaited.question.text(self.context.language),
-        )
+        approval = awaited.approval
         needed = message(
             "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
         )
@@ -290,9 +286,17 @@ class ApprovalGate:
         return CallRefused(
             Reason.APPROVAL,
             needed,
-            message("server.approval_page_hint" if opened else "server.approval_hint", decide=where, preview=preview),
+            message("server.approval_page_hint" if opened else "server.approval_hint", **self._how_to_decide(awaited)),
             awaited=awaited,
         )
+
+    def _how_to_decide(self, awaited: AwaitedApproval) -> dict[str, Message | str]:
+        """Return what a model asks people to do, and until when: a repeated call finds an approval that is minutes old."""
+        return {
+            "decide": _where_to_decide(awaited),
+            "until": format_clock(awaited.approval.expires_at, self.context.reader.zone),
+            "preview": awaited.question.text(self.context.language),
+        }
 
 
 def _where_to_decide(awaited: AwaitedApproval) -> Message:

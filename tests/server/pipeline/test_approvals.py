@@ -6,8 +6,10 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.timezones import format_clock
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING, WAIT_AFTER_REJECTION
 from saasus_mcp.permissions.policy.presets import PRESETS, PresetPolicy
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused
 from tests.support.arguments import altered_arguments, complete_arguments
 from tests.support.gate import (
@@ -73,12 +75,17 @@ async def test_an_approved_call_is_sent_exactly_once(catalogue: Catalogue, era: 
     assert {(record["event"], record["proof"], record["by"]) for record in proofs} == {("begun", "approval", PERSON)}
 
 
-async def test_asking_again_before_the_decision_gives_the_same_code(catalogue: Catalogue) -> None:
+async def test_asking_again_before_the_decision_gives_the_same_code_until_the_same_time(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            codes = {await request_approval(stage, operation) for _ in range(3)}
-            assert len(codes) == 1
+            until = format_clock(stage.clock() + APPROVAL_LIFETIME, Reader.of("en", None).zone)
+            answers: list[types.CallToolResult] = []
+            for _ in range(3):
+                answers.append(await stage.call(operation))
+                stage.clock.now += APPROVAL_LIFETIME / 4
+            assert len({stage.pending(answer).code for answer in answers}) == 1
+            assert [f" by {until}" in reply_text(answer) for answer in answers] == [True] * 3
 
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
