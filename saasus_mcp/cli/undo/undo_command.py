@@ -115,6 +115,7 @@ def _list(settings: Settings, since: str, *, call: str, job: str, operation: str
         say()
         say(message("cli_undo.how_to"))
     else:
+        stores.require_all()
         filtered = any((call, job, operation)) or since
         say(message("cli_undo.nothing_matches" if filtered else "cli_undo.nothing"))
     stores.require_all()

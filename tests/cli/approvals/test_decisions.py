@@ -160,6 +160,17 @@ def test_approvals_and_rejections_are_recorded(state: Path) -> None:
     assert told("reject", code="WXYZ-2345", reason="not today").items() <= rejected.items()
 
 
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_no_decision_succeeds_while_a_store_cannot_be_read(state: Path, command: str) -> None:
+    state.mkdir(mode=0o700)
+    damaged = state / "damaged.sqlite3"
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.chmod(0o600)
+    with Terminal(command) as terminal:
+        assert terminal.wait() == 1
+    assert "No pending" not in terminal.output
+
+
 def test_a_call_whose_question_cannot_be_read_is_not_approved(state: Path) -> None:
     create_approval(state, preview="{}")
     with Terminal("approve", "ABCD-2345") as terminal:

@@ -20,6 +20,17 @@ def test_nothing_waits_where_there_is_no_state_yet(state: Path) -> None:
     assert not state.exists()
 
 
+@pytest.mark.parametrize("command", [("approvals",), ("approvals", "--all"), ("undo", "--list")])
+def test_no_list_is_called_empty_while_a_store_cannot_be_read(state: Path, command: tuple[str, ...]) -> None:
+    state.mkdir(mode=0o700)
+    damaged = state / "damaged.sqlite3"
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.chmod(0o600)
+    said = run_command(*command)
+    assert (said.status, said.out) == (1, "")
+    assert "damaged" in said.err
+
+
 def test_pending_approvals_of_every_saas_are_listed_newest_first(state: Path) -> None:
     now = time.time()
     create_approval(state, "AAAA-2222", "saas-1", now - 60)
