@@ -9,7 +9,7 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -84,8 +84,9 @@ class KnownSecrets:
         ASCII texts are searched separately, which is faster; those that are too short for a secret are not, nor are
         texts of kana and ideographs alone if all secrets are ASCII.
         """
-        others = [text for text in texts if not (text.isascii() or (self._shortest and _NO_LATIN.fullmatch(text)))]
-        ascii_texts = [text for text in texts if len(text) >= self._shortest and text.isascii()]
+        shortest = self._shortest
+        ascii_texts = [text for text in filter(str.isascii, texts) if len(text) >= shortest]
+        others = [text for text in filterfalse(str.isascii, texts) if not (shortest and _NO_LATIN.fullmatch(text))]
         return any(map(self.within, chain(_joined(ascii_texts), _joined(others))))
 
     def text(self, text: str, may_locate: Callable[[str], bool] = bool) -> str:
