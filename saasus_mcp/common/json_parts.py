@@ -83,9 +83,8 @@ def _part_bounds(raw: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _parse(raw: bytes) -> Any:
-    return from_json(
-        raw, allow_inf_nan=False, cache_strings="keys"
-    )  # most values differ, and looking each one up takes a tenth longer
+    # Most values differ, and to look each one up takes a tenth longer.
+    return from_json(raw, allow_inf_nan=False, cache_strings="keys")
 
 
 def encode_large_json(value: Any) -> bytes:

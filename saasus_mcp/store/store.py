@@ -206,13 +206,13 @@ class Store(ApprovalStore, SecretStore):
             retention.purge_expired(connection, at)
             self._purged_at = at
 
-    def begin_read_soon(self, call: str, record: Record, at: float) -> bool:
-        """Record the begin of a call that commits nothing else in `record_waiting`, or before. Return False if it must be recorded at once."""
+    def begin_read_soon(self, call: str, record: Record, at: float) -> int:
+        """Record the begin of a call that commits nothing else in `record_waiting`, or before. See `AuditLog.append_soon`."""
         return self.audit_log.append_soon(call, "begun", record, at)
 
-    def finish_read_soon(self, call: str, record: Record, at: float) -> bool:
-        """Record the end of a call that changed nothing in `record_waiting`, or before. Return False if it must be recorded at once."""
-        return at - self._purged_at < HOUR and self.audit_log.append_soon(call, "ended", record, at)
+    def finish_read_soon(self, call: str, record: Record, at: float) -> int:
+        """Record the end of a call that changed nothing in `record_waiting`, or before. See `AuditLog.append_soon`."""
+        return self.audit_log.append_soon(call, "ended", record, at) if at - self._purged_at < HOUR else 0
 
     @property
     def has_waiting_records(self) -> bool:

@@ -111,16 +111,19 @@ class AuditRecorder:
             await asyncio.sleep(0)
 
     def _record_soon(
-        self, record_soon: Callable[[str, Mapping[str, Any], float], bool], id: str, record: Mapping[str, Any]
+        self, record_soon: Callable[[str, Mapping[str, Any], float], int], id: str, record: Mapping[str, Any]
     ) -> bool:
         """Record in the next turn of the event loop, with all others of this turn. Return False if it must be recorded at once."""
-        store = self.context.store
-        is_first = not store.has_waiting_records
-        if not record_soon(id, record, self.context.clock()):
-            return False
-        if is_first:
-            asyncio.get_running_loop().call_soon(store.record_waiting)
-        return True
+        waiting = record_soon(id, record, self.context.clock())
+        if waiting == 1:
+            asyncio.get_running_loop().call_soon(self._record_waiting)
+        return waiting > 0
+
+    def _record_waiting(self) -> None:
+        """Record what waits, and what is left because another thread was writing for too long in a later turn."""
+        self.context.store.record_waiting()
+        if self.context.store.has_waiting_records:
+            asyncio.get_running_loop().call_soon(self._record_waiting)
 
     def _commitment(self, call: PreparedCall, authorized: Authorized) -> Commitment | None:
         """Return what a call commits beside its record and its proof, or None if that is nothing.

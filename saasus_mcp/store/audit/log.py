@@ -154,16 +154,18 @@ class AuditLog:
             return
         self._insert_alone((call, event, encode_bounded(record), float(at)))
 
-    def append_soon(self, call: str, event: str, record: Record, at: float) -> bool:
+    def append_soon(self, call: str, event: str, record: Record, at: float) -> int:
         """Add a record with the next one that is added alone, or in `append_waiting`, whichever comes first.
 
         Returns:
-            False if the record must be added at once, because it needs another write or the database is not a file.
+            The records that wait now, or 0 if this one must be added at once, because it needs another write or the database is
+            not a file.
         """
         if not self._database.is_file or not self._committed.is_plain(at) or self.people.is_news(record, at):
-            return False
-        self._waiting.append((call, event, encode_bounded(record), float(at)))
-        return True
+            return 0
+        entry, count = (call, event, encode_bounded(record), float(at)), len(self._waiting) + 1
+        self._waiting.append(entry)
+        return count
 
     @property
     def has_waiting(self) -> bool:
@@ -237,7 +239,9 @@ class AuditLog:
         record = ChainRecord(head.writer, head.number + 1, at, call, event, text, follows, "")
         mac = record_mac(self._keys[0], head.mac, record)
         self._end = _ChainEnd(ChainHead(record.writer, record.number, mac), at, self._end.linked_at)
-        return {**record._asdict(), "mac": mac}
+        row = record._asdict()
+        row["mac"] = mac
+        return row
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from saasus_mcp.saasus.client import TRACE_HEADER, ApiClient
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline import audit_recorder
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.store.audit import log
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.errors import StoreError, StoreUnavailable
 from saasus_mcp.store.records import Freeze
@@ -461,3 +462,17 @@ async def test_a_read_that_is_cancelled_while_its_begin_waits_is_not_sent_and_ha
         assert [record["event"] for record in records] == ["begun", "ended"]
         assert (records[-1]["ok"], records[-1]["applied"]) == (False, "not_applied")
         assert len(requests) == 1
+
+
+async def test_reads_are_recorded_when_another_thread_that_wrote_for_too_long_ends(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_stores(tmp_path)) as opened, closing(opened.open_saas("saas")) as store:
+        pipeline = build_pipeline(StubApi(catalogue), store)
+        await pipeline.run(call("auth_get_roles", {}))  # the first record of a process takes more writes
+        await pipeline.run(call("auth_get_roles", {}))
+        monkeypatch.setattr(log, "BUSY_SECONDS", 0.0)
+        with store.audit_log.write_transaction():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [each["event"] for each in store.audit_log.list_records()] == ["begun", "ended"] * 2
