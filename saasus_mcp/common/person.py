@@ -27,6 +27,8 @@ class Person:
 
     def to_audit(self) -> dict[str, str]:
         """Return the known fields for the audit log."""
+        if not self.name and not self.email:
+            return {}
         known = {"principal_name": self.name, "principal_email": self.email}
         return {field: value for field, value in known.items() if value}
 

@@ -69,5 +69,7 @@ def _completed(person: Person, known: Person) -> Person:
 
 def _person_of(record: Mapping[str, Any]) -> Person | None:
     """Return the person whom a record names, or None."""
+    if "principal_name" not in record and "principal_email" not in record:
+        return None
     name, email = str(record.get("principal_name", "")), str(record.get("principal_email", ""))
     return Person(name, email) if (name or email) and record.get("principal") else None
