@@ -69,6 +69,8 @@ def print_refusal(error: CallRefused | InvalidArguments) -> None:
                 text = Sentences((error.message, _approval_hint(error.message, error.hint)))
             case "permissions.declined_hint":
                 text = message("cli.not_confirmed")
+            case "permissions.name_mismatch_hint":
+                text = Sentences((error.message, message("cli.name_mismatch_hint")))
     if prints_json():
         reason = error.reason if isinstance(error, CallRefused) else None
         print_json({"ok": False, "outcome": Outcome.NOT_APPLIED, "reason": reason, "text": render(text)})

@@ -22,11 +22,21 @@ from saasus_mcp.permissions.question.content import (
 )
 from saasus_mcp.permissions.question.dialog import render_body, render_line
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_rest, format_total, format_value
-from saasus_mcp.permissions.question.layout import LASTING_WARNINGS, DialogLine, all_lines, truncated_labels
+from saasus_mcp.permissions.question.layout import (
+    LASTING_WARNINGS,
+    DialogLine,
+    all_lines,
+    dialog_lines,
+    truncated_labels,
+)
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
 from saasus_mcp.settings.environment import Settings
 
 INDENT = "  "
+MAX_LINES = 50
+"""After more lines, the beginning has left most screens."""
+MAX_REPEATED = 4
+"""Lines of a fact that stands again at the end; longer ones are lists."""
 COLUMN_GAP = 3
 """Spaces between the columns of a table."""
 STYLES: dict[str, dict[str, object]] = {
@@ -46,16 +56,22 @@ def terminal_reader(settings: Settings) -> Reader:
 
 
 def render_question(question: Question, reader: Reader, columns: int, *, details: bool = False) -> Iterator[str]:
-    """Yield the lines of the question, without how to agree.
+    """Yield the lines of the question, without how to agree. A long one ends with what it began with.
 
     Args:
         details: add the exact request. It is added too if a value above is truncated.
     """
-    for line in all_lines(question):
-        yield from _styled(line, question, reader, columns)
+    shown = [text for line in all_lines(question) for text in _styled(line, question, reader, columns)]
     if details or truncated_labels(question):
-        yield from ("", click.style(message("cli_approvals.details").text(reader.language), bold=True))
-        yield from _details(question.details, columns)
+        shown += ["", click.style(message("cli_approvals.details").text(reader.language), bold=True)]
+        shown += _details(question.details, columns)
+    yield from shown
+    if len(shown) > MAX_LINES:
+        yield ""
+        for line in dialog_lines(question):
+            again = list(_styled(line, question, reader, columns))
+            if line.role not in ("hidden", "agree") and len(again) <= MAX_REPEATED:
+                yield from again
 
 
 def _styled(line: DialogLine, question: Question, reader: Reader, columns: int) -> Iterator[str]:

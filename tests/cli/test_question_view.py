@@ -24,3 +24,12 @@ def test_a_value_gets_room_however_long_its_name_is(name: str) -> None:
     holding = [line for line in lines if "@example.com" in line]
     assert sum(line.count("@example.com") for line in holding) == len(PEOPLE)
     assert len(holding) <= len(PEOPLE) / 2
+
+
+@pytest.mark.parametrize(("people", "times"), [(8, 1), (200, 2)])
+def test_a_question_longer_than_a_screen_ends_with_what_it_is_about(people: int, times: int) -> None:
+    details = tuple(Detail(f"person{number}", f"person{number}@example.com") for number in range(people))
+    question = Question("tool", Text("Register them", "登録"), "them", PLACE, "token:hanako", details=details)
+    lines = list(render_question(question, Reader.of("en", None), 80, details=True))
+    assert sum("Register them" in line for line in lines) == times
+    assert times == 1 or any("Register them" in line for line in lines[-5:])
