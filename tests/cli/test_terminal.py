@@ -297,6 +297,17 @@ def test_a_call_is_refused_where_the_person_does_not_agree(typed: str, said: str
         assert terminal.wait() == 4
 
 
+def test_a_wrong_text_for_a_job_is_answered_to_the_person_who_typed_it(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    rows = "".join(f"u{number}@example.com,株式会社青空商事,3,viewer\n" for number in range(30))
+    file.write_text(f"email,tenant_name,env_id,role_name\n{rows}", encoding="utf-8")
+    with Terminal("job", "--sandbox", "import_users", "--csv", str(file)) as terminal:
+        terminal.wait_for("To go ahead, type")
+        terminal.type("all of them")
+        terminal.wait_for("to enter it once more")
+        assert terminal.wait() == 4
+
+
 @pytest.mark.parametrize(("typed", "status_"), [("y", 0), ("はい", 0), ("", 4)])
 def test_a_call_asks_for_a_plain_yes(typed: str, status_: int) -> None:
     user = json.loads(run_command("call", "--sandbox", "auth_get_saas_users").out)["users"][0]["id"]
