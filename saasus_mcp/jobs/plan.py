@@ -48,8 +48,9 @@ class PlanStep:
         from_steps: arguments that an earlier step's answer supplies, by path: the name of that step and a field of its answer.
         snapshot: the encoded snapshot of the target, set when the step is evaluated.
         undoes: the call that the step undoes, and the number of the inverse call.
-        binds: whether the step is bound to the state of its target. An undo is not, if earlier steps of it change the target:
-            then the check that the target is as the undone call left it, made before the send, takes its place.
+        binds: whether the step is bound to the state of its target. It is not if earlier steps change the target. A destructive or
+            critical step is bound all the same, unless it is an undo: then the check that the target is as the undone call left
+            it, made before the send, takes its place.
     """
 
     step: str

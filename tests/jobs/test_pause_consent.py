@@ -14,8 +14,8 @@ from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.store.job_records import GRANT_SECONDS
 from saasus_mcp.store.records import Freeze
-from tests.support.job_data import sandbox_state
-from tests.support.job_server import start_job_server
+from tests.support.job_data import add_tenants, sandbox_state
+from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server
 from tests.support.paused_jobs import (
     CALLS,
     CHANGE,
@@ -126,6 +126,31 @@ async def test_a_tenant_that_changed_during_the_pause_is_not_touched(tmp_path: P
         told = await on.wait_for_job(job)
         assert told["counts"] == {"applied": CALLS - 1, "not_applied": 1}
         assert made < on.count_requests(CHANGE) == CALLS - 1
+
+
+async def test_a_confirmed_step_is_bound_to_its_target_unless_the_list_itself_changes_that(tmp_path: Path) -> None:
+    """A call of the list renames one tenant; meanwhile somebody else renames another."""
+    async with start_job_server(tmp_path) as on:
+        own, other = add_tenants(on.sandbox, 2)
+        props = {"attributes": {}, "back_office_staff_email": "a@example.jp"}
+        billing = sandbox_state(on.sandbox).rows("tenants")[0]["billing_info"]
+        calls = [
+            {"tool": tool, "arguments": arguments}
+            for tool, arguments in (
+                ("auth_update_tenant", {"tenant_id": own, "name": "New name", **props}),
+                ("auth_create_role", {"role_name": "later", "display_name": "later"}),
+                ("auth_update_tenant_billing_info", {"tenant_id": own, **billing}),
+                ("auth_update_tenant_billing_info", {"tenant_id": other, **billing}),
+            )
+        ]
+        with hold_calls(on, "auth.CreateRole") as released:
+            started = await on.call_json("job_run_plan", {"calls": calls}, elicitor=AcceptingPerson())
+            await until(lambda: on.count_requests("auth.UpdateTenant") == 1)
+            sandbox_state(on.sandbox).change("tenants", (other,), name="Renamed")
+            released.set()
+            told = await on.wait_for_job(started["job"])
+        assert told["counts"] == {"applied": 3, "not_applied": 1}, told
+        assert on.count_requests("auth.UpdateTenantBillingInfo") == 1
 
 
 async def test_a_consent_is_over_after_a_day_however_long_the_job_was_paused(

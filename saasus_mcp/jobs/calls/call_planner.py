@@ -16,7 +16,7 @@ from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.json_tree import iterate_scalars
 from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.jobs.calls.call_question import CallsQuestion
-from saasus_mcp.jobs.calls.candidates import Candidate, collection, frees_name, may_change_state, names_in, order_groups
+from saasus_mcp.jobs.calls.candidates import Candidate, StateChanges, collection, frees_name, names_in, order_groups
 from saasus_mcp.jobs.calls.entries import CallEntry, too_many_calls
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.calls.price_totals import read_price_totals
@@ -179,13 +179,21 @@ class CallPlanner:
                 await self._review_later(each)
             if each.listed is not None and frees_name(each, name := each.listed.review.inspection.snapshot.name):
                 freed.add((collection(each), name))
-        for number, each in enumerate(candidates):
-            others = candidates if each.entry.tabular else candidates[:number]
-            if each.unchanged is not None and may_change_state(each, others):
-                await self._review_later(each)
+        await self._review_changed(candidates)
         for each in candidates:
             if each.refused is not None:
                 self._add_faults(each.entry, each.refused)
+
+    async def _review_changed(self, candidates: Sequence[Candidate]) -> None:
+        """Bind no call to a state that earlier calls change, and list one that only for now would change nothing."""
+        changes = StateChanges()
+        for each in candidates:
+            if each.entry.undoes is None and changes.concern(each):
+                each.step = replace(each.step, binds=False)
+            if each.unchanged is not None and changes.may_concern(each):
+                await self._review_later(each)
+            if each.listed is not None:
+                changes.add(each)
 
     async def _review_call(self, candidate: Candidate) -> None:
         candidate.refused = candidate.unchanged = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,11 +41,25 @@ class Candidate:
     unchanged: Message | None = None
 
 
-def may_change_state(candidate: Candidate, others: Iterable[Candidate]) -> bool:
-    """Return whether one of the calls that will be made may change the state from which a call was judged to change nothing."""
-    reads = _state_reads(candidate)
-    made = (each for each in others if each is not candidate and each.listed is not None)
-    return any("saas" in each.operation.effects.blast or not reads.isdisjoint(_state_reads(each)) for each in made)
+class StateChanges:
+    """The state that the calls before one in a list change."""
+
+    def __init__(self) -> None:
+        self._reads: set[str] = set()
+        self._anything = False
+
+    def add(self, candidate: Candidate) -> None:
+        """Add a call that will be made."""
+        self._reads |= _state_reads(candidate)
+        self._anything = self._anything or "saas" in candidate.operation.effects.blast
+
+    def concern(self, candidate: Candidate) -> bool:
+        """Return whether one of them is about the state from which a call was reviewed."""
+        return not self._reads.isdisjoint(_state_reads(candidate))
+
+    def may_concern(self, candidate: Candidate) -> bool:
+        """Return whether one of them is about that state, or about the whole SaaS."""
+        return self._anything or self.concern(candidate)
 
 
 def _state_reads(candidate: Candidate) -> frozenset[str]:

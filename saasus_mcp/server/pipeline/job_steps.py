@@ -73,19 +73,34 @@ async def evaluate_step(pipeline: Pipeline, call: PreparedCall, read: ApiReader,
     """Evaluate the policy for a step now. Only reads are sent.
 
     Args:
-        binds: see `PlanStep`. Only an undo can be without a bound target.
+        binds: see `PlanStep`.
 
     Raises:
         CallRefused: the target does not exist.
     """
     step = call.job_step or JobStepRef("")
     decision = await pipeline.authorizer.decide(call, read)
-    if call.operation.level in TYPED_LEVELS and call.operation.effects.bind and (binds or call.undo_ref is None):
+    effects, is_typed = call.operation.effects, call.operation.level in TYPED_LEVELS
+    is_bound = (binds or call.undo_ref is None) if is_typed else binds and _is_bound_if_there(call, step, decision)
+    if effects.bind and is_bound:
         inspection = await CallInspector(call, pipeline.destination.saas_id, read).inspect_target()
-        if not step.later:  # an earlier step may create the target
+        if is_typed and not step.later:  # an earlier step may create the target
             require_target_exists(call, inspection.snapshot)
-        step = replace(step, bound=inspection.snapshot.encoded)
+        if is_typed or inspection.snapshot.target is not None:
+            step = replace(step, bound=inspection.snapshot.encoded)
     return StepDecision(decision, step_digest(call, step), call.binding(pipeline.destination), step.bound)
+
+
+def _is_bound_if_there(call: PreparedCall, step: JobStepRef, decision: Decision) -> bool:
+    """Return whether a person agrees to a step for the target that there is now.
+
+    A call that creates an item overwrites nothing. An undo is compared with what the undone call left. An earlier step may supply the
+    target.
+    """
+    target = call.operation.effects.target
+    if decision.outcome == "allow" or call.operation.effects.effect == "create" or call.undo_ref is not None:
+        return False
+    return target is not None and {place.partition(".")[0] for place in step.later}.isdisjoint(target.identifying)
 
 
 async def review_call(
