@@ -74,8 +74,10 @@ def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:
     reported = frozenset(rows[:MAX_REPORTED])
     listed = sorted((fault for fault in faults if fault.row in reported), key=lambda fault: fault.row)[:MAX_LINES]
     lines = list(_lines(listed))
-    more = len(rows) - len({fault.row for fault in listed})
-    if more:
+    last = listed[-1].row
+    if cut := sum(fault.row == last for fault in faults) - sum(fault.row == last for fault in listed):
+        lines.append(message("jobs_calls.more_faults", row=last, count=cut))
+    if more := len(rows) - len({fault.row for fault in listed}):
         lines.append(message("jobs_calls.more_rows", count=more))
     return InvalidArguments.at((argument,), "jobs_calls.faulty_rows", count=len(rows), lines=Lines(tuple(lines)))
 

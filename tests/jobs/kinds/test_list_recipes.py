@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.calls.recipe import HEADINGS
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
@@ -276,6 +277,15 @@ async def test_the_error_of_many_faults_stays_short_beside_long_names(
     state.rewrite("tenants", lambda each: {**each, "name": each["name"] + LONG * (each["name"] != "Test 1")})
     state.rewrite("tenant_attributes", lambda each: {**each, "attribute_name": LONG})
     assert len(await refused(on, name, args)) < 100_000
+
+
+async def test_the_error_of_many_faults_counts_those_that_it_does_not_list(on: JobServer) -> None:
+    row = {"user": USER, "tenant": AOZORA, "env": "3"}
+    rows = [{**row, "roles": ";".join(map(str, range(MANY)))}, {**row, "roles": "king"}]
+    text = await refused(on, "job_set_roles", {"rows": rows})
+    assert str(message("jobs_calls.more_faults", row=1, count=MANY - 100)) in text
+    assert str(message("jobs_calls.more_rows", count=1)) in text
+    assert "king" not in text
 
 
 async def test_an_environment_that_is_no_id_is_a_fault_of_its_row_also_where_no_list_of_them_can_be_read(
