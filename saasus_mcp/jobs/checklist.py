@@ -15,6 +15,7 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_question import fixed_text, format_notes, optional_count, optional_list
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
+from saasus_mcp.permissions.inspection.target import ReadFailure
 from saasus_mcp.permissions.question.content import (
     Fact,
     LabelledValue,
@@ -137,7 +138,7 @@ async def read_fact(
     try:
         answer: Any = await reader.read(key, args)
     except ReadFailed:
-        return Fact(key, label.both(), UnreadableValue("no answer"))
+        return Fact(key, label.both(), UnreadableValue(ReadFailure.NO_ANSWER))
     return Fact(key, label.both(), value(answer))
 
 

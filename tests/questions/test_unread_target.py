@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +10,17 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import Operation, load_catalogue
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
+from saasus_mcp.permissions.inspection.impact import assess_impact
 from saasus_mcp.permissions.inspection.inspect import CallInspector
-from saasus_mcp.permissions.inspection.target import ReadResult
+from saasus_mcp.permissions.inspection.target import ReadFailure, ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
-from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.content import Question, UnreadableValue
 from saasus_mcp.permissions.question.dialog import render_dialog, render_line
-from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.formatting import Reader, format_both
 from saasus_mcp.permissions.question.layout import all_lines, hidden_labels
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import PLACE
@@ -55,6 +60,26 @@ CASES = [
 
 async def unread(_key: str, _args: Mapping[str, Any]) -> ReadResult:
     return ReadResult(read_error="not_allowed")
+
+
+@pytest.mark.parametrize("why", [*ReadFailure, message("server.stopped").both()])
+def test_why_a_value_is_unread_is_said_in_the_readers_language(why: str | Text) -> None:
+    shown = format_both(UnreadableValue(why))
+    assert str(why) not in shown.ja
+    assert not re.search("[a-z]{3}", shown.ja), shown.ja
+
+
+async def test_the_error_of_a_read_is_in_both_languages() -> None:
+    error = message("server.stopped")
+
+    async def fail(_key: str, _args: Mapping[str, Any]) -> ReadResult:
+        raise SaasusMcpError(error)
+
+    operation = load_catalogue().find("auth_delete_tenant")
+    impact = await assess_impact(OperationCall(operation, {"tenant_id": "t-1"}), {"plan_id": "p-1"}, fail)
+    failed = [each.read_error for each in impact.findings if each.read_error]
+    assert failed
+    assert set(failed) == {error.both()}
 
 
 async def ask(operation: Operation, arguments: Mapping[str, Any]) -> Question:

@@ -38,7 +38,7 @@ class ImpactFinding:
     name: str
     label: Text
     value: int | bool | tuple[str, ...] = ()
-    read_error: str = ""
+    read_error: str | Text = ""
     raw_value: Any = field(default=None, compare=False, repr=False)
 
 
@@ -116,7 +116,7 @@ async def _read(wanted: Sequence[_Wanted | ReadResult], read: ApiReader) -> list
         try:
             results[at] = await read(item.key, item.arguments)
         except SaasusMcpError as error:
-            results[at] = ReadResult(read_error=str(error.message))
+            results[at] = ReadResult(read_error=error.message.both())
 
     with anyio.move_on_after(READ_DEADLINE):
         async with anyio.create_task_group() as group:

@@ -78,7 +78,7 @@ def pick_result(seen: ReadResult, pick: ListSelector | None, call: OperationCall
     ]
     if len(found) == 1:
         return replace(seen, answer=found[0])
-    return replace(seen, answer=None, read_error=f"{len(found)} items match" if found else ReadFailure.NOT_FOUND)
+    return replace(seen, answer=None, read_error=ReadFailure.SEVERAL if found else ReadFailure.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)

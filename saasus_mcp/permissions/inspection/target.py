@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.language import Text
 from saasus_mcp.common.normal_forms import normalize
 from saasus_mcp.common.text import escape_quotes, fold_name, inert_markup, visible_text
 from saasus_mcp.permissions.approval.proof import json_digest
@@ -33,12 +34,13 @@ MAX_STORED_LENGTH = 400
 
 
 class ReadFailure(StrEnum):
-    """Why an inspection read gave nothing. Other texts name an HTTP status or an error of the API."""
+    """Why an inspection read gave nothing. Other texts are `HTTP` and a status, or for people."""
 
     NO_ANSWER = "no_answer"
     LATE = "late"
     NOT_FOUND = "not_found"
     TOO_MANY = "too_many"
+    SEVERAL = "several"
     NOT_IN_ANSWER = "not_in_answer"
     TARGET_UNREAD = "target_unread"
     NOT_ALLOWED = "not_allowed"
@@ -50,7 +52,7 @@ class ReadResult:
     """The result of an inspection read: the answer with secrets hidden, or why it is missing."""
 
     answer: Any = None
-    read_error: str = ""
+    read_error: str | Text = ""
     status: int | None = None
 
 
@@ -70,7 +72,7 @@ class TargetSnapshot:
 
     name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-    read_error: str = ""
+    read_error: str | Text = ""
     target: Any = field(default=None, repr=False)
     status: int | None = None
     missing: bool = False

@@ -80,18 +80,18 @@ class NamedItem:
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedId:
-    """An id whose name could not be read. `why` is a text of this program."""
+    """An id whose name could not be read. `why`: see `UnreadableValue`."""
 
     id: str
-    why: str = ""
+    why: str | Text = ""
     kind: Literal["unresolved"] = "unresolved"
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableValue:
-    """A value that could not be read."""
+    """A value that could not be read. `why`: a `ReadFailure`, `HTTP` and a status, or a text for people."""
 
-    why: str
+    why: str | Text
     kind: Literal["unread"] = "unread"
 
 

@@ -117,10 +117,13 @@ def is_shown_whole(value: Value, longest: float = MAX_LIST_ITEMS) -> bool:
     return whole
 
 
-def read_error(why: str) -> Localized:
+def read_error(why: str | Text) -> Localized:
     """Return why a value could not be read, for a person."""
-    shown = one_line(why)
-    return one_of("question.why", why) if why in _READ_FAILURES else Text(shown, shown)
+    if isinstance(why, Text):
+        return Text(one_line(why.en), one_line(why.ja))
+    if why in _READ_FAILURES:
+        return one_of("question.why", why)
+    return Text(one_line(why), one_line(why))
 
 
 def format_both(value: Value) -> Text:

@@ -80,7 +80,7 @@ class NameResolver:
         try:
             seen = await read(kind.read, self._call.evaluate_each(kind.args, id=id_))
         except SaasusMcpError as error:
-            self._known[key] = UnresolvedId(str(id_), str(error.message))
+            self._known[key] = UnresolvedId(str(id_), error.message.both())
             return
         why = ReadFailure.NOT_FOUND if seen.status == 404 else seen.read_error  # noqa: PLR2004 - HTTP
         if why:

@@ -43,7 +43,7 @@ class InternalReader:
             operation = context.catalogue.find(key)
             call = prepare_internal_call(operation, arguments, principal, self.deadline, parent)
         except SaasusMcpError as error:
-            return ReadResult(read_error=str(error.message))
+            return ReadResult(read_error=error.message.both())
         generation = context.policy.generation
         decision = await sender.authorizer.decide(call, self)
         if not call.operation.reads or decision.outcome != "allow":

@@ -23,7 +23,7 @@ from tests.support.reads import AOZORA, TENANT, FakeApi
 MARCH = date(2026, 3, 18)
 
 
-def unreadable(found: Impact) -> dict[str, str]:
+def unreadable(found: Impact) -> dict[str, str | Text]:
     """Return why a metric is unknown, by name."""
     return {item.name: item.read_error for item in found.findings if item.read_error}
 
@@ -109,7 +109,7 @@ async def test_a_read_that_is_refused_inside_the_server_is_said_too(catalogue: C
     found = await assess_impact(
         OperationCall(catalogue.find("auth.DeleteTenant"), TENANT), AOZORA, FakeApi(answers), MARCH
     )
-    assert unreadable(found) == {"stripe_customer": "The store cannot be used: The store is locked."}
+    assert unreadable(found) == {"stripe_customer": message("store.unusable", reason="The store is locked").both()}
 
 
 async def test_an_answer_without_the_field_is_no_zero(catalogue: Catalogue) -> None:

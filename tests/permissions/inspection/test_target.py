@@ -98,7 +98,7 @@ def _seen(catalogue: Catalogue, operation: Operation) -> ApiReader:
     [
         ([], "not_found"),
         ([{"role_name": "other"}], "not_found"),
-        ([{"role_name": "text-1"}, {"role_name": "text-1"}], "2 items match"),
+        ([{"role_name": "text-1"}, {"role_name": "text-1"}], "several"),
         ("not a list", "not_in_answer"),
         (["text-1"], "not_found"),
     ],
