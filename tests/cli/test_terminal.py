@@ -67,7 +67,7 @@ def test_without_a_code_the_only_pending_approval_is_shown(state: Path) -> None:
 def test_without_a_code_and_nothing_pending_that_is_said() -> None:
     with Terminal("approve") as terminal:
         assert terminal.wait() == 0
-    assert "No pending approvals." in terminal.output
+    assert "No approvals: no server has stored any data" in terminal.output
 
 
 def test_the_exact_request_is_shown_on_demand_and_where_something_is_cut(state: Path) -> None:

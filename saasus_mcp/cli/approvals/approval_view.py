@@ -10,6 +10,7 @@ from typing import Any
 
 from saasus_mcp.cli.output import json_times
 from saasus_mcp.cli.question_view import render_question
+from saasus_mcp.cli.state import OpenedStores
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_text
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
@@ -19,6 +20,7 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService, is_code
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.records import Approval
 from saasus_mcp.store.store import Store
 
@@ -62,6 +64,13 @@ def list_approvals(stores: Iterable[Store], now: float, *, decided: bool) -> lis
     every = (approval for store in stores for approval in store.list_approvals(now))
     wanted = (approval for approval in every if decided or approval.status == "pending")
     return sorted(wanted, key=lambda approval: approval.requested_at, reverse=True)
+
+
+def no_approvals(settings: Settings, stores: OpenedStores, *, decided: bool) -> Message:
+    """Return that a list is empty, of stores that can all be read. Without one, the settings may name the wrong folder."""
+    if not stores and not settings.database_url:
+        return message("cli_approvals.no_store", folder=str(settings.state_folder))
+    return message("cli_approvals.none" if decided else "cli_approvals.nothing_pending")
 
 
 def question_lines(approval: Approval, reader: Reader, *, details: bool = False, margin: int = 0) -> Iterator[str]:

@@ -57,7 +57,7 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
         code = code or _pick_code(stores, reader)
         if code is None:
             stores.require_all()
-            print_outcome(None, message("cli_approvals.nothing_pending"))
+            print_outcome(None, approval_view.no_approvals(settings, stores, decided=False))
             return
         approvals, approval = approval_view.find_pending(stores, code, time.time())
         _show(approval, reader, details=details)
@@ -84,7 +84,7 @@ def reject(settings: Settings, *, code: str | None, reason: str | None) -> None:
         code = code or _pick_code(stores, terminal_reader(settings), ask_for_one=True)
         if code is None:
             stores.require_all()
-            print_outcome(None, message("cli_approvals.nothing_pending"))
+            print_outcome(None, approval_view.no_approvals(settings, stores, decided=False))
             return
         now = time.time()
         approvals, approval = approval_view.find_pending(stores, code, now)

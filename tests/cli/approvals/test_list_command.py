@@ -15,9 +15,12 @@ from tests.support.questions import deletion, described_calls, invitation_questi
 
 
 def test_nothing_waits_where_there_is_no_state_yet(state: Path) -> None:
-    assert run_command("approvals").out == "No pending approvals.\n"
-    assert run_command("approvals", "--all").out == "No approvals.\n"
+    none = f"No approvals: no server has stored any data in {state} yet.\n"
+    assert run_command("approvals").out == run_command("approvals", "--all").out == none
     assert not state.exists()
+    create_approval(state)
+    run_command("reject", "ABCD-2345")
+    assert run_command("approvals").out == "No pending approvals.\n"
 
 
 @pytest.mark.parametrize("command", [("approvals",), ("approvals", "--all"), ("undo", "--list")])
