@@ -60,6 +60,10 @@ class HeartbeatConfig:
     timeout: float = 10.0
 
 
+STOP_SECONDS = 5.0
+"""For which the end of the process waits for the answers of calls that were sent, and for their records."""
+
+
 class JobInterrupted(BaseException):
     """The process ends while a job runs. Not an Exception, which DBOS would record as the end of the job."""
 
@@ -129,6 +133,10 @@ class JobEngine:
             scope.cancel()
 
     async def _stop(self) -> None:
+        self.interrupt()
+        # A task that is cancelled by itself leaves its thread that writes, and its call that is sent.
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_SECONDS)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

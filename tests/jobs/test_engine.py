@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from dbos import DBOS
 
@@ -120,3 +123,23 @@ def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_liv
     for _ in range(4):
         last = beats(PACE.interval)
     assert last == ["other"], "it had its time"
+
+
+async def test_a_job_that_writes_when_its_process_ends_is_cancelled_after_the_write() -> None:
+    written, started = list[bool](), anyio.Event()
+
+    async def run(_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            started.set()
+            while not engine.is_stopping:
+                await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()
+            written.append(True)
+        await anyio.sleep_forever()
+
+    engine = JobEngine("", Encryptor(KEY), list, run, has_jobs=lambda: False)
+    async with engine:
+        job = asyncio.create_task(engine._run_tracked({}))
+        await started.wait()
+    assert job.cancelled()
+    assert written

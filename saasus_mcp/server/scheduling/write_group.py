@@ -54,9 +54,13 @@ class WriteGroup:
         self._waiting.append(own)
         with anyio.CancelScope(shield=True):
             async with self._turn:
-                if not own.ended:
+                while own in self._waiting:
                     together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
                     await to_thread.run_sync(partial(self._write, together))
+        if not own.ended:  # the task that wrote for it was ended meanwhile, or found no thread
+            error = StoreError.of("store.busy")
+            error.may_have_written = True
+            raise error
         if own.error is not None:
             raise own.error
 

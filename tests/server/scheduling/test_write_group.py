@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 from sqlalchemy import Connection
 
 from saasus_mcp.server.scheduling.write_group import WriteGroup
@@ -104,3 +107,44 @@ async def test_a_write_of_a_cancelled_job_is_run_to_its_end(store: Store) -> Non
         await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
     assert sorted(recorded(store)) == ["c0", "c1", "c2"]
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "without a thread"])
+async def test_nobody_learns_that_a_write_succeeded_whose_writer_was_ended(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    group, writing, may_go_on = WriteGroup(store), asyncio.Event(), threading.Event()
+    loop, run_sync, outcomes = asyncio.get_running_loop(), to_thread.run_sync, list[str]()
+
+    async def run(number: int) -> None:
+        append = partial(store.audit_log.append, call=f"c{number}", event="begun", record={}, at=1.0)
+        try:
+            await group.run(append)
+        except StoreError as error:
+            outcomes.append("perhaps written" if error.may_have_written else "not written")
+        else:
+            outcomes.append("written")
+
+    async def run_later(write: partial[None]) -> None:
+        def wait_and_write() -> None:
+            loop.call_soon_threadsafe(writing.set)
+            may_go_on.wait()
+            write()
+
+        monkeypatch.undo()
+        if ended == "without a thread":
+            raise RuntimeError("can't start new thread")
+        await run_sync(wait_and_write)
+
+    await run(0)  # registers the key of the store
+    monkeypatch.setattr(to_thread, "run_sync", run_later)
+    tasks = [asyncio.create_task(run(number)) for number in (1, 2, 3)]
+    if ended == "cancelled":
+        await writing.wait()
+        tasks[0].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    may_go_on.set()
+    assert isinstance(results[0], asyncio.CancelledError | RuntimeError)
+    assert outcomes == ["written", "perhaps written", "perhaps written"]
+    await run(4)
+    assert store.audit_log.find_breaks() == []
