@@ -254,7 +254,7 @@ def _read(name: str, file: Path) -> Any:
 
 
 def _read_table(raw: bytes, file: Path) -> DecodedText:
-    """Return the table of a file as CSV text. Say its encoding, unless that is obvious; the job says the rest."""
+    """Return the table of a file as CSV text. Say its encoding, unless that is obvious, and what of it is not read; the job says the rest."""
     from saasus_mcp.jobs.tables.decoding import UTF8  # noqa: PLC0415 - only for a file
     from saasus_mcp.jobs.tables.table_file import decode_table_file  # noqa: PLC0415 - as above
 

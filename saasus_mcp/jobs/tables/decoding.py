@@ -27,7 +27,7 @@ class DecodedText:
     """The text of a table file.
 
     Attributes:
-        notes: what of a workbook was not read as it looks in Excel.
+        notes: what of a workbook is not read as it looks in Excel.
     """
 
     text: str

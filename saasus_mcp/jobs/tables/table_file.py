@@ -24,7 +24,8 @@ def decode_table_file(raw: bytes, name: str) -> DecodedText:
         SaasusMcpError: its encoding is not clear, or it is an invalid workbook.
     """
     if raw.startswith(workbook.SIGNATURE):
-        return DecodedText(workbook.read_workbook(raw), XLSX, tuple(workbook.find_oddities(raw)))
+        text, notes = workbook.read_workbook(raw)
+        return DecodedText(text, XLSX, notes)
     decoded = decode_table(raw)
     if decoded is None:
         raise SaasusMcpError.of("cli.file_not_utf8", file=name)

@@ -29,7 +29,9 @@ MAX_ALL_CELLS = 2_000_000
 """Blank cells included: spreadsheets keep the format of cells that people have cleared."""
 MAX_COLUMNS = 500
 MAX_NAMED_SHEETS = 10
-SHEETS = "xl/worksheets/"
+"""Sheets that are named as not read."""
+SHEET = "/worksheet"
+"""In the type of a sheet with cells, unlike that of a chart."""
 MERGED_CELLS = re.compile(rb'<mergeCell\s[^>]{0,200}?ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 UNSAVED_FORMULA = re.compile(
     rb'<c r="([A-Z]+[0-9]+)"(?![^>]{0,200}t="str")[^>]{0,200}><f[^<]{0,9000}(?:</f>)?(?:<v ?/>|<v></v>)?</c>'
@@ -39,8 +41,10 @@ CELL_LENGTH = 32_767
 """Characters that a cell of a workbook can hold."""
 
 
-def read_workbook(raw: bytes) -> str:
-    """Return the first sheet of a workbook as CSV text. Formulas count with the values that were saved with them.
+def read_workbook(raw: bytes) -> tuple[str, tuple[Message, ...]]:
+    """Return the first sheet of a workbook as CSV text, and what of the workbook is not read as it looks in Excel.
+
+    Formulas count with the values that were saved with them.
 
     Raises:
         SaasusMcpError: it is not a workbook, is too large, or the extra `xlsx` is not installed.
@@ -48,10 +52,11 @@ def read_workbook(raw: bytes) -> str:
     openpyxl = _load_library()
     try:
         _require_bounded_archive(raw)
-        book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-        sheet = book.worksheets[0]
+        reader = openpyxl.reader.excel.ExcelReader(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
+        reader.read()
+        sheet = reader.wb.worksheets[0]
         sheet.reset_dimensions()  # otherwise each row is filled up to the size that the file claims
-        return _to_csv(_bounded_rows(sheet.iter_rows(values_only=True)))
+        return _to_csv(_bounded_rows(sheet.iter_rows(values_only=True))), tuple(_find_unread(reader))
     except SaasusMcpError:
         raise
     except Exception as error:  # noqa: BLE001 - a damaged workbook fails anywhere in the library
@@ -61,24 +66,24 @@ def read_workbook(raw: bytes) -> str:
         ) from None
 
 
-def find_oddities(raw: bytes) -> Iterator[Message]:
-    """Yield what of a workbook is not read as it looks in Excel: other sheets, merged cells, formulas without a value."""
-    book = _load_library().load_workbook(io.BytesIO(raw), read_only=True, keep_links=False)
-    first, *others = (Quoted(sheet.title) for sheet in book.worksheets[: MAX_NAMED_SHEETS + 1])
+def _find_unread(reader: Any) -> Iterator[Message]:
+    """Yield what is not read: other sheets and, of the first sheet, merged cells and formulas without a value.
+
+    Args:
+        reader: the `ExcelReader` of the workbook.
+    """
+    first, *others = (Quoted(sheet.title) for sheet in reader.wb.worksheets[: MAX_NAMED_SHEETS + 1])
     if others:
-        yield message("jobs_tables.other_sheets", sheet=first, others=tuple(others))
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        sheets = [archive.read(name) for name in archive.namelist() if name.startswith(SHEETS)]
-    if merged := _find(MERGED_CELLS, sheets):
-        yield message("jobs_tables.merged_cells", cells=merged)
-    if unsaved := _find(UNSAVED_FORMULA, sheets):
-        yield message("jobs_tables.unsaved_formula", cell=unsaved)
-
-
-def _find(pattern: re.Pattern[bytes], sheets: Iterable[bytes]) -> str:
-    """Return the first cells that the pattern finds; empty if no sheet has any."""
-    found = (pattern.search(sheet) for sheet in sheets)
-    return next((each[1].decode("ascii") for each in found if each), "")
+        more = ("…",) if len(reader.wb.worksheets) > MAX_NAMED_SHEETS + 1 else ()
+        yield message("jobs_tables.other_sheets", sheet=first, others=(*others, *more))
+    # A sheet whose cells are read one by one tells neither merged cells nor formulas.
+    relations = (relation for _, relation in reader.parser.find_sheets())
+    sheet = next(each.target for each in relations if each.target in reader.valid_files and SHEET in each.Type)
+    xml = reader.archive.read(sheet)
+    if merged := MERGED_CELLS.search(xml):
+        yield message("jobs_tables.merged_cells", cells=merged[1].decode("ascii"))
+    if unsaved := UNSAVED_FORMULA.search(xml):
+        yield message("jobs_tables.unsaved_formula", cell=unsaved[1].decode("ascii"))
 
 
 def write_workbook(text: str) -> bytes:
@@ -114,6 +119,7 @@ def _load_library() -> ModuleType:
     try:
         import openpyxl  # noqa: PLC0415 - in an optional extra
         import openpyxl.cell  # noqa: PLC0415
+        import openpyxl.reader.excel  # noqa: PLC0415
     except ImportError:
         raise SaasusMcpError.of("jobs_tables.no_xlsx") from None
     module: ModuleType = openpyxl

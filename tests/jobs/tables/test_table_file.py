@@ -155,6 +155,29 @@ def test_a_workbook_that_is_read_differently_from_how_it_looks_says_so() -> None
     assert decode_table_file(make_workbook({"A1": "email"}), "x").notes == ()
 
 
+def test_merged_cells_and_formulas_of_a_sheet_that_is_not_read_are_not_mentioned() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = "email"
+    other = book.create_sheet("一覧", 0)
+    book.move_sheet(other, 1)
+    other["A1"] = "=1+1"
+    other.merge_cells("B2:B7")
+    written = io.BytesIO()
+    book.save(written)
+    assert [note.id for note in decode_table_file(written.getvalue(), "x").notes] == ["jobs_tables.other_sheets"]
+
+
+def test_of_many_sheets_the_first_ones_are_named() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = "email"
+    for number in range(2, 30):
+        book.create_sheet(f"S{number}")
+    written = io.BytesIO()
+    book.save(written)
+    [note] = decode_table_file(written.getvalue(), "x").notes
+    assert note.params["others"] == (*(Quoted(f"S{number}") for number in range(2, 12)), "…")
+
+
 def test_a_formula_with_a_saved_value_or_an_empty_text_is_nothing_to_mention() -> None:
     raw = make_workbook({"A1": '="a"', "A2": '=""'})
     saved = io.BytesIO()
