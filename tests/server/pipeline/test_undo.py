@@ -19,6 +19,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.tool_answer import Failure, ToolAnswer
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
@@ -143,8 +144,8 @@ async def test_a_change_of_what_was_deleted_since_says_so(world: World) -> None:
     entry = world.entry()
     await world.call("auth_delete_role", role_name="helper")
     [answer] = await world.undo(world.plan(entry))
-    assert not answer.ok
-    assert "no longer exists" in answer.text
+    assert isinstance(answer.failure, Failure)
+    assert answer.failure.message.id == "server.undo_target_gone"
 
 
 async def test_a_change_without_an_inverse_call_says_what_is_lost(world: World) -> None:
@@ -153,6 +154,13 @@ async def test_a_change_without_an_inverse_call_says_what_is_lost(world: World) 
         world.plan(world.entry())
     assert refused.value.message.id == "server.undo_impossible_because"
     assert "The old password is lost." in str(refused.value)
+
+
+async def test_a_vote_that_was_there_before_is_not_taken_back(world: World) -> None:
+    await world.call("communication_create_vote_user", feedback_id=uid("feedback", "csv_export"), user_id=USER)
+    with pytest.raises(CallRefused) as refused:
+        world.plan()
+    assert refused.value.message.id == "server.undo_impossible"
 
 
 async def test_an_unverifiable_change_is_not_undone(world: World) -> None:
