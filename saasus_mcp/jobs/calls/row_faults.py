@@ -84,11 +84,10 @@ def invalid_rows(faults: Sequence[RowFault], argument: str) -> InvalidArguments:
 
 def _lines(faults: Sequence[RowFault]) -> Iterator[Message]:
     """Yield a line for each fault. A hint, such as the names that exist, stands in the first line that needs it."""
-    told: set[str] = set()
+    told = {str(message("permissions.not_asked_hint"))}  # the heading of the list says so
     for fault in faults:
         text = fault.text
         if isinstance(text, SaasusMcpError) and text.hint is not None:
-            told.add(str(message("permissions.not_asked_hint")))  # the heading of the list says so
             hint = str(text.hint)
             text = text.message if hint in told else text
             told.add(hint)

@@ -35,8 +35,10 @@ HEADINGS = ColumnNames(
     },
     {ATTRIBUTE_PREFIX: ("属性.",)},
 )
-MAX_REPORTED, MAX_RANGES = 100, 20
-"""Lines with errors that the error lists."""
+MAX_REPORTED = 100
+"""Different errors that the error lists."""
+MAX_RANGES = 20
+"""Lines, or ranges of lines, that are named with one error."""
 MAX_UNKNOWN = 10
 """Unknown columns that the error lists."""
 

@@ -186,7 +186,7 @@ class Call:
     def answered(self, reply: ConfirmationReply) -> Call:
         """Return the call with a person's answer. The time that they took does not count against its deadline.
 
-        While the person thought, policy and target may have changed, and they are asked again, but not without end.
+        While the person thought, policy and target may have changed, so the person may be asked again, up to `MAX_ROUNDS` times in all.
         """
         rounds = self.rounds + 1
         elicitor = self.elicitor if rounds < MAX_ROUNDS else None

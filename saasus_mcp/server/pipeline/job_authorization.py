@@ -123,7 +123,7 @@ async def _authorize(
 
 
 async def commit_job(pipeline: Pipeline, job: JobProposal, proof: Proof | None) -> None:
-    """Commit an authorized job, which the engine has then, and runs only if it is committed: so none is lost.
+    """Commit an authorized job. The engine has it already, so that no committed job is lost, and runs it only once it is committed.
 
     Raises:
         StoreError: nothing was committed, or if `may_have_written` is true, the job may have started.
