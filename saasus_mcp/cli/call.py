@@ -15,7 +15,7 @@ from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import open_session, read_json_argument
-from saasus_mcp.cli.terminal import say
+from saasus_mcp.cli.terminal import reader_language, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
@@ -42,6 +42,10 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
         print_failure(answer)
         point_to_arguments(answer.failure.message if answer.failure else None, name)
         sys.exit(status_of_answer(answer))
+    if answer.failure is not None:  # it was not sent, since it would change nothing
+        print_json(answer.structured)
+        say(visible_text(answer.cause_in(reader_language())), err=True)
+        return
     document, _, notes = answer.text.partition("\n")
     print_json(json.loads(document))
     if notes:

@@ -80,7 +80,7 @@ class ToolAnswer:
         note: how the answer differs from the API's documents, as it stands at the end of `text`, or empty.
         why: the reason of a refusal before anything was sent (permissions.refusal), or empty.
         figure: an image beside the answer.
-        failure: what went wrong, for a reader in any language. None on success.
+        failure: what went wrong, for a reader in any language; or why a call was not sent, although that is no fault. Else None.
         encoded: a value and its JSON, if it was written already: large values are not written twice.
         redacted_arguments: returns the arguments of the call, secrets redacted. Called only if the answer has to be stored.
         app_data: what an app shows beside the answer. The model does not get it, and clients without apps neither.
@@ -188,7 +188,8 @@ def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
 def no_change_answer(operation: Operation, reason: Message) -> ToolAnswer:
     """Return the answer of a call that was not sent because it would change nothing."""
     structured = {} if operation.answers else {"applied": False}
-    return ToolAnswer(True, f"{reason} {_OUTCOMES[Outcome.NOT_APPLIED]}", structured, why="no_change")
+    text = f"{reason} {_OUTCOMES[Outcome.NOT_APPLIED]}"
+    return ToolAnswer(True, text, structured, why="no_change", failure=Failure(reason))
 
 
 def failed_answer(

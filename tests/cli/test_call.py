@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from scripts.story import AOZORA
 from tests.support.commands import approval_status, run_command, spawn_command
 from tests.support.saas_store import open_saas_store
 
@@ -45,6 +47,15 @@ def test_the_failure_of_a_call_goes_to_standard_error_with_exit_status_1() -> No
     assert (ran.status, ran.out) == (1, "")
     assert "HTTP 404" in ran.err
     assert "not_applied" in ran.err
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_call_that_would_change_nothing_says_why_and_succeeds(lang: Language) -> None:
+    count = {"tenant_id": AOZORA, "metering_unit_name": "api_calls", "method": "add", "count": 0}
+    ran = run_command("call", "--sandbox", "--lang", lang, "pricing_update_meter_count_now", json.dumps(count))
+    assert (ran.status, json.loads(ran.out)) == (0, {})
+    said = {"en": "Nothing would change. The count to add", "ja": "変更はありません。加算または減算する数量が0です。"}
+    assert said[lang] in ran.err
 
 
 def test_arguments_of_the_wrong_type_are_understood_where_they_leave_no_doubt() -> None:

@@ -78,7 +78,7 @@ def app_data(answer: ToolAnswer, catalogue: Catalogue, tool: str) -> dict[str, A
     It is what the answer brings and, in both languages, the title of the operation, which many clients do not tell an app, and what
     went wrong, what that changed, and what to do next.
     """
-    failure = {} if answer.failure is None else {"failure": _failure_texts(answer)}
+    failure = {} if answer.ok or answer.failure is None else {"failure": _failure_texts(answer)}
     return {**_title(catalogue, tool), **answer.app_data, **failure}
 
 
