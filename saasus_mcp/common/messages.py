@@ -7,7 +7,7 @@ every id exists, is used, has both languages, and gets the parameters that its t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,10 +73,20 @@ class Sentences:
     items: tuple[Localized, ...]
 
     def text(self, language: Language) -> str:
-        return ("" if language == "ja" else " ").join(item.text(language) for item in self.items)
+        return join_sentences([item.text(language) for item in self.items], language)
 
     def both(self) -> Text:
         return Text(self.text("en"), self.text("ja"))
+
+
+def join_sentences(texts: Sequence[str], language: Language) -> str:
+    """Return texts after each other. A Japanese one that ends with a name, as in `項目: 表示名`, gets a full stop before the next."""
+    if language == "en":
+        return " ".join(texts)
+    *before, last = texts or ("",)
+    return (
+        "".join(f"{text}。" if text and (text[-1].isalnum() or text[-1] in "」)") else text for text in before) + last
+    )
 
 
 def message(id: str, /, **params: Parameter) -> Message:

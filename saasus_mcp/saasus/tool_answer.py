@@ -13,7 +13,7 @@ from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.common.json_parts import PART_BYTES, encode_large_json
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, join_sentences, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import MAX_LENGTH, plain_text
 from saasus_mcp.saasus import response_body
@@ -215,7 +215,7 @@ def _parts(failure: Failure, applied: Outcome, trace_id: str, language: Language
 
 
 def _explain(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> str:
-    return ("" if language == "ja" else " ").join(_parts(failure, applied, trace_id, language))
+    return join_sentences(_parts(failure, applied, trace_id, language), language)
 
 
 def _success(

@@ -135,7 +135,8 @@ async def test_a_value_that_changed_since_is_not_undone(world: World) -> None:
     assert not answer.ok
     assert isinstance(answer.failure, Failure)
     assert answer.failure.message.id == "server.undo_changed_fields"
-    assert "Different: Display name." in answer.text
+    assert "Different: Display name. Outcome:" in answer.text
+    assert "異なる項目: 表示名。結果:" in answer.explain("ja")
     assert (await world.roles())["helper"] == "Changed by another"
 
 
