@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 END_SECONDS = 5.0
 """For which the end of a write waits for a database that restarts, and its answer with it."""
 END_RETRY_SECONDS = 0.25
+WAITING_RETRY_SECONDS = 0.05
+"""Between two attempts to record what waits. Each may block the event loop, so others get their turn between them."""
 MAX_AUDITED_NAME = 80
 """Characters of a name that a client sent."""
 MAX_CHANGES = 20
@@ -120,10 +122,10 @@ class AuditRecorder:
         return waiting > 0
 
     def _record_waiting(self) -> None:
-        """Record what waits, and what is left because another thread was writing for too long in a later turn."""
+        """Record what waits, and what is left because another thread was writing for too long, a little later."""
         self.context.store.record_waiting()
         if self.context.store.has_waiting_records:
-            asyncio.get_running_loop().call_soon(self._record_waiting)
+            asyncio.get_running_loop().call_later(WAITING_RETRY_SECONDS, self._record_waiting)
 
     def _commitment(self, call: PreparedCall, authorized: Authorized) -> Commitment | None:
         """Return what a call commits beside its record and its proof, or None if that is nothing.
