@@ -67,7 +67,11 @@ def list_approvals(stores: Iterable[Store], now: float, *, decided: bool) -> lis
 
 
 def no_approvals(settings: Settings, stores: OpenedStores, *, decided: bool) -> Message:
-    """Return that a list is empty, of stores that can all be read. Without one, the settings may name the wrong folder."""
+    """Return that a list is empty. Without a store, the settings may name the wrong folder.
+
+    A store that cannot be read may have approvals: then the command ends with status 1.
+    """
+    stores.require_all()
     if not stores and not settings.database_url:
         return message("cli_approvals.no_store", folder=str(settings.state_folder))
     return message("cli_approvals.none" if decided else "cli_approvals.nothing_pending")

@@ -56,7 +56,6 @@ def approve(settings: Settings, *, code: str | None, details: bool) -> None:
     with state.open_stores(settings) as stores:
         code = code or _pick_code(stores, reader)
         if code is None:
-            stores.require_all()
             print_outcome(None, approval_view.no_approvals(settings, stores, decided=False))
             return
         approvals, approval = approval_view.find_pending(stores, code, time.time())
@@ -83,7 +82,6 @@ def reject(settings: Settings, *, code: str | None, reason: str | None) -> None:
     with state.open_stores(settings) as stores:
         code = code or _pick_code(stores, terminal_reader(settings), ask_for_one=True)
         if code is None:
-            stores.require_all()
             print_outcome(None, approval_view.no_approvals(settings, stores, decided=False))
             return
         now = time.time()

@@ -162,7 +162,6 @@ def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
     if as_json:
         print_json([approval_view.approval_json(approval) for approval in found])
     elif not found:
-        stores.require_all()  # what cannot be read may be pending
         say(approval_view.no_approvals(settings, stores, decided=decided))
     else:
         print_list(line for approval in found for line in _approval_lines(approval, now, reader))
