@@ -32,6 +32,7 @@ HEADINGS = ColumnNames(
         "tenant": ("テナント", "テナント名", "テナントID", "tenant_id", "tenant_name"),
         "plan": ("プラン", "料金プラン", "next_plan_id"),
         "when": ("適用日", "適用日時", "using_next_plan_from"),
+        "tax": ("税率", "next_plan_tax_rate_id"),
         "user": ("ユーザー", "メールアドレス", "email", "user_id"),
         "env": ("環境", "環境情報", "環境ID", "env_id"),
         "roles": ("ロール", "役割", "役割(ロール)", "role_names"),
@@ -43,11 +44,14 @@ RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 """Returns the calls of one row, each with tool and arguments. A row without calls is as requested already."""
 
 
-async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequence[str]) -> ListedRows:
+async def read_rows(
+    reader: JobReader, args: Mapping[str, Any], required: Sequence[str], optional: Sequence[str] = ()
+) -> ListedRows:
     """Return the rows of the table, with their cells by column.
 
     Args:
         required: the columns. A name that ends with `.` stands for one or more columns that begin so.
+        optional: the columns that the table may have as well.
 
     Raises:
         InvalidArguments: it is no such table. Without a column, no row could be run, so rows are not left out for that.
@@ -62,8 +66,8 @@ async def read_rows(reader: JobReader, args: Mapping[str, Any], required: Sequen
         for row in table.rows
         for name in row.cells
     }
-    shown = {name: HEADINGS.shown(name, "NAME" if name.endswith(".") else "") for name in required}
-    other = sorted(name for name, column in columns.items() if column not in required)
+    shown = {name: HEADINGS.shown(name, "NAME" if name.endswith(".") else "") for name in (*required, *optional)}
+    other = sorted(name for name, column in columns.items() if column not in (*required, *optional))
     missing = tuple(shown[name] for name in required if name not in columns.values())
     if other or missing:
         fault = message("jobs_calls.other_column", column=Quoted(other[0])) if other else None

@@ -97,6 +97,25 @@ def contract_terms(tenant: Mapping[str, Any]) -> list[ContractTerm]:
     return terms
 
 
+def _latest_change(tenant: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the latest entry of the history, empty without one."""
+    return max(tenant.get("plan_histories") or (), key=lambda entry: int(entry["plan_applied_at"]), default={})
+
+
+def present_tax_rate(tenant: Mapping[str, Any]) -> str:
+    """Return the id of the tax rate with which the tenant's present plan was applied; empty if none is known."""
+    return _latest_change(tenant).get("tax_rate_id") or ""
+
+
+def _ended_term(tenant: Mapping[str, Any]) -> Span | None:
+    """Return the span in which a plan ended that the tenant no longer has. Its history does not say when."""
+    last = _latest_change(tenant)
+    if tenant.get("plan_id") or not last.get("plan_id"):
+        return None
+    reserved = tenant.get("using_next_plan_from") if tenant.get("next_plan_id") else None
+    return Span(last["plan_applied_at"], reserved or OPEN_END)
+
+
 def _term(change: Mapping[str, Any], end: int) -> ContractTerm:
     return ContractTerm(
         Span(change["at"], end),
@@ -205,23 +224,31 @@ def _interval(plans: Mapping[str, PricingPlan], term: ContractTerm) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChargedMonth:
-    """What one tenant is charged in one month, named YYYY-MM. `plan_ids`: the plans that the tenant has in the month."""
+    """What one tenant is charged in one month, named YYYY-MM.
+
+    Attributes:
+        plan_ids: the plans that the tenant has in the month.
+        has_unknown_end: whether a plan of the month has ended by now, at a moment that the API does not tell. Nothing is calculated then.
+    """
 
     month: str
     span: Span
     plan_ids: tuple[str, ...]
     charges: tuple[DueCharge, ...]
+    has_unknown_end: bool
 
 
 def charged_months(
     tenant: Mapping[str, Any], plans: Mapping[str, PricingPlan], period: Period
 ) -> Iterator[ChargedMonth]:
-    terms = contract_terms(tenant)
+    terms, ended = contract_terms(tenant), _ended_term(tenant)
     for month in period.months():
         span = Span(month.start, month.end + 1)
         current = (term for term in terms if term.span.start < span.end and term.span.end > span.start)
         plan_ids = tuple(dict.fromkeys(term.plan_id for term in current if term.plan_id))
-        yield ChargedMonth(f"{month.first:%Y-%m}", span, plan_ids, tuple(due_charges(terms, plans, span, period.zone)))
+        unknown = ended is not None and ended.start < span.end and ended.end > span.start
+        charges = () if unknown else tuple(due_charges(terms, plans, span, period.zone))
+        yield ChargedMonth(f"{month.first:%Y-%m}", span, plan_ids, charges, unknown)
 
 
 def usage_keys(months: Sequence[ChargedMonth], plans: Mapping[str, PricingPlan]) -> list[UsageKey]:

@@ -23,7 +23,7 @@ LINE_COLUMNS = (
     *("unit_amount", "flat_amount", "amount", "currency", "note"),
 )
 COMPARISON_COLUMNS = ("listed", "difference", "comparison")
-Status = Literal["final", "running", "incomplete", "nothing_due", "no_plan", "no_history"]
+Status = Literal["final", "running", "incomplete", "nothing_due", "no_plan", "no_history", "unknown_end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,9 @@ class InvoiceTable:
     def _status(self, month: TenantMonth, invoice: Invoice) -> list[Any]:
         status: Status = month.status if invoice.is_complete else "incomplete"
         notes = dict.fromkeys(line.note for line in invoice.lines if line.note not in ("", "partial"))
-        return [one_of("jobs_invoices.status", status), tuple(one_of("jobs_invoices.note", note) for note in notes)]
+        some = any(line.usage for line in invoice.lines)
+        said = ("some_entries" if some and note == "no_entries" else note for note in notes)
+        return [one_of("jobs_invoices.status", status), tuple(one_of("jobs_invoices.note", note) for note in said)]
 
     def _line(self, line: InvoiceLine) -> list[Any]:
         tier = line.tier

@@ -13,10 +13,12 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import WHOLE_NUMBER, IdResolver
+from saasus_mcp.jobs.invoices.contract import present_tax_rate
 from saasus_mcp.jobs.job_reader import JobReader
-from saasus_mcp.jobs.name_index import PLAN, TENANT
+from saasus_mcp.jobs.name_index import PLAN, TAX_RATE, TENANT
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import parse_zone
+from saasus_mcp.jobs.reports.price_list import read_tenants
 from saasus_mcp.jobs.tables.cells import COMPACT_DATE, date_of_serial, explain_value, narrow, parse_moment
 from saasus_mcp.jobs.tables.table_reader import TableRow
 
@@ -24,12 +26,13 @@ AT_ONCE = frozenset({"now", "今すぐ", "すぐ", "即時"})
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Plan one change for each row. A row says when: a moment, or `now`."""
+    """Plan one change for each row. A row says when: a moment, or `now`. Without a tax rate, the tenant keeps its present one."""
     zone = parse_zone(args)
-    options, rows = await read_rows(reader, args, ("tenant", "plan", "when"))
+    options, rows = await read_rows(reader, args, ("tenant", "plan", "when"), ("tax",))
     if options.reading is not None and any(_depends_on_zone(text_of(row, "when")) for row in rows):
         options = replace(options, reading=replace(options.reading, zone=args.get("zone", "UTC")))
     names = IdResolver(reader)
+    present = {each["id"]: present_tax_rate(each) for each in await read_tenants(reader, ("id", "plan_histories"))}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
         arguments: dict[str, Any] = {}
@@ -42,6 +45,10 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             when = required_text(row, "when")
             if when.casefold() not in AT_ONCE:
                 arguments["using_next_plan_from"] = _epoch(when, zone)
+        with faults:
+            tax = await names.find("tax", TAX_RATE, text_of(row, "tax")) or present.get(arguments.get("tenant_id"), "")
+            if tax:
+                arguments["next_plan_tax_rate_id"] = tax
         faults.raise_collected()
         return [{"tool": "auth_update_tenant_plan", "arguments": arguments}]
 

@@ -182,6 +182,7 @@ def _tenant_month(
     if not invoices:
         without_plan: Status = "no_history" if tenant.get("plan_id") and not tenant.get("plan_histories") else "no_plan"
         status = "nothing_due" if charged.plan_ids else without_plan
+        status = "unknown_end" if charged.has_unknown_end else status
     return TenantMonth(tenant["id"], tenant.get("name", ""), charged.month, charged.plan_ids, invoices, status)
 
 
@@ -239,7 +240,11 @@ def _counts(
     counts["incomplete"] = sum(not invoice.is_complete for invoice in invoices)
     lines = [line for invoice in invoices for line in invoice.lines]
     counts["no_entries"] = sum(line.note == "no_entries" for line in lines)
-    counts |= {name: statuses[name] for name in ("running", "nothing_due", "no_plan", "no_history") if statuses[name]}
+    counts |= {
+        name: statuses[name]
+        for name in ("running", "nothing_due", "no_plan", "no_history", "unknown_end")
+        if statuses[name]
+    }
     if compared is not None:
         verdicts = Counter(each.verdict for each in compared)
         counts |= {f"compared_{name}": count for name, count in sorted(verdicts.items())}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.sandbox.state import State, uid
 from tests.support.faulty_sandbox import FaultySandbox
 from tests.support.invoices import ContractReplay, invoice_totals
@@ -149,6 +150,32 @@ async def test_tenants_without_a_plan_or_an_invoice_have_a_row(tmp_path: Path, a
             ("odd", "the start of the plan is unknown", ""),
         }
         assert (report["counts"]["no_plan"], report["counts"]["nothing_due"]) == (1, 1)
+
+
+@pytest.mark.parametrize("more", [{}, {"next_plan_id": uid("plan", "business"), "using_next_plan_from": 4_000_000_000}])
+async def test_a_plan_that_the_tenant_no_longer_has_is_not_charged(
+    tmp_path: Path, api: FaultySandbox, more: dict[str, Any]
+) -> None:
+    history = [entry("starter", "2026-01-15"), entry("business", "2026-10-20")]
+    put_tenant(sandbox_state(api), AOZORA, *history, **{"plan_id": "", **more})
+    async with start_job_server(tmp_path, api) as on:
+        rows, report = await estimated(on, {**OCTOBER, "from": "2026-09", "to": "2026-10", "tenant_ids": [AOZORA]})
+        assert [bool(row["total"]) for row in rows] == [True, False]
+        assert rows[1]["status"] == one_of("jobs_invoices.status", "unknown_end").text("en")
+        assert report["counts"]["unknown_end"] == 1
+
+
+async def test_a_month_with_some_usage_is_not_said_to_be_without_records(tmp_path: Path, api: FaultySandbox) -> None:
+    state = sandbox_state(api)
+    clear_usage(state, AOZORA)
+    put_tenant(state, AOZORA, entry("business", "2026-01-15"))
+    notes = []
+    async with start_job_server(tmp_path, api) as on:
+        for _ in range(2):
+            [row], _ = await estimated(on, {**OCTOBER, "tenant_ids": [AOZORA]})
+            notes.append(row["note"])
+            put_usage(state, AOZORA, "orders", instant("2026-10-15"), 7)
+    assert notes == [one_of("jobs_invoices.note", key).text("en") for key in ("no_entries", "some_entries")]
 
 
 async def test_a_plan_that_the_price_list_no_longer_has_is_named(tmp_path: Path, api: FaultySandbox) -> None:

@@ -51,10 +51,26 @@ async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
 async def test_a_change_that_is_reserved_already_is_a_skipped_row(on: JobServer) -> None:
     first, _ = add_tenants(on.sandbox, 2)
     reserved = {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1798761600}
+    reserved |= {"next_plan_tax_rate_id": uid("tax", "jp_consumption_10")}
     sandbox_state(on.sandbox).change("tenants", (first,), **reserved)
     rows = [{"tenant": f"Test {number}", "plan": STARTER, "when": "2027-01-01"} for number in (1, 2)]
     report = await run(on, "job_change_plans", {"rows": rows})
     assert report["counts"] == {"applied": 1, "skipped": 1}, report
+
+
+async def test_a_tenant_keeps_its_tax_rate_unless_the_table_names_another(on: JobServer) -> None:
+    tenants = add_tenants(on.sandbox, 2)
+    csv = f"テナント,プラン,適用日,税率\nTest 1,{STARTER},2027-01-01,\nTest 2,{STARTER},2027-01-01,消費税10%(内税)\n"
+    report = await run(on, "job_change_plans", {"csv": csv})
+    assert report["counts"] == {"applied": 2}, report
+    rates = [sandbox_state(on.sandbox).get("tenants", each)["next_plan_tax_rate_id"] for each in tenants]
+    assert rates == [uid("tax", "jp_consumption_10"), uid("tax", "jp_consumption_10_included")]
+
+
+async def test_an_unknown_tax_rate_is_a_fault_of_its_row(on: JobServer) -> None:
+    add_tenants(on.sandbox, 1)
+    rows = [{"tenant": "Test 1", "plan": STARTER, "when": "now", "tax": "消費税8%"}]
+    assert "tax" in await refused(on, "job_change_plans", {"rows": rows})
 
 
 @pytest.mark.parametrize(("language", "midnight"), [("en", 1798761600), ("ja", 1798729200)])
@@ -98,7 +114,7 @@ async def test_a_cell_that_names_a_faulty_row_makes_no_line_of_its_own(on: JobSe
 
 async def test_an_unknown_heading_is_answered_with_the_headings_of_the_readers_language(on: JobServer) -> None:
     said = await refused(on, "job_change_plans", {"csv": f"テナント,プラン,いつ\n{AOZORA},{STARTER},now\n"})
-    assert said.endswith("Columns: tenant, plan, when.")
+    assert said.endswith("Columns: tenant, plan, when, tax.")
     known = HEADINGS.shown("when"), HEADINGS.shown("attribute.", "NAME"), HEADINGS.shown("attribute.x")
     assert [each.text("ja") for each in known] == ["when(適用日)", "attribute.NAME(属性.NAME)", "attribute.x"]
 

@@ -19,11 +19,10 @@ def rename(on: JobServer, tenant: str, name: str) -> None:
 
 async def asked(on: JobServer, tenants: list[str]) -> dict[str, str]:
     """Return the question about a change of plans, in both languages."""
-    next_month = int(on.pipeline.clock()) + 30 * 86_400
     calls: list[dict[str, Any]] = [
         {
             "tool": "auth_update_tenant_plan",
-            "arguments": {"tenant_id": each, "next_plan_id": "starter", "using_next_plan_from": next_month},
+            "arguments": {"tenant_id": each, "next_plan_id": "starter"},
         }
         for each in tenants
     ]
