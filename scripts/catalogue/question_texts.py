@@ -55,7 +55,7 @@ _FORM = mapping(
     {"kinds": mapping_of(_KIND), "fields": _FIELDS, "measures": _FIELDS, "rows": mapping_of(_ROW)},
     required=("kinds", "fields", "measures", "rows"),
 )
-_CONDITION = ("args", "before", "impact", "target")
+_CONDITION = ("args", "before", "impact", "now", "target")
 _NAME = ("args", "id", "result")
 
 

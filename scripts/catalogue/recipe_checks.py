@@ -134,10 +134,10 @@ def _check_undo(row: Row, known: Mapping[str, Schema], operations: Operations) -
         texts = [*inverse["args"].values(), inverse.get("each", ""), inverse.get("when", "")]
         yield from _check_selections(texts, known)
     effects = operations[undo["call"]]["effects"]
-    now = _answer_schema(effects.get("diff"), operations) or _answer_schema(effects.get("target"), operations)
+    present = _answer_schema(effects.get("diff"), operations) or _answer_schema(effects.get("target"), operations)
     if "left" in undo:
-        yield from () if now else ("undo.left has no read",)
-        yield from _check_selections([undo["left"]], {**known, "now": now})
+        yield from () if present else ("undo.left has no read",)
+        yield from _check_selections([undo["left"]], {**known, "present": present})
 
 
 def _check_selections(texts: Iterable[str], known: Mapping[str, Schema]) -> Iterator[str]:

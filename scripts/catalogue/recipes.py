@@ -71,7 +71,8 @@ _DIFF_NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
 _UNDO_ARGS = ("args", "before", "result")
 _UNDO_EACH = ("args", "before", "item", "result")
-_UNDO_LEFT = ("args", "before", "now", "result")
+_UNDO_WHEN = ("args", "before", "now", "result")
+_UNDO_LEFT = ("args", "before", "present", "result")
 
 
 def find_recipe_problems(row: Row) -> list[str]:
@@ -160,7 +161,8 @@ def _undo(row: Row) -> Iterator[str]:
             yield f"undo.args is {args!r}"
         else:
             yield from invalid_expressions(args.values(), _UNDO_EACH if "each" in inverse else _UNDO_ARGS)
-        yield from invalid_expressions([inverse.get("each", "[]"), inverse.get("when", "true")], _UNDO_ARGS)
+        yield from invalid_expressions([inverse.get("each", "[]")], _UNDO_ARGS)
+        yield from invalid_expressions([inverse.get("when", "true")], _UNDO_WHEN)
     yield from invalid_expressions([undo.get("left", "true")], _UNDO_LEFT)
     if "note" not in undo and (undo.get("class") != "undoable" or "call" not in undo):
         yield "undo needs a note about what cannot be restored, or about who can restore it"

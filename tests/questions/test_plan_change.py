@@ -8,10 +8,11 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.sandbox.state import uid
-from scripts.stage import ask
+from scripts.stage import NOW, ask
 
 AOZORA, STARTER = uid("tenant", "aozora"), uid("plan", "starter")
 
@@ -54,3 +55,45 @@ async def test_a_call_that_drops_the_scheduled_end_of_a_contract_says_so(
     lines = render_dialog(asked, Reader.of(lang)).splitlines()
     assert ({"en": "scheduled end", "ja": "解約の予約"}[lang] in lines[0]) is (more["next_plan_id"] == "")
     assert any(said[lang] in line for line in lines)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_a_start_on_the_first_of_this_month_is_no_reservation_that_could_be_cancelled(
+    catalogue: Catalogue, lang: Language
+) -> None:
+    first = int(NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp())
+    args = {"tenant_id": AOZORA, "next_plan_id": STARTER, "using_next_plan_from": first}
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", args)
+    text = render_dialog(asked, Reader.of(lang))
+    assert {"en": "as of", "ja": "にさかのぼって"}[lang] in text.splitlines()[0]
+    assert {"en": "From 10 minutes before", "ja": "適用の10分前を過ぎると"}[lang] not in text
+    assert asked.undo is None
+
+
+async def test_the_scheduled_end_of_a_contract_can_be_undone(catalogue: Catalogue) -> None:
+    end = {"tenant_id": AOZORA, "next_plan_id": "", "using_next_plan_from": 1_775_001_600}
+    assert (await ask(catalogue, "auth.UpdateTenantPlan", end)).undo is not None
+
+
+@pytest.mark.parametrize(
+    ("tax", "warned", "present"),
+    [("", True, False), ("jp_consumption_10", False, False), ("jp_consumption_10_included", False, True)],
+    ids=["left out", "the same", "another"],
+)
+async def test_a_plan_change_says_which_tax_rate_the_tenant_has_unless_it_stays(
+    catalogue: Catalogue, tax: str, warned: bool, present: bool
+) -> None:
+    args = {"tenant_id": AOZORA, "next_plan_id": STARTER} | ({"next_plan_tax_rate_id": uid("tax", tax)} if tax else {})
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", args)
+    lines = render_dialog(asked, Reader.of("ja")).splitlines()
+    assert any("税率の指定がありません" in line for line in lines) is warned
+    assert ("現在の税率: 「消費税10%」" in lines) is present
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_prices_in_tiers_say_how_the_tiers_are_charged(catalogue: Catalogue, lang: Language) -> None:
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", {"tenant_id": AOZORA, "next_plan_id": STARTER})
+    text = render_dialog(asked, Reader.of(lang))
+    for kind, unit in (("tiered", "ストレージ段階"), ("tiered_usage", "受注件数段階従量")):
+        quoted = {"en": f"“{unit}”", "ja": f"「{unit}」"}[lang]
+        assert one_of("question.tiered_unit", kind, unit=quoted).text(lang) in text

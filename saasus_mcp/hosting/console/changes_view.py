@@ -257,7 +257,9 @@ def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterabl
         and any(
             each.record.at >= entry.at
             and (each.record.operation, each.record.arguments) == (inverse.call, inverse.args)
-            for inverse in find_inverse_calls(OperationCall(known, entry.arguments), entry.before, entry.result)
+            for inverse in find_inverse_calls(
+                OperationCall(known, entry.arguments), entry.before, entry.result, entry.at
+            )
             for each in every
             if each.context == listed.context and each.record.profile == entry.profile
         )

@@ -60,24 +60,24 @@ def was_applied(call: OperationCall, status: int, result: Any, before: Any = Non
     return found if isinstance(found, bool) else None
 
 
-def find_inverse_calls(call: OperationCall, before: Any, result: Any) -> Iterator[InverseCall]:
+def find_inverse_calls(call: OperationCall, before: Any, result: Any, at: float = 0) -> Iterator[InverseCall]:
     """Yield the calls that undo a call, in order, each when it is asked for; none if none exist, or their arguments are unknown.
 
     Args:
         before: the state before the call.
         result: the answer of the call.
+        at: when the call was made. What was to start later then was a reservation.
     """
     undo = call.operation.effects.undo
     if undo is not None and undo.call is not None:
         for recipe in (undo, *undo.also):
-            yield from _made(call, recipe, before, result)
+            yield from _made(call, recipe, {"before": before, "result": result}, at)
 
 
-def _made(call: OperationCall, recipe: UndoRecipe, before: Any, result: Any) -> Iterator[InverseCall]:
-    known = {"before": before, "result": result}
-    if recipe.call is None or _lacks_state(recipe, before):
+def _made(call: OperationCall, recipe: UndoRecipe, known: dict[str, Any], at: float) -> Iterator[InverseCall]:
+    if recipe.call is None or _lacks_state(recipe, known["before"]):
         return
-    if recipe.when and call.evaluate(recipe.when, **known) is not True:
+    if recipe.when and call.evaluate(recipe.when, **known, now=int(at)) is not True:
         return
     rounds: list[dict[str, Any]] = [known]
     if recipe.each:
@@ -106,7 +106,7 @@ def _supplied(call: OperationCall, recipe: UndoRecipe, known: Mapping[str, Any])
     return tuple(path for path in recipe.supply if wanted(path))
 
 
-def can_undo(call: OperationCall, before: Any) -> bool:
+def can_undo(call: OperationCall, before: Any, at: float = 0) -> bool:
     """Return whether a call could be undone after it: by its class, if a way has no condition and its state was read, or by a condition."""
     undo = call.operation.effects.undo
     if undo is None:
@@ -114,10 +114,10 @@ def can_undo(call: OperationCall, before: Any) -> bool:
     ways = [each for each in (undo, *undo.also) if not _lacks_state(each, before)]
     if undo.kind == "undoable" and not all(each.when for each in ways):
         return True
-    return any(each.when and call.evaluate(each.when, before=before, result=None) is True for each in ways)
+    return any(each.when and call.evaluate(each.when, before=before, result=None, now=int(at)) is True for each in ways)
 
 
-def undo_class(call: OperationCall, before: Any) -> str:
+def undo_class(call: OperationCall, before: Any, at: float) -> str:
     """Return what a person is promised before a call: `undoable`, `partly`, `recreatable` or `lost`.
 
     What a person can do elsewhere is no promise: without an inverse call, the change is `lost`.
@@ -125,7 +125,7 @@ def undo_class(call: OperationCall, before: Any) -> str:
     undo = call.operation.effects.undo
     if undo is None:
         return "lost"
-    if can_undo(call, before):
+    if can_undo(call, before, at):
         return "undoable"
     known = (each for each in (undo, *undo.also) if each.call is not None and not _lacks_state(each, before))
     if undo.kind == "undoable" or all(each.when for each in known):

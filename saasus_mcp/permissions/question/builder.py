@@ -125,12 +125,13 @@ class _Builder:
         self.present = {} if diff is None else asked.evaluate_each(diff.now, result=inspection.before)
         self.differences = compare_fields(asked, inspection.before)
         unread = inspection.is_early and inspection.before is None
-        self.undo_class = undo_class(asked, {} if unread else inspection.before)
+        self.undo_class = undo_class(asked, {} if unread else inspection.before, asked.now)
         self.known = {
             "args": dict(asked.arguments),
             "target": inspection.snapshot.target,
             "before": inspection.before,
             "impact": inspection.impact.counts,
+            "now": int(asked.now),
         }
         self.headlines = [line for line in self.row.ask if self._holds(line)]
         self.warnings = [line for line in self.row.warn if self._holds(line)]

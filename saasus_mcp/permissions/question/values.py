@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from saasus_mcp.catalog.question_texts import FieldText, QuestionTexts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import one_line, quote_text
 from saasus_mcp.permissions.question.content import (
     PEOPLE,
@@ -50,6 +50,8 @@ MAX_DISTINCT_ITEMS = 200
 MAX_LABEL_LENGTH = 60
 MIN_TIMESTAMP, MAX_TIMESTAMP = 0, 4_102_444_800
 """Epoch seconds from 1970 to 2100: anything else is no date that a person means."""
+TIERED = ("tiered", "tiered_usage")
+"""Types of pricing units with tiers: charged by the tier that the usage reaches, or tier by tier."""
 PERCENT = Text("%", "%")
 PRIVILEGED_NAMES = re.compile(r"admin|owner|root|super|master|manager|管理|オーナー|責任者|所有", re.IGNORECASE)
 """Names of roles and the like that stand first in a list. It decides on order alone."""
@@ -248,6 +250,8 @@ def _prices(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any])
         for unit in (menu.get("units") or []) if isinstance(menu, dict) else []:
             if isinstance(unit, dict):
                 name = make_quoted_label(unit.get("display_name") or unit.get("name") or "")
+                if unit.get("tiers") and unit.get("type") in TIERED:
+                    name = one_of("question.tiered_unit", unit["type"], unit=name).both()
                 items += [LabelledValue(name, make_price(unit))]
     return values.make_list(items)
 

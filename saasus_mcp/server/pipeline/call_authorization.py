@@ -115,7 +115,7 @@ class CallAuthorizer:
             replace(
                 asked, operation=self.context.catalogue.find(each.call), arguments=each.args, inspection=NOT_INSPECTED
             )
-            for each in islice(find_inverse_calls(call, inspection.before, None), MAX_NAMES)
+            for each in islice(find_inverse_calls(call, inspection.before, None, asked.now), MAX_NAMES)
         ]
         names: dict[str, str] = {}
         for each in (asked, *inverses):

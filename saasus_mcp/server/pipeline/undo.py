@@ -122,11 +122,11 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     if operation is None:
         return None
     call, undo = OperationCall(operation, entry.arguments), operation.effects.undo
-    inverses = list(find_inverse_calls(call, entry.before, entry.result))
+    inverses = list(find_inverse_calls(call, entry.before, entry.result, entry.at))
     left = [each for number, each in enumerate(inverses) if number not in entry.undone]
     needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
     extent = _extent(undo, inverses, left)
-    if extent == "partly" and can_undo(call, entry.before):
+    if extent == "partly" and can_undo(call, entry.before, entry.at):
         extent = "whole"
     note = undo.note if undo and not (undo.kind == "undoable" and extent == "never") else None
     return UndoPreview(extent, needs_approval, _subject(call, entry), note)
@@ -223,7 +223,7 @@ def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destinatio
     if entry.principal != undoer.principal.id and not undoer.is_approver:
         raise CallRefused.because(Reason.UNDO_OTHERS, "server.undo_other_principal", principal=entry.principal)
     operation = catalogue.find(entry.operation)
-    inverses = list(find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result))
+    inverses = list(find_inverse_calls(OperationCall(operation, entry.arguments), entry.before, entry.result, entry.at))
     if not inverses:
         preview = preview_undo(catalogue, entry)
         why = message("server.undo_impossible")

@@ -91,7 +91,7 @@ async def _require_item_unchanged(
     catalogue: Catalogue, done: OperationCall, undo: UndoRecipe, entry: UndoEntry, read: ApiReader
 ) -> None:
     """Check the item that the first inverse call would change."""
-    first = next(find_inverse_calls(done, entry.before, entry.result), None)
+    first = next(find_inverse_calls(done, entry.before, entry.result, entry.at), None)
     if first is None:
         raise _unreadable(message("server.undo_result_unknown"))
     inspector = CallInspector(OperationCall(catalogue.find(first.call), first.args), "", read)
@@ -102,7 +102,7 @@ async def _require_item_unchanged(
     if seen.read_error:
         raise _unreadable(read_error(seen.read_error))
     if undo.left:
-        if done.evaluate(undo.left, before=entry.before, now=seen.answer, result=entry.result) is not True:
+        if done.evaluate(undo.left, before=entry.before, present=seen.answer, result=entry.result) is not True:
             raise _changed(message("server.undo_changed"))
         return
     fields = changed_fields(entry.result, seen.answer)

@@ -107,9 +107,17 @@ def test_a_member_comes_back_with_attributes_and_the_roles_of_every_environment(
         ({"next_plan_id": "p", "using_next_plan_from": 1, "delete_usage": True}, {"plan_id": "q"}, False),
         ({"next_plan_id": "p"}, {"plan_id": "q"}, False),
         ({"next_plan_id": ""}, {"plan_id": "q", "next_plan_id": "p", "using_next_plan_from": 1}, True),
-        ({"next_plan_id": "", "using_next_plan_from": 1}, {"plan_id": "q"}, False),
+        ({"next_plan_id": "", "using_next_plan_from": 1}, {"plan_id": "q"}, True),
+        ({"next_plan_id": "", "using_next_plan_from": 1, "delete_usage": True}, {"plan_id": "q"}, False),
     ],
-    ids=["reserve", "reserve and erase usage", "at once", "drop a reservation", "end the contract"],
+    ids=[
+        "reserve",
+        "reserve and erase usage",
+        "at once",
+        "drop a reservation",
+        "reserve the end",
+        "end and erase usage",
+    ],
 )
 def test_a_change_of_plan_can_be_undone_only_as_far_as_it_is_a_reservation(
     catalogue: Catalogue, args: dict[str, Any], before: dict[str, Any], expected: object
@@ -147,6 +155,33 @@ def test_a_reservation_is_undone_by_dropping_it(catalogue: Catalogue) -> None:
         OperationCall(catalogue.find("auth.UpdateTenantPlan"), args), {"next_plan_id": ""}, None
     )
     assert inverse.args == {"tenant_id": "t", "next_plan_id": ""}
+
+
+@pytest.mark.parametrize("plan", ["p", ""], ids=["a plan", "the end"])
+def test_a_plan_change_that_began_in_the_past_was_no_reservation(catalogue: Catalogue, plan: str) -> None:
+    call = OperationCall(
+        catalogue.find("auth.UpdateTenantPlan"), {"tenant_id": "t", "next_plan_id": plan, "using_next_plan_from": 100}
+    )
+    for at, reserved in ((99, True), (100, False), (200, False)):
+        assert can_undo(call, {"plan_id": "q"}, at) is reserved
+        assert bool(list(find_inverse_calls(call, {"plan_id": "q"}, None, at))) is reserved
+
+
+def test_a_reservation_that_replaced_the_scheduled_end_is_undone_by_scheduling_the_end_again(
+    catalogue: Catalogue,
+) -> None:
+    args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 9}
+    [inverse] = find_inverse_calls(
+        OperationCall(catalogue.find("auth.UpdateTenantPlan"), args),
+        {"plan_id": "q", "using_next_plan_from": 7, "delete_usage": False},
+        None,
+    )
+    assert inverse.args == {
+        "tenant_id": "t",
+        "next_plan_id": "",
+        "using_next_plan_from": 7,
+        "delete_usage": False,
+    }
 
 
 @pytest.mark.parametrize(("status", "expected"), [(404, True), (200, False), (500, None), (401, None), (302, None)])

@@ -220,10 +220,10 @@ def test_a_read_has_nothing_to_undo() -> None:
                     "class": "undoable",
                     "call": "auth.DeleteRole",
                     "args": {"role_name": "args.role_name"},
-                    "left": "now.nosuch",
+                    "left": "present.nosuch",
                 }
             },
-            "selects now.nosuch, which does not exist",
+            "selects present.nosuch, which does not exist",
         ),
         (
             "auth.CreateRole",
