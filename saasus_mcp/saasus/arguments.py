@@ -63,7 +63,15 @@ def _check(operation: Operation, arguments: object, coercion: Coercion | None) -
                 else message("arguments.handle_nowhere_hint")
             )
             raise InvalidArguments(path, message("arguments.handle"), hint)
-    validation.validate_arguments(operation, values)
+    try:
+        validation.validate_arguments(operation, values)
+    except InvalidArguments as error:
+        alternative = operation.effects.user_token
+        if alternative is None or error.field not in operation.secret_inputs or error.hint is not None:
+            raise
+        raise InvalidArguments(
+            (error.field,), error.fault, message("permissions.empty_user_token_hint", alternative=alternative)
+        ) from None
     _check_secrets(operation, values)
     return Arguments(values)
 

@@ -47,6 +47,18 @@ async def test_a_second_invitation_to_an_address_is_a_warning(catalogue: Catalog
     assert "Open invitations" not in await warned(catalogue, key, {**INVITED, "email": "somebody@example.jp"})
 
 
+@pytest.mark.parametrize(
+    ("email", "unknown"), [("minami.aozora@example.jp", False), ("minami.aozora@example.org", True)]
+)
+async def test_adding_an_address_without_an_account_is_a_warning(
+    catalogue: Catalogue, email: str, unknown: bool
+) -> None:
+    args = {"tenant_id": uid("tenant", "midori"), "email": email, "attributes": {}}
+    assert (
+        "Nobody has an account with this address" in await warned(catalogue, "auth.CreateTenantUser", args)
+    ) is unknown
+
+
 async def test_only_another_domain_keeps_people_from_signing_in(catalogue: Catalogue) -> None:
     key = "auth.UpdateBasicInfo"
     said = await warned(catalogue, key, {**SENDER, "domain_name": "other.example.com"})

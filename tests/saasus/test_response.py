@@ -10,9 +10,11 @@ from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_bytes import compact_json
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import MARK, plain_text
+from saasus_mcp.saasus.arguments import parse_arguments
 from saasus_mcp.saasus.client import ApiResponse
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, failed_answer
@@ -160,6 +162,16 @@ def test_a_refused_user_token_is_not_taken_for_bad_credentials_of_the_server(cat
         assert ("saasus-mcp doctor" in text) == (operation.effects.user_token is None), operation.key
         if operation.effects.user_token is not None:
             assert operation.effects.user_token.en in text
+
+
+def test_a_missing_user_token_is_answered_with_what_to_do_without_it(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.CreateTenantInvitation")
+    with pytest.raises(InvalidArguments) as caught:
+        parse_arguments(operation, {"tenant_id": "t", "email": "hanako@example.com", "envs": []})
+    assert (caught.value.field, caught.value.fault.id) == ("access_token", "arguments.missing")
+    assert operation.effects.user_token is not None
+    assert caught.value.hint is not None
+    assert operation.effects.user_token.en in caught.value.hint.text("en")
 
 
 def test_a_request_that_the_api_explains_is_corrected_by_its_words(catalogue: Catalogue) -> None:

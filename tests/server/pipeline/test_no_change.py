@@ -100,6 +100,20 @@ async def test_a_call_whose_effect_is_there_already_is_no_fault(catalogue: Catal
         await on.refused("auth_delete_tenant_user_role", {**role, "env_id": 9}, "no such environment", "precondition")
 
 
+async def test_a_count_that_is_recorded_already_changes_nothing(catalogue: Catalogue) -> None:
+    async with sandbox_client(catalogue) as on:
+        args = {"tenant_id": (await on.tenant())["id"], "metering_unit_name": "orders", "timestamp": NOW - 3_600}
+        args |= {"method": "direct", "count": 7}
+        await on.outright(Call("pricing_update_meter_count", args, PRINCIPAL))
+        given = await on.call("pricing_update_meter_count", args)
+        assert (given.ok, given.applied, given.why) == (True, "not_applied", "no_change"), given.text
+        assert (on.person.asked, len(on.writes())) == ([], 1)
+        others: list[dict[str, Any]] = [{"timestamp": NOW - 3_601, "count": 0}, {"method": "add"}, {"count": 8}]
+        for other in others:
+            await on.call("pricing_update_meter_count", {**args, **other})
+        assert len(on.person.asked) == len(others)
+
+
 @pytest.mark.parametrize(
     ("reserved", "other"),
     [
