@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -118,10 +118,12 @@ class Plan:
 
     def digest(self) -> str:
         """Return the SHA-256 of the plan without its volatile facts."""
-        return json_digest(asdict(replace(self, volatile_facts=())))
+        return json_digest(replace(self, volatile_facts=()).to_json())
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # By the types of the values and not of the fields, so that a whole number stays one: the digest depends on it.
+        stored: dict[str, Any] = _adapter().dump_python(self, mode="json", serialize_as_any=True)
+        return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Plan:

@@ -91,7 +91,9 @@ def create_file_engine(file: Path) -> Engine:
     require_safe_database(file)
     opened, name = OpenedFile(file), f"sqlite:///{file}"
     arguments, options = {"check_same_thread": False}, {OPENED_FILE: opened}
-    engine = _configure(create_engine(name, connect_args=arguments, execution_options=options))
+    # The connection that was used last knows the most pages: after another one has written, all have to read them again.
+    engine = create_engine(name, connect_args=arguments, execution_options=options, pool_use_lifo=True)
+    _configure(engine)
     event.listen(engine, "do_connect", lambda *_: opened.require_present())  # SQLite would create a missing file
     event.listen(engine, "begin", lambda _: opened.require_present())
     return engine

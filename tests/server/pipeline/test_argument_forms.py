@@ -36,6 +36,9 @@ NO_ADDRESSES = (
     "taro@example.jp\u2028",
     "taro@\uff45xample.jp",
     "taro@example\u3002jp",
+    "taro@example..jp",
+    "taro@example.jp.",
+    "taro@example.jp\n",
 )
 
 
