@@ -102,7 +102,7 @@ async def test_prices_in_tiers_say_how_the_tiers_are_charged(catalogue: Catalogu
 @pytest.mark.parametrize(
     ("lang", "said"), [("en", "Schedule the end of the contract of"), ("ja", "の解約を予約します(")]
 )
-async def test_the_end_of_a_contract_is_told_as_scheduled(catalogue: Catalogue, lang: Language, said: str) -> None:
+async def test_the_end_of_a_contract_is_called_scheduled(catalogue: Catalogue, lang: Language, said: str) -> None:
     end = {"tenant_id": AOZORA, "next_plan_id": "", "using_next_plan_from": 1_775_001_600}
     asked = await ask(catalogue, "auth.UpdateTenantPlan", end)
     assert said in render_dialog(asked, Reader.of(lang)).splitlines()[0]
