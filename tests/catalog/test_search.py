@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog import Catalogue, UnknownTool
+from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.catalog.tokenizer import fold_text
 from scripts import search_bench
 from scripts.catalogue import __main__ as compiler
@@ -47,6 +48,14 @@ def test_a_query_for_the_work_of_a_job_shows_the_job(catalogue: Catalogue, langu
         if job not in catalogue.index.search_jobs(query)
     }
     assert missed == set()
+
+
+@pytest.mark.parametrize(
+    "file", [search_bench.JOBS, compiler.SPECS / "search_phrases.yaml"], ids=lambda file: file.stem
+)
+def test_every_job_that_a_client_can_start_is_asked_for(file: Any) -> None:
+    asked = search_bench.queries(file)
+    assert {job.name for job in load_jobs()} - set(asked) == set()
 
 
 def test_a_query_for_one_record_shows_no_job(catalogue: Catalogue) -> None:
