@@ -175,8 +175,9 @@ def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Questio
     """Yield what cannot be undone, and other consequences."""
     if counts["delete_tenant"]:
         yield QuestionWarning("irreversible", message("jobs_offboarding.tenant_irreversible").both())
+    elif counts["end_contract"]:
+        yield QuestionWarning("consequence", message("jobs_offboarding.contract_end_cancellable").both())
     if counts["end_contract"]:
-        yield QuestionWarning("irreversible", message("jobs_offboarding.contract_irreversible").both())
         key = "jobs_offboarding.billing_ends_plan_dropped" if contract.next_plan_id else "jobs_offboarding.billing_ends"
         yield QuestionWarning("money", message(key).both())
     if counts["invitations"]:

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.sandbox.state import uid
@@ -215,12 +216,15 @@ async def test_the_contract_ends_first_and_the_tenant_goes_when_it_is_over(tmp_p
         await later(on, args)
 
 
-async def test_the_question_about_a_plan_says_that_the_end_of_the_contract_is_final(on: JobServer) -> None:
+async def test_the_question_about_a_plan_says_until_when_the_end_of_the_contract_can_be_cancelled(
+    on: JobServer,
+) -> None:
     answer = await on.call("job_offboard_tenant", {"tenant_id": AOZORA})
     assert "saasus-mcp approve" in answer.text, answer.text
     [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
     warnings = Question.from_json(approval.preview).warnings
-    assert [each.kind for each in warnings][:2] == ["irreversible", "money"]
+    assert warnings[0].text == message("jobs_offboarding.contract_end_cancellable").both()
+    assert warnings[1].kind == "money"
 
 
 async def later(on: JobServer, args: dict[str, Any]) -> None:
