@@ -74,7 +74,11 @@ class Case:
 
 
 VIEWER = uid("user", "iroha.kazama@example.jp")
-STARTER = {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1_775_001_600}
+STARTER = {
+    "next_plan_id": uid("plan", "starter"),
+    "using_next_plan_from": 1_775_001_600,
+    "next_plan_tax_rate_id": uid("tax", "jp_consumption_10"),
+}
 ORDERS = {
     "pricing_unit_id": uid("unit", "orders_tiered_usage"),
     "type": "tiered_usage",
