@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.common.messages import message
@@ -18,7 +18,7 @@ from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import approvals, confirmations, covered_calls
 from saasus_mcp.store.errors import AlreadyUsed, StoreError
 from saasus_mcp.store.notices import add_event, approval_event, decision_event
-from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
+from saasus_mcp.store.records import CLOCK_TOLERANCE, Approval, ApprovalStatus, ProofUse
 
 _COLUMNS = tuple(column.name for column in approvals.columns)
 _LIVE_STATUSES: tuple[ApprovalStatus, ...] = ("pending", "approved")
@@ -43,14 +43,14 @@ class ApprovalStore:
         with self._database.transaction() as connection:
             acquire_lock(connection, "approvals", wanted.principal)
             _end_expired(connection, wanted.requested_at, approvals.c.principal == wanted.principal)
-            unexpired = approvals.c.expires_at > wanted.requested_at
-            same = (approvals.c.binding == wanted.binding, _LIVE, unexpired)
+            current = _is_current(wanted.requested_at)
+            same = (approvals.c.binding == wanted.binding, _LIVE, current)
             live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
             if live is not None:
                 return Approval(**live._asdict())
             if (rejected := _find_rejected(connection, wanted.subject, wanted.requested_at)) is not None:
                 return rejected
-            own = (approvals.c.principal == wanted.principal, approvals.c.status == "pending", unexpired)
+            own = (approvals.c.principal == wanted.principal, approvals.c.status == "pending", current)
             pending = connection.execute(select(func.count()).select_from(approvals).where(*own)).scalar_one()
             if pending >= most_pending:
                 return None
@@ -120,7 +120,7 @@ class ApprovalStore:
             _end_expired(connection, at, approvals.c.code == code)
             end = approvals.c.expires_at if expires_at is None else expires_at
             wait = None if status != "rejected" else end if retry_at is None else retry_at
-            pending = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
+            pending = [approvals.c.code == code, approvals.c.status == "pending", _is_current(at)]
             if status == "approved":
                 pending.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
             decided = connection.execute(
@@ -144,15 +144,15 @@ class ApprovalStore:
         self._database.change(update(approvals).where(approvals.c.code == code, _LIVE).values(status="stale"))
 
     def _with_current_status(self, found: list[Approval], now: float) -> list[Approval]:
-        """Return approvals, those that have expired as stale. A rejection stays rejected.
+        """Return approvals, those that are not current as stale. A rejection stays rejected.
 
         What was seen as expired is stored, so that a clock that goes back does not revive it.
         """
-        expired = [each.code for each in found if each.status in _LIVE_STATUSES and each.expires_at <= now]
-        if expired:
+        stale = [each.code for each in found if each.status in _LIVE_STATUSES and not each.is_current(now)]
+        if stale:
             with suppress(StoreError), self._database.transaction() as connection:  # a full disk must not end a read
-                _end_expired(connection, now, approvals.c.code.in_(expired))
-        return [replace(each, status="stale") if each.code in expired else each for each in found]
+                _end_expired(connection, now, approvals.c.code.in_(stale))
+        return [replace(each, status="stale") if each.code in stale else each for each in found]
 
 
 def use_proof(connection: Connection, proof: ProofUse, at: float) -> None:
@@ -167,7 +167,7 @@ def use_proof(connection: Connection, proof: ProofUse, at: float) -> None:
         except IntegrityError:
             raise AlreadyUsed(message("store.confirmation_used"), message("store.ask_again_hint")) from None
         return
-    ready = (approvals.c.code == proof.id, approvals.c.status == "approved", approvals.c.expires_at > at)
+    ready = (approvals.c.code == proof.id, approvals.c.status == "approved", _is_current(at))
     if connection.execute(update(approvals).where(*ready).values(status="used")).rowcount != 1:
         raise AlreadyUsed(message("store.approval_used"), message("store.ask_again_hint"))
 
@@ -178,6 +178,12 @@ def _find_rejected(connection: Connection, subject: str, now: float) -> Approval
     waiting = (about, approvals.c.status == "rejected", approvals.c.retry_at > now)
     row = connection.execute(select(approvals).where(*waiting).order_by(approvals.c.retry_at.desc())).first()
     return Approval(**row._asdict()) if row is not None and subject else None
+
+
+def _is_current(now: float) -> ColumnElement[bool]:
+    """Return the condition of `Approval.is_current`."""
+    begun = func.coalesce(approvals.c.decided_at, approvals.c.requested_at) <= now + CLOCK_TOLERANCE
+    return and_(begun, approvals.c.expires_at > now)
 
 
 def _end_expired(connection: Connection, now: float, about: ColumnElement[bool]) -> None:

@@ -14,6 +14,9 @@ DAY = 24 * HOUR
 AUDIT_DAYS, UNDO_LOG_DAYS = 365, 30
 """Retention in days. The audit log is never purged automatically: AUDIT_DAYS is the default of `audit purge`."""
 
+CLOCK_TOLERANCE = 300
+"""Seconds by which two clocks of replicas may differ. A consent that begins later than that was made while a clock was wrong, and is void."""
+
 NOTICE_DAYS = 7
 """Retention of an event that is reported to people, and of its deliveries."""
 
@@ -54,6 +57,10 @@ class Approval:
     reason: str | None = None
     subject: str = ""
     retry_at: float | None = None
+
+    def is_current(self, now: float) -> bool:
+        """Return whether the approval has begun and not expired."""
+        return (self.decided_at or self.requested_at) - CLOCK_TOLERANCE <= now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)

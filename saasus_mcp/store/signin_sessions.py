@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
 
 from saasus_mcp.common.person import NOBODY, Person
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import delete_unlocked
 from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import CLOCK_TOLERANCE
 from saasus_mcp.store.tokens import hash_token, session_browsers, session_people, session_uses, sessions, tokens
 
 SESSION_SECONDS = 8 * 3600
@@ -78,6 +79,10 @@ class ConsoleSession:
     browser: str = ""
     used_at: float = 0.0
 
+    def is_current(self, now: float) -> bool:
+        """Return whether the session has begun and not expired."""
+        return self.opened_at - CLOCK_TOLERANCE <= now < self.expires_at
+
 
 class SessionStore:
     """The sessions by the hash of their cookie. A session that was opened with a token ends with the token."""
@@ -123,7 +128,7 @@ class SessionStore:
         token_valid = exists().where(
             tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
         )
-        same = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
+        same = (sessions.c.hash == hash_token(cookie), *_is_current(now))
         row = self._database.row(_SELECT.where(*same, or_(sessions.c.token.is_(None), token_valid)))
         return _session(row, csrf_token(cookie)) if row is not None else None
 
@@ -137,7 +142,7 @@ class SessionStore:
 
     def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
         """Return the sessions of an approver, newest first."""
-        own = (sessions.c.principal == approver.id, sessions.c.expires_at > now)
+        own = (sessions.c.principal == approver.id, *_is_current(now))
         found = self._database.rows(_SELECT.where(*own).order_by(sessions.c.opened_at.desc()))
         return [_session(row) for row in found]
 
@@ -157,6 +162,11 @@ class SessionStore:
 def csrf_token(cookie: str) -> str:
     """Return the CSRF token of a session: it cannot be made without the cookie, and does not reveal it."""
     return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def _is_current(now: float) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of `ConsoleSession.is_current`."""
+    return sessions.c.opened_at <= now + CLOCK_TOLERANCE, sessions.c.expires_at > now
 
 
 def _session(row: Any, csrf: str = "") -> ConsoleSession:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,21 +21,11 @@ from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import ApprovalStatus, Commitment, HiddenSecret, ProofUse
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
-from tests.support.databases import POSTGRESQL, execute, open_stores
+from tests.support.databases import execute, open_stores
 
 RECORD = {"operation": "auth.DeleteTenant"}
 
 PENDING = pending_approval(bound="d" * 64)
-
-
-@pytest.fixture
-def shared(where: Path | str) -> Iterator[tuple[Store, Store]]:
-    """Two processes' stores of one SaaS."""
-    with closing(open_stores(where)) as here, closing(open_stores(where)) as there:
-        pair = here.open_saas("saas"), there.open_saas("saas")
-        yield pair
-        for opened in pair:
-            opened.close()
 
 
 @pytest.fixture(autouse=True)
@@ -226,64 +216,6 @@ def test_a_decision_on_an_expired_or_unknown_approval_has_no_effect(store: Store
     assert not store.decide_approval(PENDING.code, "approved", by="a", at=NOW + 900, expires_at=NOW + 1800)
     assert not store.decide_approval("ZZZZ-9999", "approved", by="a", at=NOW, expires_at=NOW + 900)
     assert [approval.status for approval in store.list_approvals(NOW + 900)] == ["stale"]
-
-
-SEEN: dict[str, Callable[[Store], object]] = {
-    "in a list": lambda store: store.list_approvals(NOW + 900),
-    "by its code": lambda store: store.find_approval(PENDING.code, NOW + 900),
-    "by a decision": lambda store: store.decide_approval(PENDING.code, "approved", by="a", at=NOW + 900),
-    "by another request": lambda store: store.request_approval(
-        replace(PENDING, code="EFGH-6789", binding="2" * 64, requested_at=NOW + 900, expires_at=NOW + 1800), 5
-    ),
-}
-
-
-@pytest.mark.parametrize("see", SEEN.values(), ids=SEEN)
-def test_an_approval_that_was_seen_as_expired_stays_so_when_the_clock_goes_back(
-    store: Store, see: Callable[[Store], object]
-) -> None:
-    assert store.request_approval(PENDING, 5)
-    see(store)
-    assert not store.decide_approval(PENDING.code, "approved", by="a", at=NOW, expires_at=NOW + 900)
-    found = store.find_approval(PENDING.code, NOW)
-    assert found is not None
-    assert found.status == "stale"
-    again = store.request_approval(replace(PENDING, code="JKLM-2345"), 5)
-    assert again is not None
-    assert again.code == "JKLM-2345"
-
-
-@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
-@pytest.mark.parametrize("see", SEEN.values(), ids=SEEN)
-def test_a_fast_clock_of_one_process_ends_no_approval_for_the_others(
-    shared: tuple[Store, Store], see: Callable[[Store], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, fast = shared
-    monkeypatch.setattr(approval_module, "shared_time", lambda _: NOW)
-    assert here.request_approval(PENDING, 5)
-    see(fast)
-    assert [each.status for each in fast.list_approvals(NOW + 900) if each.code == PENDING.code] == ["stale"]
-    assert here.decide_approval(PENDING.code, "approved", by="a", at=NOW)
-    here.commit("c-1", RECORD, NOW, ProofUse("approval", PENDING.code))
-
-
-def test_a_consent_that_was_seen_as_expired_is_not_used_when_the_clock_goes_back(store: Store) -> None:
-    approved(store)
-    assert [each.status for each in store.list_approvals(NOW + 900)] == ["stale"]
-    with pytest.raises(AlreadyUsed):
-        store.commit("c-1", RECORD, NOW, ProofUse("approval", PENDING.code))
-
-
-def test_an_approval_that_was_seen_as_expired_is_reported_once(store: Store) -> None:
-    assert store.request_approval(PENDING, 5)
-    for _ in range(2):
-        store.list_approvals(NOW + 900)
-        store.notices.add_expired_approvals(NOW, NOW + 900)
-    store.notices.route(["default"], lambda _: ["ops"], NOW + 900)
-    kinds = []
-    while (claimed := store.notices.claim("ops", NOW + 900, 30)) is not None:
-        kinds.append(claimed.event.kind)
-    assert kinds == ["approval_requested", "approval_expired"]
 
 
 def test_a_withdrawn_approval_is_void_and_a_used_one_stays_used(store: Store) -> None:

@@ -94,6 +94,16 @@ def kept(where: Path | str) -> Iterator[Stores]:
         yield opened
 
 
+@pytest.fixture
+def shared(where: Path | str) -> Iterator[tuple[Store, Store]]:
+    """Two processes' stores of one SaaS."""
+    with closing(open_stores(where)) as here, closing(open_stores(where)) as there:
+        pair = here.open_saas("saas"), there.open_saas("saas")
+        yield pair
+        for opened in pair:
+            opened.close()
+
+
 @pytest.fixture(scope="session")
 def _one_database() -> Iterator[str]:
     """Create a database for all tests that need only a store of their own in it. Creating one takes long."""

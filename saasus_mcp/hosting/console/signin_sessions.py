@@ -71,7 +71,7 @@ class LocalSessions:
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
         """Return the session of a cookie, unless it has expired."""
         session = self._open.get(hash_secret(cookie))
-        return session if session is not None and session.expires_at > now else None
+        return session if session is not None and session.is_current(now) else None
 
     def save_use(self, cookie: str, now: float) -> None:
         """Save the last request of a session, for the list of sessions."""
@@ -88,7 +88,7 @@ class LocalSessions:
 
     def list_own(self, approver: Approver, now: float) -> list[ConsoleSession]:
         """Return the sessions of an approver, newest first."""
-        own = [each for each in self._open.values() if each.approver.id == approver.id and each.expires_at > now]
+        own = [each for each in self._open.values() if each.approver.id == approver.id and each.is_current(now)]
         return sorted(own, key=lambda each: -each.opened_at)
 
     def close_one(self, approver: Approver, identifier: str) -> bool:

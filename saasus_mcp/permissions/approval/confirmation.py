@@ -17,7 +17,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.store.records import ProofUse
+from saasus_mcp.store.records import CLOCK_TOLERANCE, ProofUse
 
 CONFIRMATION_LIFETIME = 10 * 60
 ASK = message("permissions.ask_person_hint")
@@ -120,7 +120,7 @@ class ConfirmationService:
             raise CallRefused.because(Reason.UNASKED, "permissions.unasked")
         if asked["binding"] != binding.digest():
             raise CallRefused.because(Reason.UNASKED, "permissions.other_call")
-        if asked["expires"] <= now:
+        if not now < asked["expires"] <= now + CONFIRMATION_LIFETIME + CLOCK_TOLERANCE:
             raise CallRefused.because(Reason.EXPIRED, "permissions.question_expired")
         no = _no(reply.answer.content, asked["name"])
         if no is not None:

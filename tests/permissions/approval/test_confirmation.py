@@ -23,6 +23,7 @@ from saasus_mcp.permissions.inspection.target import TargetSnapshot
 from saasus_mcp.permissions.question.stored_question import explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store.records import CLOCK_TOLERANCE, DAY
 
 NOW = 1_790_000_000.0
 LATER = NOW + 10
@@ -181,8 +182,12 @@ def test_a_question_of_another_server_is_refused(confirmations: ConfirmationServ
     assert refused(confirmations, ConfirmationReply(accepted(name=SIGHT.name), foreign)) == "unasked"
 
 
-@pytest.mark.parametrize("seconds", [CONFIRMATION_LIFETIME, CONFIRMATION_LIFETIME + 1, 10**9])
-def test_a_question_ends(confirmations: ConfirmationService, seconds: float) -> None:
+@pytest.mark.parametrize(
+    "seconds", [-DAY, -CLOCK_TOLERANCE - 1, CONFIRMATION_LIFETIME, CONFIRMATION_LIFETIME + 1, 10**9]
+)
+def test_a_question_ends_and_is_void_if_it_was_asked_while_the_clock_was_ahead(
+    confirmations: ConfirmationService, seconds: float
+) -> None:
     state = confirmations.seal_question(BINDING, TYPED, SIGHT, NOW)
     assert refused(confirmations, ConfirmationReply(accepted(name=SIGHT.name), state), now=NOW + seconds) == "expired"
 
