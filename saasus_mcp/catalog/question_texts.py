@@ -108,7 +108,7 @@ class QuestionRecipe:
         hide: names of the facts that appear only in the details.
         fields: texts for fields of this operation only, by path or last name.
         warn: warnings in addition to those of effects.yaml.
-        relabel: other labels of changes, by field. The first whose condition holds is shown.
+        relabel: other labels of arguments and changes, by field. The first whose condition holds is shown.
     """
 
     ask: tuple[QuestionLine, ...]

@@ -105,7 +105,7 @@ def test_a_missing_profile_is_reported_before_anything_is_written(file: Path, tm
     (tmp_path / "config.toml").write_text("version = 1\n[profiles.staging]\n", encoding="utf-8")
     ran = run_command("install", "cursor", "--file", str(file), "--profile", "production", "--yes")
     assert (ran.status, file_content(file)) == (1, None)
-    assert "Profiles: staging" in ran.err
+    assert "--profile: staging" in ran.err
 
 
 def test_a_faulty_policy_is_reported_before_anything_is_written(file: Path, tmp_path: Path) -> None:

@@ -80,14 +80,14 @@ async def test_the_scheduled_end_of_a_contract_can_be_undone(catalogue: Catalogu
     [("", True, False), ("jp_consumption_10", False, False), ("jp_consumption_10_included", False, True)],
     ids=["left out", "the same", "another"],
 )
-async def test_a_plan_change_says_which_tax_rate_the_tenant_has_unless_it_stays(
+async def test_a_plan_change_says_whether_the_tax_rate_stays(
     catalogue: Catalogue, tax: str, warned: bool, present: bool
 ) -> None:
     args = {"tenant_id": AOZORA, "next_plan_id": STARTER} | ({"next_plan_tax_rate_id": uid("tax", tax)} if tax else {})
     asked = await ask(catalogue, "auth.UpdateTenantPlan", args)
     lines = render_dialog(asked, Reader.of("ja")).splitlines()
     assert any("税率の指定がありません" in line for line in lines) is warned
-    assert ("現在の税率: 「消費税10%」" in lines) is present
+    assert ("税率(現在と異なる): 「消費税10%(内税)」" in lines) is present
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

@@ -216,7 +216,7 @@ class _Builder:
         for name in self.asked.operation.input_schema["properties"]:
             if name in shown:
                 field = self._field(name)
-                yield Fact(name, field.label, self.make(shown[name], field, name, shown))
+                yield Fact(name, self._label(name, field), self.make(shown[name], field, name, shown))
 
     def _long_name(self) -> dict[str, Fact]:
         """Return the fact that stands for the target's name if the headline does not have all of it."""
@@ -285,7 +285,7 @@ class _Builder:
                 yield Change(name, field.label, before, after)
 
     def _label(self, name: str, field: FieldText) -> Text:
-        """Return the label of a change: that of the field, unless the row has another for what this call does."""
+        """Return the label of an argument or a change: that of the field, unless the row has another for what this call does."""
         return next((line.text for line in self.row.relabel.get(name, ()) if self._holds(line)), field.label)
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
