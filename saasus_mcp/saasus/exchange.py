@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import httpx2
@@ -79,8 +80,11 @@ class Httpx2Transport:
             extensions={"timeout": limits, "trace": trace},
         )
         response = await self._inner.handle_async_request(built)
-        trace.answered = True
         try:
+            if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and built.url.scheme == "http":
+                # Without a tunnel, the proxy refuses in place of the API. The library reports only a refused tunnel.
+                raise httpx2.ProxyError(f"{response.status_code}")
+            trace.answered = True
             body = await read_limited(response, limit)
         finally:
             # The time of the attempt may be over, and nothing else ends the closing of a response.

@@ -248,17 +248,17 @@ async def test_an_unknown_proxy_name_is_distinguished_from_an_unknown_api(
     assert given.fault == NetworkFault("proxy_unknown", "no-such-proxy.invalid")
 
 
-@pytest.mark.parametrize("status", [407, 403, 502])
+@pytest.mark.parametrize(("scheme", "status"), [("https", 407), ("https", 403), ("https", 502), ("http", 407)])
 async def test_a_proxy_that_refuses_is_named_with_its_status(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, status: int
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, scheme: str, status: int
 ) -> None:
     async def refusing(stream: anyio.abc.SocketStream) -> None:
         await stream.receive()
         await stream.send(b"HTTP/1.1 %d hush\r\nContent-Length: 0\r\n\r\n" % status)
 
     async with serving(refusing) as port:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        given = await failed(catalogue, WRITE, "https://api.invalid")
+        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{port}")
+        given = await failed(catalogue, WRITE, f"{scheme}://api.invalid")
     assert (given.applied, given.fault) == (
         "not_applied",
         NetworkFault("proxy_refused", f"127.0.0.1:{port}", f"HTTP {status}"),

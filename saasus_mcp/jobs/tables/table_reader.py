@@ -90,6 +90,9 @@ def read_table(
         raise InvalidArguments.at((argument,), "jobs_tables.no_table")
     named = {column: heading.strip() for heading, column in zip(headings, columns, strict=True) if column}
     found, blank = _bounded(rows, len(named), argument)
+    if separator and len(named) == 1 and any(map(_has_more_cells, found[:SAMPLE_ROWS])):
+        title = message("jobs_tables.title_row", title=Quoted(next(iter(named.values()))))
+        raise InvalidArguments((argument,), title, message("jobs_tables.title_row_hint"))
     reading = TableReading(SEPARATORS.get(separator, ""), len(found), named, encoding, before + blank)
     return InputTable(tuple(named), found, reading)
 
@@ -172,6 +175,11 @@ def _split_row(number: int, cells: Sequence[str], columns: Sequence[str]) -> Tab
     named |= dict.fromkeys((column for column in columns[len(cells) :] if column), "")
     unnamed = [cell for cell, column in zip(cells, columns, strict=False) if not column]
     return TableRow(number, named, is_filled([*unnamed, *cells[len(columns) :]]))
+
+
+def _has_more_cells(row: TableRow) -> bool:
+    """Return whether a row below one heading has more cells. Tabs split no row if the first line has none."""
+    return row.is_too_long or any("\t" in cell for cell in row.cells.values())
 
 
 def _bounded(rows: Iterable[TableRow | None], width: int, argument: str) -> tuple[tuple[TableRow, ...], int]:
