@@ -18,9 +18,7 @@ from collections.abc import Callable
 from typing import Self
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import Localized, Message, Parameter, message
-
-LINE_END = "\n"
+from saasus_mcp.common.messages import Localized, Message, Parameter, join_sentences, message
 
 
 class SaasusMcpError(Exception):
@@ -45,10 +43,7 @@ class SaasusMcpError(Exception):
 
     def text(self, language: Language) -> str:
         """Return message and hint in `language`."""
-        text = self.message.text(language)
-        if self.hint is None:
-            return text
-        return f"{text}{'' if text.endswith(('。', LINE_END)) else ' '}{self.hint.text(language)}"
+        return join_sentences([each.text(language) for each in (self.message, self.hint) if each is not None], language)
 
     def __str__(self) -> str:
         return self.text("en")

@@ -81,12 +81,15 @@ class Sentences:
 
 def join_sentences(texts: Sequence[str], language: Language) -> str:
     """Return texts after each other. A Japanese one that ends with a name, as in `項目: 表示名`, gets a full stop before the next."""
-    if language == "en":
-        return " ".join(texts)
     *before, last = texts or ("",)
-    return (
-        "".join(f"{text}。" if text and (text[-1].isalnum() or text[-1] in "」)") else text for text in before) + last
-    )
+    return "".join(text + _stop(text, language) for text in before) + last
+
+
+def _stop(text: str, language: Language) -> str:
+    """Return what comes between a text and the next."""
+    if language == "en":
+        return "" if text.endswith("\n") else " "
+    return "。" if text and (text[-1].isalnum() or text[-1] in "」)") else ""
 
 
 def message(id: str, /, **params: Parameter) -> Message:

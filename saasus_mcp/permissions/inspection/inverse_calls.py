@@ -139,9 +139,9 @@ def removes_created_item(undo: UndoRecipe) -> bool:
 
 
 def changed_fields(answer: Any, now: Any) -> list[str]:
-    """Return the fields of a created item that differ from the call's answer. Hidden fields are not compared."""
+    """Return the fields of a created item that differ from the call's answer: an empty name for what has no fields. Hidden fields are not compared."""
     if not isinstance(answer, Mapping) or not isinstance(now, Mapping):
-        return [] if answer == now else ["?"]
+        return [] if answer == now else [""]
     return [name for name, item in answer.items() if name in now and not is_redacted(item) and now[name] != item]
 
 

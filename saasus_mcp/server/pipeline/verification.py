@@ -111,12 +111,10 @@ async def _require_item_unchanged(
 
 
 def _different(done: OperationCall, fields: Sequence[str]) -> Message:
-    """Return that the current state differs in these fields; without any, that it differs."""
-    if not fields:
-        return message("server.undo_changed")
+    """Return that the current state differs in these fields; without a name, that it differs."""
     texts = load_question_texts()
-    labels = tuple(texts.field(done.operation.key, name).label for name in fields)
-    return message("server.undo_changed_fields", fields=labels)
+    labels = tuple(texts.field(done.operation.key, name).label for name in fields if name)
+    return message("server.undo_changed_fields", fields=labels) if labels else message("server.undo_changed")
 
 
 def _unreadable(reason: Localized) -> CallRefused:
