@@ -185,11 +185,11 @@ def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
     return failed_answer(failure.message, failure.hint, applied=failure.applied, trace_id=trace_id)
 
 
-def no_change_answer(operation: Operation, reason: Message) -> ToolAnswer:
+def no_change_answer(operation: Operation, reason: Message, hint: Message | None) -> ToolAnswer:
     """Return the answer of a call that was not sent because it would change nothing."""
-    structured = {} if operation.answers else {"applied": False}
-    text = f"{reason} {_OUTCOMES[Outcome.NOT_APPLIED]}"
-    return ToolAnswer(True, text, structured, why="no_change", failure=Failure(reason))
+    structured, failure = {} if operation.answers else {"applied": False}, Failure(reason, hint)
+    text = _explain(failure, Outcome.NOT_APPLIED, "", "en")
+    return ToolAnswer(True, text, structured, why="no_change", failure=failure)
 
 
 def failed_answer(

@@ -26,7 +26,9 @@ class NoChange(CallRefused):
     """The call would change nothing. `text`: why not."""
 
     def __init__(self, text: Message | None = None) -> None:
-        super().__init__(Reason.NO_CHANGE, text or message("permissions.no_change"))
+        super().__init__(
+            Reason.NO_CHANGE, text or message("permissions.no_change"), message("permissions.no_change_hint")
+        )
 
 
 def check_argument_requirements(call: OperationCall, now: float) -> None:

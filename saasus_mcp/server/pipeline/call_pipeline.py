@@ -169,7 +169,7 @@ class Pipeline(PipelineContext):
             return failed_answer(error.message, error.hint, why="store" if isinstance(error, StoreError) else "")
         await self.recorder.record_refusal(call, Authorized(decision), error.reason, error.awaited)
         if isinstance(error, NoChange):
-            answer = no_change_answer(call.operation, error.message)
+            answer = no_change_answer(call.operation, error.message, error.hint)
         else:
             answer = failed_answer(error.message, error.hint, why=error.reason)
         return replace(answer, app_data=error.app_data, redacted_arguments=call.redacted_arguments)

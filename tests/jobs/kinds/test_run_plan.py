@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_question import value_list
 from saasus_mcp.permissions.policy.model import BulkLimits
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -338,6 +340,9 @@ async def test_a_row_that_would_change_nothing_is_skipped(on: JobServer) -> None
     started = await on.call_json(NAME, {"calls": calls}, elicitor=AcceptingPerson())
     report = await on.wait_for_job(started["job"])
     assert report["counts"] == {"applied": 1, "skipped": 1}, report
+    said = json.dumps(report)
+    assert str(message("permissions.no_change")) in said
+    assert str(message("permissions.no_change_hint")) not in said, "a person was asked about the list"
 
 
 @pytest.mark.parametrize("held", [True, False])
