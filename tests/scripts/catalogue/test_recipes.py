@@ -155,7 +155,7 @@ def test_the_affected_users_are_one_of_the_counts(catalogue: Catalogue) -> None:
         ({"undo": {"class": "undoable", "call": "again", "args": "before"}}, "neither diff nor target has a read"),
         ({"impact": 3}, "impact is 3, not a text or a mapping"),
         ({"undo": {"class": "undoable", "call": "again", "also": [{"note": "x"}]}}, "undo.also[0].note is unknown"),
-        ({"undo": {"class": "undoable", "call": "again", "when": "now.id == 1"}}, "is not an expression over"),
+        ({"undo": {"class": "undoable", "call": "again", "when": "present.id == 1"}}, "is not an expression over"),
         ({"undo": {"class": "undoable", "call": "again", "left": "target.id == 1"}}, "is not an expression over"),
         ({"say": {"en": "x"}}, "say.ja is missing"),
     ],
