@@ -53,8 +53,10 @@ def stub() -> Iterator[str]:
     command = (sys.executable, str(Path(__file__).with_name("stub.py")))
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - this Python
         assert process.stdout is not None  # noqa: S101 - for the type
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.kill()
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
 
 
 @contextmanager
@@ -152,15 +154,26 @@ async def on_stdio(command: tuple[str, ...], env: dict[str, str]) -> AsyncIterat
 
 
 @asynccontextmanager
-async def on_http(command: tuple[str, ...], env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, int]]:
-    """Yield a function that calls a tool of a server over HTTP by protocol 2026-07-28, and the id of the server's process."""
+async def listening(command: tuple[str, ...], env: dict[str, str]) -> AsyncIterator[tuple[str, int]]:
+    """Yield the URL of a server over HTTP, and the id of its process."""
     config = Path(env["SAASUS_MCP_CONFIG"]).with_name("http.toml")
     config.write_text("version = 1\n", encoding="utf-8")  # over HTTP, a file that is named must exist
     env = {**env, "SAASUS_MCP_CONFIG": str(config)}
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE, env=env)
     assert process.stderr is not None  # noqa: S101 - for the type
     said = (await process.stderr.readline()).decode()
-    url = said.split("MCP at ")[1].split(",")[0].strip()
+    if "MCP at " not in said:
+        raise SystemExit(f"the server does not start: {said}")
+    try:
+        yield said.split("MCP at ")[1].split(",")[0].strip(), process.pid
+    finally:
+        process.terminate()  # a supervisor stops its workers
+        await process.wait()
+
+
+@asynccontextmanager
+async def on_http(command: tuple[str, ...], env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, int]]:
+    """Yield a function that calls a tool of a server over HTTP by protocol 2026-07-28, and the id of the server's process."""
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
@@ -169,16 +182,12 @@ async def on_http(command: tuple[str, ...], env: dict[str, str], tool: Tool) -> 
         "Mcp-Name": tool.name,
     }
     content = line(1, "tools/call", {**tool.params, "_meta": META})
-    try:
-        async with httpx2.AsyncClient(headers=headers, timeout=60) as client:
+    async with listening(command, env) as (url, pid), httpx2.AsyncClient(headers=headers, timeout=60) as client:
 
-            async def send() -> bytes:
-                return (await client.post(url, content=content)).content
+        async def send() -> bytes:
+            return (await client.post(url, content=content)).content
 
-            yield send, process.pid
-    finally:
-        process.kill()
-        await process.wait()
+        yield send, pid
 
 
 @asynccontextmanager
