@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.abc
 import httpx2
 import pytest
 from mcp import types
@@ -30,6 +33,7 @@ from tests.support.workers import wait_for_workers, wait_until_gone, worker_pids
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are looked up in /proc")
 
 CONNECTIONS = 12
+MANY = 64
 CLIENTS, CALLS = 6, 15
 COUNT = re.compile(r'saasus_mcp_calls_total\{level="read",outcome="ok",profile="default"\} ([0-9.]+)')
 
@@ -67,6 +71,44 @@ async def serving(url: str) -> None:
     async with httpx2.AsyncClient(timeout=TIMEOUT) as client:
         assert (await client.get(f"{url}/healthz")).status_code == 200
         assert (await client.get(f"{url}/readyz")).json()["status"] == "ready"
+
+
+def sockets_of(pid: int) -> int:
+    """Return how many sockets a process has open."""
+    found = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            found += str(each.readlink()).startswith("socket:")
+    return found
+
+
+async def test_connections_are_divided_among_the_workers(server: Replica) -> None:
+    url, pids = httpx2.URL(server.url), worker_pids(server.process.pid)
+    await serving(server.url)
+    before = [sockets_of(pid) for pid in pids]
+
+    async def connect() -> anyio.abc.SocketStream:
+        stream = await anyio.connect_tcp(url.host, url.port or 80)
+        await stream.send(b"GET /healthz HTTP/1.1\r\nHost: %b\r\n\r\n" % url.netloc)
+        assert (await stream.receive()).startswith(b"HTTP/1.1 200")
+        return stream
+
+    async with AsyncExitStack() as until:
+        for stream in await asyncio.gather(*[connect() for _ in range(MANY)]):
+            until.push_async_callback(stream.aclose)
+        held = [sockets_of(pid) - least for pid, least in zip(pids, before, strict=True)]
+    assert min(held) > MANY / 8, held
+
+
+async def test_a_worker_that_hangs_holds_back_no_connection(server: Replica) -> None:
+    hangs = worker_pids(server.process.pid)[0]
+    os.kill(hangs, signal.SIGSTOP)
+    try:
+        for _ in range(CONNECTIONS):
+            async with httpx2.AsyncClient(timeout=TIMEOUT) as client:
+                assert (await client.get(f"{server.url}/healthz")).status_code == 200
+    finally:
+        os.kill(hangs, signal.SIGCONT)
 
 
 async def test_connections_of_both_eras_with_a_question_each_at_once(servers: Replicas, server: Replica) -> None:
