@@ -103,12 +103,12 @@ def test_a_member_comes_back_with_attributes_and_the_roles_of_every_environment(
 @pytest.mark.parametrize(
     ("args", "before", "expected"),
     [
-        ({"next_plan_id": "p", "using_next_plan_from": 1}, {"plan_id": "q"}, True),
-        ({"next_plan_id": "p", "using_next_plan_from": 1, "delete_usage": True}, {"plan_id": "q"}, False),
+        ({"next_plan_id": "p", "using_next_plan_from": 1_000}, {"plan_id": "q"}, True),
+        ({"next_plan_id": "p", "using_next_plan_from": 1_000, "delete_usage": True}, {"plan_id": "q"}, False),
         ({"next_plan_id": "p"}, {"plan_id": "q"}, False),
-        ({"next_plan_id": ""}, {"plan_id": "q", "next_plan_id": "p", "using_next_plan_from": 1}, True),
-        ({"next_plan_id": "", "using_next_plan_from": 1}, {"plan_id": "q"}, True),
-        ({"next_plan_id": "", "using_next_plan_from": 1, "delete_usage": True}, {"plan_id": "q"}, False),
+        ({"next_plan_id": ""}, {"plan_id": "q", "next_plan_id": "p", "using_next_plan_from": 1_000}, True),
+        ({"next_plan_id": "", "using_next_plan_from": 1_000}, {"plan_id": "q"}, True),
+        ({"next_plan_id": "", "using_next_plan_from": 1_000, "delete_usage": True}, {"plan_id": "q"}, False),
     ],
     ids=[
         "reserve",
@@ -139,8 +139,8 @@ def test_a_masked_value_in_the_undo_log_is_not_a_change() -> None:
     ("args", "before"),
     [
         ({"tenant_id": "t", "next_plan_id": "p"}, {}),
-        ({"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1, "delete_usage": True}, {}),
-        ({"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1}, {"next_plan_id": "q"}),
+        ({"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1_000, "delete_usage": True}, {}),
+        ({"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1_000}, {"next_plan_id": "q"}),
     ],
 )
 def test_a_plan_change_that_is_no_plain_reservation_has_no_inverse(
@@ -150,7 +150,7 @@ def test_a_plan_change_that_is_no_plain_reservation_has_no_inverse(
 
 
 def test_a_reservation_is_undone_by_dropping_it(catalogue: Catalogue) -> None:
-    args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1}
+    args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 1_000}
     (inverse,) = find_inverse_calls(
         OperationCall(catalogue.find("auth.UpdateTenantPlan"), args), {"next_plan_id": ""}, None
     )
@@ -158,11 +158,11 @@ def test_a_reservation_is_undone_by_dropping_it(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("plan", ["p", ""], ids=["a plan", "the end"])
-def test_a_plan_change_that_began_in_the_past_was_no_reservation(catalogue: Catalogue, plan: str) -> None:
+def test_a_plan_change_less_than_ten_minutes_ahead_is_no_reservation_that_can_be_cancelled(catalogue: Catalogue, plan: str) -> None:
     call = OperationCall(
-        catalogue.find("auth.UpdateTenantPlan"), {"tenant_id": "t", "next_plan_id": plan, "using_next_plan_from": 100}
+        catalogue.find("auth.UpdateTenantPlan"), {"tenant_id": "t", "next_plan_id": plan, "using_next_plan_from": 1_000}
     )
-    for at, reserved in ((99, True), (100, False), (200, False)):
+    for at, reserved in ((399, True), (400, False), (1_000, False), (2_000, False)):
         assert can_undo(call, {"plan_id": "q"}, at) is reserved
         assert bool(list(find_inverse_calls(call, {"plan_id": "q"}, None, at))) is reserved
 
@@ -170,18 +170,36 @@ def test_a_plan_change_that_began_in_the_past_was_no_reservation(catalogue: Cata
 def test_a_reservation_that_replaced_the_scheduled_end_is_undone_by_scheduling_the_end_again(
     catalogue: Catalogue,
 ) -> None:
-    args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 9}
+    args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 9_000}
     [inverse] = find_inverse_calls(
         OperationCall(catalogue.find("auth.UpdateTenantPlan"), args),
-        {"plan_id": "q", "using_next_plan_from": 7, "delete_usage": False},
+        {"plan_id": "q", "using_next_plan_from": 7_000, "delete_usage": False},
         None,
     )
     assert inverse.args == {
         "tenant_id": "t",
         "next_plan_id": "",
-        "using_next_plan_from": 7,
+        "using_next_plan_from": 7_000,
         "delete_usage": False,
     }
+
+
+@pytest.mark.parametrize("none", [{}, {"next_plan_id": ""}, {"next_plan_id": None}], ids=["left out", "empty", "null"])
+def test_a_scheduled_end_was_applied_however_the_answer_says_that_no_plan_follows(
+    catalogue: Catalogue, none: dict[str, Any]
+) -> None:
+    end = {"tenant_id": "t", "next_plan_id": "", "using_next_plan_from": 9_000}
+    call = OperationCall(catalogue.find("auth.UpdateTenantPlan"), end)
+    before = {"plan_id": "q", "using_next_plan_from": 0, **none}
+    assert was_applied(call, 200, {**before, "using_next_plan_from": 9_000}, before) is True
+    assert was_applied(call, 200, before, before) is False
+
+
+def test_a_reservation_that_was_nearly_due_does_not_come_back(catalogue: Catalogue) -> None:
+    args = {"tenant_id": "t", "next_plan_id": "p", "using_next_plan_from": 9_000}
+    call = OperationCall(catalogue.find("auth.UpdateTenantPlan"), args)
+    before = {"plan_id": "q", "next_plan_id": "r", "using_next_plan_from": 2_000}
+    assert [can_undo(call, before, at) for at in (1_399, 1_400, 3_000)] == [True, False, False]
 
 
 @pytest.mark.parametrize(("status", "expected"), [(404, True), (200, False), (500, None), (401, None), (302, None)])
