@@ -158,7 +158,9 @@ def test_a_reservation_is_undone_by_dropping_it(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("plan", ["p", ""], ids=["a plan", "the end"])
-def test_a_plan_change_less_than_ten_minutes_ahead_is_no_reservation_that_can_be_cancelled(catalogue: Catalogue, plan: str) -> None:
+def test_a_plan_change_less_than_ten_minutes_ahead_is_no_reservation_that_can_be_cancelled(
+    catalogue: Catalogue, plan: str
+) -> None:
     call = OperationCall(
         catalogue.find("auth.UpdateTenantPlan"), {"tenant_id": "t", "next_plan_id": plan, "using_next_plan_from": 1_000}
     )
