@@ -14,6 +14,7 @@ from saasus_mcp.common.timezones import format_instant
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, DecidedVia
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobPause, PauseSide
+from saasus_mcp.store.write_freeze import unfreeze_command
 
 if TYPE_CHECKING:
     from saasus_mcp.store.records import Freeze
@@ -61,7 +62,7 @@ def resume_job(store: Store, job: Job, who: Controller, now: float) -> None:
         raise CallRefused(Reason.DENIED, refused, message("jobs.resume_refused_hint", job=job.id))
     if (freeze := find_freeze(store, job)) is not None:
         frozen = message("jobs.resume_frozen", by=Quoted(freeze.by, bare=True))
-        raise CallRefused(Reason.DENIED, frozen, message("jobs.resume_frozen_hint"))
+        raise CallRefused(Reason.DENIED, frozen, message("jobs.resume_frozen_hint", command=unfreeze_command(freeze)))
     if now > job.at + GRANT_SECONDS:
         over = message("jobs.resume_too_late", hours=GRANT_SECONDS // 3600)
         raise CallRefused(Reason.EXPIRED, over, message("jobs.resume_too_late_hint"))

@@ -60,11 +60,15 @@ def refuse_if_frozen(connection: Connection, global_freeze: FreezeLookup, profil
     acquire_lock(connection, "freeze", shared=True)
     freeze = next(iter(global_freeze(connection) or STORE_FREEZES.list_active(connection, profile)), None)
     if freeze is not None:
-        option = f" --profile {freeze.profile}" if freeze.profile else ""
-        command = f"saasus-mcp unfreeze{option}"
+        command = unfreeze_command(freeze)
         frozen = WritesFrozen(_explain(freeze), message("store.frozen_hint", command=command))
         frozen.profile, frozen.command = freeze.profile, command
         raise frozen
+
+
+def unfreeze_command(freeze: Freeze) -> str:
+    """Return the command that lifts a freeze."""
+    return f"saasus-mcp unfreeze --profile {freeze.profile}" if freeze.profile else "saasus-mcp unfreeze"
 
 
 def _explain(freeze: Freeze) -> Message:

@@ -84,8 +84,9 @@ async def test_a_freeze_pauses_a_list_and_only_a_person_lets_it_go_on_after_the_
         assert (told["paused"]["by"], told["paused"]["side"]) == ("local:person", "freeze")
         made = on.count_requests(CHANGE)
         assert 0 < made < CALLS
-        with pytest.raises(CallRefused, match="frozen by local:person"):
+        with pytest.raises(CallRefused, match="frozen by local:person") as frozen:
             resume_in_terminal(on, job)
+        assert f"`saasus-mcp unfreeze --profile {on.pipeline.destination.profile}`" in str(frozen.value)
         store.unfreeze(on.pipeline.destination.profile)
         assert "froze the writes" in await refusal(on, job, "resume")
         await gate_asked_again(on)
