@@ -77,8 +77,7 @@ class DueCharge:
 
 def contract_terms(tenant: Mapping[str, Any]) -> list[ContractTerm]:
     """Return the terms of a tenant's contract, oldest first, with the reserved change as the last one."""
-    entries = sorted(tenant.get("plan_histories") or (), key=lambda entry: entry["plan_applied_at"])
-    changes = [{**entry, "at": entry["plan_applied_at"]} for entry in entries]
+    changes = [{**entry, "at": entry["plan_applied_at"]} for entry in _history(tenant)]
     reserved = tenant.get("using_next_plan_from")
     if reserved is not None and reserved > (changes[-1]["at"] if changes else 0):
         change = {"plan_id": tenant.get("next_plan_id"), "tax_rate_id": tenant.get("next_plan_tax_rate_id")}
@@ -97,9 +96,14 @@ def contract_terms(tenant: Mapping[str, Any]) -> list[ContractTerm]:
     return terms
 
 
+def _history(tenant: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the entries of the history, oldest first. Of two of the same moment, the later one in the answer is in force."""
+    return sorted(tenant.get("plan_histories") or (), key=lambda entry: int(entry["plan_applied_at"]))
+
+
 def _latest_change(tenant: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the latest entry of the history, empty without one."""
-    return max(tenant.get("plan_histories") or (), key=lambda entry: int(entry["plan_applied_at"]), default={})
+    return next(reversed(_history(tenant)), {})
 
 
 def present_tax_rate(tenant: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.common.timezones import find_time_zone
-from saasus_mcp.jobs.invoices.contract import BillingCycles, Span, contract_terms, due_charges
+from saasus_mcp.jobs.invoices.contract import BillingCycles, Span, contract_terms, due_charges, present_tax_rate
 from saasus_mcp.jobs.reports.price_list import PricingPlan
 
 
@@ -169,3 +169,10 @@ def test_a_year_from_29_february_ends_on_28_february() -> None:
     cycles = BillingCycles("year", instant("2024-02-29T12:00"), UTC)
     assert cycles.at(instant("2025-02-28T11:59")) == Span(instant("2024-02-29T12:00"), instant("2025-02-28T12:00"))
     assert cycles.at(instant("2028-02-29T12:00")).start == instant("2028-02-29T12:00")
+
+
+def test_the_present_tax_rate_is_that_of_the_last_of_two_changes_at_one_moment() -> None:
+    entries = [entry("a", "2026-03-01", tax_rate_id="old"), entry("b", "2026-03-01", tax_rate_id="new")]
+    [term] = contract_terms({"plan_histories": entries})
+    assert (term.plan_id, term.tax_rate_id) == ("b", "new")
+    assert present_tax_rate({"plan_histories": entries}) == "new"
