@@ -252,7 +252,8 @@ class StdioDispatcher:
                     if number is not None and self._requests.get(number) is request:  # not another with the same id
                         del self._requests[number]
             if not request.is_cancelled and number != self._transport.discarded_id:
-                self._writer.put(line or _error_line(number, CLOSED))  # without a line, the server ends
+                put = self._writer.put_soon if self._requests else self._writer.put
+                put(line or _error_line(number, CLOSED))  # without a line, the server ends
         finally:
             del self._messages[request]
 

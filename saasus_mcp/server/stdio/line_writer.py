@@ -1,4 +1,4 @@
-"""The lines to the client. They are written at once, and wait only while the client is slow to read."""
+"""The lines to the client: written at once, or with others of a turn of the event loop. They wait while the client is slow to read."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class LineWriter:
         self, write_now: Callable[[bytes], bytes | memoryview], write_all: Callable[[bytes], Awaitable[None]]
     ) -> None:
         self._write_now, self._write_all = write_now, write_all
+        self._gathered: list[bytes] = []
         self._waiting = deque[bytes | memoryview]()
         self._unread = 0
         self._arrived, self._room = asyncio.Event(), asyncio.Event()
@@ -47,7 +48,24 @@ class LineWriter:
 
     def put(self, line: bytes) -> None:
         """Write a line at once, or let it wait if the client is slow to read."""
-        rest = line if self._unread else self._write_now(line)
+        self._gathered.append(line)
+        self._write_gathered()
+
+    def put_soon(self, line: bytes) -> None:
+        """Write a line in the next turn of the event loop, with all others of this turn, or before the next one that is written at once.
+
+        A write to a pipe wakes the client up: one for each answer took 12% of the processor time of a small read at 32 at once.
+        """
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._write_gathered)
+        self._gathered.append(line)
+
+    def _write_gathered(self) -> None:
+        if not self._gathered:
+            return
+        lines = b"".join(self._gathered)
+        self._gathered.clear()
+        rest = lines if self._unread else self._write_now(lines)
         if not rest or self.has_given_up:
             return
         self._waiting.append(rest)
@@ -75,7 +93,8 @@ class LineWriter:
                 await self._arrived.wait()
 
     def close(self) -> None:
-        """End `write_waiting` after the lines that wait."""
+        """End `write_waiting` after the lines that were put."""
+        self._write_gathered()
         self._is_closed = True
         self._arrived.set()
         self.limit_time()

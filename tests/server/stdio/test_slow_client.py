@@ -81,6 +81,53 @@ async def test_cancelled_calls_leave_whole_lines_in_order(steps: int) -> None:
     assert all(written == list(range(len(written))) for written in numbers.values())
 
 
+async def test_lines_of_one_turn_are_written_together_and_none_is_lost_at_the_end() -> None:
+    written: list[bytes] = []
+
+    def write_now(data: bytes) -> bytes:
+        written.append(data)
+        return b""
+
+    async def write_all(data: bytes) -> None:
+        written.append(data)
+
+    writer, lines = LineWriter(write_now, write_all), [numbered("of a turn", number) for number in range(4)]
+    writer.put_soon(lines[0])
+    writer.put_soon(lines[1])
+    assert not written
+    await anyio.lowlevel.checkpoint()
+    assert written == [lines[0] + lines[1]]
+    writer.put_soon(lines[2])
+    writer.put(lines[3])
+    assert written[1:] == [lines[2] + lines[3]], "the order of lines"
+    writer.put_soon(lines[0])
+    writer.close()
+    await writer.write_waiting()
+    await anyio.lowlevel.checkpoint()
+    assert written[2:] == [lines[0]]
+
+
+async def test_answers_that_are_ready_together_take_few_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write wakes the client up, which takes longer than to make most answers."""
+    count = 0
+    write = PipeTransport.write_now
+
+    def counted(wire: PipeTransport, data: bytes | memoryview) -> memoryview:
+        nonlocal count
+        count += 1
+        return write(wire, data)
+
+    async def answer(*_: object) -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr(PipeTransport, "write_now", counted)
+    async with dispatched(answer) as client:
+        await client.send(b"".join(line(request(number, "read")) for number in range(WRITERS)))
+        heard = await client.until(WRITERS - 1)
+    assert [each["id"] for each in heard] == list(range(WRITERS))
+    assert count <= WRITERS / 2
+
+
 class Handler:
     """Answers each request with as much as a pipe holds, and counts them."""
 
