@@ -212,13 +212,13 @@ async def open_pipeline(
     """Open the pipeline of the settings, with its store and its client.
 
     Args:
-        console: returns the URL of a console on which a person can approve, or an empty string.
+        console: returns the URL of the console of the owner of this computer (`saasus-mcp console`), or an empty string.
         sandbox: see `build_client`.
 
     Raises:
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
-    async with _open_pipelines([settings], console=console, sandbox=sandbox) as opened:
+    async with _open_pipelines([settings], console=console, console_lifts_all=True, sandbox=sandbox) as opened:
         yield next(iter(opened.values()))
 
 
@@ -291,6 +291,7 @@ async def _open_pipelines(
     make_observer: Callable[[str, Catalogue], CallObserver] | None = None,
     *,
     console: Callable[[], str],
+    console_lifts_all: bool = False,
     share: int | None = None,
     sandbox: Sandbox | None = None,
     is_revoked: RevocationCheck | None = None,
@@ -324,6 +325,7 @@ async def _open_pipelines(
                 observer=make_observer(destination.profile, catalogue) if make_observer else CallObserver(),
                 store_executor=run_in_thread if stores.shared else run_inline,
                 console_url=console,
+                console_lifts_all=console_lifts_all,
                 call_queue=FairQueue(per_principal=share) if share else FairQueue(),
                 call_seconds=settings.call_seconds,
                 is_revoked=is_revoked or never_revoked,

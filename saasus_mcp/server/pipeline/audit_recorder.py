@@ -84,7 +84,7 @@ class AuditRecorder:
             else:
                 await self.context.store_executor(lambda: store.commit(id, record, now, use, commitment=commitment))
         except WritesFrozen as error:
-            error.hint = _freeze_hint(error, self.context.console_url())
+            error.hint = _freeze_hint(error, self.context.console_url(), lifts_all=self.context.console_lifts_all)
             raise
 
     async def commit_call(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
@@ -224,15 +224,20 @@ class AuditRecorder:
             log.warning("a refusal could not be audited: %s", error.message)
 
 
-def _freeze_hint(error: WritesFrozen, console_url: str) -> Message | None:
-    """Return where a person can lift a freeze. The console of a hosted server lifts that of a profile, not that of everything."""
+def _freeze_hint(error: WritesFrozen, console_url: str, *, lifts_all: bool) -> Message | None:
+    """Return where a person can lift a freeze.
+
+    Args:
+        lifts_all: whether the console lifts the freeze of everything, too.
+    """
     if not console_url:
         return error.hint
-    if is_loopback(urlsplit(console_url).hostname or ""):
-        return message("store.frozen_here_hint", command=error.command, url=console_url)
-    if error.profile:
-        return message("store.frozen_hosted_hint", command=error.command, url=console_url)
-    return error.hint
+    is_local = is_loopback(urlsplit(console_url).hostname or "")
+    if not error.profile and not lifts_all:
+        return error.hint if is_local else message("store.frozen_server_hint", command=error.command)
+    return message(
+        "store.frozen_here_hint" if is_local else "store.frozen_hosted_hint", command=error.command, url=console_url
+    )
 
 
 def _uncommitted_answer(error: StoreError, proof: Proof | None) -> ToolAnswer:
