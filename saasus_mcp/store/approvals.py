@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.common.messages import message
 from saasus_mcp.store.audit.log import AuditLog
-from saasus_mcp.store.database.engine import Database, shared_time
+from saasus_mcp.store.database.engine import Database, clock_range
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import approvals, confirmations, covered_calls
 from saasus_mcp.store.errors import AlreadyUsed, StoreError
@@ -23,6 +23,7 @@ from saasus_mcp.store.records import CLOCK_TOLERANCE, Approval, ApprovalStatus, 
 _COLUMNS = tuple(column.name for column in approvals.columns)
 _LIVE_STATUSES: tuple[ApprovalStatus, ...] = ("pending", "approved")
 _LIVE = approvals.c.status.in_(_LIVE_STATUSES)
+_begun = func.coalesce(approvals.c.decided_at, approvals.c.requested_at)
 
 
 class ApprovalStore:
@@ -42,7 +43,7 @@ class ApprovalStore:
         """
         with self._database.transaction() as connection:
             acquire_lock(connection, "approvals", wanted.principal)
-            _end_expired(connection, wanted.requested_at, approvals.c.principal == wanted.principal)
+            end_outdated(connection, wanted.requested_at, approvals.c.principal == wanted.principal)
             current = _is_current(wanted.requested_at)
             same = (approvals.c.binding == wanted.binding, _LIVE, current)
             live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
@@ -117,7 +118,7 @@ class ApprovalStore:
             record: audit record of the decision, added in the same transaction.
         """
         with self.audit_log.write_transaction() as connection:
-            _end_expired(connection, at, approvals.c.code == code)
+            end_outdated(connection, at, approvals.c.code == code)
             end = approvals.c.expires_at if expires_at is None else expires_at
             wait = None if status != "rejected" else end if retry_at is None else retry_at
             pending = [approvals.c.code == code, approvals.c.status == "pending", _is_current(at)]
@@ -146,12 +147,12 @@ class ApprovalStore:
     def _with_current_status(self, found: list[Approval], now: float) -> list[Approval]:
         """Return approvals, those that are not current as stale. A rejection stays rejected.
 
-        What was seen as expired is stored, so that a clock that goes back does not revive it.
+        What was seen as expired, or as made by a clock that was ahead, is stored, so that no clock revives it.
         """
         stale = [each.code for each in found if each.status in _LIVE_STATUSES and not each.is_current(now)]
         if stale:
             with suppress(StoreError), self._database.transaction() as connection:  # a full disk must not end a read
-                _end_expired(connection, now, approvals.c.code.in_(stale))
+                end_outdated(connection, now, approvals.c.code.in_(stale))
         return [replace(each, status="stale") if each.code in stale else each for each in found]
 
 
@@ -182,20 +183,20 @@ def _find_rejected(connection: Connection, subject: str, now: float) -> Approval
 
 def _is_current(now: float) -> ColumnElement[bool]:
     """Return the condition of `Approval.is_current`."""
-    begun = func.coalesce(approvals.c.decided_at, approvals.c.requested_at) <= now + CLOCK_TOLERANCE
-    return and_(begun, approvals.c.expires_at > now)
+    return and_(_begun <= now + CLOCK_TOLERANCE, approvals.c.expires_at > now)
 
 
-def _end_expired(connection: Connection, now: float, about: ColumnElement[bool]) -> None:
-    """Store that approvals have expired, and add the events of those that nobody decided on.
+def end_outdated(connection: Connection, now: float, about: ColumnElement[bool]) -> None:
+    """Store that approvals have expired, and add the events of those that nobody decided on; or that they begin too late.
 
-    In a shared database, the shared clock must agree: a fast clock of one process would end approvals for all others.
+    One that begins in the future was made while a clock was ahead. It stays void when its time comes.
+    In a shared database, the shared clock must agree: a wrong clock of one process would end approvals for all others.
     """
-    if connection.dialect.name == "postgresql":
-        now = min(now, shared_time(connection))
-    expired = (about, _LIVE, approvals.c.expires_at <= now)
+    earlier, later = clock_range(connection, now)
+    expired = (about, _LIVE, approvals.c.expires_at <= earlier)
     columns = (approvals.c.code, approvals.c.profile, approvals.c.expires_at)
     undecided = select(*columns).where(*expired, approvals.c.status == "pending")
     for row in connection.execute(undecided).all():
         add_event(connection, approval_event(row.code, row.profile, "approval_expired", row.expires_at))
-    connection.execute(update(approvals).where(*expired).values(status="stale"))
+    outdated = or_(approvals.c.expires_at <= earlier, _begun > later + CLOCK_TOLERANCE)
+    connection.execute(update(approvals).where(about, _LIVE, outdated).values(status="stale"))

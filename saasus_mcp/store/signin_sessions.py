@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
 
 from saasus_mcp.common.person import NOBODY, Person
-from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.engine import Database, clock_range
 from saasus_mcp.store.database.locks import delete_unlocked
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import CLOCK_TOLERANCE
@@ -124,13 +124,23 @@ class SessionStore:
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
-        """Return the session of a cookie, or None if the session or its token has ended."""
+        """Return the session of a cookie, or None if the session or its token has ended.
+
+        One that was opened while a clock was ahead ends for good.
+        """
         token_valid = exists().where(
             tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
         )
-        same = (sessions.c.hash == hash_token(cookie), *_is_current(now))
+        same = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
         row = self._database.row(_SELECT.where(*same, or_(sessions.c.token.is_(None), token_valid)))
-        return _session(row, csrf_token(cookie)) if row is not None else None
+        session = _session(row, csrf_token(cookie)) if row is not None else None
+        if session is None or session.is_current(now):
+            return session
+        with suppress(StoreError), self._database.transaction() as connection:
+            _, later = clock_range(connection, now)
+            early = (sessions.c.hash == hash_token(cookie), sessions.c.opened_at > later + CLOCK_TOLERANCE)
+            connection.execute(delete(sessions).where(*early))
+        return None
 
     def save_use(self, cookie: str, now: float) -> None:
         """Save the last request of a session, for people. A database that cannot be written must not sign anybody out."""

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, true
 
 from saasus_mcp.common.person import NOBODY, Person
-from saasus_mcp.store.approvals import ApprovalStore, use_proof
+from saasus_mcp.store.approvals import ApprovalStore, end_outdated, use_proof
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
 from saasus_mcp.store.audit.hash_chain import ChainHead, MacKeys
 from saasus_mcp.store.audit.key_check import store_name
@@ -203,6 +203,7 @@ class Store(ApprovalStore, SecretStore):
             self._save_outcome(connection, call, outcome)
         self.audit_log.append(connection, call, "ended", record, at=at)
         if at - self._purged_at >= HOUR:
+            end_outdated(connection, at, true())
             retention.purge_expired(connection, at)
             self._purged_at = at
 

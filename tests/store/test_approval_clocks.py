@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.store import approvals as approval_module
+from saasus_mcp.store.database import engine
 from saasus_mcp.store.errors import AlreadyUsed
 from saasus_mcp.store.records import CLOCK_TOLERANCE, DAY, ProofUse
 from saasus_mcp.store.store import Store
@@ -21,21 +21,68 @@ PENDING = pending_approval(bound="d" * 64)
 @pytest.fixture(autouse=True)
 def late_shared_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the clock of a shared database agree with the latest time of these tests."""
-    monkeypatch.setattr(approval_module, "shared_time", lambda _: NOW + 900)
+    monkeypatch.setattr(engine, "shared_time", lambda _: NOW + 900)
+
+
+AHEAD = NOW + DAY
+MADE_AHEAD = replace(PENDING, requested_at=AHEAD, expires_at=AHEAD + 900)
+USE = ProofUse("approval", PENDING.code)
 
 
 def test_an_approval_that_was_made_while_the_clock_was_ahead_is_void_once_it_is_right(store: Store) -> None:
-    ahead = NOW + DAY
-    assert store.request_approval(replace(PENDING, requested_at=ahead, expires_at=ahead + 900), 5)
-    assert not store.decide_approval(PENDING.code, "approved", by="a", at=NOW)
-    assert store.decide_approval(PENDING.code, "approved", by="a", at=ahead, expires_at=ahead + 900)
-    assert [each.status for each in store.list_approvals(NOW)] == ["stale"]
+    assert store.request_approval(MADE_AHEAD, 5)
+    assert store.decide_approval(PENDING.code, "approved", by="a", at=AHEAD, expires_at=AHEAD + 900)
     with pytest.raises(AlreadyUsed):
-        store.commit("c-1", RECORD, NOW, ProofUse("approval", PENDING.code))
+        store.commit("c-1", RECORD, NOW, USE)
+    assert [each.status for each in store.list_approvals(NOW)] == ["stale"]
     again = store.request_approval(replace(PENDING, code="JKLM-2345"), 5)
     assert again is not None
     assert again.code == "JKLM-2345"
-    store.commit("c-2", RECORD, ahead - CLOCK_TOLERANCE, ProofUse("approval", PENDING.code))
+
+
+SEEN_AHEAD: dict[str, Callable[[Store], object]] = {
+    "in a list": lambda store: store.list_approvals(NOW),
+    "by its code": lambda store: store.find_approval(PENDING.code, NOW),
+    "by a decision": lambda store: store.decide_approval(PENDING.code, "rejected", by="a", at=NOW),
+    "by another request": lambda store: store.request_approval(replace(PENDING, code="EFGH-6789", binding="2" * 64), 5),
+    "when the store is cleaned up": lambda store: store.finish_call("c-0", {"ok": True}, NOW),
+}
+
+
+@pytest.mark.parametrize("see", SEEN_AHEAD.values(), ids=SEEN_AHEAD)
+@pytest.mark.parametrize("approved", [True, False])
+def test_an_approval_that_was_seen_as_made_ahead_stays_void_when_its_time_comes(
+    store: Store, see: Callable[[Store], object], approved: bool
+) -> None:
+    assert store.request_approval(MADE_AHEAD, 5)
+    if approved:
+        assert store.decide_approval(PENDING.code, "approved", by="a", at=AHEAD, expires_at=AHEAD + 900)
+    see(store)
+    assert not store.decide_approval(PENDING.code, "approved", by="a", at=AHEAD)
+    with pytest.raises(AlreadyUsed):
+        store.commit("c-2", RECORD, AHEAD, USE)
+
+
+def test_an_approval_of_a_clock_that_is_a_tolerated_time_ahead_is_used(store: Store) -> None:
+    ahead = NOW + CLOCK_TOLERANCE
+    assert store.request_approval(replace(PENDING, requested_at=ahead, expires_at=ahead + 900), 5)
+    assert store.decide_approval(PENDING.code, "approved", by="a", at=ahead, expires_at=ahead + 900)
+    assert [each.status for each in store.list_approvals(NOW)] == ["approved"]
+    store.commit("c-1", RECORD, NOW, USE)
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("see", SEEN_AHEAD.values(), ids=SEEN_AHEAD)
+def test_a_slow_clock_of_one_process_voids_no_approval_for_the_others(
+    shared: tuple[Store, Store], see: Callable[[Store], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, slow = shared
+    monkeypatch.setattr(engine, "shared_time", lambda _: AHEAD)
+    assert here.request_approval(MADE_AHEAD, 5)
+    see(slow)
+    assert [each.status for each in slow.list_approvals(NOW) if each.code == PENDING.code] == ["stale"]
+    assert here.decide_approval(PENDING.code, "approved", by="a", at=AHEAD)
+    here.commit("c-1", RECORD, AHEAD, USE)
 
 
 SEEN: dict[str, Callable[[Store], object]] = {
@@ -69,7 +116,7 @@ def test_a_fast_clock_of_one_process_ends_no_approval_for_the_others(
     shared: tuple[Store, Store], see: Callable[[Store], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, fast = shared
-    monkeypatch.setattr(approval_module, "shared_time", lambda _: NOW)
+    monkeypatch.setattr(engine, "shared_time", lambda _: NOW)
     assert here.request_approval(PENDING, 5)
     see(fast)
     assert [each.status for each in fast.list_approvals(NOW + 900) if each.code == PENDING.code] == ["stale"]

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from saasus_mcp.store import approvals as approval_module
+from saasus_mcp.store.database import engine
 from saasus_mcp.store.errors import AlreadyUsed, StoreError
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import ApprovalStatus, Commitment, HiddenSecret, ProofUse
@@ -31,7 +31,7 @@ PENDING = pending_approval(bound="d" * 64)
 @pytest.fixture(autouse=True)
 def late_shared_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the clock of a shared database agree with the latest time of these tests."""
-    monkeypatch.setattr(approval_module, "shared_time", lambda _: NOW + 900)
+    monkeypatch.setattr(engine, "shared_time", lambda _: NOW + 900)
 
 
 def approved(store: Store, code: str = "ABCD-2345", at: float = NOW) -> None:

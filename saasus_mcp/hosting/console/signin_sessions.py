@@ -69,9 +69,12 @@ class LocalSessions:
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
-        """Return the session of a cookie, unless it has expired."""
-        session = self._open.get(hash_secret(cookie))
-        return session if session is not None and session.is_current(now) else None
+        """Return the session of a cookie, unless it has expired. One that was opened while the clock was ahead ends for good."""
+        session = self._open.get(hashed := hash_secret(cookie))
+        if session is None or session.is_current(now):
+            return session
+        del self._open[hashed]
+        return None
 
     def save_use(self, cookie: str, now: float) -> None:
         """Save the last request of a session, for the list of sessions."""

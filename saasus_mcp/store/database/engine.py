@@ -246,6 +246,17 @@ def shared_time(connection: Connection) -> float:
     return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
 
+def clock_range(connection: Connection, now: float) -> tuple[float, float]:
+    """Return the earlier and the later of this process's time and that of the clock that replicas share.
+
+    What ends by the earlier, or begins after the later, does so for all replicas, and not only for one whose clock is wrong.
+    """
+    if connection.dialect.name != "postgresql":
+        return now, now
+    shared = shared_time(connection)
+    return min(now, shared), max(now, shared)
+
+
 def insert_into(connection: Connection, table: Table) -> PostgresInsert | SqliteInsert:
     """Return an insert that can say what a conflict does. Only the dialect in use is loaded: the other takes 2 MiB."""
     if connection.dialect.name == "postgresql":

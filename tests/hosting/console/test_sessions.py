@@ -14,6 +14,7 @@ from saasus_mcp.hosting.console.signin_sessions import (
     GuessThrottle,
     LocalSessions,
 )
+from saasus_mcp.store.database import engine
 from saasus_mcp.store.records import CLOCK_TOLERANCE, DAY
 from saasus_mcp.store.signin_sessions import (
     MAX_SESSIONS_PER_APPROVER,
@@ -48,12 +49,14 @@ def test_a_session_lasts_no_longer_than_what_it_was_opened_with(
 
 
 def test_a_session_that_was_opened_while_the_clock_was_ahead_is_void_once_it_is_right(
-    sessions: ConsoleSessions,
+    sessions: ConsoleSessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "shared_time", lambda _: NOW)
     cookie = sessions.open(VerifiedApprover(OLGA), NOW + DAY)
-    assert sessions.find(cookie, NOW) is None
     assert sessions.list_own(OLGA, NOW) == []
     assert sessions.find(cookie, NOW + DAY - CLOCK_TOLERANCE) is not None
+    assert sessions.find(cookie, NOW) is None
+    assert sessions.find(cookie, NOW + DAY) is None
 
 
 def test_a_person_with_changed_groups_is_still_signed_out_everywhere(sessions: ConsoleSessions) -> None:
