@@ -218,7 +218,7 @@ async def open_pipeline(
     Raises:
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
-    async with _open_pipelines([settings], console=console, console_lifts_all=True, sandbox=sandbox) as opened:
+    async with _open_pipelines([settings], console=console, sandbox=sandbox) as opened:
         yield next(iter(opened.values()))
 
 
@@ -230,7 +230,7 @@ async def open_pipelines(
     calls_per_principal: int | None = None,
     is_revoked: RevocationCheck | None = None,
 ) -> AsyncIterator[dict[str, Pipeline]]:
-    """Open a pipeline for every profile, by name, all under one policy.
+    """Open a pipeline for every profile of a server over HTTP, by name, all under one policy.
 
     Args:
         make_observer: returns the observer of a profile's calls.
@@ -245,7 +245,7 @@ async def open_pipelines(
     if not settings.sandbox:
         profiles = [replace(settings, profile=name) for name in load_profiles(settings)]
     async with _open_pipelines(
-        profiles, make_observer, console=console, share=calls_per_principal, is_revoked=is_revoked
+        profiles, make_observer, console=console, share=calls_per_principal, is_revoked=is_revoked, is_hosted=True
     ) as opened:
         yield opened
 
@@ -291,10 +291,10 @@ async def _open_pipelines(
     make_observer: Callable[[str, Catalogue], CallObserver] | None = None,
     *,
     console: Callable[[], str],
-    console_lifts_all: bool = False,
     share: int | None = None,
     sandbox: Sandbox | None = None,
     is_revoked: RevocationCheck | None = None,
+    is_hosted: bool = False,
 ) -> AsyncIterator[dict[str, Pipeline]]:
     from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as above
@@ -325,7 +325,7 @@ async def _open_pipelines(
                 observer=make_observer(destination.profile, catalogue) if make_observer else CallObserver(),
                 store_executor=run_in_thread if stores.shared else run_inline,
                 console_url=console,
-                console_lifts_all=console_lifts_all,
+                is_hosted=is_hosted,
                 call_queue=FairQueue(per_principal=share) if share else FairQueue(),
                 call_seconds=settings.call_seconds,
                 is_revoked=is_revoked or never_revoked,

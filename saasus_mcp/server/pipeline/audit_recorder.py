@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -32,7 +31,6 @@ from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.scheduling.processor_turns import release_turn
-from saasus_mcp.settings.addresses import is_loopback
 from saasus_mcp.store.errors import (
     AlreadyUsed,
     BudgetExceeded,
@@ -84,7 +82,7 @@ class AuditRecorder:
             else:
                 await self.context.store_executor(lambda: store.commit(id, record, now, use, commitment=commitment))
         except WritesFrozen as error:
-            error.hint = _freeze_hint(error, self.context.console_url(), lifts_all=self.context.console_lifts_all)
+            error.hint = _freeze_hint(error, self.context)
             raise
 
     async def commit_call(self, call: PreparedCall, authorized: Authorized) -> ToolAnswer | None:
@@ -224,20 +222,15 @@ class AuditRecorder:
             log.warning("a refusal could not be audited: %s", error.message)
 
 
-def _freeze_hint(error: WritesFrozen, console_url: str, *, lifts_all: bool) -> Message | None:
-    """Return where a person can lift a freeze.
-
-    Args:
-        lifts_all: whether the console lifts the freeze of everything, too.
-    """
-    if not console_url:
-        return error.hint
-    is_local = is_loopback(urlsplit(console_url).hostname or "")
-    if not error.profile and not lifts_all:
-        return error.hint if is_local else message("store.frozen_server_hint", command=error.command)
-    return message(
-        "store.frozen_here_hint" if is_local else "store.frozen_hosted_hint", command=error.command, url=console_url
-    )
+def _freeze_hint(error: WritesFrozen, context: PipelineContext) -> Message:
+    """Return who can lift a freeze, and where."""
+    command, url = error.command, context.console_url()
+    if not context.is_hosted:
+        here = message("store.frozen_here_hint", command=command, url=url)
+        return here if url else message("store.frozen_hint", command=command)
+    if url and error.profile:
+        return message("store.frozen_hosted_hint", command=command, url=url)
+    return message("store.frozen_server_hint", command=command)
 
 
 def _uncommitted_answer(error: StoreError, proof: Proof | None) -> ToolAnswer:

@@ -64,7 +64,7 @@ class PipelineContext:
         open_store: opens the store. The first call does, so that a client that only lists tools does not wait for it.
         budget: bytes of JSON in one answer.
         console_url: returns the address of the console, or an empty text if no console runs.
-        console_lifts_all: whether a person can lift the freeze of everything there: at the owner's console, not at that of a server.
+        is_hosted: whether it serves over HTTP. Its console then lifts the freeze of a profile, and not that of everything.
         call_queue: the slots for calls at the API.
         call_seconds: the time limit of a call.
         is_revoked: asked after each wait, and for each call of a job, because only requests are authenticated.
@@ -84,7 +84,7 @@ class PipelineContext:
     observer: CallObserver = field(default_factory=CallObserver)
     store_executor: StoreExecutor = run_inline
     console_url: Callable[[], str] = str
-    console_lifts_all: bool = False
+    is_hosted: bool = False
     call_queue: FairQueue = field(default_factory=FairQueue)
     call_seconds: float = CALL_SECONDS
     is_revoked: RevocationCheck = never_revoked

@@ -130,29 +130,29 @@ LOCAL, HOSTED = "http://127.0.0.1:8000/console", "https://mcp.example.com/consol
 
 
 @pytest.mark.parametrize(
-    ("console", "lifts_all", "profile", "named"),
+    ("hosted", "console", "profile", "named"),
     [
-        ("", True, "", "store.frozen_hint"),
-        ("", True, "default", "store.frozen_hint"),
-        (LOCAL, True, "", "store.frozen_here_hint"),
-        (LOCAL, True, "default", "store.frozen_here_hint"),
-        (LOCAL, False, "", "store.frozen_hint"),  # the console of a server cannot lift the freeze of everything
-        (LOCAL, False, "default", "store.frozen_here_hint"),
-        (HOSTED, False, "", "store.frozen_server_hint"),
-        (HOSTED, False, "default", "store.frozen_hosted_hint"),
+        (False, "", "", "store.frozen_hint"),
+        (False, "", "default", "store.frozen_hint"),
+        (False, LOCAL, "", "store.frozen_here_hint"),
+        (False, LOCAL, "default", "store.frozen_here_hint"),
+        (True, HOSTED, "default", "store.frozen_hosted_hint"),
+        (True, LOCAL, "default", "store.frozen_hosted_hint"),
+        (True, HOSTED, "", "store.frozen_server_hint"),  # its approvers cannot lift the freeze of everything
+        (True, LOCAL, "", "store.frozen_server_hint"),
+        (True, "", "default", "store.frozen_server_hint"),
     ],
 )
 async def test_a_refusal_during_a_freeze_names_each_place_where_it_can_be_lifted(
-    catalogue: Catalogue, store: Store, console: str, lifts_all: bool, profile: str, named: str
+    catalogue: Catalogue, store: Store, hosted: bool, console: str, profile: str, named: str
 ) -> None:
     store.freeze(Freeze(1.0, "local:boss", "an incident", profile))
-    behind = build_pipeline(
-        StubApi(catalogue), store, UnsafeAllowAllPolicy(), console_url=lambda: console, console_lifts_all=lifts_all
-    )
+    api, policy = StubApi(catalogue), UnsafeAllowAllPolicy()
+    behind = build_pipeline(api, store, policy, console_url=lambda: console, is_hosted=hosted)
     async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en")) as client:
         text = said(await client.call_tool("auth_create_role", {"role_name": "a", "display_name": "A"}))
     command = f"saasus-mcp unfreeze{f' --profile {profile}' if profile else ''}"
-    address = {} if named in ("store.frozen_hint", "store.frozen_server_hint") else {"url": console}
+    address = {} if named in {"store.frozen_hint", "store.frozen_server_hint"} else {"url": console}
     hint = message(named, command=command, **address)
     assert hint.text("en") in text
     assert f"`{command}`" in hint.text("ja")
