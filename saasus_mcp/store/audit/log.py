@@ -362,14 +362,17 @@ class AuditLog:
         """
         if self.find_breaks():
             raise StoreError.of("store.audit_purge_refused")
+        who = {"action": "purge", "principal": by, **person.to_audit()}
+        return sum(self._purge_part(until, who, float(at)) for until in purge.split_purge(self._database, before))
+
+    def _purge_part(self, before: float, who: Record, at: float) -> int:
         removed = 0
         with self.write_transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
-            for marks in purge.plan_purge(connection, before, by, float(at)):
+            for marks in purge.plan_purge(connection, before, str(who["principal"]), at):
                 numbers = {"before": before, "chains": len(marks), "records": purge.count_purged(connection, marks)}
-                record = {"action": "purge", "principal": by, **person.to_audit(), **numbers}
                 heads = cross_links.encode_heads(ChainHead(mark.writer, mark.number, mark.mac) for mark in marks)
-                self._append_purge(connection, record, heads, float(at))
+                self._append_purge(connection, {**who, **numbers}, heads, at)
                 recorded = (replace(mark, purge=self._end.head) for mark in marks)
                 signed = tuple(replace(mark, proof=purge_mark_mac(self._keys[0], mark)) for mark in recorded)
                 removed += purge.execute_purge(connection, signed)

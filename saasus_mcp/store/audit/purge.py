@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, literal_column, select
 
 from saasus_mcp.store.audit.hash_chain import ChainHead, PurgeMark
+from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.schema import audit, purged
 
 CHAINS_PER_RECORD = 500
 """Chains that one record of a purge names."""
+PURGED_TOGETHER = 10_000
+"""Records that one transaction deletes, in about 50 ms. On SQLite, no other process can write meanwhile."""
+PAUSE_SECONDS = 0.1
+"""Between two transactions. A process that waits for SQLite looks so often whether it can write."""
 
 
 def read_purge_marks(connection: Connection) -> list[PurgeMark]:
     """Return the marks of earlier purges, one for each chain."""
     return [_mark(row) for row in connection.execute(select(purged).order_by(purged.c.writer))]
+
+
+def split_purge(database: Database, before: float) -> Iterator[float]:
+    """Yield rising times, the last of which is `before`. About `PURGED_TOGETHER` records are between two of them."""
+    since = 0.0
+    while True:
+        among = select(audit.c.at).where(audit.c.at >= since, audit.c.at < before).order_by(audit.c.at)
+        with database.read_transaction() as connection:
+            last = connection.execute(among.offset(PURGED_TOGETHER - 1).limit(1)).scalar()
+        if last is None:
+            yield before
+            return
+        since = math.nextafter(last, math.inf)  # with all others of this time
+        yield since
+        time.sleep(PAUSE_SECONDS)
 
 
 def plan_purge(connection: Connection, before: float, by: str, at: float) -> Iterator[tuple[PurgeMark, ...]]:
@@ -59,14 +81,15 @@ def execute_purge(connection: Connection, new: tuple[PurgeMark, ...]) -> int:
 
 def _cuts(connection: Connection, before: float) -> dict[str, ChainHead]:
     """Return the head of each chain's part that is deleted."""
-    columns = (audit.c.writer, func.min(audit.c.number), func.max(audit.c.number))
-    ends = select(*columns).group_by(audit.c.writer)
-    old = {row[0]: row[2] for row in connection.execute(ends.where(audit.c.at < before))}
-    young = {row[0]: row[1] for row in connection.execute(ends.where(audit.c.at >= before))}
+    # To group by the column itself, SQLite would read its whole index, young records included.
+    chain = audit.c.writer + literal_column("''")
+    lasts = select(chain, func.max(audit.c.number)).where(audit.c.at < before).group_by(chain)
     cuts = {}
-    for writer, last in old.items():
-        of_last = (audit.c.writer == writer, audit.c.number == min(last, young.get(writer, last + 1) - 1))
-        row = connection.execute(select(audit.c.writer, audit.c.number, audit.c.mac).where(*of_last)).first()
+    for writer, last in connection.execute(lasts).all():
+        own = select(audit.c.writer, audit.c.number, audit.c.mac).where(audit.c.writer == writer)
+        young = connection.execute(own.where(audit.c.at >= before).order_by(audit.c.number).limit(1)).first()
+        end = last if young is None else min(last, young.number - 1)
+        row = connection.execute(own.where(audit.c.number == end)).first()
         if row is not None:
             cuts[writer] = ChainHead(*row)
     return cuts

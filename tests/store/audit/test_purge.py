@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from saasus_mcp.store.audit import purge
 from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.store import Store
@@ -86,6 +89,28 @@ def named_purge(store: Store, head: ChainHead) -> tuple[str, int]:
     [mark] = [each for each in store.audit_log.verify_integrity().purged if each.writer == head.writer]
     assert faults(store) == []
     return mark.by, mark.purge.number
+
+
+def test_others_can_write_while_many_records_are_purged(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite, a process that deletes everything at once keeps all others from writing."""
+    filled(kept).close()
+    store, other = filled(kept), kept.open_saas("saas")
+    heads, written = store.audit_log.chain_heads(), list[float]()
+
+    def write(_: float) -> None:
+        written.append(NOW + 1000 + len(written))
+        other.commit("meanwhile", {}, written[-1])
+
+    monkeypatch.setattr(purge, "PURGED_TOGETHER", 4)
+    monkeypatch.setattr(time, "sleep", write)
+    assert purged(store, NOW + 100) == 12
+    assert len(written) == 3
+    assert calls(store) == ["meanwhile"] * 3
+    assert faults(store, *heads) == []
+    execute(store, "DELETE FROM purged WHERE writer = (SELECT min(writer) FROM purged)")
+    assert faults(store, *heads) != []
+    for each in (store, other):
+        each.close()
 
 
 def test_an_audit_log_that_was_tampered_with_is_not_purged(kept: Stores) -> None:
