@@ -236,7 +236,7 @@ MEANINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
         {"next_plan_id": uid("plan", "starter"), "proration_behavior": "create_prorations", "delete_usage": True},
         {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1_775_001_600},
         {"next_plan_id": "", "using_next_plan_from": 1_775_001_600},
-        {"next_plan_id": ""},
+        {"tenant_id": MIDORI, "next_plan_id": ""},
     ),
     "auth.UpdateUserMfaPreference": ({"enabled": False},),
     "apigateway.CreateApiKey": ({"tenant_id": AOZORA, "env_id": 3, "user_id": USER},),

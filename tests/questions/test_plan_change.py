@@ -70,9 +70,20 @@ async def test_a_start_on_the_first_of_this_month_is_no_reservation_that_could_b
     assert asked.undo is None
 
 
-async def test_the_scheduled_end_of_a_contract_can_be_undone(catalogue: Catalogue) -> None:
-    end = {"tenant_id": AOZORA, "next_plan_id": "", "using_next_plan_from": 1_775_001_600}
-    assert (await ask(catalogue, "auth.UpdateTenantPlan", end)).undo is not None
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tenant_id": AOZORA, "using_next_plan_from": 1_775_001_600},
+        {"tenant_id": AOZORA, "next_plan_id": STARTER, "using_next_plan_from": 1_775_001_600},
+        {"tenant_id": uid("tenant", "midori")},
+    ],
+    ids=["end", "change", "reservation dropped"],
+)
+async def test_a_reservation_that_can_be_undone_does_not_speak_of_a_loss(
+    catalogue: Catalogue, more: dict[str, Any]
+) -> None:
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", {"next_plan_id": "", **more})
+    assert asked.undo == one_of("question.undo", "undoable_approved").both()
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,32 @@ def test_both_languages_speak_of_the_same_things(key: str) -> None:
             {name for _, name, *_ in string.Formatter().parse(text)} - {None} for text in (line.text.en, line.text.ja)
         ]
         assert names[0] == names[1], line.text
+
+
+ALIKE = (
+    (re.compile(r"documented"), re.compile(r"公式資料")),
+    (
+        re.compile(r"\b(may|can change|probably|most likely)\b", re.IGNORECASE),
+        re.compile(r"ことがあり|おそれ|考えられ|なり得"),
+    ),
+)
+"""Words of a doubt, in English and in Japanese."""
+
+
+@EVERY
+def test_both_languages_are_equally_sure(key: str) -> None:
+    effects = CATALOGUE.find(key).effects
+    note = effects.undo.note if effects.undo else None
+    for text in filter(None, (effects.say, note, *(line.text for line in ROWS[key].warn))):
+        for english, japanese in ALIKE:
+            assert bool(english.search(text.en)) == bool(japanese.search(text.ja)), text
+
+
+@EVERY
+def test_no_loss_is_stated_of_which_nothing_is_documented(key: str) -> None:
+    operation = CATALOGUE.find(key)
+    note, said = operation.effects.undo.note if operation.effects.undo else None, operation.description.en
+    for thing in ("subscription", "usage", "payment method"):
+        if note is not None and thing in note.en and "documented" not in note.en:
+            assert thing in said, f"{note.en} {said}"
+            assert not re.search(rf"{thing}[^.]* (is|are) not documented", said), said

@@ -381,7 +381,8 @@ class _Builder:
             return undo.note
         approved = undo.critical and self.undo_class in ("undoable", "partly")
         said = one_of("question.undo", f"{self.undo_class}_approved" if approved else self.undo_class).both()
-        return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
+        returns = undo.kind == "lost" and self.undo_class == "undoable"  # this call of it, as a whole
+        return said if undo.note is None or returns else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
     def _details(self) -> Iterator[Detail]:
         operation = self.asked.operation

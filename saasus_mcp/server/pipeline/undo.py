@@ -128,7 +128,8 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     extent = _extent(undo, inverses, left)
     if extent == "partly" and can_undo(call, entry.before, entry.at):
         extent = "whole"
-    note = undo.note if undo and not (undo.kind == "undoable" and extent == "never") else None
+    unfit = undo is None or (undo.kind, extent) in {("undoable", "never"), ("lost", "whole")}
+    note = None if undo is None or unfit else undo.note
     return UndoPreview(extent, needs_approval, _subject(call, entry), note)
 
 
