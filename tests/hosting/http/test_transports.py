@@ -20,7 +20,7 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.store.errors import StoreError
 from tests.support.arguments import complete_arguments
-from tests.support.gate import APPROVAL_CODE, NOW, reply_text, target_answers
+from tests.support.gate import APPROVAL_CODE, reply_text, target_answers
 from tests.support.hosting_server import (
     INITIALIZE,
     MCP,
@@ -153,7 +153,7 @@ async def test_an_approval_given_elsewhere_lets_the_same_call_of_the_same_caller
             waiting = await client.call_tool(operation.tool, complete_arguments(operation))
             found = APPROVAL_CODE.search(reply_text(waiting))
             assert found, reply_text(waiting)
-            [approval] = approvals.store.list_approvals(NOW)
+            [approval] = approvals.store.list_approvals(time.time())
             assert (approval.code, approval.principal) == (found[1], "token:alice")
             approvals.approve(approval, approval.name, "token:boss", approval.requested_at)
         async with connect_client(url, way, "bob-token") as client:
