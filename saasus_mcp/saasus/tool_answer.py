@@ -25,7 +25,7 @@ from saasus_mcp.saasus.secret_paths import Hide
 
 _CACHE_SIZE = 512
 """More than the number of operations."""
-_BAD_REQUEST, _UNAUTHORIZED, _TOO_MANY_REQUESTS = 400, 401, 429
+_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND, _TOO_MANY_REQUESTS = 400, 401, 404, 429
 _MAX_RETRY_AFTER = 7 * 24 * 3600
 """Seconds of a Retry-After that are repeated. A longer one is useless to the caller of a tool."""
 _SUCCESS, _REDIRECT, _CLIENT_ERROR = 2, 3, 4
@@ -34,7 +34,7 @@ _STATUS_HINTS: Mapping[int, str] = {
     _BAD_REQUEST: "bad_request",
     _UNAUTHORIZED: "unauthorized",
     403: "forbidden",
-    404: "not_found",
+    _NOT_FOUND: "not_found",
     _TOO_MANY_REQUESTS: "too_many_requests",
 }
 
@@ -329,4 +329,6 @@ def _status_hint(operation: Operation, status: int, applied: Outcome, *, named: 
         return message("api.bad_user_token_hint", alternative=operation.effects.user_token)
     if status == _BAD_REQUEST and named:
         return message("api.bad_request_named_hint")
+    if status == _NOT_FOUND and "email" in operation.query_parameters:
+        return message("api.status_hint.no_such_address")
     return one_of("api.status_hint", _STATUS_HINTS.get(status, "other"))

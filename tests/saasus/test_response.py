@@ -306,3 +306,12 @@ def test_a_verified_outcome_replaces_the_unknown_one() -> None:
     verified = failure.with_outcome(Outcome.APPLIED, one_of("server.verified", Outcome.APPLIED))
     assert verified.applied == Outcome.APPLIED
     assert verified.text == f"{HAPPENED} {one_of('server.verified', Outcome.APPLIED)} {NEXT}"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("auth.GetUserInfoByEmail", "no_such_address"), ("auth.GetSaasUser", "not_found")]
+)
+def test_an_unknown_address_has_a_hint_about_capital_letters(catalogue: Catalogue, key: str, hint: str) -> None:
+    given = answer_to(catalogue.find(key), 404, b'{"type": "not_found", "message": "no such user"}')
+    assert given.failure is not None
+    assert given.failure.hint == message(f"api.status_hint.{hint}")

@@ -23,7 +23,7 @@ from saasus_mcp.cli.options import make_json_option, parse_since, settings_optio
 from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
-from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, render, require_approver, say
+from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, render, require_passphrase, require_person, say
 from saasus_mcp.cli.undo import undo_list
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
@@ -34,6 +34,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.deletions import deletions_by_call
 from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, describe_change, describe_step, plan_undo
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.records import UndoEntry
@@ -76,7 +77,9 @@ def undo(
     if only_list or (identifier is None and not job):
         _list(settings, since, call=call, job=job, operation=operation, limit=limit, as_json=as_json)
         return
-    require_approver("undo", settings.state_folder)
+    require_person("undo")
+    _require_known(settings, call, job)
+    require_passphrase(settings.state_folder)
     is_approver = passphrase.is_passphrase_set(settings.state_folder)  # and the person has just entered it
     undoer = Undoer(composition.local_user(), is_approver)
     sys.exit(_undo(settings, call, job, undoer))
@@ -92,13 +95,14 @@ def _list(settings: Settings, since: str, *, call: str, job: str, operation: str
     reader, catalogue = terminal_reader(settings), load_catalogue()
     start = parse_since(since, reader.zone) if since else 0.0
     with state.open_stores(settings) as stores:
-        every = [entry for store in stores for entry in store.undo_log.list_entries(start)]
-    newest = sorted(every, key=lambda each: -each.at)
+        logs = [store.undo_log.list_entries(start) for store in stores]
+    newest = sorted((entry for log in logs for entry in log), key=lambda each: -each.at)
+    deleted = deletions_by_call(catalogue, logs)
     entries = [
         entry for entry in newest if undo_list.matches(entry, catalogue, call=call, job=job, operation=operation)
     ]
     if as_json:
-        print_json(undo_list.entries_json(entries, catalogue))
+        print_json(undo_list.entries_json(entries, catalogue, deleted))
         stores.require_all()
         return
     one_by_one = bool(call or job)
@@ -107,7 +111,11 @@ def _list(settings: Settings, since: str, *, call: str, job: str, operation: str
     print_list(
         line
         for group in groups[:limit]
-        for line in (lines(group[0], catalogue, reader) if lines else undo_list.group_lines(group, catalogue, reader))
+        for line in (
+            lines(group[0], catalogue, reader, deleted)
+            if lines
+            else undo_list.group_lines(group, catalogue, reader, deleted)
+        )
     )
     if len(groups) > limit:
         say(message("cli_undo.more", more=len(groups) - limit))
@@ -127,7 +135,6 @@ def _undo(settings: Settings, identifier: str, job: str, undoer: Undoer) -> Exit
     Raises:
         TerminalError: no change, or more than one, has the id, or this person cannot undo it here.
     """
-    _require_known(settings, identifier, job)
     with open_session(settings) as session:
         entries = _find_entries(session, identifier, job)
         undoing = _Undoing(session, undoer)
@@ -135,18 +142,30 @@ def _undo(settings: Settings, identifier: str, job: str, undoer: Undoer) -> Exit
 
 
 def _require_known(settings: Settings, identifier: str, job: str) -> None:
-    """Raise TerminalError if no store has such a change, or only the sandbox has it: before credentials are missed."""
+    """Require such a change in this profile, and its credentials: before a passphrase is asked for, and credentials are missed.
+
+    Raises:
+        TerminalError: no store has such a change, or it was made in the sandbox or in another profile.
+        SettingsError: the profile has no credentials.
+    """
     with state.open_stores(settings) as stores:
         owners = {
-            entry.profile
+            entry.profile: entry.principal
             for store in stores
             for entry in store.undo_log.list_entries()
             if _fits(entry, identifier, job)
         }
     if not owners:
         raise TerminalError.of("cli_undo.unknown_id", id=visible_text((job or identifier)[:_MAX_ID]))
-    if owners == {composition.SANDBOX_PROFILE} and not settings.sandbox:
+    if settings.sandbox:
+        return
+    if owners.keys() == {composition.SANDBOX_PROFILE}:
         raise TerminalError.of("cli_undo.in_sandbox")
+    if settings.profile not in owners:
+        profile = next(each for each in owners if each != composition.SANDBOX_PROFILE)
+        names = {"principal": visible_text(owners[profile]), "profile": visible_text(profile)}
+        raise TerminalError(one_of("cli_undo.refused", Reason.UNDO_ELSEWHERE, **names))
+    composition.resolve_destination(settings)
 
 
 def _fits(entry: UndoEntry, identifier: str, job: str) -> bool:
@@ -197,7 +216,9 @@ class _Undoing:
 
         session, profile = self._session, self._pipeline.destination.profile
         session.announce()
-        say("\n".join(undo_list.group_lines(entries, self._pipeline.catalogue, session.reader)))
+        catalogue = self._pipeline.catalogue
+        deleted = deletions_by_call(catalogue, [self._pipeline.store.undo_log.list_entries()])
+        say("\n".join(undo_list.group_lines(entries, catalogue, session.reader, deleted)))
         obstacles = [self._find_obstacle(entry) for entry in entries]
         never = obstacles.count(Reason.UNDO_NONE)
         if all(obstacles):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,15 +14,17 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.server.pipeline.deletions import Deletions
 from saasus_mcp.server.pipeline.undo import UndoExtent, UndoPreview, describe_change, preview_undo
 from saasus_mcp.store.records import UndoEntry
 
+DeletionsByCall = Mapping[str, Deletions]
 SHORT_ID = 8
 """Characters of an id that are shown. A person may type more, or fewer if they are unambiguous."""
 MAX_CHANGES = 3
 """Fields of which a list shows the values before and after."""
 _INDENT = " " * 10
-_EXTENTS: tuple[UndoExtent, ...] = ("whole", "again", "partly", "never", "begun", "undone")
+_EXTENTS: tuple[UndoExtent, ...] = ("whole", "again", "partly", "never", "gone", "begun", "undone")
 
 
 def matches(entry: UndoEntry, catalogue: Catalogue, *, call: str, job: str, operation: str) -> bool:
@@ -33,8 +35,11 @@ def matches(entry: UndoEntry, catalogue: Catalogue, *, call: str, job: str, oper
     return is_named and entry.call.startswith(call) and entry.job.startswith(job)
 
 
-def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> list[dict[str, Any]]:
-    return [{**json_times(asdict(entry)), "undo": _preview_json(preview_undo(catalogue, entry))} for entry in entries]
+def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue, deleted: DeletionsByCall) -> list[dict[str, Any]]:
+    return [
+        {**json_times(asdict(entry)), "undo": _preview_json(preview_undo(catalogue, entry, deleted.get(entry.call)))}
+        for entry in entries
+    ]
 
 
 def _preview_json(preview: UndoPreview | None) -> dict[str, Any] | None:
@@ -51,17 +56,19 @@ def group_by_job(entries: Sequence[UndoEntry]) -> list[list[UndoEntry]]:
     return list(groups.values())
 
 
-def group_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
+def group_lines(
+    group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader, deleted: DeletionsByCall
+) -> Iterator[str]:
     """Yield the lines of a call, or of the calls of a job."""
     if group[0].job:
-        yield from _job_lines(group, catalogue, reader)
+        yield from _job_lines(group, catalogue, reader, deleted)
     else:
-        yield from call_lines(group[0], catalogue, reader)
+        yield from call_lines(group[0], catalogue, reader, deleted)
 
 
-def call_lines(entry: UndoEntry, catalogue: Catalogue, reader: Reader) -> Iterator[str]:
+def call_lines(entry: UndoEntry, catalogue: Catalogue, reader: Reader, deleted: DeletionsByCall) -> Iterator[str]:
     """Yield when and what a call changed, how far it can be undone, and who made it."""
-    preview, said = preview_undo(catalogue, entry), describe_change(catalogue, entry)
+    preview, said = preview_undo(catalogue, entry, deleted.get(entry.call)), describe_change(catalogue, entry)
     sentence = said.sentence(reader) if said is not None else entry.operation
     yield f"{entry.call[:SHORT_ID]}  {_time(entry, reader)}  {visible_text(sentence)}"
     if said is not None:
@@ -85,9 +92,12 @@ def extent_text(preview: UndoPreview) -> Message:
     return message("cli_undo.with_note", extent=extent, note=preview.note)
 
 
-def _job_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
+def _job_lines(
+    group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader, deleted: DeletionsByCall
+) -> Iterator[str]:
     newest, language = group[0], reader.language
-    previews = [preview for entry in group if (preview := preview_undo(catalogue, entry)) is not None]
+    found = (preview_undo(catalogue, entry, deleted.get(entry.call)) for entry in group)
+    previews = [preview for preview in found if preview is not None]
     counts, approved = Counter(each.extent for each in previews), sum(each.needs_approval for each in previews)
     titles = Counter(_title(entry, catalogue, language) for entry in group)
     title = job_title(newest.job_name, language)

@@ -29,13 +29,12 @@ from saasus_mcp.permissions.approval.confirmation import (
     ClientAnswer,
     ConfirmationReply,
 )
-from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
-from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import DeferredElicitor, PendingElicitation
+from saasus_mcp.server.pipeline.deletions import Deletions, deletions_by_call
 from saasus_mcp.server.pipeline.undo import (
     Undoer,
     UndoPlan,
@@ -132,10 +131,11 @@ def view_changes(page: PageRequest) -> PageContent:
     """Return the newest changes, those of one job, or those that match a search."""
     search, job = WordSearch(page.filter_text("q")), page.filter_text("job")
     every = page.service.list_changes(page.approver)
+    deleted = _deletions(page.service, every)
     of_job = [each for each in every if not job or each.record.job == job]
     found = [each for each in of_job if search.matches(_searched_texts(page, each))]
     values = {
-        "rows": [_change_row(page, each) | _gone_row(page.service, each, every) for each in found[:PAGE_SIZE]],
+        "rows": [_change_row(page, each, deleted) for each in found[:PAGE_SIZE]],
         "more": len(found) - PAGE_SIZE,
         "q": search.text,
         "job": job,
@@ -151,8 +151,8 @@ def view_change(page: PageRequest, error: str = "") -> PageContent | None:
         return None
     entry, plan = listed.record, plan_here(page.approver, listed)
     may_undo = listed.context.find_caller(page.approver) is not None
-    row = _change_row(page, listed) | _gone_row(service, listed, service.list_changes(page.approver))
-    steps = plan.steps if plan is not None and not row["gone"] else ()
+    row = _change_row(page, listed, _deletions(service, service.list_changes(page.approver)))
+    steps = plan.steps if plan is not None and row["extent"] != "gone" else ()
     values = {
         "error": error,
         "may_undo": may_undo,
@@ -174,7 +174,7 @@ def view_undo(page: PageRequest, asked: PendingElicitation, error: str = "") -> 
     if listed is None or question is None:
         return None
     values = {
-        "row": _change_row(page, listed),
+        "row": _change_row(page, listed, {}),
         "question": question_content(question, page.reader),
         "state_of_question": asked.state,
         "to_type": asked.prompt.name,
@@ -245,29 +245,6 @@ def _step_row(plan: UndoPlan, step: UndoStep, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _gone_row(service: ConsoleService, listed: Listed[UndoEntry], every: Iterable[Listed[UndoEntry]]) -> dict[str, Any]:
-    """Return whether what a change created was deleted by a later change, and what to say then of its undo."""
-    entry, preview = listed.record, preview_undo(service.catalogue, listed.record)
-    known = service.find_operation(entry.operation)
-    gone = (
-        known is not None
-        and known.effects.effect == "create"
-        and preview is not None
-        and preview.extent not in ("undone", "never")
-        and any(
-            each.record.at >= entry.at
-            and (each.record.operation, each.record.arguments) == (inverse.call, inverse.args)
-            for inverse in find_inverse_calls(
-                OperationCall(known, entry.arguments), entry.before, entry.result, entry.at
-            )
-            for each in every
-            if each.context == listed.context and each.record.profile == entry.profile
-        )
-    )
-    said = {"extent": "", "extent_label": message("console_jobs.gone"), "note": None}
-    return {"gone": gone, **(said if gone else {})}
-
-
 def _pending_undo(page: PageRequest, listed: Listed[UndoEntry], steps: Sequence[UndoStep]) -> Approval | None:
     """Return the approval that a step of an undo already waits for: of the same operation, for the same name."""
     names = {
@@ -289,9 +266,17 @@ def _pending_undo(page: PageRequest, listed: Listed[UndoEntry], steps: Sequence[
     )
 
 
-def _change_row(page: PageRequest, listed: Listed[UndoEntry]) -> dict[str, Any]:
+def _deletions(service: ConsoleService, every: Iterable[Listed[UndoEntry]]) -> Mapping[str, Deletions]:
+    """Return what later changes deleted, by the call of each change."""
+    logs: dict[int, list[UndoEntry]] = {}
+    for each in every:
+        logs.setdefault(id(each.context), []).append(each.record)
+    return deletions_by_call(service.catalogue, logs.values())
+
+
+def _change_row(page: PageRequest, listed: Listed[UndoEntry], deleted: Mapping[str, Deletions]) -> dict[str, Any]:
     service, reader, entry = page.service, page.reader, listed.record
-    preview = preview_undo(service.catalogue, entry)
+    preview = preview_undo(service.catalogue, entry, deleted.get(entry.call))
     said = describe_change(service.catalogue, entry)
     needs = preview is not None and preview.needs_approval
     group = "cli_undo.extent_with_approval" if needs else "cli_undo.extent"

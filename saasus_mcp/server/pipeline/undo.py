@@ -29,6 +29,7 @@ from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.permissions.question.change_description import ChangeDescription, describe_call
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, UndoRef
+from saasus_mcp.server.pipeline.deletions import Deletions
 from saasus_mcp.store.records import UndoEntry
 
 NAMING_FIELDS = (
@@ -95,7 +96,7 @@ class UndoPlan:
         return Call(step.operation.tool, args, principal, undo_ref=UndoRef(self.entry, step.number))
 
 
-UndoExtent = Literal["undone", "begun", "whole", "again", "partly", "never"]
+UndoExtent = Literal["undone", "begun", "whole", "again", "partly", "never", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class UndoPreview:
 
     Attributes:
         extent: `undone` already, `begun` if undone in part; else `whole` if everything returns, `again` if the item is
-            created again with another id, `partly` if something returns, or `never`.
+            created again with another id, `partly` if something returns, or `never`; `gone` if a later change deleted the item.
         needs_approval: whether a remaining step needs an approval, unless the policy says otherwise.
         subject: the name of the person or item. Empty if the undo log does not tell.
         note: what does not return, if anything is known.
@@ -116,8 +117,12 @@ class UndoPreview:
     note: Text | None
 
 
-def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
-    """Return the result that an undo would have, as far as the undo log tells; None if another version made the call."""
+def preview_undo(catalogue: Catalogue, entry: UndoEntry, deletions: Deletions | None = None) -> UndoPreview | None:
+    """Return the result that an undo would have, as far as the undo log tells; None if another version made the call.
+
+    Args:
+        deletions: of the log of the entry, if it is to be known whether the item is still there.
+    """
     operation = catalogue.get(entry.operation)
     if operation is None:
         return None
@@ -128,7 +133,9 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview | None:
     extent = _extent(undo, inverses, left)
     if extent == "partly" and can_undo(call, entry.before, entry.at):
         extent = "whole"
-    unfit = undo is None or (undo.kind, extent) in {("undoable", "never"), ("lost", "whole")}
+    if left and deletions and all(deletions.include(catalogue.find(e.call), e.args, entry) for e in left):
+        extent, needs_approval = "gone", False
+    unfit = undo is None or extent == "gone" or (undo.kind, extent) in {("undoable", "never"), ("lost", "whole")}
     note = None if undo is None or unfit else undo.note
     return UndoPreview(extent, needs_approval, _subject(call, entry), note)
 

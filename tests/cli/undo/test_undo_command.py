@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,13 @@ import pytest
 from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
+from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.server import create_server
+from saasus_mcp.store.records import Commitment, UndoEntry
 from tests.support.commands import Terminal, run_command, spawn_command
+from tests.support.saas_store import open_saas_store
 
 
 @pytest.fixture
@@ -138,6 +144,20 @@ def test_an_undo_that_waits_for_an_approval_says_how_to_approve_it_and_has_the_s
     assert "You cannot approve it" not in terminal.output
 
 
+@pytest.mark.parametrize("profile", ["other", "default"])
+def test_no_passphrase_is_asked_for_where_a_change_cannot_be_undone(state: Path, profile: str) -> None:
+    """It was made in a profile that is not this one, or that has no credentials any more."""
+    with closing(open_saas_store(state, "acme")) as store:
+        entry = UndoEntry("c1" * 16, time.time(), "auth.DeleteRole", "local:me", profile, {"role_name": "a"}, None)
+        store.commit(entry.call, {}, entry.at, commitment=Commitment(True, undo_entry=entry, profile=profile))
+    passphrase.save_passphrase(state, "a long passphrase")
+    with Terminal("undo", "c1c1") as terminal:
+        assert terminal.wait() == 1, terminal.output
+    assert message("cli.ask_passphrase").text("en") not in terminal.output
+    hint = "--profile other" if profile == "other" else "SAASUS_SAAS_ID"
+    assert hint in terminal.output
+
+
 def test_a_wrong_name_is_reported_as_by_a_call() -> None:
     user = '{"user_id": "da8d500a-6679-584e-9fa1-b202effcb4ae", "email": "akane@example.jp"}'
     with Terminal("call", "--sandbox", "auth_update_saas_user_email", user) as terminal:
@@ -162,7 +182,7 @@ def test_an_irreversible_change_is_listed_and_says_so() -> None:
     assert made.status == 0, made.err
     shown = run_command("undo").out
     assert re.search(
-        r"Define the account attribute Shop\n +Attribute name: shop\n +Type: text\n +Cannot be undone\. ", shown
+        r"Define the SaaS user attribute Shop\n +Attribute name: shop\n +Type: text\n +Cannot be undone\. ", shown
     ), shown
     assert re.search(r"Create an account for shop-9\n +Can be undone with an approval\. ", shown), shown
     assert re.search(

@@ -151,8 +151,8 @@ async def test_japanese_readers_get_words_for_codes_and_programs_get_codes(tmp_p
         assert [rows[first["id"]][name] for name in columns] == ["毎月", "解約", "いいえ", "Stripe", "日本語"]
         assert "AWS Marketplace" in {rows[other["id"]]["支払い方法"] for other in others}
         told = next(row["従量料金"] for row in rows.values() if row["テナント名"] == "株式会社青空商事")
-        assert "APIコール従量: api_callsの従量課金、2円/単位" in told
-        assert "ストレージ段階: storage_gbの段階課金(〜100: 0円、〜1,000: 500円+20円/単位、" in told
+        assert "APIコール従量: api_callsの従量、2円/単位" in told
+        assert "ストレージ段階: storage_gbの段階(〜100: 0円、〜1,000: 500円+20円/単位、" in told
         records = (await on.call_json("job_contract_report", {"format": "json"}))["records"]
         record = next(each for each in records if each["tenant_id"] == first["id"])
         names = ("interval", "next_change", "tax_inclusive", "payment", "invoice_language")

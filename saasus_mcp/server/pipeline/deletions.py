@@ -1,0 +1,48 @@
+"""Which items of an undo log were deleted later, so that nothing is left to undo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.store.records import UndoEntry
+
+_ADDRESSED = re.compile(r"([^/]+)/\{(\w+)\}")
+"""A parameter of a path, after the segment that says what it names."""
+_Address = frozenset[tuple[str, str]]
+
+
+class Deletions:
+    """The items that the changes of one undo log deleted. A deletion that was undone does not count."""
+
+    def __init__(self, catalogue: Catalogue, entries: Iterable[UndoEntry]) -> None:
+        self._last: dict[_Address, UndoEntry] = {}
+        for entry in sorted(entries, key=lambda each: each.at):
+            operation = catalogue.get(entry.operation)
+            if operation is None or operation.effects.effect != "delete" or entry.undone:
+                continue
+            if address := frozenset(_addressed(operation, entry.arguments)):
+                self._last[address] = entry
+
+    def include(self, operation: Operation, args: Mapping[str, Any], change: UndoEntry) -> bool:
+        """Return whether what a call addresses, or what contains it, was deleted after a change."""
+        items = _addressed(operation, args)
+        parts = (part for size in range(1, len(items) + 1) for part in combinations(items, size))
+        found = (self._last.get(frozenset(part)) for part in parts)
+        return any(each is not None and each.call != change.call and each.at >= change.at for each in found)
+
+
+def deletions_by_call(catalogue: Catalogue, logs: Iterable[Sequence[UndoEntry]]) -> dict[str, Deletions]:
+    """Return the deletions in the undo log of each change, by its call."""
+    found: dict[str, Deletions] = {}
+    for log in logs:
+        found |= dict.fromkeys((entry.call for entry in log), Deletions(catalogue, log))
+    return found
+
+
+def _addressed(operation: Operation, args: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the items in the path of a call, as in `tenants ID`."""
+    return [(kind, str(args[name])) for kind, name in _ADDRESSED.findall(operation.path) if name in args]
