@@ -35,7 +35,15 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.deletions import deletions_by_call
-from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, UndoStep, describe_change, describe_step, plan_undo
+from saasus_mcp.server.pipeline.undo import (
+    Undoer,
+    UndoPlan,
+    UndoStep,
+    describe_change,
+    describe_step,
+    plan_undo,
+    preview_undo,
+)
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.store.records import UndoEntry
 
@@ -326,7 +334,7 @@ def _ask_missing(step: UndoStep) -> Mapping[str, Any]:
 
 def _show_plan(catalogue: Catalogue, plan: UndoPlan, reader: Reader) -> None:
     """Print what was done, the calls that undo it, and what does not come back."""
-    recipe, said = plan.operation.effects.undo, describe_change(catalogue, plan.entry)
+    preview, said = preview_undo(catalogue, plan.entry), describe_change(catalogue, plan.entry)
     lines = [f"  {said.sentence(reader)}", *(f"    {line}" for line in said.lines(reader))] if said is not None else []
     say(f"\n{render(message('cli_undo.changed_by_call'))}:\n" + "\n".join(map(visible_text, lines)))
     say(f"\n{render(message('cli_undo.inverse_calls'))}:")
@@ -337,7 +345,7 @@ def _show_plan(catalogue: Catalogue, plan: UndoPlan, reader: Reader) -> None:
         for line in described.all_lines(reader):
             say(f"    {visible_text(line)}")
         say(f"    {' '.join((step.operation.tool, *(f'{name}={visible_text(id_)}' for name, id_ in step.ids)))}")
-    if recipe and recipe.note:
-        say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(recipe.note)}\n")
+    if preview and preview.note:
+        say(f"\n{render(message('cli_undo.not_restored'))}:\n  {render(preview.note)}\n")
     else:
         say(f"\n{render(message('cli_undo.all_restored'))}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,24 @@ def can_undo(call: OperationCall, before: Any, at: float = 0) -> bool:
     ways = [each for each in (undo, *undo.also) if not _lacks_state(each, before)]
     if undo.kind == "undoable" and not all(each.when for each in ways):
         return True
-    return any(each.when and call.evaluate(each.when, before=before, result=None, now=int(at)) is True for each in ways)
+    return any(_ways_that_hold(call, ways, before, at))
+
+
+def loses_nothing(call: OperationCall, before: Any, at: float) -> bool:
+    """Return whether a call can be undone as a whole though others of its operation cannot, and no secret must be entered again."""
+    undo = call.operation.effects.undo
+    if undo is None or undo.kind != "lost":
+        return False
+    ways = [each for each in (undo, *undo.also) if not _lacks_state(each, before)]
+    holding = list(_ways_that_hold(call, ways, before, at))
+    return bool(holding) and not any(each.supply for each in holding)
+
+
+def _ways_that_hold(call: OperationCall, ways: Iterable[UndoRecipe], before: Any, at: float) -> Iterator[UndoRecipe]:
+    """Yield the ways whose condition is met."""
+    for each in ways:
+        if each.when and call.evaluate(each.when, before=before, result=None, now=int(at)) is True:
+            yield each
 
 
 def undo_class(call: OperationCall, before: Any, at: float) -> str:

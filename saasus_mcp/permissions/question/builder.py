@@ -23,7 +23,7 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.difference import compare_fields, differing_values
 from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
 from saasus_mcp.permissions.inspection.inspect import CallInspection
-from saasus_mcp.permissions.inspection.inverse_calls import undo_class
+from saasus_mcp.permissions.inspection.inverse_calls import loses_nothing, undo_class
 from saasus_mcp.permissions.inspection.target import ApiReader, clean_name, is_whole_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import (
@@ -126,6 +126,7 @@ class _Builder:
         self.differences = compare_fields(asked, inspection.before)
         unread = inspection.is_early and inspection.before is None
         self.undo_class = undo_class(asked, {} if unread else inspection.before, asked.now)
+        self.loses_nothing = loses_nothing(asked, {} if unread else inspection.before, asked.now)
         self.known = {
             "args": dict(asked.arguments),
             "target": inspection.snapshot.target,
@@ -381,8 +382,11 @@ class _Builder:
             return undo.note
         approved = undo.critical and self.undo_class in ("undoable", "partly")
         said = one_of("question.undo", f"{self.undo_class}_approved" if approved else self.undo_class).both()
-        returns = undo.kind == "lost" and self.undo_class == "undoable"  # this call of it, as a whole
-        return said if undo.note is None or returns else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
+        return (
+            said
+            if undo.note is None or self.loses_nothing
+            else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
+        )
 
     def _details(self) -> Iterator[Detail]:
         operation = self.asked.operation

@@ -20,6 +20,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     can_undo,
     find_inverse_calls,
     is_redacted,
+    loses_nothing,
     removes_created_item,
 )
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
@@ -135,8 +136,8 @@ def preview_undo(catalogue: Catalogue, entry: UndoEntry, deletions: Deletions | 
         extent = "whole"
     if left and deletions and all(deletions.include(catalogue.find(e.call), e.args, entry) for e in left):
         extent, needs_approval = "gone", False
-    unfit = undo is None or extent == "gone" or (undo.kind, extent) in {("undoable", "never"), ("lost", "whole")}
-    note = None if undo is None or unfit else undo.note
+    unfit = extent == "gone" or (undo and undo.kind == "undoable" and extent == "never")
+    note = None if undo is None or unfit or loses_nothing(call, entry.before, entry.at) else undo.note
     return UndoPreview(extent, needs_approval, _subject(call, entry), note)
 
 

@@ -9,6 +9,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.undo import describe_change, preview_undo
 from scripts.stage import NOW
+from scripts.stage import ask
 from scripts.story import FIRST, values_for
 from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_client import sandbox_client
@@ -85,3 +86,16 @@ async def test_the_list_of_changes_names_an_item_that_only_the_target_refers_to(
         described = describe_change(catalogue, entry)
         assert described is not None
         assert described.sentence(Reader.of("ja")) == told
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+async def test_a_former_key_must_be_entered_again_only_where_there_was_one(
+    catalogue: Catalogue, is_connected: bool
+) -> None:
+    before: tuple[tuple[str, dict[str, str]], ...] = () if is_connected else (("billing.DeleteStripeInfo", {}),)
+    asked = await ask(catalogue, "billing.UpdateStripeInfo", {"secret_key": "sk_test_1"}, *before)
+    undo = catalogue.find("billing.UpdateStripeInfo").effects.undo
+    assert undo is not None
+    assert undo.note is not None
+    assert asked.undo is not None
+    assert (undo.note.en in asked.undo.en) is is_connected
