@@ -6,7 +6,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.text import Quoted, inert_markup, one_line
 from saasus_mcp.permissions.question.content import MARKS, Change, Fact, Question
-from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value, join_sentences
+from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value, join_on_line
 from saasus_mcp.permissions.question.layout import DialogLine, dialog_lines
 
 
@@ -31,7 +31,7 @@ def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
     bodies = (line.body,) if line.body is not None else line.reach
     if bodies or line.warnings:
         warnings = (f"{MARKS[each.kind]} {format_sentence(each.text, reader)}" for each in line.warnings)
-        return join_sentences((*(render_body(each, reader) for each in bodies), *warnings), language)
+        return join_on_line((*(render_body(each, reader) for each in bodies), *warnings), language)
     if line.text is not None:
         return format_sentence(line.text, reader)
     return _closing(line, question, language)

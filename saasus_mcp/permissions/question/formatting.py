@@ -293,7 +293,7 @@ _FORMATTERS: Mapping[type, Callable[[Any, Reader], str]] = {
 }
 _CLOSING = ("」", "」…")
 _READ_FAILURES = frozenset(ReadFailure)
-_SENTENCE_SEPARATORS: Mapping[Language, str] = {"en": " · ", "ja": "・"}
+_LINE_SEPARATORS: Mapping[Language, str] = {"en": " · ", "ja": "・"}
 _TIER_SEPARATORS: Mapping[Language, str] = {"en": "; ", "ja": "、"}
 _WEEKDAYS: Mapping[Language, Sequence[str]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -308,6 +308,6 @@ _CURRENCIES: Mapping[tuple[str, Language], Callable[[str], str]] = {
 }
 
 
-def join_sentences(parts: Iterable[str], language: Language) -> str:
-    """Join short sentences on one line."""
-    return _SENTENCE_SEPARATORS[language].join(parts)
+def join_on_line(parts: Iterable[str], language: Language) -> str:
+    """Join the parts of one line: measures of reach, or signs and short warnings."""
+    return _LINE_SEPARATORS[language].join(parts)

@@ -8,8 +8,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.undo import describe_change, preview_undo
-from scripts.stage import NOW
-from scripts.stage import ask
+from scripts.stage import NOW, ask
 from scripts.story import FIRST, values_for
 from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_client import sandbox_client
