@@ -44,8 +44,8 @@ Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a part of a job under a name and remembers its JSON result. If the job runs again, it returns the remembered result."""
 MAX_AUDIT_RECORDS = 20_000
 """Calls in the audit log that a job looks at."""
-MAX_CONCURRENT = 6
-"""Groups and reads at the same time, so that a job does not crowd out other users of the API."""
+MAX_CONCURRENT = 8
+"""Groups and reads at the same time. They are more than `JOB_SLOTS`, since some of them prepare or record a call meanwhile."""
 
 
 class ReadLog:

@@ -18,7 +18,10 @@ from saasus_mcp.jobs.job_reader import MAX_CONCURRENT, JobReader, no_checkpoint,
 from saasus_mcp.jobs.pause_gate import PauseGate
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.server.pipeline import call_sender
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
+from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import Commitment
@@ -56,6 +59,25 @@ async def test_an_object_made_by_a_step_is_recognised_only_if_it_is_unambiguous(
     again, _ = await stepper.run_step(ENTRY)
     assert (again.outcome, again.answer) == ("applied", found), "and so it stays, without another call"
     assert len(api.writes) == 1
+
+
+async def test_a_job_with_a_busy_owner_waits_for_none_of_the_owners_calls(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its steps read their targets before they are sent."""
+    monkeypatch.setattr(call_sender, "READ_WAIT_SECONDS", 0.01)
+    queue, part, api = FairQueue(per_principal=1), JobStepRef(JOB), StubApi(catalogue)
+    behind = build_pipeline(api, store, UnsafeAllowAllPolicy(), call_queue=queue)
+    entry = PlanStep("leave", "auth.DeleteTenantUser", {"tenant_id": "t", "user_id": "u"})
+    call = Call("auth_delete_tenant_user", entry.args, PRINCIPAL, job_step=entry.ref(part))
+    with await queue.acquire(PRINCIPAL.id):
+        weighed = await evaluate_call(behind, call)
+        grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {entry.step: weighed.digest})
+        store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
+        steps = StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch, PauseGate(behind, JOB))
+        made, _ = await steps.run_step(replace(entry, snapshot=weighed.snapshot))
+    assert (made.outcome, made.error) == ("applied", "")
+    assert api.to(catalogue.find("auth_get_tenant_user")), "its target was read"
 
 
 async def test_a_ceiling_that_is_reached_ends_a_plan_that_would_only_go_on_to_reach_it(

@@ -26,14 +26,11 @@ from saasus_mcp.server.pipeline.context import PipelineContext
 from saasus_mcp.server.pipeline.prepared_call import Authorized, PreparedCall
 from saasus_mcp.server.results.result_store import RESULT_LIFETIME
 from saasus_mcp.server.scheduling import worker_threads
-from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, Slot
+from saasus_mcp.server.scheduling.fair_queue import READ_WAIT_SECONDS, WRITE_WAIT_SECONDS, Slot, job_queue
 from saasus_mcp.server.scheduling.processor_turns import release_turn
 from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
-
-JOB_QUEUE_PREFIX = "jobs of "
-"""Before the id of a principal, in the name under which the steps of its jobs wait for a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +191,7 @@ class CallSender:
             TooManyCalls: no slot was free in time.
             CallRefused: the caller's token was revoked meanwhile.
         """
-        name = _queue_name(call)
+        name = job_queue(call.principal.id) if call.of_job else call.principal.id
         slot = self.context.call_queue.take_free(name)
         if slot is not None:
             return slot
@@ -220,18 +217,10 @@ def _unseen_answer(call: PreparedCall, id: str, seen: ToolAnswer | None = None) 
     return failed_answer(message(id), applied=applied, trace_id=call.id)
 
 
-def _queue_name(call: PreparedCall) -> str:
-    """Return the name under which a call waits for a slot.
-
-    Jobs have their own queue: their steps are few at a time, and must not fail because their owner is busy.
-    """
-    return call.principal.id if call.job_step is None else JOB_QUEUE_PREFIX + call.principal.id
-
-
 def _max_wait(call: PreparedCall) -> float:
-    """Return the seconds for which a call waits for a slot: at most half of the time left."""
+    """Return the seconds for which a call waits for a slot: at most half of the time left. A call of a job can wait."""
     wait = READ_WAIT_SECONDS if call.operation.reads else WRITE_WAIT_SECONDS
-    return min(wait if call.job_step is None else math.inf, call.deadline.seconds_left() / 2)
+    return min(math.inf if call.of_job else wait, call.deadline.seconds_left() / 2)
 
 
 def _retry_observer(call: PreparedCall) -> RetryObserver:

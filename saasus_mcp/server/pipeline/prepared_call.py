@@ -38,6 +38,7 @@ class PreparedCall(OperationCall):
     Attributes:
         parent: the id of the call or job that makes this call.
         probe: whether this is an internal read for a question, a decision or a verification.
+        of_job: whether a job makes it, or a call of a job.
         deadline: of the call, with the reads that verify it.
         reason: why the caller makes the call. A person and the audit log see it; no decision depends on it.
         on_rate_limit: waits after a 429 so that the request can be sent again. None if the call then ends.
@@ -49,6 +50,7 @@ class PreparedCall(OperationCall):
     principal: Principal
     parent: str = ""
     probe: bool = False
+    of_job: bool = False
     undo_ref: UndoRef | None = None
     job_step: JobStepRef | None = None
     deadline: Deadline = NO_DEADLINE
@@ -145,6 +147,7 @@ def prepare_call(
         request,
         call.principal,
         parent=step.job if step is not None else "",
+        of_job=step is not None,
         undo_ref=call.undo_ref,
         job_step=step,
         deadline=call.deadline or deadline,
@@ -178,6 +181,7 @@ def prepare_internal_call(
         request,
         principal,
         parent="" if parent is None else parent.id,
+        of_job=parent is not None and parent.of_job,
         probe=parent is not None,
         deadline=deadline,
         progress=no_progress if parent is None else parent.progress,

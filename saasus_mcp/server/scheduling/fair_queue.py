@@ -18,10 +18,18 @@ REQUESTS_PER_SLOT = 10
 READ_WAIT_SECONDS, WRITE_WAIT_SECONDS = 30.0, 5.0
 """Seconds for which a call waits for a slot. A write waits less, because it was decided on by the state of its target."""
 RETRY_SECONDS = 2
+JOB_SLOTS = 6
+"""The most slots that the jobs of a principal hold together, so that they do not crowd out other users of the API."""
+_JOBS = "jobs of "
 
 
 class TooManyCalls(CallRefused):
     """The principal has too many calls in progress. Nothing was sent."""
+
+
+def job_queue(principal: str) -> str:
+    """Return the name under which calls of a principal's jobs wait: they must not fail because the principal is busy."""
+    return _JOBS + principal
 
 
 @dataclass(eq=False, slots=True)
@@ -71,7 +79,7 @@ class FairQueue:
     """Grants slots. A free slot goes to the waiting principals in turn, and there to the oldest call.
 
     Args:
-        per_principal: the most slots that one principal can hold.
+        per_principal: the most slots that one principal can hold, beside `JOB_SLOTS` of its jobs.
     """
 
     def __init__(self, total: int = CONNECTIONS, per_principal: int = CONNECTIONS) -> None:
@@ -99,7 +107,7 @@ class FairQueue:
 
     def take_free(self, principal: str) -> Slot | None:
         """Return a slot if one is free now: then every principal that waits already holds its share."""
-        if not self._free or principal in self._waiting or self._held.get(principal, 0) >= self._per_principal:
+        if not self._free or principal in self._waiting or self._held.get(principal, 0) >= self._share(principal):
             return None
         self._take(principal)
         return Slot(self, principal)
@@ -140,7 +148,7 @@ class FairQueue:
     def _grant(self) -> None:
         """Grant free slots to the waiting calls of principals that hold less than their share."""
         while self._free and self._waiting:
-            principal = next((each for each in self._waiting if self._held.get(each, 0) < self._per_principal), None)
+            principal = next((each for each in self._waiting if self._held.get(each, 0) < self._share(each)), None)
             if principal is None:
                 return
             queue = self._waiting.pop(principal)
@@ -149,6 +157,9 @@ class FairQueue:
                 self._waiting[principal] = queue  # the last in turn
             self._take(principal)
             waiting.is_granted.set()
+
+    def _share(self, principal: str) -> int:
+        return min(JOB_SLOTS, self._per_principal) if principal.startswith(_JOBS) else self._per_principal
 
     def _take(self, principal: str) -> None:
         self._free -= 1

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import anyio
 import pytest
 
-from saasus_mcp.server.scheduling.fair_queue import REQUESTS_PER_SLOT, FairQueue, TooManyCalls
+from saasus_mcp.server.scheduling.fair_queue import JOB_SLOTS, REQUESTS_PER_SLOT, FairQueue, TooManyCalls, job_queue
 from saasus_mcp.server.scheduling.processor_turns import CURRENT_TURN, ProcessorTurn, release_turn
 
 
@@ -33,6 +33,18 @@ async def test_a_principal_waits_behind_its_own_calls_only() -> None:
     await queue.acquire("bob", max_wait=0.01)
     held[0].release()
     await queue.acquire("alice", max_wait=0.01)
+
+
+async def test_jobs_hold_a_few_slots_beside_those_of_their_principal() -> None:
+    queue, jobs = FairQueue(), job_queue("alice")
+    held = [await queue.acquire(jobs) for _ in range(JOB_SLOTS)]
+    assert queue.take_free(jobs) is None
+    await queue.acquire("alice", max_wait=0.01)
+    async with anyio.create_task_group() as tasks:
+        await queue_up(queue, tasks, jobs, 1, order := list[str]())
+        assert order == []
+        held[0].release()
+    assert order == [jobs]
 
 
 async def test_a_waiting_call_goes_before_the_fiftieth_of_another() -> None:
