@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.permissions.policy import file as policy_file
-from saasus_mcp.permissions.policy.budgets import budget_charges
+from saasus_mcp.permissions.policy.budgets import budget_costs
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
 from saasus_mcp.store.records import CallOutcome, Commitment, UndoEntry
 from tests.support.attack_cases import generate_attacks
@@ -88,7 +88,7 @@ def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent
         record = {"operation": key, "principal": ME.id, "profile": "default", "arguments": args, "decision": "allow"}
         writes = not operation.reads
         entry = UndoEntry(call, now, key, ME.id, "default", args, {"name": "Before"}) if writes else None
-        commitment = Commitment(writes, budget_charges(policy.ceilings, operation, ME, None), entry)
+        commitment = Commitment(writes, budget_costs(policy.ceilings, operation, ME, None), entry)
         ending = CallOutcome(changed=True, result={}) if writes else None
         taken = [
             _spent(partial(policy.decide, case)),

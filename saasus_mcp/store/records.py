@@ -92,7 +92,7 @@ class HiddenSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetCharge:
+class BudgetCost:
     """The use of a budget by a call: `amount` of at most `ceiling` within `window` seconds."""
 
     principal: str
@@ -156,7 +156,7 @@ class Commitment:
 
     Attributes:
         writes: a freeze stops the call.
-        charges: charges to the principal's budgets.
+        costs: costs to the principal's budgets.
         undo_entry: entry of the undo log.
         undoes: the call that this one undoes, and the number of the inverse call.
         grant: the grant of the job that the call starts.
@@ -165,7 +165,7 @@ class Commitment:
     """
 
     writes: bool = False
-    charges: tuple[BudgetCharge, ...] = ()
+    costs: tuple[BudgetCost, ...] = ()
     undo_entry: UndoEntry | None = None
     undoes: tuple[str, int] | None = None
     grant: JobGrant | None = None

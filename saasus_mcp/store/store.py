@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, true
 
@@ -16,7 +15,7 @@ from saasus_mcp.store.approvals import ApprovalStore, end_outdated, use_proof
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
 from saasus_mcp.store.audit.hash_chain import ChainHead, MacKeys
 from saasus_mcp.store.audit.key_check import store_name
-from saasus_mcp.store.audit.log import AuditLog
+from saasus_mcp.store.audit.log import AuditLog, AuditRecord
 from saasus_mcp.store.budgets import budget_usage, release_budget, reserve_budget
 from saasus_mcp.store.database import retention
 from saasus_mcp.store.database.engine import Database
@@ -43,7 +42,6 @@ from saasus_mcp.store.stored_results import StoredResults
 from saasus_mcp.store.undo_log import UndoLog
 from saasus_mcp.store.write_freeze import STORE_FREEZES, FreezeLookup, refuse_if_frozen
 
-Record = Mapping[str, Any]
 _JOB_NOTICES: Mapping[str, NoticeKind] = {"done": "job_done", "failed": "job_failed", "cancelled": "job_cancelled"}
 _DECISION_NOTICES: Mapping[str, NoticeKind] = {"freeze": "frozen", "unfreeze": "unfrozen"}
 MEMORY_STORE_NAME = "memory"
@@ -109,7 +107,7 @@ class Store(ApprovalStore, SecretStore):
     def commit(
         self,
         call: str,
-        record: Record,
+        record: AuditRecord,
         at: float,
         proof: ProofUse | None = None,
         *,
@@ -124,7 +122,7 @@ class Store(ApprovalStore, SecretStore):
 
         Raises:
             WritesFrozen: the writes of the profile are frozen.
-            BudgetExceeded: a charge would exceed its ceiling.
+            BudgetExceeded: a cost would exceed its ceiling.
             TooManyJobs: the call starts a job, and too many jobs of its principal are running.
             AlreadyUsed: the proof cannot be used any more.
             GrantExpired: the call is a step of a job whose consent was given too long ago.
@@ -141,7 +139,7 @@ class Store(ApprovalStore, SecretStore):
         self,
         connection: Connection,
         call: str,
-        record: Record,
+        record: AuditRecord,
         at: float,
         *,
         proof: ProofUse | None,
@@ -150,7 +148,7 @@ class Store(ApprovalStore, SecretStore):
         """Commit as `commit` does, in a durable transaction."""
         if commitment.writes:
             refuse_if_frozen(connection, self._global_freeze, commitment.profile)
-        reserve_budget(connection, commitment.charges, call=call, profile=commitment.profile, at=at)
+        reserve_budget(connection, commitment.costs, call=call, profile=commitment.profile, at=at)
         if proof is not None and (proof.kind != "grant" or commitment.claim is None):
             use_proof(connection, proof, at)
         if commitment.claim is not None:
@@ -177,9 +175,9 @@ class Store(ApprovalStore, SecretStore):
                 write(connection)
 
     def finish_call(
-        self, call: str, record: Record, at: float, outcome: CallOutcome | None = None, *, again: bool = False
+        self, call: str, record: AuditRecord, at: float, outcome: CallOutcome | None = None, *, again: bool = False
     ) -> None:
-        """Record the end of a call. If it changed nothing, its charges and its entry in the undo log are removed.
+        """Record the end of a call. If it changed nothing, its costs and its entry in the undo log are removed.
 
         Once an hour, expired rows are deleted.
 
@@ -196,7 +194,7 @@ class Store(ApprovalStore, SecretStore):
             self.finish_within(connection, call, record, at, outcome)
 
     def finish_within(
-        self, connection: Connection, call: str, record: Record, at: float, outcome: CallOutcome | None
+        self, connection: Connection, call: str, record: AuditRecord, at: float, outcome: CallOutcome | None
     ) -> None:
         """Record the end of a call as `finish_call` does, in a transaction."""
         if outcome is not None:
@@ -207,11 +205,11 @@ class Store(ApprovalStore, SecretStore):
             retention.purge_expired(connection, at)
             self._purged_at = at
 
-    def begin_read_soon(self, call: str, record: Record, at: float) -> int:
+    def begin_read_soon(self, call: str, record: AuditRecord, at: float) -> int:
         """Record the begin of a call that commits nothing else in `record_waiting`, or before. See `AuditLog.append_soon`."""
         return self.audit_log.append_soon(call, "begun", record, at)
 
-    def finish_read_soon(self, call: str, record: Record, at: float) -> int:
+    def finish_read_soon(self, call: str, record: AuditRecord, at: float) -> int:
         """Record the end of a call that changed nothing in `record_waiting`, or before. See `AuditLog.append_soon`."""
         return self.audit_log.append_soon(call, "ended", record, at) if at - self._purged_at < HOUR else 0
 
@@ -233,7 +231,7 @@ class Store(ApprovalStore, SecretStore):
         if outcome.step is not None:
             self.jobs.finish_step(connection, call, outcome.step)
 
-    def finish_job(self, job: str, status: JobStatus, report: Record, *, record: Record, at: float) -> None:
+    def finish_job(self, job: str, status: JobStatus, report: AuditRecord, *, record: AuditRecord, at: float) -> None:
         """Record the end of a job once. A second call changes nothing."""
         with self.audit_log.write_transaction() as connection:
             if self.jobs.finish(connection, job, status, report=report, at=at):
@@ -241,7 +239,7 @@ class Store(ApprovalStore, SecretStore):
                 profile = self.jobs.profile_of(connection, job)
                 add_event(connection, NoticeEvent(f"job:{job}", _JOB_NOTICES[status], profile, at, {"job": job}))
 
-    def pause_job(self, job: str, pause: JobPause, record: Record) -> PauseResult:
+    def pause_job(self, job: str, pause: JobPause, record: AuditRecord) -> PauseResult:
         """Ask a job to pause, and record who asked (`JobStore.pause`)."""
         with self.audit_log.write_transaction() as connection:
             result = self.jobs.pause(connection, job, pause)
@@ -249,7 +247,7 @@ class Store(ApprovalStore, SecretStore):
                 self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=pause.at)
             return result
 
-    def resume_job(self, job: str, side: PauseSide, record: Record, at: float) -> bool:
+    def resume_job(self, job: str, side: PauseSide, record: AuditRecord, at: float) -> bool:
         """Let a paused job go on, and record who did. False if it is not paused, or this side may not resume it."""
         with self.audit_log.write_transaction() as connection:
             resumed = self.jobs.resume(connection, job, side)
@@ -257,11 +255,11 @@ class Store(ApprovalStore, SecretStore):
                 self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
             return resumed
 
-    def record_refusal(self, call: str, record: Record, at: float) -> None:
+    def record_refusal(self, call: str, record: AuditRecord, at: float) -> None:
         """Record a call that was not sent, with the reason."""
         self.audit_log.append_alone(call, "refused", record, at)
 
-    def record_decision(self, record: Record, at: float) -> None:
+    def record_decision(self, record: AuditRecord, at: float) -> None:
         """Record a decision that a person made outside a call. A freeze and its end are reported to people."""
         call, kind = secrets.token_hex(16), _DECISION_NOTICES.get(str(record.get("action")))
         if kind is None:

@@ -15,7 +15,7 @@ from saasus_mcp.store.database.schema import secrets
 from saasus_mcp.store.errors import BudgetExceeded, StoreError, TooManyJobs, WritesFrozen
 from saasus_mcp.store.job_records import JobGrant
 from saasus_mcp.store.records import (
-    BudgetCharge,
+    BudgetCost,
     CallOutcome,
     Commitment,
     Freeze,
@@ -72,9 +72,9 @@ def write(store: Store, turn: str) -> None:
     code = f"W{turn}"
     store.request_approval(replace(PENDING, code=code, binding=code, principal=f"local:{turn}"), 5)
     store.decide_approval(code, "approved", by="local:person", at=NOW, expires_at=NOW + 900)
-    charges = (BudgetCharge("local:me", "writes", 1, 9999, 60), BudgetCharge("local:me", "destructive", 1, 9999, 3600))
+    costs = (BudgetCost("local:me", "writes", 1, 9999, 60), BudgetCost("local:me", "destructive", 1, 9999, 3600))
     entry = UndoEntry(f"call-{turn}", NOW, "auth.UpdateRole", "local:me", "default", {}, None)
-    commitment = Commitment(writes=True, charges=charges, undo_entry=entry)
+    commitment = Commitment(writes=True, costs=costs, undo_entry=entry)
     store.commit(f"call-{turn}", RECORD, NOW, ProofUse("approval", code), commitment=commitment)
     store.finish_call(f"call-{turn}", RECORD, NOW, CallOutcome(changed=turn.endswith(("1", "3"))))
 
@@ -237,7 +237,7 @@ def test_a_freeze_waits_for_a_write_that_was_admitted(several: list[Store]) -> N
 
 def test_a_call_waits_for_what_another_takes_of_its_budget(several: list[Store]) -> None:
     here, there, _ = several
-    last = Commitment(charges=(BudgetCharge("local:me", "writes", 1, 1, 60),))
+    last = Commitment(costs=(BudgetCost("local:me", "writes", 1, 1, 60),))
     assert meanwhile(here, last, lambda: there.commit("second", RECORD, NOW, commitment=last)) == [
         False,
         BudgetExceeded,
@@ -246,7 +246,7 @@ def test_a_call_waits_for_what_another_takes_of_its_budget(several: list[Store])
 
 def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path | str) -> None:
     here, there, _ = several
-    mine, yours = (Commitment(charges=(BudgetCharge(who, "writes", 1, 1, 60),)) for who in ("local:me", "local:you"))
+    mine, yours = (Commitment(costs=(BudgetCost(who, "writes", 1, 1, 60),)) for who in ("local:me", "local:you"))
     waited = isinstance(where, Path)  # a file has one writer at a time
     given = meanwhile(
         here, mine, lambda: there.commit("second", RECORD, NOW, commitment=yours), longest=0.3 if waited else TIMEOUT
@@ -255,7 +255,7 @@ def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path 
 
 
 def test_a_call_waits_for_no_call_of_another_saas(several: list[Store], where: Path | str) -> None:
-    last = Commitment(writes=True, charges=(BudgetCharge("local:me", "writes", 1, 1, 60),))
+    last = Commitment(writes=True, costs=(BudgetCost("local:me", "writes", 1, 1, 60),))
     with closing(open_stores(where)) as kept, closing(kept.open_saas("another-saas")) as other:
         given = meanwhile(
             several[0], last, lambda: other.commit("second", RECORD, NOW, commitment=last), longest=TIMEOUT

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.store.errors import AlreadyUsed, BudgetExceeded, StoreError, WritesFrozen
-from saasus_mcp.store.records import BudgetCharge, Commitment, Freeze, ProofUse
+from saasus_mcp.store.records import BudgetCost, Commitment, Freeze, ProofUse
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.tokens import TOKENS_FILE, TokenStore
 from tests.support.saas_store import open_saas_store
@@ -37,9 +37,9 @@ def test_a_freeze_is_explained_in_both_languages(freeze: Freeze, id: str, japane
 
 @pytest.mark.parametrize(("window", "period"), [(60, "1分間"), (3600, "1時間"), (300, "300秒間")])
 def test_an_exceeded_budget_is_explained_in_both_languages(window: int, period: str) -> None:
-    charges = (BudgetCharge("local:me", "writes", 2, 1, window),)
+    costs = (BudgetCost("local:me", "writes", 2, 1, window),)
     with pytest.raises(BudgetExceeded) as caught:
-        Store.in_memory().commit("call", {}, NOW, commitment=Commitment(charges=charges))
+        Store.in_memory().commit("call", {}, NOW, commitment=Commitment(costs=costs))
     assert caught.value.message.id == "store.budget_exceeded.writes"
     assert f"{period}の書き込みが2件になります" in caught.value.text("ja")
 

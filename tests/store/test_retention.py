@@ -10,7 +10,7 @@ from saasus_mcp.store.database.schema import metadata
 from saasus_mcp.store.records import (
     DAY,
     HOUR,
-    BudgetCharge,
+    BudgetCost,
     Commitment,
     HiddenSecret,
     ProofUse,
@@ -38,7 +38,7 @@ TIMES = {
 @pytest.fixture
 def full(store: Store) -> Store:
     """Return a store in which one thing of every kind was kept now."""
-    commitment = Commitment(True, (BudgetCharge("local:me", "writes", 1, 9, 60),), ENTRY)
+    commitment = Commitment(True, (BudgetCost("local:me", "writes", 1, 9, 60),), ENTRY)
     store.request_approval(APPROVAL, 5)
     store.add_secrets([HiddenSecret("s", "local:me", "default", b"x", NOW + 900)], NOW)
     store.results.add(StoredResult("r", "local:me", "default", "auth.GetTenants", NOW, NOW + DAY, b"x"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, budget_charges
+from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, budget_costs
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.store.errors import AlreadyUsed, BudgetExceeded, WritesFrozen
-from saasus_mcp.store.records import BudgetCharge, BudgetUsage, CallOutcome, Commitment, Freeze, ProofUse, UndoEntry
+from saasus_mcp.store.records import BudgetCost, BudgetUsage, CallOutcome, Commitment, Freeze, ProofUse, UndoEntry
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import Stores
 
@@ -19,7 +19,7 @@ ALPHA, BETA = (Commitment(writes=True, profile=name) for name in ("alpha", "beta
 
 
 def destructive(amount: int = 1, who: str = ME.id) -> Commitment:
-    return Commitment(writes=True, charges=(BudgetCharge(who, "destructive", amount, 3, 3600),))
+    return Commitment(writes=True, costs=(BudgetCost(who, "destructive", amount, 3, 3600),))
 
 
 def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
@@ -113,7 +113,7 @@ def test_a_freeze_of_everything_is_one_whatever_profile_it_says(kept: Stores) ->
 
 def test_used_budget_is_shown_by_profile_and_counted_over_all(store: Store) -> None:
     for name in ("alpha", "beta"):
-        taken = Commitment(writes=True, profile=name, charges=(BudgetCharge(ME.id, "destructive", 1, 2, 3600),))
+        taken = Commitment(writes=True, profile=name, costs=(BudgetCost(ME.id, "destructive", 1, 2, 3600),))
         store.commit(name, {}, NOW, commitment=taken)
     assert store.budget_usage({"destructive": 3600}, NOW, "alpha") == [BudgetUsage(ME.id, "destructive", 1)]
     assert store.budget_usage({"destructive": 3600}, NOW) == [BudgetUsage(ME.id, "destructive", 2)]
@@ -137,7 +137,7 @@ def test_used_budget_is_shown_for_as_long_as_it_counts(store: Store) -> None:
 
 
 def test_each_ceiling_has_a_window_of_its_own(store: Store) -> None:
-    write = Commitment(writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 1, 60),))
+    write = Commitment(writes=True, costs=(BudgetCost(ME.id, "writes", 1, 1, 60),))
     store.commit("a", {}, NOW, commitment=write)
     with pytest.raises(BudgetExceeded, match="2 writes within a minute"):
         store.commit("b", {}, NOW + 59, commitment=write)
@@ -146,11 +146,11 @@ def test_each_ceiling_has_a_window_of_its_own(store: Store) -> None:
 
 def test_a_refused_write_takes_no_turn(store: Store) -> None:
     both = Commitment(
-        writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 10, 60), BudgetCharge(ME.id, "destructive", 9, 3, 3600))
+        writes=True, costs=(BudgetCost(ME.id, "writes", 1, 10, 60), BudgetCost(ME.id, "destructive", 9, 3, 3600))
     )
     with pytest.raises(BudgetExceeded):
         store.commit("a", {}, NOW, commitment=both)
-    store.commit("b", {}, NOW, commitment=Commitment(charges=(BudgetCharge(ME.id, "writes", 10, 10, 60),)))
+    store.commit("b", {}, NOW, commitment=Commitment(costs=(BudgetCost(ME.id, "writes", 10, 10, 60),)))
 
 
 def test_the_turn_of_an_ineffective_write_is_returned(store: Store) -> None:
@@ -184,7 +184,7 @@ def test_the_journal_keeps_what_was_there_and_forgets_what_was_not_done(store: S
 
 def test_reads_take_nothing_and_graver_calls_take_more(catalogue: Catalogue) -> None:
     def kinds(key: str, users: int | None = None) -> dict[str, int]:
-        return {charge.kind: charge.amount for charge in budget_charges({}, catalogue.find(key), ME, users)}
+        return {cost.kind: cost.amount for cost in budget_costs({}, catalogue.find(key), ME, users)}
 
     assert kinds("auth.GetTenants") == {}
     assert kinds("auth.CreateTenant") == {"writes": 1}
@@ -198,8 +198,8 @@ def test_users_that_nobody_could_count_take_the_whole_budget_where_nobody_was_as
     tenant, user = catalogue.find("auth.DeleteTenant"), catalogue.find("auth.DeleteSaasUser")
 
     def users(operation: Operation, counted: int | None, ceiling: int) -> list[int]:
-        taken = budget_charges({"affected_users_per_hour": ceiling}, operation, ME, counted, asked=False)
-        return [charge.amount for charge in taken if charge.kind == "users"]
+        taken = budget_costs({"affected_users_per_hour": ceiling}, operation, ME, counted, asked=False)
+        return [cost.amount for cost in taken if cost.kind == "users"]
 
     assert users(tenant, None, 30) == [30]
     assert users(tenant, None, 0) == [1], "a ceiling of none lets none through"
@@ -209,13 +209,13 @@ def test_users_that_nobody_could_count_take_the_whole_budget_where_nobody_was_as
 
 def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.DeleteTenant")
-    given = {charge.kind: charge.ceiling for charge in budget_charges({"destructive_per_hour": 2}, operation, ME, 5)}
+    given = {cost.kind: cost.ceiling for cost in budget_costs({"destructive_per_hour": 2}, operation, ME, 5)}
     assert given == {
         "writes": DEFAULT_CEILINGS["writes_per_minute"],
         "destructive": 2,
         "users": DEFAULT_CEILINGS["affected_users_per_hour"],
     }
-    assert budget_charges(None, operation, ME, 5) == ()
+    assert budget_costs(None, operation, ME, 5) == ()
 
 
 def test_a_read_takes_no_transaction_of_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

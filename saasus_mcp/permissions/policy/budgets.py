@@ -1,4 +1,4 @@
-"""Budgets per principal, and the charge of a call by its row of effects."""
+"""Budgets per principal, and the cost of a call by its row of effects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from saasus_mcp.catalog.levels import TYPED_LEVELS
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.permissions.policy.model import Ceiling, Principal
-from saasus_mcp.store.records import BudgetCharge, BudgetKind
+from saasus_mcp.store.records import BudgetCost, BudgetKind
 
 HOUR, MINUTE = 3600, 60
 WINDOWS: Mapping[BudgetKind, int] = {"destructive": HOUR, "users": HOUR, "writes": MINUTE}
@@ -20,7 +20,7 @@ DEFAULT_CEILINGS: Mapping[Ceiling, int] = {
 """Defaults of a policy: far more than a person decides on, far less than a runaway loop does."""
 
 
-def budget_charges(
+def budget_costs(
     ceilings: Mapping[Ceiling, int] | None,
     operation: Operation,
     principal: Principal,
@@ -28,8 +28,8 @@ def budget_charges(
     *,
     asked: bool = True,
     granted: bool = False,
-) -> tuple[BudgetCharge, ...]:
-    """Return the charges of a call. Reads cost nothing.
+) -> tuple[BudgetCost, ...]:
+    """Return the costs of a call. Reads cost nothing.
 
     Args:
         ceilings: of the policy, over the defaults; None without any ceiling.
@@ -46,7 +46,7 @@ def budget_charges(
         wanted.append(("destructive_per_hour", "destructive", 1))
         wanted.append(("affected_users_per_hour", "users", _users(operation, affected_users, limits, asked=asked)))
     return tuple(
-        BudgetCharge(principal.id, kind, amount, limits[name], WINDOWS[kind]) for name, kind, amount in wanted if amount
+        BudgetCost(principal.id, kind, amount, limits[name], WINDOWS[kind]) for name, kind, amount in wanted if amount
     )
 
 

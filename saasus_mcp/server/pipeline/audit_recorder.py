@@ -22,7 +22,7 @@ from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.awaited import AwaitedApproval
 from saasus_mcp.permissions.approval.proof import Destination, Proof
-from saasus_mcp.permissions.policy.budgets import budget_charges
+from saasus_mcp.permissions.policy.budgets import budget_costs
 from saasus_mcp.permissions.policy.model import Decision, Policy, Principal
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
@@ -138,7 +138,7 @@ class AuditRecorder:
         return Commitment(
             writes=not operation.reads,
             profile=self.context.destination.profile,
-            charges=budget_charges(
+            costs=budget_costs(
                 self.context.policy.ceilings,
                 operation,
                 call.principal,

@@ -41,7 +41,7 @@ from saasus_mcp.store.records import HOUR
 
 log = logging.getLogger(__name__)
 
-Record = Mapping[str, Any]
+AuditRecord = Mapping[str, Any]
 _Entry = tuple[str, str, str, float]
 """Call, event, encoded record and time."""
 BUSY_SECONDS = 9.0
@@ -129,7 +129,7 @@ class AuditLog:
         if not self._lock.acquire(timeout=BUSY_SECONDS):
             raise StoreError.of("store.busy")
 
-    def append(self, connection: Connection, call: str, event: str, record: Record, *, at: float) -> None:
+    def append(self, connection: Connection, call: str, event: str, record: AuditRecord, *, at: float) -> None:
         """Add a record to this writer's chain, in a `write_transaction`.
 
         Raises:
@@ -141,7 +141,7 @@ class AuditLog:
         follows = "" if self._end.is_plain(at) else self._link(connection, at)
         _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at, follows))
 
-    def append_alone(self, call: str, event: str, record: Record, at: float) -> None:
+    def append_alone(self, call: str, event: str, record: AuditRecord, at: float) -> None:
         """Add a record without any other write, as for a read.
 
         Raises:
@@ -154,7 +154,7 @@ class AuditLog:
             return
         self._insert_alone((call, event, encode_bounded(record), float(at)))
 
-    def append_soon(self, call: str, event: str, record: Record, at: float) -> int:
+    def append_soon(self, call: str, event: str, record: AuditRecord, at: float) -> int:
         """Add a record with the next one that is added alone, or in `append_waiting`, whichever comes first.
 
         Returns:
@@ -365,7 +365,7 @@ class AuditLog:
         who = {"action": "purge", "principal": by, **person.to_audit()}
         return sum(self._purge_part(until, who, float(at)) for until in purge.split_purge(self._database, before))
 
-    def _purge_part(self, before: float, who: Record, at: float) -> int:
+    def _purge_part(self, before: float, who: AuditRecord, at: float) -> int:
         removed = 0
         with self.write_transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
@@ -378,7 +378,7 @@ class AuditLog:
                 removed += purge.execute_purge(connection, signed)
         return removed
 
-    def _append_purge(self, connection: Connection, record: Record, removed: str, at: float) -> None:
+    def _append_purge(self, connection: Connection, record: AuditRecord, removed: str, at: float) -> None:
         """Add the record of a purge, which names the removed heads."""
         if not self._end.is_plain(at) and (follows := self._link(connection, at)):
             removed = json.dumps([*json.loads(follows), *json.loads(removed)], separators=(",", ":"))

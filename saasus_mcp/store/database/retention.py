@@ -12,8 +12,8 @@ from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import (
     approvals,
     change_names,
-    charges,
     confirmations,
+    costs,
     covered_calls,
     ended_sessions,
     job_pauses,
@@ -44,12 +44,12 @@ _RETENTION: tuple[tuple[Table, str, int], ...] = (
     (results, "expires_at", 0),
     (secrets, "expires_at", 0),
     (confirmations, "used_at", DAY),
-    (charges, "at", DAY),
+    (costs, "at", DAY),
     (mailboxes, "alive_until", MAILBOX_SECONDS),
     (mailbox_messages, "at", MAILBOX_SECONDS),
     (ended_sessions, "until", 0),
 )
-"""Table, column of the time, and seconds after it. A used confirmation is needed while its question is valid (minutes), a charge
+"""Table, column of the time, and seconds after it. A used confirmation is needed while its question is valid (minutes), a cost
 during its window (an hour)."""
 _PARENTS: tuple[tuple[Table, str, Column[Any]], ...] = (
     (job_steps, "job", jobs.c.id),

@@ -133,8 +133,8 @@ keys = _table(
     Column("id", String(16), primary_key=True, comment="of a key of the records: see store.audit.hash_chain"),
 )
 
-charges = _table(
-    "charges",
+costs = _table(
+    "charges",  # the name that stores of earlier releases have
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     required("call", String(40)),
     required("principal", Text),
@@ -143,8 +143,8 @@ charges = _table(
     required("amount", Integer),
     required("at", Float),
 )
-Index("charges_by_principal", charges.c.principal, charges.c.kind, charges.c.at)
-Index("charges_by_call", charges.c.call)
+Index("charges_by_principal", costs.c.principal, costs.c.kind, costs.c.at)
+Index("charges_by_call", costs.c.call)
 
 freezes = _table(
     "freezes",

@@ -25,7 +25,7 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.job_records import JobGrant, JobPause
-from saasus_mcp.store.records import BudgetCharge, Commitment, Freeze
+from saasus_mcp.store.records import BudgetCost, Commitment, Freeze
 from saasus_mcp.store.signin_sessions import Approver, ConsoleSession
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
@@ -203,11 +203,9 @@ def test_the_owner_of_the_machine_lifts_each_freeze_of_a_store_that_several_prof
 def test_no_page_shows_an_approver_anything_of_another_profile(service: ConsoleService, store: Store) -> None:
     """Everything that a store keeps is there twice, once for each profile; only one of the two may be seen."""
     for who, profile, code in (("token:bob", "production", "ABCD-2345"), ("token:eve", "staging", "WXYZ-6789")):
-        charge = BudgetCharge(who, "writes", 1, 10, 60)
+        cost = BudgetCost(who, "writes", 1, 10, 60)
         record = {"principal": who, "profile": profile, "operation": f"auth.{profile}"}
-        store.commit(
-            f"call-{profile}", record, NOW, commitment=Commitment(writes=True, profile=profile, charges=(charge,))
-        )
+        store.commit(f"call-{profile}", record, NOW, commitment=Commitment(writes=True, profile=profile, costs=(cost,)))
         store.request_approval(replace(ASKED, code=code, binding=code, principal=who, profile=profile, name=who), 5)
         store.freeze(Freeze(NOW, who, f"reason of {who}", profile))
     session = ConsoleSession(OPERATOR, "", NOW, NOW + 1)
