@@ -13,6 +13,7 @@ from saasus_mcp.permissions.approval.proof import Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import CallInspection, CallInspector
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
 from saasus_mcp.permissions.policy.model import Decision, Policy
+from saasus_mcp.permissions.question.formatting import read_error
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import JobStepRef
@@ -107,10 +108,15 @@ def require_same_target(inspection: CallInspection, bound: str) -> None:
         bound: the encoded snapshot of the target when the consent was given.
 
     Raises:
-        CallRefused: it has changed.
+        CallRefused: it has changed, or cannot be read.
     """
-    if inspection.snapshot.encoded != bound:
-        raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
+    snapshot, hint = inspection.snapshot, message("server.plan_again_hint")
+    if snapshot.encoded == bound:
+        return
+    if snapshot.read_error:
+        unread = message("server.job_target_unread", why=read_error(snapshot.read_error))
+        raise CallRefused(Reason.UNSEEN, unread, hint)
+    raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), hint)
 
 
 def fill_placeholders(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

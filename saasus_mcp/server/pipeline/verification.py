@@ -19,7 +19,7 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     verification_read,
     was_applied,
 )
-from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.inspection.target import STATUS_NOT_FOUND, ApiReader
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.formatting import read_error
 from saasus_mcp.permissions.refusal import CallRefused, Reason
@@ -68,7 +68,7 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
     if wanted is None:
         raise _unreadable(message("server.undo_no_read"))
     seen = await read(*wanted)
-    if seen.status is None:
+    if seen.read_error and seen.status != STATUS_NOT_FOUND:
         raise _unreadable(read_error(seen.read_error))
     if was_applied(done, seen.status, seen.answer, entry.before) is not True:
         raise _changed(await _find_difference(done, read))

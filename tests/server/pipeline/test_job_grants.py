@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
@@ -39,15 +40,21 @@ async def make_step(
     then: DecisionOutcome,
     other: dict[str, Any] | None = None,
     policy: Mapping[str, Any] | None = None,
+    answers: Mapping[str, Any] | None = None,
     **agreed: Any,
 ) -> tuple[ToolAnswer, StubApi]:
-    """Make a step of a plan with this consent, under a policy with this decision and these fields."""
+    """Make a step of a plan with this consent, under a policy with this decision and these fields.
+
+    Args:
+        answers: of the API, once the consent was given.
+    """
     api, part = StubApi(catalogue), JobStepRef(JOB, "one", **{"by": "local:person", "plan": "p", **agreed})
     behind = build_pipeline(api, store, replace(wants(then), **(policy or {})))
     weighed = await evaluate_call(behind, Call(*step, PRINCIPAL, job_step=part))
     steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", given, "local:person", typed, steps)
     store.commit(JOB, {"operation": "job_x"}, time.time(), commitment=Commitment(grant=grant))
+    api.answers |= answers or {}
     answer = await behind.run(
         Call(*step, PRINCIPAL, job_step=replace(part, **{"bound": weighed.snapshot, **(other or {})}))
     )
@@ -92,6 +99,15 @@ async def test_a_step_for_which_the_policy_wants_more_than_was_given_is_not_made
     assert (given.ok, given.why) == (False, "stricter"), given.text
     assert "Start the job again" in given.text
     assert api.writes == []
+
+
+async def test_a_step_whose_target_cannot_be_read_is_not_made_and_says_so(catalogue: Catalogue, store: Store) -> None:
+    answers = {"auth.GetTenantUser": httpx2.Response(403)}
+    given, api = await make_step(catalogue, store, TYPED, "confirm", answers=answers, given="confirmation", typed=True)
+    assert (given.why, api.writes) == ("unseen", [])
+    assert given.failure is not None
+    assert given.failure.message.id == "server.job_target_unread"
+    assert "HTTP 403" in given.failure.message.text("ja")
 
 
 async def test_a_step_whose_target_the_plan_did_not_see_so_is_no_part_of_it(catalogue: Catalogue, store: Store) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
@@ -170,6 +171,15 @@ async def test_an_unverifiable_change_is_not_undone(world: World) -> None:
     [answer] = await world.undo()
     assert not answer.ok
     assert "cannot be read" in answer.text
+
+
+async def test_a_change_is_not_taken_for_changed_again_because_the_api_refuses_to_show_it(world: World) -> None:
+    await world.call("auth_update_role", role_name="helper", display_name="Changed")
+    refuses = httpx2.MockTransport(lambda _: httpx2.Response(403))
+    async with ApiClient(CREDENTIALS, transport=refuses) as world.client:
+        [answer] = await world.undo()
+    assert (answer.ok, answer.why) == (False, "unseen")
+    assert "HTTP 403" in answer.text
 
 
 @pytest.mark.parametrize(
