@@ -68,7 +68,7 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
     if wanted is None:
         raise _unreadable(message("server.undo_no_read"))
     seen = await read(*wanted)
-    if seen.read_error and seen.status != STATUS_NOT_FOUND:
+    if seen.status is None or (seen.read_error and seen.status != STATUS_NOT_FOUND):
         raise _unreadable(read_error(seen.read_error))
     if was_applied(done, seen.status, seen.answer, entry.before) is not True:
         raise _changed(await _find_difference(done, read))
