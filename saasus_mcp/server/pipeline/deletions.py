@@ -8,6 +8,8 @@ from itertools import combinations
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
+from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.store.records import UndoEntry
 
 _ADDRESSED = re.compile(r"([^/]+)/\{(\w+)\}")
@@ -16,16 +18,24 @@ _Address = frozenset[tuple[str, str]]
 
 
 class Deletions:
-    """The items that the changes of one undo log deleted. A deletion that was undone does not count."""
+    """The items that the changes of one undo log deleted, and that no later change created again under the same name or id.
+
+    A deletion that was undone does not count.
+    """
 
     def __init__(self, catalogue: Catalogue, entries: Iterable[UndoEntry]) -> None:
         self._last: dict[_Address, UndoEntry] = {}
         for entry in sorted(entries, key=lambda each: each.at):
             operation = catalogue.get(entry.operation)
-            if operation is None or operation.effects.effect != "delete" or entry.undone:
+            if operation is None or entry.undone:
                 continue
-            if address := frozenset(_addressed(operation, entry.arguments)):
-                self._last[address] = entry
+            if operation.effects.effect == "delete":
+                if address := frozenset(_addressed(operation, entry.arguments)):
+                    self._last[address] = entry
+            elif operation.effects.effect == "create" and self._last:
+                call = OperationCall(operation, entry.arguments)
+                for inverse in find_inverse_calls(call, entry.before, entry.result, entry.at):
+                    self._last.pop(frozenset(_addressed(catalogue.find(inverse.call), inverse.args)), None)
 
     def include(self, operation: Operation, args: Mapping[str, Any], change: UndoEntry) -> bool:
         """Return whether what a call addresses, or what contains it, was deleted after a change."""

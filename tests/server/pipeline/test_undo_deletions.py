@@ -49,14 +49,16 @@ def test_a_change_to_something_that_was_deleted_later_is_listed_as_gone(
     assert found.extent == extent
 
 
-@pytest.mark.parametrize("case", ["before", "undone", "another log"])
+@pytest.mark.parametrize("case", ["before", "undone", "another log", "created again"])
 def test_a_deletion_that_does_not_concern_a_change_leaves_its_undo(catalogue: Catalogue, case: str) -> None:
     changed, deleted = entry(1, RENAMED), entry(2, ("auth.DeleteRole", {"role_name": "a"}, None))
     if case == "before":
         deleted = replace(deleted, at=0.0)
     elif case == "undone":
         deleted = replace(deleted, undone={0: "c3"})
+    again = [entry(3, ("auth.CreateRole", {"role_name": "a", "display_name": "B"}, None))]
     logs = [[deleted], [changed]] if case == "another log" else [[deleted, changed]]
+    logs[0] += again if case == "created again" else []
     found = preview_undo(catalogue, changed, deletions_by_call(catalogue, logs)["c1"])
     assert found is not None
     assert found.extent == "whole"
