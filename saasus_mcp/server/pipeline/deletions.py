@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, Operation
@@ -12,8 +11,6 @@ from saasus_mcp.permissions.inspection.inverse_calls import find_inverse_calls
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.store.records import UndoEntry
 
-_ADDRESSED = re.compile(r"([^/]+)/\{(\w+)\}")
-"""A parameter of a path, after the segment that says what it names."""
 _Address = frozenset[tuple[str, str]]
 
 
@@ -54,5 +51,6 @@ def deletions_by_call(catalogue: Catalogue, logs: Iterable[Sequence[UndoEntry]])
 
 
 def _addressed(operation: Operation, args: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the items in the path of a call, as in `tenants ID`."""
-    return [(kind, str(args[name])) for kind, name in _ADDRESSED.findall(operation.path) if name in args]
+    """Return the items in the path of a call, each after the segment that says what it is, as in `/tenants/{tenant_id}`."""
+    named = ((kind, segment.strip("{}")) for kind, segment in pairwise(operation.path.split("/")) if "{" in segment)
+    return [(kind, str(args[name])) for kind, name in named if name in args]
