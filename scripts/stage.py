@@ -13,8 +13,9 @@ from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import CallInspector, cache_reads
 from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.saasus import arguments, request
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox

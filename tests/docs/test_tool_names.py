@@ -15,8 +15,9 @@ from saasus_mcp.permissions.inspection.impact import Impact
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.target import ReadResult, TargetSnapshot
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.offers import prompts
 from saasus_mcp.server.surface.instructions import server_instructions

@@ -23,8 +23,9 @@ from saasus_mcp.permissions.inspection.target import (
     encode_snapshot,
     names_match,
 )
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import explain_stale_question
 from saasus_mcp.saasus.response_body import parse_body

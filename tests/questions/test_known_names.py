@@ -9,8 +9,8 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.permissions.question.change_description import read_names
+from saasus_mcp.permissions.question.facts import QuestionInput
 from tests.support.pipeline import PLACE
 
 ARGUMENTS = {"tenant_id": "t-1", "user_id": "u-1", "env_id": 3, "role_names": ["viewer"]}

@@ -12,8 +12,9 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.dialog import render_dialog
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.sandbox.state import uid
 from scripts.stage import PLACE, REQUESTER, ask

@@ -10,9 +10,10 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.permissions.question.formatting import Reader
 from tests.support.pipeline import PLACE
 

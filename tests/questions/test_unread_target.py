@@ -17,9 +17,10 @@ from saasus_mcp.permissions.inspection.impact import assess_impact
 from saasus_mcp.permissions.inspection.inspect import CallInspector
 from saasus_mcp.permissions.inspection.target import ReadFailure, ReadResult
 from saasus_mcp.permissions.operation_call import OperationCall
-from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.builder import build_question
 from saasus_mcp.permissions.question.content import Question, UnreadableValue
 from saasus_mcp.permissions.question.dialog import render_dialog, render_line
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.permissions.question.formatting import Reader, format_both
 from saasus_mcp.permissions.question.layout import all_lines, hidden_labels
 from tests.support.arguments import complete_arguments

@@ -3,77 +3,41 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Effects
 from saasus_mcp.catalog.question_texts import (
-    FieldText,
-    MetricText,
     QuestionLine,
-    QuestionRecipe,
     QuestionTexts,
     load_question_texts,
 )
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of
-from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.inspection.difference import compare_fields, differing_values
-from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
-from saasus_mcp.permissions.inspection.inspect import CallInspection
+from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE
 from saasus_mcp.permissions.inspection.inverse_calls import loses_nothing, undo_class
 from saasus_mcp.permissions.inspection.target import ApiReader, clean_name, is_whole_name
-from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.question.content import (
     SYSTEMS,
     Change,
     Detail,
     Fact,
-    FixedText,
     NamedItem,
     NoValue,
-    Quantity,
     Question,
     QuestionWarning,
     Sentence,
     UnreadableValue,
-    Value,
 )
+from saasus_mcp.permissions.question.facts import CollectedFacts, QuestionInput
 from saasus_mcp.permissions.question.formatting import is_shown_whole, read_error
 from saasus_mcp.permissions.question.name_resolver import NameResolver
-from saasus_mcp.permissions.question.values import ValueFactory, distance_from, format_decimal, make_quoted_label
+from saasus_mcp.permissions.question.values import distance_from
 
-PRICED = frozenset({"money", "tiers"})
-"""Kinds of value that other fields make another price: the currency and the interval."""
-REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
-"""Read errors that the question does not repeat: an absent record, and an unreadable target, which has its own warning."""
 MAX_LEAD = 2
-EMPTY_ROW = QuestionRecipe(ask=())
 LONG_NAME = "target name"
 """The fact and the detail for a name that is too long for the headline. No argument can have this name."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionInput(OperationCall):
-    """The input of a question.
-
-    Attributes:
-        requester: id of the principal.
-        requester_name: name and address of the requester; may be empty.
-        reason: of the requester, in their own words.
-        typed: whether the person must type the target's name.
-        now: epoch seconds, with which times in the arguments are compared.
-    """
-
-    destination: Destination
-    requester: str
-    inspection: CallInspection
-    now: float
-    reason: str = ""
-    typed: bool = False
-    requester_name: str = ""
 
 
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
@@ -107,43 +71,25 @@ class _Builder:
     """Builds one question.
 
     Attributes:
-        shown: the arguments with secrets hidden.
-        present: the present values of the arguments: a present amount is in its present currency.
-        differences: the changes that the call would make, or None if there is no comparison.
-        known: the variables of the conditions of lines.
+        collected: the facts and changes, of which the question shows some.
         headlines, warnings: the lines whose condition holds.
     """
 
     def __init__(self, asked: QuestionInput, table: QuestionTexts, names: NameResolver) -> None:
-        operation, inspection = asked.operation, asked.inspection
+        inspection = asked.inspection
         self.asked = asked
-        self.table = table
         self.names = names
-        self.row = table.rows.get(operation.key, EMPTY_ROW)
-        self.shown = asked.redacted_arguments()
-        diff = operation.effects.diff
-        self.present = {} if diff is None else asked.evaluate_each(diff.now, result=inspection.before)
-        self.differences = compare_fields(asked, inspection.before)
+        self.collected = CollectedFacts(asked, table, names)
+        self.row = self.collected.row
         unread = inspection.is_early and inspection.before is None
         self.undo_class = undo_class(asked, {} if unread else inspection.before, asked.now)
         self.loses_nothing = loses_nothing(asked, {} if unread else inspection.before, asked.now)
-        self.known = {
-            "args": dict(asked.arguments),
-            "target": inspection.snapshot.target,
-            "before": inspection.before,
-            "impact": inspection.impact.counts,
-            "now": int(asked.now),
-        }
-        self.headlines = [line for line in self.row.ask if self._holds(line)]
-        self.warnings = [line for line in self.row.warn if self._holds(line)]
-        self.make = ValueFactory(self._field, self.names.name_of, frozenset(table.kinds)).make
+        self.headlines = [line for line in self.row.ask if self.collected.holds(line)]
+        self.warnings = [line for line in self.row.warn if self.collected.holds(line)]
 
     def build(self) -> Question:
         operation, inspection, row = self.asked.operation, self.asked.inspection, self.row
-        self._know_target()
-        findings = (Fact(each.name, each.label, self._found(each)) for each in self.asked.inspection.impact.findings)
-        facts = {fact.name: fact for fact in (*self._arguments(), *findings)}
-        changes = self._ranked(self._changes())
+        facts, changes = self.collected.facts(), self.collected.changes()
         asked_as = self._asked_as(facts)
         long = {
             name for name in self._placeholders(asked_as) if name in facts and not is_shown_whole(facts[name].value)
@@ -152,7 +98,7 @@ class _Builder:
             self._placeholders(asked_as) | self._warned_metrics()
         ) - long  # a headline has no room for all of a list
         facts |= self._long_name()
-        compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
+        compared = {change.name.split(".", 1)[0] for change in changes} | self.collected.compared()
         left = {
             name: fact
             for name, fact in facts.items()
@@ -167,7 +113,7 @@ class _Builder:
         if not row.lead and not changes:
             lead = list(weighed)[:MAX_LEAD]
         ordered = dict.fromkeys([*lead, *weighed])
-        reach = {name for name in ordered if name not in lead and self._measured(name).reach}
+        reach = {name for name in ordered if name not in lead and self.collected.measured(name).reach}
         return Question(
             tool=operation.tool,
             headline=self._headline(asked_as, facts),
@@ -185,114 +131,12 @@ class _Builder:
             details=tuple(self._details()),
         )
 
-    def _know_target(self) -> None:
-        """Remember the target's name, so that it is not read twice."""
-        target, arguments = self.asked.operation.effects.target, self.asked.arguments
-        if target is None or target.read is None or self.asked.inspection.snapshot.read_error:
-            return
-        for argument in self.asked.operation.path_parameters:
-            kind = self._field(argument).kind
-            known = self.table.kinds.get(kind)
-            if (
-                known is not None
-                and target.read in (known.read, *known.also)
-                and f"args.{argument}" in target.args.values()
-            ):
-                self.names.remember(kind, arguments.get(argument), self.asked.inspection.snapshot.name)
-
-    def _field(self, path: str) -> FieldText:
-        """Return the texts of a field. Keys of a map may be ids, as those of attributes are."""
-        key, (above, _, last) = self.asked.operation.key, path.rpartition(".")
-        kind = self.table.field(key, above).keys if above else ""
-        if not kind:
-            return self.table.field(key, path)
-        name = self.names.name_of(kind, last) if kind in self.table.kinds else None
-        return FieldText(make_quoted_label(name.name if isinstance(name, NamedItem) else last))
-
-    def _measured(self, name: str) -> MetricText:
-        return self.table.measures.get(name, MetricText())
-
-    def _arguments(self) -> Iterator[Fact]:
-        shown = self.shown
-        for name in self.asked.operation.input_schema["properties"]:
-            if name in shown:
-                field = self._field(name)
-                yield Fact(name, self._label(name, field), self.make(shown[name], field, name, shown))
-
     def _long_name(self) -> dict[str, Fact]:
         """Return the fact that stands for the target's name if the headline does not have all of it."""
         snapshot = self.asked.inspection.snapshot
         if is_whole_name(snapshot.name):
             return {}
         return {LONG_NAME: Fact(LONG_NAME, message("question.long_name").both(), NamedItem(snapshot.name))}
-
-    def _found(self, found: ImpactFinding) -> Value:
-        if found.read_error:
-            return NoValue() if found.read_error in REPORTED_ELSEWHERE else UnreadableValue(found.read_error)
-        measured = self._measured(found.name)
-        field = FieldText(found.label, measured.kind, "", measured.choices, measured.unit, measured.pairs)
-        if isinstance(found.value, int) and not isinstance(found.value, bool):
-            return Quantity(format_decimal(found.value), measured.unit)
-        return self.make(found.raw_value, field, found.name)
-
-    def _compared(self) -> set[str]:
-        """Return the arguments that are shown as changes, or that would change nothing beside others that change something."""
-        recipe, inspection = self.asked.operation.effects.diff, self.asked.inspection
-        if recipe is None or inspection.before is None:
-            return set()
-        if self.differences and all(change.effect == "unknown" for change in self.differences):
-            return set()  # what is sent is there already, and a person must see it all the same
-        return {name for name in recipe.now if name in self.asked.arguments}
-
-    def _changes(self) -> Iterator[Change]:
-        for change in self.differences or ():
-            if change.field.split(".", 1)[0] in self.row.hide:
-                continue
-            field = self._field(change.field)
-            before, after = differing_values(change.before, change.after, field)
-            yield Change(
-                change.field,
-                self._label(change.field, field),
-                self.make(before, field, change.field, self.present),
-                self.make(after, field, change.field, self.shown),
-                "change" if change.effect == "unshown" else change.effect,
-            )
-        if self.differences:
-            yield from self._repriced({change.field for change in self.differences})
-            yield from self._unsent_secrets()
-
-    def _unsent_secrets(self) -> Iterator[Change]:
-        """Yield the secrets that are left out. No read shows them, so one may be stored wherever another setting is."""
-        operation, before = self.asked.operation, self.asked.inspection.before
-        recipe = operation.effects.diff
-        if recipe is None or recipe.omitted == "keeps" or not any(self.present.values()):
-            return
-        for path in sorted(operation.secret_inputs):
-            name, _, inner = path.partition(".")
-            if name in self.asked.arguments or name in recipe.now or (inner and not before.get(name)):
-                continue
-            hidden = FixedText(message("question.hidden_value").both())
-            yield Change(name, self._field(name).label, hidden, NoValue(), recipe.omitted)
-
-    def _repriced(self, changed: Collection[str]) -> Iterator[Change]:
-        """Yield the amounts that stay the same number, but become another price, as in another currency."""
-        for name in self.shown:
-            field = self._field(name)
-            if field.kind not in PRICED or name in changed or name not in self.present:
-                continue
-            before = self.make(self.present[name], field, name, self.present)
-            after = self.make(self.shown[name], field, name, self.shown)
-            if before != after:
-                yield Change(name, field.label, before, after)
-
-    def _label(self, name: str, field: FieldText) -> Text:
-        """Return the label of an argument or a change: that of the field, unless the row has another for what this call does."""
-        return next((line.text for line in self.row.relabel.get(name, ()) if self._holds(line)), field.label)
-
-    def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
-        """Return the changes in the order of the recipe, then of the document."""
-        weights = {name: at for at, name in enumerate((*self.row.lead, *self.row.show))}
-        return tuple(sorted(changes, key=lambda change: weights.get(change.name.split(".", 1)[0], len(weights))))
 
     @staticmethod
     def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
@@ -329,9 +173,6 @@ class _Builder:
         known = facts.keys() | {"target"}
         lines = [line for line in self.headlines if self._placeholders(line) <= known]
         return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
-
-    def _holds(self, line: QuestionLine) -> bool:
-        return not line.when or evaluate_over(line.when, self.known) is True
 
     @staticmethod
     def _placeholders(line: QuestionLine | None) -> set[str]:
@@ -393,7 +234,8 @@ class _Builder:
         yield Detail("tool", operation.tool)
         yield Detail("request", f"{operation.method} {operation.path}")
         yield from (
-            Detail(name, value if isinstance(value, str) else compact_json(value)) for name, value in self.shown.items()
+            Detail(name, value if isinstance(value, str) else compact_json(value))
+            for name, value in self.collected.shown.items()
         )
         if self.asked.inspection.snapshot.long_name:
             yield Detail(LONG_NAME, self.asked.inspection.snapshot.long_name)

@@ -12,9 +12,10 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.question_texts import load_question_texts
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.inspection.target import ApiReader
-from saasus_mcp.permissions.question.builder import QuestionInput, build_unresolved
+from saasus_mcp.permissions.question.builder import build_unresolved
 from saasus_mcp.permissions.question.content import Change, Fact, Question, Sentence
 from saasus_mcp.permissions.question.dialog import render_body
+from saasus_mcp.permissions.question.facts import QuestionInput, collect_names
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 
@@ -89,7 +90,7 @@ async def read_names(asked: QuestionInput, read: ApiReader, known: Mapping[str, 
     if not _refers_to_items(asked.operation):
         return {}
     names = _resolver(asked, known)
-    build_unresolved(asked, names)
+    collect_names(asked, names)
     if names.unresolved:
         await names.resolve(read)
     return names.known_names

@@ -19,8 +19,8 @@ from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import Quoted, fold_lookalikes
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE
 from saasus_mcp.permissions.inspection.target import ApiReader, clean_name
-from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.permissions.question.content import Question, QuestionWarning
+from saasus_mcp.permissions.question.facts import QuestionInput
 
 BATCH_SIZE = 500
 """Items whose names are compared at once."""

@@ -15,7 +15,7 @@ from saasus_mcp.permissions.inspection.target import target_identity
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.policy.wrappers import require_not_narrowed
-from saasus_mcp.permissions.question.builder import QuestionInput
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.saasus.arguments import Arguments, check_arguments, parse_arguments
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import KnownSecrets

@@ -26,8 +26,8 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
 from saasus_mcp.permissions.operation_call import OperationCall
 from saasus_mcp.permissions.policy.model import Principal
-from saasus_mcp.permissions.question.builder import QuestionInput
 from saasus_mcp.permissions.question.change_description import ChangeDescription, describe_call
+from saasus_mcp.permissions.question.facts import QuestionInput
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, UndoRef
 from saasus_mcp.server.pipeline.deletions import Deletions
