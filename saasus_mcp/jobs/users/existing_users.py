@@ -96,12 +96,11 @@ async def find_account(reader: JobReader, login_type: str, login: str, argument:
     if len(found) == 1:
         return found[0]
     shown = Quoted(login)
-    problem = (
-        message("jobs_offboarding.several_users", login=shown, count=len(found))
-        if found
-        else message("jobs_offboarding.no_user", login=shown)
-    )
-    raise InvalidArguments((argument,), problem, message("jobs_offboarding.user_hint"))
+    if not found:
+        absent = message("jobs_offboarding.no_user", login=shown)
+        raise InvalidArguments((argument,), absent, message("jobs_offboarding.no_user_hint"))
+    several = message("jobs_offboarding.several_users", login=shown, count=len(found))
+    raise InvalidArguments((argument,), several, message("jobs_offboarding.user_hint"))
 
 
 async def read_memberships(reader: JobReader, user: str) -> list[ApiRecord]:

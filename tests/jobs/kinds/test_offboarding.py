@@ -164,6 +164,8 @@ async def test_an_unknown_user_is_reported_by_field(tmp_path: Path, args: dict[s
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_offboard_user", args, elicitor=AcceptingPerson())
         assert answer.text.startswith(said)
+        searching = message("jobs_offboarding.no_user_hint").text("en")
+        assert (searching in answer.text) == ("there is no user" in said)
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
