@@ -13,12 +13,13 @@ from saasus_mcp.jobs.calls.recipe import run_calls
 from saasus_mcp.jobs.job_context import JobContext, outcome_of, split_phases
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_question import fixed_text, format_notes, optional_count, optional_list
-from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, RecordAbsent
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
 from saasus_mcp.permissions.inspection.target import ReadFailure
 from saasus_mcp.permissions.question.content import (
     Fact,
     LabelledValue,
+    NoValue,
     QuestionWarning,
     UnreadableValue,
     Value,
@@ -134,9 +135,11 @@ def _dependencies(plan: Plan) -> dict[str, list[str]]:
 async def read_fact(
     reader: JobReader, key: str, args: Mapping[str, Any], *, label: Message, value: Callable[[Any], Value]
 ) -> Fact:
-    """Return a finding from a read, with the value of its answer. If the read fails, the finding says so."""
+    """Return a finding from a read, with the value of its answer: none for an absent record. If the read fails, the finding says so."""
     try:
         answer: Any = await reader.read(key, args)
+    except RecordAbsent:
+        return Fact(key, label.both(), NoValue())
     except ReadFailed:
         return Fact(key, label.both(), UnreadableValue(ReadFailure.NO_ANSWER))
     return Fact(key, label.both(), value(answer))

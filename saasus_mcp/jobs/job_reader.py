@@ -19,7 +19,7 @@ from saasus_mcp.jobs.paged_list import MAX_PAGES, PAGES_PER_CHECKPOINT, PAGING_A
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inspect import cache_reads
-from saasus_mcp.permissions.inspection.target import ApiReader
+from saasus_mcp.permissions.inspection.target import STATUS_NOT_FOUND, ApiReader
 from saasus_mcp.permissions.policy.model import BulkLimits, Principal
 from saasus_mcp.permissions.question.namesakes import NamesakeFinder
 from saasus_mcp.saasus import arguments
@@ -74,6 +74,10 @@ class ReadLog:
 
 class ReadFailed(SaasusMcpError):
     """The job cannot read what it needs."""
+
+
+class RecordAbsent(ReadFailed):
+    """The API answers that the record does not exist."""
 
 
 def _stored_reason(reason: str | Mapping[str, str]) -> Text:
@@ -247,17 +251,21 @@ class JobReader:
         """Return the answer of an operation, or what `take` makes of it. The returned value is remembered.
 
         Raises:
-            ReadFailed: the operation has no answer.
+            RecordAbsent: the API answers that the record does not exist.
+            ReadFailed: the operation has no answer for another reason.
         """
 
         async def make() -> Any:
-            answer, reason = await self.fetch(key, args or {})
-            return {"why": asdict(reason)} if reason else {"given": answer if take is None else take(answer)}
+            answer, reason, status = await self._fetch(key, args or {})
+            if reason:
+                return {"why": asdict(reason), "status": status}
+            return {"given": answer if take is None else take(answer)}
 
         self._record_read(key, args or {})
         found = await self._checkpoint(key, make)
         if "why" in found:
-            raise ReadFailed.of("jobs.read_failed", reason=_stored_reason(found["why"]))
+            error = RecordAbsent if found.get("status") == STATUS_NOT_FOUND else ReadFailed
+            raise error.of("jobs.read_failed", reason=_stored_reason(found["why"]))
         return cast("T", found["given"])
 
     async def read_many(
@@ -342,11 +350,15 @@ class JobReader:
 
     async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, Text | None]:
         """Return the API's answer, or None and the reason."""
+        return (await self._fetch(key, args))[:2]
+
+    async def _fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, Text | None, int | None]:
+        """Return the API's answer, or None and the reason, and the HTTP status."""
         tool = self._pipeline.catalogue.find(key).tool
         call = Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
         answer = await self._pipeline.run(replace(call, on_rate_limit=self._on_rate_limit))
         if isinstance(answer, PendingElicitation):
-            return None, message("jobs.read_asks", tool=tool).both()
+            return None, message("jobs.read_asks", tool=tool).both(), None
         if answer.ok:
-            return answer.structured, None
-        return None, Text(f"{tool}: {answer.cause}", f"{tool}: {answer.cause_in('ja')}")
+            return answer.structured, None, answer.status
+        return None, Text(f"{tool}: {answer.cause}", f"{tool}: {answer.cause_in('ja')}"), answer.status

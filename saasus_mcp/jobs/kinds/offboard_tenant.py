@@ -40,7 +40,6 @@ from saasus_mcp.permissions.question.content import (
     NoValue,
     QuestionWarning,
     Timestamp,
-    UnreadableValue,
     Value,
 )
 from saasus_mcp.permissions.question.formatting import format_both
@@ -210,7 +209,7 @@ async def _add_contract(
         )
         key = "jobs_offboarding.ends" if contract.ends_at is None else "jobs_offboarding.ends_as_scheduled"
         end = LabelledValue(message(key).both(), Timestamp(ends_at))
-        known = [] if isinstance(plan.value, UnreadableValue) else [plan.value]
+        known = [plan.value] if isinstance(plan.value, NamedItem) else []
         checklist.add_fact("contract", label, optional_list([*known, end]), lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
     usage = await read_fact(

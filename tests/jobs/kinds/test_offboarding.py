@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.sandbox.state import uid
@@ -195,6 +195,25 @@ async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_not_affecte
         assert told["counts"]["memberships"] == len(members)
         assert {row["user_id"] for row in told["records"]} == alone
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (None, message("question.nothing")),
+        (500, message("question.unread", why=one_of("question.why", "no_answer"))),
+    ],
+)
+async def test_the_checklist_tells_a_customer_who_is_absent_from_stripe_from_one_who_cannot_be_read(
+    tmp_path: Path, fault: int | None, said: Message
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        sandbox_state(on.sandbox).drop("stripe_customers", AOZORA)
+        if fault:
+            on.sandbox.faults.add("status", status=fault, on="auth.GetStripeCustomer")
+        told = await on.call_json("job_offboard_tenant", {"tenant_id": AOZORA, "only_plan": True})
+        assert f"Stripe: {said.text('en')}" in told["notes"]
 
 
 @pytest.mark.slow
