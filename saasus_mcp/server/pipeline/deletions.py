@@ -32,7 +32,9 @@ class Deletions:
             elif operation.effects.effect == "create" and self._last:
                 call = OperationCall(operation, entry.arguments)
                 for inverse in find_inverse_calls(call, entry.before, entry.result, entry.at):
-                    self._last.pop(frozenset(_addressed(catalogue.find(inverse.call), inverse.args)), None)
+                    address = frozenset(_addressed(catalogue.find(inverse.call), inverse.args))
+                    if address in self._last and self._last[address].at < entry.at:
+                        del self._last[address]
 
     def include(self, operation: Operation, args: Mapping[str, Any], change: UndoEntry) -> bool:
         """Return whether what a call addresses, or what contains it, was deleted after a change."""
