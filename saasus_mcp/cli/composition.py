@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from saasus_mcp.permissions.policy.file import ReloadResult
     from saasus_mcp.saasus.client import ApiClient
     from saasus_mcp.sandbox import Sandbox
-    from saasus_mcp.server.mcp_handlers import ResolvePrincipal
+    from saasus_mcp.server.offer_handlers import ResolvePrincipal
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.server.pipeline.context import CallObserver, RevocationCheck
     from saasus_mcp.store.store import Store

@@ -26,8 +26,8 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.apps.extension import APP_MIME_TYPE, EXTENSION_ID
-from saasus_mcp.server.mcp_handlers import ResolvePrincipal
 from saasus_mcp.server.mcp_server import build_server
+from saasus_mcp.server.offer_handlers import ResolvePrincipal
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_steps import StepDecision, evaluate_step

@@ -39,7 +39,7 @@ from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
 from saasus_mcp.permissions.policy.file import reloadable_policy
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.saasus.route import CONNECTIONS
-from saasus_mcp.server.mcp_handlers import ResolvePrincipal
+from saasus_mcp.server.offer_handlers import ResolvePrincipal
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.settings.config import load_http_settings
 from saasus_mcp.settings.environment import Settings

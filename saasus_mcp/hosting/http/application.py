@@ -31,7 +31,7 @@ from saasus_mcp.hosting.raw_headers import has_header
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.server.elicitation import Context
-from saasus_mcp.server.mcp_handlers import ResolvePrincipal
+from saasus_mcp.server.offer_handlers import ResolvePrincipal
 from saasus_mcp.settings.hosting import HttpSettings
 
 ServerFactory = Callable[[ServedProfile, ResolvePrincipal], Server[Any]]

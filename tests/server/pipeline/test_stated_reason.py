@@ -12,8 +12,8 @@ from saasus_mcp.catalog.model import MAX_REASON_LENGTH
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.mcp_server import REASON_META_KEY
 from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.tool_handlers import REASON_META_KEY
 from saasus_mcp.store.store import Store
 from tests.support.gate import NOW, Person, reply_text, start_session
 from tests.support.pipeline import CREDENTIALS, ERAS, PRINCIPAL, Era, StubApi, accept_question, build_pipeline

@@ -236,7 +236,7 @@ async def test_an_answer_that_is_no_json_costs_no_connection(
         await client.send(initialize())
         await client.until("initialize")
         monkeypatch.setattr("saasus_mcp.server.results.result_store.compact_json", lambda _: "\ud83d", raising=False)
-        monkeypatch.setattr("saasus_mcp.server.mcp_server.describe_destination", lambda *_: "\ud83d")
+        monkeypatch.setattr("saasus_mcp.server.tool_handlers.describe_destination", lambda *_: "\ud83d")
         told = await client.answer(line(request(1, "tools/call", name="auth_get_roles", arguments={})), 1)
         assert told["error"] == {"code": -32603, "message": "Internal server error; see the server log."}
         assert (await client.answer(line(request(2, "ping")), 2))["result"] == {}

@@ -37,7 +37,7 @@ from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 ResolvePrincipal = Callable[[Context], Principal]
 
 
-class McpHandlers:
+class OfferHandlers:
     """The handlers of one server."""
 
     def __init__(self, pipeline: Pipeline, resolve_principal: ResolvePrincipal, language: Language) -> None:
