@@ -18,7 +18,7 @@ from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
 from saasus_mcp.store.audit.entries import END_SECONDS
-from saasus_mcp.store.audit.log import RecordPosition
+from saasus_mcp.store.audit.reader import RecordPosition
 from saasus_mcp.store.records import Approval
 
 RECENT_DECISIONS = 20

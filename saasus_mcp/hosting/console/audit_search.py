@@ -13,7 +13,7 @@ from saasus_mcp.common.word_search import WordSearch
 from saasus_mcp.hosting.console.service import ConsoleService, ProfileContext
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.entries import AuditEntry, end_outcome, iterate_entries, tool_of
-from saasus_mcp.store.audit.log import RecordPosition
+from saasus_mcp.store.audit.reader import RecordPosition
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store

@@ -27,7 +27,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.stored_question import text_to_type
 from saasus_mcp.permissions.refusal import Reason
 from saasus_mcp.store.audit.entries import tool_of
-from saasus_mcp.store.audit.log import RecordPosition
+from saasus_mcp.store.audit.reader import RecordPosition
 from saasus_mcp.store.errors import (
     AlreadyUsed,
     BudgetExceeded,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from saasus_mcp.store.audit.log import AuditLog, RecordPosition
+from saasus_mcp.store.audit.reader import AuditReader, RecordPosition
 from saasus_mcp.store.job_records import JobStatus
 
 BATCH_SIZE = 500
@@ -26,7 +26,7 @@ class AuditEntry:
 
 
 def iterate_entries(
-    log: AuditLog, since: float, until: float = math.inf, before: RecordPosition | None = None
+    log: AuditReader, since: float, until: float = math.inf, before: RecordPosition | None = None
 ) -> Iterator[AuditEntry]:
     """Yield the entries between two times, newest first, with a batch of records in memory at a time.
 

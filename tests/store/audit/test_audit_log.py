@@ -67,7 +67,7 @@ def test_a_record_that_was_tampered_with_is_found(kept: Stores, statement: str, 
 
 
 def test_a_chain_is_followed_over_every_piece_that_is_read(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.audit.log.BATCH_SIZE", 2)
+    monkeypatch.setattr("saasus_mcp.store.audit.reader.BATCH_SIZE", 2)
     store = filled(kept, 7)
     assert (faults(store), store.audit_log.count_records()) == ([], 7)
     execute(store, "DELETE FROM audit WHERE number = 3")
