@@ -13,7 +13,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import JSON_TYPES
 from saasus_mcp.common.messages import message
 
-Node = dict[str, Any]
+SchemaNode = dict[str, Any]
 FieldSummary = dict[str, Any]
 OperationSummary = dict[str, Any]
 
@@ -40,7 +40,7 @@ def summarize_document(module: str, document: Any) -> dict[str, OperationSummary
         raise InvalidOpenApi(message("catalog.not_openapi", module=module, reason=reason)) from None
 
 
-def iterate_operations(document: Node) -> Iterator[tuple[str, str, Node, Node]]:
+def iterate_operations(document: SchemaNode) -> Iterator[tuple[str, str, SchemaNode, SchemaNode]]:
     """Yield method, path after the host, operation and path item of every operation of a document."""
     base = "/" + document["servers"][0]["url"].split("/", 3)[3].strip("/")
     for path, item in document["paths"].items():
@@ -49,7 +49,7 @@ def iterate_operations(document: Node) -> Iterator[tuple[str, str, Node, Node]]:
                 yield method.upper(), base + path, item[method], item
 
 
-def follow_reference(node: Node, document: Node) -> Node:
+def follow_reference(node: SchemaNode, document: SchemaNode) -> SchemaNode:
     """Return the node that a `$ref` names. Keys beside the `$ref` override its keys."""
     target: Any = document
     for step in node["$ref"].removeprefix("#/").split("/"):
@@ -60,7 +60,7 @@ def follow_reference(node: Node, document: Node) -> Node:
 class _Summarizer:
     """Summarizes one document. Refuses documents that refer to themselves or expand without end."""
 
-    def __init__(self, module: str, document: Node) -> None:
+    def __init__(self, module: str, document: SchemaNode) -> None:
         self._module = module
         self._document = document
         self._fields = 0
@@ -83,7 +83,7 @@ class _Summarizer:
             }
         return summaries
 
-    def _operation_fields(self, node: Node, item: Node) -> Iterator[tuple[str, FieldSummary]]:
+    def _operation_fields(self, node: SchemaNode, item: SchemaNode) -> Iterator[tuple[str, FieldSummary]]:
         for parameter in map(self._resolve, [*item.get("parameters", ()), *node.get("parameters", ())]):
             path = f"{parameter['in']} {parameter['name']}"
             self._record_repair(path, parameter)
@@ -98,7 +98,9 @@ class _Summarizer:
             if str(status).startswith("2") and JSON in content:
                 yield from self._field(str(status), content[JSON]["schema"], required=False, depth=0)
 
-    def _field(self, path: str, schema: Node, *, required: bool, depth: int) -> Iterator[tuple[str, FieldSummary]]:
+    def _field(
+        self, path: str, schema: SchemaNode, *, required: bool, depth: int
+    ) -> Iterator[tuple[str, FieldSummary]]:
         """Yield the summary of a field, then of the fields below it."""
         schema, nullable = self._without_null(path, self._resolve(schema))
         self._fields += 1
@@ -115,7 +117,7 @@ class _Summarizer:
             if isinstance(schema.get(key), dict):
                 yield from self._field(path + suffix, schema[key], required=False, depth=depth + 1)
 
-    def _without_null(self, path: str, schema: Node) -> tuple[Node, bool]:
+    def _without_null(self, path: str, schema: SchemaNode) -> tuple[SchemaNode, bool]:
         """Return a schema without null, and whether it allowed null. OpenAPI 3.0 and 3.1 express null differently."""
         branches = [self._resolve(branch) for branch in schema.get("anyOf", ())]
         others = [branch for branch in branches if branch.get("type") != "null"]
@@ -127,7 +129,7 @@ class _Summarizer:
             return {**schema, "type": next(each for each in types if each != "null")}, True
         return schema, bool(schema.get("nullable"))
 
-    def _resolve(self, node: Node) -> Node:
+    def _resolve(self, node: SchemaNode) -> SchemaNode:
         """Return the node with its reference followed and its `allOf` merged."""
         for _ in range(_MAX_DEPTH):
             if not isinstance(node.get("$ref"), str):
@@ -135,24 +137,24 @@ class _Summarizer:
             node = follow_reference(node, self._document)
         raise InvalidOpenApi(message("catalog.circular", module=self._module))
 
-    def _merge_all_of(self, node: Node) -> Node:
+    def _merge_all_of(self, node: SchemaNode) -> SchemaNode:
         parts = [self._resolve(part) for part in node.get("allOf", ())]
         if not parts:
             return node
         siblings = {key: value for key, value in node.items() if key != "allOf"}
-        merged: Node = {"type": "object", "properties": {}, "required": []}
+        merged: SchemaNode = {"type": "object", "properties": {}, "required": []}
         for part in (*parts, siblings):
             properties = {**merged["properties"], **part.get("properties", {})}
             required = [*merged["required"], *part.get("required", ())]
             merged = {**merged, **part, "properties": properties, "required": required}
         return merged
 
-    def _record_repair(self, path: str, node: Node) -> None:
+    def _record_repair(self, path: str, node: SchemaNode) -> None:
         if "x-repair" in node:
             self._repairs[path] = str(node["x-repair"])
 
 
-def _field_summary(schema: Node, *, required: bool, nullable: bool) -> FieldSummary:
+def _field_summary(schema: SchemaNode, *, required: bool, nullable: bool) -> FieldSummary:
     """Return the facts of a field that are compared. Absent facts are omitted."""
     kind = schema.get("type") or ("object" if "properties" in schema or "oneOf" in schema else None)
     values = [schema["const"]] if "const" in schema else schema.get("enum", ())

@@ -62,12 +62,12 @@ class _HelpFormatter(click.HelpFormatter):
             self.write("".join(f"{line.rstrip()}\n" for line in lines))
 
 
-class _Context(click.Context):
+class _CommandContext(click.Context):
     formatter_class = _HelpFormatter
 
 
 class _LocalizedHelp(click.Command):
-    context_class = _Context
+    context_class = _CommandContext
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. A mistake knows its command, whose usage is shown."""

@@ -34,7 +34,7 @@ UNITS = {
 def show_progress(job: str) -> Iterator[Progress]:
     """Show the progress of a job on standard error: how many of how many, of what, and how fast."""
     unit = render(one_of("cli_job.unit", UNITS.get(job, "rows")))
-    display = _Bar(unit) if is_terminal(sys.stderr) else _Lines(unit)
+    display = _ProgressBar(unit) if is_terminal(sys.stderr) else _ProgressLines(unit)
     try:
         yield display.update
     finally:
@@ -47,7 +47,7 @@ def _show_reason(text: str) -> None:
         say(f"\n{visible_text(text)}", err=True)
 
 
-class _Bar:
+class _ProgressBar:
     """A bar where the total is known, and a counter where it is not."""
 
     def __init__(self, unit: str) -> None:
@@ -82,7 +82,7 @@ class _Bar:
         return render(message("cli_job.rate", unit=self._unit, rate=(done or 0) / max(seconds, 0.001)))
 
 
-class _Lines:
+class _ProgressLines:
     """A line every ten seconds, and one at the end."""
 
     def __init__(self, unit: str) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 YES_ANSWERS = frozenset({"y", "yes", "はい"})
-Result = TypeVar("Result")
+ResultT = TypeVar("ResultT")
 
 
 class InvalidJson(SaasusMcpError):
@@ -66,7 +66,7 @@ class TerminalSession:
         announce_policy(self.pipeline.policy.announcement)
         say(self.destination_text, err=True)
 
-    def run(self, call: Call, run: Callable[[Call], Awaitable[Result | PendingElicitation]]) -> Result:
+    def run(self, call: Call, run: Callable[[Call], Awaitable[ResultT | PendingElicitation]]) -> ResultT:
         """Return the result of a call, after the person has answered its questions.
 
         Raises:

@@ -39,11 +39,11 @@ class Columns:
 
 def columns_of(values: Sequence[Any], levels: int = MAX_LEVELS) -> Columns | None:
     """Return values by their places, or None if they have too many places, names of fields, or levels of objects and lists."""
-    return _Builder().columns_of(values, levels)
+    return _ColumnReader().columns_of(values, levels)
 
 
 @dataclass(slots=True)
-class _Builder:
+class _ColumnReader:
     """Looks at the values of one list. `places`: that may still be looked at."""
 
     places: int = MAX_PLACES

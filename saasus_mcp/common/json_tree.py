@@ -92,7 +92,7 @@ class Survey(NamedTuple):
 
 def survey(value: Any, limit: int) -> Survey:
     """Look at everything inside `value` once. Recurses a few levels only. `limit`: the levels of objects and lists to look at."""
-    found = _Found()
+    found = _SurveyState()
     level: list[Any] = [[value]]
     for depth in range(limit + 1):
         inner: list[Any] = []
@@ -116,7 +116,7 @@ def survey(value: Any, limit: int) -> Survey:
 
 
 @dataclass(slots=True)
-class _Found:
+class _SurveyState:
     """What a survey has found so far."""
 
     texts: set[str] = field(default_factory=set)

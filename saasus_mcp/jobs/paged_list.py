@@ -11,7 +11,7 @@ import anyio
 
 from saasus_mcp.common.language import Text
 
-Answer = tuple[Any, Text | None]
+PageAnswer = tuple[Any, Text | None]
 """The API's answer, or None and the reason."""
 PAGING_ARGUMENTS = frozenset({"cursor", "limit"})
 PAGE_SIZE = 100
@@ -25,19 +25,19 @@ MAX_PAGES = 10_000
 class _RequestedPage:
     """The read of a page, in a task of its own. Its scope is cancelled, not its task, so that it still records its end."""
 
-    def __init__(self, cursor: str, read: Awaitable[Answer]) -> None:
+    def __init__(self, cursor: str, read: Awaitable[PageAnswer]) -> None:
         self.cursor = cursor
         self._scope = anyio.CancelScope()
         self._task = asyncio.create_task(self._run(read))
         # Its error is retrieved, also if nobody waits.
         self._task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _run(self, read: Awaitable[Answer]) -> Answer:
+    async def _run(self, read: Awaitable[PageAnswer]) -> PageAnswer:
         with self._scope:
             return await read
         return None, None  # cancelled, and nobody waits
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> PageAnswer:
         await asyncio.wait([self._task])
         return self._task.result()
 
@@ -56,7 +56,7 @@ class PagedList:
         query: the arguments of every page.
     """
 
-    def __init__(self, fetch: Callable[[Mapping[str, Any]], Awaitable[Answer]], query: Mapping[str, Any]) -> None:
+    def __init__(self, fetch: Callable[[Mapping[str, Any]], Awaitable[PageAnswer]], query: Mapping[str, Any]) -> None:
         self._fetch = fetch
         self._query = {**query, "limit": PAGE_SIZE}
         self._begun = set[str]()
@@ -82,7 +82,7 @@ class PagedList:
         if self._next is not None:
             await self._next.cancel()
 
-    async def _read(self, cursor: str) -> Answer:
+    async def _read(self, cursor: str) -> PageAnswer:
         if self._next is not None and self._next.cursor == cursor:
             answer = await self._next.answer()
             self._next = None
@@ -98,5 +98,5 @@ class PagedList:
         self._next = _RequestedPage(cursor, self._page(cursor))
         await asyncio.sleep(0)
 
-    async def _page(self, cursor: str) -> Answer:
+    async def _page(self, cursor: str) -> PageAnswer:
         return await self._fetch({**self._query, "cursor": cursor} if cursor else self._query)

@@ -40,7 +40,7 @@ MAX_RETRY_AFTER = 3600.0
 REPEATABLE_STATUSES = frozenset({408, 425, 429})
 """Client errors that end by themselves. After any other, the same request would fail again."""
 REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 600)
-Cause = Literal[
+DeliveryCause = Literal[
     "status", "redirect", "timeout", "answer", "certificate", "proxy", "connection", "mail", "too_old", "interrupted"
 ]
 
@@ -141,7 +141,7 @@ class SendFailure:
         retry_after: seconds after which the provider accepts another attempt; None if it names none.
     """
 
-    cause: Cause
+    cause: DeliveryCause
     detail: str = ""
     repeatable: bool = True
     retry_after: float | None = None
@@ -162,7 +162,7 @@ class SendFailure:
     def from_code(cls, code: str) -> SendFailure:
         """Return the failure of a stored code; for one that this version does not know, a failure of the connection."""
         name, _, detail = code.partition(" ")
-        cause = next((each for each in get_args(Cause) if each == name), None)
+        cause = next((each for each in get_args(DeliveryCause) if each == name), None)
         return cls(cause, detail) if cause is not None else cls("connection")
 
 

@@ -95,7 +95,7 @@ _IGNORED = re.compile("[\\s\\\\+\x01-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160
 
 
 @dataclass(frozen=True, slots=True)
-class _Secret:
+class _SearchedSecret:
     """A secret that is long enough to be searched for in every encoding.
 
     Attributes:
@@ -120,7 +120,7 @@ class EncodedSecrets:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._secrets = tuple(_Secret(text, _needles(text)) for text in texts)
+        self._secrets = tuple(_SearchedSecret(text, _needles(text)) for text in texts)
         self._needles = tuple(needle for secret in self._secrets for needle in secret.needles)
         self.shortest = min(map(len, self._needles)) if "".join(self._needles).isascii() and self._needles else 0
 
@@ -181,7 +181,7 @@ def _inner_codes(encode: Callable[[bytes], bytes], bits: int, raw: bytes) -> Ite
         yield fold_encoded(code[-(-before * 8 // bits) : (before + len(raw)) * 8 // bits])
 
 
-def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]]:
+def _windows(secret: _SearchedSecret, text: str, width: int) -> Iterator[tuple[int, int]]:
     """Yield the shortest windows in which the secret is detected, none wider than `width`."""
     at = 0
     while at < len(text):
@@ -197,11 +197,11 @@ def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]
             at += width // 2
 
 
-def _upto(secret: _Secret, text: str, start: int, length: int) -> bool:
+def _upto(secret: _SearchedSecret, text: str, start: int, length: int) -> bool:
     return secret.within(text[start : start + length])
 
 
-def _from(secret: _Secret, text: str, end: int, length: int) -> bool:
+def _from(secret: _SearchedSecret, text: str, end: int, length: int) -> bool:
     return secret.within(text[end - length : end])
 
 

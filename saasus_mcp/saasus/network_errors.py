@@ -16,7 +16,7 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.system_reasons import certificate_reason, errno_reason, os_reason
 from saasus_mcp.saasus.route import format_address
 
-Cause = Literal[
+NetworkCause = Literal[
     "ca_file",
     "certificate",
     "tls",
@@ -46,7 +46,9 @@ _MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.Inva
 UNUSABLE = (OSError, ImportError, ValueError, httpx2.InvalidURL)
 """Errors of creating an HTTP client: the environment names an unusable CA file or proxy."""
 TIMEOUTS = (httpx2.TimeoutException, TimeoutError)
-PERMANENT_CAUSES: frozenset[Cause] = frozenset({"ca_file", "certificate", "proxy_setting", "proxy_refused", "request"})
+PERMANENT_CAUSES: frozenset[NetworkCause] = frozenset(
+    {"ca_file", "certificate", "proxy_setting", "proxy_refused", "request"}
+)
 """Causes that remain at another attempt."""
 _STATUS = re.compile(r"[1-5][0-9]{2}\b", re.ASCII)
 
@@ -60,7 +62,7 @@ class NetworkFault:
         detail: the technical reason.
     """
 
-    cause: Cause
+    cause: NetworkCause
     subject: str | Message = ""
     detail: str | Message = ""
 

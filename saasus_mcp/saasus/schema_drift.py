@@ -53,18 +53,18 @@ class Deviation:
 
 
 @dataclass(slots=True)
-class _Node:
+class _FieldNode:
     """A documented field and the fields below it."""
 
     summary: FieldSummary = field(default_factory=dict)
-    names: dict[str, _Node] = field(default_factory=dict)
-    items: _Node | None = None
-    entries: _Node | None = None
-    variants: list[_Node] = field(default_factory=list)
+    names: dict[str, _FieldNode] = field(default_factory=dict)
+    items: _FieldNode | None = None
+    entries: _FieldNode | None = None
+    variants: list[_FieldNode] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class _Result:
+class _DeviationCounts:
     """The result of one walk: the number of each deviation, and of comparisons of each path."""
 
     deviations: Counter[tuple[str, DeviationKind, str, str]] = field(default_factory=Counter)
@@ -75,7 +75,7 @@ class _Result:
         if key in self.deviations or len(self.deviations) < MAX_DEVIATIONS:
             self.deviations[key] += 1
 
-    def merge(self, other: _Result) -> None:
+    def merge(self, other: _DeviationCounts) -> None:
         for key, count in other.deviations.items():
             if key in self.deviations or len(self.deviations) < MAX_DEVIATIONS:
                 self.deviations[key] += count
@@ -94,7 +94,7 @@ class SchemaComparison:
         self._answers = {
             status: _tree(status, row["fields"]) for status in sorted(self._statuses) if status in row["fields"]
         }
-        self._found = _Result()
+        self._found = _DeviationCounts()
 
     def documents_status(self, status: int) -> bool:
         """Return whether the documents contain this status."""
@@ -127,9 +127,9 @@ def json_type(value: Any) -> str:
     return next(str(name) for name, types in JSON_TYPES.items() if type(value) in types)
 
 
-def _tree(status: str, fields: Mapping[str, FieldSummary]) -> _Node:
+def _tree(status: str, fields: Mapping[str, FieldSummary]) -> _FieldNode:
     """Return the fields below a status as a tree."""
-    root = _Node(fields[status])
+    root = _FieldNode(fields[status])
     for place, said in fields.items():
         if not place.startswith(status) or place == status:
             continue
@@ -140,21 +140,21 @@ def _tree(status: str, fields: Mapping[str, FieldSummary]) -> _Node:
     return root
 
 
-def _below(node: _Node, step: re.Match[str]) -> _Node:
+def _below(node: _FieldNode, step: re.Match[str]) -> _FieldNode:
     if step["name"]:
-        return node.names.setdefault(step["name"], _Node())
+        return node.names.setdefault(step["name"], _FieldNode())
     if step["items"]:
-        node.items = node.items or _Node()
+        node.items = node.items or _FieldNode()
         return node.items
     if step["entries"]:
-        node.entries = node.entries or _Node()
+        node.entries = node.entries or _FieldNode()
         return node.entries
     if int(step["variant"]) == len(node.variants):
-        node.variants.append(_Node())
+        node.variants.append(_FieldNode())
     return node.variants[int(step["variant"])]
 
 
-def _compare(value: Any, node: _Node, place: str, found: _Result) -> None:
+def _compare(value: Any, node: _FieldNode, place: str, found: _DeviationCounts) -> None:
     found.comparisons[place] += 1
     if value == REMOVED:  # a secret, whose type is hidden
         return
@@ -179,14 +179,14 @@ def _compare(value: Any, node: _Node, place: str, found: _Result) -> None:
             _compare(item, node.items, f"{place}[]", found)
 
 
-def _compare_variant(value: Any, variant: _Node, place: str) -> _Result:
-    found = _Result()
+def _compare_variant(value: Any, variant: _FieldNode, place: str) -> _DeviationCounts:
+    found = _DeviationCounts()
     _compare(value, variant, place, found)
     found.comparisons[place] -= 1  # the caller counts it
     return found
 
 
-def _compare_object(value: dict[str, Any], node: _Node, place: str, found: _Result) -> None:
+def _compare_object(value: dict[str, Any], node: _FieldNode, place: str, found: _DeviationCounts) -> None:
     for name, below in node.names.items():
         at = f"{place}.{name}" if place else name
         if name in value:
@@ -201,7 +201,7 @@ def _compare_object(value: dict[str, Any], node: _Node, place: str, found: _Resu
             found.add(f"{place}.{name}" if place else name, "undocumented_field", "", seen)
 
 
-def _undocumented(value: dict[str, Any], node: _Node) -> Iterator[tuple[str, str]]:
+def _undocumented(value: dict[str, Any], node: _FieldNode) -> Iterator[tuple[str, str]]:
     """Yield the name, or _WITHHELD, and the type of each undocumented field."""
     known = not node.names.keys().isdisjoint(value)
     for name, item in value.items():

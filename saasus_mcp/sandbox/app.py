@@ -24,7 +24,7 @@ from saasus_mcp.sandbox.incoming_request import IncomingRequest, Routes
 from saasus_mcp.sandbox.state import Refusal, State, missing, uid
 
 CREDENTIALS = Credentials(saas_id="sandbox", api_key="sandbox-api-key", secret_key="sandbox-secret-key")  # noqa: S106 - public
-Found = tuple[Operation, tuple[str, ...]]
+MatchedOperation = tuple[Operation, tuple[str, ...]]
 """An operation, and the raw values of its path."""
 CONNECTION = "saasus_mcp.sandbox.connection"
 """Where in the ASGI state the served sandbox finds the connection that it may have to cut."""
@@ -78,10 +78,10 @@ class Sandbox:
             self._run(request, found, trace_id)
             await _cut(scope, receive)
 
-    def _route(self, request: IncomingRequest) -> Found | None:
+    def _route(self, request: IncomingRequest) -> MatchedOperation | None:
         return self._routes.match(request.method, request.path)
 
-    def _run(self, request: IncomingRequest, found: Found | None, trace_id: str) -> HttpAnswer:
+    def _run(self, request: IncomingRequest, found: MatchedOperation | None, trace_id: str) -> HttpAnswer:
         """Run the request and return its answer. A request without a valid signature is not logged."""
         try:
             incoming_request.verify_signature(CREDENTIALS, request, self._clock())
@@ -97,7 +97,7 @@ class Sandbox:
         logs.record_call(self.state, self._now(), request, answer, trace_id)
         return answer
 
-    def _carry_out(self, request: IncomingRequest, found: Found | None) -> HttpAnswer:
+    def _carry_out(self, request: IncomingRequest, found: MatchedOperation | None) -> HttpAnswer:
         if found is None:
             raise missing("route")
         operation, segments = found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import Node, follow_reference, iterate_operations
+from saasus_mcp.catalog.openapi_summary import SchemaNode, follow_reference, iterate_operations
 from scripts.catalogue.spec_file import read_yaml
 
 TABLES = frozenset({"confirmations.yaml", "effects.yaml", "jobs.yaml", "search_phrases.yaml", "synonyms.yaml"})
@@ -26,7 +26,7 @@ class SourceOperation:
     module: str
     method: str
     path: str
-    node: Node
+    node: SchemaNode
 
 
 def read_operations(folder: Path) -> Iterator[SourceOperation]:
@@ -36,14 +36,14 @@ def read_operations(folder: Path) -> Iterator[SourceOperation]:
             yield SourceOperation(module, method, path, resolve_references(node, document))
 
 
-def read_documents(folder: Path) -> Iterator[tuple[str, Node]]:
+def read_documents(folder: Path) -> Iterator[tuple[str, SchemaNode]]:
     """Yield the module and the content of every document."""
     for file in sorted(folder.glob("*.yaml")):
         if file.name not in TABLES:
             yield file.stem, read_yaml(file)
 
 
-def resolve_references(node: Any, document: Node) -> Any:
+def resolve_references(node: Any, document: SchemaNode) -> Any:
     """Replace each `$ref` in a node by the node it names.
 
     The documents contain no circular references. One would raise RecursionError here, at build time.

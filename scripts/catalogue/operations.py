@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import JSON, Node
+from saasus_mcp.catalog.openapi_summary import JSON, SchemaNode
 from scripts.catalogue import recipes, route_conflicts, schemas
 from scripts.catalogue.documents import SourceOperation
 
-_ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
+_ACKNOWLEDGED: SchemaNode = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
 """The output schema of a tool whose operation answers with an empty body."""
 
 
@@ -62,17 +62,17 @@ def compile_operation(
     }
 
 
-def _answer(node: Node) -> Node | None:
+def _answer(node: SchemaNode) -> SchemaNode | None:
     for status, response in node["responses"].items():
         if status.startswith("2"):
-            schema: Node | None = response.get("content", {}).get(JSON, {}).get("schema")
+            schema: SchemaNode | None = response.get("content", {}).get(JSON, {}).get("schema")
             return schema
     return None
 
 
-def _arguments(parameters: list[Node], body: Node | None) -> Node:
+def _arguments(parameters: list[SchemaNode], body: SchemaNode | None) -> SchemaNode:
     """Return path, query and body fields in one object."""
-    fields: Node = {}
+    fields: SchemaNode = {}
     required: list[str] = []
     for item in parameters:
         marks = {key: item[key] for key in ("description", "x-hint", "x-secret-in") if key in item}

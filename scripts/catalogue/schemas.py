@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import Node
+from saasus_mcp.catalog.openapi_summary import SchemaNode
 
 _ARGUMENT_KEYS = ("type", "const", "enum", "format", "contentEncoding", "minimum", "maximum", "minLength", "maxLength", "pattern",
         "minItems", "maxItems")  # fmt: skip
@@ -22,11 +22,11 @@ _INT64 = "int64"
 """A format without meaning in JSON Schema, whose integers have no size. saasus.argument_values enforces it."""
 
 
-def tool_schema(node: Node, *, answer: bool) -> Node:
+def tool_schema(node: SchemaNode, *, answer: bool) -> SchemaNode:
     """Return the schema for clients: types, enums and bounds, with hints and an example for arguments."""
     node = merge_schemas(node)
     if "anyOf" in node:
-        out: Node = {"anyOf": [tool_schema(branch, answer=answer) for branch in node["anyOf"]]}
+        out: SchemaNode = {"anyOf": [tool_schema(branch, answer=answer) for branch in node["anyOf"]]}
     else:
         keys = _ANSWER_KEYS if answer else _ARGUMENT_KEYS
         out = {key: node[key] for key in keys if key in node and node[key] != _INT64}
@@ -43,7 +43,7 @@ def tool_schema(node: Node, *, answer: bool) -> Node:
     return out
 
 
-def _help(node: Node) -> Node:
+def _help(node: SchemaNode) -> SchemaNode:
     """Return a hint for an argument, or an example if it has no hint and no enum and the example is not an id."""
     if "x-hint" in node:
         return {"description": node["x-hint"]}
@@ -52,7 +52,7 @@ def _help(node: Node) -> Node:
     return {"examples": [example]} if is_useful else {}
 
 
-def merge_schemas(node: Node) -> Node:
+def merge_schemas(node: SchemaNode) -> SchemaNode:
     """Merge a discriminated `oneOf` into one object with the fields of every variant.
 
     The discriminator becomes an enum. Fields that all variants require are required. Other nodes are returned without
@@ -64,7 +64,7 @@ def merge_schemas(node: Node) -> Node:
     if "discriminator" not in node:
         return rest
     tag = node["discriminator"]["propertyName"]
-    fields: Node = {}
+    fields: SchemaNode = {}
     for variant in node["oneOf"]:
         for name, value in variant["properties"].items():
             fields.setdefault(name, value)
@@ -79,7 +79,7 @@ def merge_schemas(node: Node) -> Node:
     return {**rest, "type": "object", "properties": ordered, "required": common}
 
 
-def list_variants(node: Node) -> tuple[str, dict[str, Node]] | None:
+def list_variants(node: SchemaNode) -> tuple[str, dict[str, SchemaNode]] | None:
     """Return the discriminating field of a body of several variants, and the schema of each variant by its value."""
     if "discriminator" not in node:
         return None
@@ -87,24 +87,24 @@ def list_variants(node: Node) -> tuple[str, dict[str, Node]] | None:
     return tag, {variant["properties"][tag]["const"]: tool_schema(variant, answer=False) for variant in node["oneOf"]}
 
 
-def exactly_one_of(node: Node) -> tuple[str, ...]:
+def exactly_one_of(node: SchemaNode) -> tuple[str, ...]:
     """Return the names of which exactly one is required, if the body is a `oneOf` of single required names."""
     if "oneOf" not in node or "discriminator" in node:
         return ()
     return tuple(branch["required"][0] for branch in node["oneOf"])
 
 
-def schema_texts(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
+def schema_texts(node: SchemaNode, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield path and description of every field below the node: `users[].id`, `attributes{}`."""
     return _marks(node, path, lambda field: field.get("description"))
 
 
-def find_marked_paths(node: Node, key: str, *, value: object = True) -> Iterator[str]:
+def find_marked_paths(node: SchemaNode, key: str, *, value: object = True) -> Iterator[str]:
     """Yield the paths below the node whose schema has `key` with `value` (`x-secret`, `x-secret-in`)."""
     return (path for path, mark in _marks(node, "", lambda field: field.get(key)) if mark == value)
 
 
-def _marks(node: Node, path: str, mark: Any) -> Iterator[tuple[str, Any]]:
+def _marks(node: SchemaNode, path: str, mark: Any) -> Iterator[tuple[str, Any]]:
     node = merge_schemas(node)
     for branch in node.get("anyOf", ()):
         yield from _marks(branch, path, mark)

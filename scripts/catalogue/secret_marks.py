@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import Node
+from saasus_mcp.catalog.openapi_summary import SchemaNode
 from scripts.catalogue.documents import SourceOperation
 
 _COMPARED = (
@@ -37,7 +37,7 @@ def find_mark_differences(source: SourceOperation, effects: dict[str, Any], row:
     yield from _ignored_marks(source.node, document, row)
 
 
-def _ignored_marks(node: Node, document: str, row: dict[str, Any]) -> Iterator[str]:
+def _ignored_marks(node: SchemaNode, document: str, row: dict[str, Any]) -> Iterator[str]:
     """Yield the marks that are misspelt, or that stand where the compiler ignores them."""
     used = {
         "x-secret-in": {_last_name(path) for path in row["secret_inputs"]},

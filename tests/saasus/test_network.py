@@ -20,7 +20,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.client import ApiClient, ApiResponse, SendFailed
 from saasus_mcp.saasus.deadline import Deadline
-from saasus_mcp.saasus.network_errors import Cause, NetworkFault
+from saasus_mcp.saasus.network_errors import NetworkCause, NetworkFault
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.signature import Credentials
 from tests.support.arguments import complete_arguments
@@ -310,7 +310,7 @@ async def test_a_socks_proxy_works(catalogue: Catalogue, monkeypatch: pytest.Mon
 def test_every_cause_has_a_message_in_both_languages() -> None:
     languages: tuple[Language, ...] = ("en", "ja")
     for language in languages:
-        for cause in get_args(Cause):
+        for cause in get_args(NetworkCause):
             fault = NetworkFault(cause, "SUBJECT", "DETAIL")
             text, hint = fault.message.text(language), fault.hint.text(language)
             assert text

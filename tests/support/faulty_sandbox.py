@@ -11,7 +11,7 @@ import httpx2
 
 from saasus_mcp.common.json_bytes import encode_json
 from saasus_mcp.sandbox import Sandbox
-from saasus_mcp.sandbox.app import Found, Send, _cut
+from saasus_mcp.sandbox.app import MatchedOperation, Send, _cut
 from saasus_mcp.sandbox.faults import EVERY, FaultInjector, InjectedFault, Kind
 from saasus_mcp.sandbox.http_answers import HttpAnswer, failing_answer
 from saasus_mcp.sandbox.incoming_request import IncomingRequest, Receive, Scope
@@ -114,13 +114,13 @@ class FaultySandbox(Sandbox):
         except httpx2.ReadError:
             await _cut(scope, receive)
 
-    def _route(self, request: IncomingRequest) -> Found | None:
+    def _route(self, request: IncomingRequest) -> MatchedOperation | None:
         found = super()._route(request)
         key = found[0].key if found else ""
         self.requests.append(ReceivedRequest(request.method, request.target, request.body, key))
         return found
 
-    def _run(self, request: IncomingRequest, found: Found | None, trace_id: str) -> HttpAnswer:
+    def _run(self, request: IncomingRequest, found: MatchedOperation | None, trace_id: str) -> HttpAnswer:
         told = list(self.faults.take_answers(found[0].key if found else ""))
         for each in told:
             if each.kind == "reset_before":

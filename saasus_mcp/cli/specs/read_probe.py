@@ -83,7 +83,7 @@ class ProbeReport:
 
 
 @dataclass(slots=True)
-class _Progress:
+class _ProbeProgress:
     comparison: SchemaComparison
     attempts: list[dict[str, Any]] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
@@ -119,7 +119,7 @@ class _Run:
         self._part = JobStepRef(secrets.token_hex(16))
         self._now = datetime.fromtimestamp(pipeline.clock(), UTC)
         self._reads = plan_reads(pipeline.catalogue)
-        self._states = {read.key: _Progress(SchemaComparison(facts[read.key])) for read in self._reads}
+        self._states = {read.key: _ProbeProgress(SchemaComparison(facts[read.key])) for read in self._reads}
         self._rows: list[SlotValues] = []
         self._limit = anyio.CapacityLimiter(CONCURRENT_READS)
         self._progress = progress
@@ -163,7 +163,7 @@ class _Run:
             if chosen is not None:
                 yield read, chosen
 
-    def _needs_another_call(self, read: PlannedRead, state: _Progress) -> bool:
+    def _needs_another_call(self, read: PlannedRead, state: _ProbeProgress) -> bool:
         """Return True if another call of this read could give an id that another read needs."""
         if len(state.attempts) >= MAX_CALLS_PER_READ:
             return False

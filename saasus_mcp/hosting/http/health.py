@@ -34,7 +34,7 @@ FAILED_INTERVAL_SECONDS = 3.0
 STORE_INTERVAL_SECONDS = 1.0
 STORE_CHECK = "store"
 PROBE_SECONDS = 3.0
-Answer = TypeVar("Answer")
+AnswerT = TypeVar("AnswerT")
 
 
 class CachedProbe:
@@ -146,7 +146,9 @@ class HealthEndpoints:
         body, content_type = self._metrics.render(request.headers.get("accept", ""), pending, stores)
         return Response(body, headers={"Content-Type": content_type})
 
-    async def _query(self, profile: ServedProfile, query: Callable[[ServedProfile], Answer], default: Answer) -> Answer:
+    async def _query(
+        self, profile: ServedProfile, query: Callable[[ServedProfile], AnswerT], default: AnswerT
+    ) -> AnswerT:
         """Return the answer of a store, or `default`. A thread and a time limit keep a hanging store from blocking others."""
         try:
             with anyio.fail_after(PROBE_SECONDS):

@@ -143,7 +143,7 @@ class Member:
         return self.record.get("attributes") or {}
 
 
-class Members:
+class MemberFinder:
     """Finds members. The list of each tenant is read once."""
 
     def __init__(self, reader: JobReader) -> None:

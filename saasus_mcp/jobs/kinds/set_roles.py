@@ -11,7 +11,7 @@ from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import IdResolver, Members
+from saasus_mcp.jobs.calls.target_names import IdResolver, MemberFinder
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import ENVIRONMENT, ROLE
 from saasus_mcp.jobs.plan import Plan
@@ -21,7 +21,7 @@ from saasus_mcp.jobs.tables.table_reader import TableRow
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Compare each row with the present roles. Roles of other people, tenants and environments stay."""
     rows = await read_rows(reader, args, ("user", "tenant", "env", "roles"))
-    names, members = IdResolver(reader), Members(reader)
+    names, members = IdResolver(reader), MemberFinder(reader)
     seen: dict[tuple[str, str, int], int] = {}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted, fold_name, one_line
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
-from saasus_mcp.jobs.calls.target_names import IdResolver, Members
+from saasus_mcp.jobs.calls.target_names import IdResolver, MemberFinder
 from saasus_mcp.jobs.job_reader import ApiRecord, JobReader
 from saasus_mcp.jobs.name_index import MAX_LISTED, MAX_NAME, TENANT
 from saasus_mcp.jobs.plan import Plan
@@ -32,7 +32,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     rows = await read_rows(reader, args, (*keys, ATTRIBUTE_PREFIX))
     key, items = DEFINITIONS[of]
     types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
-    names, members = IdResolver(reader), Members(reader)
+    names, members = IdResolver(reader), MemberFinder(reader)
     seen: dict[str, int] = {}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ CONSTANT, IDENTIFIER, SELECT, CALL, LIST, STRUCT, COMPREHENSION = 3, 4, 5, 6, 7,
 STRING_CONSTANT = 6
 _VARINT, _FIXED_64, _BYTES = 0, 1, 2
 
-Node = Mapping[int, list[bytes | int]]
+ProtoFields = Mapping[int, list[bytes | int]]
 """The fields of a message of protocol buffers, by number."""
 
 
@@ -34,14 +34,14 @@ class FieldUses:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
+class _NameScope:
     """What names stand for: the paths of variables and items, texts of a list, and variables whose keys they run over."""
 
     paths: Mapping[str, FieldPath]
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys: Mapping[str, FieldPath] = field(default_factory=dict)
 
-    def with_name(self, name: str, node: Node) -> _Scope:
+    def with_name(self, name: str, node: ProtoFields) -> _NameScope:
         """Return the scope of a loop over an expression."""
         paths = {each: path for each, path in self.paths.items() if each != name}
         keys = {each: path for each, path in self.keys.items() if each != name}
@@ -53,9 +53,9 @@ class _Scope:
             paths[name] = (*path, None)
         elif items:
             texts[name] = items
-        return _Scope(paths, texts, keys)
+        return _NameScope(paths, texts, keys)
 
-    def path(self, node: Node) -> FieldPath | None:
+    def path(self, node: ProtoFields) -> FieldPath | None:
         """Return the path that an expression stands for."""
         if IDENTIFIER in node:
             return self.paths.get(_name(node))
@@ -72,14 +72,14 @@ class _Scope:
             return None
         return (*path, next(iter(self.literals(arguments[1])), None))
 
-    def _path_of_filter(self, loop: Node) -> FieldPath | None:
+    def _path_of_filter(self, loop: ProtoFields) -> FieldPath | None:
         """Return the path of a list of which a loop keeps some items, `step` being `condition ? kept + [item] : kept`."""
         name, over, step = _text(loop, 1), _message(loop, 2), _call(_message(loop, 6))[1]
         added = _call(step[1])[1] if len(step) > 1 else []
         items = _message(added[1], LIST).get(1, []) if len(added) > 1 else []
         return self.path(over) if [_name(_parse(item)) for item in items] == [name] else None
 
-    def literals(self, node: Node) -> tuple[str, ...]:
+    def literals(self, node: ProtoFields) -> tuple[str, ...]:
         """Return the texts that an expression can be: a literal, the items of a list of literals, or a name for one."""
         if IDENTIFIER in node:
             return self.texts.get(_name(node), ())
@@ -94,11 +94,11 @@ def find_field_uses(serialized: bytes, variables: tuple[str, ...]) -> FieldUses:
     """Return the fields of these variables that a serialized expression uses."""
     uses = FieldUses()
     tree = _message(_message(_parse(serialized), MESSAGE_FIELD), EXPRESSION)
-    _walk(tree, _Scope({name: (name,) for name in variables}), uses)
+    _walk(tree, _NameScope({name: (name,) for name in variables}), uses)
     return uses
 
 
-def _walk(node: Node, scope: _Scope, uses: FieldUses) -> None:
+def _walk(node: ProtoFields, scope: _NameScope, uses: FieldUses) -> None:
     for path, tested in _uses_of(node, scope):
         uses.read.add(path)
         if tested:
@@ -119,7 +119,7 @@ def _walk(node: Node, scope: _Scope, uses: FieldUses) -> None:
             _walk(_message(entry, part), scope, uses)
 
 
-def _uses_of(node: Node, scope: _Scope) -> Iterator[tuple[FieldPath, bool]]:
+def _uses_of(node: ProtoFields, scope: _NameScope) -> Iterator[tuple[FieldPath, bool]]:
     """Yield the fields that an expression itself uses, and whether it asks for their existence."""
     if SELECT in node:
         select = _message(node, SELECT)
@@ -137,7 +137,7 @@ def _uses_of(node: Node, scope: _Scope) -> Iterator[tuple[FieldPath, bool]]:
                 yield from (((*path, text), True) for text in scope.literals(other))
 
 
-def _call(node: Node) -> tuple[str, list[Node]]:
+def _call(node: ProtoFields) -> tuple[str, list[ProtoFields]]:
     """Return the function and the arguments of a call, the object of a method first. Empty for another expression."""
     if CALL not in node:
         return "", []
@@ -145,20 +145,20 @@ def _call(node: Node) -> tuple[str, list[Node]]:
     return _text(call, 2), [_parse(each) for each in (*call.get(1, []), *call.get(3, []))]
 
 
-def _name(node: Node) -> str:
+def _name(node: ProtoFields) -> str:
     return _text(_message(node, IDENTIFIER), 1).removeprefix(".")
 
 
-def _message(node: Node, number: int) -> Node:
+def _message(node: ProtoFields, number: int) -> ProtoFields:
     return _parse(node.get(number, [b""])[0])
 
 
-def _text(node: Node, number: int) -> str:
+def _text(node: ProtoFields, number: int) -> str:
     value = node.get(number, [b""])[0]
     return value.decode(errors="replace") if isinstance(value, bytes) else ""
 
 
-def _parse(content: bytes | int) -> Node:
+def _parse(content: bytes | int) -> ProtoFields:
     """Return the fields of a message in the wire format of protocol buffers."""
     fields: dict[int, list[bytes | int]] = {}
     at, raw = 0, content if isinstance(content, bytes) else b""

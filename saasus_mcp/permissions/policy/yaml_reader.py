@@ -74,7 +74,7 @@ def read_document(file: Path, content: bytes | None = None) -> PolicyDocument:
     text = _text(file, read_content(file) if content is None else content)
     try:
         events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return _Builder(events).build()
+        return _DocumentBuilder(events).build()
     except _Unaccepted as error:
         raise PolicyError(file, [error.fault]) from None
     except yaml.MarkedYAMLError as error:
@@ -139,7 +139,7 @@ class _Unaccepted(Exception):
 
 
 @dataclass(slots=True)
-class _Builder:
+class _DocumentBuilder:
     """Builds a document from the parser's events, in one pass."""
 
     events: Iterator[Any]

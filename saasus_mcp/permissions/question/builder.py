@@ -43,7 +43,7 @@ LONG_NAME = "target name"
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
     """Build the question, with all names read from the API."""
     table = load_question_texts()
-    builder = _Builder(asked, table, NameResolver(table.kinds, asked))
+    builder = _QuestionBuilder(asked, table, NameResolver(table.kinds, asked))
     built = builder.build()
     if builder.names.unresolved:
         await builder.names.resolve(read)
@@ -53,7 +53,7 @@ async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
 
 def build_unresolved(asked: QuestionInput, names: NameResolver) -> Question:
     """Build the question without a read: ids whose names are not known stay ids."""
-    return _Builder(asked, load_question_texts(), names).build()
+    return _QuestionBuilder(asked, load_question_texts(), names).build()
 
 
 def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
@@ -67,7 +67,7 @@ def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
         yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
 
-class _Builder:
+class _QuestionBuilder:
     """Builds one question.
 
     Attributes:

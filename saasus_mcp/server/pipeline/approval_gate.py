@@ -77,7 +77,7 @@ class ConsentRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class ConsentChannel:
     """Where a person is asked: in the client, or outside it.
 
     Attributes:
@@ -124,19 +124,19 @@ class ApprovalGate:
             lambda: self.approvals.require_none_rejected(binding, covered, self.context.clock())
         )
 
-    async def choose_channel(self, request: ConsentRequest) -> Channel:
+    async def choose_channel(self, request: ConsentRequest) -> ConsentChannel:
         """Return where the person is asked, before anything is read for the question: one that was just rejected costs no reads.
 
         Raises:
             CallRefused: the person refused, or the client would ask what was rejected.
         """
         try:
-            return Channel(in_client=await self._asks_in_client(request))
+            return ConsentChannel(in_client=await self._asks_in_client(request))
         except UnattendedAnswer as answer:
-            return Channel(unattended=answer)
+            return ConsentChannel(unattended=answer)
 
     async def obtain_consent(
-        self, request: ConsentRequest, channel: Channel, draft: QuestionDraft
+        self, request: ConsentRequest, channel: ConsentChannel, draft: QuestionDraft
     ) -> Authorized | PendingElicitation | ConfirmationReply:
         """Return the permission, a question for the person, or the person's answer.
 

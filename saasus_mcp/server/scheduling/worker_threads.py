@@ -34,14 +34,14 @@ class _PrincipalLimit:
 
 
 @dataclass(slots=True)
-class _Limits:
+class _ThreadLimits:
     """The limits of one event loop."""
 
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_THREADS))
     by_principal: dict[str, _PrincipalLimit] = field(default_factory=dict)
 
 
-_LIMITS: RunVar[_Limits] = RunVar("saasus_mcp.large_work")
+_LIMITS: RunVar[_ThreadLimits] = RunVar("saasus_mcp.large_work")
 
 
 async def run_in_worker(principal: str, work: Callable[[], T]) -> T:
@@ -85,10 +85,10 @@ def is_large(value: object) -> bool:
     return False
 
 
-def _limits() -> _Limits:
+def _limits() -> _ThreadLimits:
     try:
         return _LIMITS.get()
     except LookupError:
-        limits = _Limits()
+        limits = _ThreadLimits()
         _LIMITS.set(limits)
         return limits

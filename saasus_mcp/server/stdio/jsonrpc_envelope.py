@@ -30,7 +30,7 @@ BRACKET = re.compile(rb"[\[\]{}]")
 TRAILING_ID = re.compile(rb', ?"id" ?: ?("[^"\\]{0,300}"|-?[0-9]{1,300}) ?\}[\r\n]{0,2}\Z')
 """An id as the last member, where some SDKs write it."""
 
-Members = dict[bytes, bytes | None]
+JsonMembers = dict[bytes, bytes | None]
 """The members of an object by name, with the text of a string or number."""
 
 
@@ -85,7 +85,7 @@ class _Scan:
     """The objects of a message or batch. `is_complete`: whether all of the text was scanned."""
 
     def __init__(self, text: bytes) -> None:
-        self.objects: list[Members] = []
+        self.objects: list[JsonMembers] = []
         self.is_complete = True
         self._depth = self._level = self._brackets = 0
         # Without escapes, quotation marks start and end strings. The text between them keeps its offset.
@@ -132,7 +132,7 @@ def _name(text: bytes) -> bytes:
     return text[1:-1]
 
 
-def _read(members: Members) -> Envelope:
+def _read(members: JsonMembers) -> Envelope:
     token = members.get(b"id")
     is_call = b"method" in members
     return Envelope(

@@ -26,7 +26,7 @@ _LATEST = 4e9
 
 
 @dataclass(frozen=True, slots=True)
-class _Limits:
+class _ExcerptLimits:
     """Limits of a value: characters of a text and of a key, items of a list or map, levels of nesting."""
 
     characters: int
@@ -35,7 +35,7 @@ class _Limits:
     beginning: int
 
 
-_STRICTER = (_Limits(1_000, 50, 6, 200), _Limits(200, 10, 4, 80), _Limits(60, 3, 3, 40))
+_STRICTER = (_ExcerptLimits(1_000, 50, 6, 200), _ExcerptLimits(200, 10, 4, 80), _ExcerptLimits(60, 3, 3, 40))
 _MOST_FIELDS = 40
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
@@ -73,7 +73,7 @@ def contains_excerpt(value: Any) -> bool:
 _EXCERPT = {"sha256", "length", "beginning"}
 
 
-def _shorten(value: Any, limits: _Limits, depth: int) -> Any:
+def _shorten(value: Any, limits: _ExcerptLimits, depth: int) -> Any:
     if isinstance(value, str):
         return value if len(value) <= limits.characters else _excerpt(value, value, limits)
     if not isinstance(value, dict | list | tuple | set | frozenset):
@@ -94,7 +94,7 @@ _INTEGER = 256
 """Longer integers are stored as text."""
 
 
-def _excerpt(value: Any, text: str, limits: _Limits) -> dict[str, Any]:
+def _excerpt(value: Any, text: str, limits: _ExcerptLimits) -> dict[str, Any]:
     """Return digest, length and beginning. `length` counts characters or items; the digest is of UTF-8 or of canonical JSON."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return {"sha256": digest, "length": len(value), "beginning": text[: limits.beginning]}

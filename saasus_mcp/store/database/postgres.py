@@ -26,7 +26,7 @@ LONG_SECONDS = 300.0
 POOL_SIZE, MAX_CONNECTIONS = 5, 10
 """Connections of one process. One transaction writes at a time; the others read or belong to other profiles."""
 MAX_AGE_SECONDS = 1800
-Value = TypeVar("Value")
+ValueT = TypeVar("ValueT")
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
@@ -34,7 +34,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
 
     response_seconds = RESPONSE_SECONDS
 
-    def wait(self, gen: PQGen[Value], interval: float = 0.1, timeout: float | None = None) -> Value:
+    def wait(self, gen: PQGen[ValueT], interval: float = 0.1, timeout: float | None = None) -> ValueT:
         try:
             return super().wait(gen, interval, self.response_seconds if timeout is None else timeout)
         except psycopg.Error:
