@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
+from saasus_mcp.catalog.openapi_summary import FieldSummary
 from saasus_mcp.common.json_path import JSON_TYPES
 from saasus_mcp.saasus.secret_paths import REMOVED
 
 DeviationKind = Literal["missing", "undocumented_field", "type", "undocumented_value"]
 Frequency = Literal["always", "sometimes"]
-FieldSummary = Mapping[str, Any]
-
 COMPARED_ITEMS = 1000
 """The limit of compared items of a list, or entries of a map."""
 MAX_DEVIATIONS = 100

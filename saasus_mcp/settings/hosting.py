@@ -19,7 +19,7 @@ from saasus_mcp.settings.models import HostName, ProviderUrl, PublicUrl, SecretS
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 MEBIBYTE = 1024 * 1024
-_Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
+_ScopeName = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
 
 
 def _as_tuple(value: Any) -> Any:
@@ -92,7 +92,7 @@ class JwtTable(ProviderTable):
 
     jwks_url: ProviderUrl
     audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = ()
-    scopes: tuple[_Scope, ...] = ()
+    scopes: tuple[_ScopeName, ...] = ()
 
 
 class AuthTable(StrictModel):
@@ -118,7 +118,7 @@ class OidcTable(ProviderTable):
     client_id: str = Field(min_length=1, max_length=200)
     client_secret: SecretSourceField | None = None
     approver_group: str = Field(min_length=1, max_length=200)
-    scopes: tuple[_Scope, ...] = ("openid",)
+    scopes: tuple[_ScopeName, ...] = ("openid",)
 
     @model_validator(mode="after")
     def _require_openid(self) -> Self:
