@@ -1,18 +1,17 @@
-"""The delivery of notices by a server or the console: the channels of the configuration file, the stores, and the console's address."""
+"""The delivery of notices by a server or the console: whether there is any, and the console's address.
+
+Without channels, nothing of notices is imported: `notice_composition.py` has what a delivery needs.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-import anyio
-
-from saasus_mcp.cli import server_log, state
-from saasus_mcp.cli.composition import SANDBOX_PROFILE
+from saasus_mcp.cli import server_log
 from saasus_mcp.cli.terminal import warn
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings.environment import Settings
@@ -20,26 +19,22 @@ from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.notices.channels import Channel, NoticeAudience
-    from saasus_mcp.notices.worker import NoticeSource
+    from saasus_mcp.notices.channels import Channel
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.store.store import Store
 
 log = logging.getLogger(__name__)
 
-STARTUP_DELAY = 2.0
-"""Seconds before the first look into the outbox. They belong to the client that has just connected."""
-
 
 def load_channels(settings: Settings) -> tuple[Channel, ...]:
-    """Return the channels of the configuration file. Without a file or channels, nothing of notices is imported.
+    """Return the channels of the configuration file.
 
     Raises:
         SettingsError: the file has a fault, or a secret of a channel is missing or has another form.
     """
     if not settings.has_config_file:
         return ()
-    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - see above
+    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - reads the file by pydantic
 
     table = config_of(settings).notices
     if not table.channels():
@@ -74,15 +69,9 @@ async def deliver_notices(
     if not channels:
         yield
         return
-    from saasus_mcp.notices.worker import NoticeSource  # noqa: PLC0415 - only where channels are configured
+    from saasus_mcp.cli import notice_composition  # noqa: PLC0415 - see above
 
-    sources = [
-        NoticeSource(lambda pipeline=pipeline: pipeline.store, frozenset({name}))  # type: ignore[misc]
-        for name, pipeline in pipelines.items()
-    ]
-    sandboxes = frozenset(name for name, each in pipelines.items() if each.destination.sandbox)
-    audience = notice_audience(settings, frozenset(pipelines), sandboxes)
-    async with _deliver(settings, channels, audience, lambda: sources, console):
+    async with notice_composition.deliver_from_pipelines(settings, channels, pipelines, console):
         yield
 
 
@@ -107,81 +96,16 @@ async def deliver_local_notices(
     if channels and settings.database_url is not None:
         warn(message("cli_notify.sent_by_servers"))
         channels = ()
-    if not channels:
-        yield
-        return
-    from saasus_mcp.notices.worker import NoticeSource  # noqa: PLC0415 - only where channels are configured
-    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - as above
-
-    profiles = frozenset({settings.profile, SANDBOX_PROFILE, *config_of(settings).profiles})
-    known: dict[Store, NoticeSource] = {}
-
-    def list_sources() -> list[NoticeSource]:
-        return [known.setdefault(each, NoticeSource(partial(_same, each), profiles)) for each in list_stores()]
-
-    audience = notice_audience(settings, profiles, frozenset({SANDBOX_PROFILE}))
     async with AsyncExitStack() as until:
-        try:
-            await until.enter_async_context(_deliver(settings, channels, audience, list_sources, lambda: console))
-        except StoreError as error:
-            warn(message("cli_notify.not_sent_here", reason=error.message))
+        if channels:
+            from saasus_mcp.cli import notice_composition  # noqa: PLC0415 - see above
+
+            delivery = notice_composition.deliver_from_stores(settings, channels, list_stores, lambda: console)
+            try:
+                await until.enter_async_context(delivery)
+            except StoreError as error:
+                warn(message("cli_notify.not_sent_here", reason=error.message))
         yield
-
-
-@asynccontextmanager
-async def _deliver(
-    settings: Settings,
-    channels: Sequence[Channel],
-    audience: NoticeAudience,
-    list_sources: Callable[[], list[NoticeSource]],
-    console: Callable[[], str],
-) -> AsyncIterator[None]:
-    from saasus_mcp.notices.rendering import NoticeRenderer  # noqa: PLC0415 - only where channels are configured
-    from saasus_mcp.notices.sending import NoticeSender  # noqa: PLC0415 - as above
-    from saasus_mcp.notices.worker import NoticeSource, NoticeWorker  # noqa: PLC0415 - as above
-    from saasus_mcp.server.scheduling.store_executor import run_in_thread  # noqa: PLC0415 - as above
-
-    with state.open_state(settings) as stores, closing(await run_in_thread(stores.open_decisions)) as decisions:
-        common, sender = NoticeSource(lambda: decisions, frozenset(audience.groups)), NoticeSender(time.time)
-        worker = NoticeWorker(
-            channels,
-            audience,
-            lambda: [*list_sources(), common],
-            decisions=lambda: decisions,
-            renderer=NoticeRenderer(console, server_log.without_secrets),
-            sender=sender,
-            clock=time.time,
-            run=run_in_thread,
-        )
-
-        async def run_later() -> None:
-            await anyio.sleep(STARTUP_DELAY)
-            await worker.run()
-
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(run_later)
-                try:
-                    yield
-                finally:
-                    tasks.cancel_scope.cancel()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await sender.aclose()
-
-
-def _same(store: Store) -> Store:
-    return store
-
-
-def notice_audience(settings: Settings, profiles: frozenset[str], sandboxes: frozenset[str]) -> NoticeAudience:
-    """Return the profiles with the groups whose approvers decide on them."""
-    from saasus_mcp.notices.channels import NoticeAudience  # noqa: PLC0415 - only where channels are configured
-    from saasus_mcp.settings.config import config_of  # noqa: PLC0415 - as above
-
-    tables = config_of(settings).profiles
-    groups = {name: tables[name].groups if name in tables else frozenset[str]() for name in profiles}
-    return NoticeAudience(groups, sandboxes)
 
 
 def console_address(settings: Settings) -> str:
