@@ -19,7 +19,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.options import SurfaceOptions
-from saasus_mcp.cli.serve import serve_command
+from saasus_mcp.cli.serve import serve_stdio
 from saasus_mcp.common.language import Language
 from saasus_mcp.server.stdio.early.early_responses import STATELESS_PROTOCOL
 from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
@@ -93,7 +93,7 @@ async def _listed(folder: Path, language: Language) -> list[Listing]:
         composition.open_job_runners(chosen, {"": pipeline}) as runners,
     ):
         for surface, kind, toolsets in _surfaces():
-            server = serve_command.build_stdio_server(pipeline, runners[""], chosen, SurfaceOptions(kind, toolsets))
+            server = serve_stdio.build_stdio_server(pipeline, runners[""], chosen, SurfaceOptions(kind, toolsets))
             for protocol in (*HANDSHAKE_PROTOCOL_VERSIONS, STATELESS_PROTOCOL):
                 answer = (await said(server, _conversation(protocol)))[-1]
                 found.append(Listing(surface, language, protocol, tuple(json.loads(answer)["result"]["tools"])))

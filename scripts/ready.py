@@ -18,7 +18,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.options import SurfaceOptions
-from saasus_mcp.cli.serve import serve_command
+from saasus_mcp.cli.serve import serve_stdio
 from saasus_mcp.common.language import Language
 from saasus_mcp.jobs import job_tools as jobs
 from saasus_mcp.permissions.policy.presets import PRESETS
@@ -106,14 +106,14 @@ class Making:
             composition.open_job_runners(chosen, {"": pipeline}) as runners,
         ):
             runner = runners[""]
-            server = serve_command.build_stdio_server(pipeline, runner, chosen, SurfaceOptions(kind, frozenset()))
+            server = serve_stdio.build_stdio_server(pipeline, runner, chosen, SurfaceOptions(kind, frozenset()))
             before = [initialize(NEWEST_BEFORE), INITIALIZED, request("tools/list", {})]
             opening, listed_before = await said(server, before)
             discovered, listed = await said(
                 server, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")]
             )
             every = frozenset(operation.toolset for operation in pipeline.catalogue) | {JOBS_TOOLSET}
-            broad = serve_command.build_stdio_server(pipeline, runner, chosen, SurfaceOptions(kind, every))
+            broad = serve_stdio.build_stdio_server(pipeline, runner, chosen, SurfaceOptions(kind, every))
             _, widest = await said(broad, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")])
             names = [tool["name"] for tool in json.loads(widest)["result"]["tools"]]
             self.orders.setdefault(kind, names)

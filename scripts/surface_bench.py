@@ -18,6 +18,7 @@ import bpe_openai
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.cli import composition
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.common.language import Language
 from saasus_mcp.jobs import job_tools as jobs
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
@@ -95,7 +96,7 @@ async def _measured() -> Costs:
             composition.open_pipeline(settings) as pipeline,
             composition.open_job_runners(settings, {"": pipeline}) as runners,
         ):
-            who, runner = composition.local_user(), runners[""]
+            who, runner = local_user(), runners[""]
             full = ToolSurface(pipeline, "en", extra_tools=jobs.build_job_tools(runner)).list_tools(who)
             compact = ToolSurface(
                 pipeline, "en", "compact", extra_tools=jobs.build_job_tools(runner, "compact")

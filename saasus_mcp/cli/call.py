@@ -7,10 +7,10 @@ import sys
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.catalog.jobs import JOB_PREFIX, load_jobs
-from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import argument, command
 from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.exit_status import point_to_arguments, print_failure, status_of_answer
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
@@ -37,7 +37,7 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
     with open_session(settings, fresh=fresh) as session:
         find_operation(session.pipeline.catalogue, name)
         session.announce()
-        answer = session.run(Call(name, given, composition.local_user()), session.pipeline.run)
+        answer = session.run(Call(name, given, local_user()), session.pipeline.run)
     if not answer.ok:
         print_failure(answer)
         point_to_arguments(answer.failure.message if answer.failure else None, name)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import command, option
+from saasus_mcp.cli.destination import SANDBOX_PROFILE, SANDBOX_SAAS_ID, resolve_destination
+from saasus_mcp.cli.local_user import action_at_terminal, local_user
 from saasus_mcp.cli.options import json_outcome_option, require_profile_name, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import require_approver, say
@@ -31,7 +33,7 @@ from saasus_mcp.store.stores import Stores
 @settings_options("lang")
 def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
     """Freeze everything or one profile. Needs no terminal: a freeze is safe."""
-    user = composition.local_user()
+    user = local_user()
     folder = None if settings.database_url else str(settings.state_folder)
     where = message("cli_freeze.in_folder", folder=folder) if folder else message("cli_freeze.in_database")
     fields = {"frozen": True, "profile": profile, "known": True, "reason": reason, "folder": folder}
@@ -40,7 +42,7 @@ def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
             stores.set_freeze(Freeze(time.time(), user.id, reason))
             # The record comes later: a failure to record prevents neither the freeze nor its report.
             try:
-                state.record_decision(stores, composition.action_at_terminal(ActionKind.FREEZE, reason=reason))
+                state.record_decision(stores, action_at_terminal(ActionKind.FREEZE, reason=reason))
             finally:
                 print_outcome(fields, message("cli_freeze.frozen", where=where))
             return
@@ -85,7 +87,7 @@ def _active_freezes(stores: Stores, opened: Sequence[Store]) -> dict[str, Freeze
 
 def _lift_freeze(stores: Stores, opened: Sequence[Store], profile: str | None) -> None:
     """Lift the freeze of everything or of one profile. The record comes first, so that writes stay frozen if it fails."""
-    decision = composition.action_at_terminal(ActionKind.UNFREEZE, profile=profile or "")
+    decision = action_at_terminal(ActionKind.UNFREEZE, profile=profile or "")
     if profile is None:
         state.record_decision(stores, decision)
     for store in opened:
@@ -131,7 +133,7 @@ def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
     names = stores.names
     if not names:
         raise SaasusMcpError.of("cli_freeze.no_store", profile=visible_text(freeze.profile))
-    action = composition.action_at_terminal(ActionKind.FREEZE, profile=freeze.profile, reason=freeze.reason)
+    action = action_at_terminal(ActionKind.FREEZE, profile=freeze.profile, reason=freeze.reason)
     for name in names:
         with closing(stores.open(name)) as store:
             store.freeze(freeze)
@@ -141,9 +143,9 @@ def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
 
 def _find_saas_id(profile: str, settings: Settings) -> str:
     """Return the SaaS id of a profile, or an empty string if these settings lack the profile."""
-    if profile == composition.SANDBOX_PROFILE:
-        return composition.SANDBOX_SAAS_ID
+    if profile == SANDBOX_PROFILE:
+        return SANDBOX_SAAS_ID
     with suppress(SettingsError):
         changed = replace(settings, profile=profile, sandbox=False)
-        return composition.resolve_destination(changed).saas_id
+        return resolve_destination(changed).saas_id
     return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp.catalog.jobs import JOB_PREFIX, JobSpec, load_jobs
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
 from saasus_mcp.cli.exit_status import (
@@ -24,6 +24,7 @@ from saasus_mcp.cli.exit_status import (
     status_of_report,
 )
 from saasus_mcp.cli.job_progress import show_progress
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_failure_option, settings_options
 from saasus_mcp.cli.output import file_exists, print_json, print_outcome, write_private_file
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
@@ -137,6 +138,8 @@ def _run(
         InvalidArguments: an argument is not valid.
         CallRefused: the job was not started.
     """
+    from saasus_mcp.cli import composition  # noqa: PLC0415 - imports the SDK and the HTTP client
+
     with open_session(settings, fresh=fresh) as session:
         profile = session.pipeline.destination.profile
         open_runners = composition.open_job_runners(settings, {profile: session.pipeline})
@@ -163,7 +166,7 @@ def run_to_end(
             if done is not None or not await waits_for_person(runner, message):  # reported below
                 await progress(done, total, message)
 
-        call = Call(spec.name, values, composition.local_user(), progress=report, encoding=encoding)
+        call = Call(spec.name, values, local_user(), progress=report, encoding=encoding)
         job_id = session.run(call, partial(runner.start, spec))
         waiting = ""
         while True:
@@ -209,7 +212,7 @@ def _find_job(name: str) -> JobSpec:
 def _write_output(runner: JobRunner, answer: ToolAnswer, file: Path) -> None:
     """Write the whole table or document that the job produced."""
     result_id = (answer.structured or {}).get("result", "")
-    stored = runner.pipeline.results.find_result(result_id, composition.local_user().id)
+    stored = runner.pipeline.results.find_result(result_id, local_user().id)
     if stored is None:
         raise SaasusMcpError(message("cli_job.no_output"))
     value: str | bytes
@@ -277,7 +280,7 @@ def _switch_job(settings: Settings, action: str, job_id: str) -> None:
     """
     if action == "resume":
         require_approver("job resume", settings.state_folder)
-    user, now = composition.local_user(), time.time()
+    user, now = local_user(), time.time()
     who = Controller(user.id, "person", "terminal", person=user.person)
     with state.open_stores(settings) as stores:
         store, job = next(((each, job) for each in stores if (job := each.jobs.get(job_id)) is not None), (None, None))

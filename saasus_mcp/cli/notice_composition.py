@@ -10,7 +10,7 @@ from functools import partial
 import anyio
 
 from saasus_mcp.cli import server_log, state
-from saasus_mcp.cli.composition import SANDBOX_PROFILE
+from saasus_mcp.cli.destination import SANDBOX_PROFILE
 from saasus_mcp.notices.channels import Channel, NoticeAudience
 from saasus_mcp.notices.rendering import NoticeRenderer
 from saasus_mcp.notices.sending import NoticeSender

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from saasus_mcp.cli import composition, notice_delivery, server_log, state
+from saasus_mcp.cli import notice_delivery, server_log, state
 from saasus_mcp.cli.command_line import Group, argument, option
+from saasus_mcp.cli.local_user import action_at_terminal, local_user
 from saasus_mcp.cli.options import (
     json_array_option,
     json_outcome_option,
@@ -100,7 +101,7 @@ def mute(settings: Settings, *, name: str, until: str, profile: str) -> None:
     if profile:
         require_profile_name(profile)
     require_approver("notify mute", settings.state_folder)
-    _save_mute(settings, ActionKind.MUTE, Mute(channel.name, profile, end, composition.local_user().id))
+    _save_mute(settings, ActionKind.MUTE, Mute(channel.name, profile, end, local_user().id))
     muted = message("cli_notify.muted", name=channel.name, until=format_value(Timestamp(end), reader))
     print_outcome({"name": channel.name, "profile": profile or None, "muted_until": iso_time(end)}, muted)
 
@@ -115,7 +116,7 @@ def unmute(settings: Settings, *, name: str, profile: str) -> None:
     channel = _find(notice_delivery.load_channels(settings), name)
     if profile:
         require_profile_name(profile)
-    _save_mute(settings, ActionKind.UNMUTE, Mute(channel.name, profile, 0.0, composition.local_user().id))
+    _save_mute(settings, ActionKind.UNMUTE, Mute(channel.name, profile, 0.0, local_user().id))
     fields = {"name": channel.name, "profile": profile or None, "muted_until": None}
     print_outcome(fields, message("cli_notify.unmuted", name=channel.name))
 
@@ -152,7 +153,7 @@ def _find(channels: Sequence[Channel], name: str) -> Channel:
 
 
 def _save_mute(settings: Settings, kind: ActionKind, mute: Mute) -> None:
-    action = composition.action_at_terminal(kind, profile=mute.profile, subject=mute.channel)
+    action = action_at_terminal(kind, profile=mute.profile, subject=mute.channel)
     with state.open_state(settings) as stores:
         state.record_decision(stores, action)
         with closing(stores.open_decisions()) as store:

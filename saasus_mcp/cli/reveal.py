@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import complete_output, print_json, print_outcome, reserve_private_file
 from saasus_mcp.cli.terminal import prints_json, render, require_approver, say
@@ -40,7 +41,7 @@ def reveal(settings: Settings, *, handle: str, output: Path | None) -> None:
         _write_job_secrets(settings, handle.strip(), output)
         return
     with state.open_stores(settings) as stores:
-        vault, user = _find_vault(stores, state.load_encryptor(settings), handle), composition.local_user()
+        vault, user = _find_vault(stores, state.load_encryptor(settings), handle), local_user()
         try:
             with vault.revealing(handle, by=user.id, via="terminal", person=user.person) as secret:
                 _print_secret(secret)
@@ -87,7 +88,7 @@ def _move_secrets(vault: SecretVault, handles: Mapping[str, str], file: Path) ->
     if not known:
         return False
     with reserve_private_file(file, len(_csv(known).encode())) as write:
-        user = composition.local_user()
+        user = local_user()
         revealed = vault.reveal_all(handles.values(), by=user.id, via="terminal", person=user.person)
         secrets = {login: revealed[handle] for login, handle in handles.items() if handle in revealed}
         write(_csv(secrets).encode())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from saasus_mcp.cli import composition, terminal
+from saasus_mcp.cli import terminal
 from saasus_mcp.cli.command_line import INTERRUPTED, was_interrupted
 from saasus_mcp.cli.question_view import render_question, terminal_reader
 from saasus_mcp.cli.sandbox import sandbox_state
@@ -103,6 +103,8 @@ def open_session(settings: Settings, *, fresh: bool = False) -> Iterator[Termina
         SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
+
+    from saasus_mcp.cli import composition  # noqa: PLC0415 - imports the SDK and the HTTP client
 
     with (
         sandbox_state.open_sandbox(settings, fresh=fresh) as sandbox,

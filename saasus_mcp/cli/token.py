@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from saasus_mcp.cli import composition, state, terminal
+from saasus_mcp.cli import state, terminal
 from saasus_mcp.cli.command_line import Group, argument, option
+from saasus_mcp.cli.local_user import local_user, record_decision
 from saasus_mcp.cli.options import json_array_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import DAY, complete_output, format_time, json_times, print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
@@ -67,7 +68,7 @@ def create(
     require_passphrase(settings.state_folder)
     now = time.time()
     until = now + days * DAY
-    added = Token(name, role, frozenset(groups), composition.local_user().id, now, until)
+    added = Token(name, role, frozenset(groups), local_user().id, now, until)
     with state.open_tokens(settings) as tokens:
         _require_same_owner([each for each in tokens.list_tokens() if each.name == name], name, now, renews=renews)
         try:
@@ -76,7 +77,7 @@ def create(
             raise SaasusMcpError.of("cli_token.name_taken", name=name) from None
         try:
             reason = f"{role}, until {datetime.fromtimestamp(until, UTC):%Y-%m-%d}, groups: {', '.join(groups) or '-'}"
-            composition.record_decision(settings, ActionKind.TOKEN_CREATE, name, reason)
+            record_decision(settings, ActionKind.TOKEN_CREATE, name, reason)
         except SaasusMcpError:
             tokens.revoke(name, now)
             raise
@@ -86,7 +87,7 @@ def create(
         except BaseException:  # a person who stops the command has not seen the token either
             tokens.revoke(name, time.time())
             say(message("cli_token.not_printed", name=name), err=True)
-            composition.record_decision(settings, ActionKind.TOKEN_REVOKE, name)
+            record_decision(settings, ActionKind.TOKEN_REVOKE, name)
             raise
     if not prints_json():
         _say_how_to_use(settings, added)
@@ -138,7 +139,7 @@ def revoke(settings: Settings, *, name: str) -> None:
         revoked = tokens.revoke(name, time.time())
     if not revoked:
         raise SaasusMcpError.of("cli_token.unknown_name", name=visible_text(name))
-    composition.record_decision(settings, ActionKind.TOKEN_REVOKE, name)
+    record_decision(settings, ActionKind.TOKEN_REVOKE, name)
     print_outcome({"name": name, "revoked": True}, message("cli_token.revoked", name=name))
 
 
@@ -153,7 +154,7 @@ def sign_out(settings: Settings, *, principal: str) -> None:
     require_approver("token sign-out", settings.state_folder)
     with state.open_tokens(settings) as tokens:
         ended = SessionStore(tokens.database).close_all(Approver(principal))
-    composition.record_decision(settings, ActionKind.SIGN_OUT, principal)
+    record_decision(settings, ActionKind.SIGN_OUT, principal)
     signed_out = message("cli_token.signed_out", name=visible_text(principal), count=ended)
     print_outcome({"principal": principal, "sessions": ended}, signed_out)
 

@@ -11,12 +11,13 @@ import click
 
 from saasus_mcp.catalog import Catalogue, Level, Operation, load_catalogue
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec, load_jobs
-from saasus_mcp.cli import composition
 from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.completion import complete_tools, complete_toolsets
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import make_json_option, parse_toolset_names, settings_options
 from saasus_mcp.cli.output import has_screen, print_json, print_list
+from saasus_mcp.cli.policy_in_force import resolve_policy
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
 from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common.language import Language
@@ -53,7 +54,7 @@ def tools(
     settings: Settings, *, name: str | None, toolsets: str, level: str | None, search: str, as_json: bool
 ) -> None:
     """Print the list, or the details of one tool."""
-    catalogue, policy = load_catalogue(), composition.resolve_policy(settings)
+    catalogue, policy = load_catalogue(), resolve_policy(settings)
     jobs = {job.name: job for job in load_jobs()}
     if name in jobs:
         _show_job(jobs[name], catalogue, policy, as_json=as_json)
@@ -108,7 +109,7 @@ def _row_line(row: dict[str, Any], width: int, columns: int) -> str:
 
 
 def _decide(operation: Operation, policy: Policy) -> Decision:
-    return policy.decide(PolicyInput(operation, {}, composition.local_user(), DEFAULT_PROFILE))
+    return policy.decide(PolicyInput(operation, {}, local_user(), DEFAULT_PROFILE))
 
 
 def _decide_job(job: JobSpec, catalogue: Catalogue, policy: Policy) -> Decision:
@@ -158,7 +159,7 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bo
 
 def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> None:
     if as_json:
-        user, lang = composition.local_user(), reader_language()
+        user, lang = local_user(), reader_language()
         details = describe_operation(operation, user, policy, DEFAULT_PROFILE, language=lang)
         print_json({**details, "description": render(operation.description)})
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.permissions.secrets import passphrase
 from tests.support.commands import Terminal, approval_status, create_approval, run_command
 from tests.support.questions import deletion, invitation_question
@@ -150,7 +150,7 @@ def test_approving_can_be_left_undecided(state: Path) -> None:
 def test_with_two_people_required_the_requester_is_informed_before_any_question(
     state: Path, lang: str, error: str, hint: str
 ) -> None:
-    create_approval(state, principal=composition.local_user().id, two_person=True)
+    create_approval(state, principal=local_user().id, two_person=True)
     passphrase.save_passphrase(state, PASSPHRASE)
     with Terminal("approve", "ABCD-2345", "--lang", lang) as terminal:
         assert terminal.wait() == 1

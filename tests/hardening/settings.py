@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
+from saasus_mcp.cli.destination import check_prerequisites
 from saasus_mcp.cli.install.server_command import installed_command
 from saasus_mcp.clients.detection import detect_servers
 from saasus_mcp.clients.known_clients import CLIENTS, Machine
@@ -38,7 +39,7 @@ def assert_refused(ground: AttackContext, said: str, **variables: str) -> str:
     for name, value in variables.items():
         ground.monkeypatch.setenv(name, value)
     with pytest.raises(SaasusMcpError) as caught:
-        composition.check_prerequisites(read_settings())
+        check_prerequisites(read_settings())
     assert said in str(caught.value), str(caught.value)
     assert SECRET not in str(caught.value)
     return "the server does not start"
@@ -52,14 +53,14 @@ def assert_credentials_refused(ground: AttackContext, **wrong: str) -> None:
 def state_folder(ground: AttackContext) -> Path:
     """Return the state folder of a server that has run."""
     folder = ground.folder / "state"
-    composition.check_prerequisites(read_settings(**dict(ENTRY)))
+    check_prerequisites(read_settings(**dict(ENTRY)))
     assert read_settings().state_folder == folder
     return folder
 
 
 def assert_not_started(said: str) -> str:
     with pytest.raises(SaasusMcpError) as caught:
-        composition.check_prerequisites(read_settings(**dict(ENTRY)))
+        check_prerequisites(read_settings(**dict(ENTRY)))
     assert said in str(caught.value), str(caught.value)
     return "the server does not start; the error has the command that fixes it"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli.destination import check_prerequisites
 from saasus_mcp.common.language import Language
 from saasus_mcp.settings.credentials import MAX_CREDENTIAL_CHARACTERS, find_credential_flaw
 from saasus_mcp.settings.environment import read_settings
@@ -81,7 +81,7 @@ def test_serve_call_and_doctor_refuse_it_alike(
     monkeypatch.setenv(name, value)
     monkeypatch.setenv("SAASUS_API_URL_BASE", "http://127.0.0.1:9")  # where nothing listens: doctor compares clocks
     with pytest.raises(SettingsError) as caught:
-        composition.check_prerequisites(read_settings(lang=lang))
+        check_prerequisites(read_settings(lang=lang))
     said = caught.value.text(lang)
     assert said.startswith(f"{name}: ")
     assert (said.isascii(), "hush" in said) == (lang == "en", False)
@@ -97,7 +97,7 @@ def test_the_variable_is_named_by_the_name_that_was_used(monkeypatch: pytest.Mon
     with pytest.raises(
         SettingsError, match=r"^SAASUS_PLATFORM_SAASID, SAASUS_PLATFORM_APIKEY, SAASUS_PLATFORM_SECRETKEY: "
     ):
-        composition.check_prerequisites(read_settings())
+        check_prerequisites(read_settings())
     monkeypatch.setenv("SAASUS_PLATFORM_API_URL_BASE", "ftp://x")
     with pytest.raises(SettingsError, match=r"^SAASUS_PLATFORM_API_URL_BASE: "):
         read_settings()
@@ -137,7 +137,7 @@ def test_a_misspelt_credential_is_pointed_at_where_it_is_missing(
         monkeypatch.setenv(each, "good-1")
     monkeypatch.setenv(name, "hush")
     with pytest.raises(SettingsError) as caught:
-        composition.check_prerequisites(read_settings(lang=lang))
+        check_prerequisites(read_settings(lang=lang))
     assert "SAASUS_API_KEY" in str(caught.value.message)
     assert name in str(caught.value.hint)
     assert "hush" not in str(caught.value)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli.destination import resolve_destination
+from saasus_mcp.cli.policy_in_force import resolve_policy
 from saasus_mcp.permissions.policy.presets import PRESETS, ReadOnlyPolicy
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
@@ -50,7 +51,7 @@ def test_a_switch_that_cannot_be_read_stops_the_server_and_is_named(
 def test_read_only_means_read_only_whichever_name_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     setting("SAASUS_MCP_READ_ONLY", "false", monkeypatch)
     setting("SAASUS_PLATFORM_API_READ_ONLY_MODE", "true", monkeypatch)
-    assert composition.resolve_policy(read_settings()).name == "read-only"
+    assert resolve_policy(read_settings()).name == "read-only"
 
 
 @pytest.mark.parametrize("name", ["SAASUS_MCP_READ_ONLY", "SAASUS_PLATFORM_API_READ_ONLY_MODE"])
@@ -59,17 +60,17 @@ def test_a_read_only_switch_is_stronger_than_a_mode(
     name: str, mode: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting(name, "1", monkeypatch)
-    assert composition.resolve_policy(read_settings(mode=mode)) is PRESETS["read-only"]
+    assert resolve_policy(read_settings(mode=mode)) is PRESETS["read-only"]
 
 
 @pytest.mark.parametrize("mode", ["read-only", "guarded", "strict"])
 def test_a_mode_is_the_preset_of_its_name(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     setting("SAASUS_MCP_MODE", mode, monkeypatch)
-    assert composition.resolve_policy(read_settings()).name == mode
+    assert resolve_policy(read_settings()).name == mode
 
 
 def test_without_a_word_the_policy_is_guarded() -> None:
-    assert composition.resolve_policy(read_settings()) is PRESETS["guarded"]
+    assert resolve_policy(read_settings()) is PRESETS["guarded"]
 
 
 @pytest.mark.parametrize("mode", ["readonly", "Guarded", "unsafe-allow-everything", "allow", "off"])
@@ -96,8 +97,8 @@ def test_a_policy_and_another_mode_are_a_conflict_that_names_both(policy_file: P
 
 def test_read_only_is_a_ceiling_over_a_policy_file(policy_file: Path) -> None:
     for given in ({"mode": "read-only"}, {"own_read_only": True}):
-        assert isinstance(composition.resolve_policy(read_settings(policy=policy_file, **given)), ReadOnlyPolicy)
-    assert composition.resolve_policy(read_settings(policy=policy_file)).name == "unsafe-allow-everything"
+        assert isinstance(resolve_policy(read_settings(policy=policy_file, **given)), ReadOnlyPolicy)
+    assert resolve_policy(read_settings(policy=policy_file)).name == "unsafe-allow-everything"
 
 
 @pytest.mark.parametrize("path", ["policy.yaml", "./policy.yaml", "../policy.yaml"])
@@ -215,7 +216,7 @@ def test_missing_credentials_are_named_with_a_way_out(missing: str, monkeypatch:
     for variable in {"SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"} - {missing}:
         setting(variable, "given", monkeypatch)
     with pytest.raises(SettingsError) as caught:
-        composition.resolve_destination(read_settings())
+        resolve_destination(read_settings())
     assert f"Missing credentials: {missing}." in str(caught.value.message)
     assert "--sandbox" in str(caught.value.hint)
 
@@ -309,13 +310,13 @@ def test_a_flag_that_does_not_exist_is_an_error_of_ours() -> None:
 
 def test_the_sandbox_does_not_go_with_a_profile() -> None:
     with pytest.raises(SettingsError, match="profile"):
-        composition.resolve_destination(read_settings(sandbox=True, profile="production"))
+        resolve_destination(read_settings(sandbox=True, profile="production"))
 
 
 def test_the_sandbox_never_reads_real_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"):
         setting(variable, "real", monkeypatch)
-    place = composition.resolve_destination(read_settings(sandbox=True))
+    place = resolve_destination(read_settings(sandbox=True))
     assert place.sandbox
     assert place.saas_id != "real"
 

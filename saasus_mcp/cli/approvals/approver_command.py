@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import Group
+from saasus_mcp.cli.local_user import record_decision
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_outcome
 from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person
@@ -28,7 +28,7 @@ def set_passphrase(settings: Settings) -> None:
         raise TerminalError(message("cli_approvals.passphrase_too_short", shortest=shortest))
     if prompt_hidden(message("cli_approvals.repeat_passphrase")) != new:
         raise TerminalError(message("cli_approvals.passphrases_differ"))
-    composition.record_decision(settings, ActionKind.PASSPHRASE_SET)
+    record_decision(settings, ActionKind.PASSPHRASE_SET)
     passphrase.save_passphrase(settings.state_folder, new)
     print_outcome({"passphrase": True}, message("cli_approvals.passphrase_set"), message("cli.local_boundary"))
 
@@ -43,6 +43,6 @@ def clear_passphrase(settings: Settings) -> None:
         print_outcome({"passphrase": False}, message("cli_approvals.no_passphrase"))
         return
     require_passphrase(settings.state_folder, message("cli_approvals.current_passphrase"))
-    composition.record_decision(settings, ActionKind.PASSPHRASE_CLEARED)
+    record_decision(settings, ActionKind.PASSPHRASE_CLEARED)
     passphrase.clear_passphrase(settings.state_folder)
     print_outcome({"passphrase": False}, message("cli_approvals.passphrase_cleared"))

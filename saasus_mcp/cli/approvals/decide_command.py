@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import click
 
-from saasus_mcp.cli import composition, state, terminal
+from saasus_mcp.cli import state, terminal
 from saasus_mcp.cli.approvals import approval_view
 from saasus_mcp.cli.command_line import UsageError, argument, command, option
 from saasus_mcp.cli.completion import complete_codes
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_outcome_option, settings_options
 from saasus_mcp.cli.output import format_time, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
@@ -86,7 +87,7 @@ def reject(settings: Settings, *, code: str | None, reason: str | None) -> None:
             return
         now = time.time()
         approvals, approval = approval_view.find_pending(stores, code, now)
-        user = composition.local_user()
+        user = local_user()
         approvals.reject(approval, user.id, now, reason, person=user.person)
         decided = approval_view.find_approval(stores, approval.code, now)
     text = message("cli_approvals.rejected", minutes=WAIT_AFTER_REJECTION // 60)
@@ -143,7 +144,7 @@ def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
 
 def _require_permitted(approval: Approval, language: Language) -> None:
     """Raise TerminalError if the policy requires two people and this person made the request."""
-    user = composition.local_user().id
+    user = local_user().id
     if not may_approve(approval, user):
         raise TerminalError.of("cli_approvals.own_request", principal=quote_name(user, language))
     if approval.two_person:
@@ -162,7 +163,7 @@ def _approve(approvals: ApprovalService, approval: Approval, language: Language)
     for _ in range(MAX_ATTEMPTS):
         typed = terminal.prompt(message("cli_approvals.type_name_prompt", name=name))
         try:
-            user = composition.local_user()
+            user = local_user()
             approvals.approve(approval, typed, user.id, time.time(), person=user.person)
         except CallRefused as refused:
             if refused.reason != "declined":

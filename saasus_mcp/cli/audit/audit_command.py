@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.audit import audit_search
 from saasus_mcp.cli.command_line import Group, option
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import iso_time, print_json, print_outcome
 from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
@@ -82,7 +83,7 @@ def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
 def purge(settings: Settings, *, audit_days: int, journal_days: int) -> None:
     """Remove records past their retention period from every store."""
     require_approver("audit purge", settings.state_folder)
-    user, now = composition.local_user(), time.time()
+    user, now = local_user(), time.time()
     before, before_undo = now - audit_days * DAY, now - journal_days * DAY
     with state.open_audit_stores(settings) as stores:
         removed = [store.purge(before, before_undo, now, by=user.id, person=user.person) for store in stores]

@@ -10,6 +10,7 @@ from typing import Any
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition
+from saasus_mcp.cli.destination import resolve_destination
 from saasus_mcp.cli.doctor.checks import Finding
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.messages import Message, message
@@ -41,7 +42,7 @@ async def check_api(settings: Settings) -> list[Finding]:
     except SendFailed as error:
         return [_unreachable(error), _check_clock(None)]
     skew = _skew(response, datetime.now(UTC))
-    saas_id = composition.resolve_destination(settings).saas_id
+    saas_id = resolve_destination(settings).saas_id
     found = [_check_signature(response, skew), _check_clock(skew), _check_saas(response, saas_id)]
     return [replace(each, text=known.text(render(each.text))) for each in found]
 

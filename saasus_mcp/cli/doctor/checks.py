@@ -17,8 +17,10 @@ from typing import Any, Literal
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view
+from saasus_mcp.cli.destination import resolve_destination
+from saasus_mcp.cli.policy_in_force import resolve_policy, unserved_profiles
 from saasus_mcp.cli.terminal import render
 from saasus_mcp.clients.detection import detect_servers
 from saasus_mcp.clients.known_clients import Machine
@@ -77,8 +79,8 @@ def check_settings(settings: Settings, profiles: Sequence[str]) -> Finding:
 
 def check_policy(settings: Settings) -> Finding:
     """Load the policy. What it announces is a note, and profiles of its rules that do not exist are."""
-    policy = composition.resolve_policy(settings)
-    if unserved := composition.unserved_profiles(policy, settings):
+    policy = resolve_policy(settings)
+    if unserved := unserved_profiles(policy, settings):
         text: Localized = message("policy.unserved_profiles", name=policy.name, profiles=unserved)
         if policy.announcement:
             text = Sentences((message("policy.announced", announcement=policy.announcement), text))
@@ -155,7 +157,7 @@ def check_jobs(settings: Settings) -> Finding:
 
 def check_credentials(settings: Settings) -> Finding:
     """Check that credentials are set and well-formed. They are never shown."""
-    sandbox = composition.resolve_destination(settings).sandbox
+    sandbox = resolve_destination(settings).sandbox
     text = message("cli_doctor.credentials_sandbox" if sandbox else "cli_doctor.credentials_ok")
     return Finding("credentials", "ok", text)
 

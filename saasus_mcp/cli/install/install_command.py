@@ -14,8 +14,8 @@ from typing import Any, Literal
 import click
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import Command, argument, command, option
+from saasus_mcp.cli.destination import resolve_destination
 from saasus_mcp.cli.install.server_command import LaunchOptions, build_server_command
 from saasus_mcp.cli.options import (
     client_surface_option,
@@ -25,6 +25,7 @@ from saasus_mcp.cli.options import (
     settings_options,
 )
 from saasus_mcp.cli.output import print_outcome
+from saasus_mcp.cli.policy_in_force import resolve_policy
 from saasus_mcp.cli.terminal import is_terminal, prints_json, prompt_hidden, render, say
 from saasus_mcp.clients import config_files, entry_editing
 from saasus_mcp.clients.config_diff import diff_config
@@ -158,7 +159,7 @@ def _parse_request(
 def _add(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -> Literal["written", "unchanged"]:
     """Write the entry, unless it is there. Return what was done."""
     if not request.url:
-        composition.resolve_policy(request.settings)  # a faulty policy is found now, not when the client starts
+        resolve_policy(request.settings)  # a faulty policy is found now, not when the client starts
     new = entry_editing.put_entry(backup.base_text(config), request.client, request.name, _build_entry(request))
     if new == config.text:
         say(message("cli_install.up_to_date"))
@@ -195,7 +196,7 @@ def _build_entry(request: InstallRequest) -> ServerEntry:
     if request.url:
         return build_entry(request.client, RemoteServer(request.url, request.token), request.name)
     if request.settings.sandbox:
-        composition.resolve_destination(request.settings)  # raises an error if a profile is set too
+        resolve_destination(request.settings)  # raises an error if a profile is set too
     names, written = tuple(request.credentials), dict[str, str]()
     if request.print_only and request.writes_plain_text:
         written = {name: PLACEHOLDER.format(name=name) for name in names}

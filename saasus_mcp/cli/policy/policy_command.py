@@ -12,12 +12,14 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import Group, argument, option
 from saasus_mcp.cli.completion import complete_operations
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_option, parse_since, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.policy import policy_cases, policy_explain, policy_replay
+from saasus_mcp.cli.policy_in_force import limit_to_reads, preset_name
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.terminal import announce_policy, reader_language, render, say
 from saasus_mcp.common.messages import message
@@ -40,7 +42,7 @@ policy = Group("policy", help="cli_help.command.policy")
 @settings_options("profile", "lang")
 def check(settings: Settings, *, file: Path, as_json: bool) -> None:
     """Print the errors of a policy file, or how many tools it allows to this person."""
-    catalogue, user = load_catalogue(), composition.local_user()
+    catalogue, user = load_catalogue(), local_user()
     checked, notes = _load_valid(file, catalogue, as_json=as_json)
     outcomes, rules = _count_outcomes(checked, catalogue, user, settings.profile), getattr(checked, "rules", ())
     groups = tuple(getattr(checked, "groups", ()))
@@ -91,7 +93,7 @@ def explain(
     """Print how a policy decides one call."""
     options = {"--claims": claims, "--target": target, "--impact": impact}
     given = {name: policy_explain.parse_object(name, text) for name, text in options.items() if text is not None}
-    principal = Principal(user or composition.local_user().id, frozenset(groups), given.get("--claims", {}))
+    principal = Principal(user or local_user().id, frozenset(groups), given.get("--claims", {}))
     explanation = policy_explain.explain_call(
         _load_policy(settings),
         tool,
@@ -196,8 +198,8 @@ def _load_policy(settings: Settings) -> Policy:
         PolicyError: the file has errors.
     """
     if settings.policy is None:
-        return policy_file.load_policy(policy_file.preset_path(composition.preset_name(settings)))
-    return composition.limit_to_reads(policy_file.load_policy(settings.policy), settings)
+        return policy_file.load_policy(policy_file.preset_path(preset_name(settings)))
+    return limit_to_reads(policy_file.load_policy(settings.policy), settings)
 
 
 def _count_outcomes(policy: Policy, catalogue: Catalogue, user: Principal, profile: str) -> dict[str, int]:

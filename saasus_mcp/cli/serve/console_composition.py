@@ -15,7 +15,10 @@ from typing import get_args
 from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.cli import composition, server_log, state
+from saasus_mcp.cli import server_log, state
+from saasus_mcp.cli.destination import SANDBOX_PROFILE
+from saasus_mcp.cli.local_user import local_user
+from saasus_mcp.cli.policy_in_force import accept_policy_reloads, resolve_policy
 from saasus_mcp.hosting.auth.profile_access import ServedProfile
 from saasus_mcp.hosting.console.caller_identity import find_caller
 from saasus_mcp.hosting.console.oidc import OidcProvider
@@ -97,8 +100,8 @@ def _profile_context(http: HttpSettings, name: str, served: ServedProfile) -> Pr
 def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
     """Return the console for every store of this computer and for its user."""
     stores = until.enter_context(state.open_state(settings))
-    policy = composition.resolve_policy(settings, catalogue)
-    until.enter_context(composition.accept_policy_reloads(settings, policy))
+    policy = resolve_policy(settings, catalogue)
+    until.enter_context(accept_policy_reloads(settings, policy))
     service = ConsoleService(
         list_contexts=partial(_list_contexts, state.PresentStores(stores, until)),
         catalogue=catalogue,
@@ -106,7 +109,7 @@ def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitSta
         read_policy=partial(read_policy_text, policy),
         encryptor=state.load_encryptor(settings),
         clock=time.time,
-        profile=composition.SANDBOX_PROFILE if settings.sandbox else settings.profile,
+        profile=SANDBOX_PROFILE if settings.sandbox else settings.profile,
         freeze_all=stores.set_freeze,
         common_store=_open_once(stores, until),
     )
@@ -115,7 +118,7 @@ def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitSta
 
 def signin_link(console: Console, base: str) -> str:
     """Return a one-time link for the user of this computer."""
-    user = composition.local_user()
+    user = local_user()
     approver = Approver(user.id, is_owner=True, person=user.person)
     return f"{base}/enter/{console.signin.links.issue(approver)}"
 

@@ -20,6 +20,7 @@ from mcp.server.lowlevel import Server
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, notice_delivery, state
 from saasus_mcp.cli.command_line import INTERRUPTED
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import console_composition, trace_export
 from saasus_mcp.cli.serve.announcement import Announcement, ServerAddress
@@ -180,7 +181,7 @@ def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack
         SaasusMcpError: other computers can reach the server, and no caller could authenticate.
     """
     if not http.authenticated:
-        return Caller(composition.local_user(), "caller", is_owner=True)
+        return Caller(local_user(), "caller", is_owner=True)
     chain: list[Authenticator] = []
     if http.jwt is not None:
         names = [] if settings.sandbox else list(load_profiles(settings))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli.policy_in_force import make_reload_recorder, resolve_policy
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.caller_identity import require_two_people
@@ -56,7 +56,7 @@ class WorkerFiles:
         """
         self._settings = settings
         self._fixed = fixed_settings(http)
-        self.say = composition.make_reload_recorder(settings) if settings.policy else log_reload
+        self.say = make_reload_recorder(settings) if settings.policy else log_reload
         self.replace_workers: Callable[[Accepted], bool] = lambda _: True
         self.give_policy: Callable[[Accepted], None] = lambda _: None
         self.read_at = time.time_ns()
@@ -107,7 +107,7 @@ class WorkerFiles:
         settings = replace(self._settings, contents=contents)
         http = load_http_settings(settings)
         require_same(self._fixed, http)
-        policy = composition.resolve_policy(settings)
+        policy = resolve_policy(settings)
         require_two_people(policy, http)
         inner = reloadable_policy(policy)
         unread = ReloadResult(accepted=True, message=message("cli_serve.files_accepted").both())

@@ -13,8 +13,8 @@ import click
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog.catalogue import FACTS
-from saasus_mcp.cli import composition
 from saasus_mcp.cli.command_line import command, option
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_option, settings_options
 from saasus_mcp.cli.output import print_json
 from saasus_mcp.cli.terminal import announce_policy, is_terminal, render, say, warn
@@ -58,15 +58,14 @@ def probe(settings: Settings, *, seconds: float, as_json: bool) -> None:
 
 async def _run(settings: Settings, seconds: float) -> tuple[ProbeReport, str]:
     """Return the report, and the version of the documents that the responses were compared with."""
-    from saasus_mcp.cli.specs.read_probe import probe_reads  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.cli import composition  # noqa: PLC0415 - imports the SDK and the HTTP client
+    from saasus_mcp.cli.specs.read_probe import probe_reads  # noqa: PLC0415 - as above
 
     documents = json.loads(FACTS.read_bytes())
     async with composition.open_pipeline(settings) as pipeline:
         announce_policy(pipeline.policy.announcement)
         say(f"[{visible_text(describe_destination(pipeline.destination, settings.lang))}]", err=True)
-        report = await probe_reads(
-            pipeline, composition.local_user(), documents, seconds=seconds, progress=_show_progress
-        )
+        report = await probe_reads(pipeline, local_user(), documents, seconds=seconds, progress=_show_progress)
         if is_terminal(sys.stderr):
             click.echo(err=True)
         return report, pipeline.catalogue.version[:12]

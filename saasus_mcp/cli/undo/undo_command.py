@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.destination import SANDBOX_PROFILE, resolve_destination
 from saasus_mcp.cli.exit_status import (
     ExitStatus,
     explain_failure,
@@ -19,6 +20,7 @@ from saasus_mcp.cli.exit_status import (
     print_refusal,
     status_of_answer,
 )
+from saasus_mcp.cli.local_user import action_at_terminal, local_user
 from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
 from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
@@ -89,7 +91,7 @@ def undo(
     _require_known(settings, call, job)
     require_passphrase(settings.state_folder)
     is_approver = passphrase.is_passphrase_set(settings.state_folder)  # and the person has just entered it
-    undoer = Undoer(composition.local_user(), is_approver)
+    undoer = Undoer(local_user(), is_approver)
     sys.exit(_undo(settings, call, job, undoer))
 
 
@@ -167,13 +169,13 @@ def _require_known(settings: Settings, identifier: str, job: str) -> None:
         raise TerminalError.of("cli_undo.unknown_id", id=visible_text((job or identifier)[:_MAX_ID]))
     if settings.sandbox:
         return
-    if owners.keys() == {composition.SANDBOX_PROFILE}:
+    if owners.keys() == {SANDBOX_PROFILE}:
         raise TerminalError.of("cli_undo.in_sandbox")
     if settings.profile not in owners:
-        profile = next(each for each in owners if each != composition.SANDBOX_PROFILE)
+        profile = next(each for each in owners if each != SANDBOX_PROFILE)
         names = {"principal": visible_text(owners[profile]), "profile": visible_text(profile)}
         raise TerminalError(one_of("cli_undo.refused", Reason.UNDO_ELSEWHERE, **names))
-    composition.resolve_destination(settings)
+    resolve_destination(settings)
 
 
 def _fits(entry: UndoEntry, identifier: str, job: str) -> bool:
@@ -220,6 +222,7 @@ class _Undoing:
 
     def undo_job(self, settings: Settings, entries: Sequence[UndoEntry]) -> ExitStatus:
         """Undo the changes of a job as a job, after one question. Return the exit status."""
+        from saasus_mcp.cli import composition  # noqa: PLC0415 - imports the SDK and the HTTP client
         from saasus_mcp.cli.job import run_to_end  # noqa: PLC0415 - only if a job is undone
 
         session, profile = self._session, self._pipeline.destination.profile
@@ -293,7 +296,7 @@ class _Undoing:
     def _record(self, operation: str, call: str) -> None:
         destination = self._pipeline.destination
         place = {"profile": destination.profile, "saas_id": destination.saas_id}
-        action = composition.action_at_terminal(ActionKind.UNDO, **place, operation=operation, from_call=call)
+        action = action_at_terminal(ActionKind.UNDO, **place, operation=operation, from_call=call)
         action_records.record_action(self._pipeline.store, action, time.time())
 
     def _run(self, plan: UndoPlan) -> ToolAnswer | None:

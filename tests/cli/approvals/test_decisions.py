@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import pwd
 import re
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from saasus_mcp.cli import composition, terminal
+from saasus_mcp.cli import terminal
+from saasus_mcp.cli.local_user import local_user
+from saasus_mcp.cli.policy_in_force import make_reload_recorder
 from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
-from saasus_mcp.common.person import Person
 from saasus_mcp.permissions.policy.file import ReloadablePolicy
-from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.settings.environment import read_settings
@@ -41,7 +43,7 @@ def decided() -> list[dict[str, Any]]:
 
 
 def told(kind: str, **more: str) -> dict[str, str]:
-    return {"action": kind, "principal": composition.local_user().id, "via": "terminal", **more}
+    return {"action": kind, "principal": local_user().id, "via": "terminal", **more}
 
 
 def done(*args: str) -> None:
@@ -57,8 +59,7 @@ def test_a_freeze_and_its_end_are_recorded(state: Path) -> None:
 
 
 def test_the_name_of_the_user_stands_beside_the_id(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    user = Principal("local:sato", person=Person("佐藤 花子"))
-    monkeypatch.setattr(composition, "local_user", lambda: user)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="sato", pw_gecos="佐藤 花子"))
     create_approval(state)
     assert run_command("reject", "ABCD-2345", "--reason", "not now").status == 0
     assert run_command("freeze").status == 0
@@ -71,8 +72,7 @@ def test_the_name_of_the_user_stands_beside_the_id(state: Path, monkeypatch: pyt
 
 
 def test_every_decision_that_needs_a_person_names_the_user(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    user = Principal("local:sato", person=Person("佐藤 花子"))
-    monkeypatch.setattr(composition, "local_user", lambda: user)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="sato", pw_gecos="佐藤 花子"))
     monkeypatch.setattr(terminal, "require_person", lambda _: None)
     sealer, hiding = Encryptor.from_file(state / KEY_FILE), SecretCollector()
     handle = hiding.add("hush-hush")
@@ -189,7 +189,7 @@ def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state:
     for text in (SOUND, "version: 1\nrules: nonsense\n"):
         file.write_text(text, encoding="utf-8")
         before = set(threading.enumerate())
-        composition.make_reload_recorder(settings)(reloading.reload())
+        make_reload_recorder(settings)(reloading.reload())
         for thread in set(threading.enumerate()) - before:
             thread.join()
     taken, refused = decided()
@@ -208,7 +208,7 @@ def test_a_reload_warns_of_a_profile_that_does_not_exist(tmp_path: Path, caplog:
     file.write_text(SOUND, encoding="utf-8")
     reloading, before = ReloadablePolicy(file), set(threading.enumerate())
     file.write_text(SOUND.replace("levels:", "profile: prodution, levels:"), encoding="utf-8")
-    composition.make_reload_recorder(read_settings(policy=file), reloading)(reloading.reload())
+    make_reload_recorder(read_settings(policy=file), reloading)(reloading.reload())
     for thread in set(threading.enumerate()) - before:
         thread.join()
     assert "prodution" in caplog.text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli.local_user import local_user
 from tests.support.commands import approval_status, create_approval, run_command
 from tests.support.questions import deletion, described_calls, invitation_question, long_list, plan_change, price_change
 
@@ -108,10 +108,10 @@ def test_no_name_looks_like_another_approval(state: Path) -> None:
 
 
 def test_the_approver_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    me = composition.local_user()
+    me = local_user()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
-    assert composition.local_user() == me
+    assert local_user() == me
     assert me.id.startswith("local:")
 
 

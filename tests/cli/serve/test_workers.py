@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import composition
+from saasus_mcp.cli.policy_in_force import resolve_policy
 from saasus_mcp.cli.serve import workers
 from saasus_mcp.cli.serve.worker_files import Accepted, WorkerFiles
 from saasus_mcp.common.errors import SaasusMcpError
@@ -71,7 +71,7 @@ def note(replaced: list[Accepted], new: Accepted) -> bool:
 
 
 def policy_of(settings: Settings) -> ReloadablePolicy:
-    policy = unwrap_policy(composition.resolve_policy(settings))
+    policy = unwrap_policy(resolve_policy(settings))
     assert isinstance(policy, ReloadablePolicy)
     return policy
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli import composition
+from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.serve import console_composition
 from saasus_mcp.cli.serve.serve_http import build_authenticator, build_served_profiles
 from saasus_mcp.common.errors import SaasusMcpError
@@ -71,7 +72,7 @@ def made(accounts: TokenStore, **given: object) -> str:
 def test_on_a_private_loopback_everybody_is_the_owner(until: ExitStack) -> None:
     found = known(until)
     assert isinstance(found, Caller)
-    assert found.principal == composition.local_user()
+    assert found.principal == local_user()
     assert found.is_owner
 
 

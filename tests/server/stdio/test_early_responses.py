@@ -21,7 +21,8 @@ from pydantic import ValidationError
 
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.options import SurfaceOptions
-from saasus_mcp.cli.serve import serve_command
+from saasus_mcp.cli.policy_in_force import preset_name
+from saasus_mcp.cli.serve import serve_stdio
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
@@ -70,7 +71,7 @@ async def compare_with_sdk(
     """Compare the precomputed answers of one server with those of the SDK."""
     known = precomputed.load_precomputed(
         pipeline.destination,
-        composition.preset_name(chosen),
+        preset_name(chosen),
         kind=kind,
         toolsets=toolsets,
         language=chosen.lang,
@@ -81,7 +82,7 @@ async def compare_with_sdk(
     answered = [before.respond(json.dumps(message).encode()) for message in messages]
     async with composition.open_job_runners(chosen, {"": pipeline}) as runners:
         wanted = await said(
-            serve_command.build_stdio_server(pipeline, runners[""], chosen, SurfaceOptions(kind, toolsets, narrowing)),
+            serve_stdio.build_stdio_server(pipeline, runners[""], chosen, SurfaceOptions(kind, toolsets, narrowing)),
             messages,
         )
     assert [each.decode() for each in answered if each] == [each + "\n" for each in wanted]
