@@ -16,13 +16,7 @@ from saasus_mcp.catalog.jobs import JOB_PREFIX, JobSpec, load_jobs
 from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import Command, argument, command, option
 from saasus_mcp.cli.completion import complete_jobs
-from saasus_mcp.cli.exit_status import (
-    ExitStatus,
-    point_to_arguments,
-    print_failure,
-    print_refusal,
-    status_of_report,
-)
+from saasus_mcp.cli.exit_status import ExitStatus, point_to_arguments, print_failure, print_refusal, status_of_report
 from saasus_mcp.cli.job_progress import show_progress
 from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_failure_option, settings_options

@@ -37,12 +37,7 @@ from saasus_mcp.permissions.question.stored_question import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.job_authorization import (
-    MAX_RUNNING_JOBS,
-    JobProposal,
-    authorize_job,
-    commit_job,
-)
+from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job, commit_job
 from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads

@@ -12,13 +12,7 @@ from typing import Any, Literal, get_args
 from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.settings.addresses import (
-    HIGHEST_PORT,
-    MAX_WORKERS,
-    parse_api_origin,
-    parse_host_name,
-    parse_public_url,
-)
+from saasus_mcp.settings.addresses import HIGHEST_PORT, MAX_WORKERS, parse_api_origin, parse_host_name, parse_public_url
 from saasus_mcp.settings.unknown_variables import (
     OTHER_VARIABLES,
     find_unknown_variables,

@@ -9,12 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from saasus_mcp.common.messages import message
-from saasus_mcp.settings.addresses import (
-    HIGHEST_PORT,
-    MAX_WORKERS,
-    Algorithm,
-    is_loopback,
-)
+from saasus_mcp.settings.addresses import HIGHEST_PORT, MAX_WORKERS, Algorithm, is_loopback
 from saasus_mcp.settings.models import HostName, ProviderUrl, PublicUrl, SecretSourceField, StrictModel, WebOrigin
 from saasus_mcp.settings.validation import InvalidValue, SettingsError
 

@@ -20,14 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
-from mcp.types import (
-    CallToolRequestParams,
-    CallToolResult,
-    ListToolsResult,
-    PaginatedRequestParams,
-    TextContent,
-    Tool,
-)
+from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, TextContent, Tool
 
 from saasus_mcp.cli import main
 from saasus_mcp.hosting.http.uvicorn_server import open_listener

@@ -11,14 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.app_host import APPS, AppHost, column
-from tests.support.app_results import (
-    awaited_approval,
-    failed_job,
-    people,
-    report,
-    result_of,
-    running_job,
-)
+from tests.support.app_results import awaited_approval, failed_job, people, report, result_of, running_job
 from tests.support.processes import TIMEOUT
 
 OpenClient = Callable[..., AppHost]

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.app_host import AppHost, column
-from tests.support.app_results import (
-    people,
-    result_of,
-)
+from tests.support.app_results import people, result_of
 
 OpenClient = Callable[..., AppHost]
 

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.app_host import APPS, AppHost, column
-from tests.support.app_results import (
-    people,
-    result_of,
-)
+from tests.support.app_results import people, result_of
 from tests.support.app_server import start_app_server
 from tests.support.job_server import JobServer
 

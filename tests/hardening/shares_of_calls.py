@@ -13,12 +13,7 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline import call_sender
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.attack_corpus import AttackContext, attack
-from tests.support.hosting_server import (
-    INITIALIZE,
-    HostingServer,
-    StaticAuthenticator,
-    build_server,
-)
+from tests.support.hosting_server import INITIALIZE, HostingServer, StaticAuthenticator, build_server
 from tests.support.shared_server import KNOWN, PATIENCE, TOOL, open_client, open_session, session_works, wait_until
 
 AREA = "Fair shares"

@@ -9,10 +9,7 @@ from saasus_mcp.hosting.http import h11_protocol
 from saasus_mcp.hosting.limits import concurrency, connections
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_LIMITS, PoolLimits
 from tests.support.attack_corpus import AttackContext, attack
-from tests.support.hosting_server import (
-    INITIALIZE,
-    error_message,
-)
+from tests.support.hosting_server import INITIALIZE, error_message
 from tests.support.shared_server import (
     BODY,
     FORM,

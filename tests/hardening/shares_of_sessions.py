@@ -8,13 +8,7 @@ from saasus_mcp.server.pipeline.call import Call
 from tests.support.attack_corpus import AttackContext, attack
 from tests.support.hosting_server import error_message
 from tests.support.processes import TIMEOUT
-from tests.support.shared_server import (
-    KNOWN,
-    open_client,
-    open_session,
-    session_works,
-    start_shared_server,
-)
+from tests.support.shared_server import KNOWN, open_client, open_session, session_works, start_shared_server
 
 AREA = "Fair shares"
 

@@ -7,16 +7,7 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.store.database.schema import metadata
-from saasus_mcp.store.records import (
-    DAY,
-    HOUR,
-    BudgetCost,
-    Commitment,
-    HiddenSecret,
-    ProofUse,
-    StoredResult,
-    UndoEntry,
-)
+from saasus_mcp.store.records import DAY, HOUR, BudgetCost, Commitment, HiddenSecret, ProofUse, StoredResult, UndoEntry
 from saasus_mcp.store.store import Store
 from tests.support.approvals import NOW, pending_approval
 

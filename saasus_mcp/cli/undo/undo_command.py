@@ -13,13 +13,7 @@ from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import state
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.destination import SANDBOX_PROFILE, resolve_destination
-from saasus_mcp.cli.exit_status import (
-    ExitStatus,
-    explain_failure,
-    print_failure,
-    print_refusal,
-    status_of_answer,
-)
+from saasus_mcp.cli.exit_status import ExitStatus, explain_failure, print_failure, print_refusal, status_of_answer
 from saasus_mcp.cli.local_user import action_at_terminal, local_user
 from saasus_mcp.cli.options import make_json_option, parse_since, settings_options
 from saasus_mcp.cli.output import print_json, print_list, print_outcome

@@ -23,12 +23,7 @@ from saasus_mcp.hosting.console.rendering import safe_path
 from saasus_mcp.hosting.console.service import ConsoleService, Listed
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, View
 from saasus_mcp.permissions.approval.action_records import ActionKind
-from saasus_mcp.permissions.approval.confirmation import (
-    FIELD_NAME,
-    FIELD_YES,
-    ClientAnswer,
-    ConfirmationReply,
-)
+from saasus_mcp.permissions.approval.confirmation import FIELD_NAME, FIELD_YES, ClientAnswer, ConfirmationReply
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import CallRefused, Reason

@@ -20,13 +20,7 @@ from saasus_mcp.jobs.checklist import (
     run_offboarding,
     steps_fact,
 )
-from saasus_mcp.jobs.job_question import (
-    fixed_text,
-    leading_name,
-    name_text,
-    optional_list,
-    people_count,
-)
+from saasus_mcp.jobs.job_question import fixed_text, leading_name, name_text, optional_list, people_count
 from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, ReadFailed, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import TENANT
 from saasus_mcp.jobs.plan import Plan

@@ -17,13 +17,7 @@ from saasus_mcp.jobs.checklist import (
     run_offboarding,
     steps_fact,
 )
-from saasus_mcp.jobs.job_question import (
-    fixed_text,
-    in_brackets,
-    leading_name,
-    name_text,
-    optional_list,
-)
+from saasus_mcp.jobs.job_question import fixed_text, in_brackets, leading_name, name_text, optional_list
 from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, require_one_of, run_concurrently
 from saasus_mcp.jobs.name_index import UUID_PATTERN, resolve_names
 from saasus_mcp.jobs.plan import Plan
@@ -31,13 +25,7 @@ from saasus_mcp.jobs.reports.price_list import read_tenants
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.existing_users import find_account, read_memberships
 from saasus_mcp.jobs.users.user_line import DisplayName
-from saasus_mcp.permissions.question.content import (
-    Fact,
-    LabelledValue,
-    NamedItem,
-    Quantity,
-    QuestionWarning,
-)
+from saasus_mcp.permissions.question.content import Fact, LabelledValue, NamedItem, Quantity, QuestionWarning
 
 LOGIN_ARGUMENTS = ("user_id", "email", "sign_in_id")
 

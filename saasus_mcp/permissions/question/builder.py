@@ -7,11 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from saasus_mcp.catalog.model import Effects
-from saasus_mcp.catalog.question_texts import (
-    QuestionLine,
-    QuestionTexts,
-    load_question_texts,
-)
+from saasus_mcp.catalog.question_texts import QuestionLine, QuestionTexts, load_question_texts
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message, one_of

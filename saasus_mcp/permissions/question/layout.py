@@ -10,14 +10,7 @@ from typing import Literal, get_args
 
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
-from saasus_mcp.permissions.question.content import (
-    Change,
-    Fact,
-    Question,
-    QuestionWarning,
-    Sentence,
-    Value,
-)
+from saasus_mcp.permissions.question.content import Change, Fact, Question, QuestionWarning, Sentence, Value
 from saasus_mcp.permissions.question.formatting import is_shown_whole
 
 MAX_LINES = 12

@@ -16,10 +16,7 @@ from saasus_mcp.permissions.policy.model import Decision, Principal
 from saasus_mcp.permissions.policy.wrappers import require_not_denied
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.refusal import CallRefused
-from saasus_mcp.server.pipeline.approval_gate import (
-    ConsentRequest,
-    QuestionDraft,
-)
+from saasus_mcp.server.pipeline.approval_gate import ConsentRequest, QuestionDraft
 from saasus_mcp.server.pipeline.audit_recorder import job_record
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline

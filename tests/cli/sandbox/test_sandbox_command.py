@@ -12,13 +12,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.sandbox.demo_script import DemoScript
-from tests.support.commands import (
-    SANDBOX_VARIABLES,
-    run_command,
-    sandbox_variables,
-    spawn_command,
-    wait_for_port,
-)
+from tests.support.commands import SANDBOX_VARIABLES, run_command, sandbox_variables, spawn_command, wait_for_port
 from tests.support.processes import TIMEOUT, start_module
 
 

@@ -7,14 +7,7 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.store.audit.hash_chain import (
-    GENESIS_MAC,
-    ChainHead,
-    ChainRecord,
-    PurgeMark,
-    purge_mark_mac,
-    record_mac,
-)
+from saasus_mcp.store.audit.hash_chain import GENESIS_MAC, ChainHead, ChainRecord, PurgeMark, purge_mark_mac, record_mac
 
 KEY = b"k" * 32
 NOW = 1_790_000_000.0
