@@ -13,8 +13,9 @@ from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.jobs import job_control, job_report
+from saasus_mcp.jobs.job_access import acting_principal, could_allow
 from saasus_mcp.jobs.job_control import Controller
-from saasus_mcp.jobs.runner import JobRunner, acting_principal
+from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
@@ -94,7 +95,7 @@ def _job_tool(runner: JobRunner, spec: JobSpec) -> BuiltinTool:
         output_schema=job_report.OUTPUT_SCHEMA,
         run=run,
         hints=lambda: _hints(runner, [spec]),
-        could_allow=lambda principal: runner.could_allow(spec, principal),
+        could_allow=lambda principal: could_allow(runner.pipeline, spec, principal),
         toolset=JOBS_TOOLSET,
         app="job",
     )
@@ -239,7 +240,7 @@ def _former_cancel_tool(control: BuiltinTool) -> BuiltinTool:
 
 
 def _could_allow_any(runner: JobRunner, principal: Principal) -> bool:
-    return any(runner.could_allow(spec, principal) for spec in _listed_specs(runner))
+    return any(could_allow(runner.pipeline, spec, principal) for spec in _listed_specs(runner))
 
 
 def _listed_specs(runner: JobRunner) -> list[JobSpec]:

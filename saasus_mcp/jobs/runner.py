@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import anyio
-from anyio.lowlevel import checkpoint
 
-from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
+from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.catalog.model import REASON_ARGUMENT
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs import job_report
 from saasus_mcp.jobs.engine import JobEngine
+from saasus_mcp.jobs.job_access import acting_principal, require_calls_not_narrowed, require_not_narrowed
 from saasus_mcp.jobs.job_context import JobCancelled, JobContext
 from saasus_mcp.jobs.job_kind import JobResult, explain_missing_fields, load_kind
-from saasus_mcp.jobs.job_question import build_job_question, requires_typed_count
+from saasus_mcp.jobs.job_planner import JobPlanner
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.pause_gate import paused_too_long
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.store_retry import query_jobs, retry
 from saasus_mcp.permissions.approval.confirmation import ConfirmationReply
-from saasus_mcp.permissions.approval.proof import Binding, json_digest
-from saasus_mcp.permissions.inspection.target import TargetSnapshot
-from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
+from saasus_mcp.permissions.approval.proof import json_digest
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
-from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
-from saasus_mcp.permissions.question.stored_question import PLAN_FIELD
-from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job, commit_job
-from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
+from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, authorize_job, commit_job
+from saasus_mcp.server.pipeline.job_steps import with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store.errors import JobAlreadyRunning
@@ -46,23 +39,12 @@ from saasus_mcp.store.job_records import GRANT_SECONDS, Job, JobStatus
 
 log = logging.getLogger(__name__)
 
-NOTHING_TO_DO = Decision("allow", "none", "nothing would change")
 MAX_RECENT_JOBS = 50
 """Of a principal's jobs, among which the same request is looked for."""
 REQUEST_KEY_BYTES = 6
 """The part of a job's id that equal requests share (`store.jobs.REQUEST_KEY_LENGTH`)."""
 COMMIT_WAITS = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
 """Seconds between two queries whether a job was committed."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedStep:
-    """The decision on one step, with its tool and its group."""
-
-    decision: Decision
-    binding: Binding
-    tool: str
-    group: str
 
 
 class JobRunner:
@@ -78,17 +60,6 @@ class JobRunner:
         self.specs = specs
         self.engine = engine
 
-    def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
-        """Return False if the policy denies every such job."""
-        policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.destination.profile
-        if spec.writes_any:
-            if principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET):
-                return False
-            writes = (operation for operation in catalogue if not operation.reads)
-            return any(policy.could_allow(operation, principal, profile) for operation in writes)
-        principal = principal.for_job(spec.name)
-        return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
-
     async def start(self, spec: JobSpec, call: Call) -> str | PendingElicitation:
         """Plan, authorize and begin a job. Return its id, or the question that a person must answer first.
 
@@ -97,7 +68,7 @@ class JobRunner:
         Raises:
             SaasusMcpError: the job is not allowed, or not yet, or cannot be planned.
         """
-        self._require_not_narrowed(spec, call.principal)
+        require_not_narrowed(self.pipeline.catalogue, spec, call.principal)
         reason = str(call.arguments.get(REASON_ARGUMENT, ""))
         given = {name: value for name, value in call.arguments.items() if name != REASON_ARGUMENT}
         call = replace(call, arguments={**self._reader_defaults(spec), **given})
@@ -119,7 +90,7 @@ class JobRunner:
                     caller=call.principal,
                     encoding=call.encoding,
                 )
-                plan, proposal = await self._plan(spec, call, reader, job=job, reason=reason)
+                plan, proposal = await JobPlanner(self.pipeline, spec, reader).propose(call, job=job, reason=reason)
                 result = await authorize_job(self.pipeline, call, proposal)
                 if not isinstance(result, ConfirmationReply):
                     break
@@ -225,63 +196,6 @@ class JobRunner:
             if job.status == "running" and not job.cancelling and job.id.startswith(key):
                 raise JobAlreadyRunning(job.id)
 
-    async def _plan(
-        self, spec: JobSpec, call: Call, reader: JobReader, *, job: str, reason: str
-    ) -> tuple[Plan, JobProposal]:
-        self._require_reads_allowed(spec, reader.principal)
-        with explain_missing_fields():
-            plan = await load_kind(spec.name).plan(reader, call.arguments)
-        plan, decisions, digests = await self._evaluate(spec, plan, reader)
-        decision, critical = self._shared_consent(plan, decisions)
-        digest = await worker_threads.run_in_worker(call.principal.id, plan.digest)
-        question = build_job_question(
-            spec, plan, self.pipeline.destination, call.principal, catalogue=self.pipeline.catalogue, reason=reason
-        )
-        typed = question.typed.en if question.typed is not None else question.name
-        ref = JobStepRef(
-            job,
-            plan=digest,
-            critical=next(iter(critical), ""),
-            critical_count=len(critical),
-            listed=len(plan.steps) if plan.is_list else 0,
-        )
-        proposal = JobProposal(
-            ref=ref,
-            name=spec.name,
-            principal=call.principal,
-            arguments=call.arguments,
-            decision=decision,
-            steps=digests,
-            snapshot=TargetSnapshot(typed, {PLAN_FIELD: digest}),
-            question=question,
-            typed_count=requires_typed_count(plan, question),
-            covered=[each.binding for each in decisions if critical or not self._is_critical(each)],
-        )
-        return plan, proposal
-
-    def _shared_consent(self, plan: Plan, steps: Sequence[DecidedStep]) -> tuple[Decision, list[str]]:
-        """Return the decision on the plan, and the operation of each critical step that one approval covers.
-
-        Only an approval covers critical steps, only those of one operation, and only so many as the policy allows.
-        """
-        decision, bulk = _strictest(steps), self.pipeline.policy.bulk
-        critical = [each.binding.operation for each in steps if self._is_critical(each)]
-        if (
-            not plan.is_list
-            or bulk.critical != "once"
-            or len(set(critical)) != 1
-            or len(critical) > bulk.critical_limit
-        ):
-            return decision, []
-        return replace(decision, outcome="approve", typed=True) if decision.outcome == "confirm" else decision, critical
-
-    def _is_critical(self, step: DecidedStep) -> bool:
-        """Return whether a step is critical and needs a person."""
-        return (
-            step.decision.outcome != "allow"
-            and self.pipeline.catalogue.find(step.binding.operation).level == "critical"
-        )
-
     async def require_startable(self, job: Job, principal: Principal) -> None:
         """Require that the connection that resumes a job could start it.
 
@@ -291,67 +205,12 @@ class JobRunner:
         spec = self.specs.get(job.name)
         if spec is None:  # of a later version
             return
-        self._require_not_narrowed(spec, principal)
+        require_not_narrowed(self.pipeline.catalogue, spec, principal)
         if spec.writes_any and principal.narrowing != NO_NARROWING:
             # The calls go on under the narrowing of the connection that began the job, which may be wider than this one.
             submitted = await self.engine.find_submitted(job.id)
             keys = [step["operation"] for group in submitted["plan"]["groups"] for step in group["steps"]]
-            self._require_calls_not_narrowed(spec, set(keys), principal)
-
-    def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
-        """Raise CallRefused if the connection excludes the job, or an operation that it may call."""
-        if excluded := principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET):
-            error = message("jobs.tool_excluded", job=spec.name, reason=excluded)
-            raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
-        if spec.writes_any:
-            return  # each call is decided on under the narrowing of the connection
-        self._require_calls_not_narrowed(spec, (*spec.reads, *spec.writes), principal.for_job(spec.name))
-
-    def _require_calls_not_narrowed(self, spec: JobSpec, keys: Collection[str], principal: Principal) -> None:
-        for operation in map(self.pipeline.catalogue.find, keys):
-            if excluded := principal.narrowing.exclusion_reason(operation):
-                error = message("jobs.operation_excluded", job=spec.name, tool=operation.tool, reason=excluded)
-                raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
-
-    def _require_reads_allowed(self, spec: JobSpec, principal: Principal) -> None:
-        """Raise CallRefused if the policy denies a read of the job, before the job makes half of them."""
-        policy, profile = self.pipeline.policy, self.pipeline.destination.profile
-        for operation in map(self.pipeline.catalogue.find, spec.reads):
-            if not policy.could_allow(operation, principal, profile):
-                denied = policy.decide(PolicyInput(operation, {}, principal, profile)).reason
-                names = {"job": spec.name, "tool": operation.tool}
-                raise CallRefused.because(Reason.DENIED, "jobs.read_denied", **names, reason=denied)
-
-    async def _evaluate(
-        self, spec: JobSpec, plan: Plan, reader: JobReader
-    ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
-        """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls.
-
-        The calls of a list were decided on in their review, too, from the same reads, which the reader makes once. The review
-        words the question, and only a list has one. This decision authorizes, for every kind of job alike, and takes nothing
-        from a kind's plan but its steps: so no kind can bring a milder decision, or one on other arguments.
-        """
-        decisions: list[DecidedStep] = []
-        digests: dict[str, str] = {}
-        groups = []
-        for group in plan.groups:
-            await checkpoint()  # a plan has thousands of groups, and their evaluation may never yield
-            steps = []
-            for step in group.steps:
-                if not spec.may_write(step.operation):
-                    raise AssertionError(f"{spec.name} does not declare that it calls {step.operation}")
-                call = self.pipeline.prepare(await reader.build_call(step))
-                evaluated = await evaluate_step(self.pipeline, call, reader.reader_for(call), binds=step.binds)
-                decisions.append(DecidedStep(evaluated.decision, evaluated.binding, call.operation.tool, group.name))
-                digests[step.step] = evaluated.digest
-                steps.append(replace(step, snapshot=evaluated.snapshot))
-            groups.append(replace(group, steps=tuple(steps)))
-        return replace(plan, groups=tuple(groups)), decisions, digests
-
-
-def acting_principal(spec: JobSpec, principal: Principal) -> Principal:
-    """Return the principal as the job acts for them. A job of any calls keeps the narrowing of the connection for each call."""
-    return principal if spec.writes_any else principal.for_job(spec.name)
+            require_calls_not_narrowed(self.pipeline.catalogue, spec, set(keys), principal)
 
 
 def _principal_to_json(principal: Principal) -> dict[str, Any]:
@@ -368,23 +227,3 @@ def _principal_from_json(stored: Mapping[str, Any]) -> Principal:
     narrowing = Narrowing.from_json(stored["narrowing"])
     credential = stored.get("credential", "")  # an earlier version stored none
     return Principal(stored["id"], frozenset(stored["groups"]), stored["claims"], narrowing, credential=credential)
-
-
-def _strictest(steps: Sequence[DecidedStep]) -> Decision:
-    """Return the strictest decision on any step. Its reason names the tools that are not allowed."""
-    decision = reduce(stricter_decision, (each.decision for each in steps), NOTHING_TO_DO)
-    by_tool: dict[str, list[DecidedStep]] = defaultdict(list)
-    for each in steps:
-        if each.decision.outcome == decision.outcome != "allow":
-            by_tool[each.tool].append(each)
-    reasons = [
-        message(
-            "jobs.step_decision",
-            tool=tool,
-            count=len(some),
-            group=Quoted(some[0].group),
-            reason=some[0].decision.reason,
-        )
-        for tool, some in by_tool.items()
-    ]
-    return replace(decision, reason="; ".join(map(str, reasons))) if reasons else decision
