@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -132,7 +131,7 @@ class ApprovalStore:
             if decided.rowcount != 1:
                 return False
             if record is not None:
-                self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
+                self.audit_log.append_decision(connection, record, at=at)
             profile = connection.execute(select(approvals.c.profile).where(approvals.c.code == code)).scalar_one()
             if (
                 event := decision_event(code, profile, status, at, str((record or {}).get("principal_name", "")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets as randomness
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +41,7 @@ class SecretStore:
         """Store a secret again that was taken and could not be shown, and record it. It counts toward no limit, as before."""
         with self.audit_log.write_transaction() as connection:
             connection.execute(insert(secrets), [_row(hidden)])
-            self.audit_log.append(connection, randomness.token_hex(16), "decided", record, at=now)
+            self.audit_log.append_decision(connection, record, at=now)
 
     def get_secret(self, identifier: str, now: float) -> HiddenSecret | None:
         """Return an unexpired secret by its id."""
@@ -67,7 +66,7 @@ class SecretStore:
             for identifier, record in decided.items():
                 live = (secrets.c.id == identifier, secrets.c.expires_at > now)
                 if connection.execute(delete(secrets).where(*live)).rowcount == 1:
-                    self.audit_log.append(connection, randomness.token_hex(16), "decided", record, at=now)
+                    self.audit_log.append_decision(connection, record, at=now)
                     taken.append(identifier)
         return taken
 

@@ -244,7 +244,7 @@ class Store(ApprovalStore, SecretStore):
         with self.audit_log.write_transaction() as connection:
             result = self.jobs.pause(connection, job, pause)
             if result == "paused":
-                self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=pause.at)
+                self.audit_log.append_decision(connection, record, at=pause.at)
             return result
 
     def resume_job(self, job: str, side: PauseSide, record: AuditRecord, at: float) -> bool:
@@ -252,7 +252,7 @@ class Store(ApprovalStore, SecretStore):
         with self.audit_log.write_transaction() as connection:
             resumed = self.jobs.resume(connection, job, side)
             if resumed:
-                self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
+                self.audit_log.append_decision(connection, record, at=at)
             return resumed
 
     def record_refusal(self, call: str, record: AuditRecord, at: float) -> None:
@@ -261,15 +261,13 @@ class Store(ApprovalStore, SecretStore):
 
     def record_decision(self, record: AuditRecord, at: float) -> None:
         """Record a decision that a person made outside a call. A freeze and its end are reported to people."""
-        call, kind = secrets.token_hex(16), _DECISION_NOTICES.get(str(record.get("action")))
-        if kind is None:
-            self.audit_log.append_alone(call, "decided", record, at)
-            return
+        fields = {"by": "principal", "by_name": "principal_name", "reason": "reason"}
+        data = {name: record.get(key, "") for name, key in fields.items()}
+        kind = _DECISION_NOTICES.get(str(record.get("action")))
         with self.audit_log.write_transaction() as connection:
-            self.audit_log.append(connection, call, "decided", record, at=at)
-            fields = {"by": "principal", "by_name": "principal_name", "reason": "reason"}
-            data = {name: record.get(key, "") for name, key in fields.items()}
-            add_event(connection, NoticeEvent(f"decision:{call}", kind, str(record.get("profile", "")), at, data))
+            call = self.audit_log.append_decision(connection, record, at=at)
+            if kind is not None:
+                add_event(connection, NoticeEvent(f"decision:{call}", kind, str(record.get("profile", "")), at, data))
 
     def verify_audit_log(self, heads: Sequence[ChainHead], at: float) -> IntegrityReport:
         """Verify the audit log. Faults are reported to people, the same ones once.

@@ -129,6 +129,12 @@ class AuditLog(AuditReader):
         follows = "" if self._end.is_plain(at) else self._link(connection, at)
         _INSERT.run(connection, self._next_row(call, event, encode_bounded(record), at, follows))
 
+    def append_decision(self, connection: Connection, record: AuditRecord, *, at: float) -> str:
+        """Add the record of a decision outside a call, as `append` does, and return the id that it gets."""
+        call = secrets.token_hex(16)
+        self.append(connection, call, "decided", record, at=at)
+        return call
+
     def append_alone(self, call: str, event: str, record: AuditRecord, at: float) -> None:
         """Add a record without any other write, as for a read.
 
@@ -210,7 +216,7 @@ class AuditLog(AuditReader):
         with self._database.transaction() as connection:
             if keys.register_key(connection, self._keys, self.name):
                 record = {"action": "key_change", "principal": "configuration", "key": key_id(self._keys[0])}
-                self.append(connection, secrets.token_hex(16), "decided", record, at=time.time())
+                self.append_decision(connection, record, at=time.time())
         if self._end.head.number:
             self._committed = self._end
 

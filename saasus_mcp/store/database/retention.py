@@ -7,57 +7,37 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, bindparam, select
 
+from saasus_mcp.store.database import schema
 from saasus_mcp.store.database.locks import delete_unlocked
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
-from saasus_mcp.store.database.schema import (
-    approvals,
-    change_names,
-    confirmations,
-    costs,
-    covered_calls,
-    ended_sessions,
-    job_pauses,
-    job_steps,
-    jobs,
-    journal,
-    mailbox_messages,
-    mailboxes,
-    mutes,
-    notice_deliveries,
-    notices,
-    people,
-    results,
-    secrets,
-    undone,
-)
 from saasus_mcp.store.records import AUDIT_DAYS, DAY, NOTICE_DAYS, UNDO_LOG_DAYS
 
 MAILBOX_SECONDS = 600
 
 _RETENTION: tuple[tuple[Table, str, int], ...] = (
-    (journal, "at", UNDO_LOG_DAYS * DAY),
-    (approvals, "expires_at", UNDO_LOG_DAYS * DAY),
-    (jobs, "ended_at", UNDO_LOG_DAYS * DAY),
-    (notices, "at", NOTICE_DAYS * DAY),
-    (mutes, "until", 0),
-    (people, "seen_at", AUDIT_DAYS * DAY),
-    (results, "expires_at", 0),
-    (secrets, "expires_at", 0),
-    (confirmations, "used_at", DAY),
-    (costs, "at", DAY),
-    (mailboxes, "alive_until", MAILBOX_SECONDS),
-    (mailbox_messages, "at", MAILBOX_SECONDS),
-    (ended_sessions, "until", 0),
+    (schema.journal, "at", UNDO_LOG_DAYS * DAY),
+    (schema.approvals, "expires_at", UNDO_LOG_DAYS * DAY),
+    (schema.jobs, "ended_at", UNDO_LOG_DAYS * DAY),
+    (schema.notices, "at", NOTICE_DAYS * DAY),
+    (schema.mutes, "until", 0),
+    (schema.people, "seen_at", AUDIT_DAYS * DAY),
+    (schema.results, "expires_at", 0),
+    (schema.secrets, "expires_at", 0),
+    (schema.confirmations, "used_at", DAY),
+    (schema.costs, "at", DAY),
+    (schema.mailboxes, "alive_until", MAILBOX_SECONDS),
+    (schema.mailbox_messages, "at", MAILBOX_SECONDS),
+    (schema.ended_sessions, "until", 0),
 )
 """Table, column of the time, and seconds after it. A used confirmation is needed while its question is valid (minutes), a cost
 during its window (an hour)."""
 _PARENTS: tuple[tuple[Table, str, Column[Any]], ...] = (
-    (job_steps, "job", jobs.c.id),
-    (job_pauses, "job", jobs.c.id),
-    (covered_calls, "code", approvals.c.code),
-    (undone, "call", journal.c.call),
-    (change_names, "call", journal.c.call),
-    (notice_deliveries, "notice", notices.c.id),
+    (schema.job_steps, "job", schema.jobs.c.id),
+    (schema.job_pauses, "job", schema.jobs.c.id),
+    (schema.covered_calls, "code", schema.approvals.c.code),
+    (schema.undone, "call", schema.journal.c.call),
+    (schema.change_names, "call", schema.journal.c.call),
+    (schema.notice_deliveries, "notice", schema.notices.c.id),
 )
 """Table, column that names the row it belongs to, and the column where that row must be."""
 
