@@ -8,8 +8,8 @@ if it does not look like a field name, or if the object has no documented field:
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
@@ -29,7 +29,6 @@ MAX_NAMES = 20
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}[0-9]{0,2}")
 """Names of undocumented fields that look like field names."""
 _WITHHELD = "(name withheld)"
-_STEP = re.compile(r"\.(?P<name>[^.\[{|]+)|(?P<items>\[\])|(?P<entries>\{\})|\|(?P<variant>\d+)")
 _LENGTHS = ((0, "empty"), (8, "1 to 8 characters"), (32, "9 to 32 characters"), (256, "33 to 256 characters"))
 
 
@@ -49,17 +48,6 @@ class Deviation:
     documented: str
     seen: str
     often: Frequency
-
-
-@dataclass(slots=True)
-class _FieldNode:
-    """A documented field and the fields below it."""
-
-    summary: FieldSummary = field(default_factory=dict)
-    names: dict[str, _FieldNode] = field(default_factory=dict)
-    items: _FieldNode | None = None
-    entries: _FieldNode | None = None
-    variants: list[_FieldNode] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -85,14 +73,19 @@ class SchemaComparison:
     """Compares the answers of one operation with its documents. Stores no answer.
 
     Args:
-        row: the summary of the operation (catalog.openapi_summary).
+        row: the summary of the operation (catalog.openapi_summary), whose paths begin with the status of an answer.
     """
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self._statuses = frozenset(map(str, row["statuses"]))
-        self._answers = {
-            status: _tree(status, row["fields"]) for status in sorted(self._statuses) if status in row["fields"]
-        }
+        self._fields: Mapping[str, FieldSummary] = row["fields"]
+        self._names, self._variants = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+        for path in self._fields:
+            (parent, _, name), (several, _, number) = path.rpartition("."), path.rpartition("|")
+            if number.isdecimal():
+                self._variants[several].append(path)
+            elif not name.endswith(("[]", "{}")):
+                self._names[parent].append(name)
         self._found = _DeviationCounts()
 
     def documents_status(self, status: int) -> bool:
@@ -104,9 +97,10 @@ class SchemaComparison:
 
         An answer with an undocumented status is compared with the first successful answer that the documents describe.
         """
-        node = self._answers.get(str(status)) or next(iter(self._answers.values()), None)
-        if node is not None:
-            _compare(answer, node, "", self._found)
+        described = [each for each in sorted(self._statuses) if each in self._fields]
+        if described:
+            path = str(status) if str(status) in described else described[0]
+            self._compare(answer, path, "", self._found)
 
     def deviations(self) -> tuple[Deviation, ...]:
         """Return the differences so far, by path."""
@@ -118,6 +112,58 @@ class SchemaComparison:
             )
         )
 
+    def _compare(self, value: Any, path: str, place: str, found: _DeviationCounts) -> None:
+        """Compare a value with a documented field.
+
+        Args:
+            path: of the field.
+            place: the same for the report, without the status and the variants on the way.
+        """
+        found.comparisons[place] += 1
+        if value == REMOVED:  # a secret, whose type is hidden
+            return
+        if path in self._variants:
+            found.merge(min(self._compare_variants(value, path, place), key=lambda one: len(one.deviations)))
+            return
+        summary = self._fields[path]
+        documented, seen = str(summary.get("type") or ""), json_type(value)
+        if seen == "null" and summary.get("nullable"):
+            return
+        if documented and seen != documented and not (documented == "number" and seen == "integer"):
+            found.add(place, "type", documented, seen)
+            return
+        values = summary.get("enum")
+        if values and not isinstance(value, dict | list) and str(value) not in values:
+            found.add(place, "undocumented_value", documented, _value_class(value))
+        if isinstance(value, dict):
+            self._compare_object(value, path, place, found)
+        elif isinstance(value, list) and path + "[]" in self._fields:
+            for item in islice(value, COMPARED_ITEMS):
+                self._compare(item, path + "[]", place + "[]", found)
+
+    def _compare_variants(self, value: Any, path: str, place: str) -> Iterator[_DeviationCounts]:
+        """Yield the differences from each variant of a field."""
+        for variant in self._variants[path]:
+            found = _DeviationCounts()
+            self._compare(value, variant, place, found)
+            found.comparisons[place] -= 1  # the caller counts it
+            yield found
+
+    def _compare_object(self, value: dict[str, Any], path: str, place: str, found: _DeviationCounts) -> None:
+        names = self._names.get(path, ())
+        for name in names:
+            below, at = f"{path}.{name}", f"{place}.{name}" if place else name
+            if name in value:
+                self._compare(value[name], below, at, found)
+            elif self._fields[below].get("required"):
+                found.add(at, "missing", str(self._fields[below].get("type") or ""))
+        if path + "{}" in self._fields:
+            for item in islice((item for name, item in value.items() if name not in names), COMPARED_ITEMS):
+                self._compare(item, path + "{}", place + "{}", found)
+        elif names:
+            for name, seen in islice(_undocumented(value, names), MAX_NAMES):
+                found.add(f"{place}.{name}" if place else name, "undocumented_field", "", seen)
+
 
 def json_type(value: Any) -> str:
     """Return the JSON type of a value. A number without a fraction is an integer."""
@@ -126,85 +172,11 @@ def json_type(value: Any) -> str:
     return next(str(name) for name, types in JSON_TYPES.items() if type(value) in types)
 
 
-def _tree(status: str, fields: Mapping[str, FieldSummary]) -> _FieldNode:
-    """Return the fields below a status as a tree."""
-    root = _FieldNode(fields[status])
-    for place, said in fields.items():
-        if not place.startswith(status) or place == status:
-            continue
-        node = root
-        for step in _STEP.finditer(place, len(status)):
-            node = _below(node, step)
-        node.summary = said
-    return root
-
-
-def _below(node: _FieldNode, step: re.Match[str]) -> _FieldNode:
-    if step["name"]:
-        return node.names.setdefault(step["name"], _FieldNode())
-    if step["items"]:
-        node.items = node.items or _FieldNode()
-        return node.items
-    if step["entries"]:
-        node.entries = node.entries or _FieldNode()
-        return node.entries
-    if int(step["variant"]) == len(node.variants):
-        node.variants.append(_FieldNode())
-    return node.variants[int(step["variant"])]
-
-
-def _compare(value: Any, node: _FieldNode, place: str, found: _DeviationCounts) -> None:
-    found.comparisons[place] += 1
-    if value == REMOVED:  # a secret, whose type is hidden
-        return
-    if node.variants:
-        found.merge(
-            min((_compare_variant(value, one, place) for one in node.variants), key=lambda one: len(one.deviations))
-        )
-        return
-    documented, seen = str(node.summary.get("type") or ""), json_type(value)
-    if seen == "null" and node.summary.get("nullable"):
-        return
-    if documented and seen != documented and not (documented == "number" and seen == "integer"):
-        found.add(place, "type", documented, seen)
-        return
-    values = node.summary.get("enum")
-    if values and not isinstance(value, dict | list) and str(value) not in values:
-        found.add(place, "undocumented_value", documented, _value_class(value))
-    if isinstance(value, dict):
-        _compare_object(value, node, place, found)
-    elif isinstance(value, list) and node.items is not None:
-        for item in islice(value, COMPARED_ITEMS):
-            _compare(item, node.items, f"{place}[]", found)
-
-
-def _compare_variant(value: Any, variant: _FieldNode, place: str) -> _DeviationCounts:
-    found = _DeviationCounts()
-    _compare(value, variant, place, found)
-    found.comparisons[place] -= 1  # the caller counts it
-    return found
-
-
-def _compare_object(value: dict[str, Any], node: _FieldNode, place: str, found: _DeviationCounts) -> None:
-    for name, below in node.names.items():
-        at = f"{place}.{name}" if place else name
-        if name in value:
-            _compare(value[name], below, at, found)
-        elif below.summary.get("required"):
-            found.add(at, "missing", str(below.summary.get("type") or ""))
-    if node.entries is not None:
-        for item in islice((item for name, item in value.items() if name not in node.names), COMPARED_ITEMS):
-            _compare(item, node.entries, place + "{}", found)
-    elif node.names:
-        for name, seen in islice(_undocumented(value, node), MAX_NAMES):
-            found.add(f"{place}.{name}" if place else name, "undocumented_field", "", seen)
-
-
-def _undocumented(value: dict[str, Any], node: _FieldNode) -> Iterator[tuple[str, str]]:
+def _undocumented(value: dict[str, Any], names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the name, or _WITHHELD, and the type of each undocumented field."""
-    known = not node.names.keys().isdisjoint(value)
+    known = not value.keys().isdisjoint(names)
     for name, item in value.items():
-        if name not in node.names:
+        if name not in names:
             shown = name if known and _FIELD_NAME.fullmatch(name) else _WITHHELD
             yield shown, "secret" if item == REMOVED else json_type(item)
 
