@@ -8,6 +8,7 @@ Each job runs in a process of its own, and the API in another. Of several runs, 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 import subprocess
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from saasus_mcp.jobs.engine import HeartbeatConfig
 from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.scheduling.interpreter import tuned_for_serving
 from saasus_mcp.store.job_records import Job
 from scripts.speed import job_api
 from tests.support.job_data import HEADER, sandbox_state, tenant_id
@@ -129,8 +131,9 @@ def _api(size: Size) -> Iterator[str]:
 
 
 async def _run(kind: str, url: str, rows: int) -> Measurement:
-    """Run a job in this process."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Run a job in this process, whose interpreter is set as a server's."""
+    gc.freeze()
+    with tuned_for_serving(), tempfile.TemporaryDirectory() as folder:
         async with start_job_server(Path(folder), url=url, pace=HeartbeatConfig()) as on:
             first = job_api.identifier("tenant", 0)
             await on.call_json("job_export_users", {"tenant_ids": [first]})  # the engine starts with the first job
