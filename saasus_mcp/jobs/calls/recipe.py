@@ -45,13 +45,18 @@ RowCalls = Callable[[TableRow], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 async def read_rows(
-    reader: JobReader, args: Mapping[str, Any], required: Sequence[str], optional: Sequence[str] = ()
+    reader: JobReader,
+    args: Mapping[str, Any],
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    headings: ColumnNames = HEADINGS,
 ) -> ListedRows:
     """Return the rows of the table, with their cells by column.
 
     Args:
         required: the columns. A name that ends with `.` stands for one or more columns that begin so.
         optional: the columns that the table may have as well.
+        headings: finds the columns.
 
     Raises:
         InvalidArguments: it is no such table. Without a column, no row could be run, so rows are not left out for that.
@@ -59,14 +64,14 @@ async def read_rows(
     argument, content = require_one_of(args, *SOURCES), args.get("rows")
     if argument != "rows":
         argument, content = await reader.load_input(args, "csv", "result")
-    table = await reader.run_in_thread(lambda: read_call_table(content, argument, HEADINGS.find, reader.encoding))
+    table = await reader.run_in_thread(lambda: read_call_table(content, argument, headings.find, reader.encoding))
     prefixes = [name for name in required if name.endswith(".")]
     columns = {
         name: next((each for each in prefixes if name.startswith(each)), name)
         for row in table.rows
         for name in row.cells
     }
-    shown = {name: HEADINGS.shown(name, "NAME" if name.endswith(".") else "") for name in (*required, *optional)}
+    shown = {name: headings.shown(name, "NAME" if name.endswith(".") else "") for name in (*required, *optional)}
     other = sorted(name for name, column in columns.items() if column not in (*required, *optional))
     missing = tuple(shown[name] for name in required if name not in columns.values())
     if other or missing:

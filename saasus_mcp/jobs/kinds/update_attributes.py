@@ -8,14 +8,14 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import Quoted, fold_name, one_line
-from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
+from saasus_mcp.common.text import Quoted, fold_name
+from saasus_mcp.jobs.calls.recipe import HEADINGS, plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, MemberFinder
 from saasus_mcp.jobs.job_reader import ApiRecord, JobReader
-from saasus_mcp.jobs.name_index import MAX_LISTED, MAX_NAME, TENANT
+from saasus_mcp.jobs.name_index import MAX_LISTED, TENANT
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.tables.cells import PARSERS, explain_value
+from saasus_mcp.jobs.tables.cells import PARSERS, ColumnNames, explain_value
 from saasus_mcp.jobs.tables.table_reader import TableRow
 from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 
@@ -29,15 +29,17 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Plan one update for each row that differs. Empty cells and attributes without a column stay as they are."""
     of = args["of"]
     keys = ("tenant",) if of == "tenants" else ("tenant", "user")
-    rows = await read_rows(reader, args, (*keys, ATTRIBUTE_PREFIX))
     key, items = DEFINITIONS[of]
-    types = dict(await reader.read(key, take=lambda answer: _types(answer, items)))
+    defined = await reader.read(key, take=lambda answer: _definitions(answer, items))
+    types = {name: kind for name, kind, _ in defined}
+    headings = HEADINGS.with_titles(ATTRIBUTE_PREFIX, {name: title for name, _, title in defined})
+    rows = await read_rows(reader, args, (*keys, ATTRIBUTE_PREFIX), headings=headings)
     names, members = IdResolver(reader), MemberFinder(reader)
     seen: dict[str, int] = {}
 
     async def make(row: TableRow) -> Sequence[Mapping[str, Any]]:
         faults = FaultCollector()
-        changed = _values(row, types, faults)
+        changed = _values(row, types, headings, faults)
         if of == "users":
             with faults:
                 member = await members.find(required_text(row, "user"), required_text(row, "tenant"))
@@ -67,11 +69,15 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 run = run_calls
 
 
-def _types(answer: ApiRecord, items: str) -> list[tuple[str, str]]:
-    return [(str(each["attribute_name"]), str(each.get("attribute_type") or "")) for each in answer.get(items, [])]
+def _definitions(answer: ApiRecord, items: str) -> list[tuple[str, str, str]]:
+    """Return name, type and title of each attribute."""
+    fields = ("attribute_type", "display_name")
+    return [
+        (each["attribute_name"], *(str(each.get(field) or "") for field in fields)) for each in answer.get(items, [])
+    ]
 
 
-def _values(row: TableRow, types: Mapping[str, str], faults: FaultCollector) -> dict[str, Any]:
+def _values(row: TableRow, types: Mapping[str, str], headings: ColumnNames, faults: FaultCollector) -> dict[str, Any]:
     """Return the new values of a row by attribute."""
     values: dict[str, Any] = {}
     for column in row.cells:
@@ -79,17 +85,17 @@ def _values(row: TableRow, types: Mapping[str, str], faults: FaultCollector) -> 
             continue
         with faults:
             name = column.removeprefix(ATTRIBUTE_PREFIX)
-            values[name] = _value(column, text_of(row, column), types, name)
+            if name not in types:
+                known = tuple(headings.shown(ATTRIBUTE_PREFIX + each) for each in islice(types, MAX_LISTED))
+                hint = message("jobs_calls.columns_hint", columns=known)
+                raise InvalidArguments((column,), message("jobs_calls.other_column", column=Quoted(column)), hint)
+            values[name] = _value(column, text_of(row, column), types[name])
     return values
 
 
-def _value(column: str, text: str, types: Mapping[str, str], name: str) -> Any:
-    if name not in types:
-        known = tuple(one_line(ATTRIBUTE_PREFIX + each, MAX_NAME) for each in islice(types, MAX_LISTED))
-        hint = message("jobs_calls.columns_hint", columns=known)
-        raise InvalidArguments((column,), message("jobs_calls.other_column", column=Quoted(column)), hint)
+def _value(column: str, text: str, kind: str) -> Any:
     try:
-        return PARSERS.get(types[name], str)(text)
+        return PARSERS.get(kind, str)(text)
     except ValueError:
-        fault = explain_value(types[name], text)
+        fault = explain_value(kind, text)
         raise InvalidArguments((column,), message("jobs.sentence", text=fault)) from None

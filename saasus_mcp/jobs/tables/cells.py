@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from math import isfinite
@@ -12,7 +13,7 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.normal_forms import normalize
-from saasus_mcp.common.text import Quoted, fold_name, nearest_names
+from saasus_mcp.common.text import Quoted, fold_name, nearest_names, one_line
 from saasus_mcp.server.results.jmespath_query import looks_like_formula
 
 ERAS = {"令和": (2018, date(2019, 5, 1)), "平成": (1988, date(1989, 1, 8)), "昭和": (1925, date(1926, 12, 25))}
@@ -166,30 +167,49 @@ class ColumnNames:
     Args:
         headings: other headings, by column.
         prefixes: other prefixes, by the prefix of columns whose rest is a name, such as `attribute.`.
+        titles: what people call such columns, by column; empty if they have no other name. A title that two of them have finds none.
     """
 
     def __init__(
-        self, headings: Mapping[str, Sequence[str]], prefixes: Mapping[str, Sequence[str]] | None = None
+        self,
+        headings: Mapping[str, Sequence[str]],
+        prefixes: Mapping[str, Sequence[str]] | None = None,
+        titles: Mapping[str, str] | None = None,
     ) -> None:
+        self._headings, self._prefixes, self._titles = headings, prefixes or {}, titles or {}
         self._japanese = {
             name: next((each for each in others if not each.isascii()), "")
-            for name, others in (*headings.items(), *(prefixes or {}).items())
+            for name, others in (*headings.items(), *self._prefixes.items())
         }
         self._columns = {_fold(each): name for name, others in headings.items() for each in (*others, name)}
-        self._prefixes = {
-            fold_name(each): name for name, others in (prefixes or {}).items() for each in (name, *others)
+        self._folded_prefixes = {
+            fold_name(each): name for name, others in self._prefixes.items() for each in (name, *others)
         }
+        count = Counter(map(_fold, self._titles.values()))
+        self._by_title = {
+            _fold(title): column for column, title in self._titles.items() if title and count[_fold(title)] == 1
+        }
+
+    def with_titles(self, prefix: str, titles: Mapping[str, str]) -> ColumnNames:
+        """Return names that find a column `prefix` + NAME also by the title of NAME."""
+        columns = {prefix + name: title if title != name else "" for name, title in titles.items()}
+        return ColumnNames(self._headings, self._prefixes, columns)
 
     def find(self, heading: str) -> str:
         """Return the column that a heading names; the heading itself if it is unknown."""
         heading = heading.strip()
-        for prefix, name in self._prefixes.items():
+        for prefix, name in self._folded_prefixes.items():
             if fold_name(heading[: len(prefix)]) == prefix:
-                return name + heading[len(prefix) :].strip()
-        return self._columns.get(_fold(heading), heading)
+                rest = heading[len(prefix) :].strip()
+                column = name + rest
+                return column if column in self._titles else self._by_title.get(_fold(rest), column)
+        return self._columns.get(_fold(heading)) or self._by_title.get(_fold(heading), heading)
 
     def shown(self, column: str, rest: str = "") -> Text:
-        """Return a column, or a prefix with `rest`, as an error lists it: in Japanese with its Japanese heading."""
+        """Return a column, or a prefix with `rest`, as an error lists it: in Japanese with its Japanese heading, or with its title."""
+        if title := self._titles.get(column):
+            title = one_line(title, MAX_HEADING)
+            return Text(f"{column} ({title})", f"{column}({title})")
         japanese = self._japanese.get(column, "")
         return Text(column + rest, f"{column}{rest}({japanese}{rest})" if japanese else column + rest)
 
@@ -200,7 +220,7 @@ class ColumnNames:
 
     def nearest(self, heading: str, known: Iterable[str]) -> str | None:
         """Return the known column or heading that resembles an unknown one the most."""
-        spellings = {**self._columns, **{_fold(name): name for name in known}}
+        spellings = {**self._by_title, **self._columns, **{_fold(name): name for name in known}}
         near = nearest_names(_fold(heading[:MAX_HEADING]), spellings, 1)
         return spellings[near[0]] if near else None
 

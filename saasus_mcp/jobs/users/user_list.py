@@ -7,7 +7,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import Lines, Localized, Sentences, message, one_of
-from saasus_mcp.common.text import Quoted
+from saasus_mcp.common.text import Quoted, fold_name
 from saasus_mcp.jobs.calls.row_faults import FaultCollector, FaultyRow
 from saasus_mcp.jobs.tables.cells import ColumnNames
 from saasus_mcp.jobs.tables.table_reader import read_table, require_rows
@@ -35,6 +35,7 @@ HEADINGS = ColumnNames(
     },
     {ATTRIBUTE_PREFIX: ("属性.",)},
 )
+PASSWORD = "password"  # noqa: S105 - a heading
 MAX_REPORTED = 100
 """Different errors that the error lists."""
 MAX_RANGES = 20
@@ -58,8 +59,11 @@ def parse_users(
     Raises:
         InvalidArguments: it is not such a list.
     """
-    table = read_table(content, argument, HEADINGS.find, encoding)
-    _require_columns(table.columns, targets, argument)
+    headings = HEADINGS.with_titles(ATTRIBUTE_PREFIX, targets.attribute_titles)
+    table = read_table(content, argument, headings.find, encoding)
+    if PASSWORD in map(fold_name, table.reading.columns.values()):
+        raise InvalidArguments.at((argument,), "jobs_users.passwords")
+    _require_columns(table.columns, targets, argument, headings)
     require_rows(table, argument)
     lines, faulty = list[UserLine](), list[LineErrors]()
     seen: dict[tuple[Any, ...], int] = {}
@@ -69,9 +73,8 @@ def parse_users(
         try:
             line = parse_user_line(row, targets)
             with faults:
-                _require_new(line, seen)
-            with faults:
                 _require_same_attributes(line, attributes)
+                _require_new(line, seen)
             faults.raise_collected()
         except FaultyRow as error:
             faulty.append(LineErrors(row.number, error.errors))
@@ -114,23 +117,21 @@ def make_ranges(numbers: Sequence[int], most: int) -> tuple[str, ...]:
     return texts if len(ranges) <= most else (*texts, "…")
 
 
-def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: str) -> None:
-    if "password" in columns:
-        raise InvalidArguments.at((argument,), "jobs_users.passwords")
+def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: str, headings: ColumnNames) -> None:
     known = (*COLUMNS, *(ATTRIBUTE_PREFIX + each for each in targets.attributes))
     unknown = [name for name in columns if name not in (*known, *DISPLAY_COLUMNS)]
     if unknown:
-        near = {name: HEADINGS.nearest(name, known) for name in unknown}
+        near = {name: headings.nearest(name, known) for name in unknown}
         problems = tuple(
             message("jobs_users.unknown_column", column=Quoted(name))
             if near[name] is None
-            else message("jobs_users.unknown_column_near", column=Quoted(name), near=Quoted(near[name] or ""))
+            else message("jobs_users.unknown_column_near", column=Quoted(name), near=headings.shown(near[name] or ""))
             for name in unknown[:MAX_UNKNOWN]
         )
         raise InvalidArguments(
             (argument,),
             message("jobs_users.unknown_columns", problems=Sentences(problems)),
-            message("jobs_users.columns_hint", columns=tuple(map(HEADINGS.shown, known))),
+            message("jobs_users.columns_hint", columns=tuple(map(headings.shown, known))),
         )
     missing: list[Localized | str] = [
         message("jobs_users.either_column", first=first, second=second)
@@ -144,7 +145,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
         raise InvalidArguments(
             (argument,),
             message("jobs_calls.missing_columns", columns=tuple(missing)),
-            message("jobs_users.columns_hint", columns=tuple(map(HEADINGS.shown, COLUMNS))),
+            message("jobs_users.columns_hint", columns=tuple(map(headings.shown, COLUMNS))),
         )
 
 

@@ -119,6 +119,34 @@ async def test_a_list_with_mistakes_is_refused_whole_with_every_mistake(tmp_path
         assert on.count_requests("auth.CreateSaasUser") == 0
 
 
+async def test_columns_named_as_people_call_the_attributes_are_imported(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        text = f"メールアドレス,テナントID,氏名,社員番号\nnew@example.com,{tenant_id(on.sandbox)},山田 花子,12\n"
+        person = AcceptingPerson()
+        told = await on.call_json("job_import_users", {"csv": text}, elicitor=person)
+        assert told["counts"] == {"applied": 1}
+        assert "氏名 → attribute.full_name" in person.questions[0].message
+        listed = await on.call_json("auth_get_tenant_users", {"tenant_id": tenant_id(on.sandbox)})
+        [member] = [user for user in listed["users"] if user["email"] == "new@example.com"]
+        assert member["attributes"] == {"full_name": "山田 花子", "employee_number": 12}
+
+
+async def test_a_line_that_differs_in_its_attributes_repeats_no_other(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        line = f"a@example.com,,{tenant_id(on.sandbox)},,3,viewer,"
+        answer = await on.call("job_import_users", {"csv": f"{HEADER}{line}A\n{line}B\n"}, elicitor=AcceptingPerson())
+        assert "line 3, attributes: they differ" in answer.text
+        assert "repeats" not in answer.text
+
+
+async def test_an_attribute_that_is_called_password_lets_no_password_in(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        sandbox_state(on.sandbox).change("user_attributes", ("full_name",), display_name="Password")
+        text = f"email,tenant_id,PassWord\nnew@example.com,{tenant_id(on.sandbox)},hush\n"
+        answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
+        assert "it must not contain passwords" in answer.text
+
+
 async def test_lines_with_the_same_mistake_are_one_line_of_the_error(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         there = tenant_id(on.sandbox)

@@ -348,8 +348,9 @@ async def test_a_date_with_a_time_of_day_is_refused_with_the_form_of_a_date(on: 
     assert "without a time of day" in text
 
 
-async def test_attributes_of_users_change(on: JobServer) -> None:
-    rows = [{"user": USER, "tenant": AOZORA, "attribute.department": "新部署"}]
+@pytest.mark.parametrize("column", ["attribute.department", "部署"])
+async def test_attributes_of_users_change(on: JobServer, column: str) -> None:
+    rows = [{"user": USER, "tenant": AOZORA, column: "新部署"}]
     report = await run(on, "job_update_attributes", {"of": "users", "rows": rows})
     assert report["counts"] == {"applied": 1}, report
     assert "unknown" not in report["counts"]

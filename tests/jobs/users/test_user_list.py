@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from saasus_mcp.jobs.users.user_line import ATTRIBUTE_PREFIX
 from saasus_mcp.jobs.users.user_list import HEADINGS
 
 
@@ -26,3 +27,33 @@ from saasus_mcp.jobs.users.user_list import HEADINGS
 )
 def test_a_heading_names_its_column_in_both_languages(heading: str, column: str) -> None:
     assert HEADINGS.find(heading) == column
+
+
+TITLES = {
+    "full_name": "氏名",
+    "department": "部署",
+    "部署": "",
+    "one": "備考",
+    "two": "備 考",
+    "mail": "メールアドレス",
+}
+
+
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [
+        ("氏名", "attribute.full_name"),
+        (" 氏 名 ", "attribute.full_name"),
+        ("属性.氏名", "attribute.full_name"),
+        ("attribute.full_name", "attribute.full_name"),
+        ("部署", "attribute.department"),
+        ("属性.部署", "attribute.部署"),
+        ("備考", "備考"),
+        ("属性.備考", "attribute.備考"),
+        ("メールアドレス", "email"),
+        ("属性.メールアドレス", "attribute.mail"),
+        ("full_name", "full_name"),
+    ],
+)
+def test_a_heading_names_an_attribute_by_its_title_unless_something_else_has_it(heading: str, column: str) -> None:
+    assert HEADINGS.with_titles(ATTRIBUTE_PREFIX, TITLES).find(heading) == column
