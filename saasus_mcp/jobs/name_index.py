@@ -79,6 +79,10 @@ class NameIndex(Generic[K]):
     def __contains__(self, key: object) -> bool:
         return key in self._names
 
+    def knows(self, text: str) -> bool:
+        """Return whether a record has this id, or one record or several have this name."""
+        return text in self._ids or fold_name(text) in self._folded
+
     def resolve(self, text: str) -> K:
         """Return the id of the only record with this id or name. Raise UnknownName if no record, or several, have the name."""
         if text in self._ids:

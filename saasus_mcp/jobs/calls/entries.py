@@ -20,7 +20,6 @@ ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,40}")
 CALL_FIELDS = frozenset({"tool", "arguments", "id"})
 MAX_CHARACTERS = 4_000_000
 """Of all texts of a list together, after the cells are filled in."""
-LIST_SEPARATOR = ";"
 REFERENCE_KEY = "$from"
 MAX_TEMPLATE_ROWS = 500
 MAX_HEADING = 80

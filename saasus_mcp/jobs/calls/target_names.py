@@ -9,7 +9,6 @@ from typing import Any
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
 from saasus_mcp.jobs.job_reader import ApiRecord, JobReader, ReadFailed
 from saasus_mcp.jobs.name_index import (
@@ -24,6 +23,7 @@ from saasus_mcp.jobs.name_index import (
     UnknownName,
     read_names,
 )
+from saasus_mcp.jobs.tables.cells import narrow
 from saasus_mcp.jobs.users.accounts import grants_of, read_members
 from saasus_mcp.jobs.users.existing_users import find_account
 
@@ -114,6 +114,11 @@ class IdResolver:
         index = await self._index(kind)
         return isinstance(index, ReadFailed) or key in index
 
+    async def knows(self, kind: NameKind, text: str) -> bool:
+        """Return whether one record or several have this id or name. False if their list cannot be read."""
+        index = await self._index(kind)
+        return not isinstance(index, ReadFailed) and index.knows(text)
+
     async def find_user(self, email: str) -> str:
         """Return the id of the account with an e-mail address or a sign-in id.
 
@@ -154,13 +159,14 @@ class MemberFinder:
     async def find(self, user: str, tenant: str) -> Member:
         """Return a member. Raise InvalidArguments if the tenant does not exist, or no such person or several belong to it."""
         tenant_id = str(await self._names.find("tenant", TENANT, tenant))
+        given, user = user, narrow(user)
         key = "id" if UUID_PATTERN.fullmatch(user) else "email" if "@" in user else "sign_in_id"
         wanted = user.casefold()
         found = [each for each in await self._members(tenant_id) if str(each.get(key) or "").casefold() == wanted]
         exact = [each for each in found if each.get(key) == user] or found
         if len(exact) != 1:
-            fault = message("jobs_calls.no_member", user=Quoted(user), tenant=Quoted(tenant))
-            raise InvalidArguments(("user",), fault, message("jobs_calls.no_member_hint"))
+            fault = "jobs_calls.several_members" if exact else "jobs_calls.no_member"
+            raise InvalidArguments.at(("user",), fault, user=Quoted(given), tenant=Quoted(tenant))
         return Member(tenant_id, str(exact[0]["id"]), exact[0])
 
     async def _members(self, tenant_id: str) -> Sequence[ApiRecord]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import Quoted
-from saasus_mcp.jobs.calls.entries import LIST_SEPARATOR
 from saasus_mcp.jobs.calls.recipe import plan_rows, read_rows, required_text, run_calls, text_of
 from saasus_mcp.jobs.calls.row_faults import FaultCollector
 from saasus_mcp.jobs.calls.target_names import IdResolver, MemberFinder
@@ -16,6 +16,10 @@ from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.name_index import ENVIRONMENT, ROLE
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.tables.table_reader import TableRow
+
+SEPARATORS = re.compile(r"[;\uff1b\n]")
+COMMAS = re.compile(r"[,、\uff0c]")
+"""Both with the full-width form."""
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
@@ -36,7 +40,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
                     ("roles",), message("jobs_calls.empty_cell"), message("jobs_calls.no_roles_hint")
                 )
         wanted: dict[str, str] = {}
-        for text in (part.strip() for part in text_of(row, "roles").split(LIST_SEPARATOR) if part.strip()):
+        for text in await _split_roles(text_of(row, "roles"), names):
             with faults:
                 role = str(await names.find("roles", ROLE, text))
                 if not await names.exists(ROLE, role):
@@ -62,3 +66,11 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
 
 
 run = run_calls
+
+
+async def _split_roles(text: str, names: IdResolver) -> list[str]:
+    """Return the roles in a cell. A comma separates them too, unless it is part of the name of a role."""
+    found: list[str] = []
+    for part in SEPARATORS.split(text):
+        found += [part] if await names.knows(ROLE, part.strip()) else COMMAS.split(part)
+    return [role.strip() for role in found if role.strip()]

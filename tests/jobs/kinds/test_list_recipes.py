@@ -15,27 +15,9 @@ from saasus_mcp.permissions.question.stored_question import load_question
 from saasus_mcp.sandbox.state import uid
 from tests.support.job_data import AOZORA, USER, add_tenants, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer
+from tests.support.list_jobs import refused, run
 
 STARTER = "スタータープラン"
-
-
-async def run(on: JobServer, name: str, args: dict[str, Any]) -> dict[str, Any]:
-    """Return the report of a job to which a person agrees, in the client or by an approval."""
-    answer = await on.call(name, args, elicitor=AcceptingPerson())
-    if "saasus-mcp approve" in answer.text:
-        [approval] = on.pipeline.store.list_approvals(on.pipeline.clock())
-        now = on.pipeline.clock()
-        on.pipeline.store.decide_approval(approval.code, "approved", by="local:person", at=now, expires_at=now + 600)
-        answer = await on.call(name, args)
-    assert answer.ok, answer.text
-    return await on.wait_for_job((answer.structured or {})["job"])
-
-
-async def refused(on: JobServer, name: str, args: dict[str, Any]) -> str:
-    answer = await on.call(name, args, elicitor=AcceptingPerson())
-    assert not answer.ok
-    assert on.pipeline.store.list_approvals(on.pipeline.clock()) == []
-    return answer.text
 
 
 async def test_plans_change_by_names_in_a_table(on: JobServer) -> None:
@@ -200,56 +182,6 @@ async def test_a_row_that_says_no_clear_change_is_refused(on: JobServer, row: di
     assert on.count_requests("auth.UpdateTenantPlan") == 0
 
 
-async def test_roles_become_what_the_table_states_and_others_stay(on: JobServer) -> None:
-    before = list_grants(on.sandbox)
-    held = [grant for grant in before if grant[0] == USER and grant[2] == AOZORA and grant[3] == "3"]
-    assert held
-    rows = [{"user": USER, "tenant": "株式会社青空商事", "env": "本番環境", "roles": "auditor;閲覧者"}]
-    report = await run(on, "job_set_roles", {"rows": rows})
-    assert set(report["counts"]) == {"applied"}, report
-    after = list_grants(on.sandbox)
-    assert {grant[4] for grant in after if grant[:4] == held[0][:4]} == {"auditor", "viewer"}
-    assert [grant for grant in after if grant[:4] != held[0][:4]] == [
-        each for each in before if each[:4] != held[0][:4]
-    ]
-    again = await run(on, "job_set_roles", {"rows": rows})
-    assert again["counts"] == {"skipped": 1}
-
-
-async def test_a_row_without_roles_takes_none_and_an_empty_text_takes_all(on: JobServer) -> None:
-    held = [grant for grant in list_grants(on.sandbox) if grant[0] == USER and grant[2] == AOZORA and grant[3] == "3"]
-    row = {"user": USER, "tenant": AOZORA, "env": "3"}
-    for given in (row, {**row, "roles": None}):
-        assert "roles: " in await refused(on, "job_set_roles", {"rows": [given]})
-    report = await run(on, "job_set_roles", {"rows": [{**row, "roles": ""}], "only_plan": True})
-    assert report["counts"] == {"planned": len(held)}
-    assert {each["tool"] for each in report["rows"]} == {"auth_delete_tenant_user_role"}
-
-
-async def test_a_person_who_loses_several_roles_counts_once_and_has_one_name(on: JobServer) -> None:
-    held = [grant for grant in list_grants(on.sandbox) if grant[0] == USER and grant[2] == AOZORA and grant[3] == "3"]
-    assert {grant[4] for grant in held} == {"admin"}
-    await run(on, "job_set_roles", {"rows": [{"user": USER, "tenant": AOZORA, "env": "3", "roles": "admin;viewer"}]})
-    rows = [{"user": USER, "tenant": AOZORA, "env": "3", "roles": "editor"}]
-    report = await run(on, "job_set_roles", {"rows": rows, "only_plan": True})
-    assert report["counts"] == {"planned": 3}
-    said = "\n".join(report["notes"])
-    assert ": 1 person\n" in said
-    for unnamed in (f"{USER} (admin)", f"{USER} (viewer)", "“”"):
-        assert unnamed not in said
-
-
-async def test_every_fault_of_a_table_of_roles_is_reported(on: JobServer) -> None:
-    rows = [
-        {"user": "nobody@example.com", "tenant": AOZORA, "env": "3", "roles": "viewer"},
-        {"user": USER, "tenant": AOZORA, "env": "moon", "roles": "viewer"},
-        {"user": USER, "tenant": AOZORA, "env": "3", "roles": "king"},
-    ]
-    text = await refused(on, "job_set_roles", {"rows": rows})
-    for said in ("nobody@example.com", "moon", "king", "Row 1", "Row 2", "Row 3"):
-        assert said in text
-
-
 LONG = "x" * 60_000
 MANY = 1_000
 
@@ -302,15 +234,6 @@ async def test_the_error_of_many_faults_counts_those_that_it_does_not_list(on: J
     assert str(message("jobs_calls.more_faults", row=1, count=MANY - 100)) in text
     assert str(message("jobs_calls.more_rows", count=1)) in text
     assert "king" not in text
-
-
-async def test_an_environment_that_is_no_id_is_a_fault_of_its_row_also_where_no_list_of_them_can_be_read(
-    on: JobServer,
-) -> None:
-    row = {"user": USER, "tenant": AOZORA, "roles": "viewer"}
-    assert "there is no environment" in await refused(on, "job_set_roles", {"rows": [{**row, "env": "9" * 5_000}]})
-    on.sandbox.faults.add("status", on="auth.GetEnvs", status=403)
-    assert "auth_get_envs" in await refused(on, "job_set_roles", {"rows": [{**row, "env": "prod"}]})
 
 
 @pytest.mark.parametrize(
