@@ -164,9 +164,11 @@ class MemberFinder:
         wanted = user.casefold()
         found = [each for each in await self._members(tenant_id) if str(each.get(key) or "").casefold() == wanted]
         exact = [each for each in found if each.get(key) == user] or found
-        if len(exact) != 1:
-            fault = "jobs_calls.several_members" if exact else "jobs_calls.no_member"
-            raise InvalidArguments.at(("user",), fault, user=Quoted(given), tenant=Quoted(tenant))
+        names = {"user": Quoted(given), "tenant": Quoted(tenant)}
+        if not exact:
+            raise InvalidArguments.at(("user",), "jobs_calls.no_member", **names)
+        if len(exact) > 1:
+            raise InvalidArguments.at(("user",), "jobs_calls.several_members", **names)
         return Member(tenant_id, str(exact[0]["id"]), exact[0])
 
     async def _members(self, tenant_id: str) -> Sequence[ApiRecord]:
