@@ -14,7 +14,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings.environment import read_settings
 from saasus_mcp.settings.validation import SettingsError
 from saasus_mcp.store.errors import StoreError
-from tests.support.databases import open_stores
+from tests.support.databases import create_database, open_stores
 
 URL = "postgresql://saasus:hush-hush@database.internal/saasus"
 ONE, TWO = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
@@ -80,6 +80,23 @@ def test_an_address_that_cannot_be_read_is_an_error_that_does_not_show_it() -> N
     with pytest.raises(StoreError, match="SAASUS_MCP_DATABASE_URL cannot be read") as caught:
         open_stores(f"{URL}?hush_hush=1")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "EUC_JP"])
+def test_a_database_that_cannot_store_every_text_is_refused(encoding: str) -> None:
+    with create_database(encoding) as where, closing(open_stores(where)) as stores, pytest.raises(StoreError) as caught:
+        stores.open_saas("saas-1")
+    assert caught.value.message.id == "store.database_encoding"
+
+
+@pytest.mark.postgresql
+def test_the_encoding_of_other_programs_on_this_computer_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    with create_database() as where:
+        monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+        with closing(open_stores(where)) as stores, closing(stores.open_saas("saas-1")) as store:
+            assert store.list_approvals(0) == []
+            monkeypatch.delenv("PGCLIENTENCODING")
 
 
 def test_where_the_extra_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

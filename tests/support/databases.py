@@ -37,14 +37,14 @@ def create_engine_of_jobs(url: str) -> Engine:
 
 
 @contextmanager
-def create_database() -> Iterator[str]:
+def create_database(encoding: str = "UTF8") -> Iterator[str]:
     """Create a PostgreSQL database, and drop it at the end. Return its address."""
     assert SERVER is not None
     name = f"test_{secrets.token_hex(6)}"
     server = create_engine(make_url(SERVER).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     try:
         with server.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} ENCODING {encoding} LOCALE 'C' TEMPLATE template0")
         yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
         with server.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")

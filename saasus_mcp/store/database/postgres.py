@@ -26,6 +26,7 @@ LONG_SECONDS = 300.0
 POOL_SIZE, MAX_CONNECTIONS = 5, 10
 """Connections of one process. One transaction writes at a time; the others read or belong to other profiles."""
 MAX_AGE_SECONDS = 1800
+ENCODING = "UTF8"
 ValueT = TypeVar("ValueT")
 
 
@@ -71,18 +72,29 @@ def create_postgres_engine(url: str, pool_size: int = POOL_SIZE, max_connections
             "application_name": "saasus-mcp",
             "tcp_user_timeout": int(RESPONSE_SECONDS * 1000),
             **parameters,
+            "client_encoding": ENCODING,
             "options": f"{parameters.get('options') or ''} {options}".strip(),
         },
     )
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: TimeoutConnection.connect(address),
+        creator=lambda: _connect(address),
         pool_size=pool_size,
         max_overflow=max_connections - pool_size,
         pool_timeout=RESPONSE_SECONDS,
         pool_pre_ping=True,
         pool_recycle=MAX_AGE_SECONDS,
     )
+
+
+def _connect(address: str) -> TimeoutConnection:
+    """Open a connection. Raise StoreError if the database cannot store every text, as one that was created in the locale "C"."""
+    connection = TimeoutConnection.connect(address)
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != ENCODING:
+        connection.close()
+        raise StoreError.of("store.database_encoding", encoding=encoding or "?")
+    return connection
 
 
 @contextmanager
