@@ -40,7 +40,9 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         with faults:
             arguments["tenant_id"] = await names.find("tenant", TENANT, required_text(row, "tenant"))
         with faults:
-            arguments["next_plan_id"] = await names.find("plan", PLAN, required_text(row, "plan"))
+            if not text_of(row, "plan"):
+                raise InvalidArguments(("plan",), message("jobs_calls.empty_cell"), message("jobs_calls.no_plan_hint"))
+            arguments["next_plan_id"] = await names.find("plan", PLAN, text_of(row, "plan"))
         with faults:
             when = required_text(row, "when")
             if when.casefold() not in AT_ONCE:

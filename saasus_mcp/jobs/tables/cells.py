@@ -18,8 +18,10 @@ from saasus_mcp.server.results.jmespath_query import looks_like_formula
 
 ERAS = {"令和": (2018, date(2019, 5, 1)), "平成": (1988, date(1989, 1, 8)), "昭和": (1925, date(1926, 12, 25))}
 """By Japanese era, newest first: the year before its first, and its first day."""
+ERA_LETTERS = {"R": "令和", "H": "平成", "S": "昭和"}
+"""As in R8.4.1, which is a date format of Japanese Excel."""
 DATE_PATTERN = re.compile(
-    r"(?:(令和|平成|昭和)(?=[^-/.]+年))?(\d{1,4}|元)(?:[-/.]|年)(\d{1,2})(?:[-/.]|月)(\d{1,2})日?"
+    r"((?:令和|平成|昭和)(?=[^-/.]+年)|[RHS](?=\d{1,2}[-/.]))?(\d{1,4}|元)(?:[-/.]|年)(\d{1,2})(?:[-/.]|月)(\d{1,2})日?"
 )
 """A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words, also by era."""
 CLOCK_PATTERN = re.compile(
@@ -149,7 +151,7 @@ def _date_of(found: re.Match[str] | None) -> date:
         if len(year) < len("YYYY"):
             raise ValueError(year)
         return date(int(year), int(month), int(day))
-    before_first, begins = ERAS[era]
+    before_first, begins = ERAS[ERA_LETTERS.get(era, era)]
     named = date(before_first + (1 if year == "元" else int(year)), int(month), int(day))
     ends = min((other for _, other in ERAS.values() if other > begins), default=date.max)
     if not begins <= named < ends:

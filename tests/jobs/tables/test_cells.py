@@ -33,6 +33,8 @@ from saasus_mcp.server.results.jmespath_query import csv_cell
                 "2026.4.1",
                 "2026-04-01 00:00:00",
                 "令和8年4月1日",
+                "R8.4.1",
+                "Ｒ８／４／１",
                 "20260401",
             )
         ),
@@ -60,6 +62,9 @@ def test_a_value_is_read_as_people_write_it(kind: str, text: str, value: object)
         ("date", "平成31年5月1日"),
         ("date", "令和元年4月30日"),
         ("date", "令和8/4/1"),
+        ("date", "R8年4月1日"),
+        ("date", "H31.5.1"),
+        ("date", "T8.4.1"),
         ("date", "8年4月1日"),
     ],
 )
