@@ -21,8 +21,8 @@ MAX_QUERY_LENGTH = 200
 MAX_QUERY_TERMS = 24
 """Words of a query that are corrected."""
 MAX_JOBS = 3
-_MIN_JOB_SCORE = 0.43
-"""The least score of a job, as a share of the best operation's score. A weaker match would only distract."""
+_MIN_JOB_SCORE, _MIN_OF_BEST_JOB = 0.43, 0.5
+"""The least score of a job, as a share of the best operation's and of the best job's score. A weaker match would only distract."""
 _HUNDREDTHS = 100
 _MIN_SIMILARITY = 3.0
 """The least score of an operation that is similar to a misspelt name: more than one common verb."""
@@ -65,7 +65,8 @@ class SearchIndex:
     def search_jobs(self, query: str) -> list[str]:
         """Return the names of the few jobs that match a query about as well as the best operation, best first."""
         operations, jobs = self._rank(query)
-        least = _MIN_JOB_SCORE * max(-operations[0][0] if operations else 0, 0)
+        best, best_job = (-ranked[0][0] if ranked else 0 for ranked in (operations, jobs))
+        least = max(_MIN_JOB_SCORE * best, _MIN_OF_BEST_JOB * best_job, 0)
         return [self._jobs[number - len(self._operations)] for lost, number in jobs if -lost > least][:MAX_JOBS]
 
     def _rank(self, query: str) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:

@@ -66,6 +66,11 @@ def test_a_query_for_one_record_shows_no_job(catalogue: Catalogue) -> None:
     assert catalogue.index.search_jobs("xyzzy") == []
 
 
+@pytest.mark.parametrize("query", ["見積もりを出して", "見積書を作りたい"])
+def test_a_job_that_matches_far_worse_than_another_is_not_shown(catalogue: Catalogue, query: str) -> None:
+    assert catalogue.index.search_jobs(query) == ["job_invoice_estimate"]
+
+
 @pytest.mark.parametrize(
     "query",
     ["customer cannot log in", "ログインできない", "お客様がログインできません", "why can this user not sign in"],

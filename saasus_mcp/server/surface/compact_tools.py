@@ -9,6 +9,7 @@ from itertools import islice
 from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.catalogue import MAX_SUGGESTIONS
 from saasus_mcp.catalog.model import REASON_ARGUMENT, REASON_SCHEMA
+from saasus_mcp.catalog.search import MAX_QUERY_LENGTH
 from saasus_mcp.common.json_path import InvalidArguments, Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
@@ -36,6 +37,30 @@ ARGUMENTS_SCHEMA: Schema = {"type": "object", "description": "see describe_opera
 DEFAULT_HITS, MAX_HITS = 8, 50
 SELECT_HINT = "call_read takes `select`: JMESPath over the full response."
 NO_MATCH_HINT = "No match. Try other English or Japanese words for the action and its object."
+PERSON_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "undoes a change of this server with `saasus-mcp undo`": (
+        "undo",
+        "revert",
+        "roll back",
+        "rollback",
+        "元に戻",
+        "巻き戻",
+        "さっきの",
+        "直前の",
+    ),
+    "sees what waits for approval with `saasus-mcp approvals`": ("pending approval", "waiting approval", "承認待ち"),
+    "reads who did what through this server with `saasus-mcp audit search`": (
+        "audit log",
+        "audit trail",
+        "who changed",
+        "who did",
+        "監査ログ",
+        "誰が変更",
+        "誰がやった",
+    ),
+    "stops all writes with `saasus-mcp freeze`": ("freeze", "stop all writes", "凍結", "書き込みを止"),
+}
+"""What only a person does, with the words that ask for it."""
 
 SEARCH_OUTPUT_SCHEMA: Schema = {
     "type": "object",
@@ -167,7 +192,7 @@ class CompactTools:
         rows = [summarize_operation(operation, self.language) for operation in found]
         hint = SELECT_HINT if any(operation.reads for operation in found) else ""
         jobs = self.jobs.search(self.pipeline.catalogue.index, call.arguments["query"], call.principal)
-        hint = hint if rows or jobs else NO_MATCH_HINT
+        hint = " ".join(filter(None, [person_hint(call.arguments["query"]), hint if rows or jobs else NO_MATCH_HINT]))
         parts = {"jobs": jobs, "operations": rows, "hint": hint}
         return structured_answer({name: part for name, part in parts.items() if part or name == "operations"})
 
@@ -241,3 +266,10 @@ class CompactTools:
 def call_tool_for(operation: Operation) -> str:
     """Return the tool of the compact surface that runs an operation."""
     return next(name for name, levels in CALL_TOOL_LEVELS.items() if operation.level in levels)
+
+
+def person_hint(query: str) -> str:
+    """Return by which command a person does what a query asks for, if there is one, besides the tools found."""
+    folded = query[:MAX_QUERY_LENGTH].casefold()
+    asked = (action for action, words in PERSON_COMMANDS.items() if any(word in folded for word in words))
+    return next((f"A person {action} in a terminal." for action in asked), "")

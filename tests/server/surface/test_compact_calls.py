@@ -159,6 +159,25 @@ async def test_a_mistaken_name_of_our_own_tools_is_answered_with_the_right_one(
             assert f"Nearest: {meant}" in reply_text(await client.call_tool(name, {}))
 
 
+@pytest.mark.parametrize(
+    ("query", "command"),
+    [
+        ("undo my last change", "undo"),
+        ("さっきの変更を取り消して", "undo"),
+        ("承認待ちを見る", "approvals"),
+        ("Who changed this tenant?", "audit search"),
+        ("書き込みを止めたい", "freeze"),
+    ],
+)
+async def test_a_search_for_what_only_a_person_does_names_the_command(
+    catalogue: Catalogue, store: Store, query: str, command: str
+) -> None:
+    async with connect_client(build_pipeline(StubApi(catalogue), store), "2026-07-28", kind="compact") as client:
+        assert f"saasus-mcp {command}`" in reply_text(await client.call_tool("search_operations", {"query": query}))
+        named = reply_text(await client.call_tool("search_operations", {"query": "招待を取り消す"}))
+    assert "saasus-mcp" not in named
+
+
 HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "an unknown argument": ("search_operations", {"query": "x", "q": 1}, "q: search_operations has no such argument."),
     "no query": ("search_operations", {}, "query: required, but missing."),
