@@ -103,7 +103,10 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
     ("lang", "said"),
     [
         ("en", "line 2, email: “x” is not a valid e-mail address; tenant_name: there is no tenant “y”"),
-        ("ja", "2行目、email: 「x」は正しいメールアドレスではありません。tenant_name: 「y」というテナントはありません"),
+        (
+            "ja",
+            "2行目、email(メールアドレス): 「x」は正しいメールアドレスではありません。tenant_name(テナント名): 「y」というテナントはありません",
+        ),
     ],
 )
 def test_a_wrong_line_is_explained_in_the_readers_language_and_no_line_begins_with_a_blank(

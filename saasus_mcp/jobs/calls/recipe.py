@@ -87,9 +87,9 @@ def list_rows(args: Mapping[str, Any], argument: str) -> ListedRows:
     return ListOptions.of(args, argument), rows
 
 
-async def plan_rows(reader: JobReader, listed: ListedRows, make: RowCalls) -> Plan:
+async def plan_rows(reader: JobReader, listed: ListedRows, make: RowCalls, headings: ColumnNames = HEADINGS) -> Plan:
     options, rows = listed
-    planner = CallPlanner(reader, options, lambda argument: HEADINGS.shown(HEADINGS.find(argument)))
+    planner = CallPlanner(reader, options, lambda argument: headings.shown(headings.find(argument)))
     entries: list[CallEntry] = []
     for row in rows:
         try:

@@ -17,7 +17,7 @@ from saasus_mcp.jobs.tables.table_reading import reading_data, reading_facts, re
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ImportQuestion, PlannedLine
 from saasus_mcp.jobs.users.user_line import DisplayName, ImportTargets, LineErrors, UserLine, tenant_missing
-from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
+from saasus_mcp.jobs.users.user_list import HEADINGS, invalid_list, parse_users
 
 ACCOUNT_STEP, MEMBER_STEP = "account", "member"
 
@@ -93,7 +93,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
         raise invalid_list(faulty, argument)
     existing = await find_existing_users(reader, lines)
     unknown = [line for line in lines if not line.tenant_id and line.login_key not in existing.accounts]
-    faulty += [LineErrors(line.number, (tenant_missing(),)) for line in unknown]
+    faulty += [LineErrors(line.number, (tenant_missing().with_field(HEADINGS.shown),)) for line in unknown]
     if faulty and not skips:
         raise invalid_list(sorted(faulty, key=lambda each: each.number), argument)
     sound = [line for line in lines if line not in unknown]

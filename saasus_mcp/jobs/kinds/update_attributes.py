@@ -63,7 +63,7 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
             return []
         return [{"tool": tool, "arguments": {**others, "attributes": {**present, **changed}}}]
 
-    return await plan_rows(reader, rows, make)
+    return await plan_rows(reader, rows, make, headings)
 
 
 run = run_calls

@@ -41,8 +41,8 @@ NUMBER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?([eE][-+]?
 WIDTHS = {code: normalize("NFKC", chr(code)) for code in (0x3000, *range(0xFF01, 0xFFE7))}
 """Full-width and half-width forms, each with its usual form."""
 TRUE_WORDS, FALSE_WORDS = (
-    frozenset({"true", "1", "yes", "はい", "有効"}),
-    frozenset({"false", "0", "no", "いいえ", "無効"}),
+    frozenset({"true", "1", "yes", "はい", "有効", "○", "\u3007", "◯", "✓", "✔"}),
+    frozenset({"false", "0", "no", "いいえ", "無効", "\u00d7", "✕", "✗", "✖"}),
 )
 MAX_HEADING = 100
 

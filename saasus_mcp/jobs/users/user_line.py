@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
@@ -104,7 +105,7 @@ class LineErrors:
     """All errors of one line."""
 
     number: int
-    errors: tuple[InvalidArguments, ...]
+    errors: tuple[SaasusMcpError, ...]
 
     def text(self, language: Language) -> str:
         return ("。" if language == "ja" else "; ").join(error.message.text(language) for error in self.errors)

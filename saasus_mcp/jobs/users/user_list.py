@@ -77,7 +77,7 @@ def parse_users(
                 _require_new(line, seen)
             faults.raise_collected()
         except FaultyRow as error:
-            faulty.append(LineErrors(row.number, error.errors))
+            faulty.append(LineErrors(row.number, tuple(each.with_field(headings.shown) for each in error.errors)))
         else:
             lines.append(line)
     return lines, faulty, table.reading

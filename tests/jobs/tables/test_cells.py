@@ -21,8 +21,8 @@ from saasus_mcp.server.results.jmespath_query import csv_cell
         ("number", "-0.5", -0.5),
         ("number", "＋１．５ｅ３", 1500.0),
         ("bool", "ＴＲＵＥ", True),
-        *(("bool", text, True) for text in ("true", "yes", "1", "はい", "有効")),
-        *(("bool", text, False) for text in ("false", "no", "0", "いいえ", "無効")),
+        *(("bool", text, True) for text in ("true", "yes", "1", "はい", "有効", "○", "〇", "✓")),
+        *(("bool", text, False) for text in ("false", "no", "0", "いいえ", "無効", "\u00d7", "✕")),
         *(
             ("date", text, "2026-04-01")
             for text in (
