@@ -275,11 +275,36 @@ class Operation:
         return (*self.path_parameters, *self.query_parameters)
 
     @property
+    def lookup_tools(self) -> tuple[str, ...]:
+        """Return the tools that list the records of the path."""
+        return tuple(dict.fromkeys(LOOKUP_TOOLS[name] for name in self.path_parameters if name in LOOKUP_TOOLS))
+
+    @property
     def retriable(self) -> bool:
         """Return whether the call may be sent twice: only an idempotent read may."""
         return self.reads and self.effects.idempotent
 
 
+LOOKUP_TOOLS: Mapping[str, str] = {
+    "tenant_id": "auth_get_tenants",
+    "user_id": "auth_search_saas_users",
+    "env_id": "auth_get_envs",
+    "role_name": "auth_get_roles",
+    "invitation_id": "auth_get_tenant_invitations",
+    "metering_unit_id": "pricing_get_metering_units",
+    "metering_unit_name": "pricing_get_metering_units",
+    "pricing_unit_id": "pricing_get_pricing_units",
+    "menu_id": "pricing_get_pricing_menus",
+    "plan_id": "pricing_get_pricing_plans",
+    "tax_rate_id": "pricing_get_tax_rates",
+    "feedback_id": "communication_get_feedbacks",
+    "comment_id": "communication_get_feedback",
+    "api_key": "apigateway_get_api_keys",
+    "api_log_id": "apilog_get_logs",
+    "customer_identifier": "awsmarketplace_get_customers",
+    "plan_name": "awsmarketplace_get_plans",
+}
+"""The tool that lists the possible values of an argument."""
 MAX_REASON_LENGTH = 200
 REASON_ARGUMENT = "reason"
 """The requester's own words. They do not change what a call does."""

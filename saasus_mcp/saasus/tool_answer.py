@@ -329,6 +329,7 @@ def _status_hint(operation: Operation, status: int, applied: Outcome, *, named: 
         return message("api.bad_user_token_hint", alternative=operation.effects.user_token)
     if status == _BAD_REQUEST and named:
         return message("api.bad_request_named_hint")
-    if status == _NOT_FOUND and "email" in operation.query_parameters:
-        return message("api.status_hint.no_such_address")
-    return one_of("api.status_hint", _STATUS_HINTS.get(status, "other"))
+    if status == _NOT_FOUND and operation.lookup_tools:
+        return message("api.look_up_hint", tools=operation.lookup_tools)
+    by_address = status == _NOT_FOUND and "email" in operation.query_parameters
+    return one_of("api.status_hint", "no_such_address" if by_address else _STATUS_HINTS.get(status, "other"))

@@ -305,3 +305,17 @@ def test_the_read_behind_a_target_is_a_read_whose_arguments_it_is_given(catalogu
         assert shown_by.reads, operation.key
         assert set(shown_by.path_parameters) <= set(target.args), operation.key
         assert set(target.args) <= set(shown_by.input_schema.get("properties", {})), operation.key
+
+
+def test_the_tools_that_list_the_records_of_a_path_only_read_and_need_no_id_that_is_missing(
+    catalogue: Catalogue,
+) -> None:
+    """An error for an unknown record names them."""
+    for operation in catalogue:
+        tools = operation.lookup_tools
+        assert len(tools) <= len(operation.path_parameters)
+        for tool in tools:
+            listing = catalogue.find(tool)
+            assert listing.reads
+            assert set(listing.path_parameters) < {*operation.path_parameters, "tenant_id"}
+    assert catalogue.find("auth.DeleteTenant").lookup_tools == ("auth_get_tenants",)

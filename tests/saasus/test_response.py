@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.common.json_bytes import compact_json
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import MARK, plain_text
 from saasus_mcp.saasus.arguments import parse_arguments
@@ -309,9 +309,14 @@ def test_a_verified_outcome_replaces_the_unknown_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "hint"), [("auth.GetUserInfoByEmail", "no_such_address"), ("auth.GetSaasUser", "not_found")]
+    ("key", "hint"),
+    [
+        ("auth.GetUserInfoByEmail", message("api.status_hint.no_such_address")),
+        ("auth.GetSaasUser", message("api.look_up_hint", tools=("auth_search_saas_users",))),
+        ("auth.GetSignInSettings", message("api.status_hint.not_found")),
+    ],
 )
-def test_an_unknown_address_has_a_hint_about_capital_letters(catalogue: Catalogue, key: str, hint: str) -> None:
+def test_the_answer_for_an_unknown_record_tells_how_to_find_it(catalogue: Catalogue, key: str, hint: Message) -> None:
     given = answer_to(catalogue.find(key), 404, b'{"type": "not_found", "message": "no such user"}')
     assert given.failure is not None
-    assert given.failure.hint == message(f"api.status_hint.{hint}")
+    assert given.failure.hint == hint

@@ -91,7 +91,9 @@ def require_target_exists(call: OperationCall, snapshot: TargetSnapshot) -> None
         for name, value in call.redacted_arguments().items()
         if name in identifying
     )
-    raise CallRefused.because(Reason.NOT_FOUND, "permissions.not_found", ids=ids)
+    tools = call.operation.lookup_tools
+    hint = message("permissions.not_found_hint", tools=tools) if tools else message("permissions.not_asked_hint")
+    raise CallRefused(Reason.NOT_FOUND, message("permissions.not_found", ids=ids), hint)
 
 
 def _changes_nothing(call: OperationCall, changes: Sequence[FieldChange] | None) -> bool:
