@@ -24,7 +24,7 @@ from saasus_mcp.cli.options import (
 )
 from saasus_mcp.cli.output import iso_time, print_json, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import render, require_approver, say
+from saasus_mcp.cli.terminal import prints_json, render, require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import nearest_names, visible_text
@@ -44,13 +44,13 @@ notify = Group("notify", no_args_is_help=True, help="cli_help.command.notify")
 @notify.command("list", help="cli_help.command.notify_list")
 @json_array_option
 @settings_options("lang", "time_zone")
-def list_channels(settings: Settings, *, as_json: bool) -> None:
+def list_channels(settings: Settings) -> None:
     """Print every channel with what it gets and how its last notices went. No address or secret is printed."""
     channels, now = notice_delivery.load_channels(settings), time.time()
     with state.open_audit_stores(settings) as stores:
         states = [each for store in stores for each in store.notices.channel_states()]
         mutes = [each for store in stores for each in store.notices.active_mutes(now)]
-    if as_json:
+    if prints_json():
         print_json([_as_json(channel, states, mutes) for channel in channels])
         stores.require_all()
         return
@@ -68,7 +68,7 @@ def list_channels(settings: Settings, *, as_json: bool) -> None:
 @argument("name", required=False, metavar="[CHANNEL]")
 @json_array_option
 @settings_options("lang")
-def test_channels(settings: Settings, *, name: str | None, as_json: bool) -> None:
+def test_channels(settings: Settings, *, name: str | None) -> None:
     """Send a test notice to one channel or to every channel, and print whether it was accepted."""
     channels = notice_delivery.load_channels(settings)
     chosen = channels if name is None else (_find(channels, name),)
@@ -76,9 +76,9 @@ def test_channels(settings: Settings, *, name: str | None, as_json: bool) -> Non
         say(message("cli_notify.none"), err=True)
         click.get_current_context().exit(1)
     results = anyio.run(_send_tests, chosen, partial(notice_delivery.console_address, settings))
-    if as_json:
+    if prints_json():
         print_json([_test_json(*result) for result in results])
-    for channel, failure, seconds in () if as_json else results:
+    for channel, failure, seconds in () if prints_json() else results:
         if failure is None:
             say(message("cli_notify.accepted", name=channel.name, seconds=f"{seconds:.1f}"))
         else:

@@ -50,21 +50,20 @@ _DURATION = re.compile(r"(\d{1,6})([mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
-def make_json_option(help_id: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
-    """Return a `--json` option whose help is this message."""
+def make_json_option(help_id: str) -> Callable[[Decorated], Decorated]:
+    """Return a `--json` option whose help is this message. `prints_json` tells a command whether it was given."""
 
-    def choose(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - called by click
+    def choose(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - called by click
         use_output_for_json(wanted)
-        return wanted
 
-    return option("--json", "as_json", is_flag=True, callback=choose, help=help_id, **attributes)
+    return option("--json", is_flag=True, callback=choose, expose_value=False, help=help_id)
 
 
 json_option = make_json_option("cli_help.option.json_object")
 json_array_option = make_json_option("cli_help.option.json_array")
-json_failure_option = make_json_option("cli_help.option.json_failure", expose_value=False)
+json_failure_option = make_json_option("cli_help.option.json_failure")
 """For commands whose answer is JSON anyway."""
-json_outcome_option = make_json_option("cli_help.option.json_outcome", expose_value=False)
+json_outcome_option = make_json_option("cli_help.option.json_outcome")
 """For commands that end with `print_outcome`. A person still reads and answers questions, on standard error."""
 surface_option = option(
     "--surface",

@@ -114,12 +114,12 @@ def _say_how_to_use(settings: Settings, token: Token) -> None:
 @token.command("list", help="cli_help.command.token_list")
 @json_array_option
 @settings_options("lang", "time_zone")
-def list_tokens(settings: Settings, *, as_json: bool) -> None:
+def list_tokens(settings: Settings) -> None:
     """Print all tokens without their secrets."""
     now = time.time()
     with state.open_tokens(settings) as store:
         tokens = store.list_tokens()
-    if as_json:
+    if prints_json():
         print_json([_token_json(each, now) for each in tokens])
         return
     reader = terminal_reader(settings)

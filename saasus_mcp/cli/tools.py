@@ -18,7 +18,7 @@ from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import make_json_option, parse_toolset_names, settings_options
 from saasus_mcp.cli.output import has_screen, print_json, print_list
 from saasus_mcp.cli.policy_in_force import resolve_policy
-from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
+from saasus_mcp.cli.terminal import announce_policy, format_json, prints_json, reader_language, render, say
 from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, Message, message, one_of
@@ -50,17 +50,15 @@ _MAX_NAME_COLUMN = 32
 @option("--level", type=click.Choice(get_args(Level)), help="cli_help.option.level_filter")
 @option("--search", default="", metavar="TEXT", help="cli_help.option.tools_search")
 @make_json_option("cli_help.option.tools_json")
-def tools(
-    settings: Settings, *, name: str | None, toolsets: str, level: str | None, search: str, as_json: bool
-) -> None:
+def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | None, search: str) -> None:
     """Print the list, or the details of one tool."""
     catalogue, policy = load_catalogue(), resolve_policy(settings)
     jobs = {job.name: job for job in load_jobs()}
     if name in jobs:
-        _show_job(jobs[name], catalogue, policy, as_json=as_json)
+        _show_job(jobs[name], catalogue, policy)
         return
     if name is not None:
-        _show_operation(find_operation(catalogue, name), policy, as_json=as_json)
+        _show_operation(find_operation(catalogue, name), policy)
         return
     wanted = parse_toolset_names(toolsets) or TOOLSETS.keys()
     operations, listed_jobs = list(catalogue), list(jobs.values())
@@ -71,7 +69,7 @@ def tools(
     listed_jobs = [each for each in listed_jobs if JOBS_TOOLSET in wanted and level is None]
     rows = [_operation_row(each, policy) for each in operations]
     rows += [_job_row(each, catalogue, policy) for each in listed_jobs]
-    if as_json:
+    if prints_json():
         print_json(rows)
     elif rows:
         total = message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name)
@@ -139,9 +137,9 @@ def _decision_fields(decision: Decision, title: Localized) -> dict[str, Any]:
     return {"decision": decision.outcome, "rule": decision.rule, "title": render(title)}
 
 
-def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bool) -> None:
+def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy) -> None:
     calls = _calls(job, catalogue)
-    if as_json:
+    if prints_json():
         details = {
             "description": render(job.description),
             "calls": [each.tool for each in calls],
@@ -157,8 +155,8 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bo
     _section("inputSchema", format_json(job.input_schema).splitlines())
 
 
-def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> None:
-    if as_json:
+def _show_operation(operation: Operation, policy: Policy) -> None:
+    if prints_json():
         user, lang = local_user(), reader_language()
         details = describe_operation(operation, user, policy, DEFAULT_PROFILE, language=lang)
         print_json({**details, "description": render(operation.description)})

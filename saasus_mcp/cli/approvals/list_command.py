@@ -21,7 +21,7 @@ from saasus_mcp.cli.output import format_time, iso_time, print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.serve.hosted_log import FloodFilter
 from saasus_mcp.cli.server_log import configure_logging
-from saasus_mcp.cli.terminal import format_json, is_terminal, say, warn
+from saasus_mcp.cli.terminal import format_json, is_terminal, prints_json, say, warn
 from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.question import stored_question
@@ -145,21 +145,21 @@ class _ApprovalReader:
 @option("--watch", is_flag=True, help="cli_help.option.watch")
 @option("--bell", is_flag=True, help="cli_help.option.bell")
 @settings_options("lang", "time_zone")
-def approvals(settings: Settings, *, code: str | None, as_json: bool, decided: bool, watch: bool, bell: bool) -> None:
+def approvals(settings: Settings, *, code: str | None, decided: bool, watch: bool, bell: bool) -> None:
     """Print the approvals, or one of them, or watch them."""
     if code is not None:
-        _show(settings, code, as_json=as_json)
+        _show(settings, code)
     elif watch:
-        _watch(settings, as_json=as_json, decided=decided, bell=bell)
+        _watch(settings, decided=decided, bell=bell)
     else:
-        _list(settings, as_json=as_json, decided=decided)
+        _list(settings, decided=decided)
 
 
-def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
+def _list(settings: Settings, *, decided: bool) -> None:
     now, reader = time.time(), terminal_reader(settings)
     with state.open_stores(settings) as stores:
         found = approval_view.list_approvals(stores, now, decided=decided)
-    if as_json:
+    if prints_json():
         print_json([approval_view.approval_json(approval) for approval in found])
     elif not found:
         say(approval_view.no_approvals(settings, stores, decided=decided))
@@ -179,11 +179,11 @@ def _approval_lines(approval: Approval, now: float, reader: Reader) -> Iterator[
     yield ""
 
 
-def _show(settings: Settings, code: str, *, as_json: bool) -> None:
+def _show(settings: Settings, code: str) -> None:
     now, reader = time.time(), terminal_reader(settings)
     with state.open_stores(settings) as stores:
         approval = approval_view.find_approval(stores, code, now)
-    if as_json:
+    if prints_json():
         print_json([approval_view.approval_json(approval)])
         return
     say(f"{approval.code}  {_status_and_time(approval, now, reader)}\n")
@@ -203,18 +203,18 @@ def _status_and_time(approval: Approval, now: float, reader: Reader) -> str:
     return message("cli_approvals.status_and_time", status=status, requested=requested).text(language)
 
 
-def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> None:
+def _watch(settings: Settings, *, decided: bool, bell: bool) -> None:
     """Print the events, one a line, until Ctrl+C."""
     reader, has_reader = terminal_reader(settings), is_terminal(sys.stdout)
     configure_logging(FloodFilter())
-    if has_reader and not as_json:
+    if has_reader and not prints_json():
         say(message("cli_approvals.watching"))
     pause = partial(time.sleep, POLL_SECONDS)
     try:
         with state.open_state(settings) as stores:
             for event in watch_approvals(stores, pause, decided=decided):
                 ring = "\a" if bell and has_reader and event.kind == "pending" else ""
-                if as_json:
+                if prints_json():
                     record = {
                         "event": event.kind,
                         "at": iso_time(event.at),

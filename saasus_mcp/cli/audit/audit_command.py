@@ -17,7 +17,7 @@ from saasus_mcp.cli.command_line import Group, option
 from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import iso_time, print_json, print_outcome
-from saasus_mcp.cli.terminal import TerminalError, format_json, render, require_approver, say
+from saasus_mcp.cli.terminal import TerminalError, format_json, prints_json, render, require_approver, say
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.system_reasons import json_reason, os_reason
 from saasus_mcp.common.text import visible_text
@@ -55,7 +55,7 @@ def heads(settings: Settings) -> None:
 @option("--heads", "file", type=click.Path(exists=True, path_type=Path), help="cli_help.option.heads")
 @json_option
 @settings_options("lang")
-def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
+def verify(settings: Settings, *, file: Path | None) -> None:
     """Verify every chain, and that the exported heads are present."""
     exported = _read_heads(file) if file else []
     with state.open_audit_stores(settings) as stores:
@@ -64,7 +64,7 @@ def verify(settings: Settings, *, file: Path | None, as_json: bool) -> None:
     known = {head for _, heads in verified.values() for head in heads}
     lost, with_heads = [head for head in exported if head not in known], file is not None
     ok = not lost and not stores.unreadable and all(each.own_key and not each.breaks for each in reports.values())
-    if as_json:
+    if prints_json():
         found = {"ok": ok, "heads_checked": with_heads, "stores": [_store_json(*each) for each in reports.items()]}
         missing = [{"writer": head.writer, "number": head.number} for head in lost]
         print_json({**found, "unreadable": stores.unreadable, "lost": missing})

@@ -26,7 +26,7 @@ from saasus_mcp.cli.completion import complete_tools
 from saasus_mcp.cli.options import json_array_option, parse_since, settings_options
 from saasus_mcp.cli.output import has_screen, iso_time, print_json, print_list
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import format_json, say
+from saasus_mcp.cli.terminal import format_json, prints_json, say
 from saasus_mcp.cli.text_layout import cut_text
 from saasus_mcp.common import timezones
 from saasus_mcp.common.errors import SaasusMcpError
@@ -202,7 +202,6 @@ def search(
     since: str,
     days: float | None,
     limit: int,
-    as_json: bool,
 ) -> None:
     """Print the newest matching entries, newest first."""
     reader = terminal_reader(settings)
@@ -215,13 +214,13 @@ def search(
         found = _newest(stores, wanted, start, limit)
     if not found:
         _require_tool(named)
-    if as_json:
+    if prints_json():
         print_json([{"at": iso_time(entry.at), **entry.as_json()} for entry in found])
     elif found:
         print_list(_lines(found, now, reader))
     else:
         say(message("cli_audit.no_records"))
-    if len(found) == limit and not as_json:
+    if len(found) == limit and not prints_json():
         say(message("cli_audit.limit_reached", limit=limit), err=True)
     stores.require_all()
 

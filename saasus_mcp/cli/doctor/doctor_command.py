@@ -27,7 +27,7 @@ from saasus_mcp.cli.options import (
     toolsets_option,
 )
 from saasus_mcp.cli.output import has_screen, print_json
-from saasus_mcp.cli.terminal import render, say
+from saasus_mcp.cli.terminal import prints_json, render, say
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_prose
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
@@ -56,7 +56,6 @@ def doctor(
     toolsets: str,
     tools: str | None,
     exclude_tools: str | None,
-    as_json: bool,
     connect: bool,
     **flags: Any,
 ) -> None:
@@ -75,10 +74,10 @@ def doctor(
     found: list[Finding] = []
     for finding in findings:
         found.append(finding)
-        if not as_json:
+        if not prints_json():
             _print(finding)
     problems = sum(finding.status == "problem" for finding in found)
-    if as_json:
+    if prints_json():
         print_json({"ok": not problems, "checks": [finding.as_json() for finding in found]})
     else:
         click.echo()

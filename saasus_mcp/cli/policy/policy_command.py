@@ -17,11 +17,11 @@ from saasus_mcp.cli.command_line import Group, argument, option
 from saasus_mcp.cli.completion import complete_operations
 from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_option, parse_since, settings_options
-from saasus_mcp.cli.output import print_json
+from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.policy import policy_cases, policy_explain, policy_replay
 from saasus_mcp.cli.policy_in_force import limit_to_reads, preset_name
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import announce_policy, reader_language, render, say
+from saasus_mcp.cli.terminal import announce_policy, prints_json, reader_language, render, say
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy import file as policy_file
@@ -40,13 +40,13 @@ policy = Group("policy", help="cli_help.command.policy")
 @_file_argument
 @json_option
 @settings_options("profile", "lang")
-def check(settings: Settings, *, file: Path, as_json: bool) -> None:
+def check(settings: Settings, *, file: Path) -> None:
     """Print the errors of a policy file, or how many tools it allows to this person."""
     catalogue, user = load_catalogue(), local_user()
-    checked, notes = _load_valid(file, catalogue, as_json=as_json)
+    checked, notes = _load_valid(file, catalogue)
     outcomes, rules = _count_outcomes(checked, catalogue, user, settings.profile), getattr(checked, "rules", ())
     groups = tuple(getattr(checked, "groups", ()))
-    if as_json:
+    if prints_json():
         facts = {"file": str(file), "rules": len(rules), "principal": user.id, "profile": settings.profile}
         found = {"tools": outcomes, "closed_groups": list(groups), "notes": list(map(_fault_json, notes))}
         print_json({"valid": True, **facts, **found})
@@ -88,7 +88,6 @@ def explain(
     claims: str | None,
     target: str | None,
     impact: str | None,
-    as_json: bool,
 ) -> None:
     """Print how a policy decides one call."""
     options = {"--claims": claims, "--target": target, "--impact": impact}
@@ -105,43 +104,37 @@ def explain(
     )
     if explanation.warning is not None:
         say(visible_text(render(explanation.warning)), err=True)
-    if as_json:
-        print_json(explanation.json)
-    else:
-        say(visible_text(explanation.text))
+    print_outcome(explanation.json, visible_text(explanation.text))
 
 
 @policy.command("test", help="cli_help.command.policy_test")
 @_file_argument
 @json_option
 @settings_options("lang")
-def test(_: Settings, *, file: Path, as_json: bool) -> None:
+def test(_: Settings, *, file: Path) -> None:
     """Print the result of every case in a file."""
     try:
         results = policy_cases.run_cases(file)
     except PolicyError as error:
         _print_faults(error)
         sys.exit(1)
-    if as_json:
-        print_json(policy_cases.results_json(results))
-    else:
-        for line in policy_cases.result_lines(results):
-            say(visible_text(render(line)))
+    lines = policy_cases.result_lines(results)
+    print_outcome(policy_cases.results_json(results), *(visible_text(render(line)) for line in lines))
     sys.exit(1 if results.failed else 0)
 
 
 @policy.command("reload", help="cli_help.command.policy_reload")
 @json_option
 @settings_options("policy", "lang")
-def reload_(settings: Settings, *, as_json: bool) -> None:
+def reload_(settings: Settings) -> None:
     """Check the policy files, make the servers read them again, and print what each server did."""
     catalogue, folder = load_catalogue(), settings.state_folder
     files = [settings.policy] if settings.policy is not None else reload.running_policy_files(folder)
     for file in files:
-        announce_policy(_load_valid(file, catalogue, as_json=as_json)[0].announcement)
+        announce_policy(_load_valid(file, catalogue)[0].announcement)
     wait = partial(time.sleep, reload.REPLY_POLL_INTERVAL)
     replied = [(file, reload.request_reload(folder, file, wait)) for file in files]
-    if as_json:
+    if prints_json():
         print_json({"files": [_replies_json(file, replies) for file, replies in replied]})
     else:
         for file, replies in replied:
@@ -155,26 +148,24 @@ def reload_(settings: Settings, *, as_json: bool) -> None:
 @settings_options("policy", "mode", "time_zone", "lang")
 @option("--since", metavar="TIME", help="cli_help.option.replay_since")
 @json_option
-def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
+def replay(settings: Settings, *, since: str | None) -> None:
     """Print which decisions of the audit log this policy would change."""
     reader = terminal_reader(settings)
     after = parse_since(since, reader.zone) if since else 0.0
     with state.open_stores(settings) as stores:
         records = [record for store in stores for record in store.audit_log.list_records(after)]
     report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
-    if as_json:
-        print_json(report.to_json())
-    for line in () if as_json else policy_replay.report_lines(report, time.time(), reader):
-        say(visible_text(render(line)))
+    lines = policy_replay.report_lines(report, time.time(), reader)
+    print_outcome(report.to_json(), *(visible_text(render(line)) for line in lines))
     stores.require_all()
 
 
-def _load_valid(file: Path, catalogue: Catalogue, *, as_json: bool) -> tuple[Policy, tuple[PolicyFault, ...]]:
+def _load_valid(file: Path, catalogue: Catalogue) -> tuple[Policy, tuple[PolicyFault, ...]]:
     """Return the policy of a file and notes on it. If it has errors, print all of them and end the command."""
     try:
         return policy_file.load_policy_with_notes(file, catalogue)
     except PolicyError as error:
-        if as_json:
+        if prints_json():
             print_json({"valid": False, "file": str(file), "faults": list(map(_fault_json, error.faults))})
             sys.exit(1)
         _print_faults(error)

@@ -17,7 +17,7 @@ from saasus_mcp.cli.command_line import command, option
 from saasus_mcp.cli.local_user import local_user
 from saasus_mcp.cli.options import json_option, settings_options
 from saasus_mcp.cli.output import print_json
-from saasus_mcp.cli.terminal import announce_policy, is_terminal, render, say, warn
+from saasus_mcp.cli.terminal import announce_policy, is_terminal, prints_json, render, say, warn
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import describe_destination
@@ -41,10 +41,10 @@ MAX_SECONDS = 3600.0
     help="cli_help.option.probe_seconds",
 )
 @json_option
-def probe(settings: Settings, *, seconds: float, as_json: bool) -> None:
+def probe(settings: Settings, *, seconds: float) -> None:
     """Make the reads and print the report."""
     report, version = anyio.run(_run, settings, seconds)
-    if as_json:
+    if prints_json():
         print_json(_report_json(report, version, sandbox=settings.sandbox))
     elif report.stopped in {"", "late"}:
         for line in _report_lines(report, version):

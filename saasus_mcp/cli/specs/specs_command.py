@@ -20,7 +20,7 @@ from saasus_mcp.cli.command_line import Group, option
 from saasus_mcp.cli.options import json_option, json_outcome_option, settings_options
 from saasus_mcp.cli.output import print_json, print_outcome
 from saasus_mcp.cli.specs import probe_command
-from saasus_mcp.cli.terminal import render, say, warn
+from saasus_mcp.cli.terminal import prints_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.system_reasons import os_reason
@@ -60,10 +60,10 @@ def check(_: Settings, *, against: str) -> None:
 @option("--repairs", is_flag=True, help="cli_help.option.repairs")
 @json_option
 @settings_options("lang")
-def diff(_: Settings, *, against: str, repairs: bool, as_json: bool) -> None:
+def diff(_: Settings, *, against: str, repairs: bool) -> None:
     """Print the differences, by operation."""
     intended, unintended = _compare(against)
-    if as_json:
+    if prints_json():
         print_json({"differences": [*map(asdict, unintended)], "repairs": [*map(asdict, intended)]})
     else:
         every = sorted([*unintended, *intended], key=lambda one: one.operation)

@@ -19,7 +19,15 @@ from saasus_mcp.cli.options import make_json_option, parse_since, settings_optio
 from saasus_mcp.cli.output import print_json, print_list, print_outcome
 from saasus_mcp.cli.question_view import terminal_reader
 from saasus_mcp.cli.session import TerminalSession, open_session
-from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, render, require_passphrase, require_person, say
+from saasus_mcp.cli.terminal import (
+    TerminalError,
+    prints_json,
+    prompt_hidden,
+    render,
+    require_passphrase,
+    require_person,
+    say,
+)
 from saasus_mcp.cli.undo import undo_list
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message, one_of
@@ -72,14 +80,13 @@ def undo(
     operation: str,
     since: str,
     limit: int,
-    as_json: bool,
 ) -> None:
     """List the changes, or undo one of them or those of a job."""
     if identifier is not None and job:
         raise TerminalError(message("cli_undo.call_and_job"), message("cli_undo.unknown_id_hint"))
     call, job = (identifier or "").strip().lower(), job.strip().lower()
     if only_list or (identifier is None and not job):
-        _list(settings, since, call=call, job=job, operation=operation, limit=limit, as_json=as_json)
+        _list(settings, since, call=call, job=job, operation=operation, limit=limit)
         return
     require_person("undo")
     _require_known(settings, call, job)
@@ -89,7 +96,7 @@ def undo(
     sys.exit(_undo(settings, call, job, undoer))
 
 
-def _list(settings: Settings, since: str, *, call: str, job: str, operation: str, limit: int, as_json: bool) -> None:
+def _list(settings: Settings, since: str, *, call: str, job: str, operation: str, limit: int) -> None:
     """Print the changes.
 
     Args:
@@ -105,7 +112,7 @@ def _list(settings: Settings, since: str, *, call: str, job: str, operation: str
     entries = [
         entry for entry in newest if undo_list.matches(entry, catalogue, call=call, job=job, operation=operation)
     ]
-    if as_json:
+    if prints_json():
         print_json(undo_list.entries_json(entries, catalogue, deleted))
         stores.require_all()
         return
