@@ -209,11 +209,11 @@ class ColumnNames:
 
     def shown(self, column: str, rest: str = "") -> Text:
         """Return a column, or a prefix with `rest`, as an error lists it: in Japanese with its Japanese heading, or with its title."""
-        if title := self._titles.get(column):
-            title = one_line(title, MAX_HEADING)
-            return Text(f"{column} ({title})", f"{column}({title})")
+        name, title = one_line(column, MAX_HEADING), one_line(self._titles.get(column, ""), MAX_HEADING)
+        if title:
+            return Text(f"{name} ({title})", f"{name}({title})")
         japanese = self._japanese.get(column, "")
-        return Text(column + rest, f"{column}{rest}({japanese}{rest})" if japanese else column + rest)
+        return Text(name + rest, f"{name}{rest}({japanese}{rest})" if japanese else name + rest)
 
     def first(self, column: str, headings: Sequence[str]) -> str | None:
         """Return the heading that names a column; of several, the one whose spelling comes first for this column."""

@@ -223,7 +223,7 @@ async def test_the_error_of_many_faults_stays_short_beside_long_names(
     state = sandbox_state(on.sandbox)
     state.rewrite("roles", lambda each: {**each, "display_name": LONG})
     state.rewrite("tenants", lambda each: {**each, "name": each["name"] + LONG * (each["name"] != "Test 1")})
-    state.rewrite("tenant_attributes", lambda each: {**each, "attribute_name": LONG})
+    state.rewrite("tenant_attributes", lambda each: {**each, "attribute_name": each["attribute_name"] + LONG})
     assert len(await refused(on, name, args)) < 100_000
 
 
