@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from saasus_mcp.cli.policy_in_force import make_reload_recorder, resolve_policy
+from saasus_mcp.cli.policy_in_force import make_reload_recorder, resolve_policy, warn_of_unserved_profiles
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.caller_identity import require_two_people
 from saasus_mcp.permissions.policy import yaml_reader
 from saasus_mcp.permissions.policy.file import ReloadResult, log_reload, reloadable_policy
+from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.settings.config import load_http_settings, read_config
 from saasus_mcp.settings.environment import FileContents, Settings
 from saasus_mcp.settings.hosting import HttpSettings
@@ -28,11 +29,13 @@ class Accepted:
 
     Attributes:
         settings: with the contents.
+        policy: of these contents.
         result: what a reload with them tells.
     """
 
     settings: Settings
     http: HttpSettings
+    policy: Policy
     result: ReloadResult
 
 
@@ -69,7 +72,10 @@ class WorkerFiles:
 
     def reload(self) -> ReloadResult:
         """Read the policy file again, and not the configuration, which `policy reload` does not speak of. Never raises."""
-        return self._renew(lambda: replace(self._contents, policy=self._read_policy()), self.give_policy)
+        result = self._renew(lambda: replace(self._contents, policy=self._read_policy()), self.give_policy)
+        if result.accepted:  # workers that start warn by themselves
+            warn_of_unserved_profiles(self.accepted.policy, self.accepted.settings)
+        return result
 
     def reload_all(self) -> None:
         """Read both files again, and report the result."""
@@ -111,7 +117,7 @@ class WorkerFiles:
         require_two_people(policy, http)
         inner = reloadable_policy(policy)
         unread = ReloadResult(accepted=True, message=message("cli_serve.files_accepted").both())
-        return Accepted(settings, http, inner.last_result if inner is not None else unread)
+        return Accepted(settings, http, policy, inner.last_result if inner is not None else unread)
 
 
 def fixed_settings(http: HttpSettings) -> dict[str, object]:

@@ -56,8 +56,12 @@ class WriteGroup:
             async with self._turn:
                 while own in self._waiting:
                     together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
-                    await to_thread.run_sync(partial(self._write, together))
-        if not own.ended:  # the task that wrote for it was ended meanwhile, or found no thread
+                    try:
+                        await to_thread.run_sync(partial(self._write, together))
+                    except RuntimeError:  # no thread can be started, so nothing was written
+                        for each in together:
+                            each.error, each.ended = StoreError.of("store.busy"), True
+        if not own.ended:  # the task that wrote for it was ended meanwhile
             error = StoreError.of("store.busy")
             error.may_have_written = True
             raise error

@@ -130,6 +130,15 @@ def test_all_workers_are_replaced_with_the_contents_that_were_accepted(folder: P
     assert policy_of(files.accepted.settings).content == WRITES.encode()
 
 
+def test_a_reload_of_the_policy_warns_of_profiles_that_do_not_exist(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = open_files(folder)
+    write(folder, PRIVATE + PROFILE.format(name="one"), READS.replace("then:", "profile: prodution\n    then:"))
+    assert files.reload().accepted
+    assert "prodution" in caplog.text
+
+
 def test_a_reload_of_the_policy_does_not_take_the_configuration_that_is_being_edited(folder: Path) -> None:
     files, given = open_files(folder), list[Accepted]()
     files.give_policy = given.append
